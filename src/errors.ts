@@ -1,0 +1,139 @@
+/** Every code that a {@link NoPropError} can carry; `docs/errors.md` lists each with its cure. Codes never change meaning. */
+export const ERROR_CODES = [
+  'NOPROP_OPTION',
+  'NOPROP_SHAPE',
+  'NOPROP_LABEL',
+  'NOPROP_VALUE',
+  'NOPROP_COUNT',
+  'NOPROP_FILE_NOT_FOUND',
+  'NOPROP_FILE_FORMAT',
+  'NOPROP_FILE_TRUNCATED',
+  'NOPROP_IO',
+  'NOPROP_OUTPUT',
+  'NOPROP_MODEL_FORMAT',
+  'NOPROP_MODEL_VERSION',
+  'NOPROP_MODEL_TRUNCATED',
+  'NOPROP_NOT_TRAINED',
+  'NOPROP_BUSY',
+  'NOPROP_CHECKPOINT_MISMATCH',
+  'NOPROP_CHECKPOINT_EXISTS',
+  'NOPROP_CHECKPOINT_CORRUPT',
+  'NOPROP_CHECKPOINT_LOCKED',
+  'NOPROP_DEVICE',
+  'NOPROP_DIVERGED',
+  'NOPROP_CANCELLED',
+  'NOPROP_INTERNAL',
+  'NOPROP_ADDON',
+  'NOPROP_USAGE',
+  'NOPROP_DATA',
+  'NOPROP_CHECKSUM',
+] as const
+
+/** A stable error code, for example `NOPROP_OPTION`. */
+export type ErrorCode = (typeof ERROR_CODES)[number]
+
+/** The parts of an error, as `toJSON` gives them and as the native core sends them. */
+export interface ErrorDetails {
+  /** The stable code. */
+  code: ErrorCode
+  /** What went wrong, one sentence without a full stop. */
+  what: string
+  /** What was expected. */
+  expected?: string
+  /** What came instead. */
+  received?: string
+  /** How to mend it. */
+  hint?: string
+}
+
+/**
+ * The one error class of this package: every failure of its own says what went wrong, what was expected, what came
+ * instead and how to mend it. (A promise that was aborted rejects with the reason of its `AbortSignal` instead.)
+ */
+export class NoPropError extends Error {
+  override readonly name = 'NoPropError'
+  /** The stable code, for example `NOPROP_OPTION`; `docs/errors.md` lists each with its cure. */
+  readonly code: ErrorCode
+  /** What went wrong, without the rest of the message. */
+  readonly what: string
+  /** What was expected. */
+  readonly expected: string | undefined
+  /** What came instead. */
+  readonly received: string | undefined
+  /** How to mend it. */
+  readonly hint: string | undefined
+
+  constructor(details: ErrorDetails, options?: { cause?: unknown }) {
+    super(describe(details), options)
+    this.code = details.code
+    this.what = details.what
+    this.expected = details.expected || undefined
+    this.received = details.received || undefined
+    this.hint = details.hint || undefined
+  }
+
+  /** The parts as a plain object; `JSON.stringify(error)` uses it. */
+  toJSON(): ErrorDetails {
+    const { code, what, expected, received, hint } = this
+    return { code, what, expected, received, hint }
+  }
+}
+
+/** `what; expected: …; received: …; hint: …`, leaving out what is empty. The core's errors read the same. */
+function describe(details: ErrorDetails): string {
+  const parts = [details.what]
+  for (const name of ['expected', 'received', 'hint'] as const) {
+    if (details[name]) parts.push(`${name}: ${details[name]}`)
+  }
+  return parts.join('; ')
+}
+
+function isDetails(value: unknown): value is ErrorDetails {
+  if (typeof value !== 'object' || value === null) return false
+  const { code, what } = value as Partial<ErrorDetails>
+  return typeof what === 'string' && (ERROR_CODES as readonly unknown[]).includes(code)
+}
+
+/** The {@link NoPropError} of details that came from the core, or NOPROP_INTERNAL when they are none. */
+export function fromDetails(details: unknown, cause?: unknown): NoPropError {
+  if (isDetails(details)) return new NoPropError(details, cause === undefined ? undefined : { cause })
+  return new NoPropError(
+    {
+      code: 'NOPROP_INTERNAL',
+      what: 'the native core failed in an unforeseen way',
+      received: cause instanceof Error ? cause.message : String(cause ?? JSON.stringify(details)),
+      hint: 'this is a defect of noprop; please report it with what led here',
+    },
+    { cause },
+  )
+}
+
+/** Turns what the native core threw into a {@link NoPropError}: its message is the JSON of {@link ErrorDetails}. */
+export function fromNative(error: unknown): NoPropError {
+  if (error instanceof NoPropError) return error
+  let details: unknown
+  try {
+    details = JSON.parse((error as Error).message)
+  } catch {
+    // Not one of the core's own errors: `fromDetails` wraps it as it is.
+  }
+  return fromDetails(details, error)
+}
+
+/** Runs native code that may throw. */
+export function native<Result>(call: () => Result): Result {
+  try {
+    return call()
+  } catch (error) {
+    throw fromNative(error)
+  }
+}
+
+/** Waits for native code that may reject; `call` itself may throw as well. */
+export async function nativeAsync<Result>(call: () => Promise<Result>): Promise<Result> {
+  try {
+    return await call()
+  } catch (error) {
+    throw fromNative(error)
+  }
+}

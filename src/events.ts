@@ -1,0 +1,112 @@
+import type { EvaluateResult } from './inference.js'
+
+/** A block's state while it trains; of several unread ones only the newest of each block is kept. */
+export interface ProgressEvent {
+  event: 'progress'
+  /** Block, from 1 (the first that inference runs). */
+  block: number
+  /** Epoch in which the block is, from 1. */
+  epoch: number
+  epochs: number
+  /** Optimiser steps that the block has made, of `steps`. */
+  step: number
+  steps: number
+  /** Mean loss of recent steps: Σ_k (û_k − u_k)² per sample. */
+  loss: number
+  /** Training samples a second through this block. */
+  samplesPerSecond: number
+  /** Estimated seconds until this block is finished. */
+  secondsLeft: number
+}
+
+/** A block has finished an epoch. */
+export interface EpochEvent {
+  event: 'epoch'
+  block: number
+  epoch: number
+  /** Mean of Σ_k (û_k − u_k)² per sample over the epoch. */
+  loss: number
+}
+
+/** A block is finished. */
+export interface BlockEvent {
+  event: 'block'
+  block: number
+  /** Mean of Σ_k (û_k − u_k)² per sample over its last epoch. */
+  loss: number
+  /** Seconds that it trained. */
+  seconds: number
+  /** Whether it came finished from the checkpoint directory. */
+  resumed: boolean
+}
+
+/** The state of a block is safely on disk. */
+export interface CheckpointEvent {
+  event: 'checkpoint'
+  block: number
+  /** Optimiser steps that the kept state has made. */
+  step: number
+}
+
+/** Training begins. */
+export interface StartEvent {
+  event: 'start'
+  blocks: number
+  epochs: number
+  /** Training samples. */
+  samples: number
+  /** Optimiser steps of one block over all epochs. */
+  stepsPerBlock: number
+  /** Parameters of all blocks. */
+  parameters: number
+  threads: number
+  inFlight: number
+  device: string
+  /** Whether it may go on from a checkpoint. */
+  resume: boolean
+}
+
+/** The validation data were evaluated, once, after the last block. */
+export interface ValidationEvent extends EvaluateResult {
+  event: 'validation'
+}
+
+/** Training is finished, and the model has its weights. */
+export interface DoneEvent {
+  event: 'done'
+  history: History
+}
+
+/** What `for await (const event of model.fit(…))` yields. */
+export type FitEvent =
+  | StartEvent
+  | ProgressEvent
+  | EpochEvent
+  | BlockEvent
+  | CheckpointEvent
+  | ValidationEvent
+  | DoneEvent
+
+/** What `await model.fit(…)` gives. */
+export interface History {
+  /** `loss[block − 1][epoch − 1]`; NaN for epochs that an earlier, resumed run trained. */
+  loss: number[][]
+  /** Each block's last loss and the seconds it trained. */
+  blocks: { block: number; loss: number; seconds: number; resumed: boolean }[]
+  /** Seconds of training, without validation. */
+  seconds: number
+  /**
+   * Training samples through **all** blocks a second: samples × epochs / seconds. Blocks that came finished from a
+   * checkpoint do not count.
+   */
+  samplesPerSecond: number
+  /**
+   * The result on `validation`. It is there once, at the end: blocks never wait for each other, so there is no
+   * earlier moment at which the model as a whole has a state worth measuring.
+   */
+  validation?: EvaluateResult
+  /** SHA-256 (hexadecimal) over all parameter and running-statistic bytes in name order. */
+  weightsSha256: string
+  /** Where it was trained, for example 'cpu'. */
+  device: string
+}

@@ -1,0 +1,73 @@
+import { NoPropError } from './errors.js'
+import { EventQueue } from './event-queue.js'
+import type { FitEvent, History } from './events.js'
+
+/**
+ * A training run, which has already begun. `await` it for its {@link History}, or iterate over its events, or both.
+ * Leaving the loop early (`break`, `return`, `throw`) cancels the run: awaiting it then rejects with NOPROP_CANCELLED.
+ * A run that fails and that nobody awaits or iterates over ends silently, its model as it was before.
+ */
+export class FitRun implements PromiseLike<History>, AsyncIterable<FitEvent> {
+  readonly #queue = new EventQueue<FitEvent>()
+  readonly #stop = new AbortController()
+  readonly #result: Promise<History>
+  #read = false
+
+  /** @internal `train` pushes its events, stops when `stop` aborts, and may abort it for a signal of its own. */
+  constructor(train: (queue: EventQueue<FitEvent>, stop: AbortController) => Promise<History>) {
+    this.#result = train(this.#queue, this.#stop)
+    // Whoever awaits the run or iterates over it gets the error there; this only keeps Node from ending the process.
+    this.#result.then(
+      () => this.#queue.finish(),
+      (error) => this.#queue.fail(error),
+    )
+  }
+
+  // biome-ignore lint/suspicious/noThenProperty: a run is awaited for its history
+  then<Result = History, Failure = never>(
+    onFulfilled?: ((history: History) => Result | PromiseLike<Result>) | null,
+    onRejected?: ((error: unknown) => Failure | PromiseLike<Failure>) | null,
+  ): Promise<Result | Failure> {
+    return this.#result.then(onFulfilled, onRejected)
+  }
+
+  /** As `Promise.prototype.catch`. */
+  catch<Failure = never>(
+    onRejected?: ((error: unknown) => Failure | PromiseLike<Failure>) | null,
+  ): Promise<History | Failure> {
+    return this.#result.catch(onRejected)
+  }
+
+  /** As `Promise.prototype.finally`. */
+  finally(onFinally?: (() => void) | null): Promise<History> {
+    return this.#result.finally(onFinally)
+  }
+
+  /**
+   * The run's events, those from before the call included. Of unread progress and checkpoint events only the newest of
+   * each block is kept; no other is dropped. One reader: a second call throws NOPROP_BUSY.
+   */
+  [Symbol.asyncIterator](): AsyncIterator<FitEvent, undefined> {
+    if (this.#read) {
+      throw new NoPropError({
+        code: 'NOPROP_BUSY',
+        what: 'the events of this run are already being read',
+        hint: 'iterate over a run once, and pass the events on from there',
+      })
+    }
+    this.#read = true
+    return {
+      next: async () => {
+        const value = await this.#queue.next()
+        return value === undefined ? { done: true, value } : { done: false, value }
+      },
+      return: async () => {
+        this.#stop.abort(
+          new NoPropError({ code: 'NOPROP_CANCELLED', what: 'the loop over the events of the run was left' }),
+        )
+        await this.#result.catch(() => {})
+        return { done: true, value: undefined }
+      },
+    }
+  }
+}

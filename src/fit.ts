@@ -1,0 +1,136 @@
+import { linkAbort } from './abort.js'
+import { asDataset, checkValidation, type Data, type Dataset, nativeDataset } from './dataset.js'
+import { fromNative, native, nativeAsync } from './errors.js'
+import type { EventQueue } from './event-queue.js'
+import type { FitEvent, History } from './events.js'
+import { Records } from './history.js'
+import { evaluate } from './inference.js'
+import { requireObject, toJson } from './json.js'
+import type { Native } from './native.js'
+import type { ModelConfig, TrainOptions } from './options.js'
+import { type LaneEvent, type OpenLane, Scheduler } from './scheduler.js'
+
+type NativeModel = InstanceType<Native['NativeModel']>
+type NativeTraining = InstanceType<Native['NativeTraining']>
+
+/** Options of `model.fit`. */
+export interface FitOptions extends TrainOptions {
+  /** Labelled data to evaluate the finished model on, once, after the last block. Default: none. */
+  validation?: Data
+  /** Stops the run; it then rejects with the signal's reason, and the last checkpoint stays. */
+  signal?: AbortSignal
+}
+
+/** What the core filled in. */
+type Resolved = Required<Pick<TrainOptions, 'epochs' | 'threads' | 'inFlight' | 'device'>>
+
+/** Trains `model`, then evaluates it if there is something to evaluate it on. */
+export async function startFit(
+  model: NativeModel,
+  data: Data,
+  options: FitOptions,
+  queue: EventQueue<FitEvent>,
+  stop: AbortController,
+): Promise<History> {
+  const { validation, signal, ...trainOptions } = requireObject(options, 'the options of fit')
+  signal?.throwIfAborted()
+  const config = JSON.parse(model.config) as ModelConfig
+  const dataset = asDataset(data, config.input)
+  const held = validation && asDataset(validation, config.input)
+  if (held) checkValidation(held, config)
+
+  const unlink = linkAbort(signal, stop)
+  try {
+    const history = await train(model, config, dataset, trainOptions, queue, stop.signal)
+    if (held) {
+      history.validation = await evaluate(model, held, { threads: trainOptions.threads, signal: stop.signal })
+      queue.push({ event: 'validation', ...history.validation })
+    }
+    queue.push({ event: 'done', history })
+    return history
+  } finally {
+    unlink()
+  }
+}
+
+async function train(
+  model: NativeModel,
+  config: ModelConfig,
+  dataset: Dataset,
+  options: TrainOptions,
+  queue: EventQueue<FitEvent>,
+  stop: AbortSignal,
+): Promise<History> {
+  const began = performance.now()
+  const { blocks } = config
+  const records = new Records(blocks)
+  const onEvent = (event: LaneEvent) => {
+    records.add(event)
+    const replaceable = event.event === 'progress' || event.event === 'checkpoint'
+    queue.push(event, replaceable ? `${event.event} ${event.block}` : undefined)
+  }
+  let receive: Parameters<OpenLane>[0] | undefined
+  const training = native(() =>
+    model.train(nativeDataset(dataset), toJson(options), (json) => receive && deliver(json, receive)),
+  )
+  const { epochs, threads, inFlight, device } = JSON.parse(training.options) as Resolved
+  const scheduler = new Scheduler(
+    blocks,
+    [
+      (sink) => {
+        receive = sink
+        return nativeLane(training, inFlight)
+      },
+    ],
+    onEvent,
+  )
+  const { samples } = dataset
+  const { stepsPerBlock } = training
+  const parameters = blocks * model.parametersPerBlock
+  queue.push({
+    event: 'start',
+    blocks,
+    epochs,
+    samples,
+    stepsPerBlock,
+    parameters,
+    threads,
+    inFlight,
+    device,
+    resume: options.resume === true,
+  })
+  await scheduler.run(stop)
+  try {
+    await nativeAsync(() => training.finish())
+  } catch (error) {
+    await scheduler.close()
+    throw error
+  }
+  const seconds = (performance.now() - began) / 1000
+  return {
+    ...records.summary(epochs),
+    seconds,
+    samplesPerSecond: (samples * epochs * records.trainedShare) / seconds,
+    weightsSha256: await nativeAsync(() => model.weightsSha256()),
+    device,
+  }
+}
+
+/** The addon's threads as a lane. */
+function nativeLane(training: NativeTraining, slots: number): ReturnType<OpenLane> {
+  return {
+    slots,
+    start: (block) => native(() => training.startBlock(block)),
+    stop: () => training.stop(),
+    close: () => training.close(),
+  }
+}
+
+/** Passes on a list of events in JSON. It is called from native code, where nobody could catch what it throws. */
+function deliver(json: string, sink: Parameters<OpenLane>[0]): void {
+  try {
+    for (const event of JSON.parse(json)) sink(event)
+  } catch (error) {
+    sink({ event: 'failed', block: 0, error: fromNative(error).toJSON() })
+  }
+}

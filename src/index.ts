@@ -1,0 +1,47 @@
+/**
+ * Trains NoProp networks: T blocks that each learn, alone and at the same time, to denoise a label.
+ *
+ * @packageDocumentation
+ */
+export type { DatasetName } from './data/catalogue.js'
+export type { DownloadProgress } from './data/download.js'
+export type { Data, DataInput } from './dataset.js'
+export { Dataset } from './dataset.js'
+export type { LoadOptions } from './datasets.js'
+export { datasets } from './datasets.js'
+export type { ErrorCode, ErrorDetails } from './errors.js'
+export { NoPropError } from './errors.js'
+export type {
+  BlockEvent,
+  CheckpointEvent,
+  DoneEvent,
+  EpochEvent,
+  FitEvent,
+  History,
+  ProgressEvent,
+  StartEvent,
+  ValidationEvent,
+} from './events.js'
+export type { FitOptions } from './fit.js'
+export type { FitRun } from './fit-run.js'
+export type { EvaluateResult, Prediction, RunsResult } from './inference.js'
+export type { TrainingRecord } from './model.js'
+export { NoProp } from './model.js'
+export type {
+  CnnNet,
+  CosineSchedule,
+  CustomSchedule,
+  Embedding,
+  EvaluateOptions,
+  LinearSchedule,
+  MlpNet,
+  ModelConfig,
+  ModelOptions,
+  Net,
+  PredictOptions,
+  SamplerOptions,
+  Schedule,
+  TrainOptions,
+} from './options.js'
+export type { TensorSummary } from './summary.js'
+export { version } from './version.js'

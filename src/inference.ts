@@ -1,0 +1,88 @@
+import { withStopSignal } from './abort.js'
+import { asDataset, type Data, nativeDataset } from './dataset.js'
+import { requireCount, requireObject, toJson } from './json.js'
+import type { Native } from './native.js'
+import type { EvaluateOptions, ModelConfig, PredictOptions } from './options.js'
+
+type NativeModel = InstanceType<Native['NativeModel']>
+
+/** What `model.evaluate` gives. */
+export interface EvaluateResult {
+  /** Share of samples whose most probable class is their label, 0–1. */
+  accuracy: number
+  /** Mean cross-entropy of the label's probability, in nats. */
+  loss: number
+  /** The accuracy of the class read after each block, first to last: how denoising proceeds. */
+  accuracyPerBlock: number[]
+  /** `confusion[i][j]`: samples of class `classes[i]` that were taken for `classes[j]`. */
+  confusion: number[][]
+  /** The label values in the order of `confusion`. */
+  classes: number[]
+  samples: number
+  seconds: number
+  samplesPerSecond: number
+}
+
+/** What `model.evaluate` gives with `runs`: the first run's result, and the spread over all. */
+export interface RunsResult extends EvaluateResult {
+  /** The accuracy of each run, with the seeds `seed`, `seed + 1`, … */
+  accuracies: number[]
+  /** Their mean. */
+  accuracyMean: number
+  /** Their sample standard deviation (n − 1); 0 for one run. */
+  accuracyStd: number
+}
+
+/** What `model.predict` gives. */
+export interface Prediction {
+  /** The most probable label value of each sample. */
+  labels: Int32Array
+  /** One array a sample: the probability of each class, in the order of `classes`. */
+  probabilities: Float32Array[]
+  /** The label values in the order of the probabilities. */
+  classes: number[]
+}
+
+/** Evaluates `model` on labelled data, once or, with `runs`, several times. */
+export async function evaluate(
+  model: NativeModel,
+  data: Data,
+  options: EvaluateOptions,
+): Promise<EvaluateResult | RunsResult> {
+  const { signal, runs, ...sampler } = requireObject(options, 'the options of evaluate')
+  const config = JSON.parse(model.config) as ModelConfig
+  const count = runs === undefined ? 1 : requireCount(runs, 'runs', 1)
+  signal?.throwIfAborted()
+  const native = nativeDataset(asDataset(data, config.input))
+  const results: EvaluateResult[] = []
+  for (let run = 0; run < count; run++) {
+    const json = toJson(run === 0 ? sampler : { ...sampler, seed: (sampler.seed ?? 0) + run })
+    results.push(JSON.parse(await withStopSignal(signal, (stop) => model.evaluate(native, json, stop))))
+  }
+  const first = results[0] as EvaluateResult
+  if (runs === undefined) return first
+  const accuracies = results.map((result) => result.accuracy)
+  const accuracyMean = accuracies.reduce((sum, accuracy) => sum + accuracy, 0) / count
+  const squares = accuracies.reduce((sum, accuracy) => sum + (accuracy - accuracyMean) ** 2, 0)
+  return { ...first, accuracies, accuracyMean, accuracyStd: count > 1 ? Math.sqrt(squares / (count - 1)) : 0 }
+}
+
+/** Predicts the labels of samples; bare typed arrays have the model's own shape. */
+export async function predict(
+  model: NativeModel,
+  images: Data | Float32Array | Uint8Array,
+  options: PredictOptions,
+): Promise<Prediction> {
+  const { signal, ...sampler } = requireObject(options, 'the options of predict')
+  const config = JSON.parse(model.config) as ModelConfig
+  const json = toJson(sampler)
+  signal?.throwIfAborted()
+  const bare = ArrayBuffer.isView(images)
+  const native = nativeDataset(asDataset(bare ? { images } : images, config.input))
+  const { labels, probabilities } = await withStopSignal(signal, (stop) => model.predict(native, json, stop))
+  const { classes } = config
+  const rows = Array.from({ length: labels.length }, (_, sample) =>
+    probabilities.subarray(sample * classes.length, (sample + 1) * classes.length),
+  )
+  return { labels, probabilities: rows, classes }
+}

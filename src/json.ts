@@ -1,0 +1,60 @@
+import { NoPropError } from './errors.js'
+
+/**
+ * Options as JSON for the core, which alone validates them. JSON would silently turn NaN into null, and drop functions
+ * and `undefined`; so what JSON cannot carry is refused here, and typed arrays become lists.
+ * Throws NOPROP_OPTION naming the option.
+ */
+export function toJson(options: object): string {
+  return JSON.stringify(plain(options, ''))
+}
+
+/** `options` if it is an object; JavaScript callers may pass anything. Throws NOPROP_OPTION. */
+export function requireObject<Options extends object>(options: Options, what: string): Options {
+  if (typeof options === 'object' && options !== null && !Array.isArray(options)) return options
+  throw new NoPropError({
+    code: 'NOPROP_OPTION',
+    what: `${what} must be an object`,
+    expected: 'an object of options',
+    received: typeName(options),
+  })
+}
+
+function plain(value: unknown, path: string): unknown {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return value
+  if (typeof value === 'number') {
+    if (Number.isFinite(value)) return value
+    throw refused(path, 'a finite number', String(value))
+  }
+  if (Array.isArray(value)) return value.map((item, index) => plain(item, `${path}[${index}]`))
+  if (ArrayBuffer.isView(value) && !(value instanceof DataView)) {
+    return Array.from(value as Uint8Array, (item, index) => plain(item, `${path}[${index}]`))
+  }
+  if (Object.prototype.toString.call(value) === '[object Object]') {
+    const entries = Object.entries(value as object).filter(([, item]) => item !== undefined)
+    return Object.fromEntries(entries.map(([key, item]) => [key, plain(item, path ? `${path}.${key}` : key)]))
+  }
+  throw refused(path, 'a number, text, true or false, a list or an object of these', typeName(value))
+}
+
+function refused(path: string, expected: string, received: string): NoPropError {
+  return new NoPropError({ code: 'NOPROP_OPTION', what: `the option ${path} cannot be used`, expected, received })
+}
+
+function typeName(value: unknown): string {
+  if (value === null) return 'null'
+  if (typeof value === 'object')
+    return Array.isArray(value) ? 'a list' : `an object ${value.constructor?.name ?? ''}`.trim()
+  return `a ${typeof value}`
+}
+
+/** An integer that the native side takes as an unsigned 32-bit number, which would silently wrap others. */
+export function requireCount(value: unknown, name: string, least = 0): number {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= least && value < 2 ** 32) return value
+  throw new NoPropError({
+    code: 'NOPROP_OPTION',
+    what: `${name} is out of range`,
+    expected: `an integer from ${least} to ${2 ** 32 - 1}`,
+    received: typeof value === 'number' ? String(value) : typeName(value),
+  })
+}

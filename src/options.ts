@@ -1,0 +1,151 @@
+/**
+ * The denoiser every block is built as. A bare name means that net with its defaults.
+ * `cnn` takes images (`[height, width, channels]`); `mlp` takes anything, also plain feature vectors (`[n]`).
+ */
+export type Net = 'cnn' | 'mlp' | CnnNet | MlpNet
+
+/** The paper's convolutional block (its Figure 6), any widths. */
+export interface CnnNet {
+  type: 'cnn'
+  /** Output channels of the three 3×3 convolutions. Default [32, 64, 128] (paper, Figure 6). */
+  widths?: readonly number[]
+  /** Units of the fully connected layers of the image, label and fuse paths. Default 256 (paper, Figure 6). */
+  hidden?: number
+  /** Share of the values that dropout zeroes, from 0 to below 1. Default 0.2 (paper, Figure 6). */
+  dropout?: number
+}
+
+/** The seed's block: features and noised label concatenated, then hidden layers. */
+export interface MlpNet {
+  type: 'mlp'
+  /** Units of each hidden layer. Default [512, 512, 512] (this package). */
+  hidden?: readonly number[]
+  /** Share of the values that dropout zeroes, from 0 to below 1. Default 0 (this package). */
+  dropout?: number
+}
+
+/**
+ * ᾱ_0 … ᾱ_T, the share of the label's signal in z_0 … z_T. A bare name means that schedule with its defaults.
+ */
+export type Schedule = 'cosine' | 'linear' | CosineSchedule | LinearSchedule | CustomSchedule
+
+/** ᾱ_t = cos²(π/2 · (T − t)/T), clamped (the paper's "fixed cosine"; the clamp is this package's). */
+export interface CosineSchedule {
+  type: 'cosine'
+  /** Smallest ᾱ. Default 1e-4 (this package). */
+  min?: number
+  /** Largest ᾱ. Default 0.999 (this package). */
+  max?: number
+}
+
+/** Per-step factors α evenly spaced from `start` to `end`, multiplied up (the seed's rule). */
+export interface LinearSchedule {
+  type: 'linear'
+  /** First factor. Default 1 (the seed): the last block trains on the clean label. */
+  start?: number
+  /** Last factor. Default 0.1 (the seed). */
+  end?: number
+}
+
+/** ᾱ_0 … ᾱ_T as given. */
+export interface CustomSchedule {
+  type: 'custom'
+  /** `blocks + 1` numbers from 0 to 1, strictly increasing. No default. */
+  alphaBar: readonly number[]
+}
+
+/** How a label becomes the vector that the blocks denoise. `one-hot`: the unit vector of its class (paper, fixed identity). */
+export type Embedding = 'one-hot' | { type: 'one-hot' }
+
+/** What a model is; `NoProp.create` takes it. */
+export interface ModelOptions {
+  /** The training method. Default 'dt' (paper: NoProp-DT, discrete time, one network a block). */
+  method?: 'dt'
+  /** Number of blocks T, each a denoising step. Default 10 (paper). */
+  blocks?: number
+  /** Shape of one sample: `[height, width, channels]`, `[height, width]` or `[n]`; usually `dataset.shape`. No default. */
+  input: readonly number[]
+  /** The label values, or their number n for the labels 0 … n − 1; usually `dataset.classes`. No default. */
+  classes: number | readonly number[]
+  /** The denoiser of each block. Default 'cnn' (paper). */
+  net?: Net
+  /** The noise schedule. Default 'cosine' (paper). */
+  schedule?: Schedule
+  /** The label embedding. Default 'one-hot' (paper). */
+  embedding?: Embedding
+  /** Seed of every random number of the model and its training: an integer from 0. Default 0 (this package). */
+  seed?: number
+}
+
+/** {@link ModelOptions} with every default filled in, as the model file records them. */
+export interface ModelConfig {
+  method: 'dt'
+  blocks: number
+  input: number[]
+  classes: number[]
+  net:
+    | { type: 'cnn'; widths: number[]; hidden: number; dropout: number }
+    | { type: 'mlp'; hidden: number[]; dropout: number }
+  schedule: Required<CosineSchedule> | Required<LinearSchedule> | { type: 'custom'; alphaBar: number[] }
+  embedding: { type: 'one-hot' }
+  seed: number
+}
+
+/** How a model is trained. Time and place (`threads`, `inFlight`, checkpoints) never change the weights that result. */
+export interface TrainOptions {
+  /** Passes over the training data. Default 1 (this package; the paper trains MNIST for 100). */
+  epochs?: number
+  /** Samples per optimiser step. Default 128 (paper). */
+  batch?: number
+  /** Step size of AdamW; with 'one-cycle' its peak. Default 1e-3 (paper). */
+  learningRate?: number
+  /** Whether the step size stays or rises and falls once over the training. Default 'constant' (paper). */
+  learningRateSchedule?: 'constant' | 'one-cycle'
+  /** AdamW's decoupled weight decay. Default 1e-3 (paper). */
+  weightDecay?: number
+  /**
+   * Factor of each block's loss: 1, or (T/2) η (SNR(t) − SNR(t−1)) (paper, the DT objective). Default 'uniform' (this
+   * package: the factor is constant within a block, and Adam does not see constant factors).
+   */
+  weighting?: 'uniform' | 'snr'
+  /** η of the 'snr' weighting. Default 0.1 (paper). */
+  eta?: number
+  /** Cores that train, each one block at a time. Default: the cores there are. */
+  threads?: number
+  /** Most blocks that are begun and not finished. Default: the smaller of `blocks` and 16 (this package). */
+  inFlight?: number
+  /** Where to train; 'auto' takes the best device that works. Default 'auto'. */
+  device?: 'auto' | 'cpu' | (string & {})
+  /** Directory that keeps the state of the run, so that `resume` can go on from it. Default: none is kept. */
+  checkpoint?: string
+  /** Longest time in seconds that a block in flight trains without being kept in `checkpoint`. Default 30 (this package). */
+  checkpointSeconds?: number
+  /** Go on with the run in `checkpoint`; where there is none, begin it. Default false. */
+  resume?: boolean
+}
+
+/** Which rule leads from z_{t−1} and the block's estimate to z_t at inference, and how often. */
+export interface SamplerOptions {
+  /**
+   * 'posterior' (paper, Eq. 3), 'resample' (the seed's rule) or 'ddim' (deterministic). Default 'posterior'.
+   */
+  sampler?: 'posterior' | 'resample' | 'ddim'
+  /** Whether each step adds its noise; without it the step takes the mean. Default false (this package). */
+  stochastic?: boolean
+  /** Seed of z_0 and of the steps' noise: an integer from 0. Default 0. */
+  seed?: number
+  /** Cores that compute. Default: the cores there are. */
+  threads?: number
+}
+
+/** Options of `model.predict`. */
+export interface PredictOptions extends SamplerOptions {
+  /** Stops the work; the promise then rejects with the signal's reason. */
+  signal?: AbortSignal
+}
+
+/** Options of `model.evaluate`. */
+export interface EvaluateOptions extends PredictOptions {
+  /** Evaluates this many times, with the seeds `seed`, `seed + 1`, …, and adds mean and deviation. Default 1. */
+  runs?: number
+}

@@ -1,0 +1,16 @@
+import { readFileSync } from 'node:fs'
+import { defineConfig } from 'vitest/config'
+
+const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
+
+export default defineConfig({
+  define: { __NOPROP_VERSION__: JSON.stringify(version) },
+  test: {
+    include: ['test/**/*.test.ts'],
+    // Most tests wait for processes that train on two threads each: more workers than this would only queue them.
+    maxWorkers: 2,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    env: { NOPROP_DATA: process.env.NOPROP_DATA ?? '' },
+  },
+})
