@@ -1,0 +1,13 @@
+// Runs before any other script, and in syntax that every Node understands, so that an old one says what is wrong with it.
+var needed = [20, 17]
+var found = process.versions.node.split('.').map(Number)
+if (found[0] < needed[0] || (found[0] === needed[0] && found[1] < needed[1])) {
+  console.error(
+    'noprop needs Node ' +
+      needed.join('.') +
+      ' or newer (this is Node ' +
+      process.versions.node +
+      '): install one from https://nodejs.org and run the command again.',
+  )
+  process.exit(1)
+}

@@ -1,0 +1,78 @@
+// `npm test`: makes the clone ready, then runs every check there is, and ends at the first that fails.
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { bootstrap, generatedTypes } from './bootstrap.mjs'
+import { root, run, runTool, StepFailed, script, step } from './support/steps.mjs'
+import { requireRust } from './support/toolchain.mjs'
+
+const counts = { passed: 0, failed: 0 }
+
+function checkTypes() {
+  const [committed, generated] = ['index.d.ts', generatedTypes].map((path) => readFileSync(join(root, path), 'utf8'))
+  if (committed !== generated) {
+    throw new StepFailed(`index.d.ts is not what the addon generates: run \`npm run build\` and commit it.`)
+  }
+}
+
+async function cargoTest() {
+  const count = (output) => {
+    for (const [, passed, failed] of output.matchAll(/^test result: .*? (\d+) passed; (\d+) failed;/gm)) {
+      counts.passed += Number(passed)
+      counts.failed += Number(failed)
+    }
+  }
+  try {
+    count(await run('cargo', ['test', '--workspace', '--quiet'], { capture: true }))
+  } catch (error) {
+    count(error.output ?? '')
+    throw error
+  }
+}
+
+async function vitest() {
+  const report = join(root, '.noprop', 'vitest.json')
+  mkdirSync(join(root, '.noprop'), { recursive: true })
+  rmSync(report, { force: true })
+  try {
+    await runTool('vitest', ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`])
+  } finally {
+    if (existsSync(report)) {
+      const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, 'utf8'))
+      counts.passed += numPassedTests
+      counts.failed += numFailedTests
+    }
+  }
+}
+
+async function main() {
+  requireRust()
+  await bootstrap()
+  await step('index.d.ts is current', async () => checkTypes())
+  await step('lint and format (biome)', () =>
+    runTool('@biomejs/biome', ['check', '--error-on-warnings', '.'], { bin: 'biome' }),
+  )
+  await step('types (tsc)', () => runTool('typescript', ['--noEmit'], { bin: 'tsc' }))
+  await step('format (rustfmt)', () => run('cargo', ['fmt', '--check']))
+  await step('lint (clippy)', () =>
+    run('cargo', ['clippy', '--workspace', '--all-targets', '--quiet', '--', '-D', 'warnings']),
+  )
+  await step('Rust tests (cargo)', cargoTest)
+  await step('TypeScript tests (vitest)', vitest)
+  await step('package (publint)', () => runTool('publint', ['--strict']))
+  await step('package types (attw)', () =>
+    runTool('@arethetypeswrong/cli', ['--pack', '.', '--profile', 'esm-only', '--no-definitely-typed'], {
+      bin: 'attw',
+    }),
+  )
+}
+
+await script(async () => {
+  try {
+    await main()
+  } catch (error) {
+    counts.failed = Math.max(1, counts.failed)
+    throw error
+  } finally {
+    console.log(`${counts.passed} passed, ${counts.failed} failed`)
+  }
+})
