@@ -1,7 +1,7 @@
 /** The candidate that is closest to what was typed, or undefined when none is close enough to be meant. */
 export function nearest(typed: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined
-  let least = Math.max(1, Math.floor(typed.length / 3)) + 1
+  let least = Math.ceil(typed.length * 0.4) + 1
   for (const candidate of candidates) {
     const distance = editDistance(typed.toLowerCase(), candidate.toLowerCase())
     if (distance < least) {

@@ -66,12 +66,11 @@ export class Scheduler {
       signal.throwIfAborted()
       await new Promise<void>((resolve, reject) => {
         this.#settle = { resolve, reject }
-        onAbort = () => reject(signal.reason)
+        onAbort = () => this.#fail(signal.reason)
         signal.addEventListener('abort', onAbort, { once: true })
         this.#fill()
       })
     } catch (error) {
-      this.#settle = undefined
       await this.close()
       throw error
     } finally {
@@ -95,15 +94,21 @@ export class Scheduler {
         }
       }
     } catch (error) {
-      this.#settle?.reject(error)
+      this.#fail(error)
     }
   }
 
+  /** Ends the run; whatever lanes still report while they are being stopped concerns nobody any more. */
+  #fail(error: unknown): void {
+    const settle = this.#settle
+    this.#settle = undefined
+    settle?.reject(error)
+  }
+
   #receive(running: Set<number>, event: LaneEvent | FailedEvent): void {
-    // Lanes may still report while they are being stopped; nobody waits for that any more.
     if (!this.#settle) return
     if (event.event === 'failed') {
-      this.#settle.reject(fromDetails(event.error))
+      this.#fail(fromDetails(event.error))
       return
     }
     this.#onEvent(event)

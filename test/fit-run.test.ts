@@ -1,0 +1,188 @@
+import { getEventListeners } from 'node:events'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { FitEvent } from '../src/index.js'
+import { fakeCore, fakeModel, finished } from './support/fake-native.js'
+
+const unhandled: unknown[] = []
+const note = (reason: unknown) => void unhandled.push(reason)
+
+beforeEach(() => {
+  unhandled.length = 0
+  process.on('unhandledRejection', note)
+})
+
+afterEach(async () => {
+  await new Promise((resolve) => setImmediate(resolve))
+  process.off('unhandledRejection', note)
+  expect(unhandled).toEqual([])
+})
+
+const tick = () => new Promise((resolve) => setImmediate(resolve))
+const progress = (block: number, step: number) => ({ event: 'progress', block, step, steps: 10, epoch: 1, epochs: 2 })
+
+test('awaiting gives the history', async () => {
+  const core = fakeCore()
+  const { model, data } = fakeModel(2)
+  const run = model.fit(data)
+  core.emit({ event: 'epoch', block: 1, epoch: 1, loss: 0.9 }, { event: 'epoch', block: 1, epoch: 2, loss: 0.8 })
+  core.emit(finished(1), finished(2, true))
+  const history = await run
+  expect(history).toMatchObject({
+    weightsSha256: 'abc',
+    device: 'cpu',
+    loss: [
+      [0.9, 0.8],
+      [Number.NaN, Number.NaN],
+    ],
+  })
+  expect(history.blocks).toEqual([
+    { block: 1, loss: 0.5, seconds: 1, resumed: false },
+    { block: 2, loss: 0.5, seconds: 1, resumed: true },
+  ])
+  // 4 samples, 2 epochs, and only one of the two blocks was trained here.
+  expect(history.samplesPerSecond * history.seconds).toBeCloseTo(4)
+  expect(core.calls).toEqual(['finish'])
+})
+
+test('iterating gives start, every epoch and block, validation and done', async () => {
+  const core = fakeCore()
+  const { model, data } = fakeModel(2)
+  const run = model.fit(data, { validation: data })
+  const seen: FitEvent[] = []
+  setImmediate(() => {
+    core.emit(progress(1, 1), { event: 'epoch', block: 1, epoch: 1, loss: 1 }, finished(1))
+    core.emit(finished(2))
+  })
+  for await (const event of run) seen.push(event)
+  expect(seen.map(({ event }) => event)).toEqual(['start', 'progress', 'epoch', 'block', 'block', 'validation', 'done'])
+  expect(seen[0]).toMatchObject({ blocks: 2, epochs: 2, samples: 4, parameters: 14, inFlight: 2, resume: false })
+  expect(seen.at(-1)).toMatchObject({ history: { validation: { accuracy: 0.75 } } })
+})
+
+test('a slow reader gets the newest progress of each block, and everything else', async () => {
+  const core = fakeCore()
+  const { model, data } = fakeModel(2)
+  const run = model.fit(data)
+  for (let step = 1; step <= 9; step++) core.emit(progress(1, step), progress(2, step))
+  core.emit({ event: 'epoch', block: 1, epoch: 1, loss: 1 }, finished(1), finished(2))
+  await run
+  const seen: FitEvent[] = []
+  for await (const event of run) seen.push(event)
+  const steps = seen.flatMap((event) => (event.event === 'progress' ? [[event.block, event.step]] : []))
+  expect(steps).toEqual([
+    [1, 9],
+    [2, 9],
+  ])
+  expect(seen.filter(({ event }) => event === 'epoch' || event === 'block')).toHaveLength(3)
+})
+
+test('leaving the loop early cancels the run and waits until it has stopped', async () => {
+  const core = fakeCore()
+  const { model, data } = fakeModel(3)
+  let isClosed = false
+  core.closing = tick().then(() => {
+    isClosed = true
+  })
+  const run = model.fit(data)
+  for await (const event of run) if (event.event === 'start') break
+  expect(isClosed).toBe(true)
+  expect(core.calls).toEqual(['stop', 'close'])
+  await expect(run).rejects.toMatchObject({ code: 'NOPROP_CANCELLED' })
+})
+
+test('leaving the loop at the last event leaves the finished run as it is', async () => {
+  const core = fakeCore()
+  const { model, data } = fakeModel(1)
+  const run = model.fit(data)
+  core.emit(finished(1))
+  for await (const event of run) if (event.event === 'done') break
+  expect((await run).weightsSha256).toBe('abc')
+})
+
+test('an abort rejects with the reason, for who awaits and for who iterates, and leaves no listener', async () => {
+  const core = fakeCore()
+  const { model, data } = fakeModel(3)
+  const controller = new AbortController()
+  const reason = new Error('enough')
+  const run = model.fit(data, { signal: controller.signal })
+  const iterating = (async () => {
+    for await (const _ of run);
+  })()
+  await tick()
+  controller.abort(reason)
+  await expect(iterating).rejects.toBe(reason)
+  await expect(run).rejects.toBe(reason)
+  expect(core.calls).toEqual(['stop', 'close'])
+  expect(getEventListeners(controller.signal, 'abort')).toEqual([])
+})
+
+test('a signal that is aborted before starts nothing', async () => {
+  const core = fakeCore()
+  const { model, data } = fakeModel(3)
+  await expect(model.fit(data, { signal: AbortSignal.abort('no') })).rejects.toBe('no')
+  expect(core.started).toEqual([])
+})
+
+test('a run leaves no listener on its signal when it succeeds', async () => {
+  const core = fakeCore()
+  const { model, data } = fakeModel(1)
+  const { signal } = new AbortController()
+  const run = model.fit(data, { signal })
+  core.emit(finished(1))
+  await run
+  expect(getEventListeners(signal, 'abort')).toEqual([])
+})
+
+test('a failing run nobody looks at ends no process, and its error is there later', async () => {
+  const core = fakeCore()
+  const { model, data } = fakeModel(1)
+  const run = model.fit(data)
+  core.emit({ event: 'failed', block: 1, error: { code: 'NOPROP_DIVERGED', what: 'the loss is not finite' } })
+  await tick()
+  await tick()
+  await expect(run).rejects.toMatchObject({ code: 'NOPROP_DIVERGED' })
+})
+
+test('only iterating, or only awaiting, reports a failure once', async () => {
+  const core = fakeCore()
+  const { model, data } = fakeModel(1)
+  const run = model.fit(data)
+  setImmediate(() => core.emitText('no JSON'))
+  await expect(
+    (async () => {
+      for await (const _ of run);
+    })(),
+  ).rejects.toMatchObject({ code: 'NOPROP_INTERNAL' })
+})
+
+test('a failing assembly closes the lanes', async () => {
+  const core = fakeCore()
+  const { model, data } = fakeModel(1)
+  core.finishing = Promise.reject(new Error(JSON.stringify({ code: 'NOPROP_IO', what: 'disk full' })))
+  core.finishing.catch(() => {})
+  const run = model.fit(data)
+  core.emit(finished(1))
+  await expect(run).rejects.toMatchObject({ code: 'NOPROP_IO', what: 'disk full' })
+  expect(core.calls).toEqual(['finish', 'stop', 'close'])
+})
+
+test('the events have one reader', () => {
+  fakeCore()
+  const { model, data } = fakeModel(1)
+  const run = model.fit(data)
+  run[Symbol.asyncIterator]()
+  expect(() => run[Symbol.asyncIterator]()).toThrow(expect.objectContaining({ code: 'NOPROP_BUSY' }))
+})
+
+test('validation data that the model cannot judge are refused before training', async () => {
+  const core = fakeCore()
+  const { model, data } = fakeModel(1)
+  const wrongShape = { images: new Float32Array(6), shape: [3], labels: [0, 1] }
+  const wrongLabel = { ...data, labels: [0, 1, 2, 0] }
+  await expect(model.fit(data, { validation: wrongShape })).rejects.toMatchObject({ code: 'NOPROP_SHAPE' })
+  await expect(model.fit(data, { validation: wrongLabel })).rejects.toMatchObject({
+    code: 'NOPROP_LABEL',
+    received: '2',
+  })
+  expect(core.started).toEqual([])
+})

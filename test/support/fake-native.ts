@@ -1,0 +1,93 @@
+import { onTestFinished } from 'vitest'
+import { NoProp } from '../../src/index.js'
+import { type Native, setNativeForTests } from '../../src/native.js'
+
+/** What a test sees and steers of the substitute core. */
+export interface FakeCore {
+  /** Blocks in the order in which they were started. */
+  started: number[]
+  /** Calls of `stop`, `close` and `finish` in order. */
+  calls: string[]
+  /** Delivers events as the core would. */
+  emit(...events: object[]): void
+  /** Delivers any text. */
+  emitText(text: string): void
+  /** What `finish` and `close` wait for; `finish` may reject. */
+  finishing: Promise<void>
+  closing: Promise<void>
+}
+
+/** Replaces the addon, for this test, by a core that trains nothing: the test decides which block is finished when. */
+export function fakeCore({ inFlight = 2 } = {}): FakeCore {
+  let deliver: (text: string) => void = () => {}
+  const core: FakeCore = {
+    started: [],
+    calls: [],
+    emit: (...events) => deliver(JSON.stringify(events)),
+    emitText: (text) => deliver(text),
+    finishing: Promise.resolve(),
+    closing: Promise.resolve(),
+  }
+  class NativeDataset {
+    fingerprint = ''
+    constructor(
+      readonly samples: number,
+      readonly shape: number[],
+      readonly classes: number[],
+    ) {}
+    static fromArrays(images: ArrayLike<number>, shape: number[], labels: Int32Array | null) {
+      return new NativeDataset(images.length / shape.reduce((a, b) => a * b, 1), shape, [...new Set(labels)].sort())
+    }
+  }
+  class StopSignal {
+    stop() {
+      core.calls.push('stop evaluation')
+    }
+  }
+  class NativeModel {
+    parametersPerBlock = 7
+    trained = false
+    training = null
+    constructor(readonly config: string) {}
+    static create(json: string) {
+      return new NativeModel(json)
+    }
+    async weightsSha256() {
+      return 'abc'
+    }
+    async evaluate() {
+      return JSON.stringify({ accuracy: 0.75 })
+    }
+    train(_data: unknown, json: string, onEvents: (text: string) => void) {
+      deliver = onEvents
+      return {
+        options: JSON.stringify({ epochs: 2, threads: 2, inFlight, device: 'cpu', ...JSON.parse(json) }),
+        stepsPerBlock: 10,
+        startBlock: (block: number) => void core.started.push(block),
+        stop: () => void core.calls.push('stop'),
+        finish: async () => {
+          core.calls.push('finish')
+          await core.finishing
+        },
+        close: async () => {
+          core.calls.push('close')
+          await core.closing
+        },
+      }
+    }
+  }
+  setNativeForTests({ NativeDataset, NativeModel, StopSignal } as unknown as Native)
+  onTestFinished(() => setNativeForTests(undefined))
+  return core
+}
+
+/** Data and a model of `blocks` blocks for it. */
+export function fakeModel(blocks: number) {
+  const data = { images: new Float32Array(8), shape: [2], labels: [0, 1, 0, 1] }
+  return { model: NoProp.create({ blocks, input: [2], classes: 2 }), data }
+}
+
+/** The event of a finished block. */
+export function finished(block: number, resumed = false) {
+  return { event: 'block', block, loss: 0.5, seconds: 1, resumed }
+}
