@@ -1,1 +1,21 @@
-//! Data sets.
+//! Data sets: labelled samples in memory and the files they come from.
+//!
+//! [`load`] reads a directory of IDX files (MNIST and its kin) or of CIFAR's binary files, [`load_images`] reads PNG files,
+//! [`Dataset::from_arrays`] takes arrays. Files are read as hostile input: sizes are checked before memory is allocated, and
+//! compressed data may not grow past what its header claims.
+
+pub mod cifar;
+pub mod dataset;
+pub mod directory;
+pub mod idx;
+pub mod png;
+pub mod shape;
+mod source;
+pub mod split;
+mod tar;
+
+pub use dataset::{Dataset, Pixels};
+pub use directory::load;
+pub use png::load_images;
+pub use shape::InputShape;
+pub use split::Split;

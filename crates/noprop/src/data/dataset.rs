@@ -1,0 +1,370 @@
+//! Samples in memory, with or without labels.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+use super::InputShape;
+use crate::{Code, Error, Result};
+
+/// The values of all samples, sample after sample; an image row by row with its channels innermost (NHWC).
+#[derive(Clone, Debug, PartialEq)]
+pub enum Pixels {
+    /// Bytes; a net sees them divided by 255.
+    U8(Vec<u8>),
+    /// Finite numbers; a net sees them as they are.
+    F32(Vec<f32>),
+}
+
+impl Pixels {
+    /// The number of values.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::U8(values) => values.len(),
+            Self::F32(values) => values.len(),
+        }
+    }
+
+    /// Whether there is no value.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn truncate(&mut self, len: usize) {
+        match self {
+            Self::U8(values) => values.truncate(len),
+            Self::F32(values) => values.truncate(len),
+        }
+    }
+}
+
+/// At least one sample, all of one shape; immutable, so that threads share it in an `Arc`.
+#[derive(PartialEq)]
+pub struct Dataset {
+    shape: InputShape,
+    samples: usize,
+    pixels: Pixels,
+    labels: Option<Vec<i32>>,
+    classes: Vec<i32>,
+    fingerprint: String,
+}
+
+impl Dataset {
+    /// A data set of `pixels` (samples × shape values) and one label per sample, or none.
+    ///
+    /// # Errors
+    /// [`Code::Shape`] for a bad shape; [`Code::Count`] when there is no sample, when the values do not make whole samples, or
+    /// when labels and samples differ in number; [`Code::Value`] for a number that is not finite.
+    pub fn from_arrays(pixels: Pixels, shape: InputShape, labels: Option<Vec<i32>>) -> Result<Self> {
+        shape.check()?;
+        let (values, per_sample) = (pixels.len(), shape.len());
+        if values == 0 || !values.is_multiple_of(per_sample) {
+            return Err(Error::new(Code::Count, "the values do not make whole samples")
+                .expected(format!("a positive multiple of {per_sample} values for samples of shape {shape}"))
+                .received(format!("{values} values"))
+                .hint("check the shape: it is that of one sample"));
+        }
+        let samples = values / per_sample;
+        if u32::try_from(samples).is_err() {
+            return Err(Error::new(Code::Count, "the data set has too many samples")
+                .expected(format!("at most {} samples", u32::MAX))
+                .received(format!("{samples} samples")));
+        }
+        if let Some(labels) = &labels
+            && labels.len() != samples
+        {
+            return Err(Error::new(Code::Count, "labels and samples differ in number")
+                .expected(format!("{samples} labels, one per sample"))
+                .received(format!("{} labels", labels.len())));
+        }
+        if let Pixels::F32(values) = &pixels
+            && let Some(at) = values.iter().position(|value| !value.is_finite())
+        {
+            let (sample, position) = (at / per_sample, at % per_sample);
+            return Err(Error::new(Code::Value, format!("value {position} of sample {sample} is not a finite number"))
+                .expected("finite numbers")
+                .received(values[at].to_string())
+                .hint("samples and values are counted from 0; replace or leave out the bad sample"));
+        }
+        let classes = labels.iter().flatten().copied().collect::<BTreeSet<_>>().into_iter().collect();
+        let fingerprint = fingerprint(&shape, &pixels, labels.as_deref());
+        Ok(Self { shape, samples, pixels, labels, classes, fingerprint })
+    }
+
+    /// The first `limit` samples, or all when there are fewer.
+    ///
+    /// # Errors
+    /// [`Code::Option`] for a limit of 0.
+    pub fn truncate(mut self, limit: usize) -> Result<Self> {
+        check_limit(Some(limit))?;
+        if limit >= self.samples {
+            return Ok(self);
+        }
+        self.pixels.truncate(limit * self.shape.len());
+        if let Some(labels) = &mut self.labels {
+            labels.truncate(limit);
+        }
+        Self::from_arrays(self.pixels, self.shape, self.labels)
+    }
+
+    /// The number of samples, at least 1 and at most `u32::MAX`.
+    pub fn samples(&self) -> usize {
+        self.samples
+    }
+
+    /// The shape of one sample.
+    pub fn shape(&self) -> InputShape {
+        self.shape
+    }
+
+    /// The values of all samples.
+    pub fn pixels(&self) -> &Pixels {
+        &self.pixels
+    }
+
+    /// The labels, one per sample, if there are any.
+    pub fn labels(&self) -> Option<&[i32]> {
+        self.labels.as_deref()
+    }
+
+    /// The distinct labels in increasing order; empty without labels.
+    pub fn classes(&self) -> &[i32] {
+        &self.classes
+    }
+
+    /// SHA-256 over shape, kind of value, values and labels, in lower-case hexadecimal. Equal for equal data only.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// Writes one sample as a net sees it to `out`, which has `shape().len()` values. Panics when `sample` is out of range or
+    /// `out` has another length; [`sample`](Self::sample) checks.
+    pub fn value(&self, sample: usize, out: &mut [f32]) {
+        let range = sample * self.shape.len()..(sample + 1) * self.shape.len();
+        match &self.pixels {
+            Pixels::U8(values) => {
+                let values = &values[range];
+                assert_eq!(values.len(), out.len(), "out must hold one sample");
+                for (out, value) in out.iter_mut().zip(values) {
+                    *out = f32::from(*value) / 255.0;
+                }
+            }
+            Pixels::F32(values) => out.copy_from_slice(&values[range]),
+        }
+    }
+
+    /// One sample as a net sees it.
+    ///
+    /// # Errors
+    /// [`Code::Option`] when there is no such sample.
+    pub fn sample(&self, index: usize) -> Result<Vec<f32>> {
+        if index >= self.samples {
+            return Err(Error::new(Code::Option, "there is no such sample")
+                .expected(format!("an index from 0 to {}", self.samples - 1))
+                .received(index.to_string()));
+        }
+        let mut out = vec![0.0; self.shape.len()];
+        self.value(index, &mut out);
+        Ok(out)
+    }
+
+    /// The position of each sample's label in `classes`.
+    ///
+    /// # Errors
+    /// [`Code::Label`] when there are no labels or one is not among `classes`.
+    pub fn class_indices(&self, classes: &[i32]) -> Result<Vec<u32>> {
+        let Some(labels) = &self.labels else {
+            return Err(Error::new(Code::Label, "the data set has no labels")
+                .expected("one label per sample")
+                .hint("training and evaluation need labels; prediction does not"));
+        };
+        let mut positions = HashMap::new();
+        for (position, class) in classes.iter().enumerate() {
+            positions.entry(*class).or_insert(position as u32);
+        }
+        let index_of = |(sample, label): (usize, &i32)| {
+            positions.get(label).copied().ok_or_else(|| {
+                Error::new(Code::Label, format!("label {label} of sample {sample} is not one of the model's classes"))
+                    .expected(format!("one of {}", abbreviate(classes)))
+                    .received(label.to_string())
+                    .hint("samples are counted from 0; use the data that the model was made for, or make a new model")
+            })
+        };
+        labels.iter().enumerate().map(index_of).collect()
+    }
+}
+
+/// Leaves out the values, which may be millions.
+impl fmt::Debug for Dataset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dataset")
+            .field("samples", &self.samples)
+            .field("shape", &self.shape)
+            .field("classes", &self.classes)
+            .field("fingerprint", &self.fingerprint)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Refuses a limit of 0 samples.
+pub(super) fn check_limit(limit: Option<usize>) -> Result<()> {
+    if limit == Some(0) {
+        return Err(Error::new(Code::Option, "the limit on the number of samples is 0")
+            .expected("at least 1")
+            .hint("leave the limit out to take all samples"));
+    }
+    Ok(())
+}
+
+/// The classes in words; the middle ones of a long list are left out.
+fn abbreviate(classes: &[i32]) -> String {
+    let list = |part: &[i32]| part.iter().map(i32::to_string).collect::<Vec<_>>().join(", ");
+    match classes {
+        [] => "no classes at all".to_owned(),
+        _ if classes.len() <= 12 => list(classes),
+        _ => {
+            let (first, last) = (&classes[..5], &classes[classes.len() - 2..]);
+            format!("{}, …, {} ({} classes)", list(first), list(last), classes.len())
+        }
+    }
+}
+
+/// Lengths and kinds are hashed before the values, so that no two data sets hash the same bytes.
+fn fingerprint(shape: &InputShape, pixels: &Pixels, labels: Option<&[i32]>) -> String {
+    let mut hash = Sha256::new();
+    let sizes = shape.sizes();
+    hash.update((sizes.len() as u64).to_le_bytes());
+    sizes.iter().for_each(|size| hash.update((*size as u64).to_le_bytes()));
+    hash.update((pixels.len() as u64).to_le_bytes());
+    match pixels {
+        Pixels::U8(values) => {
+            hash.update(b"u8 ");
+            hash.update(values);
+        }
+        Pixels::F32(values) => {
+            hash.update(b"f32");
+            update(&mut hash, values, f32::to_le_bytes);
+        }
+    }
+    match labels {
+        Some(labels) => {
+            hash.update(b"i32");
+            update(&mut hash, labels, i32::to_le_bytes);
+        }
+        None => hash.update(b"non"),
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Hashes four-byte values through a small buffer: little-endian on every machine, without a copy of the whole.
+fn update<T: Copy>(hash: &mut Sha256, values: &[T], bytes: impl Fn(T) -> [u8; 4]) {
+    let mut buffer = [0; 4096];
+    for chunk in values.chunks(buffer.len() / 4) {
+        for (target, value) in buffer.chunks_exact_mut(4).zip(chunk) {
+            target.copy_from_slice(&bytes(*value));
+        }
+        hash.update(&buffer[..chunk.len() * 4]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(height: usize, width: usize, channels: usize) -> InputShape {
+        InputShape::new(&[height, width, channels]).unwrap()
+    }
+
+    fn bytes(values: usize, shape: InputShape, labels: Option<Vec<i32>>) -> Result<Dataset> {
+        Dataset::from_arrays(Pixels::U8((0..values).map(|value| value as u8).collect()), shape, labels)
+    }
+
+    #[test]
+    fn samples_are_seen_scaled_or_as_they_are() {
+        let data = bytes(12, image(1, 3, 2), Some(vec![7, -3])).unwrap();
+        assert_eq!((data.samples(), data.classes()), (2, &[-3, 7][..]));
+        assert_eq!(data.sample(1).unwrap(), [6.0, 7.0, 8.0, 9.0, 10.0, 11.0].map(|value: f32| value / 255.0));
+        let floats = Pixels::F32(vec![-1.5, 300.0, 0.0, 2.0]);
+        let data = Dataset::from_arrays(floats, InputShape::new(&[2]).unwrap(), None).unwrap();
+        assert_eq!(data.sample(0).unwrap(), [-1.5, 300.0]);
+        assert_eq!((data.labels(), data.classes()), (None, &[][..]));
+        assert_eq!(data.sample(2).unwrap_err().code, Code::Option);
+        let white = Dataset::from_arrays(Pixels::U8(vec![255]), InputShape::new(&[1]).unwrap(), None).unwrap();
+        assert_eq!(white.sample(0).unwrap(), [1.0]);
+    }
+
+    #[test]
+    fn counts_that_disagree_are_refused() {
+        for (values, labels) in [(0, None), (11, None), (12, Some(vec![1])), (12, Some(vec![1, 2, 3]))] {
+            assert_eq!(bytes(values, image(1, 3, 2), labels).unwrap_err().code, Code::Count);
+        }
+    }
+
+    #[test]
+    fn a_shape_made_by_hand_is_checked_too() {
+        let zero = InputShape::Image { height: 0, width: 3, channels: 1 };
+        assert_eq!(bytes(3, zero, None).unwrap_err().code, Code::Shape);
+        let huge = InputShape::Image { height: usize::MAX, width: usize::MAX, channels: 2 };
+        assert_eq!(bytes(3, huge, None).unwrap_err().code, Code::Shape);
+    }
+
+    #[test]
+    fn a_number_that_is_not_finite_is_named() {
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let mut values = vec![0.5; 12];
+            values[8] = bad;
+            let error = Dataset::from_arrays(Pixels::F32(values), image(1, 3, 1), None).unwrap_err();
+            assert_eq!(error.code, Code::Value);
+            assert!(error.what.starts_with("value 2 of sample 2 "), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_fingerprint_sees_every_part() {
+        let base = bytes(12, image(2, 3, 1), Some(vec![1, 2])).unwrap();
+        let again = bytes(12, image(2, 3, 1), Some(vec![1, 2])).unwrap();
+        assert_eq!(base.fingerprint(), again.fingerprint());
+        assert_eq!(base.fingerprint().len(), 64);
+        let mut changed = (0..12).collect::<Vec<u8>>();
+        changed[11] = 0;
+        let floats = (0..12).map(|value| value as f32).collect::<Vec<_>>();
+        let mut nearly = floats.clone();
+        nearly[11] += 1e-6;
+        let others = [
+            bytes(12, image(3, 2, 1), Some(vec![1, 2])),
+            bytes(12, InputShape::new(&[6]).unwrap(), Some(vec![1, 2])),
+            bytes(12, image(2, 3, 1), Some(vec![1, 3])),
+            bytes(12, image(2, 3, 1), None),
+            Dataset::from_arrays(Pixels::U8(changed), image(2, 3, 1), Some(vec![1, 2])),
+            Dataset::from_arrays(Pixels::F32(floats), image(2, 3, 1), Some(vec![1, 2])),
+            Dataset::from_arrays(Pixels::F32(nearly), image(2, 3, 1), Some(vec![1, 2])),
+        ];
+        let mut seen = BTreeSet::from([base.fingerprint().to_owned()]);
+        for other in others {
+            assert!(seen.insert(other.unwrap().fingerprint().to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_truncated_set_equals_one_made_short() {
+        let long = bytes(12, image(1, 3, 1), Some(vec![1, 2, 3, 4])).unwrap();
+        let short = bytes(6, image(1, 3, 1), Some(vec![1, 2])).unwrap();
+        let cut = long.truncate(2).unwrap();
+        assert_eq!(cut, short);
+        assert_eq!(cut.truncate(5).unwrap(), short);
+        assert_eq!(short.truncate(0).unwrap_err().code, Code::Option);
+    }
+
+    #[test]
+    fn labels_become_positions_among_the_classes() {
+        let data = bytes(4, InputShape::new(&[1]).unwrap(), Some(vec![26, 3, 26, 1])).unwrap();
+        assert_eq!(data.class_indices(&[1, 3, 26]).unwrap(), [2, 1, 2, 0]);
+        let error = data.class_indices(&(1..=25).collect::<Vec<_>>()).unwrap_err();
+        assert_eq!(error.code, Code::Label);
+        assert!(error.what.starts_with("label 26 of sample 0 "), "{error}");
+        assert_eq!(error.expected, "one of 1, 2, 3, 4, 5, …, 24, 25 (25 classes)");
+        let unlabelled = bytes(4, InputShape::new(&[1]).unwrap(), None).unwrap();
+        assert_eq!(unlabelled.class_indices(&[0]).unwrap_err().code, Code::Label);
+    }
+}

@@ -1,0 +1,251 @@
+//! A file read from its start to its end, plain or gzipped, as hostile input.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::bufread::MultiGzDecoder;
+
+use crate::{Code, Error, Result};
+
+/// The first bytes of gzipped data (RFC 1952).
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+/// DEFLATE writes at most 258 bytes for 2 bits, so gzip never shrinks further than this.
+const GZIP_MAX_RATIO: u64 = 1032;
+/// Memory is reserved in steps, the first of this size and then doubling, as data really arrives.
+const FIRST_STEP: usize = 1 << 20;
+const BUFFER: usize = 1 << 16;
+
+/// An open file. Reading it yields the decompressed bytes.
+pub(super) struct Source {
+    path: PathBuf,
+    /// Bytes on the disk.
+    stored: u64,
+    reader: Reader,
+}
+
+enum Reader {
+    Plain(BufReader<File>),
+    Gzip(Box<MultiGzDecoder<BufReader<File>>>),
+}
+
+impl Source {
+    /// Opens `path`; gzip is known by its magic number, not by the file's name.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = open_file(path)?;
+        let stored = file.metadata().map_err(|error| Error::io(path, &error))?.len();
+        let mut reader = BufReader::with_capacity(BUFFER, file);
+        let start = io::BufRead::fill_buf(&mut reader).map_err(|error| Error::io(path, &error))?;
+        let reader = if start.starts_with(&GZIP_MAGIC) {
+            Reader::Gzip(Box::new(MultiGzDecoder::new(reader)))
+        } else {
+            Reader::Plain(reader)
+        };
+        Ok(Self { path: path.to_owned(), stored, reader })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The number of bytes that reading yields, if it is known before: that of a plain file.
+    pub fn plain_len(&self) -> Option<u64> {
+        matches!(self.reader, Reader::Plain(_)).then_some(self.stored)
+    }
+
+    /// Checks a claim about the file's decompressed size before anything is allocated for it: exactly for a plain file,
+    /// against the best ratio that gzip can reach otherwise (the rest shows while reading).
+    pub fn check_claim(&self, claimed: u64) -> Result<()> {
+        let truncated = |held: String| {
+            Error::new(Code::FileTruncated, format!("{} is shorter than its header says", self.path.display()))
+                .expected(format!("{claimed} bytes"))
+                .received(held)
+                .hint("the file is damaged or its download stopped early; fetch it again")
+        };
+        match self.plain_len() {
+            Some(len) if len < claimed => Err(truncated(format!("{len} bytes"))),
+            Some(len) if len > claimed => Err(self.too_long(claimed, &format!("{len} bytes"))),
+            None if self.stored.saturating_mul(GZIP_MAX_RATIO) < claimed => {
+                Err(truncated(format!("{} bytes of gzip data, too few to hold that much", self.stored)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Fills `buffer`.
+    pub fn read_all(&mut self, buffer: &mut [u8]) -> Result<()> {
+        match fill(self, buffer) {
+            Ok(read) if read == buffer.len() => Ok(()),
+            Ok(_) => Err(self.explain(&io::ErrorKind::UnexpectedEof.into())),
+            Err(error) => Err(self.explain(&error)),
+        }
+    }
+
+    /// Reads the next `len` bytes; memory grows only with data that is really there.
+    pub fn read_vec(&mut self, len: usize) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        while bytes.len() < len {
+            let start = bytes.len();
+            let step = (len - start).min(start.max(FIRST_STEP));
+            bytes.try_reserve_exact(step).map_err(|_| out_of_memory(&self.path, len))?;
+            bytes.resize(start + step, 0);
+            self.read_all(&mut bytes[start..])?;
+        }
+        Ok(bytes)
+    }
+
+    /// Reads on to the end, where nothing may be left; this also checks gzip's checksum. `claimed` is the size of it all.
+    pub fn expect_end(&mut self, claimed: u64) -> Result<()> {
+        match fill(self, &mut [0]) {
+            Ok(0) => Ok(()),
+            Ok(_) => Err(self.too_long(claimed, "more bytes")),
+            Err(error) => Err(self.explain(&error)),
+        }
+    }
+
+    fn too_long(&self, claimed: u64, received: &str) -> Error {
+        Error::new(Code::FileFormat, format!("{} is longer than its header says", self.path.display()))
+            .expected(format!("{claimed} bytes"))
+            .received(received)
+            .hint("the file is damaged, or not of the format that its header names")
+    }
+
+    /// Says in our terms what an error of reading this file means.
+    pub fn explain(&self, error: &io::Error) -> Error {
+        let path = self.path.display();
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Error::new(Code::FileTruncated, format!("{path} ends too early"))
+                .hint("the file is damaged or its download stopped early; fetch it again"),
+            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
+                Error::new(Code::FileFormat, format!("{path} holds gzip data that is damaged"))
+                    .received(error.to_string())
+                    .hint("fetch the file again")
+            }
+            _ => Error::io(&self.path, error),
+        }
+    }
+}
+
+impl Read for Source {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.reader {
+            Reader::Plain(reader) => reader.read(buffer),
+            Reader::Gzip(reader) => reader.read(buffer),
+        }
+    }
+}
+
+/// Opens a regular file. Asks before opening: opening a pipe would wait for ever.
+pub(super) fn open_file(path: &Path) -> Result<File> {
+    let kind = std::fs::metadata(path).map_err(|error| Error::io(path, &error))?;
+    if !kind.is_file() {
+        let received = if kind.is_dir() { "a directory" } else { "something that is not a regular file" };
+        return Err(Error::new(Code::FileFormat, format!("{} is not a file", path.display()))
+            .expected("a file")
+            .received(received));
+    }
+    File::open(path).map_err(|error| Error::io(path, &error))
+}
+
+/// Reads until `buffer` is full or the data ends; says how many bytes came.
+pub(super) fn fill(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match reader.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+/// The error of data that does not fit into memory.
+fn out_of_memory(path: &Path, bytes: usize) -> Error {
+    Error::new(Code::Io, format!("there is not enough memory for the data of {}", path.display()))
+        .expected(format!("{bytes} bytes of free memory"))
+        .hint("limit the number of samples")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(bytes).unwrap();
+        file
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn plain_and_gzipped_files_read_alike() {
+        let bytes: Vec<u8> = (0..3_000_000u32).map(|k| (k.wrapping_mul(k) >> 7) as u8).collect();
+        for stored in [bytes.clone(), gzip(&bytes), [gzip(&bytes[..1000]), gzip(&bytes[1000..])].concat()] {
+            let file = file(&stored);
+            let mut source = Source::open(file.path()).unwrap();
+            source.check_claim(bytes.len() as u64).unwrap();
+            assert!(source.read_vec(bytes.len()).unwrap() == bytes);
+            source.expect_end(bytes.len() as u64).unwrap();
+        }
+    }
+
+    #[test]
+    fn false_claims_are_found_before_reading() {
+        let plain = file(&[7; 100]);
+        let source = Source::open(plain.path()).unwrap();
+        assert_eq!(source.check_claim(101).unwrap_err().code, Code::FileTruncated);
+        assert_eq!(source.check_claim(99).unwrap_err().code, Code::FileFormat);
+        let packed = file(&gzip(&[7; 100]));
+        let source = Source::open(packed.path()).unwrap();
+        assert!(source.check_claim(101).is_ok(), "only reading can tell");
+        assert_eq!(source.check_claim(1 << 40).unwrap_err().code, Code::FileTruncated);
+    }
+
+    #[test]
+    fn what_gzip_reaches_at_most_passes_the_check() {
+        let zeros = vec![0; 20_000_000];
+        let packed = file(&gzip(&zeros));
+        Source::open(packed.path()).unwrap().check_claim(zeros.len() as u64).unwrap();
+    }
+
+    #[test]
+    fn damage_is_told_from_shortness() {
+        let packed = gzip(&(0..10_000u32).map(|k| (k.wrapping_mul(k) >> 5) as u8).collect::<Vec<_>>());
+        let read = |stored: &[u8]| {
+            let file = file(stored);
+            let mut source = Source::open(file.path()).unwrap();
+            source.read_vec(10_000).and_then(|_| source.expect_end(10_000)).map_err(|error| error.code)
+        };
+        assert_eq!(read(&packed), Ok(()));
+        assert_eq!(read(&packed[..packed.len() / 2]), Err(Code::FileTruncated));
+        assert_eq!(read(&packed[..packed.len() - 3]), Err(Code::FileTruncated));
+        let mut checksum = packed.clone();
+        let at = checksum.len() - 6;
+        checksum[at] ^= 1;
+        assert_eq!(read(&checksum), Err(Code::FileFormat));
+        assert_eq!(read(&[&GZIP_MAGIC[..], &[9; 100]].concat()), Err(Code::FileFormat));
+        assert_eq!(read(&[&packed[..], &[9; 100]].concat()), Err(Code::FileFormat));
+    }
+
+    #[test]
+    fn only_regular_files_open() {
+        let directory = tempfile::tempdir().unwrap();
+        let code = |path: &Path| Source::open(path).err().unwrap().code;
+        assert_eq!(code(directory.path()), Code::FileFormat);
+        assert_eq!(code(&directory.path().join("none")), Code::FileNotFound);
+        #[cfg(unix)]
+        assert_eq!(code(Path::new("/dev/zero")), Code::FileFormat);
+    }
+}
