@@ -54,7 +54,7 @@ export async function download(
     signal?.throwIfAborted()
     throw error instanceof NoPropError ? error : diskError(directory, error)
   } finally {
-    await rm(partial, { force: true })
+    await rm(partial, { force: true }).catch(() => {})
   }
 }
 
