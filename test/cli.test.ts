@@ -1,0 +1,244 @@
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { smallIdx, squares, temporaryDirectory } from './support/data.js'
+import { SMALL_FLAGS } from './support/models.js'
+import { png } from './support/png.js'
+import { cli, done, events, runCli, startCli, startNode } from './support/process.js'
+
+const LONG = ['--widths', '8,8,16', '--hidden', '32', '--blocks', '3', '--epochs', '100000', '--batch', '32']
+
+/** Trains a small model and returns its file and data. */
+async function trained(labels = [0, 1, 2, 3]) {
+  const data = smallIdx({ labels })
+  const out = join(temporaryDirectory(), 'model.safetensors')
+  const result = await done(['train', '--data', data, ...SMALL_FLAGS, '--epochs', '6', '--lr', '0.003', '--out', out])
+  return { data, out, result }
+}
+
+test('the help of everything is quick, needs no addon, and goes to stdout', async () => {
+  const env = { ...process.env, NOPROP_ADDON: '/nowhere/noprop.node' }
+  for (const args of [
+    ['--help'],
+    ['help'],
+    ...['train', 'eval', 'predict', 'inspect', 'bench', 'doctor'].map((name) => [name, '--help']),
+  ]) {
+    const { code, stdout, stderr, milliseconds } = await runCli(args, { env })
+    expect([args, code, stderr]).toEqual([args, 0, ''])
+    expect(stdout).toContain('Usage: noprop')
+    expect(milliseconds).toBeLessThan(1500)
+  }
+  const { stdout } = await runCli(['--version'], { env })
+  expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
+})
+
+const usage: [string, string[], string][] = [
+  ['no command', [], 'no command is named'],
+  ['an unknown command', ['tarin'], 'did you mean train?'],
+  ['an unknown option', ['train', '--data', 'mnist', '--epoch', '3'], 'did you mean --epochs?'],
+  ['an unknown option before everything', ['--nope'], "unknown option '--nope'"],
+  ['a missing option', ['train'], '--data'],
+  ['a missing argument', ['inspect'], "missing required argument 'file'"],
+  ['a missing value', ['train', '--data'], 'argument missing'],
+  ['too many arguments', ['inspect', 'a', 'b'], 'too many arguments'],
+  ['nothing to predict', ['predict', 'model.safetensors'], 'nothing to predict'],
+  ['two things to predict', ['predict', 'm', 'a.png', '--data', 'mnist'], 'both --data and images'],
+]
+
+test.each(usage)('%s is one line and exit code 2', async (_, args, part) => {
+  const { code, stdout, stderr } = await runCli(args)
+  expect(code).toBe(2)
+  expect(stdout).toBe('')
+  expect(stderr).toMatch(/^error NOPROP_USAGE: [^\n]+\n$/)
+  expect(stderr).toContain(part)
+  const json = await runCli([...args, '--json'])
+  expect(json.code).toBe(2)
+  if (!args.includes('--data') || args.length > 2) {
+    expect(events(json)).toMatchObject([{ event: 'error', code: 'NOPROP_USAGE' }])
+  }
+})
+
+test('--verbose adds the stack', async () => {
+  const { stderr } = await runCli(['inspect', '/nowhere/model.safetensors', '--verbose'])
+  expect(stderr).toMatch(/^error NOPROP_FILE_NOT_FOUND: [^\n]+\n/)
+  expect(stderr).toMatch(/\n {4}at /)
+})
+
+test('train --json tells its events and ends with done; nothing is on stderr', async () => {
+  const data = smallIdx()
+  const out = join(temporaryDirectory(), 'model.safetensors')
+  const outcome = await runCli(['train', '--data', data, ...SMALL_FLAGS, '--out', out, '--json'])
+  expect([outcome.code, outcome.stderr]).toEqual([0, ''])
+  const seen = events(outcome)
+  expect(seen[0]).toMatchObject({ event: 'start', blocks: 3, epochs: 2, samples: 256 })
+  expect(seen.filter(({ event }) => event === 'epoch')).toHaveLength(6)
+  expect(seen.filter(({ event }) => event === 'block')).toHaveLength(3)
+  expect(seen.at(-1)).toMatchObject({
+    event: 'done',
+    testAccuracy: expect.any(Number),
+    trainSeconds: expect.any(Number),
+    samplesPerSecond: expect.any(Number),
+    peakMemoryMiB: expect.any(Number),
+    weightsSha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+    parameters: expect.any(Number),
+    device: 'cpu',
+    out,
+  })
+  const { trainSeconds, samplesPerSecond, peakMemoryMiB } = seen.at(-1) as Record<string, number>
+  expect(samplesPerSecond).toBeCloseTo((256 * 2) / trainSeconds!, 0)
+  expect(trainSeconds).toBeLessThan(outcome.milliseconds / 1000)
+  expect(peakMemoryMiB).toBeGreaterThan(10)
+  expect(existsSync(out)).toBe(true)
+})
+
+test('train for people: results on stdout, progress on stderr', async () => {
+  const { code, stdout, stderr } = await runCli(['train', '--data', smallIdx(), ...SMALL_FLAGS])
+  expect(code).toBe(0)
+  expect(stdout).toMatch(/^test accuracy {3}\d+\.\d\d % of 64 samples/)
+  expect(stdout).toContain('not saved (--out FILE saves it)')
+  expect(stderr).toMatch(/block 1 {2}100 % {2}finished in/)
+  expect(stdout + stderr).not.toContain('\x1b')
+})
+
+test('eval, predict and inspect read the model that train wrote', async () => {
+  const { data, out, result } = await trained()
+  expect(result.testAccuracy).toBeGreaterThan(0.9)
+  const evaluated = await done(['eval', out, '--data', data])
+  expect(evaluated.accuracy).toBe(result.testAccuracy)
+  const runs = await done([
+    'eval',
+    out,
+    '--data',
+    data,
+    '--runs',
+    '3',
+    '--sampler',
+    'resample',
+    '--stochastic',
+    '--seed',
+    '7',
+  ])
+  expect(runs.accuracies).toHaveLength(3)
+  expect(runs).toMatchObject({ accuracyMean: expect.any(Number), accuracyStd: expect.any(Number) })
+
+  const predicted = events(await runCli(['predict', out, '--data', data, '--json']))
+  expect(predicted).toHaveLength(65)
+  expect(predicted[5]).toMatchObject({ event: 'prediction', index: 5, label: 1 })
+  expect(predicted[5]!.probabilities).toHaveLength(4)
+  expect(predicted.at(-1)).toEqual({ event: 'done', samples: 64, classes: [0, 1, 2, 3] })
+  const lines = (await runCli(['predict', out, '--data', data])).stdout.split('\n')
+  expect(lines[5]).toMatch(/^5\t1\t[01]\.\d{4}$/)
+
+  const inspected = await done(['inspect', out])
+  expect(inspected).toMatchObject({
+    blocks: 3,
+    weightsSha256: result.weightsSha256,
+    parameters: result.parameters,
+    config: { net: { widths: [8, 8, 16], hidden: 32 }, input: [14, 14, 1] },
+    training: { epochs: 6, batch: 32 },
+  })
+  expect((await runCli(['inspect', out])).stdout).toContain('3 blocks of cnn')
+})
+
+test('letters labelled 1–26, and labels with holes, come back as they were', async () => {
+  for (const labels of [Array.from({ length: 26 }, (_, index) => index + 1), [3, 40, 200]]) {
+    const { data, out, result } = await trained(labels)
+    const predicted = events(await runCli(['predict', out, '--data', data, '--json']))
+    expect(predicted.at(-1)).toMatchObject({ classes: labels })
+    expect(predicted.slice(0, -1).every(({ label }) => labels.includes(label as number))).toBe(true)
+    if (labels.length > 3) continue
+    expect(result.testAccuracy).toBeGreaterThan(0.9)
+    const truth = squares(64, 14, labels, 2).labels
+    const right = predicted.slice(0, -1).filter(({ label }, index) => label === truth[index]).length
+    expect(right / 64).toBeCloseTo(result.testAccuracy)
+  }
+})
+
+test('predict takes PNG images and names them', async () => {
+  const { out } = await trained()
+  const directory = temporaryDirectory()
+  const { images, labels } = squares(4, 14, [0, 1, 2, 3], 9)
+  const paths = labels.map((label, index) => {
+    const path = join(directory, `a ${label}.png`)
+    writeFileSync(path, png(images.subarray(index * 196, index * 196 + 196), 14, 14))
+    return path
+  })
+  const predicted = events(await runCli(['predict', out, ...paths, '--json'])).slice(0, -1)
+  expect(predicted.map(({ path }) => path)).toEqual(paths)
+  expect(predicted.map(({ label }) => label)).toEqual(labels)
+})
+
+test('bench measures speed and its share of the peak', async () => {
+  const result = await done([
+    'bench',
+    '--shape',
+    '14x14x1',
+    ...['--widths', '8,8,16', '--hidden', '32'],
+    '--blocks',
+    '2',
+    '--batch',
+    '32',
+    '--seconds',
+    '0.5',
+  ])
+  for (const name of ['samplesPerSecond', 'gflops', 'peakGflops', 'peakMemoryMiB'])
+    expect(result[name]).toBeGreaterThan(0)
+  expect(result.peakShare).toBeGreaterThan(0)
+  expect(result.peakShare).toBeLessThanOrEqual(1)
+  expect(result.instructionSet).toEqual(expect.any(String))
+})
+
+test('doctor tells what is there', async () => {
+  const result = await done(['doctor'])
+  expect(result).toMatchObject({
+    node: process.version,
+    addon: { path: expect.stringContaining('.node') },
+    cores: expect.any(Number),
+  })
+  expect(result.devices).toEqual(expect.arrayContaining([expect.objectContaining({ device: 'cpu', usable: true })]))
+  expect(Object.keys(result.datasets as object)).toEqual(['mnist', 'fashion-mnist', 'cifar10', 'cifar100'])
+  const without = await runCli(['doctor'], { env: { ...process.env, NOPROP_ADDON: '/nowhere/noprop.node' } })
+  expect(without.code).toBe(1)
+  expect(without.stderr).toMatch(/^error NOPROP_ADDON: [^\n]+no such file[^\n]+\n$/)
+})
+
+test.each([
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)('%s stops at once with exit code %i, and tells how to go on', async (signal, exitCode) => {
+  const data = smallIdx()
+  const checkpoint = join(temporaryDirectory(), 'check point')
+  const { child, ended, wrote } = startCli(['train', '--data', data, ...LONG, '--checkpoint', checkpoint, '--json'])
+  await wrote(/"event":"progress"/)
+  const began = performance.now()
+  child.kill(signal)
+  const outcome = await ended
+  expect(performance.now() - began).toBeLessThan(2500)
+  expect([outcome.code, outcome.signal]).toEqual([exitCode, null])
+  expect(outcome.stderr).toMatch(new RegExp(`^error NOPROP_CANCELLED: interrupted by ${signal}; [^\n]+\n$`))
+  expect(outcome.stderr).toContain(`--checkpoint '${checkpoint}' --json --resume`)
+  expect(events(outcome).at(-1)).toMatchObject({ event: 'error', code: 'NOPROP_CANCELLED' })
+  // The directory is free again, and its run can go on.
+  const again = startCli(['train', '--data', data, ...LONG, '--checkpoint', checkpoint, '--json', '--resume'])
+  await again.wrote(/"event":"progress"/)
+  again.child.kill('SIGKILL')
+  await again.ended
+})
+
+test('without a checkpoint an interruption says that nothing is kept', async () => {
+  const { child, ended, wrote } = startCli(['train', '--data', smallIdx(), ...LONG])
+  await wrote(/blocks/)
+  child.kill('SIGINT')
+  const { code, stderr } = await ended
+  expect(code).toBe(130)
+  expect(stderr).toContain('nothing is kept; with --checkpoint DIR a run can be resumed')
+})
+
+test('a reader that goes away is no failure', async () => {
+  const { data, out } = await trained()
+  const { child, ended, wrote } = startNode([cli, 'predict', out, '--data', data, '--json'])
+  await wrote(/"index":0/)
+  child.stdout!.destroy()
+  const { code, stderr } = await ended
+  expect([code, stderr]).toEqual([0, ''])
+})
