@@ -155,11 +155,6 @@ impl std::error::Error for Error {}
 impl From<candle_core::Error> for Error {
     /// candle's errors are ours to avoid, so one that arrives is a defect. Its backtrace is left out.
     fn from(error: candle_core::Error) -> Self {
-        if let candle_core::Error::Wrapped(inner) = &error
-            && let Some(own) = inner.downcast_ref::<Error>()
-        {
-            return own.clone();
-        }
         let text = error.to_string();
         let first = text.lines().next().unwrap_or_default().to_owned();
         Error::new(Code::Internal, format!("a tensor operation failed: {first}"))

@@ -1,0 +1,53 @@
+//! 3×3 convolution with ReLU, as the paper's image pathway uses it.
+
+use super::parameters::Init;
+use super::{Layout, LayoutBuilder, Step};
+use crate::error::Result;
+use crate::ops::conv3x3::{self, Dims};
+use crate::ops::{Slot, StopFlag};
+use candle_core::Tensor;
+
+/// relu(conv3×3(x) + bias), see [`conv3x3`].
+#[derive(Debug, Clone)]
+pub struct Conv3x3 {
+    /// Sizes.
+    pub dims: Dims,
+    weight: Slot,
+    bias: Slot,
+}
+
+impl Conv3x3 {
+    /// Declares the layer's tensors.
+    pub fn declare(builder: &mut LayoutBuilder, name: &str, dims: Dims) {
+        let init = Init::FanIn(9 * dims.cin);
+        builder.parameter(name, "weight", &[3, 3, dims.cin, dims.cout], init);
+        builder.parameter(name, "bias", &[dims.cout], init);
+    }
+
+    /// The layer whose tensors `name` declared.
+    pub fn new(layout: &Layout, name: &str, dims: Dims) -> Self {
+        let slot = |tensor: &str| layout.slot(&format!("params.{name}.{tensor}"));
+        Self { dims, weight: slot("weight"), bias: slot("bias") }
+    }
+
+    fn op<'a>(&self, samples: usize, stop: &'a StopFlag) -> conv3x3::Conv3x3<'a> {
+        conv3x3::Conv3x3 { dims: self.dims, samples, weight: self.weight, bias: self.bias, stop }
+    }
+
+    /// y = relu(conv(x)).
+    pub fn forward(&self, step: Step<'_>, y: &Tensor, x: &Tensor) -> Result<()> {
+        self.op(step.samples, step.stop).forward_relu(y, x, step.state)
+    }
+
+    /// Gradients of the parameters and, unless this is a first layer, of x. dy has been through the ReLU's mask.
+    pub fn backward(&self, step: Step<'_>, dx: Option<&Tensor>, dy: &Tensor, x: &Tensor) -> Result<()> {
+        let op = self.op(step.samples, step.stop);
+        op.backward_weights(step.gradients, x, dy)?;
+        dx.map_or(Ok(()), |dx| op.backward_data(dx, dy, step.state))
+    }
+
+    /// Multiply-adds of one sample forward; backward takes twice that, a first layer once.
+    pub fn multiply_adds(&self) -> usize {
+        self.dims.multiply_adds()
+    }
+}

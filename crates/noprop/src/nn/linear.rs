@@ -1,0 +1,62 @@
+//! Fully connected layer on one input or on two that count as concatenated.
+
+use super::parameters::Init;
+use super::{Layout, LayoutBuilder, Step};
+use crate::error::Result;
+use crate::ops::{Slot, linear};
+use candle_core::Tensor;
+
+/// y = x · weight + bias, see [`linear`]. `N` inputs lie side by side, each with rows of the weight of its own.
+#[derive(Debug, Clone)]
+pub struct Linear<const N: usize = 1> {
+    inputs: [usize; N],
+    outputs: usize,
+    weight: Slot,
+    bias: Slot,
+}
+
+impl<const N: usize> Linear<N> {
+    /// Declares the layer's tensors.
+    pub fn declare(builder: &mut LayoutBuilder, name: &str, inputs: [usize; N], outputs: usize) {
+        let fan_in = inputs.iter().sum();
+        builder.parameter(name, "weight", &[fan_in, outputs], Init::FanIn(fan_in));
+        builder.parameter(name, "bias", &[outputs], Init::FanIn(fan_in));
+    }
+
+    /// The layer whose tensors `name` declared.
+    pub fn new(layout: &Layout, name: &str, inputs: [usize; N], outputs: usize) -> Self {
+        let slot = |tensor: &str| layout.slot(&format!("params.{name}.{tensor}"));
+        Self { inputs, outputs, weight: slot("weight"), bias: slot("bias") }
+    }
+
+    /// The product of input `part`; the first one brings the bias.
+    fn op(&self, samples: usize, part: usize) -> linear::Linear {
+        let before: usize = self.inputs[..part].iter().sum();
+        let (inputs, outputs) = (self.inputs[part], self.outputs);
+        let weight = self.weight.part(before * outputs, inputs * outputs);
+        linear::Linear { samples, inputs, outputs, weight, bias: (part == 0).then_some(self.bias) }
+    }
+
+    /// y = Σ_i x_i · weight_i + bias.
+    pub fn forward(&self, step: Step<'_>, y: &Tensor, x: [&Tensor; N]) -> Result<()> {
+        (0..N).try_for_each(|part| {
+            step.stop.check()?;
+            self.op(step.samples, part).forward(y, x[part], step.state)
+        })
+    }
+
+    /// Gradients of the parameters and of the inputs that ask for theirs.
+    pub fn backward(&self, step: Step<'_>, dx: [Option<&Tensor>; N], dy: &Tensor, x: [&Tensor; N]) -> Result<()> {
+        (0..N).try_for_each(|part| {
+            step.stop.check()?;
+            let op = self.op(step.samples, part);
+            op.backward_weights(step.gradients, x[part], dy)?;
+            dx[part].map_or(Ok(()), |dx| op.backward_data(dx, dy, step.state))
+        })
+    }
+
+    /// Multiply-adds of one sample forward.
+    pub fn multiply_adds(&self) -> usize {
+        self.inputs.iter().sum::<usize>() * self.outputs
+    }
+}

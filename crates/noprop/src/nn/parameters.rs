@@ -1,0 +1,152 @@
+//! Names, shapes and places of a block's tensors in its flat buffers.
+//!
+//! A block's weights are `[parameters | statistics]`, each part in the order of its names. The model file names them
+//! `blocks.0001.params.conv1.weight` and `blocks.0001.stats.image_bn.mean`, so file order is name order.
+
+use crate::ops::Slot;
+use crate::rng::{Purpose, Stream};
+
+/// How a tensor begins.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Init {
+    /// Uniform in ±1 / √fan_in (PyTorch's default for convolutions and linear layers, weight and bias alike).
+    FanIn(usize),
+    /// A constant.
+    Constant(f32),
+}
+
+/// One tensor of a block.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Name inside the block, for example `params.conv1.weight`.
+    pub name: String,
+    /// Shape; its product is the slot's length.
+    pub shape: Vec<usize>,
+    /// Place in the block's weights.
+    pub slot: Slot,
+    init: Init,
+}
+
+/// All tensors of a block.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Layout {
+    entries: Vec<Entry>,
+    parameters: usize,
+    statistics: usize,
+}
+
+impl Layout {
+    /// The tensors in the order of their names, which is the order of their slots.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Number of trained values.
+    pub fn parameters(&self) -> usize {
+        self.parameters
+    }
+
+    /// Number of batch-norm statistics.
+    pub fn statistics(&self) -> usize {
+        self.statistics
+    }
+
+    /// Number of values that a trained block consists of.
+    pub fn weights(&self) -> usize {
+        self.parameters + self.statistics
+    }
+
+    /// The slot of `name`, which the layer that asks has declared.
+    pub(crate) fn slot(&self, name: &str) -> Slot {
+        let entry = self.entries.iter().find(|entry| entry.name == name);
+        entry.unwrap_or_else(|| panic!("the layout declares {name}")).slot
+    }
+
+    /// Initial weights of block `block` (from 1): a function of (seed, block, tensor, element).
+    pub fn initial_weights(&self, seed: u64, block: usize) -> Vec<f32> {
+        let mut weights = vec![0.0; self.weights()];
+        for (tensor, entry) in self.entries.iter().enumerate() {
+            let values = entry.slot.of_mut(&mut weights);
+            match entry.init {
+                Init::Constant(value) => values.fill(value),
+                Init::FanIn(fan_in) => {
+                    let bound = 1.0 / (fan_in as f64).sqrt();
+                    let stream = Stream::new(seed, Purpose::Init, block, 0, tensor);
+                    for (index, value) in values.iter_mut().enumerate() {
+                        *value = ((2.0 * stream.uniform(index as u32) - 1.0) * bound) as f32;
+                    }
+                }
+            }
+        }
+        weights
+    }
+}
+
+/// Collects the tensors that a block's layers declare.
+#[derive(Debug, Default)]
+pub struct LayoutBuilder {
+    entries: Vec<Entry>,
+}
+
+impl LayoutBuilder {
+    /// Declares a trained tensor.
+    pub fn parameter(&mut self, layer: &str, name: &str, shape: &[usize], init: Init) {
+        self.push(format!("params.{layer}.{name}"), shape, init);
+    }
+
+    /// Declares a tensor that training keeps up to date but does not train.
+    pub fn statistic(&mut self, layer: &str, name: &str, shape: &[usize], init: Init) {
+        self.push(format!("stats.{layer}.{name}"), shape, init);
+    }
+
+    fn push(&mut self, name: String, shape: &[usize], init: Init) {
+        let slot = Slot { offset: 0, len: shape.iter().product() };
+        self.entries.push(Entry { name, shape: shape.to_vec(), slot, init });
+    }
+
+    /// Sorts by name, which puts all `params` before all `stats`, and assigns slots.
+    pub fn build(mut self) -> Layout {
+        self.entries.sort_by(|a, b| a.name.cmp(&b.name));
+        let (mut offset, mut parameters) = (0, 0);
+        for entry in &mut self.entries {
+            entry.slot.offset = offset;
+            offset += entry.slot.len;
+            if entry.name.starts_with("params.") {
+                parameters = offset;
+            }
+        }
+        Layout { entries: self.entries, parameters, statistics: offset - parameters }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout() -> Layout {
+        let mut builder = LayoutBuilder::default();
+        builder.statistic("bn", "mean", &[2], Init::Constant(0.0));
+        builder.parameter("fc", "weight", &[3, 2], Init::FanIn(4));
+        builder.parameter("bn", "weight", &[2], Init::Constant(1.0));
+        builder.build()
+    }
+
+    #[test]
+    fn slots_follow_names_and_parameters_come_first() {
+        let layout = layout();
+        let names: Vec<_> = layout.entries().iter().map(|entry| (entry.name.as_str(), entry.slot.offset)).collect();
+        assert_eq!(names, [("params.bn.weight", 0), ("params.fc.weight", 2), ("stats.bn.mean", 8)]);
+        assert_eq!((layout.parameters(), layout.statistics()), (8, 2));
+    }
+
+    #[test]
+    fn initial_weights_are_bounded_and_differ_between_blocks_and_seeds() {
+        let layout = layout();
+        let first = layout.initial_weights(1, 1);
+        assert_eq!(first[..2], [1.0, 1.0]);
+        assert!(first[2..8].iter().all(|value| value.abs() <= 0.5 && *value != 0.0));
+        assert_ne!(first, layout.initial_weights(1, 2));
+        assert_ne!(first, layout.initial_weights(2, 1));
+        assert_eq!(first, layout.initial_weights(1, 1));
+    }
+}

@@ -1,0 +1,17 @@
+//! The definition, in a plain loop.
+
+use super::Factors;
+use crate::ops::Real;
+
+/// θ ← (1 − lr·wd) θ;  m ← β₁ m + (1 − β₁) g;  v ← β₂ v + (1 − β₂) g²;
+/// θ ← θ − lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε)
+#[inline(always)]
+pub fn step<T: Real>(f: Factors<T>, parameters: &mut [T], first: &mut [T], second: &mut [T], gradients: &[T]) {
+    let moments = first.iter_mut().zip(second);
+    for ((parameter, (m, v)), g) in parameters.iter_mut().zip(moments).zip(gradients) {
+        *m = f.beta1 * *m + (T::one() - f.beta1) * *g;
+        *v = f.beta2 * *v + (T::one() - f.beta2) * *g * *g;
+        let root = v.sqrt() * f.inverse_root_correction + f.epsilon;
+        *parameter = *parameter * f.keep - f.step_size * *m / root;
+    }
+}

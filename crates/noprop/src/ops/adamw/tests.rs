@@ -1,0 +1,33 @@
+use super::AdamW;
+use crate::ops::testing::{assert_close, normal, tensor, values};
+
+#[test]
+fn fast_path_equals_reference_over_steps_and_leaves_statistics_alone() {
+    for n in [1, 15, 33, 1000] {
+        let initial = [normal(1, n), vec![7.0, 8.0], vec![0.0; 2 * n]].concat();
+        let (fast, reference) = (tensor::<f32>(&initial), tensor::<f64>(&initial));
+        for step in 1..=5 {
+            let gradients: Vec<f64> = normal(1 + step as usize, n).iter().map(|g| g * 1e-2).collect();
+            let op = AdamW::new(1e-2, 1e-1, step, n, 2);
+            op.step(&fast, &tensor::<f32>(&gradients)).unwrap();
+            op.step(&reference, &tensor::<f64>(&gradients)).unwrap();
+        }
+        let (fast, reference) = (values(&fast), values(&reference));
+        assert_eq!(fast[n..n + 2], [7.0, 8.0]);
+        assert_close("state", &fast, &reference, 1e-6);
+    }
+}
+
+#[test]
+fn first_step_moves_by_the_learning_rate_against_the_gradient() {
+    let state = tensor::<f64>(&[1.0, -1.0, 0.0, 0.0, 0.0, 0.0]);
+    AdamW::new(0.1, 0.0, 1, 2, 0).step(&state, &tensor::<f64>(&[3.0, -0.5])).unwrap();
+    assert_close("parameters", &values(&state)[..2], &[0.9, -0.9], 1e-6);
+}
+
+#[test]
+fn decay_shrinks_parameters_without_gradients() {
+    let state = tensor::<f64>(&[2.0, 0.0, 0.0]);
+    AdamW::new(0.1, 0.5, 1, 1, 0).step(&state, &tensor::<f64>(&[0.0])).unwrap();
+    assert_close("parameter", &values(&state)[..1], &[1.9], 1e-12);
+}

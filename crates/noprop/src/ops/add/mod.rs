@@ -1,0 +1,34 @@
+//! Sum of two paths: y += x on the first `len` values of a block.
+
+mod reference;
+
+use super::{BlockOp, Real, apply, check, simd::vectorize};
+use crate::error::Result;
+use candle_core::Tensor;
+
+/// y += x.
+#[derive(Debug, Clone, Copy)]
+pub struct Add {
+    /// Number of values.
+    pub len: usize,
+}
+
+impl Add {
+    /// y += x, in place.
+    pub fn forward(&self, y: &Tensor, x: &Tensor) -> Result<()> {
+        apply(self, y, [x])
+    }
+}
+
+impl BlockOp<1> for Add {
+    const NAME: &'static str = "add";
+    fn block<T: Real>(&self, _: usize, y: &mut [T], [x]: [&[T]; 1]) -> Result<()> {
+        check(y.len() >= self.len && x.len() >= self.len, "add")?;
+        let (y, x) = (&mut y[..self.len], &x[..self.len]);
+        vectorize(
+            #[inline(always)]
+            || reference::add(y, x),
+        );
+        Ok(())
+    }
+}

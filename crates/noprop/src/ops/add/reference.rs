@@ -1,0 +1,11 @@
+//! The definition, in a plain loop.
+
+use crate::ops::Real;
+
+/// y += x
+#[inline(always)]
+pub fn add<T: Real>(y: &mut [T], x: &[T]) {
+    for (y, x) in y.iter_mut().zip(x) {
+        *y += *x;
+    }
+}

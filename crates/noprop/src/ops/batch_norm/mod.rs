@@ -1,0 +1,186 @@
+//! Batch normalisation of vectors (Ioffe & Szegedy 2015): x, y `[samples, width]`, scale and shift `[width]`.
+//!
+//! Training normalises by the batch's mean and biased variance, which [`BatchNorm::statistics`] writes as `[mean | variance]`
+//! `[2 · width]`; evaluation by running ones, kept in the block's flat buffer.
+
+mod cpu;
+mod reference;
+#[cfg(test)]
+mod tests;
+
+use super::{BlockOp, Real, Slot, apply, check};
+use crate::error::Result;
+use candle_core::Tensor;
+
+/// Added to the variance (PyTorch's default).
+pub const EPSILON: f64 = 1e-5;
+/// Share of the newest batch in the running statistics (PyTorch's default).
+pub const MOMENTUM: f64 = 0.1;
+
+/// Sizes of one batch and where the parameters lie.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchNorm {
+    /// Samples in this batch.
+    pub samples: usize,
+    /// Values of one sample.
+    pub width: usize,
+    /// Scale γ in the flat buffer (state or gradients).
+    pub weight: Slot,
+    /// Shift β in the flat buffer.
+    pub bias: Slot,
+    /// Running mean in the state.
+    pub running_mean: Slot,
+    /// Running variance in the state.
+    pub running_variance: Slot,
+    /// Whether ReLU follows.
+    pub relu: bool,
+}
+
+impl BatchNorm {
+    fn len(&self) -> usize {
+        self.samples * self.width
+    }
+
+    /// statistics = `[mean | biased variance]` of the batch.
+    pub fn statistics(&self, statistics: &Tensor, x: &Tensor) -> Result<()> {
+        apply(&Statistics(self), statistics, [x])
+    }
+
+    /// Moves the running statistics towards the batch's (variance unbiased, as in PyTorch).
+    pub fn update_running(&self, state: &Tensor, statistics: &Tensor) -> Result<()> {
+        apply(&UpdateRunning(self), state, [statistics])
+    }
+
+    /// y = γ (x − mean) / √(variance + ε) + β by the batch's statistics, then ReLU if asked for.
+    pub fn forward_training(&self, y: &Tensor, x: &Tensor, statistics: &Tensor, state: &Tensor) -> Result<()> {
+        apply(&ForwardTraining(self), y, [x, statistics, state])
+    }
+
+    /// The same by the running statistics.
+    pub fn forward_evaluation(&self, y: &Tensor, x: &Tensor, state: &Tensor) -> Result<()> {
+        apply(&ForwardEvaluation(self), y, [x, state])
+    }
+
+    /// Writes the gradients of γ and β into their slots of `gradients`. y is the forward output, for the ReLU.
+    pub fn backward_weights(&self, gradients: &Tensor, [dy, y, x, statistics]: [&Tensor; 4]) -> Result<()> {
+        apply(&BackwardWeights(self), gradients, [dy, y, x, statistics])
+    }
+
+    /// dx, given the gradients of γ and β that [`Self::backward_weights`] wrote.
+    pub fn backward_data(&self, dx: &Tensor, [dy, y, x, statistics, state, gradients]: [&Tensor; 6]) -> Result<()> {
+        apply(&BackwardData(self), dx, [dy, y, x, statistics, state, gradients])
+    }
+}
+
+struct Statistics<'a>(&'a BatchNorm);
+
+impl BlockOp<1> for Statistics<'_> {
+    const NAME: &'static str = "batch-norm-statistics";
+    fn block<T: Real>(&self, _: usize, statistics: &mut [T], [x]: [&[T]; 1]) -> Result<()> {
+        let op = self.0;
+        check(statistics.len() == 2 * op.width && x.len() >= op.len(), "batch-norm statistics")?;
+        let (mean, variance) = statistics.split_at_mut(op.width);
+        let x = &x[..op.len()];
+        match (T::f32s_mut(mean), T::f32s_mut(variance), T::f32s(x)) {
+            (Some(mean), Some(variance), Some(x)) => cpu::statistics(mean, variance, x),
+            _ => reference::statistics(mean, variance, x),
+        }
+        Ok(())
+    }
+}
+
+struct UpdateRunning<'a>(&'a BatchNorm);
+
+impl BlockOp<1> for UpdateRunning<'_> {
+    const NAME: &'static str = "batch-norm-update-running";
+    fn block<T: Real>(&self, _: usize, state: &mut [T], [statistics]: [&[T]; 1]) -> Result<()> {
+        let op = self.0;
+        let (mean, variance) = statistics.split_at(op.width);
+        // A batch of one sample has no unbiased variance; its biased one, 0, stands in.
+        let unbias = op.samples as f64 / (op.samples.max(2) - 1) as f64;
+        reference::update_running(op.running_mean.of_mut(state), mean, T::one());
+        reference::update_running(op.running_variance.of_mut(state), variance, T::of(unbias));
+        Ok(())
+    }
+}
+
+struct ForwardTraining<'a>(&'a BatchNorm);
+
+impl BlockOp<3> for ForwardTraining<'_> {
+    const NAME: &'static str = "batch-norm-forward-training";
+    fn block<T: Real>(&self, _: usize, y: &mut [T], [x, statistics, state]: [&[T]; 3]) -> Result<()> {
+        let (mean, variance) = statistics.split_at(self.0.width);
+        normalise(self.0, y, x, [mean, variance], state)
+    }
+}
+
+struct ForwardEvaluation<'a>(&'a BatchNorm);
+
+impl BlockOp<2> for ForwardEvaluation<'_> {
+    const NAME: &'static str = "batch-norm-forward-evaluation";
+    fn block<T: Real>(&self, _: usize, y: &mut [T], [x, state]: [&[T]; 2]) -> Result<()> {
+        normalise(self.0, y, x, [self.0.running_mean.of(state), self.0.running_variance.of(state)], state)
+    }
+}
+
+fn normalise<T: Real>(op: &BatchNorm, y: &mut [T], x: &[T], [mean, variance]: [&[T]; 2], state: &[T]) -> Result<()> {
+    check(y.len() >= op.len() && x.len() >= op.len(), "batch-norm activations")?;
+    let (y, x) = (&mut y[..op.len()], &x[..op.len()]);
+    let (weight, bias) = (op.weight.of(state), op.bias.of(state));
+    let sources = [x, mean, variance, weight, bias];
+    if let (Some(y), [Some(x), Some(mean), Some(variance), Some(weight), Some(bias)]) =
+        (T::f32s_mut(y), sources.map(T::f32s))
+    {
+        cpu::normalise(op.relu, y, [x, mean, variance, weight, bias]);
+        return Ok(());
+    }
+    reference::normalise(op.relu, y, sources);
+    Ok(())
+}
+
+struct BackwardWeights<'a>(&'a BatchNorm);
+
+impl BlockOp<4> for BackwardWeights<'_> {
+    const NAME: &'static str = "batch-norm-backward-weights";
+    fn block<T: Real>(&self, _: usize, gradients: &mut [T], [dy, y, x, statistics]: [&[T]; 4]) -> Result<()> {
+        let op = self.0;
+        let len = op.len();
+        check(dy.len() >= len && y.len() >= len && x.len() >= len, "batch-norm gradients")?;
+        let (mean, variance) = statistics.split_at(op.width);
+        let sources = [&dy[..len], &y[..len], &x[..len], mean, variance];
+        let (first, second) = if op.bias.offset < op.weight.offset { (op.bias, op.weight) } else { (op.weight, op.bias) };
+        let (low, high) = gradients.split_at_mut(second.offset);
+        let (first, second) = (first.of_mut(low), &mut high[..second.len]);
+        let (bias, weight) = if op.bias.offset < op.weight.offset { (first, second) } else { (second, first) };
+        if let (Some(weight), Some(bias), [Some(dy), Some(y), Some(x), Some(mean), Some(variance)]) =
+            (T::f32s_mut(weight), T::f32s_mut(bias), sources.map(T::f32s))
+        {
+            cpu::backward_weights(op.relu, weight, bias, [dy, y, x, mean, variance]);
+            return Ok(());
+        }
+        reference::backward_weights(op.relu, weight, bias, sources);
+        Ok(())
+    }
+}
+
+struct BackwardData<'a>(&'a BatchNorm);
+
+impl BlockOp<6> for BackwardData<'_> {
+    const NAME: &'static str = "batch-norm-backward-data";
+    fn block<T: Real>(&self, _: usize, dx: &mut [T], [dy, y, x, statistics, state, gradients]: [&[T]; 6]) -> Result<()> {
+        let op = self.0;
+        let len = op.len();
+        check(dx.len() >= len && dy.len() >= len && y.len() >= len && x.len() >= len, "batch-norm data gradient")?;
+        let (mean, variance) = statistics.split_at(op.width);
+        let (dx, dy, y, x) = (&mut dx[..len], &dy[..len], &y[..len], &x[..len]);
+        let sources = [dy, y, x, mean, variance, op.weight.of(state), op.weight.of(gradients), op.bias.of(gradients)];
+        if let (Some(dx), [Some(dy), Some(y), Some(x), Some(mean), Some(variance), Some(weight), Some(dw), Some(db)]) =
+            (T::f32s_mut(dx), sources.map(T::f32s))
+        {
+            cpu::backward_data(op.relu, dx, [dy, y, x, mean, variance, weight, dw, db]);
+            return Ok(());
+        }
+        reference::backward_data(op.relu, dx, sources);
+        Ok(())
+    }
+}

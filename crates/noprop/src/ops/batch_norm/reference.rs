@@ -1,0 +1,88 @@
+//! The definition, in plain loops over rows.
+
+use super::{EPSILON, MOMENTUM};
+use crate::ops::Real;
+
+/// mean = Σ_b x / n;  variance = Σ_b (x − mean)² / n
+#[inline(always)]
+pub fn statistics<T: Real>(mean: &mut [T], variance: &mut [T], x: &[T]) {
+    let width = mean.len();
+    let n = T::of((x.len() / width) as f64);
+    mean.fill(T::zero());
+    variance.fill(T::zero());
+    for row in x.chunks_exact(width) {
+        for (mean, x) in mean.iter_mut().zip(row) {
+            *mean += *x;
+        }
+    }
+    mean.iter_mut().for_each(|mean| *mean /= n);
+    for row in x.chunks_exact(width) {
+        for ((variance, mean), x) in variance.iter_mut().zip(&*mean).zip(row) {
+            let centred = *x - *mean;
+            *variance += centred * centred;
+        }
+    }
+    variance.iter_mut().for_each(|variance| *variance /= n);
+}
+
+/// running ← (1 − momentum) running + momentum · factor · batch
+pub fn update_running<T: Real>(running: &mut [T], batch: &[T], factor: T) {
+    let momentum = T::of(MOMENTUM);
+    for (running, batch) in running.iter_mut().zip(batch) {
+        *running = (T::one() - momentum) * *running + momentum * factor * *batch;
+    }
+}
+
+/// y = γ (x − mean) / √(variance + ε) + β, then max(y, 0) if `relu`
+#[inline(always)]
+pub fn normalise<T: Real>(relu: bool, y: &mut [T], [x, mean, variance, weight, bias]: [&[T]; 5]) {
+    let width = mean.len();
+    let floor = if relu { T::zero() } else { T::neg_infinity() };
+    for (y, x) in y.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
+        for i in 0..width {
+            let value = weight[i] * ((x[i] - mean[i]) * inverse_deviation(variance[i])) + bias[i];
+            y[i] = if value > floor { value } else { floor };
+        }
+    }
+}
+
+/// dβ = Σ_b dy;  dγ = Σ_b dy · x̂, where dy counts only where y > 0 if `relu`
+#[inline(always)]
+pub fn backward_weights<T: Real>(
+    relu: bool,
+    weight: &mut [T],
+    bias: &mut [T],
+    [dy, y, x, mean, variance]: [&[T]; 5],
+) {
+    let width = mean.len();
+    weight.fill(T::zero());
+    bias.fill(T::zero());
+    for ((dy, y), x) in dy.chunks_exact(width).zip(y.chunks_exact(width)).zip(x.chunks_exact(width)) {
+        for i in 0..width {
+            let dy = if !relu || y[i] > T::zero() { dy[i] } else { T::zero() };
+            bias[i] += dy;
+            weight[i] += dy * ((x[i] - mean[i]) * inverse_deviation(variance[i]));
+        }
+    }
+}
+
+/// dx = γ / √(variance + ε) · (dy − dβ / n − x̂ · dγ / n)
+#[inline(always)]
+pub fn backward_data<T: Real>(relu: bool, dx: &mut [T], [dy, y, x, mean, variance, weight, dw, db]: [&[T]; 8]) {
+    let width = mean.len();
+    let share = T::one() / T::of((x.len() / width) as f64);
+    let rows = dx.chunks_exact_mut(width).zip(dy.chunks_exact(width));
+    for (((dx, dy), y), x) in rows.zip(y.chunks_exact(width)).zip(x.chunks_exact(width)) {
+        for i in 0..width {
+            let dy = if !relu || y[i] > T::zero() { dy[i] } else { T::zero() };
+            let inverse = inverse_deviation(variance[i]);
+            let normal = (x[i] - mean[i]) * inverse;
+            dx[i] = weight[i] * inverse * (dy - share * db[i] - normal * share * dw[i]);
+        }
+    }
+}
+
+#[inline(always)]
+fn inverse_deviation<T: Real>(variance: T) -> T {
+    T::one() / (variance + T::of(EPSILON)).sqrt()
+}

@@ -1,0 +1,82 @@
+//! Dropout: keeps a value with probability 1 − p and scales it by 1 / (1 − p).
+//!
+//! The mask is a function of (seed, block, epoch, sample, stage, element) alone: 16 random bits an element, which are kept
+//! if they are at least p · 2^16. It is never stored: the backward pass reads it off the output (see [`super::relu`]).
+
+mod cpu;
+mod reference;
+#[cfg(test)]
+mod tests;
+
+use super::{BlockOp, Real, apply, check};
+use crate::error::Result;
+use crate::rng::Stream;
+use candle_core::Tensor;
+
+/// Elements of one sample that share 16 consecutive Philox blocks of 8 × 16 bits.
+const GROUP: usize = 128;
+
+/// Where in the group's 16 Philox blocks the bits of an element lie, so that 16 neighbours take one word of 16 blocks:
+/// element = half · 64 + word · 16 + block.
+fn bits_at(element: usize) -> (u32, usize, u32) {
+    let within = element % GROUP;
+    let block = (element / GROUP * 16 + within % 16) as u32;
+    (block, within / 16 % 4, (within / 64 * 16) as u32)
+}
+
+/// What makes the masks of one batch.
+#[derive(Debug, Clone, Copy)]
+pub struct Dropout<'a> {
+    /// Probability of dropping a value, in [0, 1).
+    pub rate: f64,
+    /// Seed of the model.
+    pub seed: u64,
+    /// Which dropout of the block this is, from 0.
+    pub stage: u16,
+    /// The blocks that run together, from 1: row k of y belongs to `blocks[k]`.
+    pub blocks: &'a [usize],
+    /// The epoch, from 0.
+    pub epoch: usize,
+    /// Each sample's index in the data set.
+    pub samples: &'a [u32],
+    /// Values of one sample.
+    pub len: usize,
+}
+
+/// Values with bits below this are dropped.
+fn threshold(rate: f64) -> u16 {
+    (rate * 65536.0).round().min(65535.0) as u16
+}
+
+/// 1 / (1 − p) for the p that the threshold gives.
+pub fn scale(rate: f64) -> f64 {
+    65536.0 / (65536.0 - f64::from(threshold(rate)))
+}
+
+impl Dropout<'_> {
+    fn stream(&self, block: usize, sample: u32) -> Stream {
+        Stream::dropout(self.seed, self.stage, block, self.epoch, sample as usize)
+    }
+
+    /// Drops values of y in place.
+    pub fn forward(&self, y: &Tensor) -> Result<()> {
+        apply(self, y, [])
+    }
+}
+
+impl BlockOp<0> for Dropout<'_> {
+    const NAME: &'static str = "dropout-forward";
+    fn block<T: Real>(&self, k: usize, y: &mut [T], []: [&[T]; 0]) -> Result<()> {
+        check(y.len() >= self.samples.len() * self.len, "dropout")?;
+        if threshold(self.rate) == 0 {
+            return Ok(());
+        }
+        check(k < self.blocks.len(), "dropout blocks")?;
+        let y = &mut y[..self.samples.len() * self.len];
+        match T::f32s_mut(y) {
+            Some(y) => cpu::forward(self, self.blocks[k], y),
+            None => reference::forward(self, self.blocks[k], y),
+        }
+        Ok(())
+    }
+}

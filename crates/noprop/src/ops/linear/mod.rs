@@ -1,0 +1,116 @@
+//! Fully connected layer: x `[samples, inputs]`, y `[samples, outputs]`, weight `[inputs, outputs]`, bias `[outputs]`.
+//!
+//! The weight may be a range of rows of a larger one: a layer on concatenated inputs is two products into one y.
+
+pub(crate) mod cpu;
+mod reference;
+#[cfg(test)]
+mod tests;
+
+use super::{BlockOp, Real, Slot, apply, check};
+use crate::error::Result;
+use candle_core::Tensor;
+
+/// What the three directions share.
+#[derive(Debug, Clone, Copy)]
+pub struct Linear {
+    /// Samples in this batch.
+    pub samples: usize,
+    /// Width of x.
+    pub inputs: usize,
+    /// Width of y.
+    pub outputs: usize,
+    /// Where the weight lies in the flat buffer (state or gradients).
+    pub weight: Slot,
+    /// Where the bias lies; `None` adds to what y holds already.
+    pub bias: Option<Slot>,
+}
+
+impl Linear {
+    fn check(&self, x: usize, y: usize) -> Result<()> {
+        check(x >= self.samples * self.inputs && y >= self.samples * self.outputs, "linear activations")?;
+        check(self.weight.len == self.inputs * self.outputs, "linear weight")?;
+        check(self.bias.is_none_or(|bias| bias.len == self.outputs), "linear bias")
+    }
+
+    /// y = x · weight + bias, or y += x · weight without a bias.
+    pub fn forward(&self, y: &Tensor, x: &Tensor, state: &Tensor) -> Result<()> {
+        apply(&Forward(self), y, [x, state])
+    }
+
+    /// dx = dy · weightᵀ.
+    pub fn backward_data(&self, dx: &Tensor, dy: &Tensor, state: &Tensor) -> Result<()> {
+        apply(&BackwardData(self), dx, [dy, state])
+    }
+
+    /// Writes xᵀ · dy and, with a bias, Σ dy into their slots of `gradients`.
+    pub fn backward_weights(&self, gradients: &Tensor, x: &Tensor, dy: &Tensor) -> Result<()> {
+        apply(&BackwardWeights(self), gradients, [x, dy])
+    }
+
+    /// Multiply-adds of one sample, one direction.
+    pub fn multiply_adds(&self) -> usize {
+        self.inputs * self.outputs
+    }
+}
+
+struct Forward<'a>(&'a Linear);
+
+impl BlockOp<2> for Forward<'_> {
+    const NAME: &'static str = "linear-forward";
+    fn block<T: Real>(&self, _: usize, y: &mut [T], [x, state]: [&[T]; 2]) -> Result<()> {
+        let op = self.0;
+        op.check(x.len(), y.len())?;
+        let (x, y) = (&x[..op.samples * op.inputs], &mut y[..op.samples * op.outputs]);
+        if let Some(bias) = op.bias {
+            y.chunks_exact_mut(op.outputs).for_each(|row| row.copy_from_slice(bias.of(state)));
+        }
+        let weight = op.weight.of(state);
+        match (T::f32s_mut(y), T::f32s(x), T::f32s(weight)) {
+            (Some(y), Some(x), Some(weight)) => cpu::add_product(op, y, x, weight),
+            _ => reference::add_product(op, y, x, weight),
+        }
+        Ok(())
+    }
+}
+
+struct BackwardData<'a>(&'a Linear);
+
+impl BlockOp<2> for BackwardData<'_> {
+    const NAME: &'static str = "linear-backward-data";
+    fn block<T: Real>(&self, _: usize, dx: &mut [T], [dy, state]: [&[T]; 2]) -> Result<()> {
+        let op = self.0;
+        op.check(dx.len(), dy.len())?;
+        let (dx, dy) = (&mut dx[..op.samples * op.inputs], &dy[..op.samples * op.outputs]);
+        let weight = op.weight.of(state);
+        match (T::f32s_mut(dx), T::f32s(dy), T::f32s(weight)) {
+            (Some(dx), Some(dy), Some(weight)) => cpu::backward_data(op, dx, dy, weight),
+            _ => reference::backward_data(op, dx, dy, weight),
+        }
+        Ok(())
+    }
+}
+
+struct BackwardWeights<'a>(&'a Linear);
+
+impl BlockOp<2> for BackwardWeights<'_> {
+    const NAME: &'static str = "linear-backward-weights";
+    fn block<T: Real>(&self, _: usize, gradients: &mut [T], [x, dy]: [&[T]; 2]) -> Result<()> {
+        let op = self.0;
+        op.check(x.len(), dy.len())?;
+        let (x, dy) = (&x[..op.samples * op.inputs], &dy[..op.samples * op.outputs]);
+        let dw = op.weight.of_mut(gradients);
+        match (T::f32s_mut(dw), T::f32s(x), T::f32s(dy)) {
+            (Some(dw), Some(x), Some(dy)) => cpu::backward_weights(op, dw, x, dy),
+            _ => reference::backward_weights(op, dw, x, dy),
+        }
+        if let Some(bias) = op.bias {
+            let db = bias.of_mut(gradients);
+            match (T::f32s_mut(db), T::f32s(dy)) {
+                (Some(db), Some(dy)) => cpu::sum_rows(db, dy),
+                _ => reference::sum_rows(db, dy),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,62 @@
+use super::Linear;
+use crate::ops::Real;
+use crate::ops::testing::{assert_close, assert_gradient, inner, normal, slot, tensor, values};
+use candle_core::WithDType;
+
+fn op(samples: usize, inputs: usize, outputs: usize) -> Linear {
+    let weight = slot(2 + outputs, inputs * outputs);
+    Linear { samples, inputs, outputs, weight, bias: Some(slot(2, outputs)) }
+}
+
+/// y, dx, dw, db.
+fn run<T: Real + WithDType>(op: Linear, x: &[f64], w: &[f64], b: &[f64], dy: &[f64]) -> [Vec<f64>; 4] {
+    let state = tensor::<T>(&[&[9.0, 9.0], b, w].concat());
+    // gemm must not read what the destination held, so it holds NaN.
+    let y = tensor::<T>(&vec![f64::NAN; dy.len()]);
+    let dx = tensor::<T>(&vec![f64::NAN; x.len()]);
+    let gradients = tensor::<T>(&vec![f64::NAN; 2 + b.len() + w.len()]);
+    let (x, dy) = (tensor::<T>(x), tensor::<T>(dy));
+    op.forward(&y, &x, &state).unwrap();
+    op.backward_data(&dx, &dy, &state).unwrap();
+    op.backward_weights(&gradients, &x, &dy).unwrap();
+    let gradients = values(&gradients);
+    [values(&y), values(&dx), gradients[2 + b.len()..].to_vec(), gradients[2..2 + b.len()].to_vec()]
+}
+
+#[test]
+fn fast_path_equals_reference_on_odd_shapes() {
+    for (samples, inputs, outputs) in [(1, 1, 1), (1, 7, 5), (3, 10, 1), (128, 33, 17), (5, 300, 129), (13, 2048, 31)] {
+        let (x, w) = (normal(1, samples * inputs), normal(2, inputs * outputs));
+        let (b, dy) = (normal(3, outputs), normal(4, samples * outputs));
+        let op = op(samples, inputs, outputs);
+        let (fast, reference) = (run::<f32>(op, &x, &w, &b, &dy), run::<f64>(op, &x, &w, &b, &dy));
+        for (name, (fast, reference)) in ["y", "dx", "dw", "db"].iter().zip(fast.iter().zip(&reference)) {
+            assert_close(&format!("{name} of {op:?}"), fast, reference, 1e-5);
+        }
+    }
+}
+
+#[test]
+fn gradients_equal_finite_differences() {
+    let op = op(3, 4, 5);
+    let (x, w, b, dy) = (normal(1, 12), normal(2, 20), normal(3, 5), normal(4, 15));
+    let [_, dx, dw, db] = run::<f64>(op, &x, &w, &b, &dy);
+    assert_gradient("dx", &x, &dx, |x| inner(&dy, &run::<f64>(op, x, &w, &b, &dy)[0]));
+    assert_gradient("dw", &w, &dw, |w| inner(&dy, &run::<f64>(op, &x, w, &b, &dy)[0]));
+    assert_gradient("db", &b, &db, |b| inner(&dy, &run::<f64>(op, &x, &w, b, &dy)[0]));
+}
+
+#[test]
+fn two_products_into_one_output_are_a_layer_on_concatenated_inputs() {
+    let (a, b, w, bias) = (normal(1, 2 * 3), normal(2, 2 * 4), normal(3, 7 * 5), normal(4, 5));
+    let state = tensor::<f32>(&[w.clone(), bias.clone()].concat());
+    let y = tensor::<f32>(&[f64::NAN; 10]);
+    let weight = slot(0, 35);
+    let first = Linear { samples: 2, inputs: 3, outputs: 5, weight: weight.part(0, 15), bias: Some(slot(35, 5)) };
+    let second = Linear { samples: 2, inputs: 4, outputs: 5, weight: weight.part(15, 20), bias: None };
+    first.forward(&y, &tensor::<f32>(&a), &state).unwrap();
+    second.forward(&y, &tensor::<f32>(&b), &state).unwrap();
+    let concatenated = [&a[..3], &b[..4], &a[3..], &b[4..]].concat();
+    let whole = run::<f64>(op(2, 7, 5), &concatenated, &w, &bias, &[0.0; 10]);
+    assert_close("y", &values(&y), &whole[0], 1e-5);
+}

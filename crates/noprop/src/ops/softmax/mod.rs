@@ -1,0 +1,54 @@
+//! Softmax over the classes: logits and probabilities `[samples, classes]`.
+
+mod reference;
+#[cfg(test)]
+mod tests;
+
+use super::{BlockOp, Real, apply, check};
+use crate::error::Result;
+use candle_core::Tensor;
+
+/// Sizes of one batch.
+#[derive(Debug, Clone, Copy)]
+pub struct Softmax {
+    /// Samples in this batch.
+    pub samples: usize,
+    /// Values of one sample.
+    pub classes: usize,
+}
+
+impl Softmax {
+    /// Replaces logits by probabilities.
+    pub fn forward(&self, logits: &Tensor) -> Result<()> {
+        apply(&Forward(self), logits, [])
+    }
+
+    /// Replaces the gradient of the probabilities by that of the logits.
+    pub fn backward(&self, gradient: &Tensor, probabilities: &Tensor) -> Result<()> {
+        apply(&Backward(self), gradient, [probabilities])
+    }
+}
+
+struct Forward<'a>(&'a Softmax);
+
+impl BlockOp<0> for Forward<'_> {
+    const NAME: &'static str = "softmax-forward";
+    fn block<T: Real>(&self, _: usize, logits: &mut [T], []: [&[T]; 0]) -> Result<()> {
+        let len = self.0.samples * self.0.classes;
+        check(logits.len() >= len, "softmax")?;
+        reference::forward(self.0.classes, &mut logits[..len]);
+        Ok(())
+    }
+}
+
+struct Backward<'a>(&'a Softmax);
+
+impl BlockOp<1> for Backward<'_> {
+    const NAME: &'static str = "softmax-backward";
+    fn block<T: Real>(&self, _: usize, gradient: &mut [T], [probabilities]: [&[T]; 1]) -> Result<()> {
+        let len = self.0.samples * self.0.classes;
+        check(probabilities.len() >= len && gradient.len() >= len, "softmax gradient")?;
+        reference::backward(self.0.classes, &mut gradient[..len], &probabilities[..len]);
+        Ok(())
+    }
+}

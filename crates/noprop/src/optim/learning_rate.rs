@@ -1,0 +1,67 @@
+//! Learning rate of a step, a function of the step alone.
+
+use serde::{Deserialize, Serialize};
+use std::f64::consts::PI;
+
+/// Course of the learning rate over a block job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LearningRateSchedule {
+    /// The same in every step.
+    #[default]
+    Constant,
+    /// Up along a cosine from peak / 25 over the first 30 % of the steps, then down to peak / 250,000 (Smith & Topin 2018,
+    /// with PyTorch's defaults).
+    OneCycle,
+}
+
+const RISE: f64 = 0.3;
+const START: f64 = 1.0 / 25.0;
+const END: f64 = START / 1e4;
+
+impl LearningRateSchedule {
+    /// The rate of step `step` (from 0) of `steps`.
+    pub fn rate(self, peak: f64, step: u64, steps: u64) -> f64 {
+        match self {
+            Self::Constant => peak,
+            Self::OneCycle => {
+                let top = (RISE * steps as f64 - 1.0).max(0.0);
+                let (step, last) = (step as f64, (steps - 1) as f64);
+                if step < top {
+                    peak * anneal(START, 1.0, step / top)
+                } else {
+                    peak * anneal(1.0, END, if last > top { (step - top) / (last - top) } else { 0.0 })
+                }
+            }
+        }
+    }
+}
+
+/// From `from` to `to` along half a cosine.
+fn anneal(from: f64, to: f64, share: f64) -> f64 {
+    to + (from - to) / 2.0 * (1.0 + (PI * share).cos())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_cycle_starts_low_peaks_at_thirty_per_cent_and_ends_at_nothing() {
+        let rate = |step| LearningRateSchedule::OneCycle.rate(0.1, step, 100);
+        assert!((rate(0) - 0.004).abs() < 1e-12);
+        assert!((rate(29) - 0.1).abs() < 1e-12);
+        assert!((rate(99) - 0.1 * END).abs() < 1e-12);
+        assert!((1..29).all(|step| rate(step) > rate(step - 1)) && (30..100).all(|step| rate(step) < rate(step - 1)));
+    }
+
+    #[test]
+    fn short_runs_have_finite_positive_rates() {
+        for steps in 1..10 {
+            for step in 0..steps {
+                let rate = LearningRateSchedule::OneCycle.rate(0.1, step, steps);
+                assert!(rate > 0.0 && rate <= 0.1, "{step} of {steps}: {rate}");
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! A block job: (block, data, seed, epochs) → weights, interruptible after any step.
+
+use super::lane::{Lane, diverged};
+use super::plan::Plan;
+use crate::error::{Code, Error, Result};
+use crate::ops::StopFlag;
+use crate::ops::adamw::AdamW;
+use candle_core::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+use std::time::{Duration, Instant};
+
+/// What is known of a job besides its state: enough to go on from here.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Progress {
+    /// The block, from 1.
+    pub block: usize,
+    /// Steps done.
+    pub step: u64,
+    /// Σ loss over the samples of the running epoch.
+    pub loss_sum: f64,
+    /// Samples of the running epoch so far.
+    pub loss_samples: u64,
+    /// Mean loss of each finished epoch.
+    pub losses: Vec<f64>,
+    /// Time spent in steps.
+    pub seconds: f64,
+}
+
+/// A block in training.
+pub struct BlockJob {
+    /// How far it is.
+    pub progress: Progress,
+    /// `[1, 3 · parameters + statistics]`: parameters, statistics and both moments.
+    state: Tensor,
+}
+
+impl BlockJob {
+    /// The job at its beginning.
+    pub fn start(plan: &Plan, block: usize, device: &Device) -> Result<Self> {
+        let layout = &plan.model.layout;
+        let mut state = layout.initial_weights(plan.model.config.seed, block);
+        state.resize(AdamW::state_len(layout.parameters(), layout.statistics()), 0.0);
+        let progress = Progress { block, step: 0, loss_sum: 0.0, loss_samples: 0, losses: Vec::new(), seconds: 0.0 };
+        Self::go_on(progress, state, device)
+    }
+
+    /// The job as a checkpoint left it.
+    pub fn go_on(progress: Progress, state: Vec<f32>, device: &Device) -> Result<Self> {
+        let len = state.len();
+        Ok(Self { progress, state: Tensor::from_vec(state, (1, len), device)? })
+    }
+
+    /// Whether every step is done.
+    pub fn is_finished(&self, plan: &Plan) -> bool {
+        self.progress.step == plan.steps()
+    }
+
+    /// One step. Returns the batch's mean loss.
+    ///
+    /// # Errors
+    /// See [`Lane::step`]; the job must be dropped after an error.
+    pub fn step(&mut self, plan: &Plan, lane: &mut Lane, stop: &StopFlag) -> Result<f64> {
+        let started = Instant::now();
+        let progress = &mut self.progress;
+        let (loss, samples) = lane.step(plan, progress.block, progress.step, &self.state, stop)?;
+        progress.loss_sum += loss * samples as f64;
+        progress.loss_samples += samples as u64;
+        progress.step += 1;
+        if progress.step.is_multiple_of(plan.steps_per_epoch()) {
+            progress.losses.push(progress.loss_sum / progress.loss_samples as f64);
+            (progress.loss_sum, progress.loss_samples) = (0.0, 0);
+            // A ReLU turns NaN into 0, so a finite loss alone does not vouch for the weights.
+            if self.state()?.iter().any(|value| !value.is_finite()) {
+                return Err(diverged(self.progress.block, self.progress.step - 1).received("weights that are not finite"));
+            }
+        }
+        self.progress.seconds += started.elapsed().as_secs_f64();
+        Ok(loss)
+    }
+
+    /// Steps until `until` says stop after a step, or the job is finished.
+    pub fn run(&mut self, plan: &Plan, lane: &mut Lane, stop: &StopFlag, mut until: impl FnMut(&Self, f64) -> bool) -> Result<()> {
+        while !self.is_finished(plan) {
+            let loss = self.step(plan, lane, stop)?;
+            if until(self, loss) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Parameters, statistics and both moments.
+    pub fn state(&self) -> Result<Vec<f32>> {
+        Ok(self.state.flatten_all()?.to_vec1()?)
+    }
+
+    /// The trained weights `[parameters | statistics]`.
+    ///
+    /// # Errors
+    /// [`Code::NotTrained`] before the last step.
+    pub fn weights(&self, plan: &Plan) -> Result<Vec<f32>> {
+        if !self.is_finished(plan) {
+            return Err(Error::new(Code::NotTrained, "the block job is not finished"));
+        }
+        let mut weights = self.state()?;
+        weights.truncate(plan.model.layout.weights());
+        Ok(weights)
+    }
+}
+
+/// When a job in flight last wrote a checkpoint or a progress event.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Every {
+    period: Duration,
+    last: Instant,
+}
+
+impl Every {
+    pub(super) fn new(period: Duration) -> Self {
+        Self { period, last: Instant::now() }
+    }
+
+    /// Whether a period has passed since this last said so.
+    pub(super) fn is_due(&mut self) -> bool {
+        let due = self.last.elapsed() >= self.period;
+        if due {
+            self.last = Instant::now();
+        }
+        due
+    }
+}

@@ -1,0 +1,14 @@
+//! Training: a block job is (block, data, seed, epochs) → weights, and nothing else decides its result.
+
+pub mod batch;
+pub mod job;
+pub mod lane;
+pub mod plan;
+pub mod progress;
+#[cfg(test)]
+mod tests;
+
+pub use job::BlockJob;
+pub use lane::Lane;
+pub use plan::Plan;
+pub use progress::{Event, Observer};

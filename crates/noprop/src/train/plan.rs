@@ -1,0 +1,82 @@
+//! What all block jobs of one run share: configuration, options, data and what follows from them. Read-only.
+
+use crate::config::{Checked, FitOptions};
+use crate::data::Dataset;
+use crate::error::{Code, Error, Result};
+use crate::rng;
+use std::sync::{Arc, Mutex};
+
+/// Epoch orders that are kept; blocks in flight are seldom more than one epoch apart.
+const KEPT_ORDERS: usize = 4;
+
+/// A run of training, ready to make block jobs.
+pub struct Plan {
+    /// The model.
+    pub model: Checked,
+    /// Complete options.
+    pub options: FitOptions,
+    /// Training data.
+    pub data: Arc<Dataset>,
+    /// The class of each sample: its label's place among the model's classes.
+    pub classes: Vec<u32>,
+    /// Per-block factor of the loss, `[T]`.
+    weights: Vec<f64>,
+    orders: Mutex<Vec<(usize, Arc<Vec<u32>>)>>,
+}
+
+impl Plan {
+    /// Checks options and data against the model.
+    ///
+    /// # Errors
+    /// [`Code::Option`], [`Code::Shape`] or [`Code::Label`] naming what does not fit.
+    pub fn new(model: Checked, options: FitOptions, data: Arc<Dataset>) -> Result<Self> {
+        check_shape(&model, &data)?;
+        let options = options.check(model.config.blocks, data.samples())?;
+        let classes = data.class_indices(&model.config.classes)?;
+        let weights = (1..=model.config.blocks)
+            .map(|block| options.weighting.block_weight(&model.schedule, block, options.eta))
+            .collect::<Result<_>>()?;
+        Ok(Self { model, options, data, classes, weights, orders: Mutex::new(Vec::new()) })
+    }
+
+    /// Steps of one epoch; the last one may be short.
+    pub fn steps_per_epoch(&self) -> u64 {
+        self.data.samples().div_ceil(self.options.batch) as u64
+    }
+
+    /// Steps of one block job.
+    pub fn steps(&self) -> u64 {
+        self.steps_per_epoch() * self.options.epochs as u64
+    }
+
+    /// Factor of block `block`'s loss.
+    pub fn weight(&self, block: usize) -> f64 {
+        self.weights[block - 1]
+    }
+
+    /// The order of the samples in an epoch (from 0).
+    pub fn order(&self, epoch: usize) -> Arc<Vec<u32>> {
+        let mut orders = self.orders.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some((_, order)) = orders.iter().find(|(kept, _)| *kept == epoch) {
+            return order.clone();
+        }
+        let order = Arc::new(rng::epoch_order(self.model.config.seed, epoch, self.data.samples()));
+        if orders.len() == KEPT_ORDERS {
+            orders.remove(0);
+        }
+        orders.push((epoch, order.clone()));
+        order
+    }
+}
+
+/// # Errors
+/// [`Code::Shape`] unless the data has the model's shape.
+pub(crate) fn check_shape(model: &Checked, data: &Dataset) -> Result<()> {
+    if data.shape() == model.config.input {
+        return Ok(());
+    }
+    Err(Error::new(Code::Shape, "the data does not have the model's shape")
+        .expected(format!("samples of {}", model.config.input))
+        .received(format!("samples of {}", data.shape()))
+        .hint("create the model with the data's shape, or resize the data"))
+}

@@ -1,0 +1,86 @@
+//! What a run tells its observer. Blocks and epochs are counted from 1.
+
+use crate::error::Error;
+use serde::Serialize;
+use serde::ser::SerializeStruct;
+
+/// Something that happened to a block.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub enum Event {
+    /// Where a block is now. May be left out when others follow.
+    Progress {
+        /// The block.
+        block: usize,
+        /// The epoch it is in.
+        epoch: usize,
+        /// Epochs in all.
+        epochs: usize,
+        /// Steps done.
+        step: u64,
+        /// Steps in all.
+        steps: u64,
+        /// Mean loss of the epoch so far.
+        loss: f64,
+        /// Samples of this block per second since it started or resumed, waiting included.
+        samples_per_second: f64,
+        /// Seconds until this block is done at that rate.
+        seconds_left: f64,
+    },
+    /// A block finished an epoch.
+    Epoch {
+        /// The block.
+        block: usize,
+        /// The epoch.
+        epoch: usize,
+        /// Mean over the samples of ‖û − u_y‖².
+        loss: f64,
+    },
+    /// A block's state is on disk.
+    Checkpoint {
+        /// The block.
+        block: usize,
+        /// Steps done.
+        step: u64,
+    },
+    /// A block is trained.
+    Block {
+        /// The block.
+        block: usize,
+        /// Loss of its last epoch.
+        loss: f64,
+        /// Loss of each epoch.
+        losses: Vec<f64>,
+        /// Time spent in its steps.
+        seconds: f64,
+        /// Whether a checkpoint held it already.
+        resumed: bool,
+    },
+    /// A block job ended with an error.
+    Failed {
+        /// The block.
+        block: usize,
+        /// Why.
+        error: Failure,
+    },
+}
+
+/// An error as an event carries it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Failure(pub Error);
+
+impl Serialize for Failure {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Error { code, what, expected, received, hint } = &self.0;
+        let mut fields = serializer.serialize_struct("Error", 5)?;
+        fields.serialize_field("code", code.as_str())?;
+        fields.serialize_field("what", what)?;
+        fields.serialize_field("expected", expected)?;
+        fields.serialize_field("received", received)?;
+        fields.serialize_field("hint", hint)?;
+        fields.end()
+    }
+}
+
+/// Takes events, from any lane, in the order in which each block emits them. Must return quickly.
+pub type Observer = Box<dyn Fn(Event) + Send + Sync>;
