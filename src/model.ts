@@ -133,15 +133,15 @@ function expand(options: ModelOptions): object {
   }
 }
 
-/** More classes than this are refused before a list of them is made. */
+/** More classes than this are refused before a list of them is made; the core refuses them as well. */
 const MOST_CLASSES = 65_536
 
 function labelsUpTo(classes: number): number[] {
-  if (Number.isInteger(classes) && classes >= 1 && classes <= MOST_CLASSES) return [...Array(classes).keys()]
+  if (Number.isInteger(classes) && classes >= 0 && classes <= MOST_CLASSES) return [...Array(classes).keys()]
   throw new NoPropError({
-    code: 'NOPROP_OPTION',
-    what: 'classes is out of range',
-    expected: `an integer from 1 to ${MOST_CLASSES}, or the list of the label values`,
+    code: 'NOPROP_LABEL',
+    what: 'the number of classes is out of range',
+    expected: `an integer from 2 to ${MOST_CLASSES}, or the list of the label values`,
     received: String(classes),
   })
 }

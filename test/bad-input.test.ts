@@ -206,10 +206,10 @@ describe('broken options', () => {
     ['a custom schedule beyond 1', { schedule: { type: 'custom', alphaBar: [0, 0.2, 0.5, 1.1] } }, 'NOPROP_OPTION'],
     ['an image that is too small for the net', { input: [3, 3, 1] }, 'NOPROP_SHAPE'],
     ['vectors for the convolutional net', { input: [196] }, 'NOPROP_SHAPE'],
-    ['no classes', { classes: [] }, 'NOPROP_OPTION'],
-    ['classes: 0', { classes: 0 }, 'NOPROP_OPTION'],
-    ['billions of classes', { classes: 4e9 }, 'NOPROP_OPTION'],
-    ['a class twice', { classes: [1, 1, 2] }, 'NOPROP_OPTION'],
+    ['no classes', { classes: [] }, 'NOPROP_LABEL'],
+    ['classes: 0', { classes: 0 }, 'NOPROP_LABEL'],
+    ['billions of classes', { classes: 4e9 }, 'NOPROP_LABEL'],
+    ['a class twice', { classes: [1, 1, 2] }, 'NOPROP_LABEL'],
   ]
   test.each(models)('create with %s', async (_, options, code) => {
     expect((await failure(() => NoProp.create({ ...smallModel(), ...options }))).code).toBe(code)
@@ -241,12 +241,12 @@ describe('broken options', () => {
 
   test('data that do not fit the model', async () => {
     const model = NoProp.create(smallModel())
-    const fit = (data: DataInput) => failure(() => model.fit(data, { batch: 8 }))
-    expect((await fit(squares(16, 12, [0, 1, 2, 3]))).code).toBe('NOPROP_SHAPE')
-    expect((await fit(vectors(16, 8, 4))).code).toBe('NOPROP_SHAPE')
-    expect((await fit(squares(16, 14, [0, 1, 2, 9]))).code).toBe('NOPROP_LABEL')
+    const fitting = (data: DataInput) => failure(() => model.fit(data, { batch: 8 }))
+    expect((await fitting(squares(16, 12, [0, 1, 2, 3]))).code).toBe('NOPROP_SHAPE')
+    expect((await fitting(vectors(16, 8, 4))).code).toBe('NOPROP_SHAPE')
+    expect((await fitting(squares(16, 14, [0, 1, 2, 9]))).code).toBe('NOPROP_LABEL')
     const { images, shape } = squares(16, 14, [0, 1, 2, 3])
-    expect((await fit({ images, shape })).code).toBe('NOPROP_LABEL')
+    expect((await fitting({ images, shape })).code).toBe('NOPROP_LABEL')
   })
 
   test('a model that is not trained', async () => {

@@ -1,0 +1,83 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import vm from 'node:vm'
+import { expect, test } from 'vitest'
+import { temporaryDirectory } from './support/data.js'
+import { root } from './support/process.js'
+
+/** What scripts/check-node.cjs says and whether it ends the process, on Node `version`. */
+function checkNode(version: string): { said: string[]; exitCode: number | undefined } {
+  const said: string[] = []
+  let exitCode: number | undefined
+  const process = { versions: { node: version }, exit: (code: number) => (exitCode = code) }
+  const source = readFileSync(join(root, 'scripts/check-node.cjs'), 'utf8')
+  vm.runInNewContext(source, { process, console: { error: (text: string) => said.push(text) } })
+  return { said, exitCode }
+}
+
+test.each(['0.12.18', '8.17.0', '18.20.0', '20.16.0'])(
+  'Node %s is told to be too old in one plain sentence',
+  (version) => {
+    const { said, exitCode } = checkNode(version)
+    expect(exitCode).toBe(1)
+    expect(said).toEqual([
+      `noprop needs Node 20.17 or newer (this is Node ${version}): install one from https://nodejs.org and run the command again.`,
+    ])
+  },
+)
+
+test.each(['20.17.0', '20.20.2', '22.0.0', '26.1.0'])('Node %s is new enough', (version) => {
+  expect(checkNode(version)).toEqual({ said: [], exitCode: undefined })
+})
+
+test('the check agrees with package.json, and every script of a newcomer starts with it', () => {
+  const { engines, scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  expect(engines.node).toBe('>=20.17')
+  for (const name of ['start', 'test', 'build']) expect(scripts[name]).toMatch(/^node scripts\/check-node\.cjs && /)
+})
+
+test('the check is in syntax that every Node reads', () => {
+  const source = readFileSync(join(root, 'scripts/check-node.cjs'), 'utf8').replace(/\/\/.*|'[^']*'/g, '')
+  expect(source).not.toMatch(/=>|`|\b(?:const|let|import|async|class)\b|\?\?|\?\.|,\s*\)/)
+})
+
+/** Runs the look for a Rust toolchain with only `tools` (name → what `--version` prints) in the path. */
+function requireRust(tools: Record<string, string>) {
+  const directory = join(temporaryDirectory(), 'bin')
+  mkdirSync(directory)
+  for (const [name, version] of Object.entries(tools)) {
+    writeFileSync(join(directory, name), `#!/bin/sh\necho "${version}"\n`, { mode: 0o755 })
+  }
+  const program = `
+    import { script } from './scripts/support/steps.mjs'
+    import { requireRust } from './scripts/support/toolchain.mjs'
+    await script(async () => requireRust())`
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+    cwd: root,
+    encoding: 'utf8',
+    env: {
+      PATH: [directory, '/bin', '/usr/bin']
+        .filter((path) => !existsSync(join(path, 'cargo')) || path === directory)
+        .join(delimiter),
+    },
+  })
+  return { status, stdout, stderr }
+}
+
+test.skipIf(process.platform === 'win32')('a missing or old Rust toolchain is told in one plain sentence', () => {
+  const missing = requireRust({})
+  expect(missing).toMatchObject({ status: 1, stdout: '' })
+  expect(missing.stderr).toMatch(
+    /^noprop needs a Rust toolchain \([\d.]+ or newer\) to build its addon: [^\n]+rustup\.rs[^\n]+\.\n$/,
+  )
+  const old = requireRust({ cargo: 'cargo 1.70.0', rustc: 'rustc 1.70.0 (90c541806 2023-05-31)' })
+  expect(old).toMatchObject({ status: 1, stdout: '' })
+  expect(old.stderr).toMatch(/^noprop needs Rust [\d.]+ or newer \(this is Rust 1\.70\.0\): [^\n]+\.\n$/)
+  expect(requireRust({ cargo: 'cargo 1.200.0', rustc: 'rustc 1.200.0' })).toEqual({ status: 0, stdout: '', stderr: '' })
+})
+
+test('the lock file names no registry, so that any mirror serves', () => {
+  const lock = readFileSync(join(root, 'package-lock.json'), 'utf8')
+  expect(lock).not.toMatch(/"resolved"/)
+})
