@@ -9,6 +9,7 @@ pub mod nn;
 pub mod ops;
 pub mod optim;
 pub mod rng;
+pub mod storage;
 pub mod train;
 
 pub use block::NetConfig;

@@ -1,10 +1,12 @@
 //! Training: a block job is (block, data, seed, epochs) → weights, and nothing else decides its result.
 
 pub mod batch;
+pub mod checkpoint;
 pub mod job;
 pub mod lane;
 pub mod plan;
 pub mod progress;
+pub mod run;
 #[cfg(test)]
 mod tests;
 
@@ -12,3 +14,4 @@ pub use job::BlockJob;
 pub use lane::Lane;
 pub use plan::Plan;
 pub use progress::{Event, Observer};
+pub use run::Training;

@@ -1,0 +1,218 @@
+//! A checkpoint directory: `run.json` says which run it belongs to, `block-0001.safetensors` … hold one block each, either its
+//! whole state between two steps or its finished weights. Every file is written atomically, and a lock keeps a second process
+//! out, so a kill at any moment leaves a directory that a run can go on from.
+
+use super::job::{BlockJob, Progress};
+use super::plan::Plan;
+use crate::error::{Code, Error, Result};
+use crate::ops::adamw::AdamW;
+use crate::storage::atomic::{self, TEMPORARY_PREFIX};
+use crate::storage::container::{self, Header, from_bytes, put, sha256, to_bytes};
+use candle_core::Device;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs::{self, File, TryLockError};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// Version of the directory's format.
+const VERSION: u64 = 1;
+
+/// An open checkpoint directory.
+pub struct Checkpoint {
+    directory: PathBuf,
+    /// Hash of the run's identity, repeated in every file.
+    run: String,
+    /// Held until the checkpoint is closed; the system releases it when the process ends.
+    _lock: File,
+}
+
+/// What a block's file holds.
+pub enum Saved {
+    /// A job to go on with.
+    Running(BlockJob),
+    /// The weights of a finished job.
+    Finished(Progress, Vec<f32>),
+}
+
+/// Everything that the weights depend on.
+fn identity(plan: &Plan) -> Value {
+    let o = &plan.options;
+    json!({
+        "version": VERSION,
+        "model": plan.model.config,
+        "training": {
+            "epochs": o.epochs, "batch": o.batch, "learningRate": o.learning_rate,
+            "learningRateSchedule": o.learning_rate_schedule, "weightDecay": o.weight_decay,
+            "weighting": o.weighting, "eta": o.eta,
+        },
+        "data": { "fingerprint": plan.data.fingerprint(), "samples": plan.data.samples() },
+    })
+}
+
+impl Checkpoint {
+    /// Opens or makes `directory` for `plan` and locks it.
+    ///
+    /// # Errors
+    /// [`Code::Output`] when it cannot be written, [`Code::CheckpointLocked`] when another process uses it,
+    /// [`Code::CheckpointExists`] when it holds a run and `resume` is not set, [`Code::CheckpointMismatch`] when it holds
+    /// another run, [`Code::CheckpointCorrupt`] when `run.json` cannot be read.
+    pub fn open(directory: &Path, plan: &Plan, resume: bool) -> Result<Self> {
+        let unwritable = |error: std::io::Error| {
+            Error::new(Code::Output, format!("cannot use the checkpoint directory {}", directory.display()))
+                .expected("a directory that exists or can be made, and may be written to")
+                .received(error.to_string())
+        };
+        fs::create_dir_all(directory).map_err(unwritable)?;
+        let lock = File::options().create(true).truncate(false).write(true).open(directory.join("lock")).map_err(unwritable)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::new(Code::CheckpointLocked, format!("{} is in use", directory.display()))
+                    .expected("one run at a time in a checkpoint directory")
+                    .hint("wait for the other run to end, or choose another directory"));
+            }
+            Err(TryLockError::Error(error)) => return Err(unwritable(error)),
+        }
+        remove_temporaries(directory).map_err(unwritable)?;
+        let identity = identity(plan);
+        let path = directory.join("run.json");
+        match fs::read(&path) {
+            Ok(_) if !resume => {
+                return Err(Error::new(Code::CheckpointExists, format!("{} already holds a run", directory.display()))
+                    .expected("an empty directory, or resume")
+                    .hint("resume the run, or choose another directory"));
+            }
+            Ok(bytes) => check_identity(&path, &bytes, &identity)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                atomic::write(&path, |writer| put(writer, format!("{identity:#}\n").as_bytes()))?;
+            }
+            Err(error) => return Err(unwritable(error)),
+        }
+        Ok(Self { directory: directory.to_owned(), run: sha256(identity.to_string().as_bytes()), _lock: lock })
+    }
+
+    fn path(&self, block: usize) -> PathBuf {
+        self.directory.join(format!("block-{block:04}.safetensors"))
+    }
+
+    fn save(&self, progress: &Progress, name: &str, values: &[f32]) -> Result<()> {
+        let bytes = to_bytes(values);
+        let texts = BTreeMap::from([
+            ("format", "noprop-checkpoint".to_owned()),
+            ("progress", json!(progress).to_string()),
+            ("run", self.run.clone()),
+            ("sha256", sha256(&bytes)),
+        ]);
+        let header = container::header(&texts, std::iter::once((name.to_owned(), vec![values.len()])));
+        atomic::write(&self.path(progress.block), |writer| {
+            put(writer, &header)?;
+            put(writer, &bytes)
+        })
+    }
+
+    /// Writes a job between two steps.
+    pub fn save_running(&self, job: &BlockJob) -> Result<()> {
+        self.save(&job.progress, "state", &job.state()?)
+    }
+
+    /// Writes the weights of a finished job in place of its state.
+    pub fn save_finished(&self, progress: &Progress, weights: &[f32]) -> Result<()> {
+        self.save(progress, "weights", weights)
+    }
+
+    /// What the directory holds of a block.
+    ///
+    /// # Errors
+    /// [`Code::CheckpointCorrupt`] for a file that is damaged or of another run.
+    pub fn load(&self, plan: &Plan, block: usize, device: &Device) -> Result<Option<Saved>> {
+        let path = self.path(block);
+        let mut file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::io(&path, &error)),
+        };
+        let header = container::read_header(&mut file).map_err(|error| corrupt(&path, error.to_string()))?;
+        let text = |name: &str| header.texts.get(name).map(String::as_str).unwrap_or_default();
+        let progress: Progress = serde_json::from_str(text("progress")).map_err(|error| corrupt(&path, error.to_string()))?;
+        if text("run") != self.run || progress.block != block || progress.step > plan.steps() {
+            return Err(corrupt(&path, "a block of another run"));
+        }
+        let layout = &plan.model.layout;
+        if progress.step == plan.steps() && header.expect(one("weights", layout.weights())).is_ok() {
+            let weights = read(&mut file, &header, &path, layout.weights())?;
+            return Ok(Some(Saved::Finished(progress, weights)));
+        }
+        let len = AdamW::state_len(layout.parameters(), layout.statistics());
+        header.expect(one("state", len)).map_err(|error| corrupt(&path, error.to_string()))?;
+        let state = read(&mut file, &header, &path, len)?;
+        Ok(Some(Saved::Running(BlockJob::go_on(progress, state, device)?)))
+    }
+}
+
+fn one(name: &str, len: usize) -> impl Iterator<Item = (String, Vec<usize>)> {
+    std::iter::once((name.to_owned(), vec![len]))
+}
+
+/// The `len` values behind the header, whose checksum must hold.
+fn read(file: &mut File, header: &Header, path: &Path, len: usize) -> Result<Vec<f32>> {
+    let mut bytes = vec![0; 4 * len];
+    file.read_exact(&mut bytes).map_err(|error| Error::io(path, &error))?;
+    if header.texts.get("sha256").is_none_or(|sum| *sum != sha256(&bytes)) {
+        return Err(corrupt(path, "bytes that do not match their checksum"));
+    }
+    Ok(from_bytes(&bytes))
+}
+
+fn corrupt(path: &Path, received: impl Into<String>) -> Error {
+    Error::new(Code::CheckpointCorrupt, format!("the checkpoint file {} cannot be trusted", path.display()))
+        .expected("a file that this run wrote")
+        .received(received)
+        .hint("delete this file to train its block anew, or choose another directory")
+}
+
+fn check_identity(path: &Path, bytes: &[u8], expected: &Value) -> Result<()> {
+    let found: Value = serde_json::from_slice(bytes).map_err(|error| {
+        Error::new(Code::CheckpointCorrupt, format!("{} cannot be read", path.display()))
+            .received(error.to_string())
+            .hint("choose another directory")
+    })?;
+    let mut differences = Vec::new();
+    compare("", &found, expected, &mut differences);
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let (names, [found, expected]): (Vec<_>, _) = (
+        differences.iter().map(|(name, _)| name.as_str()).collect(),
+        [0, 1].map(|side| differences.iter().map(|(name, values)| format!("{name} {}", values[side])).collect::<Vec<_>>().join(", ")),
+    );
+    Err(Error::new(Code::CheckpointMismatch, format!("the checkpoint belongs to another run: {} differ", names.join(", ")))
+        .expected(expected)
+        .received(found)
+        .hint("resume with the options of the first run, or choose another directory"))
+}
+
+/// Collects the names of the values that differ, with both values.
+fn compare(name: &str, found: &Value, expected: &Value, differences: &mut Vec<(String, [String; 2])>) {
+    if let (Value::Object(found), Value::Object(expected)) = (found, expected) {
+        let names: std::collections::BTreeSet<_> = found.keys().chain(expected.keys()).collect();
+        for key in names {
+            let name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
+            compare(&name, found.get(key).unwrap_or(&Value::Null), expected.get(key).unwrap_or(&Value::Null), differences);
+        }
+    } else if found != expected {
+        let short = |value: &Value| value.to_string().chars().take(60).collect();
+        differences.push((name.to_owned(), [short(found), short(expected)]));
+    }
+}
+
+/// Removes what a killed process left half-written.
+fn remove_temporaries(directory: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(TEMPORARY_PREFIX) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,320 @@
+//! A run: worker threads that share the block jobs in flight.
+//!
+//! Each thread takes the waiting job that is least far, runs a slice of it and puts it back. So all jobs in flight advance
+//! together on however many threads there are, and end together, whether or not their number divides by that of the threads.
+//! Who runs which slice when changes no bit of any block.
+
+use super::checkpoint::{Checkpoint, Saved};
+use super::job::{BlockJob, Every};
+use super::lane::Lane;
+use super::plan::Plan;
+use super::progress::{Event, Failure, Observer};
+use crate::error::{Code, Error, Result};
+use crate::ops::StopFlag;
+use crate::storage::WeightStore;
+use candle_core::Device;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Time after which a thread looks whether another job waits.
+const SLICE: Duration = Duration::from_millis(200);
+/// Time between two progress events of a block.
+const PROGRESS: Duration = Duration::from_millis(100);
+
+/// A run with its threads.
+pub struct Training {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+struct Shared {
+    plan: Plan,
+    stop: StopFlag,
+    queue: Mutex<Queue>,
+    wake: Condvar,
+    /// Jobs that wait for a thread.
+    waiting: AtomicUsize,
+    observer: Observer,
+    checkpoint: Option<Checkpoint>,
+    store: WeightStore,
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: Vec<InFlight>,
+    closed: bool,
+    finished: usize,
+}
+
+/// A job with what its events need.
+struct InFlight {
+    block: usize,
+    /// `None` until a thread first takes it: its buffers are made there.
+    job: Option<BlockJob>,
+    progress: Every,
+    checkpoint: Every,
+    started: Instant,
+    /// Step at which this process took the job up.
+    first_step: u64,
+}
+
+impl InFlight {
+    fn step(&self) -> u64 {
+        self.job.as_ref().map_or(0, |job| job.progress.step)
+    }
+}
+
+impl Training {
+    /// Opens the checkpoint if the plan has one, and starts the threads.
+    ///
+    /// # Errors
+    /// See [`Checkpoint::open`] and [`WeightStore::temporary`].
+    pub fn start(plan: Plan, observer: Observer) -> Result<Self> {
+        let options = &plan.options;
+        let checkpoint = options.checkpoint.as_ref().map(|path| Checkpoint::open(path, &plan, options.resume)).transpose()?;
+        let store = WeightStore::temporary(plan.model.config.blocks, plan.model.layout.weights())?;
+        let threads = options.threads.unwrap_or(1);
+        let shared = Arc::new(Shared {
+            plan,
+            stop: StopFlag::new(),
+            queue: Mutex::default(),
+            wake: Condvar::new(),
+            waiting: AtomicUsize::new(0),
+            observer,
+            checkpoint,
+            store,
+        });
+        let mut training = Self { shared, threads: Vec::new() };
+        for lane in 0..threads {
+            let shared = training.shared.clone();
+            let thread = std::thread::Builder::new().name(format!("noprop-lane-{lane}")).spawn(move || shared.work());
+            training.threads.push(thread.map_err(|error| {
+                Error::new(Code::Option, "a worker thread cannot be started")
+                    .expected(format!("{threads} threads"))
+                    .received(error.to_string())
+                    .hint("use fewer threads")
+            })?);
+        }
+        Ok(training)
+    }
+
+    /// What the run works on.
+    pub fn plan(&self) -> &Plan {
+        &self.shared.plan
+    }
+
+    /// Puts a block (from 1) in flight. Its end arrives as [`Event::Block`] or [`Event::Failed`].
+    pub fn start_block(&self, block: usize) -> Result<()> {
+        let blocks = self.plan().model.config.blocks;
+        if !(1..=blocks).contains(&block) {
+            return Err(Error::new(Code::Option, "there is no such block").expected(format!("1 to {blocks}")).received(block.to_string()));
+        }
+        let period = Duration::from_secs_f64(self.plan().options.checkpoint_seconds);
+        let in_flight = InFlight {
+            block,
+            job: None,
+            progress: Every::new(PROGRESS),
+            checkpoint: Every::new(period),
+            started: Instant::now(),
+            first_step: 0,
+        };
+        self.shared.put(in_flight);
+        Ok(())
+    }
+
+    /// The flag that stops the run's threads.
+    pub fn stop_flag(&self) -> StopFlag {
+        self.shared.stop.clone()
+    }
+
+    /// Asks all threads to stop; they do within the time of a few samples.
+    pub fn stop(&self) {
+        self.shared.stop.stop();
+        self.shared.close();
+    }
+
+    /// Waits for the threads and hands over the weights of all blocks.
+    ///
+    /// # Errors
+    /// [`Code::NotTrained`] when a block is missing.
+    pub fn finish(mut self) -> Result<WeightStore> {
+        self.join();
+        let shared = self.shared.clone();
+        drop(self);
+        let finished = shared.queue().finished;
+        let blocks = shared.plan.model.config.blocks;
+        if finished != blocks {
+            return Err(Error::new(Code::NotTrained, "not every block is trained")
+                .expected(format!("{blocks} blocks"))
+                .received(format!("{finished} blocks")));
+        }
+        Arc::into_inner(shared).map(|shared| shared.store).ok_or_else(|| Error::new(Code::Internal, "a thread still holds the run"))
+    }
+
+    fn join(&mut self) {
+        self.shared.close();
+        for thread in self.threads.drain(..) {
+            // A panic has already become an event.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Training {
+    fn drop(&mut self) {
+        if !self.threads.is_empty() {
+            self.stop();
+            self.join();
+        }
+    }
+}
+
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn close(&self) {
+        self.queue().closed = true;
+        self.wake.notify_all();
+    }
+
+    fn put(&self, job: InFlight) {
+        self.queue().jobs.push(job);
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.wake.notify_one();
+    }
+
+    /// The waiting job that is least far, or `None` once the run is closed and nothing waits.
+    fn take(&self) -> Option<InFlight> {
+        let mut queue = self.queue();
+        loop {
+            if self.stop.is_stopped() {
+                return None;
+            }
+            let least = (0..queue.jobs.len()).min_by_key(|index| (queue.jobs[*index].step(), queue.jobs[*index].block));
+            if let Some(index) = least {
+                self.waiting.fetch_sub(1, Ordering::Relaxed);
+                return Some(queue.jobs.swap_remove(index));
+            }
+            if queue.closed {
+                return None;
+            }
+            queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// A thread's life.
+    fn work(&self) {
+        let mut lane = None;
+        while let Some(mut in_flight) = self.take() {
+            let outcome = catch_unwind(AssertUnwindSafe(|| self.slice(&mut lane, &mut in_flight)));
+            let outcome = outcome.unwrap_or_else(|panic| Err(panicked(&*panic)));
+            match outcome {
+                Ok(true) => {}
+                Ok(false) => self.put(in_flight),
+                Err(error) if error.code == Code::Cancelled => {}
+                Err(error) => {
+                    self.stop.stop();
+                    self.wake.notify_all();
+                    (self.observer)(Event::Failed { block: in_flight.block, error: Failure(error) });
+                }
+            }
+        }
+    }
+
+    /// Runs a job for a while. Returns whether it is finished.
+    fn slice(&self, lane: &mut Option<Lane>, in_flight: &mut InFlight) -> Result<bool> {
+        let (plan, block) = (&self.plan, in_flight.block);
+        let device = Device::Cpu;
+        let job = match &mut in_flight.job {
+            Some(job) => job,
+            empty => {
+                let saved = self.checkpoint.as_ref().map(|checkpoint| checkpoint.load(plan, block, &device)).transpose()?.flatten();
+                let job = match saved {
+                    Some(Saved::Finished(progress, weights)) => return self.publish(&progress, &weights, true),
+                    Some(Saved::Running(job)) => job,
+                    None => BlockJob::start(plan, block, &device)?,
+                };
+                in_flight.first_step = job.progress.step;
+                empty.insert(job)
+            }
+        };
+        let lane = match lane {
+            Some(lane) => lane,
+            empty => empty.insert(Lane::new(plan, &device)?),
+        };
+        let began = Instant::now();
+        let mut failure = Ok(());
+        let (progress, checkpoint) = (&mut in_flight.progress, &mut in_flight.checkpoint);
+        let (started, first_step) = (in_flight.started, in_flight.first_step);
+        job.run(plan, lane, &self.stop, |job, _| {
+            let step = job.progress.step;
+            if step.is_multiple_of(plan.steps_per_epoch()) {
+                let epoch = job.progress.losses.len();
+                (self.observer)(Event::Epoch { block, epoch, loss: job.progress.losses[epoch - 1] });
+            }
+            if progress.is_due() {
+                (self.observer)(progress_event(plan, job, started, first_step));
+            }
+            if let Some(directory) = &self.checkpoint
+                && checkpoint.is_due()
+            {
+                failure = directory.save_running(job);
+                (self.observer)(Event::Checkpoint { block, step });
+            }
+            failure.is_err() || (began.elapsed() >= SLICE && self.waiting.load(Ordering::Relaxed) > 0)
+        })?;
+        failure?;
+        if !job.is_finished(plan) {
+            return Ok(false);
+        }
+        let weights = job.weights(plan)?;
+        if let Some(checkpoint) = &self.checkpoint {
+            checkpoint.save_finished(&job.progress, &weights)?;
+        }
+        self.publish(&job.progress, &weights, false)
+    }
+
+    fn publish(&self, progress: &super::job::Progress, weights: &[f32], resumed: bool) -> Result<bool> {
+        self.store.write(progress.block, weights)?;
+        self.queue().finished += 1;
+        (self.observer)(Event::Block {
+            block: progress.block,
+            loss: progress.losses.last().copied().unwrap_or_default(),
+            losses: progress.losses.clone(),
+            seconds: progress.seconds,
+            resumed,
+        });
+        Ok(true)
+    }
+}
+
+fn progress_event(plan: &Plan, job: &BlockJob, started: Instant, first_step: u64) -> Event {
+    let progress = &job.progress;
+    let per_epoch = plan.steps_per_epoch();
+    let mean = progress.loss_sum / progress.loss_samples as f64;
+    let seconds = started.elapsed().as_secs_f64();
+    let steps = plan.steps();
+    let step_seconds = seconds / (progress.step - first_step).max(1) as f64;
+    Event::Progress {
+        block: progress.block,
+        epoch: ((progress.step - 1) / per_epoch) as usize + 1,
+        epochs: plan.options.epochs,
+        step: progress.step,
+        steps,
+        loss: if progress.loss_samples > 0 { mean } else { progress.losses.last().copied().unwrap_or_default() },
+        samples_per_second: plan.data.samples() as f64 / (step_seconds * per_epoch as f64),
+        seconds_left: step_seconds * (steps - progress.step) as f64,
+    }
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
+    Error::new(Code::Internal, "a block job panicked")
+        .received(text.unwrap_or_default())
+        .hint("this is a defect of noprop; please report it with the command that led here")
+}
