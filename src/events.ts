@@ -34,6 +34,8 @@ export interface BlockEvent {
   block: number
   /** Mean of Σ_k (û_k − u_k)² per sample over its last epoch. */
   loss: number
+  /** The same of every epoch, those of an earlier, resumed run included. */
+  losses: number[]
   /** Seconds that it trained. */
   seconds: number
   /** Whether it came finished from the checkpoint directory. */
@@ -89,7 +91,7 @@ export type FitEvent =
 
 /** What `await model.fit(…)` gives. */
 export interface History {
-  /** `loss[block − 1][epoch − 1]`; NaN for epochs that an earlier, resumed run trained. */
+  /** `loss[block − 1][epoch − 1]`: mean of Σ_k (û_k − u_k)² per sample over that epoch. */
   loss: number[][]
   /** Each block's last loss and the seconds it trained. */
   blocks: { block: number; loss: number; seconds: number; resumed: boolean }[]

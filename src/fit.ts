@@ -63,9 +63,9 @@ async function train(
 ): Promise<History> {
   const began = performance.now()
   const { blocks } = config
-  const records = new Records(blocks)
+  const records = new Records()
   const onEvent = (event: LaneEvent) => {
-    records.add(event)
+    if (event.event === 'block') records.add(event)
     const replaceable = event.event === 'progress' || event.event === 'checkpoint'
     queue.push(event, replaceable ? `${event.event} ${event.block}` : undefined)
   }
@@ -108,7 +108,7 @@ async function train(
   }
   const seconds = (performance.now() - began) / 1000
   return {
-    ...records.summary(epochs),
+    ...records.summary(),
     seconds,
     samplesPerSecond: (samples * epochs * records.trainedShare) / seconds,
     weightsSha256: await nativeAsync(() => model.weightsSha256()),

@@ -89,5 +89,5 @@ export function fakeModel(blocks: number) {
 
 /** The event of a finished block. */
 export function finished(block: number, resumed = false) {
-  return { event: 'block', block, loss: 0.5, seconds: 1, resumed }
+  return { event: 'block', block, loss: 0.5, losses: [0.9, 0.5], seconds: 1, resumed }
 }
