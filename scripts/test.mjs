@@ -72,7 +72,6 @@ await script(async () => {
   } catch (error) {
     counts.failed = Math.max(1, counts.failed)
     throw error
-  } finally {
-    console.log(`${counts.passed} passed, ${counts.failed} failed`)
   }
 })
+console.log(`${counts.passed} passed, ${counts.failed} failed`)
