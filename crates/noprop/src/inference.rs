@@ -1,0 +1,231 @@
+//! Inference: z_0 ~ N(0, I), then one block after the other; the class is read off z_T. Labels never enter the chain.
+//!
+//! Samples are worked on in chunks of fixed size that do not depend on the number of threads, so neither do the results.
+
+use crate::block::{Block, Buffers, Mode};
+use crate::config::{self, Checked};
+use crate::data::Dataset;
+use crate::diffusion::{Coefficients, Sampler, argmax, initial_state, probabilities, step};
+use crate::error::{Code, Error, Result};
+use crate::model::Model;
+use crate::nn::Step;
+use crate::ops::StopFlag;
+use crate::rng::{Purpose, Stream};
+use crate::train::batch::Gather;
+use crate::train::plan::check_shape;
+use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
+use serde::{Deserialize, Serialize};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+/// Samples of a chunk.
+const CHUNK: usize = 128;
+/// From this many samples on, weights are read block by block instead of being kept in memory.
+const STREAMED: usize = 4 * CHUNK;
+
+/// How the chain is sampled.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct SampleOptions {
+    /// The update rule. Default posterior (paper, Eq. 3).
+    pub sampler: Sampler,
+    /// Whether the updates add noise. Default false.
+    pub stochastic: bool,
+    /// Seed of z_0 and of the noise. Default 0.
+    pub seed: u64,
+    /// Worker threads. Default: as many as the process may use.
+    pub threads: Option<usize>,
+}
+
+/// What [`evaluate`] found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Evaluation {
+    /// Share of samples whose class is right.
+    pub accuracy: f64,
+    /// Mean over the samples of Σ_k (p_k − [k = y])², from 0 to 2 (Brier score; the form of the training loss).
+    pub loss: f64,
+    /// Accuracy of the class read off z_t after each block.
+    pub accuracy_per_block: Vec<f64>,
+    /// `confusion[i][j]`: samples of class i that were taken for class j.
+    pub confusion: Vec<Vec<u64>>,
+    /// The labels behind the indices of `confusion`.
+    pub classes: Vec<i32>,
+    /// Number of samples.
+    pub samples: usize,
+    /// Time taken.
+    pub seconds: f64,
+    /// Samples through all blocks per second.
+    pub samples_per_second: f64,
+}
+
+/// What [`predict`] found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prediction {
+    /// The label of each sample, as the training data had it.
+    pub labels: Vec<i32>,
+    /// `[samples, classes]`.
+    pub probabilities: Vec<f32>,
+}
+
+/// Compares the model's classes with the data's labels.
+///
+/// # Errors
+/// [`Code::Shape`], [`Code::Label`], [`Code::NotTrained`], [`Code::Cancelled`].
+pub fn evaluate(model: &Model, data: &Dataset, options: SampleOptions, stop: &StopFlag) -> Result<Evaluation> {
+    let started = Instant::now();
+    let config = &model.checked.config;
+    let targets = data.class_indices(&config.classes)?;
+    let width = config.classes.len();
+    let mut accuracy_per_block = Vec::with_capacity(config.blocks);
+    let states = chain(model, data, options, stop, |states| {
+        let right = states.chunks_exact(width).zip(&targets).filter(|(z, target)| argmax(z) == **target as usize);
+        accuracy_per_block.push(right.count() as f64 / targets.len() as f64);
+    })?;
+    let mut confusion = vec![vec![0; width]; width];
+    let mut loss = 0.0;
+    let mut row = vec![0.0; width];
+    for (z, target) in states.chunks_exact(width).zip(&targets) {
+        confusion[*target as usize][argmax(z)] += 1;
+        probabilities(z, model.checked.schedule.alpha_bar(config.blocks), &mut row);
+        row[*target as usize] -= 1.0;
+        loss += row.iter().map(|error| f64::from(*error).powi(2)).sum::<f64>();
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    Ok(Evaluation {
+        accuracy: accuracy_per_block.last().copied().unwrap_or_default(),
+        loss: loss / targets.len() as f64,
+        accuracy_per_block,
+        confusion,
+        classes: config.classes.clone(),
+        samples: targets.len(),
+        seconds,
+        samples_per_second: targets.len() as f64 / seconds,
+    })
+}
+
+/// The label of each sample and its classes' probabilities.
+///
+/// # Errors
+/// [`Code::Shape`], [`Code::NotTrained`], [`Code::Cancelled`].
+pub fn predict(model: &Model, data: &Dataset, options: SampleOptions, stop: &StopFlag) -> Result<Prediction> {
+    let config = &model.checked.config;
+    let width = config.classes.len();
+    let states = chain(model, data, options, stop, |_| {})?;
+    let labels = states.chunks_exact(width).map(|z| config.classes[argmax(z)]).collect();
+    let mut all = vec![0.0; states.len()];
+    let end = model.checked.schedule.alpha_bar(config.blocks);
+    for (z, row) in states.chunks_exact(width).zip(all.chunks_exact_mut(width)) {
+        probabilities(z, end, row);
+    }
+    Ok(Prediction { labels, probabilities: all })
+}
+
+/// z_T of all samples, `[samples, classes]`; `after_block` sees z_t after each block.
+fn chain(model: &Model, data: &Dataset, options: SampleOptions, stop: &StopFlag, mut after_block: impl FnMut(&[f32])) -> Result<Vec<f32>> {
+    let checked = &model.checked;
+    model.weights()?;
+    check_shape(checked, data)?;
+    let device = Device::Cpu;
+    let (samples, width) = (data.samples(), checked.config.classes.len());
+    let threads = config::threads(options.threads)?.min(samples.div_ceil(CHUNK));
+    let resident = if samples < STREAMED { model.resident(&device)? } else { None };
+    let mut lanes = (0..threads).map(|_| Lane::new(checked, samples.min(CHUNK), &device)).collect::<Result<Vec<_>>>()?;
+
+    let mut states = vec![0.0; samples * width];
+    for (sample, z) in states.chunks_exact_mut(width).enumerate() {
+        initial_state(&Stream::new(options.seed, Purpose::InitialState, 0, 0, sample), z);
+    }
+    for block in 1..=checked.config.blocks {
+        let weights = match &resident {
+            Some(blocks) => blocks[block - 1].clone(),
+            None => model.block(block, &device)?,
+        };
+        let coefficients = options.sampler.coefficients(&checked.schedule, block, options.stochastic);
+        let work = BlockWork { data, weights: &weights, block, coefficients, seed: options.seed, stop };
+        let chunks = Mutex::new(states.chunks_mut(CHUNK * width).enumerate());
+        let next = || chunks.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let outcomes: Vec<Result<()>> = if threads == 1 {
+            vec![lanes[0].work(&work, &next)]
+        } else {
+            std::thread::scope(|scope| {
+                let threads: Vec<_> = lanes.iter_mut().map(|lane| scope.spawn(|| lane.work(&work, &next))).collect();
+                let panicked = |_| Err(Error::new(Code::Internal, "an inference thread panicked"));
+                threads.into_iter().map(|thread| thread.join().unwrap_or_else(panicked)).collect()
+            })
+        };
+        outcomes.into_iter().collect::<Result<Vec<()>>>()?;
+        after_block(&states);
+    }
+    if states.iter().any(|value| !value.is_finite()) {
+        return Err(Error::new(Code::Value, "the model's states are not finite")
+            .hint("the model has diverged or the inputs are far outside of what it was trained on"));
+    }
+    Ok(states)
+}
+
+/// What one block does to every chunk.
+struct BlockWork<'a> {
+    data: &'a Dataset,
+    weights: &'a Tensor,
+    block: usize,
+    coefficients: Coefficients,
+    seed: u64,
+    stop: &'a StopFlag,
+}
+
+/// Buffers of one thread.
+struct Lane {
+    block: Box<dyn Block>,
+    x: Tensor,
+    z: Tensor,
+    nothing: Tensor,
+    samples: Vec<u32>,
+    width: usize,
+    device: Device,
+}
+
+impl Lane {
+    fn new(checked: &Checked, capacity: usize, device: &Device) -> Result<Self> {
+        let (input, width) = (checked.config.input, checked.config.classes.len());
+        let buffers = Buffers { stacked: 1, capacity, dtype: DType::F32, device: device.clone(), training: false };
+        Ok(Self {
+            block: checked.config.net.build(input, width, &buffers)?,
+            x: buffers.samples(input.len())?,
+            z: buffers.samples(width)?,
+            nothing: buffers.rows(1)?,
+            samples: Vec::with_capacity(capacity),
+            width,
+            device: device.clone(),
+        })
+    }
+
+    fn work<'s>(&mut self, work: &BlockWork<'_>, next: &impl Fn() -> Option<(usize, &'s mut [f32])>) -> Result<()> {
+        while let Some((chunk, states)) = next() {
+            work.stop.check()?;
+            self.advance(work, chunk * CHUNK, states)?;
+        }
+        Ok(())
+    }
+
+    /// z_t from z_{t−1} for the samples from `first` on.
+    fn advance(&mut self, work: &BlockWork<'_>, first: usize, states: &mut [f32]) -> Result<()> {
+        let count = states.len() / self.width;
+        self.samples.clear();
+        self.samples.extend((first..first + count).map(|sample| sample as u32));
+        Gather { data: work.data, samples: &self.samples }.fill(&self.x)?;
+        self.z.slice_set(&Tensor::from_slice(states, (1, states.len()), &self.device)?, 1, 0)?;
+        let pass = Step { state: work.weights, gradients: &self.nothing, stop: work.stop, samples: count };
+        self.block.forward(pass, Mode::Evaluation, &self.x, &self.z)?;
+        let (storage, layout) = self.block.estimate().storage_and_layout();
+        let Storage::Cpu(CpuStorage::F32(estimates)) = &*storage else {
+            return Err(Error::new(Code::Internal, "an estimate is not f32 on the CPU"));
+        };
+        let estimates = estimates[layout.start_offset()..].chunks_exact(self.width);
+        for ((sample, z), estimate) in self.samples.iter().zip(states.chunks_exact_mut(self.width)).zip(estimates) {
+            let noise = Stream::new(work.seed, Purpose::SamplerNoise, work.block, 0, *sample as usize);
+            step(&work.coefficients, estimate, z, Some(&noise))?;
+        }
+        Ok(())
+    }
+}
