@@ -1,0 +1,40 @@
+//! What the machine is, how fast it is, and whether an output can be written.
+
+use crate::error::{IntoJs, json};
+use crate::model::StopSignal;
+use crate::tasks::promise;
+use napi::bindgen_prelude::{Env, Object};
+use napi_derive::napi;
+use noprop::bench;
+use noprop::config::from_json;
+use noprop::ops::simd::InstructionSet;
+use noprop::storage;
+use serde_json::json;
+use std::path::PathBuf;
+
+/// Fails with NOPROP_OUTPUT if a file could not be written at `path`.
+#[napi]
+pub fn probe_output(path: String) -> napi::Result<()> {
+    storage::probe_output(&PathBuf::from(path)).into_js()
+}
+
+/// Version, processor and devices as JSON.
+#[napi]
+pub fn system_info() -> String {
+    let sets: Vec<_> = InstructionSet::available().into_iter().map(InstructionSet::as_str).collect();
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "instructionSet": InstructionSet::current().as_str(),
+        "cores": std::thread::available_parallelism().map_or(1, usize::from),
+        "features": sets,
+        "devices": [{ "device": "cpu", "name": std::env::consts::ARCH, "usable": true, "reason": "" }],
+    })
+    .to_string()
+}
+
+/// Measures training steps on random data; options and result are JSON.
+#[napi(js_name = "bench", ts_return_type = "Promise<string>")]
+pub fn run_bench<'env>(env: &'env Env, options: String, stop: &StopSignal) -> napi::Result<Object<'env>> {
+    let flag = stop.flag();
+    promise(env, stop.flag(), move || json(&bench::bench(&from_json(&options)?, &flag)?))
+}

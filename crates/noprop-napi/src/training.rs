@@ -1,0 +1,117 @@
+//! Runs.
+
+use crate::error::{IntoJs, json};
+use crate::model::SharedModel;
+use crate::tasks::{SharedTraining, promise, register};
+use napi::bindgen_prelude::{Env, Object};
+use napi_derive::napi;
+use noprop::ops::StopFlag;
+use noprop::ops::simd::InstructionSet;
+use noprop::train::{Observer, Plan, Training};
+use noprop::{Code, Error};
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A run: its threads, until [`NativeTraining::finish`] or [`NativeTraining::close`].
+#[napi]
+pub struct NativeTraining {
+    training: SharedTraining,
+    model: SharedModel,
+    stop: StopFlag,
+    options: String,
+    steps: u64,
+    record: Value,
+}
+
+impl NativeTraining {
+    /// Starts the threads of a run that ends in `model`.
+    pub fn start(env: &Env, plan: Plan, model: SharedModel, observer: Observer) -> napi::Result<Self> {
+        let steps = plan.steps();
+        let options = json(&plan.options).into_js()?;
+        let record = record(&plan);
+        let training = Training::start(plan, observer).into_js()?;
+        let stop = training.stop_flag();
+        let training = Arc::new(Mutex::new(Some(training)));
+        register(env, &training)?;
+        Ok(Self { training, model, stop, options, steps, record })
+    }
+
+    fn take(&self) -> Option<Training> {
+        self.training.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// What a model file says of its training.
+fn record(plan: &Plan) -> Value {
+    let mut options = json!(plan.options);
+    if let Some(options) = options.as_object_mut() {
+        // Where and how fast, which the weights do not depend on.
+        for name in ["threads", "inFlight", "device", "checkpoint", "checkpointSeconds", "resume"] {
+            options.remove(name);
+        }
+    }
+    json!({
+        "options": options,
+        "samples": plan.data.samples(),
+        "fingerprint": plan.data.fingerprint(),
+        "device": "cpu",
+        "instructionSet": InstructionSet::current().as_str(),
+        "version": env!("CARGO_PKG_VERSION"),
+    })
+}
+
+#[napi]
+impl NativeTraining {
+    /// The options with every default filled in, as JSON.
+    #[napi(getter)]
+    pub fn options(&self) -> String {
+        self.options.clone()
+    }
+
+    /// Optimiser steps of one block.
+    #[napi(getter)]
+    pub fn steps_per_block(&self) -> f64 {
+        self.steps as f64
+    }
+
+    /// Puts a block (from 1) in flight; its end arrives as an event.
+    #[napi]
+    pub fn start_block(&self, block: u32) -> napi::Result<()> {
+        match &*self.training.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(training) => training.start_block(block as usize).into_js(),
+            None => Err(Error::new(Code::Internal, "the run has ended")).into_js(),
+        }
+    }
+
+    /// Asks all threads to stop. Returns at once.
+    #[napi]
+    pub fn stop(&self) {
+        match &*self.training.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(training) => training.stop(),
+            None => self.stop.stop(),
+        }
+    }
+
+    /// After the end of every block: joins the threads and puts the weights into the model.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn finish<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
+        let (training, model, record) = (self.take(), self.model.clone(), self.record.clone());
+        promise(env, self.stop.clone(), move || {
+            let training = training.ok_or_else(|| Error::new(Code::Internal, "the run has ended"))?;
+            let weights = training.finish()?;
+            let mut model = model.write().unwrap_or_else(PoisonError::into_inner);
+            *model = Arc::new(model.with_weights(weights, record));
+            Ok(())
+        })
+    }
+
+    /// Stops and joins the threads and releases the checkpoint. The model keeps what it had.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn close<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
+        let training = self.take();
+        promise(env, self.stop.clone(), move || {
+            drop(training);
+            Ok(())
+        })
+    }
+}
