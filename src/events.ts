@@ -63,7 +63,6 @@ export interface StartEvent {
   parameters: number
   threads: number
   inFlight: number
-  device: string
   /** Whether it may go on from a checkpoint. */
   resume: boolean
 }

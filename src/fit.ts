@@ -1,6 +1,6 @@
 import { linkAbort } from './abort.js'
 import { asDataset, checkValidation, type Data, type Dataset, nativeDataset } from './dataset.js'
-import { fromNative, native, nativeAsync } from './errors.js'
+import { fromNative, NoPropError, native, nativeAsync } from './errors.js'
 import type { EventQueue } from './event-queue.js'
 import type { FitEvent, History } from './events.js'
 import { Records } from './history.js'
@@ -22,9 +22,12 @@ export interface FitOptions extends TrainOptions {
 }
 
 /** What the core filled in. */
-type Resolved = Required<Pick<TrainOptions, 'epochs' | 'threads' | 'inFlight' | 'device'>>
+type Resolved = Required<Pick<TrainOptions, 'epochs' | 'threads' | 'inFlight'>>
 
-/** Trains `model`, then evaluates it if there is something to evaluate it on. */
+/** Models that are being trained. */
+const busy = new WeakSet<NativeModel>()
+
+/** Trains `model`, then evaluates it if there is something to evaluate it on. Two runs of one model at once are refused. */
 export async function startFit(
   model: NativeModel,
   data: Data,
@@ -39,6 +42,14 @@ export async function startFit(
   const held = validation && asDataset(validation, config.input)
   if (held) checkValidation(held, config)
 
+  if (busy.has(model)) {
+    throw new NoPropError({
+      code: 'NOPROP_BUSY',
+      what: 'the model is being trained',
+      hint: 'await the run that it is in, or create another model',
+    })
+  }
+  busy.add(model)
   const unlink = linkAbort(signal, stop)
   try {
     const history = await train(model, config, dataset, trainOptions, queue, stop.signal)
@@ -49,6 +60,7 @@ export async function startFit(
     queue.push({ event: 'done', history })
     return history
   } finally {
+    busy.delete(model)
     unlink()
   }
 }
@@ -73,7 +85,7 @@ async function train(
   const training = native(() =>
     model.train(nativeDataset(dataset), toJson(options), (json) => receive && deliver(json, receive)),
   )
-  const { epochs, threads, inFlight, device } = JSON.parse(training.options) as Resolved
+  const { epochs, threads, inFlight } = JSON.parse(training.options) as Resolved
   const scheduler = new Scheduler(
     blocks,
     [
@@ -96,7 +108,6 @@ async function train(
     parameters,
     threads,
     inFlight,
-    device,
     resume: options.resume === true,
   })
   await scheduler.run(stop)
@@ -112,7 +123,7 @@ async function train(
     seconds,
     samplesPerSecond: (samples * epochs * records.trainedShare) / seconds,
     weightsSha256: await nativeAsync(() => model.weightsSha256()),
-    device,
+    device: JSON.parse(model.training ?? '{}').device,
   }
 }
 

@@ -12,7 +12,18 @@ import { summarise, type TensorSummary } from './summary.js'
 type NativeModel = InstanceType<Native['NativeModel']>
 
 /** What trained a model, as its file records it. */
-export interface TrainingRecord extends TrainOptions {
+export interface TrainingRecord {
+  /** The options on which the weights depend, every default filled in. */
+  options: Required<
+    Pick<
+      TrainOptions,
+      'epochs' | 'batch' | 'learningRate' | 'learningRateSchedule' | 'weightDecay' | 'weighting' | 'eta'
+    >
+  >
+  /** Where it was trained, for example 'cpu'. */
+  device: string
+  /** The kernels that trained it, for example 'avx512'. */
+  instructionSet: string
   /** Training samples. */
   samples: number
   /** `fingerprint` of the training data. */

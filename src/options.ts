@@ -38,7 +38,10 @@ export interface CosineSchedule {
   max?: number
 }
 
-/** Per-step factors α evenly spaced from `start` to `end`, multiplied up (the seed's rule). */
+/**
+ * Per-step factors α evenly spaced from `start` to `end`, multiplied up (the seed's rule). It ends at ᾱ_T = 1, where the SNR is
+ * infinite, so it does not go with the 'snr' weighting.
+ */
 export interface LinearSchedule {
   type: 'linear'
   /** First factor. Default 1 (the seed): the last block trains on the clean label. */

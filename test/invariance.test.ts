@@ -9,8 +9,8 @@ import { done, events, startCli } from './support/process.js'
  * processes, because that is what is killed in real life.
  */
 const NETS = {
-  cnn: ['--net', 'cnn', '--widths', '8,8,16', '--hidden', '24', '--dropout', '0.1'],
-  mlp: ['--net', 'mlp', '--hidden', '48,32', '--dropout', '0.1', '--schedule', 'linear', '--weighting', 'snr'],
+  cnn: ['--net', 'cnn', '--widths', '8,8,16', '--hidden', '24', '--dropout', '0.1', '--weighting', 'snr'],
+  mlp: ['--net', 'mlp', '--hidden', '48,32', '--dropout', '0.1', '--schedule', 'linear'],
 }
 const BLOCKS = 4
 // 250 samples and batches of 32: the last batch of an epoch is short.

@@ -12,7 +12,6 @@ const start: StartEvent = {
   parameters: 1,
   threads: 2,
   inFlight: 2,
-  device: 'cpu',
   resume: false,
 }
 const progress = (block: number, step: number): ProgressEvent => ({

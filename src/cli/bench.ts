@@ -5,6 +5,7 @@ import { toJson } from '../json.js'
 import { getNative } from '../native.js'
 import { addNetFlags, type NetFlags, netOf, number } from './flags.js'
 import type { Io } from './io.js'
+import { peakMemoryMiB } from './memory.js'
 
 interface BenchFlags extends NetFlags {
   shape?: string
@@ -24,7 +25,6 @@ interface BenchResult {
   peakGflops: number
   peakShare: number
   instructionSet: string
-  peakMemoryMiB: number
   threads: number
   blocks: number
   batch: number
@@ -66,13 +66,14 @@ async function bench(flags: BenchFlags, io: Io): Promise<void> {
   }
   const json = await withStopSignal(io.signal, (stop) => getNative().bench(toJson(options), stop))
   const result = JSON.parse(json) as BenchResult
-  io.emit({ event: 'done', ...result })
+  const peak = peakMemoryMiB()
+  io.emit({ event: 'done', ...result, peakMemoryMiB: peak })
   io.print(
     [
       `speed           ${result.samplesPerSecond.toFixed(1)} samples/s through ${result.blocks} blocks, ${result.stepsPerSecond.toFixed(1)} steps/s`,
       `arithmetic      ${result.gflops.toFixed(1)} GFLOP/s of ${result.peakGflops.toFixed(1)}: ${(100 * result.peakShare).toFixed(1)} % of peak (${result.instructionSet})`,
       `work            ${input.join('×')}, batch ${result.batch}, ${result.threads} threads`,
-      `peak memory     ${Math.round(result.peakMemoryMiB)} MiB`,
+      `peak memory     ${Math.round(peak)} MiB`,
     ].join('\n'),
   )
 }

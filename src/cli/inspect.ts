@@ -14,7 +14,8 @@ async function inspect(file: string, io: Io): Promise<void> {
   io.print(model.summary())
   io.print('')
   io.print(facts('configuration', config))
-  io.print(facts('trained by', training ?? {}))
+  const { options, ...trained } = training ?? {}
+  io.print(facts('trained by', { ...options, ...trained }))
   io.print(`weights         sha256 ${weightsSha256}`)
 }
 

@@ -21,6 +21,7 @@ import {
 } from './flags.js'
 import { Interruption } from './interrupts.js'
 import type { Io } from './io.js'
+import { peakMemoryMiB } from './memory.js'
 import { required } from './program.js'
 import { ProgressDisplay } from './progress.js'
 
@@ -65,7 +66,7 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
   const history = await fitShown(model, samples, flags, io)
   if (out !== undefined) await model.save(out)
   const tested = await model.evaluate(test, { threads: flags.threads, signal: io.signal })
-  const peakMemoryMiB = getNative().peakMemoryMiB()
+  const peak = peakMemoryMiB()
   io.emit({
     event: 'done',
     testAccuracy: tested.accuracy,
@@ -73,7 +74,7 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
     accuracyPerBlock: tested.accuracyPerBlock,
     trainSeconds: history.seconds,
     samplesPerSecond: history.samplesPerSecond,
-    peakMemoryMiB,
+    peakMemoryMiB: peak,
     weightsSha256: history.weightsSha256,
     parameters: model.parameters,
     device: history.device,
@@ -84,7 +85,7 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
       `test accuracy   ${(100 * tested.accuracy).toFixed(2)} % of ${thousands(test.samples)} samples, loss ${tested.loss.toFixed(4)}`,
       `after block     ${tested.accuracyPerBlock.map((accuracy, index) => `${index + 1}: ${(100 * accuracy).toFixed(1)} %`).join('  ')}`,
       `trained in      ${history.seconds.toFixed(1)} s, ${thousands(Math.round(history.samplesPerSecond))} samples/s through all blocks, on ${history.device}`,
-      `peak memory     ${Math.round(peakMemoryMiB)} MiB`,
+      `peak memory     ${Math.round(peak)} MiB`,
       `weights         sha256 ${history.weightsSha256}`,
       `model           ${out ?? 'not saved (--out FILE saves it)'}`,
     ].join('\n'),

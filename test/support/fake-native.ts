@@ -47,7 +47,7 @@ export function fakeCore({ inFlight = 2 } = {}): FakeCore {
   class NativeModel {
     parametersPerBlock = 7
     trained = false
-    training = null
+    training = JSON.stringify({ device: 'cpu' })
     constructor(readonly config: string) {}
     static create(json: string) {
       return new NativeModel(json)
