@@ -10,7 +10,7 @@ type NativeModel = InstanceType<Native['NativeModel']>
 export interface EvaluateResult {
   /** Share of samples whose most probable class is their label, 0–1. */
   accuracy: number
-  /** Mean cross-entropy of the label's probability, in nats. */
+  /** Mean over the samples of Σ_k (p_k − [k is the label])², from 0 to 2: the Brier score, and the form of the training loss. */
   loss: number
   /** The accuracy of the class read after each block, first to last: how denoising proceeds. */
   accuracyPerBlock: number[]
@@ -37,7 +37,7 @@ export interface RunsResult extends EvaluateResult {
 export interface Prediction {
   /** The most probable label value of each sample. */
   labels: Int32Array
-  /** One array a sample: the probability of each class, in the order of `classes`. */
+  /** One array a sample: the probability of each class, in the order of `classes`. Unlikely ones are exactly 0. */
   probabilities: Float32Array[]
   /** The label values in the order of the probabilities. */
   classes: number[]

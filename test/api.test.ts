@@ -49,6 +49,10 @@ test('a cnn learns images and says so in its history, its evaluation and its pre
   expect(probabilities).toHaveLength(100)
   const agreeing = test.labels.filter((label, index) => label === labels[index]).length
   expect(agreeing / 100).toBeCloseTo(result.accuracy)
+  const brier = probabilities.map((row, index) =>
+    row.reduce((sum, value, k) => sum + (value - Number(classes[k] === test.labels[index])) ** 2, 0),
+  )
+  expect(brier.reduce((sum, value) => sum + value, 0) / 100).toBeCloseTo(result.loss, 6)
   for (const [index, row] of probabilities.entries()) {
     expect(row.reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 4)
     expect(classes[row.indexOf(Math.max(...row))]).toBe(labels[index])

@@ -9,7 +9,7 @@ import { done } from './support/process.js'
 const TOLERANCE = 24
 
 test('with one block in flight the peak of memory does not grow with the number of blocks', async () => {
-  const data = smallIdx({ train: 128, test: 16, side: 28 })
+  const data = smallIdx({ train: 128, test: 512, side: 28 })
   const args = [
     'train',
     '--data',
