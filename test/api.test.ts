@@ -1,5 +1,7 @@
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { datasets, type FitEvent, NoProp, version } from '../src/index.js'
 import { smallIdx, squares, temporaryDirectory, vectors } from './support/data.js'
@@ -225,6 +227,27 @@ test('IDX directories load plain and gzipped, all of them or the first samples',
   const gzipped = await datasets.load(smallIdx({ train: 60, test: 20, labels: [1, 5, 26], gzip: true }), { limit: 7 })
   expect([gzipped.train.samples, gzipped.test.samples]).toEqual([7, 20])
   expect(gzipped.train.sample(6)).toEqual(train.sample(6))
+})
+
+test('CIFAR directories load, plain and gzipped', async () => {
+  const directory = temporaryDirectory()
+  // A record: a label, then 1024 red, 1024 green and 1024 blue bytes.
+  const batch = (first: number) => {
+    const bytes = Buffer.alloc(10 * 3073)
+    for (let record = 0; record < 10; record++) {
+      bytes[record * 3073] = record
+      bytes.fill(first, record * 3073 + 1, record * 3073 + 1025)
+      bytes.fill(100, record * 3073 + 1025, record * 3073 + 2049)
+      bytes.fill(200, record * 3073 + 2049, record * 3073 + 3073)
+    }
+    return bytes
+  }
+  for (let index = 1; index <= 5; index++) writeFileSync(join(directory, `data_batch_${index}.bin`), batch(index))
+  writeFileSync(join(directory, 'test_batch.bin.gz'), gzipSync(batch(6)))
+  const { train, test } = await datasets.load(directory)
+  expect([train.samples, test.samples, train.shape, train.classes.length]).toEqual([50, 10, [32, 32, 3], 10])
+  const pixel = [...train.sample(49).subarray(0, 3)].map((value) => Math.round(value * 255))
+  expect(pixel).toEqual([5, 100, 200])
 })
 
 test('MNIST loads by its name', async () => {

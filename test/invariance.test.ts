@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { seeded, smallIdx, squares, temporaryDirectory, writeIdx } from './support/data.js'
@@ -78,8 +79,6 @@ describe('a killed run that is resumed', () => {
 
   beforeAll(async () => {
     // Not `data()`: that belongs to a test. The same seeds give the same files.
-    const { mkdtempSync, rmSync } = await import('node:fs')
-    const { tmpdir } = await import('node:os')
     const directory = mkdtempSync(join(tmpdir(), 'noprop-test-'))
     writeIdx(directory, { train: squares(1500, 20, [0, 1, 2, 3], 1), test: squares(40, 20, [0, 1, 2, 3], 2) })
     const began = performance.now()
@@ -120,14 +119,18 @@ describe('a killed run that is resumed', () => {
       '0.05',
       '--resume',
     ]
+    let longest = whole.milliseconds
     let kills = 0
-    while (
-      kills < 4 &&
-      !(await killed([...args, '--threads', String(1 + (kills % 2))], 150 + random() * whole.milliseconds))
-    ) {
-      kills += 1
+    while (kills < 4) {
+      const isFinished = await killed([...args, '--threads', String(1 + (kills % 2))], 100 + random() * longest)
+      if (!isFinished) kills += 1
+      else if (kills > 0) break
+      else {
+        // The machine is faster than when the whole run was timed.
+        rmSync(checkpoint, { recursive: true })
+        longest /= 2
+      }
     }
-    expect(kills).toBeGreaterThan(0)
     expect(existsSync(checkpoint)).toBe(true)
     const { weightsSha256 } = await done([...args, '--in-flight', '2'])
     expect(weightsSha256).toBe(whole.sha)

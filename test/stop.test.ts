@@ -15,7 +15,7 @@ const later = (milliseconds: number) => new Promise((resolve) => setTimeout(reso
 
 test('an abort stops promptly, rejects with its reason, and the run resumes to the same weights', async () => {
   const data = train()
-  const options = { epochs: 6, batch: 32 }
+  const options = { epochs: 25, batch: 32 }
   const whole = (await NoProp.create(smallModel()).fit(data, options)).weightsSha256
   const checkpoint = join(temporaryDirectory(), 'checkpoint')
   const model = NoProp.create(smallModel())
@@ -66,8 +66,8 @@ test('evaluate and predict stop promptly', async () => {
     const promise =
       work === 'evaluate'
         ? model.evaluate(many, { runs: 1000, signal: controller.signal })
-        : model.predict(many, { signal: controller.signal })
-    await later(20)
+        : model.predict(many, { threads: 1, signal: controller.signal })
+    await later(5)
     const reason = new Error(work)
     const began = performance.now()
     controller.abort(reason)
