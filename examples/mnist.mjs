@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { datasets, NoProp } from '../dist/index.js'
 import { ProgressDisplay } from '../dist/progress.js'
 
-const NET = { type: 'cnn', widths: [16, 32, 64], hidden: 128 }
+const NET = { type: 'cnn', widths: [16, 32, 64], hidden: 128, dropout: 0.1 }
 const BLOCKS = 5
 const TRAINING = { epochs: 1, batch: 128, learningRate: 3e-3, learningRateSchedule: 'one-cycle' }
 const OUT = '.noprop/digits.safetensors'

@@ -59,7 +59,7 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
   const samples = await datasetFromDirectory(directory, 'train', flags.limit)
   const test = await datasetFromDirectory(directory, 'test')
   io.signal.throwIfAborted()
-  const model = NoProp.create(modelOptions(flags, samples))
+  const model = NoProp.create(modelOptions(flags, samples, test))
   checkValidation(test, model.config)
   io.note(introduction(flags, model, samples, test))
 
@@ -92,13 +92,15 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
   )
 }
 
-function modelOptions(flags: TrainFlags, samples: Dataset): ModelOptions {
+/** The classes are those of both splits, so that the first few samples alone (`--limit`) make the same model as all. */
+function modelOptions(flags: TrainFlags, samples: Dataset, test: Dataset): ModelOptions {
   const { method, blocks, embedding, seed } = flags
+  const classes = [...new Set([...samples.classes, ...test.classes])].sort((a, b) => a - b)
   return {
     method: method as ModelOptions['method'],
     blocks,
     input: samples.shape,
-    classes: samples.classes,
+    classes,
     net: netOf(flags),
     schedule: scheduleOf(flags),
     embedding: embedding as ModelOptions['embedding'],
@@ -109,7 +111,7 @@ function modelOptions(flags: TrainFlags, samples: Dataset): ModelOptions {
 function introduction(flags: TrainFlags, model: NoProp, samples: Dataset, test: Dataset): string {
   const { config } = model
   return [
-    `${flags.data}: ${thousands(samples.samples)} training and ${thousands(test.samples)} test samples, ${samples.shape.join('×')}, ${samples.classes.length} classes`,
+    `${flags.data}: ${thousands(samples.samples)} training and ${thousands(test.samples)} test samples, ${samples.shape.join('×')}, ${config.classes.length} classes`,
     `NoProp-${config.method.toUpperCase()}: ${config.blocks} ${config.net.type} blocks, ${thousands(model.parameters)} parameters`,
   ].join('\n')
 }

@@ -229,3 +229,84 @@ impl Lane {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::from_json;
+    use crate::data::{InputShape, Pixels};
+    use crate::storage::WeightStore;
+    use serde_json::Value;
+
+    const INPUT: InputShape = InputShape::Vector { len: 3 };
+
+    /// A model with random weights: enough to see how work is divided.
+    fn model() -> Model {
+        let json = r#"{"input":[3],"classes":[-4,7,100],"blocks":4,"net":{"type":"mlp","hidden":[8]}}"#;
+        let model = Model::new(from_json(json).unwrap()).unwrap();
+        let store = WeightStore::temporary(4, model.checked.layout.weights()).unwrap();
+        for block in 1..=4 {
+            store.write(block, &model.checked.layout.initial_weights(1, block)).unwrap();
+        }
+        model.with_weights(store, Value::Null)
+    }
+
+    fn data(samples: usize, labelled: bool) -> Dataset {
+        let values = (0..samples * 3).map(|value| (value % 17) as f32 / 17.0).collect();
+        let labels = labelled.then(|| (0..samples).map(|sample| [-4, 7, 100][sample % 3]).collect());
+        Dataset::from_arrays(Pixels::F32(values), INPUT, labels).unwrap()
+    }
+
+    #[test]
+    fn threads_and_streaming_change_no_bit() {
+        let model = model();
+        let all = data(STREAMED + 7, false);
+        let run = |threads| {
+            let options = SampleOptions { stochastic: true, threads: Some(threads), ..SampleOptions::default() };
+            predict(&model, &all, options, &StopFlag::new()).unwrap()
+        };
+        let one = run(1);
+        assert_eq!(one, run(2));
+        assert_eq!(one, run(3));
+        assert_eq!(one.labels.len(), STREAMED + 7);
+        // A smaller set keeps its weights in memory.
+        let options = SampleOptions { stochastic: true, ..SampleOptions::default() };
+        let few = predict(&model, &data(STREAMED - 1, false), options, &StopFlag::new()).unwrap();
+        assert_eq!(few.labels, one.labels[..STREAMED - 1]);
+        assert_eq!(few.probabilities, one.probabilities[..(STREAMED - 1) * 3]);
+    }
+
+    #[test]
+    fn evaluation_counts_what_prediction_says_and_labels_do_not_reach_the_chain() {
+        let model = model();
+        let (labelled, bare) = (data(50, true), data(50, false));
+        let evaluation = evaluate(&model, &labelled, SampleOptions::default(), &StopFlag::new()).unwrap();
+        let prediction = predict(&model, &bare, SampleOptions::default(), &StopFlag::new()).unwrap();
+        let right = prediction.labels.iter().zip(labelled.labels().unwrap()).filter(|(a, b)| a == b).count();
+        assert_eq!(evaluation.accuracy, right as f64 / 50.0);
+        assert_eq!(evaluation.accuracy_per_block.len(), 4);
+        assert_eq!(evaluation.accuracy_per_block[3], evaluation.accuracy);
+        let diagonal: u64 = (0..3).map(|class| evaluation.confusion[class][class]).sum();
+        let total: u64 = evaluation.confusion.iter().flatten().sum();
+        assert_eq!((diagonal as usize, total), (right, 50));
+        assert_eq!(evaluate(&model, &bare, SampleOptions::default(), &StopFlag::new()).unwrap_err().code, Code::Label);
+        for row in prediction.probabilities.chunks_exact(3) {
+            assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5 && row.iter().all(|p| (0.0..=1.0).contains(p)));
+        }
+    }
+
+    #[test]
+    fn seeds_matter_and_bad_calls_are_refused() {
+        let model = model();
+        let data = data(20, false);
+        let with = |seed| predict(&model, &data, SampleOptions { seed, ..SampleOptions::default() }, &StopFlag::new()).unwrap();
+        assert_ne!(with(0).probabilities, with(1).probabilities);
+        let stop = StopFlag::new();
+        stop.stop();
+        assert_eq!(predict(&model, &data, SampleOptions::default(), &stop).unwrap_err().code, Code::Cancelled);
+        let other = Dataset::from_arrays(Pixels::F32(vec![0.0; 4]), InputShape::Vector { len: 2 }, None).unwrap();
+        assert_eq!(predict(&model, &other, SampleOptions::default(), &StopFlag::new()).unwrap_err().code, Code::Shape);
+        let untrained = Model::new(model.checked.config.clone()).unwrap();
+        assert_eq!(predict(&untrained, &data, SampleOptions::default(), &StopFlag::new()).unwrap_err().code, Code::NotTrained);
+    }
+}
