@@ -71,16 +71,14 @@ describe('a killed run that is resumed', () => {
     '--batch',
     '32',
   ]
-  const data = () =>
-    writeIdx(temporaryDirectory(), {
-      train: squares(1500, 20, [0, 1, 2, 3], 1),
-      test: squares(40, 20, [0, 1, 2, 3], 2),
-    })
+  const writeData = (directory: string) =>
+    writeIdx(directory, { train: squares(1500, 20, [0, 1, 2, 3], 1), test: squares(40, 20, [0, 1, 2, 3], 2) })
+  const data = () => writeData(temporaryDirectory())
 
   beforeAll(async () => {
-    // Not `data()`: that belongs to a test. The same seeds give the same files.
+    // Not `data()`: that belongs to a test.
     const directory = mkdtempSync(join(tmpdir(), 'noprop-test-'))
-    writeIdx(directory, { train: squares(1500, 20, [0, 1, 2, 3], 1), test: squares(40, 20, [0, 1, 2, 3], 2) })
+    writeData(directory)
     const began = performance.now()
     const { weightsSha256 } = await done(['train', '--data', directory, ...training])
     whole = { sha: weightsSha256, milliseconds: performance.now() - began }
