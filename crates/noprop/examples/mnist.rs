@@ -1,0 +1,89 @@
+//! Trains NoProp-DT on a directory of IDX files and measures it on their test samples:
+//!
+//! ```sh
+//! cargo run --release -p noprop --example mnist -- DIRECTORY
+//! ```
+
+use noprop::config::Method;
+use noprop::data::{Split, load};
+use noprop::diffusion::{EmbeddingConfig, ScheduleConfig};
+use noprop::inference::evaluate;
+use noprop::ops::StopFlag;
+use noprop::optim::LearningRateSchedule;
+use noprop::train::{Event, Plan, Training};
+use noprop::{FitOptions, Model, ModelConfig, NetConfig, Result, SampleOptions};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+const BLOCKS: usize = 5;
+
+fn main() -> ExitCode {
+    let Some(directory) = std::env::args_os().nth(1) else {
+        eprintln!("usage: mnist DIRECTORY (of four IDX files, plain or gzipped)");
+        return ExitCode::from(2);
+    };
+    match run(Path::new(&directory)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}: {error}", error.code.as_str());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(directory: &Path) -> Result<()> {
+    let data = Arc::new(load(directory, Split::Train, None)?);
+    let test = load(directory, Split::Test, None)?;
+    let model = Model::new(ModelConfig {
+        method: Method::Dt,
+        blocks: BLOCKS,
+        input: data.shape(),
+        classes: data.classes().to_vec(),
+        net: NetConfig::Cnn { widths: [16, 32, 64], hidden: 128, dropout: 0.2 },
+        schedule: ScheduleConfig::default(),
+        embedding: EmbeddingConfig::default(),
+        seed: 0,
+    })?;
+    let options = FitOptions {
+        learning_rate: 3e-3,
+        learning_rate_schedule: LearningRateSchedule::OneCycle,
+        ..FitOptions::default()
+    };
+
+    let started = Instant::now();
+    let plan = Plan::new(model.checked.clone(), options, data.clone())?;
+    println!("{} samples, {} steps of each of {BLOCKS} blocks", data.samples(), plan.steps());
+    let told = Mutex::new(Instant::now());
+    let training = Training::start(plan, Box::new(move |event| tell(event, &told)))?;
+    // All blocks at once; starting a block only when another has ended would bound the memory instead.
+    (1..=BLOCKS).try_for_each(|block| training.start_block(block))?;
+    let model = model.with_weights(training.finish()?, model.training.clone());
+    println!("trained in {:.1} s", started.elapsed().as_secs_f64());
+
+    let result = evaluate(&model, &test, SampleOptions::default(), &StopFlag::new())?;
+    println!("test accuracy {:.2} % of {} samples", 100.0 * result.accuracy, result.samples);
+    for (index, accuracy) in result.accuracy_per_block.iter().enumerate() {
+        println!("  read after block {}: {:.2} %", index + 1, 100.0 * accuracy);
+    }
+    Ok(())
+}
+
+/// Prints where a block is, once a second, and how each block ended.
+fn tell(event: Event, told: &Mutex<Instant>) {
+    match event {
+        Event::Progress { block, step, steps, loss, seconds_left, .. } => {
+            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+            if told.elapsed() >= Duration::from_secs(1) {
+                *told = Instant::now();
+                println!("block {block}: step {step} of {steps}, loss {loss:.4}, {seconds_left:.0} s left");
+            }
+        }
+        Event::Block { block, loss, seconds, .. } => {
+            println!("block {block}: finished in {seconds:.1} s, loss {loss:.4}");
+        }
+        Event::Failed { block, error } => eprintln!("block {block}: {}", error.0),
+        Event::Epoch { .. } | Event::Checkpoint { .. } => {}
+    }
+}
