@@ -153,6 +153,13 @@ test('letters labelled 1–26, and labels with holes, come back as they were', a
   }
 })
 
+test('the classes are those of both splits, however few samples are trained on', async () => {
+  const data = smallIdx({ labels: [4, 5, 6, 9] })
+  const out = join(temporaryDirectory(), 'model.safetensors')
+  await done(['train', '--data', data, ...SMALL_FLAGS, '--limit', '2', '--batch', '2', '--out', out])
+  expect(await done(['inspect', out])).toMatchObject({ config: { classes: [4, 5, 6, 9] }, training: { samples: 2 } })
+})
+
 test('predict takes PNG images and names them', async () => {
   const { out } = await trained()
   const directory = temporaryDirectory()
