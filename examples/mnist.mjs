@@ -41,17 +41,18 @@ noised label, from the image and that label only; none waits for another. ${trai
   }
   const history = await run
   const result = await model.evaluate(test, { signal })
+  const noisy = await model.evaluate(test, { stochastic: true, signal })
   const { labels, probabilities, classes } = await model.predict(test, { signal })
   mkdirSync(dirname(OUT), { recursive: true })
   await model.save(OUT)
 
   const { accuracy, accuracyPerBlock, samples } = result
   console.log(`
-Test accuracy ${percent(accuracy)} on ${samples.toLocaleString('en-US')} images, after ${history.seconds.toFixed(1)} s of training \
+Test accuracy ${percent(accuracy).trim()} on ${samples.toLocaleString('en-US')} images, after ${history.seconds.toFixed(1)} s of training \
 (${Math.round(history.samplesPerSecond).toLocaleString('en-US')} samples/s through all blocks).
 
-How denoising proceeds: accuracy of the class read after each block
-${accuracyPerBlock.map((value, index) => `  block ${index + 1}  ${'█'.repeat(Math.round(40 * value)).padEnd(40, '░')}  ${percent(value)}`).join('\n')}
+How denoising proceeds: accuracy of the class read after each block, without and with the sampler's noise
+${accuracyPerBlock.map((value, index) => `  block ${index + 1}  ${bar(value)} ${percent(value)}   ${bar(noisy.accuracyPerBlock[index])} ${percent(noisy.accuracyPerBlock[index])}`).join('\n')}
 
 A few test digits (the last is one it gets wrong, if there is one)
 ${drawDigits(test, chooseDigits(test.labels(), labels), labels, probabilities, classes)}
@@ -65,7 +66,11 @@ The model is saved in ${OUT}. What to try next:
 }
 
 function percent(share) {
-  return `${(100 * share).toFixed(2)} %`
+  return `${(100 * share).toFixed(2)} %`.padStart(8)
+}
+
+function bar(share) {
+  return '█'.repeat(Math.round(20 * share)).padEnd(20, '░')
 }
 
 /** The first test digits that are all different, and the first that is taken for another. */

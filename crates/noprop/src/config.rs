@@ -134,8 +134,8 @@ pub struct FitOptions {
     /// Blocks in training at once, each with its state in memory. Default: all up to 16.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<usize>,
-    /// `auto` or `cpu`.
-    pub device: DeviceChoice,
+    /// `auto` (the best device that can be used) or `cpu`. Default auto.
+    pub device: String,
     /// Directory of the checkpoint; none without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<PathBuf>,
@@ -157,23 +157,12 @@ impl Default for FitOptions {
             eta: 0.1,
             threads: None,
             in_flight: None,
-            device: DeviceChoice::default(),
+            device: "auto".to_owned(),
             checkpoint: None,
             checkpoint_seconds: 30.0,
             resume: false,
         }
     }
-}
-
-/// Where to train.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DeviceChoice {
-    /// The best device that can be used.
-    #[default]
-    Auto,
-    /// The processor.
-    Cpu,
 }
 
 impl FitOptions {
@@ -204,6 +193,7 @@ impl FitOptions {
         rate("weightDecay", self.weight_decay, 0.0..=1e3)?;
         rate("eta", self.eta, f64::MIN_POSITIVE..=1e6)?;
         rate("checkpointSeconds", self.checkpoint_seconds, 0.0..=1e9)?;
+        check_device(&self.device)?;
         self.threads = Some(threads(self.threads)?.min(blocks));
         let in_flight = self.in_flight.unwrap_or(16.max(self.threads.unwrap_or(1)));
         if in_flight == 0 {
@@ -216,6 +206,17 @@ impl FitOptions {
                 .received("resume alone"));
         }
         Ok(self)
+    }
+}
+
+fn check_device(device: &str) -> Result<()> {
+    match device {
+        "auto" | "cpu" => Ok(()),
+        name if name.starts_with("cuda") => Err(Error::new(Code::Device, format!("device {name} cannot be used"))
+            .expected("auto or cpu")
+            .received(format!("{name}, and this version runs on the processor alone"))
+            .hint("leave the device out, or use auto")),
+        other => Err(out_of_range("device", "auto or cpu", other)),
     }
 }
 
@@ -294,5 +295,9 @@ mod tests {
         for options in bad {
             assert_eq!(options.check(2, 500).unwrap_err().code, Code::Option);
         }
+        let device = |name: &str| FitOptions { device: name.to_owned(), ..FitOptions::default() }.check(2, 500);
+        assert!(device("cpu").is_ok());
+        assert_eq!(device("cuda:1").unwrap_err().code, Code::Device);
+        assert_eq!(device("abacus").unwrap_err().code, Code::Option);
     }
 }
