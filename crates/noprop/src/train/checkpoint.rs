@@ -7,9 +7,10 @@ use super::plan::Plan;
 use crate::error::{Code, Error, Result};
 use crate::ops::adamw::AdamW;
 use crate::storage::atomic::{self, TEMPORARY_PREFIX};
-use crate::storage::container::{self, Header, from_bytes, put, sha256, to_bytes};
+use crate::storage::container::{self, Header, from_bytes, hexadecimal, put, sha256, to_bytes};
 use candle_core::Device;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io::Read;
@@ -17,6 +18,8 @@ use std::path::{Path, PathBuf};
 
 /// Version of the directory's format.
 const VERSION: u64 = 1;
+/// What a block's file says it is.
+const FORMAT: &str = "noprop-checkpoint";
 
 /// An open checkpoint directory.
 pub struct Checkpoint {
@@ -97,12 +100,13 @@ impl Checkpoint {
     }
 
     fn save(&self, progress: &Progress, name: &str, values: &[f32]) -> Result<()> {
-        let bytes = to_bytes(values);
+        let (bytes, text) = (to_bytes(values), json!(progress).to_string());
+        let sum = checksum(&text, &bytes);
         let texts = BTreeMap::from([
-            ("format", "noprop-checkpoint".to_owned()),
-            ("progress", json!(progress).to_string()),
+            ("format", FORMAT.to_owned()),
+            ("progress", text),
             ("run", self.run.clone()),
-            ("sha256", sha256(&bytes)),
+            ("sha256", sum),
         ]);
         let header = container::header(&texts, std::iter::once((name.to_owned(), vec![values.len()])));
         atomic::write(&self.path(progress.block), |writer| {
@@ -135,7 +139,7 @@ impl Checkpoint {
         let header = container::read_header(&mut file).map_err(|error| corrupt(&path, error.to_string()))?;
         let text = |name: &str| header.texts.get(name).map(String::as_str).unwrap_or_default();
         let progress: Progress = serde_json::from_str(text("progress")).map_err(|error| corrupt(&path, error.to_string()))?;
-        if text("run") != self.run || progress.block != block || progress.step > plan.steps() {
+        if text("format") != FORMAT || text("run") != self.run || progress.block != block || progress.step > plan.steps() {
             return Err(corrupt(&path, "a block of another run"));
         }
         let layout = &plan.model.layout;
@@ -158,10 +162,16 @@ fn one(name: &str, len: usize) -> impl Iterator<Item = (String, Vec<usize>)> {
 fn read(file: &mut File, header: &Header, path: &Path, len: usize) -> Result<Vec<f32>> {
     let mut bytes = vec![0; 4 * len];
     file.read_exact(&mut bytes).map_err(|error| Error::io(path, &error))?;
-    if header.texts.get("sha256").is_none_or(|sum| *sum != sha256(&bytes)) {
+    let text = |name: &str| header.texts.get(name).map(String::as_str).unwrap_or_default();
+    if text("sha256") != checksum(text("progress"), &bytes) {
         return Err(corrupt(path, "bytes that do not match their checksum"));
     }
     Ok(from_bytes(&bytes))
+}
+
+/// Covers all that a job goes on from: a wrong step would spoil the weights as surely as a wrong value.
+fn checksum(progress: &str, bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::new().chain_update(progress).chain_update(bytes).finalize())
 }
 
 fn corrupt(path: &Path, received: impl Into<String>) -> Error {
