@@ -13,6 +13,7 @@ use crate::error::{Code, Error, Result};
 use crate::ops::StopFlag;
 use crate::storage::WeightStore;
 use candle_core::Device;
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -45,6 +46,8 @@ struct Shared {
 #[derive(Default)]
 struct Queue {
     jobs: Vec<InFlight>,
+    /// Blocks that have been put in flight, also those that have ended.
+    started: BTreeSet<usize>,
     closed: bool,
     finished: usize,
 }
@@ -107,10 +110,18 @@ impl Training {
     }
 
     /// Puts a block (from 1) in flight. Its end arrives as [`Event::Block`] or [`Event::Failed`].
+    ///
+    /// # Errors
+    /// [`Code::Option`] when there is no such block or it has been started before.
     pub fn start_block(&self, block: usize) -> Result<()> {
         let blocks = self.plan().model.config.blocks;
         if !(1..=blocks).contains(&block) {
             return Err(Error::new(Code::Option, "there is no such block").expected(format!("1 to {blocks}")).received(block.to_string()));
+        }
+        if !self.shared.queue().started.insert(block) {
+            return Err(Error::new(Code::Option, format!("block {block} has been started already"))
+                .expected("each block once in a run")
+                .received(block.to_string()));
         }
         let period = Duration::from_secs_f64(self.plan().options.checkpoint_seconds);
         let in_flight = InFlight {

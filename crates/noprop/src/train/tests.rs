@@ -113,7 +113,8 @@ impl Run {
     /// have ended. Returns the events so far.
     fn drive(&self, order: &[usize], in_flight: usize, mut until: impl FnMut(&Event) -> bool) -> Vec<Event> {
         let mut waiting = order.iter();
-        let mut start = || waiting.next().is_some_and(|block| self.training.start_block(*block).map(|()| true).unwrap());
+        let mut start =
+            || waiting.next().is_some_and(|block| self.training.start_block(*block).map(|()| true).unwrap());
         let mut running = (0..in_flight).filter(|_| start()).count();
         let mut events = Vec::new();
         while running > 0 {

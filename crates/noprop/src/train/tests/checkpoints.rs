@@ -71,8 +71,12 @@ fn another_run_is_refused_by_the_name_of_what_differs() {
 fn another_way_to_schedule_the_same_run_is_accepted() {
     let data = vectors(50);
     let directory = half_trained(&data);
-    let options =
-        FitOptions { threads: Some(2), in_flight: Some(1), checkpoint_seconds: 9.0, ..in_directory(directory.path(), true) };
+    let options = FitOptions {
+        threads: Some(2),
+        in_flight: Some(1),
+        checkpoint_seconds: 9.0,
+        ..in_directory(directory.path(), true)
+    };
     assert_eq!(sha256(plan(mlp(2), options, &data)), sha256(plan(mlp(2), super::options(8), &data)));
 }
 
@@ -200,10 +204,8 @@ fn a_file_of_another_block_or_run_is_found() {
     let plan = plan(ModelConfig { seed: 8, ..mlp(2) }, in_directory(other.path(), false), &data);
     Checkpoint::open(other.path(), &plan, false).unwrap().save_running(&job(&plan, 1, 9)).unwrap();
     let read = |directory: &Path, block: usize| std::fs::read(path(directory, block)).unwrap();
-    let files = [
-        ("the other block".to_owned(), read(directory.path(), 2)),
-        ("another run".to_owned(), read(other.path(), 1)),
-    ];
+    let files =
+        [("the other block".to_owned(), read(directory.path(), 2)), ("another run".to_owned(), read(other.path(), 1))];
     assert_refused(directory.path(), 1, files.map(write));
 }
 

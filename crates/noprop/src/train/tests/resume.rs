@@ -97,7 +97,8 @@ fn resume_with_nothing_there_starts_anew() {
     let data = vectors(50);
     let expected = sha256(plan(mlp(2), options(8), &data));
     let directory = tempfile::tempdir().unwrap();
-    // No directory yet; then one that a process left before it wrote anything of a block; then one it left still earlier.
+    // No directory yet; then one that a process left before it wrote anything of a block; then one it left still
+    // earlier.
     let path = directory.path().join("not/yet");
     drop(Run::start(plan(mlp(2), checkpointed(options(8), &path), &data)));
     assert_eq!(sha256(plan(mlp(2), checkpointed(options(8), &path), &data)), expected);
