@@ -17,7 +17,8 @@ use crate::rng::{Purpose, Stream};
 use crate::storage::WeightStore;
 use crate::{NetConfig, config::Method};
 use candle_core::Device;
-use std::sync::{Arc, mpsc};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::time::Duration;
 
 /// Labels with holes, as users have them.
@@ -136,6 +137,50 @@ impl Run {
     fn finish(self) -> WeightStore {
         self.training.finish().unwrap()
     }
+}
+
+/// A gate that threads wait at until it is opened.
+#[derive(Clone, Default)]
+struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+impl Gate {
+    fn open(&self) {
+        *self.0.0.lock().unwrap() = true;
+        self.0.1.notify_all();
+    }
+
+    /// Whether it was opened in time.
+    fn wait(&self) -> bool {
+        let opened = self.0.0.lock().unwrap();
+        *self.0.1.wait_timeout_while(opened, PATIENCE, |open| !*open).unwrap().0
+    }
+}
+
+/// Drives the blocks until `halt` says so; the thread that emitted that event gets no further before the run has been
+/// asked to stop. Returns the events, and the run if it came to its end without a halt.
+fn interrupt(
+    plan: Plan,
+    order: &[usize],
+    in_flight: usize,
+    halt: impl Fn(&Event) -> bool + Send + Sync + 'static,
+) -> (Vec<Event>, Option<Run>) {
+    let (gate, halted) = (Gate::default(), Arc::new(AtomicBool::new(false)));
+    let (closed, halting) = (gate.clone(), halted.clone());
+    let (sender, events) = mpsc::channel();
+    let observer: Observer = Box::new(move |event| {
+        let halts = halt(&event);
+        halting.fetch_or(halts, Ordering::SeqCst);
+        let _ = sender.send(event);
+        assert!(!halts || closed.wait());
+    });
+    let run = Run { training: Training::start(plan, observer).unwrap(), events };
+    let events = run.drive(order, in_flight, |_| halted.load(Ordering::SeqCst));
+    if !halted.load(Ordering::SeqCst) {
+        return (events, Some(run));
+    }
+    run.training.stop_flag().stop();
+    gate.open();
+    (events, None)
 }
 
 /// Trains all blocks and returns their weights.

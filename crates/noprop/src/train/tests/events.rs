@@ -95,8 +95,8 @@ fn a_resumed_block_reports_its_own_speed() {
         resume: true,
         ..options(16)
     };
-    Run::start(plan(mlp(1), options(), &data))
-        .drive(&[1], 1, |event| matches!(event, Event::Checkpoint { step: 9, .. }));
+    let halt = |event: &Event| matches!(event, Event::Checkpoint { step: 9, .. });
+    interrupt(plan(mlp(1), options(), &data), &[1], 1, halt);
     let run = Run::observed(plan(mlp(1), options(), &data), |event| {
         if matches!(event, Event::Checkpoint { .. }) {
             std::thread::sleep(Duration::from_millis(110));

@@ -2,25 +2,7 @@
 
 use super::*;
 use crate::error::Code;
-use std::sync::{Condvar, Mutex};
 use std::time::Instant;
-
-/// A gate that threads wait at until it is opened.
-#[derive(Clone, Default)]
-struct Gate(Arc<(Mutex<bool>, Condvar)>);
-
-impl Gate {
-    fn open(&self) {
-        *self.0.0.lock().unwrap() = true;
-        self.0.1.notify_all();
-    }
-
-    /// Whether it was opened in time.
-    fn wait(&self) -> bool {
-        let opened = self.0.0.lock().unwrap();
-        *self.0.1.wait_timeout_while(opened, PATIENCE, |open| !*open).unwrap().0
-    }
-}
 
 fn threads(threads: usize) -> FitOptions {
     FitOptions { threads: Some(threads), ..options(8) }
