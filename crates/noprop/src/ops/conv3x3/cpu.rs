@@ -67,12 +67,12 @@ unsafe fn accumulate<S: Simd, const P: usize>(
     for k in 0..depth {
         // SAFETY: the caller vouches for both pointers over the whole depth.
         let (low, high) = unsafe { load2(simd, b.add(k * 2 * S::F32_LANES)) };
-        for p in 0..P {
+        for (p, sums) in tile.iter_mut().enumerate() {
             if rows.start <= p && p < rows.end {
                 // SAFETY: as above; the offset stays inside what the caller vouches for.
                 let value = simd.splat_f32s(unsafe { *a.wrapping_add(p * a_stride).wrapping_add(k) });
-                tile[p][0] = simd.mul_add_e_f32s(value, low, tile[p][0]);
-                tile[p][1] = simd.mul_add_e_f32s(value, high, tile[p][1]);
+                sums[0] = simd.mul_add_e_f32s(value, low, sums[0]);
+                sums[1] = simd.mul_add_e_f32s(value, high, sums[1]);
             }
         }
     }
@@ -418,10 +418,10 @@ fn weight_gradient_tile<S: Simd, const P: usize>(
                 for column in 0..columns {
                     let (low, high) = load2(simd, dy.add(column * panel));
                     let x = x.add(column * d.cin);
-                    for p in 0..P {
+                    for (p, sums) in tile.iter_mut().enumerate() {
                         let value = simd.splat_f32s(*x.add(p));
-                        tile[p][0] = simd.mul_add_e_f32s(value, low, tile[p][0]);
-                        tile[p][1] = simd.mul_add_e_f32s(value, high, tile[p][1]);
+                        sums[0] = simd.mul_add_e_f32s(value, low, sums[0]);
+                        sums[1] = simd.mul_add_e_f32s(value, high, sums[1]);
                     }
                 }
             }
