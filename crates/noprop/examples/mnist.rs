@@ -41,7 +41,7 @@ fn run(directory: &Path) -> Result<()> {
         blocks: BLOCKS,
         input: data.shape(),
         classes: data.classes().to_vec(),
-        net: NetConfig::Cnn { widths: [16, 32, 64], hidden: 128, dropout: 0.2 },
+        net: NetConfig::Cnn { widths: [16, 32, 64], hidden: 128, dropout: 0.1 },
         schedule: ScheduleConfig::default(),
         embedding: EmbeddingConfig::default(),
         seed: 0,
