@@ -40,13 +40,22 @@ impl NativeDataset {
     }
 
     /// Reads a directory of IDX or CIFAR files; `split` is `train` or `test`, `limit` the number of first samples or null.
-    #[napi(ts_args_type = "directory: string, split: string, limit: number | null", ts_return_type = "Promise<NativeDataset>")]
-    pub fn load<'env>(env: &'env Env, directory: String, split: String, limit: Option<f64>) -> napi::Result<Object<'env>> {
+    #[napi(
+        ts_args_type = "directory: string, split: string, limit: number | null",
+        ts_return_type = "Promise<NativeDataset>"
+    )]
+    pub fn load<'env>(
+        env: &'env Env,
+        directory: String,
+        split: String,
+        limit: Option<f64>,
+    ) -> napi::Result<Object<'env>> {
         let split = match split.as_str() {
             "train" => Split::Train,
             "test" => Split::Test,
             other => {
-                return Err(Error::new(Code::Option, "unknown split").expected("train or test").received(other)).into_js();
+                return Err(Error::new(Code::Option, "unknown split").expected("train or test").received(other))
+                    .into_js();
             }
         };
         let limit = limit.map(|limit| whole("limit", limit)).transpose()?;

@@ -44,10 +44,11 @@ type Wake = ThreadsafeFunction<(), Unknown<'static>, String, Status, false>;
 pub fn observer(on_events: &Function<'_, String, Unknown<'static>>) -> napi::Result<Observer> {
     let pending = Arc::new(Mutex::new(Pending::default()));
     let drained = pending.clone();
-    let wake: Wake = on_events.build_threadsafe_function::<()>().callee_handled::<false>().build_callback(move |_| {
-        let events = drained.lock().unwrap_or_else(PoisonError::into_inner).drain();
-        serde_json::to_string(&events).map_err(napi::Error::from)
-    })?;
+    let wake: Wake =
+        on_events.build_threadsafe_function::<()>().callee_handled::<false>().build_callback(move |_| {
+            let events = drained.lock().unwrap_or_else(PoisonError::into_inner).drain();
+            serde_json::to_string(&events).map_err(napi::Error::from)
+        })?;
     Ok(Box::new(move |event| {
         let must_wake = pending.lock().unwrap_or_else(PoisonError::into_inner).push(event);
         if must_wake {

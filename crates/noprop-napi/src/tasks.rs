@@ -74,7 +74,8 @@ where
         }
     };
     let thread = std::thread::Builder::new().name("noprop-task".to_owned()).spawn(run);
-    let thread = thread.map_err(|error| to_js(Error::new(Code::Internal, "no thread can be started").received(error.to_string())))?;
+    let thread = thread
+        .map_err(|error| to_js(Error::new(Code::Internal, "no thread can be started").received(error.to_string())))?;
     with_tasks(env, |tasks| tasks.threads.push((stop, thread)))?;
     Ok(promise)
 }

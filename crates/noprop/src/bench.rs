@@ -1,14 +1,14 @@
 //! Measured speed: of whole training steps on random data, and of the processor's own multiply-add peak beside it.
 
+use crate::NetConfig;
 use crate::config::{self, Checked, FitOptions, ModelConfig};
 use crate::data::{Dataset, InputShape, Pixels};
 use crate::diffusion::ScheduleConfig;
-use crate::error::{Error, Result, Code};
+use crate::error::{Code, Error, Result};
 use crate::ops::StopFlag;
 use crate::ops::simd::{InstructionSet, dispatch};
 use crate::rng::{Purpose, Stream};
 use crate::train::{BlockJob, Lane, Plan};
-use crate::NetConfig;
 use candle_core::Device;
 use pulp::{Simd, WithSimd};
 use serde::{Deserialize, Serialize};
@@ -94,7 +94,13 @@ pub fn bench(options: &BenchOptions, stop: &StopFlag) -> Result<Bench> {
     let jobs = (1..=plan.options.in_flight.unwrap_or(1).max(threads))
         .map(|block| BlockJob::start(&plan, block, &Device::Cpu))
         .collect::<Result<Vec<_>>>()?;
-    let work = Work { plan, jobs: Mutex::new(jobs), steps: AtomicU64::new(0), over: AtomicBool::new(false), stop: stop.clone() };
+    let work = Work {
+        plan,
+        jobs: Mutex::new(jobs),
+        steps: AtomicU64::new(0),
+        over: AtomicBool::new(false),
+        stop: stop.clone(),
+    };
     let outcome = std::thread::scope(|scope| {
         let lanes: Vec<_> = (0..threads).map(|_| scope.spawn(|| work.run())).collect();
         work.sleep(options.seconds / 5.0);
@@ -159,7 +165,8 @@ impl Work {
 
 /// A run on random samples that never ends.
 fn plan(options: &BenchOptions) -> Result<Plan> {
-    let classes = i32::try_from(options.classes).map_err(|_| config::out_of_range("classes", "a small number", options.classes))?;
+    let classes = i32::try_from(options.classes)
+        .map_err(|_| config::out_of_range("classes", "a small number", options.classes))?;
     let config = ModelConfig {
         method: Default::default(),
         blocks: options.blocks,
@@ -175,7 +182,8 @@ fn plan(options: &BenchOptions) -> Result<Plan> {
         return Err(config::out_of_range("batch", "1 to 65536", options.batch));
     }
     let stream = Stream::new(0, Purpose::Init, 0, 0, 0);
-    let pixels = (0..(options.batch * options.input.len()) as u32).map(|index| (stream.words(index)[0] >> 24) as u8).collect();
+    let pixels =
+        (0..(options.batch * options.input.len()) as u32).map(|index| (stream.words(index)[0] >> 24) as u8).collect();
     let labels = (0..options.batch as i32).map(|sample| sample % classes).collect();
     let data = Dataset::from_arrays(Pixels::U8(pixels), options.input, Some(labels))?;
     let fit = FitOptions {

@@ -1,11 +1,11 @@
 //! What a user configures, checked in one place. JSON names are camelCase; an unknown name is an error.
 
+use crate::NetConfig;
 use crate::data::InputShape;
 use crate::diffusion::{EmbeddingConfig, MAX_BLOCKS, Schedule, ScheduleConfig, Weighting};
 use crate::error::{Code, Error, Result};
 use crate::nn::Layout;
 use crate::optim::LearningRateSchedule;
-use crate::NetConfig;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -24,7 +24,9 @@ pub fn from_json<T: DeserializeOwned>(json: &str) -> Result<T> {
         // "… at line 1 column 57" says nothing to a user who wrote no JSON.
         let text = error.to_string();
         let text = text.split(" at line ").next().unwrap_or_default();
-        Error::new(Code::Option, "an option is unknown or has a bad value").received(text).hint("see the option's documentation")
+        Error::new(Code::Option, "an option is unknown or has a bad value")
+            .received(text)
+            .hint("see the option's documentation")
     })
 }
 

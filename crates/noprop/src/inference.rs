@@ -122,7 +122,13 @@ pub fn predict(model: &Model, data: &Dataset, options: SampleOptions, stop: &Sto
 }
 
 /// z_T of all samples, `[samples, classes]`; `after_block` sees z_t after each block.
-fn chain(model: &Model, data: &Dataset, options: SampleOptions, stop: &StopFlag, mut after_block: impl FnMut(&[f32])) -> Result<Vec<f32>> {
+fn chain(
+    model: &Model,
+    data: &Dataset,
+    options: SampleOptions,
+    stop: &StopFlag,
+    mut after_block: impl FnMut(&[f32]),
+) -> Result<Vec<f32>> {
     let checked = &model.checked;
     model.weights()?;
     check_shape(checked, data)?;
@@ -130,7 +136,8 @@ fn chain(model: &Model, data: &Dataset, options: SampleOptions, stop: &StopFlag,
     let (samples, width) = (data.samples(), checked.config.classes.len());
     let threads = config::threads(options.threads)?.min(samples.div_ceil(CHUNK));
     let resident = if samples < STREAMED { model.resident(&device)? } else { None };
-    let mut lanes = (0..threads).map(|_| Lane::new(checked, samples.min(CHUNK), &device)).collect::<Result<Vec<_>>>()?;
+    let mut lanes =
+        (0..threads).map(|_| Lane::new(checked, samples.min(CHUNK), &device)).collect::<Result<Vec<_>>>()?;
 
     let mut states = vec![0.0; samples * width];
     for (sample, z) in states.chunks_exact_mut(width).enumerate() {
@@ -299,7 +306,9 @@ mod tests {
     fn seeds_matter_and_bad_calls_are_refused() {
         let model = model();
         let data = data(20, false);
-        let with = |seed| predict(&model, &data, SampleOptions { seed, ..SampleOptions::default() }, &StopFlag::new()).unwrap();
+        let with = |seed| {
+            predict(&model, &data, SampleOptions { seed, ..SampleOptions::default() }, &StopFlag::new()).unwrap()
+        };
         assert_ne!(with(0).probabilities, with(1).probabilities);
         let stop = StopFlag::new();
         stop.stop();
@@ -307,6 +316,9 @@ mod tests {
         let other = Dataset::from_arrays(Pixels::F32(vec![0.0; 4]), InputShape::Vector { len: 2 }, None).unwrap();
         assert_eq!(predict(&model, &other, SampleOptions::default(), &StopFlag::new()).unwrap_err().code, Code::Shape);
         let untrained = Model::new(model.checked.config.clone()).unwrap();
-        assert_eq!(predict(&untrained, &data, SampleOptions::default(), &StopFlag::new()).unwrap_err().code, Code::NotTrained);
+        assert_eq!(
+            predict(&untrained, &data, SampleOptions::default(), &StopFlag::new()).unwrap_err().code,
+            Code::NotTrained
+        );
     }
 }

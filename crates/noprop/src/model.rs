@@ -114,7 +114,9 @@ impl Model {
             error
         };
         if path.is_dir() {
-            return Err(Error::new(Code::ModelFormat, format!("{} is a directory", path.display())).expected("a model file"));
+            return Err(
+                Error::new(Code::ModelFormat, format!("{} is a directory", path.display())).expected("a model file")
+            );
         }
         let mut file = File::open(path).map_err(|error| Error::io(path, &error))?;
         let header = container::read_header(&mut file).map_err(name)?;
@@ -151,7 +153,11 @@ impl Model {
 /// Names and shapes of all tensors of a model, in the order of their names.
 pub fn tensors(checked: &Checked) -> impl Iterator<Item = TensorShape> + '_ {
     (1..=checked.config.blocks).flat_map(|block| {
-        checked.layout.entries().iter().map(move |entry| (format!("blocks.{block:04}.{}", entry.name), entry.shape.clone()))
+        checked
+            .layout
+            .entries()
+            .iter()
+            .map(move |entry| (format!("blocks.{block:04}.{}", entry.name), entry.shape.clone()))
     })
 }
 

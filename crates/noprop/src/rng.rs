@@ -61,7 +61,12 @@ impl Stream {
     #[inline(always)]
     pub fn words16(&self, first: u32) -> [[u32; 16]; 4] {
         let mut key = self.key;
-        let mut counter = [std::array::from_fn(|lane| first + lane as u32), [self.high[0]; 16], [self.high[1]; 16], [self.high[2]; 16]];
+        let mut counter = [
+            std::array::from_fn(|lane| first + lane as u32),
+            [self.high[0]; 16],
+            [self.high[1]; 16],
+            [self.high[2]; 16],
+        ];
         for round in 0..10 {
             if round > 0 {
                 key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];

@@ -154,7 +154,11 @@ impl<const N: usize, O: BlockOp<N>> InplaceOp1 for Adapter<'_, N, O> {
         match storage {
             CpuStorage::F32(data) => self.run(data, layout),
             CpuStorage::F64(data) => self.run(data, layout),
-            other => candle_core::bail!("{}: no kernel for {:?}", O::NAME, candle_core::backend::BackendStorage::dtype(other)),
+            other => candle_core::bail!(
+                "{}: no kernel for {:?}",
+                O::NAME,
+                candle_core::backend::BackendStorage::dtype(other)
+            ),
         }
     }
 }
@@ -180,7 +184,13 @@ impl<D> Rows<D> {
             expected *= dim;
         }
         let count = dims.first().copied().unwrap_or(1);
-        Ok(Self { data, start: layout.start_offset(), stride: strides.first().copied().unwrap_or(0), count, len: expected })
+        Ok(Self {
+            data,
+            start: layout.start_offset(),
+            stride: strides.first().copied().unwrap_or(0),
+            count,
+            len: expected,
+        })
     }
 }
 

@@ -54,7 +54,11 @@ pub fn assert_gradient(what: &str, at: &[f64], gradient: &[f64], loss: impl Fn(&
         let below = loss(&moved);
         moved[index] = at[index];
         let numeric = (above - below) / (2.0 * step);
-        assert!((gradient[index] - numeric).abs() <= 1e-6 * scale, "{what}[{index}]: {} is not {numeric}", gradient[index]);
+        assert!(
+            (gradient[index] - numeric).abs() <= 1e-6 * scale,
+            "{what}[{index}]: {} is not {numeric}",
+            gradient[index]
+        );
     }
 }
 

@@ -75,7 +75,8 @@ pub fn read_header(file: &mut File) -> Result<Header> {
         foreign(text.chars().take(200).collect())
     })?;
     let data_start = 8 + length;
-    let expected = data_start.checked_add(metadata.data_len() as u64).ok_or_else(|| foreign("sizes beyond 2^64".to_owned()))?;
+    let expected =
+        data_start.checked_add(metadata.data_len() as u64).ok_or_else(|| foreign("sizes beyond 2^64".to_owned()))?;
     if size < expected {
         return Err(truncated(expected, size));
     }
@@ -96,7 +97,8 @@ fn truncated(expected: u64, received: u64) -> Error {
 impl Header {
     /// Checks that the file holds exactly these f32 tensors in this order.
     pub fn expect(&self, tensors: impl Iterator<Item = TensorShape>) -> Result<()> {
-        let wrong = |what: String| Error::new(Code::ModelFormat, "the tensors do not fit the configuration").received(what);
+        let wrong =
+            |what: String| Error::new(Code::ModelFormat, "the tensors do not fit the configuration").received(what);
         let (mut offset, mut count) = (0, 0);
         for (name, shape) in tensors {
             let end = offset + 4 * shape.iter().product::<usize>();
@@ -108,7 +110,9 @@ impl Header {
             (offset, count) = (end, count + 1);
         }
         if self.metadata.tensors().len() != count {
-            return Err(wrong(format!("{} tensors", self.metadata.tensors().len())).expected(format!("{count} tensors")));
+            return Err(
+                wrong(format!("{} tensors", self.metadata.tensors().len())).expected(format!("{count} tensors"))
+            );
         }
         Ok(())
     }
@@ -141,6 +145,8 @@ pub fn hexadecimal(bytes: &[u8]) -> String {
 /// Writes bytes, with the error that [`super::atomic::write`] gives to a full disk.
 pub fn put(writer: &mut impl Write, bytes: &[u8]) -> Result<()> {
     writer.write_all(bytes).map_err(|error| {
-        Error::new(Code::Output, "a file could not be written whole").received(error.to_string()).hint("free some disk space")
+        Error::new(Code::Output, "a file could not be written whole")
+            .received(error.to_string())
+            .hint("free some disk space")
     })
 }

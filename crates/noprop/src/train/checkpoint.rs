@@ -67,7 +67,12 @@ impl Checkpoint {
                 .received(error.to_string())
         };
         fs::create_dir_all(directory).map_err(unwritable)?;
-        let lock = File::options().create(true).truncate(false).write(true).open(directory.join("lock")).map_err(unwritable)?;
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(directory.join("lock"))
+            .map_err(unwritable)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -138,8 +143,13 @@ impl Checkpoint {
         };
         let header = container::read_header(&mut file).map_err(|error| corrupt(&path, error.to_string()))?;
         let text = |name: &str| header.texts.get(name).map(String::as_str).unwrap_or_default();
-        let progress: Progress = serde_json::from_str(text("progress")).map_err(|error| corrupt(&path, error.to_string()))?;
-        if text("format") != FORMAT || text("run") != self.run || progress.block != block || progress.step > plan.steps() {
+        let progress: Progress =
+            serde_json::from_str(text("progress")).map_err(|error| corrupt(&path, error.to_string()))?;
+        if text("format") != FORMAT
+            || text("run") != self.run
+            || progress.block != block
+            || progress.step > plan.steps()
+        {
             return Err(corrupt(&path, "a block of another run"));
         }
         let layout = &plan.model.layout;
@@ -194,12 +204,17 @@ fn check_identity(path: &Path, bytes: &[u8], expected: &Value) -> Result<()> {
     }
     let (names, [found, expected]): (Vec<_>, _) = (
         differences.iter().map(|(name, _)| name.as_str()).collect(),
-        [0, 1].map(|side| differences.iter().map(|(name, values)| format!("{name} {}", values[side])).collect::<Vec<_>>().join(", ")),
+        [0, 1].map(|side| {
+            differences.iter().map(|(name, values)| format!("{name} {}", values[side])).collect::<Vec<_>>().join(", ")
+        }),
     );
-    Err(Error::new(Code::CheckpointMismatch, format!("the checkpoint belongs to another run: {} differ", names.join(", ")))
-        .expected(expected)
-        .received(found)
-        .hint("resume with the options of the first run, or choose another directory"))
+    Err(Error::new(
+        Code::CheckpointMismatch,
+        format!("the checkpoint belongs to another run: {} differ", names.join(", ")),
+    )
+    .expected(expected)
+    .received(found)
+    .hint("resume with the options of the first run, or choose another directory"))
 }
 
 /// Collects the names of the values that differ, with both values.
@@ -208,7 +223,12 @@ fn compare(name: &str, found: &Value, expected: &Value, differences: &mut Vec<(S
         let names: std::collections::BTreeSet<_> = found.keys().chain(expected.keys()).collect();
         for key in names {
             let name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
-            compare(&name, found.get(key).unwrap_or(&Value::Null), expected.get(key).unwrap_or(&Value::Null), differences);
+            compare(
+                &name,
+                found.get(key).unwrap_or(&Value::Null),
+                expected.get(key).unwrap_or(&Value::Null),
+                differences,
+            );
         }
     } else if found != expected {
         let short = |value: &Value| value.to_string().chars().take(60).collect();

@@ -72,7 +72,9 @@ impl BlockJob {
             (progress.loss_sum, progress.loss_samples) = (0.0, 0);
             // A ReLU turns NaN into 0, so a finite loss alone does not vouch for the weights.
             if self.state()?.iter().any(|value| !value.is_finite()) {
-                return Err(diverged(self.progress.block, self.progress.step - 1).received("weights that are not finite"));
+                return Err(
+                    diverged(self.progress.block, self.progress.step - 1).received("weights that are not finite")
+                );
             }
         }
         self.progress.seconds += started.elapsed().as_secs_f64();
@@ -80,7 +82,13 @@ impl BlockJob {
     }
 
     /// Steps until `until` says stop after a step, or the job is finished.
-    pub fn run(&mut self, plan: &Plan, lane: &mut Lane, stop: &StopFlag, mut until: impl FnMut(&Self, f64) -> bool) -> Result<()> {
+    pub fn run(
+        &mut self,
+        plan: &Plan,
+        lane: &mut Lane,
+        stop: &StopFlag,
+        mut until: impl FnMut(&Self, f64) -> bool,
+    ) -> Result<()> {
         while !self.is_finished(plan) {
             let loss = self.step(plan, lane, stop)?;
             if until(self, loss) {

@@ -49,7 +49,14 @@ impl Lane {
     /// # Errors
     /// [`Code::Cancelled`] when stopped; `state` is then between two steps and must not be used. [`Code::Diverged`] when the
     /// loss is not a finite number.
-    pub fn step(&mut self, plan: &Plan, block: usize, step: u64, state: &Tensor, stop: &StopFlag) -> Result<(f64, usize)> {
+    pub fn step(
+        &mut self,
+        plan: &Plan,
+        block: usize,
+        step: u64,
+        state: &Tensor,
+        stop: &StopFlag,
+    ) -> Result<(f64, usize)> {
         let config = &plan.model.config;
         let (epoch, index) = ((step / plan.steps_per_epoch()) as usize, (step % plan.steps_per_epoch()) as usize);
         let order = plan.order(epoch);

@@ -77,7 +77,8 @@ impl Training {
     /// See [`Checkpoint::open`] and [`WeightStore::temporary`].
     pub fn start(plan: Plan, observer: Observer) -> Result<Self> {
         let options = &plan.options;
-        let checkpoint = options.checkpoint.as_ref().map(|path| Checkpoint::open(path, &plan, options.resume)).transpose()?;
+        let checkpoint =
+            options.checkpoint.as_ref().map(|path| Checkpoint::open(path, &plan, options.resume)).transpose()?;
         let store = WeightStore::temporary(plan.model.config.blocks, plan.model.layout.weights())?;
         let threads = options.threads.unwrap_or(1);
         let shared = Arc::new(Shared {
@@ -116,7 +117,9 @@ impl Training {
     pub fn start_block(&self, block: usize) -> Result<()> {
         let blocks = self.plan().model.config.blocks;
         if !(1..=blocks).contains(&block) {
-            return Err(Error::new(Code::Option, "there is no such block").expected(format!("1 to {blocks}")).received(block.to_string()));
+            return Err(Error::new(Code::Option, "there is no such block")
+                .expected(format!("1 to {blocks}"))
+                .received(block.to_string()));
         }
         if !self.shared.queue().started.insert(block) {
             return Err(Error::new(Code::Option, format!("block {block} has been started already"))
@@ -162,7 +165,9 @@ impl Training {
                 .expected(format!("{blocks} blocks"))
                 .received(format!("{finished} blocks")));
         }
-        Arc::into_inner(shared).map(|shared| shared.store).ok_or_else(|| Error::new(Code::Internal, "a thread still holds the run"))
+        Arc::into_inner(shared)
+            .map(|shared| shared.store)
+            .ok_or_else(|| Error::new(Code::Internal, "a thread still holds the run"))
     }
 
     fn join(&mut self) {
@@ -244,7 +249,12 @@ impl Shared {
         let job = match &mut in_flight.job {
             Some(job) => job,
             empty => {
-                let saved = self.checkpoint.as_ref().map(|checkpoint| checkpoint.load(plan, block, &device)).transpose()?.flatten();
+                let saved = self
+                    .checkpoint
+                    .as_ref()
+                    .map(|checkpoint| checkpoint.load(plan, block, &device))
+                    .transpose()?
+                    .flatten();
                 let job = match saved {
                     Some(Saved::Finished(progress, weights)) => return self.publish(&progress, &weights, true),
                     Some(Saved::Running(job)) => job,
@@ -324,7 +334,8 @@ fn progress_event(plan: &Plan, job: &BlockJob, started: Instant, first_step: u64
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
+    let text =
+        panic.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
     Error::new(Code::Internal, "a block job panicked")
         .received(text.unwrap_or_default())
         .hint("this is a defect of noprop; please report it with the command that led here")

@@ -148,7 +148,8 @@ impl BlockOp<4> for BackwardWeights<'_> {
         check(dy.len() >= len && y.len() >= len && x.len() >= len, "batch-norm gradients")?;
         let (mean, variance) = statistics.split_at(op.width);
         let sources = [&dy[..len], &y[..len], &x[..len], mean, variance];
-        let (first, second) = if op.bias.offset < op.weight.offset { (op.bias, op.weight) } else { (op.weight, op.bias) };
+        let (first, second) =
+            if op.bias.offset < op.weight.offset { (op.bias, op.weight) } else { (op.weight, op.bias) };
         let (low, high) = gradients.split_at_mut(second.offset);
         let (first, second) = (first.of_mut(low), &mut high[..second.len]);
         let (bias, weight) = if op.bias.offset < op.weight.offset { (first, second) } else { (second, first) };
@@ -167,7 +168,12 @@ struct BackwardData<'a>(&'a BatchNorm);
 
 impl BlockOp<6> for BackwardData<'_> {
     const NAME: &'static str = "batch-norm-backward-data";
-    fn block<T: Real>(&self, _: usize, dx: &mut [T], [dy, y, x, statistics, state, gradients]: [&[T]; 6]) -> Result<()> {
+    fn block<T: Real>(
+        &self,
+        _: usize,
+        dx: &mut [T],
+        [dy, y, x, statistics, state, gradients]: [&[T]; 6],
+    ) -> Result<()> {
         let op = self.0;
         let len = op.len();
         check(dx.len() >= len && dy.len() >= len && y.len() >= len && x.len() >= len, "batch-norm data gradient")?;

@@ -48,12 +48,7 @@ pub fn normalise<T: Real>(relu: bool, y: &mut [T], [x, mean, variance, weight, b
 
 /// dβ = Σ_b dy;  dγ = Σ_b dy · x̂, where dy counts only where y > 0 if `relu`
 #[inline(always)]
-pub fn backward_weights<T: Real>(
-    relu: bool,
-    weight: &mut [T],
-    bias: &mut [T],
-    [dy, y, x, mean, variance]: [&[T]; 5],
-) {
+pub fn backward_weights<T: Real>(relu: bool, weight: &mut [T], bias: &mut [T], [dy, y, x, mean, variance]: [&[T]; 5]) {
     let width = mean.len();
     weight.fill(T::zero());
     bias.fill(T::zero());

@@ -8,7 +8,14 @@ use candle_core::WithDType;
 const TOLERANCE: f64 = 2e-5;
 
 /// The four results of one batch: y, dx, dw, db.
-fn run<T: Real + WithDType>(dims: Dims, samples: usize, x: &[f64], w: &[f64], b: &[f64], dy: &[f64]) -> Result<[Vec<f64>; 4]> {
+fn run<T: Real + WithDType>(
+    dims: Dims,
+    samples: usize,
+    x: &[f64],
+    w: &[f64],
+    b: &[f64],
+    dy: &[f64],
+) -> Result<[Vec<f64>; 4]> {
     let (nw, nb) = (dims.weights(), dims.cout);
     // The parameters lie behind 3 other values, to catch a forgotten offset.
     let state = tensor::<T>(&[&[9.0, 9.0, 9.0], b, w].concat());

@@ -58,7 +58,8 @@ fn a_rate_of_zero_changes_nothing() {
 #[test]
 fn each_row_has_the_mask_of_its_block() {
     let mask = |blocks: &[usize]| {
-        let y = candle_core::Tensor::ones((blocks.len(), 200), candle_core::DType::F32, &candle_core::Device::Cpu).unwrap();
+        let y =
+            candle_core::Tensor::ones((blocks.len(), 200), candle_core::DType::F32, &candle_core::Device::Cpu).unwrap();
         Dropout { blocks, ..op(&[1], 200) }.forward(&y).unwrap();
         values(&y)
     };

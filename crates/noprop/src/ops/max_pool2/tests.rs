@@ -12,7 +12,8 @@ fn run<T: Real + WithDType>(op: MaxPool2, x: &[f64], dy: &[f64]) -> [Vec<f64>; 2
 
 #[test]
 fn fast_path_equals_reference_on_odd_shapes() {
-    for (samples, height, width, channels) in [(1, 2, 2, 1), (2, 3, 3, 5), (3, 9, 9, 7), (1, 5, 4, 33), (2, 26, 26, 3)] {
+    for (samples, height, width, channels) in [(1, 2, 2, 1), (2, 3, 3, 5), (3, 9, 9, 7), (1, 5, 4, 33), (2, 26, 26, 3)]
+    {
         let op = MaxPool2 { samples, height, width, channels };
         // Halves, so that windows hold equal values and f32 is exact.
         let x: Vec<f64> = normal(1, samples * op.input()).iter().map(|x| (x * 2.0).round() / 2.0).collect();
