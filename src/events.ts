@@ -11,7 +11,7 @@ export interface ProgressEvent {
   /** Optimiser steps that the block has made, of `steps`. */
   step: number
   steps: number
-  /** Mean loss of recent steps: Σ_k (û_k − u_k)² per sample. */
+  /** Mean loss of the epoch so far: Σ_k (û_k − u_k)² per sample. */
   loss: number
   /** Training samples a second through this block. */
   samplesPerSecond: number

@@ -25,7 +25,7 @@ export async function runProgram(args: readonly string[], io: Io): Promise<numbe
     .description('Trains neural networks whose blocks never wait for each other.')
     .version(version)
     .helpCommand('help [command]', 'show the help of a command')
-    .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.')
+    .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted by Ctrl-C, 143 by SIGTERM.')
   const named = args.filter((arg) => !arg.startsWith('-')).slice(0, 2)
   const wanted = named[0] === 'help' ? named[1] : named[0]
   for (const [name, { summary, load }] of Object.entries(COMMANDS)) {

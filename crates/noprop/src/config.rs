@@ -15,17 +15,23 @@ const MAX_CLASSES: usize = 1 << 16;
 /// Greatest integer that JavaScript holds exactly, and so the greatest seed.
 const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 
+const WHOLE: &str = "expected a whole number of at least 0";
+
 /// Reads a configuration from JSON.
 ///
 /// # Errors
 /// [`Code::Option`] naming the unknown option or the bad value.
 pub fn from_json<T: DeserializeOwned>(json: &str) -> Result<T> {
-    serde_json::from_str(json).map_err(|error| {
-        // "… at line 1 column 57" says nothing to a user who wrote no JSON.
-        let text = error.to_string();
-        let text = text.split(" at line ").next().unwrap_or_default();
-        Error::new(Code::Option, "an option is unknown or has a bad value")
-            .received(text)
+    let mut text = serde_json::Deserializer::from_str(json);
+    serde_path_to_error::deserialize(&mut text).map_err(|error| {
+        let path = error.path().to_string();
+        let option = if path == "." { "an option".to_owned() } else { format!("option {path}") };
+        // "… at line 1 column 57" says nothing to a user who wrote no JSON, nor does "usize" to one who writes no Rust.
+        let reason = error.into_inner().to_string();
+        let reason = reason.split(" at line ").next().unwrap_or_default();
+        let reason = reason.replace("expected usize", WHOLE).replace("expected u64", WHOLE);
+        Error::new(Code::Option, format!("{option} is unknown or has a bad value"))
+            .received(reason.replace("expected f64", "expected a number"))
             .hint("see the option's documentation")
     })
 }
@@ -133,7 +139,8 @@ pub struct FitOptions {
     /// Worker threads. Default: as many as the process may use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
-    /// Blocks in training at once, each with its state in memory. Default: all up to 16.
+    /// Blocks in training at once, each with its state in memory. Default: all, up to 16 or the number of threads if that
+    /// is more. Whoever calls [`crate::train::Training::start_block`] keeps to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<usize>,
     /// `auto` (the best device that can be used) or `cpu`. Default auto.
@@ -189,7 +196,10 @@ impl FitOptions {
             if range.contains(&value) {
                 return Ok(());
             }
-            Err(out_of_range(name, format!("{} to {}", range.start(), range.end()), value))
+            let (from, to) = (range.start(), range.end());
+            let is_open = *from == f64::MIN_POSITIVE;
+            let range = if is_open { format!("more than 0, at most {to}") } else { format!("{from} to {to}") };
+            Err(out_of_range(name, range, value))
         };
         rate("learningRate", self.learning_rate, f64::MIN_POSITIVE..=1e3)?;
         rate("weightDecay", self.weight_decay, 0.0..=1e3)?;
@@ -255,6 +265,14 @@ mod tests {
         let cifar = config(r#"{"input":[32,32,3],"classes":[0,1,2,3,4,5,6,7,8,9]}"#).unwrap();
         assert_eq!((cifar.layout.parameters() as f64 / 1e4).round(), 122.0);
         assert_eq!(config(&serde_json::to_string(&checked.config).unwrap()).unwrap().config, checked.config);
+    }
+
+    #[test]
+    fn bad_types_name_the_option_in_plain_words() {
+        let error = config(r#"{"input":[28,28],"classes":[0,1],"seed":-1}"#).unwrap_err();
+        assert!(error.what.contains("seed") && error.received.contains(WHOLE), "{error}");
+        let error = FitOptions { learning_rate: 0.0, ..FitOptions::default() }.check(2, 500).unwrap_err();
+        assert_eq!(error.expected, "more than 0, at most 1000");
     }
 
     #[test]

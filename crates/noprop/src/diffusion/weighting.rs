@@ -48,7 +48,7 @@ impl Weighting {
         Err(Error::new(Code::Option, format!("the SNR weight of block {t} is unusable"))
             .expected("a positive finite weight")
             .received(reason)
-            .hint("use weighting 'uniform', or move the clamp of the schedule (fewer blocks also help)"))
+            .hint("use weighting 'uniform', or move the clamp of the schedule"))
     }
 }
 

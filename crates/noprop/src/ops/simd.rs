@@ -1,5 +1,6 @@
 //! Run-time choice of the instruction set: AVX-512, AVX2+FMA, NEON or portable code from one source, by `pulp`.
 
+use crate::error::{Code, Error, Result};
 use pulp::{Simd, WithSimd};
 use std::sync::OnceLock;
 
@@ -62,6 +63,23 @@ impl InstructionSet {
             let forced = std::env::var(FORCE_VARIABLE).unwrap_or_default();
             available.iter().copied().find(|set| set.as_str() == forced).unwrap_or(available[0])
         })
+    }
+
+    /// Checks that `NOPROP_SIMD`, if it is set, names a set that this machine can run.
+    ///
+    /// # Errors
+    /// [`Code::Option`] with the names that would do.
+    pub fn check_variable() -> Result<()> {
+        let names: Vec<_> = Self::available().iter().map(|set| set.as_str()).collect();
+        match std::env::var(FORCE_VARIABLE) {
+            Ok(forced) if !forced.is_empty() && !names.contains(&forced.as_str()) => {
+                Err(Error::new(Code::Option, format!("{FORCE_VARIABLE} names no instruction set of this machine"))
+                    .expected(names.join(", "))
+                    .received(forced)
+                    .hint("correct or unset the environment variable"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Runs `op` compiled for this set, which must be available.

@@ -39,7 +39,7 @@ fn temporary(path: &Path) -> Result<NamedTempFile> {
     builder.tempfile_in(parent(path)).map_err(|error| unwritable(path, error.to_string()))
 }
 
-/// Fails as a later [`write`] to `path` would, and leaves nothing behind.
+/// Fails as a later [`write()`] to `path` would, and leaves nothing behind.
 ///
 /// # Errors
 /// [`Code::Output`].

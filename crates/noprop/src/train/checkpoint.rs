@@ -6,6 +6,7 @@ use super::job::{BlockJob, Progress};
 use super::plan::Plan;
 use crate::error::{Code, Error, Result};
 use crate::ops::adamw::AdamW;
+use crate::ops::simd::InstructionSet;
 use crate::storage::atomic::{self, TEMPORARY_PREFIX};
 use crate::storage::container::{self, Header, from_bytes, hexadecimal, put, sha256, to_bytes};
 use candle_core::Device;
@@ -49,6 +50,8 @@ fn identity(plan: &Plan) -> Value {
             "learningRateSchedule": o.learning_rate_schedule, "weightDecay": o.weight_decay,
             "weighting": o.weighting, "eta": o.eta,
         },
+        // Other instructions round other sums.
+        "device": { "name": "cpu", "instructionSet": InstructionSet::current().as_str() },
         "data": { "fingerprint": plan.data.fingerprint(), "samples": plan.data.samples() },
     })
 }

@@ -3,6 +3,7 @@
 use crate::config::{Checked, FitOptions};
 use crate::data::Dataset;
 use crate::error::{Code, Error, Result};
+use crate::ops::simd::InstructionSet;
 use crate::rng;
 use std::sync::{Arc, Mutex};
 
@@ -30,6 +31,7 @@ impl Plan {
     /// # Errors
     /// [`Code::Option`], [`Code::Shape`] or [`Code::Label`] naming what does not fit.
     pub fn new(model: Checked, options: FitOptions, data: Arc<Dataset>) -> Result<Self> {
+        InstructionSet::check_variable()?;
         check_shape(&model, &data)?;
         let options = options.check(model.config.blocks, data.samples())?;
         let classes = data.class_indices(&model.config.classes)?;
