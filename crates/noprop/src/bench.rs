@@ -107,7 +107,10 @@ pub fn bench(options: &BenchOptions, stop: &StopFlag) -> Result<Bench> {
         let (before, started) = (work.steps.load(Ordering::Relaxed), Instant::now());
         work.sleep(options.seconds);
         // At least one step, however slow.
-        while work.steps.load(Ordering::Relaxed) == before && !stop.is_stopped() && !lanes.iter().any(|lane| lane.is_finished()) {
+        while work.steps.load(Ordering::Relaxed) == before
+            && !stop.is_stopped()
+            && !lanes.iter().any(|lane| lane.is_finished())
+        {
             work.sleep(0.01);
         }
         let (steps, seconds) = (work.steps.load(Ordering::Relaxed) - before, started.elapsed().as_secs_f64());
