@@ -5,9 +5,10 @@ use crate::error::{IntoJs, json};
 use crate::events::observer;
 use crate::tasks::promise;
 use crate::training::NativeTraining;
-use napi::bindgen_prelude::{Env, Float32Array, Function, Int32Array, Object, Unknown};
+use napi::bindgen_prelude::{Env, Float32Array, Function, Int32Array, Object, ToNapiValue, Unknown};
 use napi_derive::napi;
 use noprop::config::{FitOptions, ModelConfig, from_json};
+use noprop::data::Dataset;
 use noprop::inference::{evaluate, predict};
 use noprop::ops::StopFlag;
 use noprop::train::Plan;
@@ -134,6 +135,17 @@ impl NativeModel {
         promise(env, StopFlag::new(), move || model.weights_sha256())
     }
 
+    /// Runs one of the core's two inference functions on a thread of its own.
+    fn infer<'env, T: ToNapiValue + Send + 'static>(
+        &self,
+        env: &'env Env,
+        (data, options, stop): (&NativeDataset, String, &StopSignal),
+        work: impl FnOnce(&Model, &Dataset, SampleOptions, &StopFlag) -> noprop::Result<T> + Send + 'static,
+    ) -> napi::Result<Object<'env>> {
+        let (model, data, flag) = (self.model(), data.inner.clone(), stop.flag());
+        promise(env, stop.flag(), move || work(&model, &data, from_json(&options)?, &flag))
+    }
+
     /// Compares the model's classes with the data's labels; options and result are JSON.
     #[napi(ts_return_type = "Promise<string>")]
     pub fn evaluate<'env>(
@@ -143,10 +155,8 @@ impl NativeModel {
         options: String,
         stop: &StopSignal,
     ) -> napi::Result<Object<'env>> {
-        let (model, data, flag) = (self.model(), data.inner.clone(), stop.flag());
-        promise(env, stop.flag(), move || {
-            let options = from_json::<SampleOptions>(&options)?;
-            json(&evaluate(&model, &data, options, &flag)?)
+        self.infer(env, (data, options, stop), |model, data, options, flag| {
+            json(&evaluate(model, data, options, flag)?)
         })
     }
 
@@ -159,10 +169,8 @@ impl NativeModel {
         options: String,
         stop: &StopSignal,
     ) -> napi::Result<Object<'env>> {
-        let (model, data, flag) = (self.model(), data.inner.clone(), stop.flag());
-        promise(env, stop.flag(), move || {
-            let options = from_json::<SampleOptions>(&options)?;
-            let prediction = predict(&model, &data, options, &flag)?;
+        self.infer(env, (data, options, stop), |model, data, options, flag| {
+            let prediction = predict(model, data, options, flag)?;
             Ok(NativePrediction {
                 labels: Int32Array::new(prediction.labels),
                 probabilities: Float32Array::new(prediction.probabilities),
