@@ -11,6 +11,8 @@ use noprop::{Model, NetConfig};
 use std::sync::Arc;
 
 const BATCH: usize = 128;
+/// Batches of an epoch, so that what is done once an epoch counts as little as in real training.
+const BATCHES: usize = 64;
 
 fn step(criterion: &mut Criterion) {
     let mlp = NetConfig::Mlp { hidden: vec![512; 3], dropout: 0.0 };
@@ -22,8 +24,8 @@ fn step(criterion: &mut Criterion) {
         let input = InputShape::new(&shape).expect("a shape");
         let json = format!(r#"{{"input":{shape:?},"classes":[0,1,2,3,4,5,6,7,8,9]}}"#);
         let config = noprop::ModelConfig { net: net.clone(), ..from_json(&json).expect("a configuration") };
-        let pixels = (0..BATCH * input.len()).map(|index| (index * 7919 % 251) as u8).collect();
-        let labels = (0..BATCH as i32).map(|sample| sample % 10).collect();
+        let pixels = (0..BATCHES * BATCH * input.len()).map(|index| (index * 7919 % 251) as u8).collect();
+        let labels = (0..(BATCHES * BATCH) as i32).map(|sample| sample % 10).collect();
         let data = Dataset::from_arrays(Pixels::U8(pixels), input, Some(labels)).expect("a data set");
         let options = FitOptions { epochs: 1_000_000, threads: Some(1), ..FitOptions::default() };
         let model = Model::new(config).expect("a model");

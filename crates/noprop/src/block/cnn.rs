@@ -13,10 +13,8 @@ use crate::error::{Code, Error, Result};
 use crate::nn::batch_norm::Saved;
 use crate::nn::{BatchNorm, Conv3x3, Layout, LayoutBuilder, Linear, Step};
 use crate::ops::add::Add;
-use crate::ops::conv3x3::Dims;
+use crate::ops::conv3x3::{Backward, Dims};
 use crate::ops::dropout::{self, Dropout};
-use crate::ops::max_pool2::MaxPool2;
-use crate::ops::relu::Relu;
 use crate::ops::softmax::Softmax;
 use candle_core::Tensor;
 
@@ -48,12 +46,17 @@ impl Sizes {
                 .received(input.to_string())
                 .hint("use net mlp, or enlarge the images"));
         }
-        let conv = |height, width, cin, cout| Dims { height, width, cin, cout };
-        let conv1 = conv(height, width, channels, widths[0]);
-        let conv2 = conv(conv1.out_height() / 2, conv1.out_width() / 2, widths[0], widths[1]);
-        let conv3 = conv(conv2.out_height(), conv2.out_width(), widths[1], widths[2]);
-        let features = (conv3.out_height() / 2) * (conv3.out_width() / 2) * widths[2];
-        Ok(Self { conv1, conv2, conv3, features, hidden, classes })
+        let conv1 = Dims { height, width, cin: channels, cout: widths[0], pool: true };
+        let behind = |d: Dims, cout: usize, pool: bool| Dims {
+            height: d.out_height(),
+            width: d.out_width(),
+            cin: d.cout,
+            cout,
+            pool,
+        };
+        let conv2 = behind(conv1, widths[1], false);
+        let conv3 = behind(conv2, widths[2], true);
+        Ok(Self { conv1, conv2, conv3, features: conv3.output(), hidden, classes })
     }
 
     fn linear_multiply_adds(&self) -> usize {
@@ -149,17 +152,14 @@ pub struct Cnn {
     label_bn3: Normalised,
     fuse_bn1: Normalised,
     fuse_bn2: Normalised,
-    /// Outputs of the convolutions; the pooled ones become their own gradients.
-    a1: Tensor,
-    a2: Tensor,
-    a3: Tensor,
-    /// Pooled and dropped.
-    p1: Tensor,
-    p3: Tensor,
+    /// Outputs of the image pathway's stages, and their gradients.
+    y1: Tensor,
+    y2: Tensor,
+    y3: Tensor,
+    dy1: Tensor,
+    dy2: Tensor,
+    dy3: Tensor,
     estimate: Tensor,
-    dp1: Tensor,
-    da2: Tensor,
-    dp3: Tensor,
     /// Gradients of the fused vectors `[hidden]`, of the fuse path's two hidden outputs, and of the skip path.
     d_image: Tensor,
     d_label: Tensor,
@@ -174,7 +174,6 @@ impl Cnn {
         let l = &layout(&s);
         let h = s.hidden;
         let bn = |name: &str, width: usize, relu: bool| Normalised::new(l, name, width, relu, buffers);
-        let p1 = s.conv2.input();
         Ok(Self {
             sizes: s,
             dropout,
@@ -194,15 +193,13 @@ impl Cnn {
             label_bn3: bn("label_bn3", h, false)?,
             fuse_bn1: bn("fuse_bn1", h, true)?,
             fuse_bn2: bn("fuse_bn2", h / 2, true)?,
-            a1: buffers.samples(s.conv1.output())?,
-            a2: buffers.samples(s.conv2.output())?,
-            a3: buffers.samples(s.conv3.output())?,
-            p1: buffers.samples(p1)?,
-            p3: buffers.samples(s.features)?,
+            y1: buffers.samples(s.conv1.stored())?,
+            y2: buffers.samples(s.conv2.stored())?,
+            y3: buffers.samples(s.conv3.stored())?,
+            dy1: buffers.gradient(s.conv1.output())?,
+            dy2: buffers.gradient(s.conv2.output())?,
+            dy3: buffers.gradient(s.conv3.output())?,
             estimate: buffers.samples(s.classes)?,
-            dp1: buffers.gradient(p1)?,
-            da2: buffers.gradient(s.conv2.output())?,
-            dp3: buffers.gradient(s.features)?,
             d_image: buffers.gradient(h)?,
             d_label: buffers.gradient(h)?,
             d_fuse1: buffers.gradient(h)?,
@@ -211,39 +208,21 @@ impl Cnn {
         })
     }
 
-    fn pool(samples: usize, d: &Dims) -> MaxPool2 {
-        MaxPool2 { samples, height: d.out_height(), width: d.out_width(), channels: d.cout }
-    }
-
     fn softmax(&self, samples: usize) -> Softmax {
         Softmax { samples, classes: self.sizes.classes }
     }
 
-    fn dropout<'a>(&self, draw: Draw<'a>, stage: u16, len: usize) -> Dropout<'a> {
-        let Draw { seed, blocks, epoch, samples } = draw;
-        Dropout { rate: self.dropout, seed, stage, blocks, epoch, samples, len }
-    }
-
-    /// Undoes dropout and ReLU on a gradient, given the dropped output.
-    fn unmask(&self, samples: usize, dy: &Tensor, y: &Tensor, len: usize) -> Result<()> {
-        Relu { len: samples * len }.backward(dy, y, dropout::scale(self.dropout))
+    fn dropout<'a>(&self, mode: Mode<'a>, stage: u16, conv: &Conv3x3) -> Option<Dropout<'a>> {
+        let Mode::Training(Draw { seed, blocks, epoch, samples }) = mode else { return None };
+        Some(Dropout { rate: self.dropout, seed, stage, blocks, epoch, samples, len: conv.dims.output() })
     }
 
     fn forward_image(&self, step: Step<'_>, mode: Mode<'_>, x: &Tensor) -> Result<()> {
-        let (s, n) = (&self.sizes, step.samples);
-        let drop = |y: &Tensor, stage: u16, len: usize| match mode {
-            Mode::Training(draw) => self.dropout(draw, stage, len).forward(y),
-            Mode::Evaluation => Ok(()),
-        };
-        self.conv1.forward(step, &self.a1, x)?;
-        Self::pool(n, &s.conv1).forward(&self.p1, &self.a1)?;
-        drop(&self.p1, 0, s.conv2.input())?;
-        self.conv2.forward(step, &self.a2, &self.p1)?;
-        drop(&self.a2, 1, s.conv3.input())?;
-        self.conv3.forward(step, &self.a3, &self.a2)?;
-        Self::pool(n, &s.conv3).forward(&self.p3, &self.a3)?;
-        drop(&self.p3, 2, s.features)?;
-        self.image_fc.forward(step, &self.image_bn.x, [&self.p3])?;
+        let (conv1, conv2, conv3) = (&self.conv1, &self.conv2, &self.conv3);
+        conv1.forward(step, &self.y1, x, self.dropout(mode, 0, conv1))?;
+        conv2.forward(step, &self.y2, &self.y1, self.dropout(mode, 1, conv2))?;
+        conv3.forward(step, &self.y3, &self.y2, self.dropout(mode, 2, conv3))?;
+        self.image_fc.forward(step, &self.image_bn.x, [&self.y3])?;
         self.image_bn.forward(step, mode)
     }
 
@@ -288,17 +267,12 @@ impl Cnn {
     }
 
     fn backward_image(&self, step: Step<'_>, x: &Tensor) -> Result<()> {
-        let (s, n) = (&self.sizes, step.samples);
+        let scale = dropout::scale(self.dropout);
         self.image_bn.backward(step, &self.d_image)?;
-        self.image_fc.backward(step, [Some(&self.dp3)], &self.image_bn.dx, [&self.p3])?;
-        self.unmask(n, &self.dp3, &self.p3, s.features)?;
-        Self::pool(n, &s.conv3).backward(&self.a3, &self.dp3)?;
-        self.conv3.backward(step, Some(&self.da2), &self.a3, &self.a2)?;
-        self.unmask(n, &self.da2, &self.a2, s.conv3.input())?;
-        self.conv2.backward(step, Some(&self.dp1), &self.da2, &self.p1)?;
-        self.unmask(n, &self.dp1, &self.p1, s.conv2.input())?;
-        Self::pool(n, &s.conv1).backward(&self.a1, &self.dp1)?;
-        self.conv1.backward(step, None, &self.a1, x)
+        self.image_fc.backward(step, [Some(&self.dy3)], &self.image_bn.dx, [&self.y3])?;
+        self.conv3.backward(step, Some(&self.dy2), Backward { dy: &self.dy3, y: &self.y3, scale }, &self.y2)?;
+        self.conv2.backward(step, Some(&self.dy1), Backward { dy: &self.dy2, y: &self.y2, scale }, &self.y1)?;
+        self.conv1.backward(step, None, Backward { dy: &self.dy1, y: &self.y1, scale }, x)
     }
 }
 

@@ -1,13 +1,14 @@
-//! 3×3 convolution with ReLU, as the paper's image pathway uses it.
+//! A stage of the image pathway: 3×3 convolution, ReLU, pooling or none, dropout.
 
 use super::parameters::Init;
 use super::{Layout, LayoutBuilder, Step};
 use crate::error::Result;
-use crate::ops::conv3x3::{self, Dims};
+use crate::ops::conv3x3::{self, Backward, Dims};
+use crate::ops::dropout::Dropout;
 use crate::ops::{Slot, StopFlag};
 use candle_core::Tensor;
 
-/// relu(conv3×3(x) + bias), see [`conv3x3`].
+/// dropout(pool(relu(conv3×3(x) + bias))), see [`conv3x3`].
 #[derive(Debug, Clone)]
 pub struct Conv3x3 {
     /// Sizes.
@@ -34,16 +35,16 @@ impl Conv3x3 {
         conv3x3::Conv3x3 { dims: self.dims, samples, weight: self.weight, bias: self.bias, stop }
     }
 
-    /// y = relu(conv(x)).
-    pub fn forward(&self, step: Step<'_>, y: &Tensor, x: &Tensor) -> Result<()> {
-        self.op(step.samples, step.stop).forward_relu(y, x, step.state)
+    /// y = dropout(pool(relu(conv(x)))).
+    pub fn forward(&self, step: Step<'_>, y: &Tensor, x: &Tensor, dropout: Option<Dropout<'_>>) -> Result<()> {
+        self.op(step.samples, step.stop).forward(y, x, step.state, dropout)
     }
 
-    /// Gradients of the parameters and, unless this is a first layer, of x. dy has been through the ReLU's mask.
-    pub fn backward(&self, step: Step<'_>, dx: Option<&Tensor>, dy: &Tensor, x: &Tensor) -> Result<()> {
+    /// Gradients of the parameters and, unless this is a first layer, of x.
+    pub fn backward(&self, step: Step<'_>, dx: Option<&Tensor>, backward: Backward<'_>, x: &Tensor) -> Result<()> {
         let op = self.op(step.samples, step.stop);
-        op.backward_weights(step.gradients, x, dy)?;
-        dx.map_or(Ok(()), |dx| op.backward_data(dx, dy, step.state))
+        op.backward_weights(step.gradients, x, backward)?;
+        dx.map_or(Ok(()), |dx| op.backward_data(dx, backward, step.state))
     }
 
     /// Multiply-adds of one sample forward; backward takes twice that, a first layer once.

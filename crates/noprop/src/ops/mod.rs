@@ -5,13 +5,16 @@
 //! the blocks that run together; a source whose K is 1 is shared by all of them. `f32` takes the fast path, `f64` the
 //! reference, so a whole block can be checked by finite differences in double precision.
 
+// Loops over indices are what the compiler unrolls into registers; see `tile`.
+#![allow(clippy::needless_range_loop)]
+
 pub mod adamw;
 pub mod add;
 pub mod batch_norm;
 pub mod conv3x3;
 pub mod dropout;
 pub mod linear;
-pub mod max_pool2;
+pub mod multiply;
 pub mod relu;
 pub mod simd;
 pub mod softmax;
@@ -20,6 +23,7 @@ pub mod squared_error;
 mod scratch;
 #[cfg(test)]
 pub(crate) mod testing;
+mod tile;
 
 use crate::error::{Code, Error, Result};
 use candle_core::{CpuStorage, InplaceOp1, Layout, Storage, Tensor};

@@ -9,19 +9,24 @@ thread_local! {
     static FREE: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
 }
 
+/// Values of a cache line: buffers begin on one, so that no vector of a panel lies across two.
+const LINE: usize = 16;
+
 /// A borrowed buffer; it goes back to its thread when dropped.
 pub(super) struct Scratch {
     buffer: Vec<f32>,
+    start: usize,
     len: usize,
 }
 
 /// A buffer of `len` values of unspecified content.
 pub(super) fn take(len: usize) -> Scratch {
     let mut buffer = FREE.with_borrow_mut(Vec::pop).unwrap_or_default();
-    if buffer.len() < len {
-        buffer.resize(len, 0.0);
+    if buffer.len() < len + LINE {
+        buffer.resize(len + LINE, 0.0);
     }
-    Scratch { buffer, len }
+    let start = buffer.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
+    Scratch { buffer, start, len }
 }
 
 impl Drop for Scratch {
@@ -35,12 +40,12 @@ impl Drop for Scratch {
 impl Deref for Scratch {
     type Target = [f32];
     fn deref(&self) -> &[f32] {
-        &self.buffer[..self.len]
+        &self.buffer[self.start..self.start + self.len]
     }
 }
 
 impl DerefMut for Scratch {
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut self.buffer[..self.len]
+        &mut self.buffer[self.start..self.start + self.len]
     }
 }

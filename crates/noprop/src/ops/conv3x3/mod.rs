@@ -1,21 +1,33 @@
-//! 3×3 convolution without padding (the paper's blocks), stride 1, NHWC activations, weights `[3, 3, cin, cout]`.
+//! One stage of an image pathway: 3×3 convolution without padding (the paper's blocks), ReLU, 2×2 maximum pooling or none,
+//! dropout. Stride 1, NHWC activations, weights `[3, 3, cin, cout]`.
 //!
 //! | | shape of one block |
 //! |---|---|
 //! | x | `[samples, height, width, cin]` |
-//! | y | `[samples, height − 2, width − 2, cout]` |
+//! | y | `[values \| winners]`: both `[samples, rows, columns, cout]`, winners only with pooling |
 //! | weight, bias | `[3, 3, cin, cout]`, `[cout]`, inside a flat buffer |
+//!
+//! Pooling leaves out a last odd row and column; their convolution is never computed. A winner says which value of its window
+//! (0 to 3, row by row, the first of equals) the maximum was. The gradient reads ReLU and dropout off y: where y is 0, none
+//! passes. So the convolution's own output is never stored.
+//!
+//! Two fast paths: [`direct`] for any width, [`winograd`] with 2.25 times fewer multiplications where all channels fill
+//! whole panels of vectors.
 
-mod cpu;
+mod direct;
+mod pool;
 mod reference;
 #[cfg(test)]
 mod tests;
+mod winograd;
 
+use super::dropout::Dropout;
 use super::{BlockOp, Real, Slot, StopFlag, apply, check};
 use crate::error::Result;
 use candle_core::Tensor;
+use pool::Gradient;
 
-/// The size of one sample's input and the widths.
+/// The size of one sample's input, the widths, and whether pooling follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dims {
     /// Rows of the input.
@@ -26,32 +38,56 @@ pub struct Dims {
     pub cin: usize,
     /// Channels of the output.
     pub cout: usize,
+    /// Whether 2×2 maximum pooling follows.
+    pub pool: bool,
 }
 
 impl Dims {
+    /// Rows of the convolution that are used.
+    pub fn conv_height(&self) -> usize {
+        self.used(self.height)
+    }
+    /// Columns of the convolution that are used.
+    pub fn conv_width(&self) -> usize {
+        self.used(self.width)
+    }
+    fn used(&self, side: usize) -> usize {
+        if self.pool { (side - 2) / 2 * 2 } else { side - 2 }
+    }
     /// Rows of the output.
     pub fn out_height(&self) -> usize {
-        self.height - 2
+        self.conv_height() / self.stride()
     }
     /// Columns of the output.
     pub fn out_width(&self) -> usize {
-        self.width - 2
+        self.conv_width() / self.stride()
+    }
+    fn stride(&self) -> usize {
+        if self.pool { 2 } else { 1 }
     }
     /// Values of one sample's input.
     pub fn input(&self) -> usize {
         self.height * self.width * self.cin
     }
+    /// Used values of one sample's convolution.
+    pub fn convolved(&self) -> usize {
+        self.conv_height() * self.conv_width() * self.cout
+    }
     /// Values of one sample's output.
     pub fn output(&self) -> usize {
         self.out_height() * self.out_width() * self.cout
+    }
+    /// What y holds of one sample: its output and, with pooling, as many winners.
+    pub fn stored(&self) -> usize {
+        self.output() * if self.pool { 2 } else { 1 }
     }
     /// Number of weights.
     pub fn weights(&self) -> usize {
         9 * self.cin * self.cout
     }
-    /// Multiply-adds of one sample, one direction.
+    /// Multiply-adds of one sample, one direction, by the definition: used outputs × 9 · `cin`.
     pub fn multiply_adds(&self) -> usize {
-        self.out_height() * self.out_width() * self.weights()
+        self.conv_height() * self.conv_width() * self.weights()
     }
 }
 
@@ -70,89 +106,137 @@ pub struct Conv3x3<'a> {
     pub stop: &'a StopFlag,
 }
 
+/// What the gradients are computed from: dy of y, y as the forward pass left it, and 1 / (1 − p) of its dropout.
+#[derive(Debug, Clone, Copy)]
+pub struct Backward<'a> {
+    /// `[K, samples · output]`.
+    pub dy: &'a Tensor,
+    /// `[K, samples · stored]`.
+    pub y: &'a Tensor,
+    /// Factor of the values that dropout kept.
+    pub scale: f64,
+}
+
 impl Conv3x3<'_> {
-    fn check(&self, x: usize, y: usize) -> Result<()> {
+    fn check(&self, x: usize, y: usize, dy: usize) -> Result<()> {
         let d = &self.dims;
-        check(d.height >= 3 && d.width >= 3, "conv3x3 needs at least 3x3 inputs")?;
-        check(x >= self.samples * d.input() && y >= self.samples * d.output(), "conv3x3 activations")?;
+        check(d.height >= 3 && d.width >= 3 && d.output() > 0, "conv3x3 needs inputs that leave an output")?;
+        check(x >= self.samples * d.input() && dy >= self.samples * d.output(), "conv3x3 activations")?;
+        check(y >= self.samples * d.stored() && (!d.pool || y.is_multiple_of(2)), "conv3x3 output")?;
         check(self.weight.len == d.weights() && self.bias.len == d.cout, "conv3x3 parameters")
     }
 
-    /// y = relu(x * weight + bias).
-    pub fn forward_relu(&self, y: &Tensor, x: &Tensor, state: &Tensor) -> Result<()> {
-        apply(&Forward(self), y, [x, state])
+    /// y = dropout(pool(relu(x * weight + bias))).
+    pub fn forward(&self, y: &Tensor, x: &Tensor, state: &Tensor, dropout: Option<Dropout<'_>>) -> Result<()> {
+        apply(&Forward(self, dropout), y, [x, state])
     }
 
-    /// dx = dy * weightᵀ.
-    pub fn backward_data(&self, dx: &Tensor, dy: &Tensor, state: &Tensor) -> Result<()> {
-        apply(&BackwardData(self), dx, [dy, state])
+    /// dx from dy.
+    pub fn backward_data(&self, dx: &Tensor, backward: Backward<'_>, state: &Tensor) -> Result<()> {
+        apply(&BackwardData(self, backward.scale), dx, [backward.dy, backward.y, state])
     }
 
     /// Writes the weight's and the bias's gradients into their slots of `gradients`.
-    pub fn backward_weights(&self, gradients: &Tensor, x: &Tensor, dy: &Tensor) -> Result<()> {
-        apply(&BackwardWeights(self), gradients, [x, dy])
+    pub fn backward_weights(&self, gradients: &Tensor, x: &Tensor, backward: Backward<'_>) -> Result<()> {
+        apply(&BackwardWeights(self, backward.scale), gradients, [x, backward.dy, backward.y])
+    }
+
+    /// Values and winners of y; winners are empty without pooling.
+    fn parts<'y, T>(&self, y: &'y [T]) -> (&'y [T], &'y [T]) {
+        let (values, winners) = if self.dims.pool { y.split_at(y.len() / 2) } else { (y, &y[..0]) };
+        let used = self.samples * self.dims.output();
+        (&values[..used], &winners[..used.min(winners.len())])
+    }
+
+    fn gradient<'g, T: Real>(&self, dy: &'g [T], y: &'g [T], scale: f64) -> Gradient<'g, T> {
+        let (y, winners) = self.parts(y);
+        Gradient { dims: self.dims, dy: &dy[..y.len()], y, winners, scale: T::of(scale) }
     }
 }
 
-struct Forward<'a>(&'a Conv3x3<'a>);
+struct Forward<'a>(&'a Conv3x3<'a>, Option<Dropout<'a>>);
 
 impl BlockOp<2> for Forward<'_> {
     const NAME: &'static str = "conv3x3-forward";
-    fn block<T: Real>(&self, _: usize, y: &mut [T], [x, state]: [&[T]; 2]) -> Result<()> {
-        let op = self.0;
-        op.check(x.len(), y.len())?;
+    fn block<T: Real>(&self, k: usize, y: &mut [T], [x, state]: [&[T]; 2]) -> Result<()> {
+        let Self(op, dropout) = self;
+        op.check(x.len(), y.len(), y.len())?;
+        let dropout = dropout.as_ref().map(|dropout| dropout.of_block(k)).transpose()?;
+        let x = &x[..op.samples * op.dims.input()];
         let (weight, bias) = (op.weight.of(state), op.bias.of(state));
-        match (T::f32s_mut(y), T::f32s(x), T::f32s(weight), T::f32s(bias)) {
-            (Some(y), Some(x), Some(weight), Some(bias)) => {
-                cpu::forward_relu(&op.dims, op.samples, op.stop, y, x, weight, bias)
+        let half = if op.dims.pool { y.len() / 2 } else { y.len() };
+        let (y, winners) = y.split_at_mut(half);
+        match (T::f32s_mut(y), T::f32s_mut(winners), T::f32s(x), T::f32s(weight), T::f32s(bias)) {
+            (Some(y), Some(winners), Some(x), Some(weight), Some(bias)) => {
+                let run = Run { op, dropout, y, winners, x, weight, bias };
+                if winograd::suits(&op.dims) { winograd::forward(run) } else { direct::forward(run) }
             }
             _ => {
-                reference::forward_relu(&op.dims, op.samples, y, x, weight, bias);
+                reference::forward(&op.dims, y, winners, x, weight, bias);
+                if let Some(dropout) = dropout {
+                    for (sample, y) in y.chunks_exact_mut(op.dims.output()).take(op.samples).enumerate() {
+                        dropout.apply(sample, y);
+                    }
+                }
                 Ok(())
             }
         }
     }
 }
 
-struct BackwardData<'a>(&'a Conv3x3<'a>);
+/// A forward pass of the fast paths.
+struct Run<'a> {
+    op: &'a Conv3x3<'a>,
+    dropout: Option<super::dropout::OfBlock<'a>>,
+    y: &'a mut [f32],
+    winners: &'a mut [f32],
+    x: &'a [f32],
+    weight: &'a [f32],
+    bias: &'a [f32],
+}
 
-impl BlockOp<2> for BackwardData<'_> {
+struct BackwardData<'a>(&'a Conv3x3<'a>, f64);
+
+impl BlockOp<3> for BackwardData<'_> {
     const NAME: &'static str = "conv3x3-backward-data";
-    fn block<T: Real>(&self, _: usize, dx: &mut [T], [dy, state]: [&[T]; 2]) -> Result<()> {
-        let op = self.0;
-        op.check(dx.len(), dy.len())?;
-        let weight = op.weight.of(state);
-        match (T::f32s_mut(dx), T::f32s(dy), T::f32s(weight)) {
-            (Some(dx), Some(dy), Some(weight)) => cpu::backward_data(&op.dims, op.samples, op.stop, dx, dy, weight),
+    fn block<T: Real>(&self, _: usize, dx: &mut [T], [dy, y, state]: [&[T]; 3]) -> Result<()> {
+        let Self(op, scale) = self;
+        op.check(dx.len(), y.len(), dy.len())?;
+        let dx = &mut dx[..op.samples * op.dims.input()];
+        let (gradient, weight) = (op.gradient(dy, y, *scale), op.weight.of(state));
+        match (T::f32s_mut(dx), gradient.f32s(), T::f32s(weight)) {
+            (Some(dx), Some(gradient), Some(weight)) if winograd::suits(&op.dims) => {
+                winograd::backward_data(op, dx, gradient, weight)
+            }
+            (Some(dx), Some(gradient), Some(weight)) => direct::backward_data(op, dx, gradient, weight),
             _ => {
-                reference::backward_data(&op.dims, op.samples, dx, dy, weight);
+                reference::backward_data(&op.dims, dx, &gradient.of_batch(), weight);
                 Ok(())
             }
         }
     }
 }
 
-struct BackwardWeights<'a>(&'a Conv3x3<'a>);
+struct BackwardWeights<'a>(&'a Conv3x3<'a>, f64);
 
-impl BlockOp<2> for BackwardWeights<'_> {
+impl BlockOp<3> for BackwardWeights<'_> {
     const NAME: &'static str = "conv3x3-backward-weights";
-    fn block<T: Real>(&self, _: usize, gradients: &mut [T], [x, dy]: [&[T]; 2]) -> Result<()> {
-        let op = self.0;
-        op.check(x.len(), dy.len())?;
-        match (T::f32s(x), T::f32s(dy)) {
-            (Some(x), Some(dy)) => {
-                if let Some(dw) = T::f32s_mut(op.weight.of_mut(gradients)) {
-                    cpu::backward_weights(&op.dims, op.samples, op.stop, dw, x, dy)?;
-                }
-                if let Some(db) = T::f32s_mut(op.bias.of_mut(gradients)) {
-                    cpu::backward_bias(&op.dims, op.samples, db, dy);
-                }
-            }
+    fn block<T: Real>(&self, _: usize, gradients: &mut [T], [x, dy, y]: [&[T]; 3]) -> Result<()> {
+        let Self(op, scale) = self;
+        op.check(x.len(), y.len(), dy.len())?;
+        let (x, gradient) = (&x[..op.samples * op.dims.input()], op.gradient(dy, y, *scale));
+        pool::sum(&gradient, op.bias.of_mut(gradients));
+        let dw = op.weight.of_mut(gradients);
+        match (T::f32s(x), gradient.f32s()) {
+            (Some(x), Some(gradient)) => match T::f32s_mut(dw) {
+                Some(dw) if winograd::suits(&op.dims) => winograd::backward_weights(op, dw, x, gradient),
+                Some(dw) => direct::backward_weights(op, dw, x, gradient),
+                None => Ok(()),
+            },
             _ => {
-                reference::backward_weights(&op.dims, op.samples, op.weight.of_mut(gradients), x, dy);
-                reference::backward_bias(&op.dims, op.samples, op.bias.of_mut(gradients), dy);
+                reference::backward_weights(&op.dims, dw, x, &gradient.of_batch());
+                Ok(())
             }
         }
-        Ok(())
     }
 }

@@ -1,37 +1,43 @@
-//! The definition, in plain loops.
+//! The definition, in plain loops. `da` is the gradient of the convolution's used output (see [`super::pool`]).
 
 use super::Dims;
+use super::pool::pool_rows;
 use crate::ops::Real;
 
-/// y[b, r, c, o] = relu(bias[o] + Σ_{i, j, k} x[b, r + i, c + j, k] · w[i, j, k, o])
-pub fn forward_relu<T: Real>(d: &Dims, samples: usize, y: &mut [T], x: &[T], weight: &[T], bias: &[T]) {
+/// a[b, r, c, o] = relu(bias[o] + Σ_{i, j, k} x[b, r + i, c + j, k] · w[i, j, k, o]); y = pool(a) or a.
+pub fn forward<T: Real>(d: &Dims, y: &mut [T], winners: &mut [T], x: &[T], weight: &[T], bias: &[T]) {
+    let samples = x.len() / d.input();
+    let mut a = vec![T::zero(); samples * d.convolved()];
     for_each_output(d, samples, |at, b, r, c, o| {
         let mut sum = bias[o];
         for_each_tap(d, |i, j, k| sum += x[x_at(d, b, r + i, c + j, k)] * weight[w_at(d, i, j, k, o)]);
-        y[at] = sum.max(T::zero());
+        a[at] = sum.max(T::zero());
+    });
+    if !d.pool {
+        y[..a.len()].copy_from_slice(&a);
+        return;
+    }
+    let row = d.out_width() * d.cout;
+    let out = y.chunks_exact_mut(row).zip(winners.chunks_exact_mut(row));
+    for (rows, (y, winners)) in a.chunks_exact(4 * row).zip(out) {
+        pool_rows(d, y, winners, rows);
+    }
+}
+
+/// dx[b, r + i, c + j, k] += da[b, r, c, o] · w[i, j, k, o]
+pub fn backward_data<T: Real>(d: &Dims, dx: &mut [T], da: &[T], weight: &[T]) {
+    dx.fill(T::zero());
+    for_each_output(d, dx.len() / d.input(), |at, b, r, c, o| {
+        for_each_tap(d, |i, j, k| dx[x_at(d, b, r + i, c + j, k)] += da[at] * weight[w_at(d, i, j, k, o)]);
     });
 }
 
-/// dx[b, r + i, c + j, k] += dy[b, r, c, o] · w[i, j, k, o]
-pub fn backward_data<T: Real>(d: &Dims, samples: usize, dx: &mut [T], dy: &[T], weight: &[T]) {
-    dx[..samples * d.input()].fill(T::zero());
-    for_each_output(d, samples, |at, b, r, c, o| {
-        for_each_tap(d, |i, j, k| dx[x_at(d, b, r + i, c + j, k)] += dy[at] * weight[w_at(d, i, j, k, o)]);
-    });
-}
-
-/// dw[i, j, k, o] = Σ_{b, r, c} x[b, r + i, c + j, k] · dy[b, r, c, o]
-pub fn backward_weights<T: Real>(d: &Dims, samples: usize, dw: &mut [T], x: &[T], dy: &[T]) {
+/// dw[i, j, k, o] = Σ_{b, r, c} x[b, r + i, c + j, k] · da[b, r, c, o]
+pub fn backward_weights<T: Real>(d: &Dims, dw: &mut [T], x: &[T], da: &[T]) {
     dw.fill(T::zero());
-    for_each_output(d, samples, |at, b, r, c, o| {
-        for_each_tap(d, |i, j, k| dw[w_at(d, i, j, k, o)] += x[x_at(d, b, r + i, c + j, k)] * dy[at]);
+    for_each_output(d, x.len() / d.input(), |at, b, r, c, o| {
+        for_each_tap(d, |i, j, k| dw[w_at(d, i, j, k, o)] += x[x_at(d, b, r + i, c + j, k)] * da[at]);
     });
-}
-
-/// db[o] = Σ_{b, r, c} dy[b, r, c, o]
-pub fn backward_bias<T: Real>(d: &Dims, samples: usize, db: &mut [T], dy: &[T]) {
-    db.fill(T::zero());
-    for_each_output(d, samples, |at, _, _, _, o| db[o] += dy[at]);
 }
 
 fn x_at(d: &Dims, b: usize, row: usize, column: usize, k: usize) -> usize {
@@ -55,8 +61,8 @@ fn for_each_tap(d: &Dims, mut visit: impl FnMut(usize, usize, usize)) {
 fn for_each_output(d: &Dims, samples: usize, mut visit: impl FnMut(usize, usize, usize, usize, usize)) {
     let mut at = 0;
     for b in 0..samples {
-        for r in 0..d.out_height() {
-            for c in 0..d.out_width() {
+        for r in 0..d.conv_height() {
+            for c in 0..d.conv_width() {
                 for o in 0..d.cout {
                     visit(at, b, r, c, o);
                     at += 1;

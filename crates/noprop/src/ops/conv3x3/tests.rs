@@ -1,71 +1,93 @@
-use super::{Conv3x3, Dims};
+use super::{Backward, Conv3x3, Dims};
 use crate::error::{Code, Result};
+use crate::ops::dropout::{self, Dropout};
 use crate::ops::testing::{assert_close, assert_gradient, inner, normal, poisoned, slot, tensor, values};
 use crate::ops::{Real, StopFlag, simd};
 use candle_core::WithDType;
 
-/// Relative to the greatest value; sums have up to 9 · 40 or 3 · 17 · 20 terms of order 1.
+/// Relative to the greatest value; sums have up to 9 · 64 or 2 · 11 · 11 terms of order 1, and the transforms add a few.
 const TOLERANCE: f64 = 2e-5;
 
-/// The four results of one batch: y, dx, dw, db.
-fn run<T: Real + WithDType>(
+/// Everything that goes into one batch.
+struct Case {
     dims: Dims,
     samples: usize,
-    x: &[f64],
-    w: &[f64],
-    b: &[f64],
-    dy: &[f64],
-) -> Result<[Vec<f64>; 4]> {
-    let (nw, nb) = (dims.weights(), dims.cout);
-    // The parameters lie behind 3 other values, to catch a forgotten offset.
-    let state = tensor::<T>(&[&[9.0, 9.0, 9.0], b, w].concat());
-    let stop = StopFlag::new();
-    let op = Conv3x3 { dims, samples, weight: slot(3 + nb, nw), bias: slot(3, nb), stop: &stop };
-    let (y, dx) = (poisoned::<T>(samples * dims.output()), poisoned::<T>(samples * dims.input()));
-    let gradients = poisoned::<T>(3 + nb + nw);
-    let (x, dy) = (tensor::<T>(x), tensor::<T>(dy));
-    op.forward_relu(&y, &x, &state)?;
-    op.backward_data(&dx, &dy, &state)?;
-    op.backward_weights(&gradients, &x, &dy)?;
-    let gradients = values(&gradients);
-    Ok([values(&y), values(&dx), gradients[3 + nb..].to_vec(), gradients[3..3 + nb].to_vec()])
+    x: Vec<f64>,
+    w: Vec<f64>,
+    b: Vec<f64>,
+    dy: Vec<f64>,
+    rate: f64,
 }
 
-fn inputs(d: &Dims, samples: usize) -> [Vec<f64>; 4] {
-    [
-        normal(1, samples * d.input()),
-        normal(2, d.weights()).iter().map(|w| w * 0.2).collect(),
-        normal(3, d.cout),
-        normal(4, samples * d.output()),
-    ]
+/// Everything that comes out: y (values only), dx, dw, db.
+type Outcome = [Vec<f64>; 4];
+
+impl Case {
+    fn new((height, width, cin, cout, pool): (usize, usize, usize, usize, bool), samples: usize, rate: f64) -> Self {
+        let dims = Dims { height, width, cin, cout, pool };
+        let w = normal(2, dims.weights()).iter().map(|w| w * 0.2).collect();
+        let (x, dy) = (normal(1, samples * dims.input()), normal(4, samples * dims.output()));
+        Self { dims, samples, x, w, b: normal(3, cout), dy, rate }
+    }
+
+    fn run<T: Real + WithDType>(&self) -> Result<Outcome> {
+        let Self { dims, samples, x, w, b, dy, rate } = self;
+        let (nw, nb) = (dims.weights(), dims.cout);
+        // The parameters lie behind 3 other values, to catch a forgotten offset.
+        let state = tensor::<T>(&[&[9.0, 9.0, 9.0], &b[..], w].concat());
+        let stop = StopFlag::new();
+        let op = Conv3x3 { dims: *dims, samples: *samples, weight: slot(3 + nb, nw), bias: slot(3, nb), stop: &stop };
+        // Buffers for one sample more than there are.
+        let stored = (samples + 1) * dims.stored();
+        let (y, dx) = (poisoned::<T>(stored), poisoned::<T>(samples * dims.input()));
+        let gradients = poisoned::<T>(3 + nb + nw);
+        let (x, dy) = (tensor::<T>(x), tensor::<T>(dy));
+        let ids: Vec<u32> = (0..*samples as u32).collect();
+        let dropout =
+            Dropout { rate: *rate, seed: 5, stage: 0, blocks: &[2], epoch: 1, samples: &ids, len: dims.output() };
+        op.forward(&y, &x, &state, Some(dropout))?;
+        let backward = Backward { dy: &dy, y: &y, scale: dropout::scale(*rate) };
+        op.backward_data(&dx, backward, &state)?;
+        op.backward_weights(&gradients, &x, backward)?;
+        let gradients = values(&gradients);
+        let y = values(&y)[..samples * dims.output()].to_vec();
+        Ok([y, values(&dx), gradients[3 + nb..].to_vec(), gradients[3..3 + nb].to_vec()])
+    }
 }
 
 #[test]
-fn fast_path_equals_reference_on_odd_shapes() {
-    // (height, width, cin, cout, samples): one output pixel, widths that split and do not, channels that are no multiple
-    // of a vector, one sample, an odd number of samples.
+fn fast_paths_equal_the_reference_on_odd_shapes() {
+    // (height, width, cin, cout, pool), samples: one output pixel, widths that split and do not, channels that are no multiple
+    // of a vector (direct) and that fill panels of each instruction set (Winograd), one sample, an odd number of samples, odd
+    // sizes that pooling crops.
     let shapes = [
-        (3, 3, 1, 1, 1),
-        (3, 3, 5, 3, 2),
-        (4, 3, 1, 32, 3),
-        (3, 4, 2, 33, 1),
-        (5, 9, 3, 7, 3),
-        (6, 15, 4, 31, 2),
-        (5, 16, 1, 16, 5),
-        (4, 17, 40, 35, 3),
-        (3, 30, 2, 8, 1),
-        (28, 28, 1, 4, 3),
-        (13, 13, 32, 64, 1),
-        (11, 11, 17, 40, 2),
+        ((3, 3, 1, 1, false), 1),
+        ((3, 3, 5, 3, false), 2),
+        ((4, 3, 1, 32, false), 3),
+        ((4, 4, 1, 32, true), 3),
+        ((3, 4, 2, 33, false), 1),
+        ((5, 9, 3, 7, false), 3),
+        ((6, 15, 4, 31, true), 2),
+        ((5, 16, 1, 16, false), 5),
+        ((7, 17, 40, 35, true), 3),
+        ((4, 30, 2, 8, true), 1),
+        ((28, 28, 1, 4, true), 3),
+        ((11, 11, 17, 40, false), 2),
+        ((3, 3, 32, 32, false), 1),
+        ((4, 5, 32, 64, false), 3),
+        ((4, 4, 32, 32, true), 5),
+        ((5, 7, 16, 48, true), 2),
+        ((13, 13, 32, 64, false), 3),
+        ((11, 11, 64, 32, true), 5),
+        ((9, 6, 64, 96, false), 2),
     ];
-    for (height, width, cin, cout, samples) in shapes {
-        let dims = Dims { height, width, cin, cout };
-        let [x, w, b, dy] = inputs(&dims, samples);
-        let reference = run::<f64>(dims, samples, &x, &w, &b, &dy).unwrap();
+    for (shape, samples) in shapes {
+        let case = Case::new(shape, samples, 0.2);
+        let reference = case.run::<f64>().unwrap();
         simd::with_each(|set| {
-            let fast = run::<f32>(dims, samples, &x, &w, &b, &dy).unwrap();
+            let fast = case.run::<f32>().unwrap();
             for (name, (fast, reference)) in ["y", "dx", "dw", "db"].iter().zip(fast.iter().zip(&reference)) {
-                assert_close(&format!("{name} of {dims:?} x {samples}, {}", set.as_str()), fast, reference, TOLERANCE);
+                assert_close(&format!("{name} of {shape:?} x {samples}, {}", set.as_str()), fast, reference, TOLERANCE);
             }
         });
     }
@@ -73,40 +95,77 @@ fn fast_path_equals_reference_on_odd_shapes() {
 
 #[test]
 fn gradients_equal_finite_differences() {
-    let dims = Dims { height: 4, width: 5, cin: 2, cout: 3 };
-    let samples = 2;
-    let [x, w, b, direction] = inputs(&dims, samples);
-    let forward = |x: &[f64], w: &[f64], b: &[f64]| run::<f64>(dims, samples, x, w, b, &direction).unwrap()[0].clone();
-    // The ReLU's mask belongs to the layer behind this operation, so it is applied to dy here.
-    let y = forward(&x, &w, &b);
-    let dy: Vec<f64> = direction.iter().zip(&y).map(|(d, y)| if *y > 0.0 { *d } else { 0.0 }).collect();
-    let [_, dx, dw, db] = run::<f64>(dims, samples, &x, &w, &b, &dy).unwrap();
-    assert_gradient("dx", &x, &dx, |x| inner(&direction, &forward(x, &w, &b)));
-    assert_gradient("dw", &w, &dw, |w| inner(&direction, &forward(&x, w, &b)));
-    assert_gradient("db", &b, &db, |b| inner(&direction, &forward(&x, &w, b)));
-}
-
-#[test]
-fn a_sample_does_not_depend_on_its_batch() {
-    let dims = Dims { height: 7, width: 9, cin: 3, cout: 5 };
-    let [x, w, b, dy] = inputs(&dims, 4);
-    let [together, dx_together, _, _] = run::<f32>(dims, 4, &x, &w, &b, &dy).unwrap();
-    for s in 0..4 {
-        let (x, dy) = (&x[s * dims.input()..][..dims.input()], &dy[s * dims.output()..][..dims.output()]);
-        let [alone, dx_alone, _, _] = run::<f32>(dims, 1, x, &w, &b, dy).unwrap();
-        assert_eq!(alone, together[s * dims.output()..][..dims.output()]);
-        assert_eq!(dx_alone, dx_together[s * dims.input()..][..dims.input()]);
+    for pool in [false, true] {
+        let mut case = Case::new((5, 7, 2, 3, pool), 2, 0.3);
+        let [_, dx, dw, db] = case.run::<f64>().unwrap();
+        let (direction, x, w, b) = (case.dy.clone(), case.x.clone(), case.w.clone(), case.b.clone());
+        let mut loss = |x: &[f64], w: &[f64], b: &[f64]| {
+            (case.x, case.w, case.b) = (x.to_vec(), w.to_vec(), b.to_vec());
+            inner(&direction, &case.run::<f64>().unwrap()[0])
+        };
+        let loss = std::cell::RefCell::new(&mut loss);
+        assert_gradient("dx", &x, &dx, |x| loss.borrow_mut()(x, &w, &b));
+        assert_gradient("dw", &w, &dw, |w| loss.borrow_mut()(&x, w, &b));
+        assert_gradient("db", &b, &db, |b| loss.borrow_mut()(&x, &w, b));
     }
 }
 
 #[test]
-fn a_raised_flag_stops_the_kernel() {
-    let dims = Dims { height: 5, width: 5, cin: 1, cout: 1 };
-    let stop = StopFlag::new();
-    stop.stop();
-    let op = Conv3x3 { dims, samples: 1, weight: slot(0, 9), bias: slot(9, 1), stop: &stop };
-    let (state, x, y) = (tensor::<f32>(&[0.5; 10]), tensor::<f32>(&[1.0; 25]), tensor::<f32>(&[0.0; 9]));
-    assert_eq!(op.forward_relu(&y, &x, &state).unwrap_err().code, Code::Cancelled);
-    assert_eq!(op.backward_data(&x, &y, &state).unwrap_err().code, Code::Cancelled);
-    assert_eq!(op.backward_weights(&state, &x, &y).unwrap_err().code, Code::Cancelled);
+fn a_sample_does_not_depend_on_its_batch() {
+    for shape in [(7, 9, 3, 5, true), (7, 10, 32, 32, false), (8, 8, 32, 32, true)] {
+        let together = Case::new(shape, 5, 0.0);
+        let [y, dx, ..] = together.run::<f32>().unwrap();
+        let d = together.dims;
+        for s in 0..5 {
+            let mut alone = Case::new(shape, 1, 0.0);
+            alone.x = together.x[s * d.input()..][..d.input()].to_vec();
+            alone.dy = together.dy[s * d.output()..][..d.output()].to_vec();
+            let [y_alone, dx_alone, ..] = alone.run::<f32>().unwrap();
+            assert_eq!(y_alone, y[s * d.output()..][..d.output()]);
+            assert_eq!(dx_alone, dx[s * d.input()..][..d.input()]);
+        }
+    }
+}
+
+/// A stage of one channel that hands on its 4×4 input's middle: pooling sees `window`.
+fn middle(window: [f64; 4], dy: f64) -> Outcome {
+    let mut case = Case::new((4, 4, 1, 1, true), 1, 0.0);
+    case.w = (0..9).map(|tap| f64::from(u8::from(tap == 4))).collect();
+    (case.b, case.dy, case.x) = (vec![0.0], vec![dy], vec![0.0; 16]);
+    for (place, value) in [5, 6, 9, 10].iter().zip(window) {
+        case.x[*place] = value;
+    }
+    case.run::<f32>().unwrap()
+}
+
+#[test]
+fn the_gradient_of_a_window_arrives_whole_at_its_first_maximum() {
+    // candle's autograd hands on a quarter of it.
+    for (window, place) in [([1.0, 4.0, 2.0, 3.0], 6), ([4.0, 4.0, 2.0, 4.0], 5), ([0.0, 1.0, 2.0, 2.0], 9)] {
+        let [y, dx, ..] = middle(window, 8.0);
+        assert_eq!(y, [window.iter().fold(0.0, |most: f64, value| most.max(*value))]);
+        let expected: Vec<f64> = (0..16).map(|at| if at == place { 8.0 } else { 0.0 }).collect();
+        assert_eq!(dx, expected);
+    }
+    // Where the ReLU cut everything off, no gradient passes.
+    assert_eq!(middle([-1.0, -2.0, 0.0, -3.0], 8.0)[1], [0.0; 16]);
+}
+
+#[test]
+fn a_raised_flag_stops_the_kernels() {
+    for channels in [1, 32] {
+        let dims = Dims { height: 5, width: 5, cin: channels, cout: channels, pool: false };
+        let stop = StopFlag::new();
+        stop.stop();
+        let (weight, bias) = (slot(0, dims.weights()), slot(dims.weights(), channels));
+        let op = Conv3x3 { dims, samples: 1, weight, bias, stop: &stop };
+        let state = tensor::<f32>(&vec![0.5; dims.weights() + channels]);
+        let (x, y) = (tensor::<f32>(&vec![1.0; dims.input()]), poisoned::<f32>(dims.output()));
+        let gradients = poisoned::<f32>(dims.weights() + channels);
+        let dy = tensor::<f32>(&vec![1.0; dims.output()]);
+        let backward = Backward { dy: &dy, y: &y, scale: 1.0 };
+        assert_eq!(op.forward(&y, &x, &state, None).unwrap_err().code, Code::Cancelled);
+        assert_eq!(op.backward_data(&x, backward, &state).unwrap_err().code, Code::Cancelled);
+        assert_eq!(op.backward_weights(&gradients, &x, backward).unwrap_err().code, Code::Cancelled);
+    }
 }

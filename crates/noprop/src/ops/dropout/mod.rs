@@ -53,7 +53,7 @@ pub fn scale(rate: f64) -> f64 {
     65536.0 / (65536.0 - f64::from(threshold(rate)))
 }
 
-impl Dropout<'_> {
+impl<'a> Dropout<'a> {
     fn stream(&self, block: usize, sample: u32) -> Stream {
         Stream::dropout(self.seed, self.stage, block, self.epoch, sample as usize)
     }
@@ -62,20 +62,42 @@ impl Dropout<'_> {
     pub fn forward(&self, y: &Tensor) -> Result<()> {
         apply(self, y, [])
     }
+
+    /// The masks of the k-th of the blocks that run together, for kernels that drop what they have just computed.
+    pub(crate) fn of_block(&self, k: usize) -> Result<OfBlock<'a>> {
+        check(k < self.blocks.len(), "dropout blocks")?;
+        Ok(OfBlock { op: *self, block: self.blocks[k] })
+    }
+}
+
+/// See [`Dropout::of_block`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OfBlock<'a> {
+    op: Dropout<'a>,
+    block: usize,
+}
+
+impl OfBlock<'_> {
+    /// Drops values of one sample, the `index`-th of the batch, in place.
+    pub(crate) fn apply<T: Real>(&self, index: usize, y: &mut [T]) {
+        if threshold(self.op.rate) == 0 {
+            return;
+        }
+        let sample = self.op.samples[index];
+        match T::f32s_mut(y) {
+            Some(y) => cpu::apply(&self.op, self.block, sample, y),
+            None => reference::apply(&self.op, self.block, sample, y),
+        }
+    }
 }
 
 impl BlockOp<0> for Dropout<'_> {
     const NAME: &'static str = "dropout-forward";
     fn block<T: Real>(&self, k: usize, y: &mut [T], []: [&[T]; 0]) -> Result<()> {
         check(y.len() >= self.samples.len() * self.len, "dropout")?;
-        if threshold(self.rate) == 0 {
-            return Ok(());
-        }
-        check(k < self.blocks.len(), "dropout blocks")?;
-        let y = &mut y[..self.samples.len() * self.len];
-        match T::f32s_mut(y) {
-            Some(y) => cpu::forward(self, self.blocks[k], y),
-            None => reference::forward(self, self.blocks[k], y),
+        let block = self.of_block(k)?;
+        for (index, y) in y.chunks_exact_mut(self.len).take(self.samples.len()).enumerate() {
+            block.apply(index, y);
         }
         Ok(())
     }

@@ -1,0 +1,113 @@
+//! dx from dy.
+
+use crate::error::Result;
+use crate::ops::conv3x3::pool::Gradient;
+use crate::ops::conv3x3::{Conv3x3, Dims};
+use crate::ops::multiply::{Multiply, WithMultiply, dispatch};
+use crate::ops::scratch;
+use crate::ops::simd::split;
+use crate::ops::tile::{Left, accumulate, assert_rows, most_rows, pack, packed_len, panel, store_tile, tile, zeros};
+
+/// See [`Conv3x3::backward_data`]. Tile: `P` pixels of one input row × 2 vectors of `cin`; depth 3 · 3 · `cout`.
+/// Taps that would leave the convolution's output are left out, so borders cost nothing.
+pub fn backward_data(op: &Conv3x3<'_>, dx: &mut [f32], gradient: Gradient<'_, f32>, weight: &[f32]) -> Result<()> {
+    dispatch(BackwardData { op, dx, gradient, weight })
+}
+
+struct BackwardData<'a> {
+    op: &'a Conv3x3<'a>,
+    dx: &'a mut [f32],
+    gradient: Gradient<'a, f32>,
+    weight: &'a [f32],
+}
+
+impl WithMultiply for BackwardData<'_> {
+    type Output = Result<()>;
+    #[inline(always)]
+    fn with<M: Multiply>(self, m: M) -> Result<()> {
+        let Self { op, dx, gradient, weight } = self;
+        let (d, panel) = (&op.dims, panel::<M>());
+        let depth = 9 * d.cout;
+        let mut scratch = scratch::take(packed_len::<M>(depth, d.cin) + d.convolved());
+        let (packed, da) = scratch.split_at_mut(packed_len::<M>(depth, d.cin));
+        // Row (tap, o), column k.
+        pack(m, packed, (depth, d.cin), weight, |r| (r / d.cout * d.cin * d.cout + r % d.cout, d.cout));
+        for (sample, dx) in dx.chunks_exact_mut(d.input()).enumerate() {
+            op.stop.check()?;
+            gradient.of_sample(sample, da);
+            // Pooling may leave the last row and column unread.
+            let row = d.width * d.cin;
+            dx[(d.conv_height() + 2) * row..].fill(0.0);
+            for dx in dx.chunks_exact_mut(row) {
+                dx[(d.conv_width() + 2) * d.cin..].fill(0.0);
+            }
+            for (first, packed) in (0..d.cin).step_by(panel).zip(packed.chunks_exact(depth * panel)) {
+                for row in 0..d.conv_height() + 2 {
+                    backward_row(m, d, (row, first), dx, da, packed);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[inline(always)]
+fn backward_row<M: Multiply>(m: M, d: &Dims, (row, first): (usize, usize), dx: &mut [f32], da: &[f32], packed: &[f32]) {
+    let (most, width) = (most_rows::<M>(), d.conv_width() + 2);
+    let parts = width.div_ceil(most);
+    for part in 0..parts {
+        let (from, to) = (split(width, most, part), split(width, most, part + 1));
+        let dx = &mut dx[(row * d.width + from) * d.cin + first..];
+        let channels = (d.cin - first).min(panel::<M>());
+        let at = At { d, row, from, channels };
+        match (part == 0, part + 1 == parts) {
+            (true, true) => tile!(to - from, backward_tile, [M, true, true,], (m, at, dx, da, packed)),
+            (true, false) => tile!(to - from, backward_tile, [M, true, false,], (m, at, dx, da, packed)),
+            (false, true) => tile!(to - from, backward_tile, [M, false, true,], (m, at, dx, da, packed)),
+            (false, false) => tile!(to - from, backward_tile, [M, false, false,], (m, at, dx, da, packed)),
+        }
+    }
+}
+
+struct At<'a> {
+    d: &'a Dims,
+    row: usize,
+    from: usize,
+    channels: usize,
+}
+
+/// `LEFT` and `RIGHT` say whether the tile begins or ends the row; there tap j reaches only the pixels p ≥ j, or p < P − 2 + j.
+#[inline(always)]
+fn backward_tile<M: Multiply, const LEFT: bool, const RIGHT: bool, const P: usize>(
+    m: M,
+    at: At<'_>,
+    dx: &mut [f32],
+    da: &[f32],
+    packed: &[f32],
+) {
+    assert_rows::<M, P>();
+    let At { d, row, from, channels } = at;
+    let (panel, width) = (panel::<M>(), d.conv_width() + 2);
+    // A part of a split row has at least 4 pixels, a whole row at least 3, so the two outermost belong to this tile.
+    assert!(if LEFT { from == 0 } else { from >= 2 } && if RIGHT { from + P == width } else { from + P + 2 <= width });
+    assert!(da.len() == d.convolved() && packed.len() >= 9 * d.cout * panel && dx.len() >= (P - 1) * d.cin + channels);
+    let mut tile = zeros::<M, P>(m);
+    for i in 0..3 {
+        let Some(da_row) = row.checked_sub(i).filter(|da_row| *da_row < d.conv_height()) else { continue };
+        let da = da[da_row * d.conv_width() * d.cout..].as_ptr();
+        // Pixel p of the tile takes tap j from column from + p − j of da.
+        let column =
+            |j: usize| Left { start: da.wrapping_add(from * d.cout).wrapping_sub(j * d.cout), row: d.cout, step: 1 };
+        let tap = |j: usize| (packed[(i * 3 + j) * d.cout * panel..].as_ptr(), panel);
+        // SAFETY: the row bounds above and the ranges below keep every column inside 0..conv_width; depth is cout values
+        // of one pixel; each tap's panel has cout rows.
+        unsafe {
+            let end = |j: usize| if RIGHT { P - 2 + j } else { P };
+            tile = accumulate(m, tile, 0..end(0), column(0), tap(0), d.cout);
+            tile = accumulate(m, tile, LEFT as usize..end(1), column(1), tap(1), d.cout);
+            tile = accumulate(m, tile, 2 * LEFT as usize..end(2), column(2), tap(2), d.cout);
+        }
+    }
+    // SAFETY: asserted above.
+    unsafe { store_tile(m, tile, dx.as_mut_ptr(), (d.cin, channels, false)) }
+}

@@ -1,0 +1,344 @@
+//! The six transforms on vectors of channels, and V, M and U made by them.
+
+use super::FREQUENCIES;
+use super::geometry::Geometry;
+use crate::ops::conv3x3::pool::Gradient;
+use crate::ops::multiply::{Multiply, Vector};
+use crate::ops::tile::{load, panel, put};
+use pulp::Simd;
+
+/// A square of vectors, row by row.
+type Square<M, const N: usize> = [[Vector<M>; N]; N];
+
+/// Applies `line` to the rows of a square, then to the columns of the result. Plain loops over indices, which the compiler
+/// unrolls early, so that the vectors stay in registers.
+#[inline(always)]
+fn separable<V: Copy, const I: usize, const O: usize>(
+    zero: V,
+    square: [[V; I]; I],
+    line: impl Fn([V; I]) -> [V; O],
+) -> [[V; O]; O] {
+    let mut rows = [[zero; O]; I];
+    for i in 0..I {
+        rows[i] = line(square[i]);
+    }
+    let mut out = [[zero; O]; O];
+    for o in 0..O {
+        let mut column = [zero; I];
+        for i in 0..I {
+            column[i] = rows[i][o];
+        }
+        let column = line(column);
+        for i in 0..O {
+            out[i][o] = column[i];
+        }
+    }
+    out
+}
+
+/// Bᵀ d B.
+#[inline(always)]
+fn patch_to_frequencies<M: Multiply>(m: M, patch: Square<M, 4>) -> Square<M, 4> {
+    let s = m.simd();
+    separable(
+        s.splat_f32s(0.0),
+        patch,
+        #[inline(always)]
+        |[a, b, c, d]| [s.sub_f32s(a, c), s.add_f32s(b, c), s.sub_f32s(c, b), s.sub_f32s(b, d)],
+    )
+}
+
+/// B v Bᵀ.
+#[inline(always)]
+pub fn frequencies_to_patch<M: Multiply>(m: M, frequencies: Square<M, 4>) -> Square<M, 4> {
+    let s = m.simd();
+    separable(
+        s.splat_f32s(0.0),
+        frequencies,
+        #[inline(always)]
+        |[a, b, c, d]| {
+            let second = s.add_f32s(s.sub_f32s(b, c), d);
+            [a, second, s.sub_f32s(s.add_f32s(b, c), a), s.neg_f32s(d)]
+        },
+    )
+}
+
+/// Aᵀ m A.
+#[inline(always)]
+pub fn frequencies_to_outputs<M: Multiply>(m: M, frequencies: Square<M, 4>) -> Square<M, 2> {
+    let s = m.simd();
+    separable(
+        s.splat_f32s(0.0),
+        frequencies,
+        #[inline(always)]
+        |[a, b, c, d]| [s.add_f32s(a, s.add_f32s(b, c)), s.sub_f32s(s.sub_f32s(b, c), d)],
+    )
+}
+
+/// A dy Aᵀ.
+#[inline(always)]
+fn outputs_to_frequencies<M: Multiply>(m: M, outputs: Square<M, 2>) -> Square<M, 4> {
+    let s = m.simd();
+    separable(
+        s.splat_f32s(0.0),
+        outputs,
+        #[inline(always)]
+        |[a, b]| [a, s.add_f32s(a, b), s.sub_f32s(a, b), s.neg_f32s(b)],
+    )
+}
+
+/// G g Gᵀ.
+#[inline(always)]
+fn weights_to_frequencies<M: Multiply>(m: M, weights: Square<M, 3>) -> Square<M, 4> {
+    let s = m.simd();
+    let half = s.splat_f32s(0.5);
+    separable(
+        half,
+        weights,
+        #[inline(always)]
+        |[a, b, c]| {
+            let (outer, inner) = (s.mul_f32s(half, s.add_f32s(a, c)), s.mul_f32s(half, b));
+            [a, s.add_f32s(outer, inner), s.sub_f32s(outer, inner), c]
+        },
+    )
+}
+
+/// Gᵀ u G.
+#[inline(always)]
+pub fn frequencies_to_weights<M: Multiply>(m: M, frequencies: Square<M, 4>) -> Square<M, 3> {
+    let s = m.simd();
+    let half = s.splat_f32s(0.5);
+    separable(
+        half,
+        frequencies,
+        #[inline(always)]
+        |[a, b, c, d]| {
+            let (sum, difference) = (s.mul_f32s(half, s.add_f32s(b, c)), s.mul_f32s(half, s.sub_f32s(b, c)));
+            [s.add_f32s(a, sum), difference, s.add_f32s(sum, d)]
+        },
+    )
+}
+
+/// A square of vectors that lie `row` and `column` apart.
+#[inline(always)]
+pub fn gather<M: Multiply, const N: usize>(
+    m: M,
+    from: &[f32],
+    at: usize,
+    (row, column): (usize, usize),
+) -> Square<M, N> {
+    assert!(from.len() >= at + (N - 1) * (row + column) + panel::<M>() / 2);
+    let mut square = [[m.simd().splat_f32s(0.0); N]; N];
+    for r in 0..N {
+        for c in 0..N {
+            // SAFETY: asserted above.
+            square[r][c] = unsafe { load::<M>(from.as_ptr().add(at + r * row + c * column)) };
+        }
+    }
+    square
+}
+
+/// The 16 frequencies of one place, `stride` apart.
+#[inline(always)]
+pub fn gather_frequencies<M: Multiply>(m: M, from: &[f32], at: usize, stride: usize) -> Square<M, 4> {
+    gather(m, from, at, (4 * stride, stride))
+}
+
+/// How V and M lie in memory.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Order {
+    /// `[16][tile][channels as units]`: the summed dimension is the channels.
+    Channels,
+    /// `[16][tiles as units][channels]`: the summed dimension is the tiles.
+    Tiles,
+    /// `[16][panel][tiles as units][channels of a panel]`: the same for the right factor.
+    TilesInPanels,
+}
+
+/// V or M of a group in the making.
+struct Frequencies<'a> {
+    to: &'a mut [f32],
+    order: Order,
+    tiles: usize,
+    channels: usize,
+}
+
+impl Frequencies<'_> {
+    /// Stores the frequencies of `M::DEPTH` tiles (from `tile` on) at channel `channel`.
+    #[inline(always)]
+    fn put<M: Multiply>(&mut self, m: M, (tile, channel): (usize, usize), first: Square<M, 4>, second: Square<M, 4>) {
+        let Self { to, order, tiles, channels } = self;
+        let (panel, units) = (panel::<M>(), tiles.div_ceil(M::DEPTH));
+        let (stride, at) = match order {
+            Order::Channels => (*tiles * *channels / M::DEPTH, tile * *channels / M::DEPTH),
+            Order::Tiles => (units * *channels, tile / M::DEPTH * *channels + channel),
+            Order::TilesInPanels => {
+                (units * *channels, (channel / panel * units + tile / M::DEPTH) * panel + channel % panel)
+            }
+        };
+        // The last tile of an odd number has no second one.
+        let two = *order == Order::Channels && M::DEPTH == 2 && tile + 1 < *tiles;
+        let width = if *order == Order::Channels { *channels / M::DEPTH } else { panel / 2 };
+        assert!(to.len() >= (FREQUENCIES - 1) * stride + at + width * (1 + usize::from(two)));
+        assert!(channel + panel / 2 <= *channels);
+        for row in 0..4 {
+            for column in 0..4 {
+                // SAFETY: asserted above.
+                unsafe {
+                    let to = to.as_mut_ptr().add((row * 4 + column) * stride + at);
+                    if *order == Order::Channels {
+                        m.put_values(to, channel, first[row][column]);
+                        if two {
+                            m.put_values(to.add(width), channel, second[row][column]);
+                        }
+                    } else {
+                        put::<M>(to, m.unit(first[row][column], second[row][column]));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// V = Bᵀ d B of the first `tiles` tiles of a group with inputs `x`.
+#[inline(always)]
+pub fn inputs<M: Multiply>(m: M, g: &Geometry, tiles: usize, v: &mut [f32], x: &[f32], order: Order) {
+    let (channels, zero) = (g.dims.cin, [[m.simd().splat_f32s(0.0); 4]; 4]);
+    let mut v = Frequencies { to: v, order, tiles, channels };
+    for tile in (0..tiles).step_by(M::DEPTH) {
+        for channel in (0..channels).step_by(panel::<M>() / 2) {
+            let first = patch_to_frequencies(m, patch(m, g, tile, channel, x));
+            let second = if M::DEPTH == 2 && tile + 1 < tiles {
+                patch_to_frequencies(m, patch(m, g, tile + 1, channel, x))
+            } else {
+                zero
+            };
+            v.put(m, (tile, channel), first, second);
+        }
+    }
+}
+
+/// The 4×4 patch of a tile, zeros beyond the border.
+#[inline(always)]
+fn patch<M: Multiply>(m: M, g: &Geometry, tile: usize, channel: usize, x: &[f32]) -> Square<M, 4> {
+    let d = &g.dims;
+    let (start, rows, columns) = g.patch(tile);
+    if rows == 4 && columns == 4 {
+        return gather(m, x, start + channel, (d.width * d.cin, d.cin));
+    }
+    let mut patch = [[m.simd().splat_f32s(0.0); 4]; 4];
+    for row in 0..4 {
+        for column in 0..4 {
+            if row < rows && column < columns {
+                let at = start + (row * d.width + column) * d.cin + channel;
+                assert!(x.len() >= at + panel::<M>() / 2);
+                // SAFETY: asserted above.
+                patch[row][column] = unsafe { load::<M>(x.as_ptr().add(at)) };
+            }
+        }
+    }
+    patch
+}
+
+/// A dy Aᵀ of the first `tiles` tiles of the group that begins with sample `first`.
+#[inline(always)]
+pub fn gradients<M: Multiply>(
+    m: M,
+    g: &Geometry,
+    (first, tiles): (usize, usize),
+    to: &mut [f32],
+    gradient: &Gradient<'_, f32>,
+    order: Order,
+) {
+    let (channels, zero) = (g.dims.cout, [[m.simd().splat_f32s(0.0); 4]; 4]);
+    let mut to = Frequencies { to, order, tiles, channels };
+    for tile in (0..tiles).step_by(M::DEPTH) {
+        for channel in (0..channels).step_by(panel::<M>() / 2) {
+            let outputs = tile_gradient(m, g, (first, tile), channel, gradient);
+            let second = if M::DEPTH == 2 && tile + 1 < tiles {
+                outputs_to_frequencies(m, tile_gradient(m, g, (first, tile + 1), channel, gradient))
+            } else {
+                zero
+            };
+            to.put(m, (tile, channel), outputs_to_frequencies(m, outputs), second);
+        }
+    }
+}
+
+/// The gradient of a tile's four outputs.
+#[inline(always)]
+fn tile_gradient<M: Multiply>(
+    m: M,
+    g: &Geometry,
+    (first, tile): (usize, usize),
+    channel: usize,
+    gradient: &Gradient<'_, f32>,
+) -> Square<M, 2> {
+    let (s, d) = (m.simd(), &g.dims);
+    let zero = s.splat_f32s(0.0);
+    if d.pool {
+        let at = first * d.output() + tile * d.cout + channel;
+        let value = masked(m, gradient, at);
+        assert!(gradient.winners.len() >= at + panel::<M>() / 2);
+        // SAFETY: asserted above.
+        let winner = unsafe { load::<M>(gradient.winners.as_ptr().add(at)) };
+        let mut square = [[zero; 2]; 2];
+        for row in 0..2 {
+            for column in 0..2 {
+                let is_winner = s.equal_f32s(winner, s.splat_f32s((2 * row + column) as f32));
+                square[row][column] = s.select_f32s(is_winner, value, zero);
+            }
+        }
+        return square;
+    }
+    let (start, rows, columns) = g.outputs(tile);
+    let mut square = [[zero; 2]; 2];
+    for row in 0..2 {
+        for column in 0..2 {
+            if row < rows && column < columns {
+                let place = start + (row * d.conv_width() + column) * d.cout;
+                square[row][column] = masked(m, gradient, first * d.convolved() + place + channel);
+            }
+        }
+    }
+    square
+}
+
+/// The gradient behind ReLU and dropout at `at`.
+#[inline(always)]
+fn masked<M: Multiply>(m: M, gradient: &Gradient<'_, f32>, at: usize) -> Vector<M> {
+    let (s, lanes) = (m.simd(), panel::<M>() / 2);
+    assert!(gradient.dy.len() >= at + lanes && gradient.y.len() >= at + lanes);
+    // SAFETY: asserted above.
+    let (dy, y) = unsafe { (load::<M>(gradient.dy.as_ptr().add(at)), load::<M>(gradient.y.as_ptr().add(at))) };
+    let zero = s.splat_f32s(0.0);
+    s.select_f32s(s.greater_than_f32s(y, zero), s.mul_f32s(dy, s.splat_f32s(gradient.scale)), zero)
+}
+
+/// U = G g Gᵀ of weights g `[9][rows][columns]`, as `[16][panel of columns][rows as units][columns of a panel]`.
+#[inline(always)]
+pub fn weights<M: Multiply>(m: M, u: &mut [f32], g: &[f32], (rows, columns): (usize, usize)) {
+    let (lanes, panel) = (panel::<M>() / 2, panel::<M>());
+    let stride = rows / M::DEPTH * columns;
+    assert!(g.len() == 9 * rows * columns && u.len() >= FREQUENCIES * stride);
+    assert!(rows.is_multiple_of(M::DEPTH) && columns.is_multiple_of(panel));
+    for row in (0..rows).step_by(M::DEPTH) {
+        for column in (0..columns).step_by(lanes) {
+            let of = (rows * columns * 3, rows * columns);
+            let first = weights_to_frequencies(m, gather(m, g, row * columns + column, of));
+            let second = if M::DEPTH == 2 {
+                weights_to_frequencies(m, gather(m, g, (row + 1) * columns + column, of))
+            } else {
+                first
+            };
+            let at = (column / panel * (rows / M::DEPTH) + row / M::DEPTH) * panel + column % panel;
+            for r in 0..4 {
+                for c in 0..4 {
+                    let unit = m.unit(first[r][c], second[r][c]);
+                    // SAFETY: at + lanes ≤ stride; the length of u is asserted above.
+                    unsafe { put::<M>(u.as_mut_ptr().add((4 * r + c) * stride + at), unit) };
+                }
+            }
+        }
+    }
+}

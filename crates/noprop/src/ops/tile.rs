@@ -1,0 +1,232 @@
+//! The register tile that products and convolutions share.
+//!
+//! A tile is `P` rows × 2 vectors of columns, held in registers while the kernel walks the summed dimension: each step loads
+//! 2 vectors of `b`, broadcasts `P` units of `a` and does `2P` multiply-adds. With 32 registers (AVX-512, NEON)
+//! 13 × 2 accumulators + 2 vectors + 1 broadcast fit; with 16 (AVX2) 6 × 2 + 2 + 1. So the 13 × 2 tile does 26
+//! multiply-adds on 15 loads, and neither the loads nor the latency of an addition (26 independent sums) hold it up.
+//! `tile!` picks the compiled `P`.
+//!
+//! The loops over a tile are plain loops over indices: the compiler unrolls these early, so that the sums live in registers.
+//! Iterators and closures over arrays it may keep in memory, or compile without the vectors. For the same reason a tile is
+//! passed by value: one whose address is taken is written back in every step.
+
+use super::multiply::{Multiply, Vector};
+use pulp::Simd;
+
+/// Columns of a tile: two vectors.
+#[inline(always)]
+pub(super) const fn panel<M: Multiply>() -> usize {
+    2 * <M::Simd as Simd>::F32_LANES
+}
+
+/// Rows of a tile: as many as leave room for two vectors and a broadcast.
+#[inline(always)]
+pub(super) const fn most_rows<M: Multiply>() -> usize {
+    if <M::Simd as Simd>::REGISTER_COUNT >= 32 { 13 } else { 6 }
+}
+
+/// Ends the compilation of tiles that no caller asks for on this instruction set.
+#[inline(always)]
+pub(super) fn assert_rows<M: Multiply, const P: usize>() {
+    assert!(P <= most_rows::<M>());
+}
+
+/// Calls `$kernel::<…, P>` with the compile-time `P` that equals `$rows`.
+macro_rules! tile {
+    ($rows:expr, $kernel:ident, [$($before:tt)*], ($($arg:expr),*)) => {
+        match $rows {
+            1 => $kernel::<$($before)* 1>($($arg),*),
+            2 => $kernel::<$($before)* 2>($($arg),*),
+            3 => $kernel::<$($before)* 3>($($arg),*),
+            4 => $kernel::<$($before)* 4>($($arg),*),
+            5 => $kernel::<$($before)* 5>($($arg),*),
+            6 => $kernel::<$($before)* 6>($($arg),*),
+            7 => $kernel::<$($before)* 7>($($arg),*),
+            8 => $kernel::<$($before)* 8>($($arg),*),
+            9 => $kernel::<$($before)* 9>($($arg),*),
+            10 => $kernel::<$($before)* 10>($($arg),*),
+            11 => $kernel::<$($before)* 11>($($arg),*),
+            12 => $kernel::<$($before)* 12>($($arg),*),
+            13 => $kernel::<$($before)* 13>($($arg),*),
+            rows => unreachable!("a tile has 1 to 13 rows, not {rows}"),
+        }
+    };
+}
+pub(super) use tile;
+
+/// A tile of sums: `P` rows × 2 vectors of columns.
+pub(super) type Tile<M, const P: usize> = [[Vector<M>; 2]; P];
+
+/// A tile of zeros.
+#[inline(always)]
+pub(super) fn zeros<M: Multiply, const P: usize>(m: M) -> Tile<M, P> {
+    [[m.simd().splat_f32s(0.0); 2]; P]
+}
+
+/// Units of the left factor: row p, step k at `start + p · row + k · step`.
+#[derive(Clone, Copy)]
+pub(super) struct Left {
+    pub start: *const f32,
+    pub row: usize,
+    pub step: usize,
+}
+
+/// Returns the tile with `Σ_{k < depth} a[p, k] · b[k]` added to the rows `rows` of the tile; `b[k]` are two vectors at `b + k · b_step`.
+///
+/// # Safety
+/// `a` must be readable for every p in `rows` and k < depth, `b` for two vectors at every k.
+#[inline(always)]
+pub(super) unsafe fn accumulate<M: Multiply, const P: usize>(
+    m: M,
+    mut tile: Tile<M, P>,
+    rows: std::ops::Range<usize>,
+    a: Left,
+    (b, b_step): (*const f32, usize),
+    depth: usize,
+) -> Tile<M, P> {
+    for k in 0..depth {
+        // SAFETY: the caller vouches for both pointers over the whole depth.
+        let [low, high] = unsafe { load2::<M>(b.add(k * b_step)) };
+        for p in 0..P {
+            if rows.start <= p && p < rows.end {
+                // SAFETY: as above; the offset stays inside what the caller vouches for.
+                let unit = unsafe { *a.start.wrapping_add(p * a.row).wrapping_add(k * a.step) };
+                let unit = m.simd().splat_f32s(unit);
+                tile[p][0] = m.multiply_add(unit, low, tile[p][0]);
+                tile[p][1] = m.multiply_add(unit, high, tile[p][1]);
+            }
+        }
+    }
+    tile
+}
+
+/// # Safety
+/// `from` must be readable for a vector.
+#[inline(always)]
+pub(super) unsafe fn load<M: Multiply>(from: *const f32) -> Vector<M> {
+    // SAFETY: by contract; an unaligned read of plain data.
+    unsafe { from.cast::<Vector<M>>().read_unaligned() }
+}
+
+/// # Safety
+/// `from` must be readable for two vectors.
+#[inline(always)]
+pub(super) unsafe fn load2<M: Multiply>(from: *const f32) -> [Vector<M>; 2] {
+    // SAFETY: by contract.
+    unsafe { [load::<M>(from), load::<M>(from.add(panel::<M>() / 2))] }
+}
+
+/// # Safety
+/// `to` must be writable for a vector.
+#[inline(always)]
+pub(super) unsafe fn put<M: Multiply>(to: *mut f32, vector: Vector<M>) {
+    // SAFETY: by contract; an unaligned write of plain data.
+    unsafe { to.cast::<Vector<M>>().write_unaligned(vector) }
+}
+
+/// Copies a short row; a call of `memcpy` would take longer than the copying.
+#[inline(always)]
+pub(super) fn copy<M: Multiply>(m: M, to: &mut [f32], from: &[f32]) {
+    let lanes = panel::<M>() / 2;
+    let (len, whole) = (to.len(), to.len() / lanes * lanes);
+    assert!(from.len() >= len);
+    for at in (0..whole).step_by(lanes) {
+        // SAFETY: at + lanes ≤ whole, which both slices reach.
+        unsafe { put::<M>(to.as_mut_ptr().add(at), load::<M>(from.as_ptr().add(at))) };
+    }
+    if whole < len {
+        m.simd().partial_store_f32s(&mut to[whole..], m.simd().partial_load_f32s(&from[whole..len]));
+    }
+}
+
+/// A full tile whose rows lie `stride` apart.
+///
+/// # Safety
+/// `from` must be readable for two vectors at every row.
+#[inline(always)]
+pub(super) unsafe fn load_tile<M: Multiply, const P: usize>(m: M, from: *const f32, stride: usize) -> Tile<M, P> {
+    let mut tile = zeros::<M, P>(m);
+    for p in 0..P {
+        // SAFETY: by contract.
+        tile[p] = unsafe { load2::<M>(from.add(p * stride)) };
+    }
+    tile
+}
+
+/// Stores the first `columns` values of each row of a tile at `to + p · stride`, or adds them to what is there.
+///
+/// # Safety
+/// `to` must be writable (and readable, to add) for `columns` values at every row.
+#[inline(always)]
+pub(super) unsafe fn store_tile<M: Multiply, const P: usize>(
+    m: M,
+    tile: Tile<M, P>,
+    to: *mut f32,
+    (stride, columns, add): (usize, usize, bool),
+) {
+    let (s, lanes) = (m.simd(), panel::<M>() / 2);
+    if columns == 2 * lanes {
+        for p in 0..P {
+            // SAFETY: by contract: a full row is two vectors.
+            unsafe {
+                let to = to.add(p * stride);
+                let [low, high] = tile[p];
+                if add {
+                    let [old_low, old_high] = load2::<M>(to);
+                    put::<M>(to, s.add_f32s(old_low, low));
+                    put::<M>(to.add(lanes), s.add_f32s(old_high, high));
+                } else {
+                    put::<M>(to, low);
+                    put::<M>(to.add(lanes), high);
+                }
+            }
+        }
+        return;
+    }
+    for p in 0..P {
+        // SAFETY: by contract; a short row is a slice of its own length.
+        let row = unsafe { std::slice::from_raw_parts_mut(to.add(p * stride), columns) };
+        let [low, high] = tile[p];
+        let (left, right) = row.split_at_mut(columns.min(lanes));
+        if add {
+            s.partial_store_f32s(left, s.add_f32s(s.partial_load_f32s(left), low));
+            s.partial_store_f32s(right, s.add_f32s(s.partial_load_f32s(right), high));
+        } else {
+            s.partial_store_f32s(left, low);
+            s.partial_store_f32s(right, high);
+        }
+    }
+}
+
+/// Packs a matrix `[rows, columns]` into panels of two vectors of columns, `[columns / 2 vectors][rows][2 vectors]`, the
+/// last panel filled with zeros. Element `(r, c)` of the matrix is `data[start + c · stride]` with `(start, stride) = place(r)`.
+#[inline(always)]
+pub(super) fn pack<M: Multiply>(
+    m: M,
+    packed: &mut [f32],
+    (rows, columns): (usize, usize),
+    data: &[f32],
+    place: impl Fn(usize) -> (usize, usize),
+) {
+    let panel = panel::<M>();
+    for (first, packed) in (0..columns).step_by(panel).zip(packed.chunks_exact_mut(rows * panel)) {
+        let used = panel.min(columns - first);
+        for (r, row) in packed.chunks_exact_mut(panel).enumerate() {
+            let (start, stride) = place(r);
+            let data = &data[start + first * stride..];
+            if stride == 1 {
+                copy(m, &mut row[..used], data);
+            } else {
+                for (value, source) in row[..used].iter_mut().zip(data.iter().step_by(stride)) {
+                    *value = *source;
+                }
+            }
+            row[used..].fill(0.0);
+        }
+    }
+}
+
+/// Length of a packed matrix.
+pub(super) const fn packed_len<M: Multiply>(rows: usize, columns: usize) -> usize {
+    columns.div_ceil(panel::<M>()) * panel::<M>() * rows
+}
