@@ -2,18 +2,16 @@
 //!
 //! Samples are worked on in chunks of fixed size that do not depend on the number of threads, so neither do the results.
 
-use crate::block::{Block, Buffers, Mode};
-use crate::config::{self, Checked};
+use crate::config;
 use crate::data::Dataset;
 use crate::diffusion::{Coefficients, Sampler, argmax, initial_state, probabilities, step};
 use crate::error::{Code, Error, Result};
+use crate::evaluator::Evaluator;
 use crate::model::Model;
-use crate::nn::Step;
 use crate::ops::StopFlag;
 use crate::rng::{Purpose, Stream};
-use crate::train::batch::Gather;
 use crate::train::plan::check_shape;
-use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
+use candle_core::{CpuStorage, Device, Storage, Tensor};
 use serde::{Deserialize, Serialize};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -134,10 +132,14 @@ fn chain(
     check_shape(checked, data)?;
     let device = Device::Cpu;
     let (samples, width) = (data.samples(), checked.config.classes.len());
-    let threads = config::threads(options.threads)?.min(samples.div_ceil(CHUNK));
+    let threads = match (samples.div_ceil(CHUNK), options.threads) {
+        // Asking the system for its processors would take as long as a small prediction.
+        (1, None) => 1,
+        (chunks, asked) => config::threads(asked)?.min(chunks),
+    };
     let resident = if samples < STREAMED { model.resident(&device)? } else { None };
-    let mut lanes =
-        (0..threads).map(|_| Lane::new(checked, samples.min(CHUNK), &device)).collect::<Result<Vec<_>>>()?;
+    let mut evaluators =
+        (0..threads).map(|_| Evaluator::new(checked, samples.min(CHUNK), &device)).collect::<Result<Vec<_>>>()?;
 
     let mut states = vec![0.0; samples * width];
     for (sample, z) in states.chunks_exact_mut(width).enumerate() {
@@ -153,10 +155,11 @@ fn chain(
         let chunks = Mutex::new(states.chunks_mut(CHUNK * width).enumerate());
         let next = || chunks.lock().unwrap_or_else(PoisonError::into_inner).next();
         let outcomes: Vec<Result<()>> = if threads == 1 {
-            vec![lanes[0].work(&work, &next)]
+            vec![work.run(&mut evaluators[0], &next)]
         } else {
             std::thread::scope(|scope| {
-                let threads: Vec<_> = lanes.iter_mut().map(|lane| scope.spawn(|| lane.work(&work, &next))).collect();
+                let run = |evaluator| scope.spawn(|| work.run(evaluator, &next));
+                let threads: Vec<_> = evaluators.iter_mut().map(run).collect();
                 let panicked = |_| Err(Error::new(Code::Internal, "an inference thread panicked"));
                 threads.into_iter().map(|thread| thread.join().unwrap_or_else(panicked)).collect()
             })
@@ -181,57 +184,28 @@ struct BlockWork<'a> {
     stop: &'a StopFlag,
 }
 
-/// Buffers of one thread.
-struct Lane {
-    block: Box<dyn Block>,
-    x: Tensor,
-    z: Tensor,
-    nothing: Tensor,
-    samples: Vec<u32>,
-    width: usize,
-    device: Device,
-}
-
-impl Lane {
-    fn new(checked: &Checked, capacity: usize, device: &Device) -> Result<Self> {
-        let (input, width) = (checked.config.input, checked.config.classes.len());
-        let buffers = Buffers { stacked: 1, capacity, dtype: DType::F32, device: device.clone(), training: false };
-        Ok(Self {
-            block: checked.config.net.build(input, width, &buffers)?,
-            x: buffers.samples(input.len())?,
-            z: buffers.samples(width)?,
-            nothing: buffers.rows(1)?,
-            samples: Vec::with_capacity(capacity),
-            width,
-            device: device.clone(),
-        })
-    }
-
-    fn work<'s>(&mut self, work: &BlockWork<'_>, next: &impl Fn() -> Option<(usize, &'s mut [f32])>) -> Result<()> {
+impl BlockWork<'_> {
+    /// Does it to the chunks that `next` gives.
+    fn run<'s>(&self, evaluator: &mut Evaluator, next: &impl Fn() -> Option<(usize, &'s mut [f32])>) -> Result<()> {
         while let Some((chunk, states)) = next() {
-            work.stop.check()?;
-            self.advance(work, chunk * CHUNK, states)?;
+            self.stop.check()?;
+            self.advance(evaluator, chunk * CHUNK, states)?;
         }
         Ok(())
     }
 
     /// z_t from z_{t−1} for the samples from `first` on.
-    fn advance(&mut self, work: &BlockWork<'_>, first: usize, states: &mut [f32]) -> Result<()> {
-        let count = states.len() / self.width;
-        self.samples.clear();
-        self.samples.extend((first..first + count).map(|sample| sample as u32));
-        Gather { data: work.data, samples: &self.samples }.fill(&self.x)?;
-        self.z.slice_set(&Tensor::from_slice(states, (1, states.len()), &self.device)?, 1, 0)?;
-        let pass = Step { state: work.weights, gradients: &self.nothing, stop: work.stop, samples: count };
-        self.block.forward(pass, Mode::Evaluation, &self.x, &self.z)?;
-        let (storage, layout) = self.block.estimate().storage_and_layout();
+    fn advance(&self, evaluator: &mut Evaluator, first: usize, states: &mut [f32]) -> Result<()> {
+        let width = evaluator.width();
+        let estimate = evaluator.estimate(self.weights, self.data, first, states, self.stop)?;
+        let (storage, layout) = estimate.storage_and_layout();
         let Storage::Cpu(CpuStorage::F32(estimates)) = &*storage else {
             return Err(Error::new(Code::Internal, "an estimate is not f32 on the CPU"));
         };
-        let estimates = estimates[layout.start_offset()..].chunks_exact(self.width);
-        for ((sample, z), estimate) in self.samples.iter().zip(states.chunks_exact_mut(self.width)).zip(estimates) {
-            let noise = Stream::new(work.seed, Purpose::SamplerNoise, work.block, 0, *sample as usize);
-            step(&work.coefficients, estimate, z, Some(&noise))?;
+        let estimates = estimates[layout.start_offset()..].chunks_exact(width);
+        for (sample, (z, estimate)) in (first..).zip(states.chunks_exact_mut(width).zip(estimates)) {
+            let noise = Stream::new(self.seed, Purpose::SamplerNoise, self.block, 0, sample);
+            step(&self.coefficients, estimate, z, Some(&noise))?;
         }
         Ok(())
     }

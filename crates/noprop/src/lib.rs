@@ -67,6 +67,7 @@ pub mod config;
 pub mod data;
 pub mod diffusion;
 pub mod error;
+mod evaluator;
 pub mod inference;
 pub mod model;
 pub mod nn;

@@ -119,14 +119,27 @@ pub fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
 /// The order in which epoch `epoch` visits `samples` samples: sorted by a random key of each sample, ties by index.
 /// All blocks share it, so that blocks that run in step can share their batches.
 pub fn epoch_order(seed: u64, epoch: usize, samples: usize) -> Vec<u32> {
-    let mut keyed: Vec<(u64, u32)> = (0..samples)
-        .map(|sample| {
-            let words = Stream::new(seed, Purpose::Order, 0, epoch, sample).words(0);
-            (u64::from(words[0]) << 32 | u64::from(words[1]), sample as u32)
-        })
-        .collect();
-    keyed.sort_unstable();
-    keyed.into_iter().map(|(_, sample)| sample).collect()
+    let mut order = Vec::new();
+    fill_epoch_order(seed, epoch, samples, &mut Vec::new(), &mut order);
+    order
+}
+
+/// [`epoch_order`] into `order`; `keys` are for sorting. With buffers that have been used before nothing is allocated.
+pub(crate) fn fill_epoch_order(
+    seed: u64,
+    epoch: usize,
+    samples: usize,
+    keys: &mut Vec<(u64, u32)>,
+    order: &mut Vec<u32>,
+) {
+    keys.clear();
+    keys.extend((0..samples).map(|sample| {
+        let words = Stream::new(seed, Purpose::Order, 0, epoch, sample).words(0);
+        (u64::from(words[0]) << 32 | u64::from(words[1]), sample as u32)
+    }));
+    keys.sort_unstable();
+    order.clear();
+    order.extend(keys.iter().map(|(_, sample)| *sample));
 }
 
 #[cfg(test)]

@@ -27,18 +27,25 @@ impl BlockOp<0> for Gather<'_> {
     fn block<T: Real>(&self, _: usize, x: &mut [T], []: [&[T]; 0]) -> Result<()> {
         let len = self.data.shape().len();
         check(x.len() >= self.samples.len() * len, "gather")?;
-        for (x, sample) in x.chunks_exact_mut(len).zip(self.samples) {
-            match T::f32s_mut(x) {
-                Some(x) => self.data.value(*sample as usize, x),
-                None => {
-                    let mut single = vec![0.0; len];
-                    self.data.value(*sample as usize, &mut single);
-                    x.iter_mut().zip(single).for_each(|(x, value)| *x = T::of(f64::from(value)));
+        let samples = self.samples.iter().map(|sample| *sample as usize);
+        match T::f32s_mut(x) {
+            Some(x) => x.chunks_exact_mut(len).zip(samples).for_each(|(x, sample)| self.data.value(sample, x)),
+            None => {
+                // Checks in double precision may allocate.
+                let mut single = vec![0.0; len];
+                for (x, sample) in x.chunks_exact_mut(len).zip(samples) {
+                    self.data.value(sample, &mut single);
+                    widen(x, &single);
                 }
             }
         }
         Ok(())
     }
+}
+
+/// `to` = `from` in `to`'s precision.
+pub(crate) fn widen<T: Real>(to: &mut [T], from: &[f32]) {
+    to.iter_mut().zip(from).for_each(|(to, from)| *to = T::of(f64::from(*from)));
 }
 
 /// z `[K, samples · classes]`: draws of q(z_{t−1} | y) for block t, keyed by (seed, block, epoch, sample).
@@ -70,18 +77,22 @@ impl BlockOp<0> for NoisedLabels<'_> {
     const NAME: &'static str = "noised-labels";
     fn block<T: Real>(&self, k: usize, z: &mut [T], []: [&[T]; 0]) -> Result<()> {
         check(z.len() >= self.samples.len() * self.width && k < self.blocks.len(), "noised labels")?;
-        let mut buffer = [0.0; 64];
-        let mut long = Vec::new();
-        let row = if self.width <= buffer.len() {
-            &mut buffer[..self.width]
-        } else {
-            long.resize(self.width, 0.0);
-            &mut long[..]
+        let draw = |sample: u32, class: u32, row: &mut [f32]| {
+            let stream = Stream::new(self.seed, Purpose::LabelNoise, self.blocks[k], self.epoch, sample as usize);
+            noised_label(self.alpha_bars[k], class as usize, &stream, row);
         };
-        for ((z, sample), class) in z.chunks_exact_mut(self.width).zip(self.samples).zip(self.classes) {
-            let stream = Stream::new(self.seed, Purpose::LabelNoise, self.blocks[k], self.epoch, *sample as usize);
-            noised_label(self.alpha_bars[k], *class as usize, &stream, row);
-            z.iter_mut().zip(row.iter()).for_each(|(z, value)| *z = T::of(f64::from(*value)));
+        let labels = self.samples.iter().zip(self.classes);
+        match T::f32s_mut(z) {
+            Some(z) => {
+                z.chunks_exact_mut(self.width).zip(labels).for_each(|(z, (sample, class))| draw(*sample, *class, z))
+            }
+            None => {
+                let mut row = vec![0.0; self.width];
+                for (z, (sample, class)) in z.chunks_exact_mut(self.width).zip(labels) {
+                    draw(*sample, *class, &mut row);
+                    widen(z, &row);
+                }
+            }
         }
         Ok(())
     }

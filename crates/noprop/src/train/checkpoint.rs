@@ -163,7 +163,7 @@ impl Checkpoint {
         let len = AdamW::state_len(layout.parameters(), layout.statistics());
         header.expect(one("state", len)).map_err(|error| corrupt(&path, error.to_string()))?;
         let state = read(&mut file, &header, &path, len)?;
-        Ok(Some(Saved::Running(BlockJob::go_on(progress, state, device)?)))
+        Ok(Some(Saved::Running(BlockJob::go_on(plan, progress, state, device)?)))
     }
 }
 

@@ -1,6 +1,6 @@
 //! A block job: (block, data, seed, epochs) → weights, interruptible after any step.
 
-use super::lane::{Lane, diverged};
+use super::lane::{Lane, all_finite, diverged};
 use super::plan::Plan;
 use crate::error::{Code, Error, Result};
 use crate::ops::StopFlag;
@@ -8,6 +8,9 @@ use crate::ops::adamw::AdamW;
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
+
+/// Epochs whose losses a job has room for from its beginning, so that the end of an epoch does not allocate.
+const RESERVED_EPOCHS: usize = 1 << 16;
 
 /// What is known of a job besides its state: enough to go on from here.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,12 +45,14 @@ impl BlockJob {
         let mut state = layout.initial_weights(plan.model.config.seed, block);
         state.resize(AdamW::state_len(layout.parameters(), layout.statistics()), 0.0);
         let progress = Progress { block, step: 0, loss_sum: 0.0, loss_samples: 0, losses: Vec::new(), seconds: 0.0 };
-        Self::go_on(progress, state, device)
+        Self::go_on(plan, progress, state, device)
     }
 
     /// The job as a checkpoint left it.
-    pub fn go_on(progress: Progress, state: Vec<f32>, device: &Device) -> Result<Self> {
+    pub fn go_on(plan: &Plan, mut progress: Progress, state: Vec<f32>, device: &Device) -> Result<Self> {
         let len = state.len();
+        let epochs = plan.options.epochs.min(RESERVED_EPOCHS);
+        progress.losses.reserve_exact(epochs.saturating_sub(progress.losses.len()));
         Ok(Self { progress, state: Tensor::from_vec(state, (1, len), device)? })
     }
 
@@ -71,7 +76,7 @@ impl BlockJob {
             progress.losses.push(progress.loss_sum / progress.loss_samples as f64);
             (progress.loss_sum, progress.loss_samples) = (0.0, 0);
             // A ReLU turns NaN into 0, so a finite loss alone does not vouch for the weights.
-            if self.state()?.iter().any(|value| !value.is_finite()) {
+            if !all_finite(&self.state)? {
                 return Err(
                     diverged(self.progress.block, self.progress.step - 1).received("weights that are not finite")
                 );
@@ -111,9 +116,7 @@ impl BlockJob {
         if !self.is_finished(plan) {
             return Err(Error::new(Code::NotTrained, "the block job is not finished"));
         }
-        let mut weights = self.state()?;
-        weights.truncate(plan.model.layout.weights());
-        Ok(weights)
+        Ok(self.state.narrow(1, 0, plan.model.layout.weights())?.flatten_all()?.to_vec1()?)
     }
 }
 

@@ -5,20 +5,20 @@ use super::plan::Plan;
 use crate::block::{Block, Buffers, Draw, Mode};
 use crate::error::{Code, Error, Result};
 use crate::nn::Step;
-use crate::ops::StopFlag;
 use crate::ops::adamw::AdamW;
 use crate::ops::squared_error::SquaredError;
+use crate::ops::{Real, StopFlag};
 use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
 
 /// Buffers for one step of one block.
 pub struct Lane {
     block: Box<dyn Block>,
-    x: Tensor,
+    /// x in double precision, for checks; in f32 the batch's own is read.
+    wide: Option<Tensor>,
     z: Tensor,
     gradient: Tensor,
     gradients: Tensor,
     loss: Tensor,
-    classes: Vec<u32>,
 }
 
 impl Lane {
@@ -34,12 +34,11 @@ impl Lane {
         let width = config.classes.len();
         Ok(Self {
             block: config.net.build(config.input, width, &buffers)?,
-            x: buffers.samples(config.input.len())?,
+            wide: (dtype != DType::F32).then(|| buffers.samples(config.input.len())).transpose()?,
             z: buffers.samples(width)?,
             gradient: buffers.samples(width)?,
             gradients: buffers.rows(plan.model.layout.parameters())?,
             loss: buffers.rows(1)?,
-            classes: Vec::with_capacity(capacity),
         })
     }
 
@@ -58,25 +57,27 @@ impl Lane {
         stop: &StopFlag,
     ) -> Result<(f64, usize)> {
         let config = &plan.model.config;
-        let (epoch, index) = ((step / plan.steps_per_epoch()) as usize, (step % plan.steps_per_epoch()) as usize);
-        let order = plan.order(epoch);
-        let batch = plan.options.batch;
-        let samples = &order[index * batch..((index + 1) * batch).min(order.len())];
-        self.classes.clear();
-        self.classes.extend(samples.iter().map(|sample| plan.classes[*sample as usize]));
-
+        let epoch = (step / plan.steps_per_epoch()) as usize;
+        let batch = plan.batch(step)?;
+        let (samples, classes) = (&batch.samples[..], &batch.classes[..]);
+        let x = match &self.wide {
+            None => &batch.x,
+            Some(wide) => {
+                Gather { data: &plan.data, samples }.fill(wide)?;
+                wide
+            }
+        };
         let (seed, blocks, width) = (config.seed, &[block], config.classes.len());
-        Gather { data: &plan.data, samples }.fill(&self.x)?;
         let alpha_bars = &[plan.model.schedule.alpha_bar(block - 1)];
-        NoisedLabels { alpha_bars, blocks, seed, epoch, samples, classes: &self.classes, width }.fill(&self.z)?;
+        NoisedLabels { alpha_bars, blocks, seed, epoch, samples, classes, width }.fill(&self.z)?;
 
         let pass = Step { state, gradients: &self.gradients, stop, samples: samples.len() };
         let mode = Mode::Training(Draw { seed, blocks, epoch, samples });
-        self.block.forward(pass, mode, &self.x, &self.z)?;
-        let error = SquaredError { classes: &self.classes, width };
+        self.block.forward(pass, mode, x, &self.z)?;
+        let error = SquaredError { classes, width };
         error.forward(&self.loss, self.block.estimate())?;
         error.backward(&self.gradient, self.block.estimate(), plan.weight(block))?;
-        self.block.backward(pass, &self.gradient, &self.x, &self.z)?;
+        self.block.backward(pass, &self.gradient, x, &self.z)?;
 
         let rate = plan.options.learning_rate_schedule.rate(plan.options.learning_rate, step, plan.steps());
         let layout = &plan.model.layout;
@@ -103,6 +104,25 @@ fn first_value(tensor: &Tensor) -> Result<f64> {
     match &*storage {
         Storage::Cpu(CpuStorage::F32(values)) => Ok(f64::from(values[layout.start_offset()])),
         Storage::Cpu(CpuStorage::F64(values)) => Ok(values[layout.start_offset()]),
-        _ => Err(Error::new(Code::Internal, "a loss is neither f32 nor f64 on the CPU")),
+        _ => Err(neither()),
     }
+}
+
+/// Whether every value of a contiguous tensor is a finite number, without a copy.
+pub(super) fn all_finite(tensor: &Tensor) -> Result<bool> {
+    // A part at a time without a way out in the middle, so that the loop is vectorised.
+    fn check<T: Real>(values: &[T]) -> bool {
+        values.chunks(1024).all(|part| part.iter().fold(true, |finite, value| finite & value.is_finite()))
+    }
+    let (storage, layout) = tensor.storage_and_layout();
+    let range = layout.start_offset()..layout.start_offset() + tensor.elem_count();
+    match &*storage {
+        Storage::Cpu(CpuStorage::F32(values)) => Ok(check(&values[range])),
+        Storage::Cpu(CpuStorage::F64(values)) => Ok(check(&values[range])),
+        _ => Err(neither()),
+    }
+}
+
+fn neither() -> Error {
+    Error::new(Code::Internal, "a tensor of training is neither f32 nor f64 on the CPU")
 }

@@ -1,6 +1,8 @@
 //! Training: a block job is (block, data, seed, epochs) → weights, and nothing else decides its result.
 
 pub mod batch;
+pub mod batches;
+mod cache;
 pub mod checkpoint;
 pub mod job;
 pub mod lane;
@@ -10,6 +12,7 @@ pub mod run;
 #[cfg(test)]
 mod tests;
 
+pub use batches::Batch;
 pub use job::BlockJob;
 pub use lane::Lane;
 pub use plan::Plan;

@@ -1,14 +1,11 @@
-//! What all block jobs of one run share: configuration, options, data and what follows from them. Read-only.
+//! What all block jobs of one run share: configuration, options, data and what follows from them.
 
+use super::batches::Batches;
 use crate::config::{Checked, FitOptions};
 use crate::data::Dataset;
 use crate::error::{Code, Error, Result};
 use crate::ops::simd::InstructionSet;
-use crate::rng;
-use std::sync::{Arc, Mutex};
-
-/// Epoch orders that are kept; blocks in flight are seldom more than one epoch apart.
-const KEPT_ORDERS: usize = 4;
+use std::sync::Arc;
 
 /// A run of training, ready to make block jobs.
 pub struct Plan {
@@ -22,7 +19,7 @@ pub struct Plan {
     pub classes: Vec<u32>,
     /// Per-block factor of the loss, `[T]`.
     weights: Vec<f64>,
-    orders: Mutex<Vec<(usize, Arc<Vec<u32>>)>>,
+    pub(super) batches: Batches,
 }
 
 impl Plan {
@@ -38,7 +35,8 @@ impl Plan {
         let weights = (1..=model.config.blocks)
             .map(|block| options.weighting.block_weight(&model.schedule, block, options.eta))
             .collect::<Result<_>>()?;
-        Ok(Self { model, options, data, classes, weights, orders: Mutex::new(Vec::new()) })
+        let batches = Batches::new(&options, model.config.input.len());
+        Ok(Self { model, options, data, classes, weights, batches })
     }
 
     /// Steps of one epoch; the last one may be short.
@@ -56,18 +54,9 @@ impl Plan {
         self.weights[block - 1]
     }
 
-    /// The order of the samples in an epoch (from 0).
-    pub fn order(&self, epoch: usize) -> Arc<Vec<u32>> {
-        let mut orders = self.orders.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some((_, order)) = orders.iter().find(|(kept, _)| *kept == epoch) {
-            return order.clone();
-        }
-        let order = Arc::new(rng::epoch_order(self.model.config.seed, epoch, self.data.samples()));
-        if orders.len() == KEPT_ORDERS {
-            orders.remove(0);
-        }
-        orders.push((epoch, order.clone()));
-        order
+    /// Steps after which a thread looks whether another job waits, so that jobs in flight share their batches.
+    pub fn window(&self) -> u64 {
+        self.batches.window()
     }
 }
 

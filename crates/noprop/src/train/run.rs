@@ -1,8 +1,8 @@
 //! A run: worker threads that share the block jobs in flight.
 //!
 //! Each thread takes the waiting job that is least far, runs a slice of it and puts it back. So all jobs in flight advance
-//! together on however many threads there are, and end together, whether or not their number divides by that of the threads.
-//! Who runs which slice when changes no bit of any block.
+//! together on however many threads there are, share their batches, and end together, whether or not their number divides by
+//! that of the threads. Who runs which slice when changes no bit of any block.
 
 use super::checkpoint::{Checkpoint, Saved};
 use super::job::{BlockJob, Every};
@@ -20,7 +20,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Time after which a thread looks whether another job waits.
+/// Time after which a thread looks whether another job waits, if it has not come to the end of a window of steps before.
 const SLICE: Duration = Duration::from_millis(200);
 /// Time between two progress events of a block.
 const PROGRESS: Duration = Duration::from_millis(100);
@@ -287,7 +287,8 @@ impl Shared {
                 failure = directory.save_running(job);
                 (self.observer)(Event::Checkpoint { block, step });
             }
-            failure.is_err() || (began.elapsed() >= SLICE && self.waiting.load(Ordering::Relaxed) > 0)
+            let is_over = step.is_multiple_of(plan.window()) || began.elapsed() >= SLICE;
+            failure.is_err() || (is_over && self.waiting.load(Ordering::Relaxed) > 0)
         })?;
         failure?;
         if !job.is_finished(plan) {
