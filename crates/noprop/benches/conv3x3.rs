@@ -1,33 +1,29 @@
-//! The three convolutions of the paper's block on MNIST, batch 128, in each direction, with their FLOP/s.
+//! The three convolutions of the paper's block on MNIST's shape, in each direction.
 
-use candle_core::{Device, Tensor};
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+mod support;
+
 use noprop::ops::conv3x3::{Conv3x3, Dims};
 use noprop::ops::{Slot, StopFlag};
+use support::{Bench, SAMPLES, Work, random};
 
-const SAMPLES: usize = 128;
-
-fn conv3x3(criterion: &mut Criterion) {
-    for (name, height, cin, cout) in [("conv1", 28, 1, 32), ("conv2", 13, 32, 64), ("conv3", 11, 64, 128)] {
-        let dims = Dims { height, width: height, cin, cout };
+fn main() {
+    let mut bench = Bench::new("conv3x3");
+    for (side, cin, cout) in [(28, 1, 32), (13, 32, 64), (11, 64, 128)] {
+        let dims = Dims { height: side, width: side, cin, cout };
         let stop = StopFlag::new();
         let weight = Slot { offset: cout, len: dims.weights() };
         let op = Conv3x3 { dims, samples: SAMPLES, weight, bias: Slot { offset: 0, len: cout }, stop: &stop };
-        let random = |len: usize| Tensor::randn(0.0_f32, 1.0, (1, len), &Device::Cpu).expect("random values");
         let (state, gradients) = (random(cout + dims.weights()), random(cout + dims.weights()));
         let (x, y) = (random(SAMPLES * dims.input()), random(SAMPLES * dims.output()));
         let (dx, dy) = (random(SAMPLES * dims.input()), random(SAMPLES * dims.output()));
-        let mut group = criterion.benchmark_group(name);
-        // One element is one floating-point operation, so that criterion's element/s are FLOP/s.
-        group.throughput(Throughput::Elements((2 * SAMPLES * dims.multiply_adds()) as u64));
-        group.bench_function("forward", |b| b.iter(|| op.forward_relu(&y, &x, &state)));
+        let shape = format!("{SAMPLES}x{side}x{side}x{cin} to {cout}");
+        let work = Work::Flops(2 * SAMPLES * dims.multiply_adds());
+        bench.run("forward", &shape, work, || op.forward_relu(&y, &x, &state).expect("forward"));
+        // The gradient of the images themselves is never needed.
         if cin > 1 {
-            group.bench_function("backward-data", |b| b.iter(|| op.backward_data(&dx, &dy, &state)));
+            bench.run("backward-data", &shape, work, || op.backward_data(&dx, &dy, &state).expect("backward"));
         }
-        group.bench_function("backward-weights", |b| b.iter(|| op.backward_weights(&gradients, &x, &dy)));
-        group.finish();
+        bench.run("backward-weights", &shape, work, || op.backward_weights(&gradients, &x, &dy).expect("backward"));
     }
+    bench.finish();
 }
-
-criterion_group!(benches, conv3x3);
-criterion_main!(benches);
