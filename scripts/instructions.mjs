@@ -18,7 +18,7 @@ const GAIN = 0.9
 /** valgrind knows no AVX-512, so the AVX2 kernels stand for all: they are compiled from the same source. */
 const INSTRUCTION_SET = 'avx2'
 /** The set-up is the same for both, so that their difference is the kernel's work alone. */
-const [FEW, MANY] = [1, 3]
+const [FEW, MANY] = [1, 2]
 
 const execute = promisify(execFile)
 
