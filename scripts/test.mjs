@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { bootstrap, generatedTypes } from './bootstrap.mjs'
+import { guardInstructions } from './instructions.mjs'
 import { root, run, runTool, StepFailed, script, step } from './support/steps.mjs'
 import { requireRust } from './support/toolchain.mjs'
 
@@ -57,6 +58,7 @@ async function main() {
     run('cargo', ['clippy', '--workspace', '--all-targets', '--quiet', '--', '-D', 'warnings']),
   )
   await step('Rust tests (cargo)', cargoTest)
+  await step('instruction counts (valgrind)', () => guardInstructions())
   await step('TypeScript tests (vitest)', vitest)
   await step('package (publint)', () => runTool('publint', ['--strict']))
   await step('package types (attw)', () =>

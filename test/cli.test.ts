@@ -174,24 +174,45 @@ test('predict takes PNG images and names them', async () => {
   expect(predicted.map(({ label }) => label)).toEqual(labels)
 })
 
-test('bench measures speed and its share of the peak', async () => {
-  const result = await done([
-    'bench',
-    '--shape',
-    '14x14x1',
-    ...['--widths', '8,8,16', '--hidden', '32'],
-    '--blocks',
-    '2',
-    '--batch',
-    '32',
-    '--seconds',
-    '0.5',
-  ])
-  for (const name of ['samplesPerSecond', 'gflops', 'peakGflops', 'peakMemoryMiB'])
-    expect(result[name]).toBeGreaterThan(0)
-  expect(result.peakShare).toBeGreaterThan(0)
-  expect(result.peakShare).toBeLessThanOrEqual(1)
-  expect(result.instructionSet).toEqual(expect.any(String))
+const SMALL_BENCH = [
+  'bench',
+  ...['--shape', '14x14x1', '--widths', '8,8,16', '--hidden', '32', '--blocks', '2', '--batch', '32'],
+  ...['--seconds', '0.5'],
+]
+
+test.each(['train', 'inference'])('bench measures the speed of %s and its share of the peak', async (mode) => {
+  const result = await done([...SMALL_BENCH, '--mode', mode, '--threads', '1'])
+  for (const name of ['samplesPerSecond', 'stepsPerSecond', 'gflops', 'peakGflops', 'peakShare', 'peakMemoryMiB'])
+    expect([name, result[name]]).toEqual([name, expect.any(Number)])
+  const { samplesPerSecond, stepsPerSecond, gflops, peakGflops, peakShare } = result as Record<string, number>
+  expect(samplesPerSecond).toBeGreaterThan(0)
+  expect(samplesPerSecond).toBeCloseTo(32 * stepsPerSecond!, 3)
+  expect(peakShare).toBeGreaterThan(0)
+  expect(peakShare).toBeLessThanOrEqual(1)
+  expect(peakShare).toBeCloseTo(gflops! / peakGflops!, 6)
+  expect(result).toMatchObject({ mode, threads: 1, blocks: 2, batch: 32, instructionSet: expect.any(String) })
+  if (mode === 'inference') expect(result.latencyMs).toBeGreaterThan(0)
+  else expect(result.latencyMs).toBeUndefined()
+})
+
+test('bench takes the blocks in another net, shape and batch, and tells people what it measured', async () => {
+  const args = ['bench', '--net', 'mlp', '--hidden', '16', '--shape', '20', '--blocks', '3', '--batch', '1']
+  const { code, stdout } = await runCli([...args, '--mode', 'inference', '--seconds', '0.1'])
+  expect(code).toBe(0)
+  expect(stdout).toMatch(/^speed {11}[\d.]+ samples\/s through 3 blocks, [\d.]+ predictions\/s of [\d.]+ ms\n/)
+  expect(stdout).toMatch(/^work {12}20, batch 1, /m)
+})
+
+test.each([
+  [['--mode', 'sleep'], /mode.*`train` or `inference`.*sleep|mode.*train.*inference/],
+  [['--mode', 'inference', '--in-flight', '2'], /option inFlight does not apply to inference/],
+  [['--seconds', '0'], /option seconds is out of range/],
+  [['--batch', '0'], /option batch is out of range/],
+])('bench %j is refused', async (flags, message) => {
+  const { code, stderr } = await runCli([...SMALL_BENCH, ...flags])
+  expect(code).not.toBe(0)
+  expect(stderr).toMatch(/^error NOPROP_OPTION: [^\n]+\n$/)
+  expect(stderr).toMatch(message)
 })
 
 test('doctor tells what is there', async () => {

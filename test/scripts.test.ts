@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import vm from 'node:vm'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { temporaryDirectory } from './support/data.js'
 import { root } from './support/process.js'
 
@@ -34,7 +35,8 @@ test.each(['20.17.0', '20.20.2', '22.0.0', '26.1.0'])('Node %s is new enough', (
 test('the check agrees with package.json, and every script of a newcomer starts with it', () => {
   const { engines, scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   expect(engines.node).toBe('>=20.17')
-  for (const name of ['start', 'test', 'build']) expect(scripts[name]).toMatch(/^node scripts\/check-node\.cjs && /)
+  for (const name of ['start', 'test', 'build', 'bench', 'bench:peers', 'bench:instructions'])
+    expect(scripts[name]).toMatch(/^node scripts\/check-node\.cjs && /)
 })
 
 test('the check is in syntax that every Node reads', () => {
@@ -80,4 +82,40 @@ test.skipIf(process.platform === 'win32')('a missing or old Rust toolchain is to
 test('the lock file names no registry, so that any mirror serves', () => {
   const lock = readFileSync(join(root, 'package-lock.json'), 'utf8')
   expect(lock).not.toMatch(/"resolved"/)
+})
+
+/** Runs one of the scripts and returns how it ended. */
+function runScript(name: string, args: string[], env = {}) {
+  const { status, stderr } = spawnSync(process.execPath, [`scripts/${name}.mjs`, ...args], {
+    cwd: root,
+    encoding: 'utf8',
+    env: { ...process.env, ...env },
+  })
+  return { status, stderr }
+}
+
+test.each([
+  ['bench', ['conv'], {}, /^there is no benchmark conv; there are adamw, [^\n]+\.\n$/],
+  ['bench-peers', ['--only', 'speed'], {}, /^there is no row speed; there are train-mnist, [^\n]+\.\n$/],
+  ['bench-peers', ['--rounds', 'x'], {}, /^the value of --rounds must be a number from 1, not x\.\n$/],
+  ['bench-peers', ['--fast'], {}, /^Unknown option '--fast'; there are --rounds, [^\n]+\.\n$/],
+  ['bench-peers', [], { NOPROP_PYTHON: '/nowhere/python' }, /^NOPROP_PYTHON \(\/nowhere\/python\) is no Python that /],
+  ['instructions', ['--save'], {}, /^there is no option --save; there is --record\.\n$/],
+])('%s %j is refused in one plain sentence', (name, args, env, message) => {
+  const { status, stderr } = runScript(name, args, env)
+  expect(status).toBe(1)
+  expect(stderr).toMatch(message)
+})
+
+test('the guard of instruction counts fails when a kernel has grown, and asks to record what has shrunk', async () => {
+  const { compare } = await import(pathToFileURL(join(root, 'scripts/instructions.mjs')).href)
+  const before = { a: 1000, b: 1000 }
+  expect(() => compare({ a: 1029, b: 905 }, before)).not.toThrow()
+  expect(() => compare({ a: 1031, b: 1000 }, before)).toThrow(/more than 3 % more instructions than recorded: a;/)
+  expect(() => compare({ a: 1000 }, before)).toThrow(/not on both sides: b;/)
+  expect(() => compare({ ...before, c: 5 }, before)).toThrow(/not on both sides: c;/)
+  const said = vi.spyOn(console, 'log').mockImplementation(() => {})
+  compare({ a: 890, b: 1000 }, before)
+  expect(said.mock.calls.join()).toContain('far fewer instructions than recorded: a;')
+  said.mockRestore()
 })

@@ -1,19 +1,19 @@
 // Says in one plain sentence when the Rust toolchain is missing or too old.
-import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { versionOf } from './machine.mjs'
 import { root, StepFailed } from './steps.mjs'
 
 /** Throws StepFailed unless cargo and a rustc as new as Cargo.toml asks are there. */
-export function requireRust() {
+export function requireRust(purpose = 'build its addon') {
   const needed = readFileSync(join(root, 'Cargo.toml'), 'utf8').match(/rust-version = "([\d.]+)"/)[1]
   const again = 'and run the command again'
-  if (version('cargo') === undefined) {
+  if (versionOf('cargo') === undefined) {
     throw new StepFailed(
-      `noprop needs a Rust toolchain (${needed} or newer) to build its addon: install one from https://rustup.rs ${again}.`,
+      `noprop needs a Rust toolchain (${needed} or newer) to ${purpose}: install one from https://rustup.rs ${again}.`,
     )
   }
-  const found = version('rustc')
+  const found = versionOf('rustc')
   if (found === undefined)
     throw new StepFailed(`rustc is missing beside cargo: install Rust from https://rustup.rs ${again}.`)
   if (compare(found, needed) < 0) {
@@ -21,11 +21,6 @@ export function requireRust() {
       `noprop needs Rust ${needed} or newer (this is Rust ${found}): run \`rustup update\` ${again}.`,
     )
   }
-}
-
-function version(command) {
-  const { status, stdout } = spawnSync(command, ['--version'], { cwd: root, encoding: 'utf8' })
-  return status === 0 ? stdout.match(/\d+\.\d+(\.\d+)?/)?.[0] : undefined
 }
 
 function compare(a, b) {

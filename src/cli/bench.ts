@@ -8,6 +8,7 @@ import type { Io } from './io.js'
 import { peakMemoryMiB } from './memory.js'
 
 interface BenchFlags extends NetFlags {
+  mode?: string
   shape?: string
   classes?: number
   blocks?: number
@@ -19,8 +20,11 @@ interface BenchFlags extends NetFlags {
 
 /** What the core measured. */
 interface BenchResult {
+  mode: 'train' | 'inference'
   samplesPerSecond: number
   stepsPerSecond: number
+  /** Inference only. */
+  latencyMs?: number
   gflops: number
   peakGflops: number
   peakShare: number
@@ -40,10 +44,11 @@ const SHAPES: Record<string, { input: number[]; classes: number }> = {
 
 export function define(command: Command, io: Io): void {
   command
+    .option('--mode <train|inference>', 'what to measure (default: train)')
     .option('--shape <shape>', 'mnist, cifar10, cifar100, HxWxC or N (default: mnist)')
     .option('--classes <number>', 'number of classes (default: those of the shape, else 10)', number('--classes'))
     .option('--blocks <number>', 'number of blocks (default: 10)', number('--blocks'))
-    .option('--batch <number>', 'samples a step (default: 128)', number('--batch'))
+    .option('--batch <number>', 'samples a step or prediction (default: 128)', number('--batch'))
     .option('--threads <number>', 'cores to use (default: all)', number('--threads'))
     .option('--in-flight <number>', 'most blocks begun and not finished', number('--in-flight'))
     .option('--seconds <number>', 'measure for so long', number('--seconds'))
@@ -55,6 +60,7 @@ async function bench(flags: BenchFlags, io: Io): Promise<void> {
   const { blocks, batch, threads, inFlight, seconds } = flags
   const { input, classes } = shapeOf(flags.shape ?? 'mnist')
   const options = {
+    mode: flags.mode,
     input,
     classes: flags.classes ?? classes,
     net: netOf(flags),
@@ -70,12 +76,18 @@ async function bench(flags: BenchFlags, io: Io): Promise<void> {
   io.emit({ event: 'done', ...result, peakMemoryMiB: peak })
   io.print(
     [
-      `speed           ${result.samplesPerSecond.toFixed(1)} samples/s through ${result.blocks} blocks, ${result.stepsPerSecond.toFixed(1)} steps/s`,
+      `speed           ${result.samplesPerSecond.toFixed(1)} samples/s through ${result.blocks} blocks, ${timesOf(result)}`,
       `arithmetic      ${result.gflops.toFixed(1)} GFLOP/s of ${result.peakGflops.toFixed(1)}: ${(100 * result.peakShare).toFixed(1)} % of peak (${result.instructionSet})`,
       `work            ${input.join('×')}, batch ${result.batch}, ${result.threads} threads`,
       `peak memory     ${Math.round(peak)} MiB`,
     ].join('\n'),
   )
+}
+
+/** How often, and in inference how quickly, one batch went through all blocks. */
+function timesOf({ stepsPerSecond, latencyMs }: BenchResult): string {
+  if (latencyMs === undefined) return `${stepsPerSecond.toFixed(1)} steps/s`
+  return `${stepsPerSecond.toFixed(1)} predictions/s of ${latencyMs.toFixed(2)} ms`
 }
 
 /** A named shape, `28x28x1`, `28x28` or `784`. */

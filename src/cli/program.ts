@@ -15,7 +15,7 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandMod
   eval: { summary: 'measure a model on test samples', load: () => import('./eval.js') },
   predict: { summary: 'predict the labels of samples or PNG images', load: () => import('./predict.js') },
   inspect: { summary: 'show what a model file holds', load: () => import('./inspect.js') },
-  bench: { summary: 'measure training speed on this machine', load: () => import('./bench.js') },
+  bench: { summary: 'measure the speed of training or inference on this machine', load: () => import('./bench.js') },
   doctor: { summary: 'show what noprop finds on this machine', load: () => import('./doctor.js') },
 }
 

@@ -1,33 +1,24 @@
-//! The products of the paper's block and of the seed's, batch 128, in each direction, with their FLOP/s.
+//! Two fully connected layers in each direction: the paper's block behind its convolutions (MNIST's shape), and its own.
 
-use candle_core::{Device, Tensor};
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+mod support;
+
 use noprop::ops::Slot;
 use noprop::ops::linear::Linear;
+use support::{Bench, SAMPLES, Work, random};
 
-const SAMPLES: usize = 128;
-
-fn linear(criterion: &mut Criterion) {
-    for (inputs, outputs) in [(2048, 256), (256, 256), (784, 512), (512, 512)] {
-        let op = Linear {
-            samples: SAMPLES,
-            inputs,
-            outputs,
-            weight: Slot { offset: outputs, len: inputs * outputs },
-            bias: Some(Slot { offset: 0, len: outputs }),
-        };
-        let random = |len: usize| Tensor::randn(0.0_f32, 1.0, (1, len), &Device::Cpu).expect("random values");
-        let (state, gradients) = (random((inputs + 1) * outputs), random((inputs + 1) * outputs));
+fn main() {
+    let mut bench = Bench::new("linear");
+    for (inputs, outputs) in [(2048, 256), (256, 256)] {
+        let weight = Slot { offset: outputs, len: inputs * outputs };
+        let op = Linear { samples: SAMPLES, inputs, outputs, weight, bias: Some(Slot { offset: 0, len: outputs }) };
+        let (state, gradients) = (random(outputs + weight.len), random(outputs + weight.len));
         let (x, y) = (random(SAMPLES * inputs), random(SAMPLES * outputs));
         let (dx, dy) = (random(SAMPLES * inputs), random(SAMPLES * outputs));
-        let mut group = criterion.benchmark_group(format!("linear-{inputs}x{outputs}"));
-        group.throughput(Throughput::Elements((2 * SAMPLES * op.multiply_adds()) as u64));
-        group.bench_function("forward", |b| b.iter(|| op.forward(&y, &x, &state)));
-        group.bench_function("backward-data", |b| b.iter(|| op.backward_data(&dx, &dy, &state)));
-        group.bench_function("backward-weights", |b| b.iter(|| op.backward_weights(&gradients, &x, &dy)));
-        group.finish();
+        let shape = format!("{SAMPLES}x{inputs} to {outputs}");
+        let work = Work::Flops(2 * SAMPLES * op.multiply_adds());
+        bench.run("forward", &shape, work, || op.forward(&y, &x, &state).expect("forward"));
+        bench.run("backward-data", &shape, work, || op.backward_data(&dx, &dy, &state).expect("backward"));
+        bench.run("backward-weights", &shape, work, || op.backward_weights(&gradients, &x, &dy).expect("backward"));
     }
+    bench.finish();
 }
-
-criterion_group!(benches, linear);
-criterion_main!(benches);

@@ -3,8 +3,6 @@
 //! Allocations that dependencies make inside an operation are told apart by what they ask for, printed, and not counted:
 //! - candle-core 0.11 checks a destination with a list of its dimensions, `Vec<(usize, usize)>` of 4 (`Layout::range`): 64
 //!   bytes an operation, given back before it begins.
-//! - gemm 0.19 packs the matrices of each product into buffers of its own, which are aligned to cache lines, with a list of
-//!   `false`.
 
 use noprop::config::{FitOptions, from_json};
 use noprop::data::{Dataset, InputShape, Pixels};
@@ -27,11 +25,10 @@ thread_local! {
 
 fn count(layout: Layout, zeroed: bool) {
     let candle = layout.size() == 64 && layout.align() == align_of::<usize>() && !zeroed;
-    let gemm = layout.align() >= 64 || (layout.align() == 1 && zeroed);
     // A thread that is ending has no counter, and nobody who reads it.
     let _ = ALLOCATIONS.try_with(|count| {
         let mut counts = count.get();
-        counts[usize::from(candle || gemm)] += 1;
+        counts[usize::from(candle)] += 1;
         count.set(counts);
     });
 }

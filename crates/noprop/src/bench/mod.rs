@@ -1,4 +1,9 @@
-//! Measured speed: of whole training steps on random data, and of the processor's own multiply-add peak beside it.
+//! Measured speed: of whole training steps or of inference on random data, and of the processor's own peaks beside it.
+
+mod inference;
+mod peak;
+
+pub use peak::{BEYOND_CACHES, peak_gflops, peak_gigabytes};
 
 use crate::NetConfig;
 use crate::config::{self, Checked, FitOptions, ModelConfig};
@@ -6,21 +11,33 @@ use crate::data::{Dataset, InputShape, Pixels};
 use crate::diffusion::ScheduleConfig;
 use crate::error::{Code, Error, Result};
 use crate::ops::StopFlag;
-use crate::ops::simd::{InstructionSet, dispatch};
+use crate::ops::simd::InstructionSet;
 use crate::rng::{Purpose, Stream};
 use crate::train::{BlockJob, Lane, Plan};
 use candle_core::Device;
-use pulp::{Simd, WithSimd};
 use serde::{Deserialize, Serialize};
-use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+/// Which work is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BenchMode {
+    /// Training steps of all blocks.
+    #[default]
+    Train,
+    /// Predictions of one batch through all blocks, by the sampler `posterior` without noise.
+    Inference,
+}
 
 /// What to measure.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BenchOptions {
+    /// Training or inference. Default training.
+    #[serde(default)]
+    pub mode: BenchMode,
     /// Shape of one sample.
     pub input: InputShape,
     /// Number of classes. Default 10.
@@ -32,12 +49,12 @@ pub struct BenchOptions {
     /// Number of blocks. Default 10.
     #[serde(default = "ten")]
     pub blocks: usize,
-    /// Samples of a step. Default 128.
+    /// Samples of a step, or of a prediction. Default 128.
     #[serde(default = "batch")]
     pub batch: usize,
     /// Worker threads. Default: as many as the process may use.
     pub threads: Option<usize>,
-    /// Blocks in memory at once. Default: all up to 16.
+    /// Blocks in memory at once. Default: all up to 16. Training only.
     pub in_flight: Option<usize>,
     /// Time to measure, after a warm-up of a fifth of it. Default 5.
     #[serde(default = "seconds")]
@@ -58,10 +75,15 @@ fn seconds() -> f64 {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Bench {
-    /// Training samples through all blocks per second.
+    /// Training or inference.
+    pub mode: BenchMode,
+    /// Samples through all blocks per second.
     pub samples_per_second: f64,
-    /// Steps of all blocks per second.
+    /// Steps of all blocks, or predictions, per second.
     pub steps_per_second: f64,
+    /// Median time of one prediction, milliseconds. Inference only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<f64>,
     /// Counted floating-point operations per second, 10⁹ (see [`NetConfig::flops`]).
     pub gflops: f64,
     /// What the same threads reach in multiply-adds alone, measured just before.
@@ -74,23 +96,66 @@ pub struct Bench {
     pub threads: usize,
     /// Number of blocks.
     pub blocks: usize,
-    /// Samples of a step.
+    /// Samples of a step or of a prediction.
     pub batch: usize,
     /// Values trained in one block.
     pub parameters_per_block: usize,
 }
 
-/// Trains on random data for a while.
+/// How often the work was done.
+struct Rate {
+    /// Steps of all blocks, or predictions.
+    steps_per_second: f64,
+    latency_ms: Option<f64>,
+}
+
+/// Trains or predicts on random data for a while.
 ///
 /// # Errors
-/// As training with these options; [`Code::Cancelled`] when stopped.
+/// As training and prediction with these options; [`Code::Cancelled`] when stopped.
 pub fn bench(options: &BenchOptions, stop: &StopFlag) -> Result<Bench> {
     if !(0.01..=3600.0).contains(&options.seconds) {
         return Err(config::out_of_range("seconds", "0.01 to 3600", options.seconds));
     }
-    let plan = plan(options)?;
-    let threads = plan.options.threads.unwrap_or(1);
+    if let (BenchMode::Inference, Some(in_flight)) = (options.mode, options.in_flight) {
+        return Err(Error::new(Code::Option, "option inFlight does not apply to inference")
+            .expected("no inFlight, or mode train")
+            .received(in_flight.to_string()));
+    }
+    let (model, data) = (checked(options)?, Arc::new(samples(options)?));
+    let threads = config::threads(options.threads)?;
+    let parameters_per_block = model.layout.parameters();
     let peak_gflops = peak_gflops(threads);
+    let rate = match options.mode {
+        BenchMode::Train => train(plan(options, model, data)?, options, stop)?,
+        BenchMode::Inference => inference::predictions(model, &data, options, stop)?,
+    };
+    let (forward, step) = options.net.flops(options.input, options.classes)?;
+    let flops = match options.mode {
+        BenchMode::Train => step,
+        BenchMode::Inference => forward,
+    };
+    let samples_per_second = rate.steps_per_second * options.batch as f64;
+    let gflops = samples_per_second * (flops * options.blocks) as f64 / 1e9;
+    Ok(Bench {
+        mode: options.mode,
+        samples_per_second,
+        steps_per_second: rate.steps_per_second,
+        latency_ms: rate.latency_ms,
+        gflops,
+        peak_gflops,
+        peak_share: gflops / peak_gflops,
+        instruction_set: InstructionSet::current().as_str(),
+        threads,
+        blocks: options.blocks,
+        batch: options.batch,
+        parameters_per_block,
+    })
+}
+
+/// Steps blocks in turn on every thread.
+fn train(plan: Plan, options: &BenchOptions, stop: &StopFlag) -> Result<Rate> {
+    let threads = plan.options.threads.unwrap_or(1);
     let jobs = (1..=plan.options.in_flight.unwrap_or(1).max(threads))
         .map(|block| BlockJob::start(&plan, block, &Device::Cpu))
         .collect::<Result<Vec<_>>>()?;
@@ -121,22 +186,7 @@ pub fn bench(options: &BenchOptions, stop: &StopFlag) -> Result<Bench> {
         Ok::<_, Error>(steps as f64 / seconds)
     });
     stop.check()?;
-    let block_steps_per_second = outcome?;
-    let (_, flops) = options.net.flops(options.input, options.classes)?;
-    let steps_per_second = block_steps_per_second / options.blocks as f64;
-    let gflops = block_steps_per_second * (flops * options.batch) as f64 / 1e9;
-    Ok(Bench {
-        samples_per_second: steps_per_second * options.batch as f64,
-        steps_per_second,
-        gflops,
-        peak_gflops,
-        peak_share: gflops / peak_gflops,
-        instruction_set: InstructionSet::current().as_str(),
-        threads,
-        blocks: options.blocks,
-        batch: options.batch,
-        parameters_per_block: work.plan.model.layout.parameters(),
-    })
+    Ok(Rate { steps_per_second: outcome? / options.blocks as f64, latency_ms: None })
 }
 
 struct Work {
@@ -170,8 +220,8 @@ impl Work {
     }
 }
 
-/// A run on random samples that never ends.
-fn plan(options: &BenchOptions) -> Result<Plan> {
+/// The configuration that is measured.
+fn checked(options: &BenchOptions) -> Result<Checked> {
     let classes = i32::try_from(options.classes)
         .map_err(|_| config::out_of_range("classes", "a small number", options.classes))?;
     let config = ModelConfig {
@@ -184,15 +234,32 @@ fn plan(options: &BenchOptions) -> Result<Plan> {
         embedding: Default::default(),
         seed: 0,
     };
-    let model: Checked = config.check()?;
+    config.check()
+}
+
+/// Batches of the random data: as many as fit into 32 MiB, so that what is done once an epoch weighs as little as in real
+/// training.
+fn batches(options: &BenchOptions) -> usize {
+    ((1 << 25) / (options.batch * options.input.len())).clamp(1, 64)
+}
+
+/// Random samples; inference takes a single batch of them.
+fn samples(options: &BenchOptions) -> Result<Dataset> {
     if !(1..=1 << 16).contains(&options.batch) {
         return Err(config::out_of_range("batch", "1 to 65536", options.batch));
     }
     let stream = Stream::new(0, Purpose::Init, 0, 0, 0);
-    let pixels =
-        (0..(options.batch * options.input.len()) as u32).map(|index| (stream.words(index)[0] >> 24) as u8).collect();
-    let labels = (0..options.batch as i32).map(|sample| sample % classes).collect();
-    let data = Dataset::from_arrays(Pixels::U8(pixels), options.input, Some(labels))?;
+    let count = match options.mode {
+        BenchMode::Train => options.batch * batches(options),
+        BenchMode::Inference => options.batch,
+    };
+    let pixels = (0..(count * options.input.len()) as u32).map(|index| (stream.words(index)[0] >> 24) as u8).collect();
+    let labels = (0..count).map(|sample| (sample % options.classes) as i32).collect();
+    Dataset::from_arrays(Pixels::U8(pixels), options.input, Some(labels))
+}
+
+/// A run that never ends.
+fn plan(options: &BenchOptions, model: Checked, data: Arc<Dataset>) -> Result<Plan> {
     let fit = FitOptions {
         epochs: 1_000_000,
         batch: options.batch,
@@ -200,53 +267,5 @@ fn plan(options: &BenchOptions) -> Result<Plan> {
         in_flight: options.in_flight,
         ..FitOptions::default()
     };
-    Plan::new(model, fit, Arc::new(data))
-}
-
-/// Multiply-adds of all `threads` at once, 10⁹ floating-point operations per second: the best of five tries.
-pub fn peak_gflops(threads: usize) -> f64 {
-    const ROUNDS: usize = 4_000_000;
-    let once = || {
-        let started = Instant::now();
-        std::thread::scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(|| black_box(dispatch(MultiplyAdds(ROUNDS))));
-            }
-        });
-        (threads * ROUNDS * ACCUMULATORS * 2 * lanes()) as f64 / started.elapsed().as_secs_f64() / 1e9
-    };
-    (0..5).map(|_| once()).fold(0.0, f64::max)
-}
-
-/// Independent sums: enough to hide the latency of a multiply-add on two units.
-const ACCUMULATORS: usize = 12;
-
-fn lanes() -> usize {
-    struct Lanes;
-    impl WithSimd for Lanes {
-        type Output = usize;
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, _: S) -> usize {
-            S::F32_LANES
-        }
-    }
-    dispatch(Lanes)
-}
-
-struct MultiplyAdds(usize);
-
-impl WithSimd for MultiplyAdds {
-    type Output = f32;
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> f32 {
-        let factor = simd.splat_f32s(black_box(0.999));
-        let addend = simd.splat_f32s(black_box(0.001));
-        let mut sums = [simd.splat_f32s(black_box(1.0)); ACCUMULATORS];
-        for _ in 0..self.0 {
-            for sum in &mut sums {
-                *sum = simd.mul_add_e_f32s(*sum, factor, addend);
-            }
-        }
-        sums.into_iter().map(|sum| simd.reduce_sum_f32s(sum)).sum()
-    }
+    Plan::new(model, fit, data)
 }

@@ -1,0 +1,103 @@
+//! What the processor reaches when it does nothing but multiply and add, or nothing but read and write memory.
+
+use crate::ops::simd::{dispatch, vectorize};
+use pulp::{Simd, WithSimd};
+use std::hint::black_box;
+use std::time::Instant;
+
+/// A working set far above every processor's last cache, for [`peak_gigabytes`].
+pub const BEYOND_CACHES: usize = 256 << 20;
+
+/// Multiply-adds of all `threads` at once, 10⁹ floating-point operations per second: the best of five tries.
+pub fn peak_gflops(threads: usize) -> f64 {
+    const ROUNDS: usize = 4_000_000;
+    let flops = (threads * ROUNDS * ACCUMULATORS * 2 * lanes()) as f64;
+    (0..5)
+        .map(|_| flops / seconds(vec![ROUNDS; threads], |rounds| dispatch(MultiplyAdds(rounds))) / 1e9)
+        .fold(0.0, f64::max)
+}
+
+/// Bytes that all `threads` together read and write per second, 10⁹: the best of five tries.
+///
+/// Each thread goes over `working_set` bytes of its own and replaces every value in place. So each byte counted as read or
+/// written moves once, and no cache line is fetched only to be overwritten, which a copy would do without counting it. With
+/// [`BEYOND_CACHES`] that is the memory's speed; with the size of an operation's tensors it is the speed of the cache that
+/// they fit in, which is the peak to compare that operation with.
+pub fn peak_gigabytes(threads: usize, working_set: usize) -> f64 {
+    /// Bytes that a try at least goes over.
+    const ENOUGH: usize = 1 << 29;
+    let values = working_set.div_ceil(4).max(1);
+    let passes = ENOUGH.div_ceil(4 * values);
+    let mut buffers = vec![vec![0.25_f32; values]; threads];
+    let bytes = (2 * 4 * threads * values * passes) as f64;
+    let once = |buffers: &mut Vec<Vec<f32>>| {
+        let turn = |buffer: &mut Vec<f32>| (0..passes).for_each(|_| mirror(black_box(buffer)));
+        bytes / seconds(buffers.iter_mut().collect(), turn) / 1e9
+    };
+    (0..5).map(|_| once(&mut buffers)).fold(0.0, f64::max)
+}
+
+/// y = 1 − y: the values stay what they are, however often.
+fn mirror(values: &mut [f32]) {
+    vectorize(
+        #[inline(always)]
+        || values.iter_mut().for_each(|value| *value = 1.0 - *value),
+    );
+}
+
+/// Time that threads take which each do `work` on one of `parts`.
+fn seconds<P: Send, R: Send>(parts: Vec<P>, work: impl Fn(P) -> R + Sync) -> f64 {
+    let started = Instant::now();
+    std::thread::scope(|scope| {
+        for part in parts {
+            let work = &work;
+            scope.spawn(move || black_box(work(part)));
+        }
+    });
+    started.elapsed().as_secs_f64()
+}
+
+/// Independent sums: enough to hide the latency of a multiply-add on two units.
+const ACCUMULATORS: usize = 12;
+
+fn lanes() -> usize {
+    struct Lanes;
+    impl WithSimd for Lanes {
+        type Output = usize;
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> usize {
+            S::F32_LANES
+        }
+    }
+    dispatch(Lanes)
+}
+
+struct MultiplyAdds(usize);
+
+impl WithSimd for MultiplyAdds {
+    type Output = f32;
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> f32 {
+        let factor = simd.splat_f32s(black_box(0.999));
+        let addend = simd.splat_f32s(black_box(0.001));
+        let mut sums = [simd.splat_f32s(black_box(1.0)); ACCUMULATORS];
+        for _ in 0..self.0 {
+            for sum in &mut sums {
+                *sum = simd.mul_add_e_f32s(*sum, factor, addend);
+            }
+        }
+        sums.into_iter().map(|sum| simd.reduce_sum_f32s(sum)).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peaks_are_those_of_a_machine() {
+        // From the slowest emulator to a large server: a wrong unit or a loop that was optimised away is far outside.
+        assert!((1e-3..1e6).contains(&peak_gigabytes(1, 1 << 16)));
+        assert!((1e-3..1e6).contains(&peak_gflops(1)));
+    }
+}

@@ -1,0 +1,65 @@
+// `npm run bench`: runs the Rust benchmarks and makes one table of them, on stdout and in `.noprop/bench.md`.
+// Arguments are names of benchmarks: `npm run bench -- conv3x3 step`. Without any, all run.
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { processor, table, versionOf } from './support/machine.mjs'
+import { root, run, StepFailed, script, step } from './support/steps.mjs'
+import { requireRust } from './support/toolchain.mjs'
+
+const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target')
+
+/** The files of `crates/noprop/benches/`, operations first and whole steps last. */
+function benchmarks(asked) {
+  const last = ['step', 'inference', 'memory']
+  const names = readdirSync(join(root, 'crates/noprop/benches'))
+    .filter((name) => name.endsWith('.rs'))
+    .map((name) => name.slice(0, -3))
+    .sort((a, b) => last.indexOf(a) - last.indexOf(b) || (a < b ? -1 : 1))
+  const unknown = asked.find((name) => !names.includes(name))
+  if (unknown) throw new StepFailed(`there is no benchmark ${unknown}; there are ${names.join(', ')}.`)
+  return names.filter((name) => asked.length === 0 || asked.includes(name))
+}
+
+/** Nanoseconds in a unit of three or four digits. */
+function time(nanoseconds) {
+  const [unit, scale] = nanoseconds < 1e3 ? ['ns', 1] : nanoseconds < 1e6 ? ['µs', 1e3] : ['ms', 1e6]
+  return [unit, (value) => (value / scale).toPrecision(value / scale < 1000 ? 3 : 4)]
+}
+
+function row(record) {
+  const { operation, direction, shape, instructionSet } = record
+  const name = [operation, direction, shape]
+  if (record.mebibytes !== undefined) return [...name, `${record.mebibytes.toFixed(0)} MiB`, '', '', '', instructionSet]
+  const { medianNs, deviationNs, rate, unit, peak } = record
+  const [scale, text] = time(medianNs)
+  const spread = `${text(medianNs)} ± ${text(deviationNs)} ${scale}`
+  const share = `${((100 * rate) / peak).toFixed(0)} %`
+  return [...name, spread, `${rate.toFixed(1)} ${unit}`, peak.toFixed(1), share, instructionSet]
+}
+
+function report(names) {
+  const files = names.map((name) => join(target, 'bench', `${name}.json`)).filter(existsSync)
+  const records = files.flatMap((file) => JSON.parse(readFileSync(file, 'utf8')))
+  const threads = `1 thread of ${availableParallelism()}`
+  return [
+    `${processor()}, ${threads}, rustc ${versionOf('rustc')}. Times are medians ± median absolute deviation. A peak is`,
+    'what one core reaches in multiply-adds alone (GFLOP/s), or in reading and writing as much memory (GB/s).',
+    '',
+    table(['operation', 'direction', 'shape', 'time', 'rate', 'peak', 'of peak', 'instructions'], records.map(row)),
+    '',
+  ].join('\n')
+}
+
+await script(async () => {
+  requireRust('run its benchmarks')
+  const names = benchmarks(process.argv.slice(2))
+  for (const name of names) rmSync(join(target, 'bench', `${name}.json`), { force: true })
+  await step('benchmarks (criterion)', () =>
+    run('cargo', ['bench', '--package', 'noprop', ...names.flatMap((name) => ['--bench', name])]),
+  )
+  const text = report(names)
+  mkdirSync(join(root, '.noprop'), { recursive: true })
+  writeFileSync(join(root, '.noprop/bench.md'), text)
+  console.log(`\n${text}\nAlso in .noprop/bench.md.`)
+})

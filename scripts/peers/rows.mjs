@@ -1,0 +1,70 @@
+// What is compared. In each row the runs take turns, so that a machine that slows down slows all of them.
+
+/** The rows: noprop first, then its peers; those that are not there are left out. */
+export function rows({ noprop, nopropMemory, torch, candle }, threads) {
+  const two = ['--threads', String(threads)]
+  const speed = { unit: 'samples/s', better: 'more' }
+  const memory = { unit: 'MiB', better: 'less' }
+  const training = (shape) => {
+    const flags = ['--shape', shape, ...two]
+    return [
+      noprop(flags),
+      torch('eager', flags),
+      torch('tuned', flags),
+      torch('vmap', flags),
+      { ...torch('eager', [...flags, '--amp', 'bf16'], { name: 'PyTorch eager, bf16' }), extra: true },
+      candle(shape, threads),
+    ]
+  }
+  const inference = (batch) => {
+    const flags = ['--batch', String(batch), ...two]
+    return [
+      noprop([...flags, '--mode', 'inference']),
+      torch('inference', flags, { name: 'PyTorch eager', iters: batch === 1 ? '50' : undefined }),
+      torch('inference-tuned', flags, { name: 'PyTorch tuned', iters: batch === 1 ? '50' : undefined }),
+    ]
+  }
+  const memoryOf = (blocks) => {
+    const flags = ['--steps', String(blocks), ...two]
+    return [
+      nopropMemory(blocks),
+      torch('backprop', flags, { name: 'PyTorch back-propagation', value: 'peak_mib', iters: '1' }),
+    ]
+  }
+  const mlp = ['--net', 'mlp', ...two]
+  const one = { ...noprop(['--threads', '1']), name: 'noprop, 1 thread' }
+  const all = [
+    { id: 'train-mnist', title: "Training, the paper's block, MNIST's shape", ...speed, runs: training('mnist') },
+    {
+      id: 'train-cifar10',
+      title: "Training, the paper's block, CIFAR-10's shape",
+      ...speed,
+      runs: training('cifar10'),
+    },
+    {
+      id: 'train-mlp',
+      title: "Training, the seed's block (mlp, 512, 512, 512), MNIST's shape",
+      ...speed,
+      runs: [noprop(mlp), ...['eager', 'tuned', 'vmap'].map((mode) => torch(mode, mlp))],
+    },
+    {
+      id: 'threads',
+      title: `Training, the paper's block, MNIST's shape, ${threads} threads and one`,
+      ...speed,
+      runs: [{ ...noprop(two), name: `noprop, ${threads} threads` }, one],
+    },
+    { id: 'inference-1', title: 'Inference, one image', ...speed, runs: inference(1) },
+    { id: 'inference-1000', title: 'Inference, a batch of 1000', ...speed, runs: inference(1000) },
+    { id: 'memory-10', title: 'Peak memory of training 10 blocks', ...memory, runs: memoryOf(10) },
+    { id: 'memory-100', title: 'Peak memory of training 100 blocks', ...memory, runs: memoryOf(100) },
+  ]
+  return all.map((row) => ({ ...row, runs: row.runs.filter((run) => run?.run) }))
+}
+
+/** noprop's median over that of its best peer; bf16 works with fewer bits and is no peer of f32. */
+export function ratio({ better, results }) {
+  const [noprop, ...peers] = results.filter(({ median, extra }) => median !== undefined && !extra)
+  if (!noprop || peers.length === 0) return undefined
+  const best = peers.reduce((a, b) => ((better === 'more' ? a.median >= b.median : a.median <= b.median) ? a : b))
+  return { value: noprop.median / best.median, peer: best.name }
+}
