@@ -11,7 +11,7 @@ fn op(samples: usize, inputs: usize, outputs: usize) -> Linear {
 /// y, dx, dw, db.
 fn run<T: Real + WithDType>(op: Linear, x: &[f64], w: &[f64], b: &[f64], dy: &[f64]) -> [Vec<f64>; 4] {
     let state = tensor::<T>(&[&[9.0, 9.0], b, w].concat());
-    // gemm must not read what the destination held, so it holds NaN.
+    // The product must not read what the destination held, so it holds NaN.
     let y = tensor::<T>(&vec![f64::NAN; dy.len()]);
     let dx = tensor::<T>(&vec![f64::NAN; x.len()]);
     let gradients = tensor::<T>(&vec![f64::NAN; 2 + b.len() + w.len()]);
