@@ -31,7 +31,7 @@ export function figures(machine, rows) {
   )
   return [
     `${processor}, kernels for ${instructionSet}, ${threads} threads. ${tools.join(', ')}. Medians, with the range.`,
-    torch ? '' : '\nThe columns of PyTorch are missing: there was no Python that can import torch.\n',
+    torch ? '' : '\nThe lines of PyTorch are missing: there was no Python that can import torch.\n',
     `\`${command}\``,
     '',
     rows.map(section).join('\n'),
