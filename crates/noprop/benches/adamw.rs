@@ -2,6 +2,7 @@
 
 mod support;
 
+use noprop::ops::Buffer;
 use noprop::ops::adamw::AdamW;
 use support::{Bench, bytes, random};
 
@@ -12,6 +13,7 @@ fn main() {
     let op = AdamW::new(1e-3, 1e-3, 100, PARAMETERS, 0);
     // Second moments are never negative.
     let state = random(AdamW::state_len(PARAMETERS, 0)).abs().expect("absolute values");
+    let state = Buffer::new(state).expect("a buffer");
     let gradients = random(PARAMETERS);
     // Parameters and both moments are read and written, gradients are read.
     bench.run("step", &PARAMETERS.to_string(), bytes(7 * PARAMETERS), || op.step(&state, &gradients).expect("a step"));

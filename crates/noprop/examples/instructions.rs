@@ -14,7 +14,7 @@ use noprop::ops::batch_norm::BatchNorm;
 use noprop::ops::conv3x3::{Backward, Conv3x3, Dims};
 use noprop::ops::dropout::Dropout;
 use noprop::ops::linear::Linear;
-use noprop::ops::{Slot, StopFlag};
+use noprop::ops::{Buffer, Slot, StopFlag};
 use noprop::train::{BlockJob, Lane, Plan};
 use noprop::{FitOptions, Model, Result};
 use std::process::ExitCode;
@@ -73,22 +73,22 @@ fn main() -> ExitCode {
 }
 
 /// `[1, len]` of values from −1 to 1.
-fn values(len: usize) -> Result<Tensor> {
+fn values(len: usize) -> Result<Buffer> {
     from(len, -1.0)
 }
 
 /// `[1, len]` of values from 0 to 2, for what is never negative. candle's own `abs` would count: it runs on many threads.
-fn positive(len: usize) -> Result<Tensor> {
+fn positive(len: usize) -> Result<Buffer> {
     from(len, 0.0)
 }
 
-fn from(len: usize, least: f32) -> Result<Tensor> {
+fn from(len: usize, least: f32) -> Result<Buffer> {
     let values = (0..len).map(|index| (index * 7919 % 2003) as f32 / 1001.0 + least).collect::<Vec<_>>();
-    Ok(Tensor::from_vec(values, (1, len), &Device::Cpu)?)
+    Buffer::new(Tensor::from_vec(values, (1, len), &Device::Cpu)?)
 }
 
 /// A direction of a stage on x, y, dx, dy, state and gradients.
-type Direction = fn(&Conv3x3<'_>, [&Tensor; 6]) -> Result<()>;
+type Direction = fn(&Conv3x3<'_>, [&Buffer; 6]) -> Result<()>;
 
 const FORWARD: Direction = |op, [x, y, _, _, state, _]| op.forward(y, x, state, None);
 const BACKWARD_DATA: Direction =
@@ -110,7 +110,7 @@ fn convolution(times: usize, dims: Dims, run: Direction) -> Result<()> {
     (0..times).try_for_each(|_| run(&op, [&x, &y, &dx, &dy, &state, &gradients]))
 }
 
-fn linear(times: usize, run: impl Fn(&Linear, [&Tensor; 4]) -> Result<()>) -> Result<()> {
+fn linear(times: usize, run: impl Fn(&Linear, [&Buffer; 4]) -> Result<()>) -> Result<()> {
     let (inputs, outputs) = (256, 256);
     let weight = Slot { offset: outputs, len: inputs * outputs };
     let op = Linear { samples: SAMPLES, inputs, outputs, weight, bias: Some(Slot { offset: 0, len: outputs }) };
@@ -119,7 +119,7 @@ fn linear(times: usize, run: impl Fn(&Linear, [&Tensor; 4]) -> Result<()>) -> Re
     (0..times).try_for_each(|_| run(&op, [&x, &y, &state, &gradients]))
 }
 
-fn batch_norm(times: usize, run: impl Fn(&BatchNorm, [&Tensor; 4], [&Tensor; 3]) -> Result<()>) -> Result<()> {
+fn batch_norm(times: usize, run: impl Fn(&BatchNorm, [&Buffer; 4], [&Buffer; 3]) -> Result<()>) -> Result<()> {
     let (samples, width) = (128, 256);
     let slot = |index: usize| Slot { offset: index * width, len: width };
     let (weight, bias, running_mean, running_variance) = (slot(1), slot(0), slot(2), slot(3));

@@ -5,16 +5,16 @@ use crate::config::Checked;
 use crate::data::Dataset;
 use crate::error::Result;
 use crate::nn::Step;
-use crate::ops::{BlockOp, Real, StopFlag, apply, check};
+use crate::ops::{BlockOp, Buffer, Real, StopFlag, apply, check};
 use crate::train::batch::{Gather, widen};
 use candle_core::{DType, Device, Tensor};
 
 /// Runs any block of a model on as many samples at once as its buffers are for. A second call allocates nothing.
 pub(crate) struct Evaluator {
     block: Box<dyn Block>,
-    x: Tensor,
-    z: Tensor,
-    nothing: Tensor,
+    x: Buffer,
+    z: Buffer,
+    nothing: Buffer,
     samples: Vec<u32>,
     width: usize,
 }
@@ -42,7 +42,7 @@ impl Evaluator {
     /// `[samples, classes]`.
     pub(crate) fn estimate(
         &mut self,
-        weights: &Tensor,
+        weights: &Buffer,
         data: &Dataset,
         first: usize,
         z: &[f32],

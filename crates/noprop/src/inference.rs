@@ -8,10 +8,10 @@ use crate::diffusion::{Coefficients, Sampler, argmax, initial_state, probabiliti
 use crate::error::{Code, Error, Result};
 use crate::evaluator::Evaluator;
 use crate::model::Model;
-use crate::ops::StopFlag;
+use crate::ops::{Buffer, StopFlag};
 use crate::rng::{Purpose, Stream};
 use crate::train::plan::check_shape;
-use candle_core::{CpuStorage, Device, Storage, Tensor};
+use candle_core::{CpuStorage, Device, Storage};
 use serde::{Deserialize, Serialize};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -177,7 +177,7 @@ fn chain(
 /// What one block does to every chunk.
 struct BlockWork<'a> {
     data: &'a Dataset,
-    weights: &'a Tensor,
+    weights: &'a Buffer,
     block: usize,
     coefficients: Coefficients,
     seed: u64,

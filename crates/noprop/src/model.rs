@@ -5,6 +5,7 @@
 
 use crate::config::{Checked, ModelConfig, from_json};
 use crate::error::{Code, Error, Result};
+use crate::ops::Buffer;
 use crate::storage::container::{self, TensorShape, put};
 use crate::storage::{WeightStore, atomic};
 use candle_core::{Device, Tensor};
@@ -27,7 +28,7 @@ pub struct Model {
     /// What trained the weights, or null.
     pub training: Value,
     weights: Option<WeightStore>,
-    resident: Mutex<Option<Arc<Vec<Tensor>>>>,
+    resident: Mutex<Option<Arc<Vec<Buffer>>>>,
 }
 
 impl Model {
@@ -65,14 +66,14 @@ impl Model {
     }
 
     /// The weights of block `block` (from 1) as a tensor `[1, parameters + statistics]`, read from the store.
-    pub(crate) fn block(&self, block: usize, device: &Device) -> Result<Tensor> {
+    pub(crate) fn block(&self, block: usize, device: &Device) -> Result<Buffer> {
         let weights = self.weights()?.read(block)?;
         let len = weights.len();
-        Ok(Tensor::from_vec(weights, (1, len), device)?)
+        Buffer::new(Tensor::from_vec(weights, (1, len), device)?)
     }
 
     /// The weights of all blocks in memory, for callers that will be back; `None` when they are too many to keep.
-    pub(crate) fn resident(&self, device: &Device) -> Result<Option<Arc<Vec<Tensor>>>> {
+    pub(crate) fn resident(&self, device: &Device) -> Result<Option<Arc<Vec<Buffer>>>> {
         let store = self.weights()?;
         if store.blocks().saturating_mul(store.block_len()) > MAX_RESIDENT {
             return Ok(None);

@@ -10,6 +10,7 @@ use criterion::{Criterion, SamplingMode};
 use noprop::bench::{BEYOND_CACHES, peak_gflops, peak_gigabytes};
 use noprop::config::from_json;
 use noprop::data::{Dataset, InputShape, Pixels};
+use noprop::ops::Buffer;
 use noprop::ops::simd::InstructionSet;
 use noprop::{ModelConfig, NetConfig};
 use serde_json::{Value, json};
@@ -118,8 +119,9 @@ fn read(path: &Path) -> Option<Value> {
 }
 
 /// `[1, len]` from a normal distribution.
-pub fn random(len: usize) -> Tensor {
-    Tensor::randn(0.0_f32, 1.0, (1, len), &Device::Cpu).expect("random values")
+pub fn random(len: usize) -> Buffer {
+    let tensor = Tensor::randn(0.0_f32, 1.0, (1, len), &Device::Cpu).expect("random values");
+    Buffer::new(tensor).expect("a buffer")
 }
 
 /// Bytes of `values` numbers of 32 bits.

@@ -2,21 +2,22 @@
 
 use super::Buffers;
 use crate::error::Result;
+use crate::ops::Buffer;
 use candle_core::Tensor;
 
 impl Buffers {
     /// `[K, capacity · len]`: `len` values of each sample.
-    pub(crate) fn samples(&self, len: usize) -> Result<Tensor> {
+    pub(crate) fn samples(&self, len: usize) -> Result<Buffer> {
         self.rows(self.capacity * len)
     }
 
     /// The same, or next to nothing where only the backward pass would use it.
-    pub(crate) fn gradient(&self, len: usize) -> Result<Tensor> {
+    pub(crate) fn gradient(&self, len: usize) -> Result<Buffer> {
         self.rows(if self.training { self.capacity * len } else { 1 })
     }
 
     /// `[K, len]`.
-    pub(crate) fn rows(&self, len: usize) -> Result<Tensor> {
-        Ok(Tensor::zeros((self.stacked, len), self.dtype, &self.device)?)
+    pub(crate) fn rows(&self, len: usize) -> Result<Buffer> {
+        Buffer::new(Tensor::zeros((self.stacked, len), self.dtype, &self.device)?)
     }
 }

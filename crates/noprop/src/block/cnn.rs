@@ -12,6 +12,7 @@ use crate::data::InputShape;
 use crate::error::{Code, Error, Result};
 use crate::nn::batch_norm::Saved;
 use crate::nn::{BatchNorm, Conv3x3, Layout, LayoutBuilder, Linear, Step};
+use crate::ops::Buffer;
 use crate::ops::add::Add;
 use crate::ops::conv3x3::{Backward, Dims};
 use crate::ops::dropout::{self, Dropout};
@@ -97,10 +98,10 @@ pub fn layout(s: &Sizes) -> Layout {
 /// A batch-norm layer with its input and output, the batch's statistics, and the gradient of its input.
 struct Normalised {
     layer: BatchNorm,
-    x: Tensor,
-    y: Tensor,
-    statistics: Tensor,
-    dx: Tensor,
+    x: Buffer,
+    y: Buffer,
+    statistics: Buffer,
+    dx: Buffer,
 }
 
 impl Normalised {
@@ -153,19 +154,19 @@ pub struct Cnn {
     fuse_bn1: Normalised,
     fuse_bn2: Normalised,
     /// Outputs of the image pathway's stages, and their gradients.
-    y1: Tensor,
-    y2: Tensor,
-    y3: Tensor,
-    dy1: Tensor,
-    dy2: Tensor,
-    dy3: Tensor,
-    estimate: Tensor,
+    y1: Buffer,
+    y2: Buffer,
+    y3: Buffer,
+    dy1: Buffer,
+    dy2: Buffer,
+    dy3: Buffer,
+    estimate: Buffer,
     /// Gradients of the fused vectors `[hidden]`, of the fuse path's two hidden outputs, and of the skip path.
-    d_image: Tensor,
-    d_label: Tensor,
-    d_fuse1: Tensor,
-    d_fuse2: Tensor,
-    d_skip: Tensor,
+    d_image: Buffer,
+    d_label: Buffer,
+    d_fuse1: Buffer,
+    d_fuse2: Buffer,
+    d_skip: Buffer,
 }
 
 impl Cnn {
@@ -251,7 +252,7 @@ impl Cnn {
         bn2.backward(step, &self.d_fuse2)?;
         self.fuse_fc2.backward(step, [Some(&self.d_fuse1)], &bn2.dx, [&bn1.y])?;
         bn1.backward(step, &self.d_fuse1)?;
-        let fused = [&self.image_bn.y, &self.label_bn3.y];
+        let fused: [&Tensor; 2] = [&self.image_bn.y, &self.label_bn3.y];
         self.fuse_fc1.backward(step, [Some(&self.d_image), Some(&self.d_label)], &bn1.dx, fused)
     }
 
@@ -288,7 +289,7 @@ impl Block for Cnn {
         &self.estimate
     }
 
-    fn backward(&mut self, step: Step<'_>, gradient: &Tensor, x: &Tensor, z: &Tensor) -> Result<()> {
+    fn backward(&mut self, step: Step<'_>, gradient: &Buffer, x: &Tensor, z: &Tensor) -> Result<()> {
         self.softmax(step.samples).backward(gradient, &self.estimate)?;
         self.backward_fuse(step, gradient)?;
         self.backward_label(step, z)?;

@@ -4,6 +4,7 @@ use super::{Block, Buffers, Draw, Mode};
 use crate::data::InputShape;
 use crate::error::Result;
 use crate::nn::{Layout, LayoutBuilder, Linear, Step};
+use crate::ops::Buffer;
 use crate::ops::dropout::{self, Dropout};
 use crate::ops::relu::Relu;
 use candle_core::Tensor;
@@ -58,8 +59,8 @@ pub struct Mlp {
     first: Linear<2>,
     rest: Vec<Linear>,
     /// Output of each hidden layer, and its gradient.
-    hidden: Vec<(Tensor, Tensor)>,
-    estimate: Tensor,
+    hidden: Vec<(Buffer, Buffer)>,
+    estimate: Buffer,
 }
 
 impl Mlp {
@@ -110,7 +111,7 @@ impl Block for Mlp {
         &self.estimate
     }
 
-    fn backward(&mut self, step: Step<'_>, gradient: &Tensor, x: &Tensor, z: &Tensor) -> Result<()> {
+    fn backward(&mut self, step: Step<'_>, gradient: &Buffer, x: &Tensor, z: &Tensor) -> Result<()> {
         for (layer, linear) in self.rest.iter().enumerate().rev() {
             let dy = self.hidden.get(layer + 1).map_or(gradient, |(_, dy)| dy);
             let (y, dx) = &self.hidden[layer];

@@ -9,6 +9,7 @@ mod tests;
 use crate::data::InputShape;
 use crate::error::{Code, Error, Result};
 use crate::nn::{Layout, Step};
+use crate::ops::Buffer;
 use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -95,7 +96,7 @@ pub trait Block: Send {
 
     /// Gradients of all parameters from the gradient of û, which is overwritten. Follows a training forward pass on the
     /// same x and z.
-    fn backward(&mut self, step: Step<'_>, gradient: &Tensor, x: &Tensor, z: &Tensor) -> Result<()>;
+    fn backward(&mut self, step: Step<'_>, gradient: &Buffer, x: &Tensor, z: &Tensor) -> Result<()>;
 }
 
 /// How large a block's buffers are and of what type.

@@ -11,7 +11,7 @@ use crate::nn::{Layout, Step};
 use crate::ops::adamw::AdamW;
 use crate::ops::squared_error::SquaredError;
 use crate::ops::testing::{normal, poisoned, tensor, values};
-use crate::ops::{Real, StopFlag};
+use crate::ops::{Buffer, Real, StopFlag};
 use candle_core::{Device, Tensor, WithDType};
 use std::marker::PhantomData;
 
@@ -68,10 +68,15 @@ struct Rig<T> {
     width: usize,
     blocks: Vec<usize>,
     block: Box<dyn Block>,
-    state: Tensor,
-    gradients: Tensor,
+    state: Buffer,
+    gradients: Buffer,
     capacity: usize,
     element: PhantomData<T>,
+}
+
+/// The values in `count` rows.
+fn rows(values: &Tensor, count: usize) -> Buffer {
+    Buffer::new(values.reshape((count, ())).unwrap()).unwrap()
 }
 
 impl<T: Real + WithDType> Rig<T> {
@@ -81,7 +86,7 @@ impl<T: Real + WithDType> Rig<T> {
         let stacked = blocks.len();
         let buffers = Buffers { stacked, capacity, dtype: T::DTYPE, device: Device::Cpu, training: true };
         let block = net.build(input, width, &buffers).unwrap();
-        let gradients = poisoned::<T>(stacked * layout.parameters()).reshape((stacked, layout.parameters())).unwrap();
+        let gradients = rows(&poisoned::<T>(stacked * layout.parameters()), stacked);
         let weights: Vec<_> = blocks.iter().map(|block| layout.initial_weights(1, *block)).collect();
         let state = gradients.clone();
         let blocks = blocks.to_vec();
@@ -98,7 +103,7 @@ impl<T: Real + WithDType> Rig<T> {
             state.extend_from_slice(weights);
             state.resize(state.len() + len - weights.len(), 0.0);
         }
-        self.state = tensor::<T>(&state).reshape((self.blocks.len(), len)).unwrap();
+        self.state = rows(&tensor::<T>(&state), self.blocks.len());
     }
 
     /// The weights of all blocks `[K, parameters + statistics]`.
@@ -147,7 +152,7 @@ impl<T: Real + WithDType> Rig<T> {
     /// û in training, and each block's loss.
     fn train(&mut self, batch: &Batch) -> (Vec<f64>, Vec<f64>) {
         let estimate = self.forward(batch, true);
-        let loss = poisoned::<T>(self.blocks.len()).reshape((self.blocks.len(), 1)).unwrap();
+        let loss = rows(&poisoned::<T>(self.blocks.len()), self.blocks.len());
         SquaredError { classes: &batch.classes, width: self.width }.forward(&loss, self.block.estimate()).unwrap();
         (estimate, values(&loss))
     }
@@ -155,8 +160,8 @@ impl<T: Real + WithDType> Rig<T> {
     /// Gradients of the parameters `[K, parameters]` of `weight` times the loss of the last [`train`](Self::train).
     fn backward(&mut self, batch: &Batch, weight: f64) -> Vec<f64> {
         let [x, z] = self.inputs(batch);
-        let shape = (self.blocks.len(), self.width * self.capacity);
-        let gradient = poisoned::<T>(shape.0 * shape.1).reshape(shape).unwrap();
+        let blocks = self.blocks.len();
+        let gradient = rows(&poisoned::<T>(blocks * self.width * self.capacity), blocks);
         let error = SquaredError { classes: &batch.classes, width: self.width };
         error.backward(&gradient, self.block.estimate(), weight).unwrap();
         let step = Step {

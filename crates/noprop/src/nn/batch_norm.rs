@@ -3,7 +3,7 @@
 use super::parameters::Init;
 use super::{Layout, LayoutBuilder, Step};
 use crate::error::Result;
-use crate::ops::{Slot, batch_norm};
+use crate::ops::{Buffer, Slot, batch_norm};
 use candle_core::Tensor;
 
 /// See [`batch_norm`].
@@ -23,9 +23,9 @@ pub struct Saved<'a> {
     /// Input.
     pub x: &'a Tensor,
     /// Output.
-    pub y: &'a Tensor,
+    pub y: &'a Buffer,
     /// Mean and variance of the batch.
-    pub statistics: &'a Tensor,
+    pub statistics: &'a Buffer,
 }
 
 impl BatchNorm {
@@ -71,12 +71,12 @@ impl BatchNorm {
     }
 
     /// Normalises by the running statistics.
-    pub fn forward_evaluation(&self, step: Step<'_>, y: &Tensor, x: &Tensor) -> Result<()> {
+    pub fn forward_evaluation(&self, step: Step<'_>, y: &Buffer, x: &Tensor) -> Result<()> {
         self.op(step.samples).forward_evaluation(y, x, step.state)
     }
 
     /// Gradients of the parameters and of x.
-    pub fn backward(&self, step: Step<'_>, dx: &Tensor, dy: &Tensor, saved: Saved<'_>) -> Result<()> {
+    pub fn backward(&self, step: Step<'_>, dx: &Buffer, dy: &Tensor, saved: Saved<'_>) -> Result<()> {
         let Saved { x, y, statistics } = saved;
         let op = self.op(step.samples);
         op.backward_weights(step.gradients, [dy, y, x, statistics])?;

@@ -5,7 +5,7 @@ use super::{Layout, LayoutBuilder, Step};
 use crate::error::Result;
 use crate::ops::conv3x3::{self, Backward, Dims};
 use crate::ops::dropout::Dropout;
-use crate::ops::{Slot, StopFlag};
+use crate::ops::{Buffer, Slot, StopFlag};
 use candle_core::Tensor;
 
 /// dropout(pool(relu(conv3×3(x) + bias))), see [`conv3x3`].
@@ -36,12 +36,12 @@ impl Conv3x3 {
     }
 
     /// y = dropout(pool(relu(conv(x)))).
-    pub fn forward(&self, step: Step<'_>, y: &Tensor, x: &Tensor, dropout: Option<Dropout<'_>>) -> Result<()> {
+    pub fn forward(&self, step: Step<'_>, y: &Buffer, x: &Tensor, dropout: Option<Dropout<'_>>) -> Result<()> {
         self.op(step.samples, step.stop).forward(y, x, step.state, dropout)
     }
 
     /// Gradients of the parameters and, unless this is a first layer, of x.
-    pub fn backward(&self, step: Step<'_>, dx: Option<&Tensor>, backward: Backward<'_>, x: &Tensor) -> Result<()> {
+    pub fn backward(&self, step: Step<'_>, dx: Option<&Buffer>, backward: Backward<'_>, x: &Tensor) -> Result<()> {
         let op = self.op(step.samples, step.stop);
         op.backward_weights(step.gradients, x, backward)?;
         dx.map_or(Ok(()), |dx| op.backward_data(dx, backward, step.state))

@@ -3,7 +3,7 @@
 use super::parameters::Init;
 use super::{Layout, LayoutBuilder, Step};
 use crate::error::Result;
-use crate::ops::{Slot, linear};
+use crate::ops::{Buffer, Slot, linear};
 use candle_core::Tensor;
 
 /// y = x · weight + bias, see [`linear`]. `N` inputs lie side by side, each with rows of the weight of its own.
@@ -38,7 +38,7 @@ impl<const N: usize> Linear<N> {
     }
 
     /// y = Σ_i x_i · weight_i + bias.
-    pub fn forward(&self, step: Step<'_>, y: &Tensor, x: [&Tensor; N]) -> Result<()> {
+    pub fn forward(&self, step: Step<'_>, y: &Buffer, x: [&Tensor; N]) -> Result<()> {
         (0..N).try_for_each(|part| {
             step.stop.check()?;
             self.op(step.samples, part).forward(y, x[part], step.state)
@@ -46,7 +46,7 @@ impl<const N: usize> Linear<N> {
     }
 
     /// Gradients of the parameters and of the inputs that ask for theirs.
-    pub fn backward(&self, step: Step<'_>, dx: [Option<&Tensor>; N], dy: &Tensor, x: [&Tensor; N]) -> Result<()> {
+    pub fn backward(&self, step: Step<'_>, dx: [Option<&Buffer>; N], dy: &Tensor, x: [&Tensor; N]) -> Result<()> {
         (0..N).try_for_each(|part| {
             step.stop.check()?;
             let op = self.op(step.samples, part);

@@ -11,16 +11,15 @@ pub use conv::Conv3x3;
 pub use linear::Linear;
 pub use parameters::{Layout, LayoutBuilder};
 
-use crate::ops::StopFlag;
-use candle_core::Tensor;
+use crate::ops::{Buffer, StopFlag};
 
 /// What all layers of one training step share.
 #[derive(Debug, Clone, Copy)]
 pub struct Step<'a> {
     /// `[K, state]`: parameters, statistics and moments of the blocks that run together.
-    pub state: &'a Tensor,
+    pub state: &'a Buffer,
     /// `[K, parameters]`.
-    pub gradients: &'a Tensor,
+    pub gradients: &'a Buffer,
     /// Polled between and inside operations.
     pub stop: &'a StopFlag,
     /// Samples in this batch.

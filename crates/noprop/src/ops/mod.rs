@@ -1,9 +1,9 @@
 //! The operations of a training step, one folder each: `mod.rs` states shapes and dispatches, `reference.rs` is the
 //! plain definition, `cpu.rs` the fast path that is tested against it.
 //!
-//! An operation writes one destination tensor and reads any number of others. Every tensor has a leading dimension K,
-//! the blocks that run together; a source whose K is 1 is shared by all of them. `f32` takes the fast path, `f64` the
-//! reference, so a whole block can be checked by finite differences in double precision.
+//! An operation writes one destination, a [`Buffer`], and reads any number of other tensors. Every tensor has a leading
+//! dimension K, the blocks that run together; a source whose K is 1 is shared by all of them. `f32` takes the fast path,
+//! `f64` the reference, so a whole block can be checked by finite differences in double precision.
 
 // Loops over indices are what the compiler unrolls into registers; see `tile`.
 #![allow(clippy::needless_range_loop)]
@@ -20,10 +20,13 @@ pub mod simd;
 pub mod softmax;
 pub mod squared_error;
 
+mod buffer;
 mod scratch;
 #[cfg(test)]
 pub(crate) mod testing;
 mod tile;
+
+pub use buffer::Buffer;
 
 use crate::error::{Code, Error, Result};
 use candle_core::{CpuStorage, InplaceOp1, Layout, Storage, Tensor};
@@ -108,9 +111,9 @@ pub(crate) trait BlockOp<const N: usize> {
 }
 
 /// Runs `op` for every block: row k of `destination` from row k of each source (row 0 of a source with one row).
-pub(crate) fn apply<const N: usize, O: BlockOp<N>>(op: &O, destination: &Tensor, sources: [&Tensor; N]) -> Result<()> {
-    let adapter = Adapter { op, sources, failure: Cell::new(None) };
-    let outcome = destination.inplace_op1(&adapter);
+pub(crate) fn apply<const N: usize, O: BlockOp<N>>(op: &O, destination: &Buffer, sources: [&Tensor; N]) -> Result<()> {
+    let adapter = Adapter { op, layout: destination.layout(), sources, failure: Cell::new(None) };
+    let outcome = destination.write(&adapter);
     match adapter.failure.take() {
         Some(error) => Err(error),
         None => Ok(outcome?),
@@ -121,13 +124,15 @@ pub(crate) fn apply<const N: usize, O: BlockOp<N>>(op: &O, destination: &Tensor,
 /// through their own guards, which cannot dead-lock because no operation here reads the storage it writes.
 struct Adapter<'a, const N: usize, O> {
     op: &'a O,
+    /// The destination's own; what candle hands over is that of its first element.
+    layout: &'a Layout,
     sources: [&'a Tensor; N],
     /// The operation's own error, which candle's would only carry as text.
     failure: Cell<Option<Error>>,
 }
 
 impl<const N: usize, O: BlockOp<N>> Adapter<'_, N, O> {
-    fn run<T: Real>(&self, destination: &mut [T], layout: &Layout) -> candle_core::Result<()> {
+    fn run<T: Real>(&self, destination: &mut [T]) -> candle_core::Result<()> {
         let guards = self.sources.map(Tensor::storage_and_layout);
         let mut views: [Rows<&[T]>; N] = std::array::from_fn(|_| Rows::default());
         for (view, (storage, layout)) in views.iter_mut().zip(&guards) {
@@ -136,7 +141,7 @@ impl<const N: usize, O: BlockOp<N>> Adapter<'_, N, O> {
             };
             *view = Rows::of(T::slice(storage)?, layout, O::NAME)?;
         }
-        let rows = Rows::of((), layout, O::NAME)?;
+        let rows = Rows::of_destination(self.layout, O::NAME)?;
         for k in 0..rows.count {
             let start = rows.start + k * rows.stride;
             let sources = views.each_ref().map(|view| view.row(k));
@@ -154,10 +159,10 @@ impl<const N: usize, O: BlockOp<N>> InplaceOp1 for Adapter<'_, N, O> {
         O::NAME
     }
 
-    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> candle_core::Result<()> {
+    fn cpu_fwd(&self, storage: &mut CpuStorage, _: &Layout) -> candle_core::Result<()> {
         match storage {
-            CpuStorage::F32(data) => self.run(data, layout),
-            CpuStorage::F64(data) => self.run(data, layout),
+            CpuStorage::F32(data) => self.run(data),
+            CpuStorage::F64(data) => self.run(data),
             other => candle_core::bail!(
                 "{}: no kernel for {:?}",
                 O::NAME,
@@ -195,6 +200,18 @@ impl<D> Rows<D> {
             count,
             len: expected,
         })
+    }
+}
+
+impl Rows<()> {
+    /// The rows of a destination, which must not overlap: contiguous rows do where the next begins inside of one. That is
+    /// all that candle's own check would refuse, which sees only the first element of a [`Buffer`].
+    fn of_destination(layout: &Layout, name: &str) -> candle_core::Result<Self> {
+        let rows = Self::of((), layout, name)?;
+        if rows.count > 1 && rows.stride < rows.len {
+            candle_core::bail!("{name}: rows of the destination overlap: {layout:?}")
+        }
+        Ok(rows)
     }
 }
 

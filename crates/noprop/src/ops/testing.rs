@@ -1,6 +1,6 @@
 //! Helpers of the operations' tests.
 
-use super::{Real, Slot};
+use super::{Buffer, Real, Slot};
 use crate::rng::{Purpose, Stream};
 use candle_core::{Device, Tensor, WithDType};
 
@@ -10,14 +10,15 @@ pub fn normal(stream: usize, len: usize) -> Vec<f64> {
     (0..len as u32).map(|index| stream.normal(index)).collect()
 }
 
-/// The values as a tensor `[1, len]`.
-pub fn tensor<T: Real + WithDType>(values: &[f64]) -> Tensor {
+/// The values as a buffer `[1, len]`.
+pub fn tensor<T: Real + WithDType>(values: &[f64]) -> Buffer {
     let converted: Vec<T> = values.iter().map(|value| <T as Real>::of(*value)).collect();
-    Tensor::from_vec(converted, (1, values.len()), &Device::Cpu).expect("a tensor of that length")
+    let tensor = Tensor::from_vec(converted, (1, values.len()), &Device::Cpu).expect("a tensor of that length");
+    Buffer::new(tensor).expect("a view of its first value")
 }
 
-/// A tensor `[1, len]` filled with a value that no operation should leave behind.
-pub fn poisoned<T: Real + WithDType>(len: usize) -> Tensor {
+/// A buffer `[1, len]` filled with a value that no operation should leave behind.
+pub fn poisoned<T: Real + WithDType>(len: usize) -> Buffer {
     tensor::<T>(&vec![f64::NAN; len])
 }
 

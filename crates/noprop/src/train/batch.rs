@@ -3,9 +3,8 @@
 use crate::data::Dataset;
 use crate::diffusion::noised_label;
 use crate::error::Result;
-use crate::ops::{BlockOp, Real, apply, check};
+use crate::ops::{BlockOp, Buffer, Real, apply, check};
 use crate::rng::{Purpose, Stream};
-use candle_core::Tensor;
 
 /// x `[1, samples · input]`: samples of the data set as the net sees them. Shared by all blocks.
 pub struct Gather<'a> {
@@ -17,7 +16,7 @@ pub struct Gather<'a> {
 
 impl Gather<'_> {
     /// Fills x.
-    pub fn fill(&self, x: &Tensor) -> Result<()> {
+    pub fn fill(&self, x: &Buffer) -> Result<()> {
         apply(self, x, [])
     }
 }
@@ -68,7 +67,7 @@ pub struct NoisedLabels<'a> {
 
 impl NoisedLabels<'_> {
     /// Fills z.
-    pub fn fill(&self, z: &Tensor) -> Result<()> {
+    pub fn fill(&self, z: &Buffer) -> Result<()> {
         apply(self, z, [])
     }
 }

@@ -10,6 +10,7 @@ use super::cache::Cache;
 use super::plan::Plan;
 use crate::config::FitOptions;
 use crate::error::Result;
+use crate::ops::Buffer;
 use crate::rng;
 use candle_core::{DType, Device, Tensor};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,7 +27,7 @@ const ORDERS: usize = 4;
 /// What all blocks are trained on in one step.
 pub struct Batch {
     /// `[1, batch · input]`, f32, of which the first `samples.len() · input` values count.
-    pub x: Tensor,
+    pub x: Buffer,
     /// Each sample's index in the data set.
     pub samples: Vec<u32>,
     /// Each sample's class.
@@ -77,7 +78,7 @@ impl Plan {
         let input = self.data.shape().len();
         let new = || {
             Ok(Batch {
-                x: Tensor::zeros((1, capacity * input), DType::F32, &Device::Cpu)?,
+                x: Buffer::new(Tensor::zeros((1, capacity * input), DType::F32, &Device::Cpu)?)?,
                 samples: Vec::with_capacity(capacity),
                 classes: Vec::with_capacity(capacity),
             })

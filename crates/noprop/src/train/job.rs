@@ -3,8 +3,8 @@
 use super::lane::{Lane, all_finite, diverged};
 use super::plan::Plan;
 use crate::error::{Code, Error, Result};
-use crate::ops::StopFlag;
 use crate::ops::adamw::AdamW;
+use crate::ops::{Buffer, StopFlag};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
@@ -35,7 +35,7 @@ pub struct BlockJob {
     /// How far it is.
     pub progress: Progress,
     /// `[1, 3 · parameters + statistics]`: parameters, statistics and both moments.
-    state: Tensor,
+    state: Buffer,
 }
 
 impl BlockJob {
@@ -53,7 +53,7 @@ impl BlockJob {
         let len = state.len();
         let epochs = plan.options.epochs.min(RESERVED_EPOCHS);
         progress.losses.reserve_exact(epochs.saturating_sub(progress.losses.len()));
-        Ok(Self { progress, state: Tensor::from_vec(state, (1, len), device)? })
+        Ok(Self { progress, state: Buffer::new(Tensor::from_vec(state, (1, len), device)?)? })
     }
 
     /// Whether every step is done.

@@ -7,18 +7,18 @@ use crate::error::{Code, Error, Result};
 use crate::nn::Step;
 use crate::ops::adamw::AdamW;
 use crate::ops::squared_error::SquaredError;
-use crate::ops::{Real, StopFlag};
+use crate::ops::{Buffer, Real, StopFlag};
 use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
 
 /// Buffers for one step of one block.
 pub struct Lane {
     block: Box<dyn Block>,
     /// x in double precision, for checks; in f32 the batch's own is read.
-    wide: Option<Tensor>,
-    z: Tensor,
-    gradient: Tensor,
-    gradients: Tensor,
-    loss: Tensor,
+    wide: Option<Buffer>,
+    z: Buffer,
+    gradient: Buffer,
+    gradients: Buffer,
+    loss: Buffer,
 }
 
 impl Lane {
@@ -53,7 +53,7 @@ impl Lane {
         plan: &Plan,
         block: usize,
         step: u64,
-        state: &Tensor,
+        state: &Buffer,
         stop: &StopFlag,
     ) -> Result<(f64, usize)> {
         let config = &plan.model.config;

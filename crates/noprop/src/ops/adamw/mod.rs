@@ -8,7 +8,7 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
-use super::{BlockOp, Real, apply, check};
+use super::{BlockOp, Buffer, Real, apply, check};
 use crate::error::Result;
 use candle_core::Tensor;
 
@@ -56,7 +56,7 @@ impl AdamW {
     }
 
     /// Updates `state` by `gradients` `[parameters]`.
-    pub fn step(&self, state: &Tensor, gradients: &Tensor) -> Result<()> {
+    pub fn step(&self, state: &Buffer, gradients: &Tensor) -> Result<()> {
         apply(self, state, [gradients])
     }
 

@@ -2,7 +2,7 @@
 
 mod reference;
 
-use super::{BlockOp, Real, apply, check, simd::vectorize};
+use super::{BlockOp, Buffer, Real, apply, check, simd::vectorize};
 use crate::error::Result;
 use candle_core::Tensor;
 
@@ -15,7 +15,7 @@ pub struct Add {
 
 impl Add {
     /// y += x, in place.
-    pub fn forward(&self, y: &Tensor, x: &Tensor) -> Result<()> {
+    pub fn forward(&self, y: &Buffer, x: &Tensor) -> Result<()> {
         apply(self, y, [x])
     }
 }

@@ -8,7 +8,7 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
-use super::{BlockOp, Real, Slot, apply, check};
+use super::{BlockOp, Buffer, Real, Slot, apply, check};
 use crate::error::Result;
 use candle_core::Tensor;
 
@@ -42,32 +42,32 @@ impl BatchNorm {
     }
 
     /// statistics = `[mean | biased variance]` of the batch.
-    pub fn statistics(&self, statistics: &Tensor, x: &Tensor) -> Result<()> {
+    pub fn statistics(&self, statistics: &Buffer, x: &Tensor) -> Result<()> {
         apply(&Statistics(self), statistics, [x])
     }
 
     /// Moves the running statistics towards the batch's (variance unbiased, as in PyTorch).
-    pub fn update_running(&self, state: &Tensor, statistics: &Tensor) -> Result<()> {
+    pub fn update_running(&self, state: &Buffer, statistics: &Tensor) -> Result<()> {
         apply(&UpdateRunning(self), state, [statistics])
     }
 
     /// y = γ (x − mean) / √(variance + ε) + β by the batch's statistics, then ReLU if asked for.
-    pub fn forward_training(&self, y: &Tensor, x: &Tensor, statistics: &Tensor, state: &Tensor) -> Result<()> {
+    pub fn forward_training(&self, y: &Buffer, x: &Tensor, statistics: &Tensor, state: &Tensor) -> Result<()> {
         apply(&ForwardTraining(self), y, [x, statistics, state])
     }
 
     /// The same by the running statistics.
-    pub fn forward_evaluation(&self, y: &Tensor, x: &Tensor, state: &Tensor) -> Result<()> {
+    pub fn forward_evaluation(&self, y: &Buffer, x: &Tensor, state: &Tensor) -> Result<()> {
         apply(&ForwardEvaluation(self), y, [x, state])
     }
 
     /// Writes the gradients of γ and β into their slots of `gradients`. y is the forward output, for the ReLU.
-    pub fn backward_weights(&self, gradients: &Tensor, [dy, y, x, statistics]: [&Tensor; 4]) -> Result<()> {
+    pub fn backward_weights(&self, gradients: &Buffer, [dy, y, x, statistics]: [&Tensor; 4]) -> Result<()> {
         apply(&BackwardWeights(self), gradients, [dy, y, x, statistics])
     }
 
     /// dx, given the gradients of γ and β that [`Self::backward_weights`] wrote.
-    pub fn backward_data(&self, dx: &Tensor, [dy, y, x, statistics, state, gradients]: [&Tensor; 6]) -> Result<()> {
+    pub fn backward_data(&self, dx: &Buffer, [dy, y, x, statistics, state, gradients]: [&Tensor; 6]) -> Result<()> {
         apply(&BackwardData(self), dx, [dy, y, x, statistics, state, gradients])
     }
 }

@@ -22,7 +22,7 @@ mod tests;
 mod winograd;
 
 use super::dropout::Dropout;
-use super::{BlockOp, Real, Slot, StopFlag, apply, check};
+use super::{BlockOp, Buffer, Real, Slot, StopFlag, apply, check};
 use crate::error::Result;
 use candle_core::Tensor;
 use pool::Gradient;
@@ -127,17 +127,17 @@ impl Conv3x3<'_> {
     }
 
     /// y = dropout(pool(relu(x * weight + bias))).
-    pub fn forward(&self, y: &Tensor, x: &Tensor, state: &Tensor, dropout: Option<Dropout<'_>>) -> Result<()> {
+    pub fn forward(&self, y: &Buffer, x: &Tensor, state: &Tensor, dropout: Option<Dropout<'_>>) -> Result<()> {
         apply(&Forward(self, dropout), y, [x, state])
     }
 
     /// dx from dy.
-    pub fn backward_data(&self, dx: &Tensor, backward: Backward<'_>, state: &Tensor) -> Result<()> {
+    pub fn backward_data(&self, dx: &Buffer, backward: Backward<'_>, state: &Tensor) -> Result<()> {
         apply(&BackwardData(self, backward.scale), dx, [backward.dy, backward.y, state])
     }
 
     /// Writes the weight's and the bias's gradients into their slots of `gradients`.
-    pub fn backward_weights(&self, gradients: &Tensor, x: &Tensor, backward: Backward<'_>) -> Result<()> {
+    pub fn backward_weights(&self, gradients: &Buffer, x: &Tensor, backward: Backward<'_>) -> Result<()> {
         apply(&BackwardWeights(self, backward.scale), gradients, [x, backward.dy, backward.y])
     }
 

@@ -8,10 +8,9 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
-use super::{BlockOp, Real, apply, check};
+use super::{BlockOp, Buffer, Real, apply, check};
 use crate::error::Result;
 use crate::rng::Stream;
-use candle_core::Tensor;
 
 /// Elements of one sample that share 16 consecutive Philox blocks of 8 × 16 bits.
 const GROUP: usize = 128;
@@ -59,7 +58,7 @@ impl<'a> Dropout<'a> {
     }
 
     /// Drops values of y in place.
-    pub fn forward(&self, y: &Tensor) -> Result<()> {
+    pub fn forward(&self, y: &Buffer) -> Result<()> {
         apply(self, y, [])
     }
 

@@ -7,7 +7,7 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
-use super::{BlockOp, Real, Slot, apply, check};
+use super::{BlockOp, Buffer, Real, Slot, apply, check};
 use crate::error::Result;
 use candle_core::Tensor;
 
@@ -34,17 +34,17 @@ impl Linear {
     }
 
     /// y = x · weight + bias, or y += x · weight without a bias.
-    pub fn forward(&self, y: &Tensor, x: &Tensor, state: &Tensor) -> Result<()> {
+    pub fn forward(&self, y: &Buffer, x: &Tensor, state: &Tensor) -> Result<()> {
         apply(&Forward(self), y, [x, state])
     }
 
     /// dx = dy · weightᵀ.
-    pub fn backward_data(&self, dx: &Tensor, dy: &Tensor, state: &Tensor) -> Result<()> {
+    pub fn backward_data(&self, dx: &Buffer, dy: &Tensor, state: &Tensor) -> Result<()> {
         apply(&BackwardData(self), dx, [dy, state])
     }
 
     /// Writes xᵀ · dy and, with a bias, Σ dy into their slots of `gradients`.
-    pub fn backward_weights(&self, gradients: &Tensor, x: &Tensor, dy: &Tensor) -> Result<()> {
+    pub fn backward_weights(&self, gradients: &Buffer, x: &Tensor, dy: &Tensor) -> Result<()> {
         apply(&BackwardWeights(self), gradients, [x, dy])
     }
 

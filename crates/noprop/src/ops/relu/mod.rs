@@ -5,7 +5,7 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
-use super::{BlockOp, Real, apply, check};
+use super::{BlockOp, Buffer, Real, apply, check};
 use crate::error::Result;
 use candle_core::Tensor;
 
@@ -18,13 +18,13 @@ pub struct Relu {
 
 impl Relu {
     /// y = max(y, 0), in place.
-    pub fn forward(&self, y: &Tensor) -> Result<()> {
+    pub fn forward(&self, y: &Buffer) -> Result<()> {
         apply(&Forward(self), y, [])
     }
 
     /// dy = dy · scale where y > 0, else 0, in place. y is the output, so a `scale` of 1 / (1 − p) also undoes a
     /// dropout that followed: a dropped value is 0 as well.
-    pub fn backward(&self, dy: &Tensor, y: &Tensor, scale: f64) -> Result<()> {
+    pub fn backward(&self, dy: &Buffer, y: &Tensor, scale: f64) -> Result<()> {
         apply(&Backward(self, scale), dy, [y])
     }
 }

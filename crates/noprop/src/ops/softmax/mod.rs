@@ -4,7 +4,7 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
-use super::{BlockOp, Real, apply, check};
+use super::{BlockOp, Buffer, Real, apply, check};
 use crate::error::Result;
 use candle_core::Tensor;
 
@@ -19,12 +19,12 @@ pub struct Softmax {
 
 impl Softmax {
     /// Replaces logits by probabilities.
-    pub fn forward(&self, logits: &Tensor) -> Result<()> {
+    pub fn forward(&self, logits: &Buffer) -> Result<()> {
         apply(&Forward(self), logits, [])
     }
 
     /// Replaces the gradient of the probabilities by that of the logits.
-    pub fn backward(&self, gradient: &Tensor, probabilities: &Tensor) -> Result<()> {
+    pub fn backward(&self, gradient: &Buffer, probabilities: &Tensor) -> Result<()> {
         apply(&Backward(self), gradient, [probabilities])
     }
 }

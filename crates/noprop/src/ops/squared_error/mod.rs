@@ -4,7 +4,7 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
-use super::{BlockOp, Real, apply, check};
+use super::{BlockOp, Buffer, Real, apply, check};
 use crate::error::Result;
 use candle_core::Tensor;
 
@@ -19,12 +19,12 @@ pub struct SquaredError<'a> {
 
 impl SquaredError<'_> {
     /// Writes the unweighted batch mean of ‖û − u_y‖² into `loss` `[K, 1]`.
-    pub fn forward(&self, loss: &Tensor, estimate: &Tensor) -> Result<()> {
+    pub fn forward(&self, loss: &Buffer, estimate: &Tensor) -> Result<()> {
         apply(&Forward(self), loss, [estimate])
     }
 
     /// gradient = weight · 2 (û − u_y) / samples.
-    pub fn backward(&self, gradient: &Tensor, estimate: &Tensor, weight: f64) -> Result<()> {
+    pub fn backward(&self, gradient: &Buffer, estimate: &Tensor, weight: f64) -> Result<()> {
         apply(&Backward(self, weight), gradient, [estimate])
     }
 

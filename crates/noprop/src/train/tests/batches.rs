@@ -1,6 +1,7 @@
 //! Shared batches: each is gathered once for all blocks that run in step, and who shared what changes no bit.
 
 use super::*;
+use crate::ops::Buffer;
 use crate::train::batches::Batches;
 use candle_core::{DType, Tensor};
 
@@ -76,6 +77,7 @@ fn a_lane_in_double_precision_computes_the_same_loss() {
         let mut job = BlockJob::start(&plan, 1, &Device::Cpu).unwrap();
         let state = Tensor::new(job.state().unwrap(), &Device::Cpu).unwrap();
         let state = state.reshape((1, ())).unwrap().to_dtype(DType::F64).unwrap();
+        let state = Buffer::new(state).unwrap();
         let mut lane = Lane::with_dtype(&plan, &Device::Cpu, DType::F64).unwrap();
         let mut fast = Lane::new(&plan, &Device::Cpu).unwrap();
         for step in 0..5 {

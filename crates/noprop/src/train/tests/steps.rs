@@ -4,6 +4,7 @@ use super::*;
 use crate::block::{Buffers, Draw, Mode};
 use crate::error::Code;
 use crate::nn::Step;
+use crate::ops::Buffer;
 use crate::ops::adamw::AdamW;
 use crate::ops::squared_error::SquaredError;
 use crate::ops::testing::{poisoned, tensor, values};
@@ -17,7 +18,7 @@ fn alpha_bar(t: usize, blocks: usize) -> f64 {
 }
 
 /// A block's state before its first step.
-fn initial_state(plan: &Plan, block: usize) -> Tensor {
+fn initial_state(plan: &Plan, block: usize) -> Buffer {
     let layout = &plan.model.layout;
     let mut state = layout.initial_weights(plan.model.config.seed, block);
     state.resize(AdamW::state_len(layout.parameters(), layout.statistics()), 0.0);
@@ -87,8 +88,8 @@ fn noised_labels_have_the_mean_and_variance_of_their_block() {
     let classes: Vec<u32> = samples.iter().map(|sample| sample % 3).collect();
     let all: Vec<usize> = (1..=blocks).collect();
     let alpha_bars: Vec<f64> = all.iter().map(|t| schedule.alpha_bar(t - 1)).collect();
-    let z = Tensor::zeros((blocks, width * n as usize), DType::F64, &Device::Cpu).unwrap();
-    let draw = |z: &Tensor, blocks: &[usize], alpha_bars: &[f64]| {
+    let z = Buffer::new(Tensor::zeros((blocks, width * n as usize), DType::F64, &Device::Cpu).unwrap()).unwrap();
+    let draw = |z: &Buffer, blocks: &[usize], alpha_bars: &[f64]| {
         NoisedLabels { alpha_bars, blocks, seed: 7, epoch: 1, samples: &samples, classes: &classes, width }
             .fill(z)
             .unwrap();
@@ -116,7 +117,7 @@ fn noised_labels_have_the_mean_and_variance_of_their_block() {
         }
     }
     // A block's noise does not depend on the blocks beside it, and no two blocks share theirs.
-    let alone = Tensor::zeros((1, width * n as usize), DType::F64, &Device::Cpu).unwrap();
+    let alone = Buffer::new(Tensor::zeros((1, width * n as usize), DType::F64, &Device::Cpu).unwrap()).unwrap();
     draw(&alone, &[4], &alpha_bars[3..4]);
     assert_eq!(values(&alone), drawn[3 * width * n as usize..4 * width * n as usize]);
     let noise = |t: usize| (drawn[(t - 1) * width * n as usize + 1]) / (1.0 - alpha_bar(t - 1, blocks)).sqrt();
