@@ -1,7 +1,7 @@
-//! What a register tile multiplies: `f32` values, or pairs of `bf16` values with an `f32` sum.
+//! What a register tile multiplies: `f32` values, so far.
 //!
-//! A tile reads *units* of 32 bits. In `f32` a unit is one value; in `bf16` it is two values that lie one behind the other
-//! along the summed dimension, so the same tiles, panels and buffers serve both, with half the depth in `bf16`.
+//! A tile reads *units* of 32 bits. A unit is one `f32` here; an arithmetic whose units are two values of 16 bits, one behind
+//! the other along the summed dimension, could use the same tiles, panels and buffers with half the depth.
 
 use super::simd::InstructionSet;
 use pulp::{Simd, WithSimd};

@@ -71,7 +71,8 @@ pub(super) struct Left {
     pub step: usize,
 }
 
-/// Returns the tile with `Σ_{k < depth} a[p, k] · b[k]` added to the rows `rows` of the tile; `b[k]` are two vectors at `b + k · b_step`.
+/// Returns the tile with `Σ_{k < depth} a[p, k] · b[k]` added to the rows `rows`; `b[k]` are two vectors at
+/// `b + k · b_step`.
 ///
 /// # Safety
 /// `a` must be readable for every p in `rows` and k < depth, `b` for two vectors at every k.
@@ -195,6 +196,36 @@ pub(super) unsafe fn store_tile<M: Multiply, const P: usize>(
             s.partial_store_f32s(left, low);
             s.partial_store_f32s(right, high);
         }
+    }
+}
+
+/// A factor of a product in memory: element (p, k) of a left one at `p · row + k · step`; of a right one the two vectors of
+/// step k at `k · step`.
+#[derive(Clone, Copy)]
+pub(super) struct Factor<'a> {
+    pub units: &'a [f32],
+    pub row: usize,
+    pub step: usize,
+}
+
+/// `to[p, ..columns]` = `Σ_{k < depth} a[p, k] · b[k]` for P rows that lie `stride` apart, or += that.
+#[inline(always)]
+pub(super) fn product_tile<M: Multiply, const P: usize>(
+    m: M,
+    to: &mut [f32],
+    (stride, columns, add): (usize, usize, bool),
+    (a, b): (Factor<'_>, Factor<'_>),
+    depth: usize,
+) {
+    assert_rows::<M, P>();
+    assert!(depth > 0 && columns <= panel::<M>() && to.len() >= (P - 1) * stride + columns);
+    assert!(a.units.len() > (P - 1) * a.row + (depth - 1) * a.step);
+    assert!(b.units.len() >= (depth - 1) * b.step + panel::<M>());
+    let left = Left { start: a.units.as_ptr(), row: a.row, step: a.step };
+    // SAFETY: the asserts above bound all three.
+    unsafe {
+        let tile = accumulate(m, zeros::<M, P>(m), 0..P, left, (b.units.as_ptr(), b.step), depth);
+        store_tile(m, tile, to.as_mut_ptr(), (stride, columns, add));
     }
 }
 

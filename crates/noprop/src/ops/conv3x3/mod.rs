@@ -11,7 +11,7 @@
 //! (0 to 3, row by row, the first of equals) the maximum was. The gradient reads ReLU and dropout off y: where y is 0, none
 //! passes. So the convolution's own output is never stored.
 //!
-//! Two fast paths: [`direct`] for any width, [`winograd`] with 2.25 times fewer multiplications where all channels fill
+//! Two fast paths: `direct` for any width, `winograd` with 2.25 times fewer multiplications where all channels fill
 //! whole panels of vectors.
 
 mod direct;

@@ -127,28 +127,42 @@ fn a_sample_does_not_depend_on_its_batch() {
     }
 }
 
-/// A stage of one channel that hands on its 4×4 input's middle: pooling sees `window`.
-fn middle(window: [f64; 4], dy: f64) -> Outcome {
-    let mut case = Case::new((4, 4, 1, 1, true), 1, 0.0);
-    case.w = (0..9).map(|tap| f64::from(u8::from(tap == 4))).collect();
-    (case.b, case.dy, case.x) = (vec![0.0], vec![dy], vec![0.0; 16]);
+/// A stage that hands on its 4×4 input's middle, channel by channel: pooling sees `window`. Returns y and dx of each channel.
+/// One channel takes the direct kernels, 32 take Winograd's.
+fn middle(channels: usize, window: [f64; 4], dy: f64) -> Vec<(f64, Vec<f64>)> {
+    let mut case = Case::new((4, 4, channels, channels, true), 1, 0.0);
+    let same = |index: usize| index / channels % channels == index % channels;
+    case.w = (0..case.w.len()).map(|at| f64::from(u8::from(at / channels / channels == 4 && same(at)))).collect();
+    (case.b, case.dy, case.x) = (vec![0.0; channels], vec![dy; channels], vec![0.0; 16 * channels]);
     for (place, value) in [5, 6, 9, 10].iter().zip(window) {
-        case.x[*place] = value;
+        case.x[place * channels..][..channels].fill(value);
     }
-    case.run::<f32>().unwrap()
+    let [y, dx, ..] = case.run::<f32>().unwrap();
+    let of = |channel: usize| dx[channel..].iter().step_by(channels).copied().collect();
+    (0..channels).map(|channel| (y[channel], of(channel))).collect()
 }
 
 #[test]
 fn the_gradient_of_a_window_arrives_whole_at_its_first_maximum() {
-    // candle's autograd hands on a quarter of it.
-    for (window, place) in [([1.0, 4.0, 2.0, 3.0], 6), ([4.0, 4.0, 2.0, 4.0], 5), ([0.0, 1.0, 2.0, 2.0], 9)] {
-        let [y, dx, ..] = middle(window, 8.0);
-        assert_eq!(y, [window.iter().fold(0.0, |most: f64, value| most.max(*value))]);
-        let expected: Vec<f64> = (0..16).map(|at| if at == place { 8.0 } else { 0.0 }).collect();
-        assert_eq!(dx, expected);
+    // candle's autograd hands on a quarter of it. Where the ReLU cut everything off, no gradient passes.
+    let windows = [
+        ([1.0, 4.0, 2.0, 3.0], Some(6)),
+        ([4.0, 4.0, 2.0, 4.0], Some(5)),
+        ([0.0, 1.0, 2.0, 2.0], Some(9)),
+        ([1.0, 2.0, 2.0, 0.0], Some(6)),
+        ([-1.0, -2.0, 0.0, -3.0], None),
+    ];
+    for (channels, (window, place)) in [1, 32].into_iter().flat_map(|channels| windows.map(|window| (channels, window)))
+    {
+        simd::with_each(|set| {
+            for (y, dx) in middle(channels, window, 8.0) {
+                let what = format!("{window:?}, {channels} channels, {}", set.as_str());
+                assert_eq!(y, window.iter().fold(0.0, |most: f64, value| most.max(*value)), "{what}");
+                let expected: Vec<f64> = (0..16).map(|at| if Some(at) == place { 8.0 } else { 0.0 }).collect();
+                assert_eq!(dx, expected, "{what}");
+            }
+        });
     }
-    // Where the ReLU cut everything off, no gradient passes.
-    assert_eq!(middle([-1.0, -2.0, 0.0, -3.0], 8.0)[1], [0.0; 16]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::Linear;
 use crate::ops::multiply::{Multiply, WithMultiply, dispatch};
 use crate::ops::scratch;
 use crate::ops::simd::{split, vectorize};
-use crate::ops::tile::{Left, accumulate, assert_rows, copy, most_rows, panel, store_tile, tile, zeros};
+use crate::ops::tile::{Factor, copy, most_rows, panel, product_tile, tile};
 
 /// y += x · weight.
 pub fn add_product(op: &Linear, y: &mut [f32], x: &[f32], weight: &[f32]) {
@@ -104,49 +104,20 @@ impl WithMultiply for Product<'_> {
                     for part in 0..rows.len().div_ceil(most) {
                         let (low, high) = (split(rows.len(), most, part), split(rows.len(), most, part + 1));
                         let c = &mut c[(rows.start + low) * columns + first..];
-                        let block = Block { right, step, units, columns, used, add: add || from > 0 };
+                        let place = (columns, used, add || from > 0);
+                        let b = Factor { units: right, row: 0, step };
+                        // Two calls, so that the strides are constants in the tile.
                         if a.column == 1 {
-                            let a = &packed_a[low * ROW_STRIDE..];
-                            tile!(high - low, product_tile, [M, ROW_STRIDE, 1,], (m, c, a, block))
+                            let a = Factor { units: &packed_a[low * ROW_STRIDE..], row: ROW_STRIDE, step: 1 };
+                            tile!(high - low, product_tile, [M,], (m, c, place, (a, b), units))
                         } else {
-                            let a = &packed_a[low..];
-                            tile!(high - low, product_tile, [M, 1, STEP_STRIDE,], (m, c, a, block))
+                            let a = Factor { units: &packed_a[low..], row: 1, step: STEP_STRIDE };
+                            tile!(high - low, product_tile, [M,], (m, c, place, (a, b), units))
                         }
                     }
                 }
             }
         }
-    }
-}
-
-/// What one tile multiplies.
-struct Block<'a> {
-    right: &'a [f32],
-    /// From one step of `right` to the next.
-    step: usize,
-    units: usize,
-    columns: usize,
-    used: usize,
-    add: bool,
-}
-
-#[inline(always)]
-fn product_tile<M: Multiply, const ROW: usize, const STEP: usize, const P: usize>(
-    m: M,
-    c: &mut [f32],
-    a: &[f32],
-    block: Block<'_>,
-) {
-    assert_rows::<M, P>();
-    let Block { right, step, units, columns, used, add } = block;
-    assert!(c.len() >= (P - 1) * columns + used && right.len() >= (units - 1) * step + panel::<M>());
-    assert!(a.len() > (P - 1) * ROW + (units - 1) * STEP);
-    let left = Left { start: a.as_ptr(), row: ROW, step: STEP };
-    // SAFETY: the asserts above bound all three.
-    unsafe {
-        let tile = zeros::<M, P>(m);
-        let tile = accumulate(m, tile, 0..P, left, (right.as_ptr(), step), units);
-        store_tile(m, tile, c.as_mut_ptr(), (columns, used, add));
     }
 }
 

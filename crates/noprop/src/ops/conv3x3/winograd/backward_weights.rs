@@ -9,7 +9,7 @@ use crate::ops::conv3x3::pool::Gradient;
 use crate::ops::multiply::{Multiply, WithMultiply, dispatch};
 use crate::ops::scratch;
 use crate::ops::simd::split;
-use crate::ops::tile::{Left, accumulate, assert_rows, most_rows, panel, put, store_tile, tile, zeros};
+use crate::ops::tile::{Factor, most_rows, panel, product_tile, put, tile};
 
 /// See [`Conv3x3::backward_weights`]. Register tile: `P` channels of x × 2 vectors of `cout`, depth the tiles of a group, groups
 /// in order.
@@ -46,13 +46,13 @@ impl WithMultiply for BackwardWeights<'_> {
             let units = tiles.div_ceil(M::DEPTH);
             for f in 0..FREQUENCIES {
                 for first in (0..d.cout).step_by(panel) {
-                    let b = &gradients[(f * d.cout + first) * units..][..units * panel];
+                    let b = Factor { units: &gradients[(f * d.cout + first) * units..], row: 0, step: panel };
                     let sums = &mut sums[(f * d.cout + first) * d.cin..][..d.cin * panel];
                     for part in 0..d.cin.div_ceil(most) {
                         let rows = split(d.cin, most, part)..split(d.cin, most, part + 1);
-                        let a = &v[f * units * d.cin + rows.start..];
+                        let a = Factor { units: &v[f * units * d.cin + rows.start..], row: 1, step: d.cin };
                         let sums = &mut sums[rows.start * panel..];
-                        tile!(rows.len(), sum_tile, [M,], (m, sums, a, d.cin, b, units))
+                        tile!(rows.len(), product_tile, [M,], (m, sums, (panel, panel, true), (a, b), units))
                     }
                 }
             }
@@ -74,19 +74,5 @@ impl WithMultiply for BackwardWeights<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// `sums` `[P, panel]` += Σ_{k < depth} a[k, p] · b[k]; the rows of a are `step` apart.
-#[inline(always)]
-fn sum_tile<M: Multiply, const P: usize>(m: M, sums: &mut [f32], a: &[f32], step: usize, b: &[f32], depth: usize) {
-    assert_rows::<M, P>();
-    let panel = panel::<M>();
-    assert!(sums.len() >= P * panel && a.len() >= (depth - 1) * step + P && b.len() >= depth * panel);
-    // SAFETY: the asserts above bound all three.
-    unsafe {
-        let mut tile = zeros::<M, P>(m);
-        tile = accumulate(m, tile, 0..P, Left { start: a.as_ptr(), row: 1, step }, (b.as_ptr(), panel), depth);
-        store_tile(m, tile, sums.as_mut_ptr(), (panel, panel, true));
     }
 }

@@ -1,14 +1,14 @@
 //! y = dropout(pool(relu(Aᵀ [U ⊙ V] A + bias))).
 
+use super::FREQUENCIES;
 use super::geometry::Geometry;
 use super::transform::{self, Order, frequencies_to_outputs, gather_frequencies};
-use super::{FREQUENCIES, product_tile};
 use crate::error::Result;
 use crate::ops::conv3x3::Run;
 use crate::ops::multiply::{Multiply, Vector, WithMultiply, dispatch};
 use crate::ops::scratch;
 use crate::ops::simd::split;
-use crate::ops::tile::{load, most_rows, panel, put, tile};
+use crate::ops::tile::{load, most_rows, panel, put};
 use pulp::Simd;
 
 /// See [`crate::ops::conv3x3::Conv3x3::forward`]. Register tile: `P` Winograd tiles × 2 vectors of `cout`, depth `cin`; the 16
@@ -42,12 +42,7 @@ impl WithMultiply for Forward<'_> {
             for part in 0..tiles.div_ceil(most) {
                 let rows = split(tiles, most, part)..split(tiles, most, part + 1);
                 for first in (0..d.cout).step_by(panel) {
-                    for f in 0..FREQUENCIES {
-                        let a = &v[(f * tiles + rows.start) * depth..];
-                        let b = &u[(f * d.cout + first) * depth..];
-                        let to = &mut products[f * most * panel..];
-                        tile!(rows.len(), product_tile, [M,], (m, to, a, b, depth))
-                    }
+                    super::products(m, products, (v, tiles, rows.clone()), (u, d.cout, first), depth);
                     for (row, tile) in rows.clone().enumerate() {
                         for half in [0, panel / 2] {
                             let frequencies = gather_frequencies(m, products, row * panel + half, most * panel);

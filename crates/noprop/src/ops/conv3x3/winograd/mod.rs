@@ -26,7 +26,8 @@ pub use forward::forward;
 
 use super::Dims;
 use crate::ops::multiply::{Multiply, WithMultiply, dispatch};
-use crate::ops::tile::{Left, accumulate, assert_rows, panel, store_tile, zeros};
+use crate::ops::tile::{Factor, most_rows, panel, product_tile, tile};
+use std::ops::Range;
 
 /// Frequencies of a tile.
 const FREQUENCIES: usize = 16;
@@ -45,16 +46,21 @@ pub fn suits(d: &Dims) -> bool {
     d.cin.is_multiple_of(panel) && d.cout.is_multiple_of(panel)
 }
 
-/// `to` `[P, panel]` = Σ_{k < depth} a[p, k] · b[k] of one frequency.
+/// Products of all frequencies for the tiles `rows` of a group and the panel of columns from `first` on: `[16][most rows][panel]`
+/// from V `[16][tiles][depth]` and U `[16][columns / panel][depth][panel]`.
 #[inline(always)]
-fn product_tile<M: Multiply, const P: usize>(m: M, to: &mut [f32], a: &[f32], b: &[f32], depth: usize) {
-    assert_rows::<M, P>();
-    let panel = panel::<M>();
-    assert!(to.len() >= P * panel && a.len() >= P * depth && b.len() >= depth * panel);
-    // SAFETY: the asserts above bound all three.
-    unsafe {
-        let mut tile = zeros::<M, P>(m);
-        tile = accumulate(m, tile, 0..P, Left { start: a.as_ptr(), row: depth, step: 1 }, (b.as_ptr(), panel), depth);
-        store_tile(m, tile, to.as_mut_ptr(), (panel, panel, false));
+fn products<M: Multiply>(
+    m: M,
+    products: &mut [f32],
+    (v, tiles, rows): (&[f32], usize, Range<usize>),
+    (u, columns, first): (&[f32], usize, usize),
+    depth: usize,
+) {
+    let (panel, most) = (panel::<M>(), most_rows::<M>());
+    for f in 0..FREQUENCIES {
+        let a = Factor { units: &v[(f * tiles + rows.start) * depth..], row: depth, step: 1 };
+        let b = Factor { units: &u[(f * columns + first) * depth..], row: 0, step: panel };
+        let to = &mut products[f * most * panel..];
+        tile!(rows.len(), product_tile, [M,], (m, to, (panel, panel, false), (a, b), depth))
     }
 }
