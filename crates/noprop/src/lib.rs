@@ -64,6 +64,8 @@
 pub mod bench;
 pub mod block;
 pub mod config;
+#[cfg(device)]
+pub mod cuda;
 pub mod data;
 pub mod diffusion;
 pub mod error;

@@ -1,0 +1,1 @@
+//! Kernels on a card, on candle's stream.
