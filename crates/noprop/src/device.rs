@@ -128,9 +128,8 @@ impl Serialize for DeviceChoice {
 impl<'de> Deserialize<'de> for DeviceChoice {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        text.parse().map_err(|error: Error| {
-            de::Error::custom(format_args!("{}, expected {}", error.received, error.expected))
-        })
+        text.parse()
+            .map_err(|error: Error| de::Error::custom(format_args!("{}, expected {}", error.received, error.expected)))
     }
 }
 
@@ -240,7 +239,10 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused_with_what_there_is() {
-        let bad = ["", "tpu", "CPU", "cuda:", "cuda:x", "cuda:-1", "cuda:+1", "cuda:1.5", "cuda:256", "cuda:0,0", "cuda:0,", "cuda0"];
+        let bad = [
+            "", "tpu", "CPU", "cuda:", "cuda:x", "cuda:-1", "cuda:+1", "cuda:1.5", "cuda:256", "cuda:0,0", "cuda:0,",
+            "cuda0",
+        ];
         for text in bad {
             let error = parse(text).unwrap_err();
             assert_eq!((error.code, error.received.as_str()), (Code::Option, text));

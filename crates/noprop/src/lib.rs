@@ -65,6 +65,8 @@
 pub mod bench;
 pub mod block;
 pub mod config;
+#[cfg(device)]
+pub mod cuda;
 pub mod data;
 pub mod device;
 pub mod diffusion;

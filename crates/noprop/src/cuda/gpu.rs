@@ -176,11 +176,18 @@ impl Gpu {
 
     /// A context belongs to a thread, and a run's threads change.
     fn bind(&self) -> Result<()> {
-        self.stream.context().bind_to_thread().map_err(|error| of_driver(error, "the GPU cannot be used by this thread"))
+        self.stream
+            .context()
+            .bind_to_thread()
+            .map_err(|error| of_driver(error, "the GPU cannot be used by this thread"))
     }
 
     fn whole<T: WithDType>(tensor: &Tensor, len: usize) -> Result<Address> {
-        if tensor.dtype() != T::DTYPE || tensor.elem_count() != len || !tensor.is_contiguous() || !tensor.device().is_cuda() {
+        if tensor.dtype() != T::DTYPE
+            || tensor.elem_count() != len
+            || !tensor.is_contiguous()
+            || !tensor.device().is_cuda()
+        {
             return Err(Error::new(Code::Internal, "a copy between a tensor and values that do not match")
                 .expected(format!("{len} values of {:?}, contiguous, on a GPU", T::DTYPE))
                 .received(format!("{} of {:?}", tensor.elem_count(), tensor.dtype())));

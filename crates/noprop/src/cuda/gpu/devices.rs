@@ -33,7 +33,9 @@ pub(crate) fn cards() -> Result<Vec<Card>> {
             .hint(NEWER_DRIVER));
     }
     let count = result::device::get_count().map_err(no_driver)?;
-    (0..count).map(|ordinal| card(ordinal).map_err(|error| of_driver(error, "a GPU does not tell what it is"))).collect()
+    (0..count)
+        .map(|ordinal| card(ordinal).map_err(|error| of_driver(error, "a GPU does not tell what it is")))
+        .collect()
 }
 
 fn card(ordinal: i32) -> std::result::Result<Card, DriverError> {
@@ -44,7 +46,8 @@ fn card(ordinal: i32) -> std::result::Result<Card, DriverError> {
     let minor = attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?;
     // SAFETY: `get` gave the device.
     let memory = unsafe { result::device::total_mem(device) }?;
-    let prohibited = attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_MODE)? == sys::CUcomputemode_enum::CU_COMPUTEMODE_PROHIBITED as i32;
+    let prohibited = attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_MODE)?
+        == sys::CUcomputemode_enum::CU_COMPUTEMODE_PROHIBITED as i32;
     let reason = if (major, minor) < CAPABILITY {
         format!("its compute capability is {major}.{minor}, and the kernels need {}.{}", CAPABILITY.0, CAPABILITY.1)
     } else if prohibited {

@@ -39,9 +39,9 @@ impl Kernels {
             return Ok(kernels.clone());
         }
         // The module belongs to the card's primary context, which all contexts of cudarc share; this one is kept with it.
-        let module = context
-            .load_module(Ptx::from_binary(FAT_BINARY.to_vec()))
-            .map_err(|error| of_driver(error, &format!("the kernels cannot be loaded on cuda:{}", context.ordinal())))?;
+        let module = context.load_module(Ptx::from_binary(FAT_BINARY.to_vec())).map_err(|error| {
+            of_driver(error, &format!("the kernels cannot be loaded on cuda:{}", context.ordinal()))
+        })?;
         let kernels = Arc::new(Self { module, functions: Mutex::default() });
         loaded.insert(context.ordinal(), kernels.clone());
         Ok(kernels)
@@ -67,7 +67,9 @@ impl Kernel {
         let threads = function.max_threads_per_block().map_err(failed)?.unsigned_abs();
         let (mut offset, mut parameter) = (0, 0);
         // SAFETY: the function is loaded, and both places outlive the call.
-        unsafe { sys::cuFuncGetParamInfo(function.cu_function(), 0, &mut offset, &mut parameter) }.result().map_err(failed)?;
+        unsafe { sys::cuFuncGetParamInfo(function.cu_function(), 0, &mut offset, &mut parameter) }
+            .result()
+            .map_err(failed)?;
         Ok(Self { function, parameter, threads, shared: SHARED_FOR_ALL })
     }
 

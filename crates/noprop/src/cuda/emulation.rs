@@ -1,0 +1,35 @@
+//! Kernels on the processor: the same sources, compiled by a C++ compiler (see emulation.h).
+
+use super::launch::{Arguments, Launch};
+use crate::error::{Code, Error, Result};
+use std::ffi::{CString, c_char, c_int, c_void};
+
+unsafe extern "C" {
+    fn noprop_emulate(
+        name: *const c_char,
+        grid: *const u32,
+        threads: u32,
+        shared: u32,
+        arguments: *const c_void,
+        size: usize,
+    ) -> c_int;
+}
+
+/// Runs every thread of every block.
+pub(super) fn launch<A: Arguments>(launch: &Launch<'_, A>) -> Result<()> {
+    let name = CString::new(launch.kernel).expect("names of kernels have no NUL");
+    let (threads, shared) = (launch.threads, launch.shared);
+    let arguments = (&raw const launch.arguments).cast();
+    // SAFETY: the kernel reads `size_of::<A>()` bytes of its arguments, which the callee compares with its own struct; their
+    // addresses are valid by the contract of `Arguments`.
+    let outcome = unsafe {
+        noprop_emulate(name.as_ptr(), launch.grid.as_ptr(), threads, shared, arguments, std::mem::size_of::<A>())
+    };
+    let what = match outcome {
+        0 => return Ok(()),
+        1 => "there is no such kernel",
+        2 => "its arguments have another size",
+        _ => "it is not made for so many threads",
+    };
+    Err(Error::new(Code::Internal, format!("kernel {}: {what}", launch.kernel)))
+}
