@@ -20,7 +20,10 @@ function options() {
 /** What cargo is asked for; `npm run check:cuda` asks for the same, so that candle's kernels are compiled once. */
 async function build(env) {
   await run('cargo', ['build', '--release', '--locked', '--package', 'noprop-napi', '--features', 'cuda'], { env })
-  const { stdout } = spawnSync('cargo', ['metadata', '--format-version', '1', '--no-deps'], { cwd: root, encoding: 'utf8' })
+  const { stdout } = spawnSync('cargo', ['metadata', '--format-version', '1', '--no-deps'], {
+    cwd: root,
+    encoding: 'utf8',
+  })
   return join(JSON.parse(stdout).target_directory, 'release', 'libnoprop_napi.so')
 }
 
