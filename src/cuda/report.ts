@@ -37,6 +37,11 @@ export function unusable(details: ErrorDetails): CudaReport {
   return { gpus: [], problem: details }
 }
 
+/** One line: what is wrong, and what came. */
+export function oneLine({ what, received }: ErrorDetails): string {
+  return (received ? `${what} (${received})` : what).replace(/\s*\n\s*/g, ' ')
+}
+
 /** The report that the addon's own answer (`probeCuda()`) makes, or undefined if it is none. */
 export function readAnswer(text: string): CudaReport | undefined {
   let answer: unknown
