@@ -5,7 +5,7 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { cudaEnvironment } from './cuda/environment.mjs'
-import { packageDirectory, writePackage } from './cuda/package.mjs'
+import { inClone, packageDirectory, writePackage } from './cuda/package.mjs'
 import { root, run, StepFailed, script, step } from './support/steps.mjs'
 import { requireRust } from './support/toolchain.mjs'
 
@@ -50,5 +50,5 @@ await script(async () => {
   const addon = writePackage(built)
   if (toolkit.stubs) tryOut(addon, toolkit.stubs)
   console.log(`── ${packageDirectory}: ${(statSync(addon).size / 1e6).toFixed(1)} MB`)
-  console.log('   this clone finds it there by itself; `npm pack` or `npm publish` in that folder makes the package')
+  console.log(`   a copy for this clone: ${inClone}; \`npm pack\` in the folder makes the package`)
 })

@@ -3,9 +3,11 @@ import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import { root } from '../support/steps.mjs'
 
-/** Where it is put together; `src/cuda/choice.ts` looks there in a clone. */
+/** Where it is put together. */
 export const packageDirectory = join(root, '.noprop', 'cuda-linux-x64')
 const ADDON = 'noprop.cuda-linux-x64.node'
+/** Where a clone's own loader looks for it (`src/addon/places.ts`). */
+export const inClone = join(root, ADDON)
 
 /** The manifest that goes with this version of noprop. */
 export function manifestOf({ version, license, author, engines }) {
@@ -43,5 +45,6 @@ export function writePackage(addon) {
   copyFileSync(join(root, 'LICENSE'), join(packageDirectory, 'LICENSE'))
   const target = join(packageDirectory, ADDON)
   copyFileSync(addon, target)
+  copyFileSync(addon, inClone)
   return target
 }
