@@ -31,8 +31,8 @@ const README = `# @noprop/cuda-linux-x64
 The native addon of [noprop](https://www.npmjs.com/package/noprop) with CUDA code. Install it beside noprop, in the same
 version; noprop then finds it by itself, and \`device: 'auto'\` takes a GPU where one works.
 
-It needs Linux on x86-64 with glibc, a GPU of compute capability 8.0 or newer, NVIDIA's driver 580 or newer, and CUDA 13's
-libraries (cuBLAS, cuRAND, NVRTC). \`npx noprop doctor\` says what is missing.
+It needs Linux on x86-64 with glibc, a GPU of compute capability 8.0 or newer, NVIDIA's driver 580 or newer, and the
+libraries cuBLAS and cuRAND of CUDA 13. \`npx noprop doctor\` says what is missing.
 `
 
 /** Puts the package together around the built addon; returns the addon's path there. */
