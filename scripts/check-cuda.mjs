@@ -1,10 +1,13 @@
 // `npm run check:cuda`: the CUDA side as far as it can be checked without a GPU. Compiles the kernels for every capability that
 // the fat binary has code for, and their PTX for newer cards; compares the compiler's report with the launches that the tests
-// make; then clippy with the feature `cuda`. It is not part of `npm test`, since candle's kernels take minutes once.
+// make; lints the feature `cuda`; and asks the addon what it finds on a driver without a card. It is not part of `npm test`,
+// since candle's kernels take minutes once.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { buildAddon, SELECTION } from './cuda/addon.mjs'
 import { cudaEnvironment } from './cuda/environment.mjs'
+import { checkOnFakeDriver } from './cuda/fake/check.mjs'
 import { problemsOf, readBounds, readLaunches, readReport, registersOfBlock } from './cuda/ptxas.mjs'
 import { table } from './support/machine.mjs'
 import { root, run, StepFailed, script, step } from './support/steps.mjs'
@@ -81,16 +84,11 @@ await script(async () => {
     await step(`kernels for every capability (nvcc ${toolkit.version})`, async () =>
       checkKernels(toolkit.home, env, directory, launches),
     )
-    // The same selection of packages and the same profile as `npm run build:cuda`: else candle's kernels would be compiled anew.
     await step('lint with the feature cuda (clippy)', () =>
-      run(
-        'cargo',
-        ['clippy', '--release', '--locked', '--package', 'noprop-napi', '--features', 'cuda', '--', '-D', 'warnings'],
-        {
-          env,
-        },
-      ),
+      run('cargo', ['clippy', ...SELECTION, '--', '-D', 'warnings'], { env }),
     )
+    const addon = await step('the CUDA addon', () => buildAddon(env))
+    await step('the addon on a driver without a card', () => checkOnFakeDriver(addon, join(directory, 'fake')))
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }

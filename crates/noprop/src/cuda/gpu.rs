@@ -128,10 +128,11 @@ impl Gpu {
     ///
     /// # Errors
     /// [`Code::Internal`] for a tensor of another type or length, [`Code::Device`].
-    pub fn write<T: WithDType + DeviceRepr>(&self, tensor: &Tensor, values: &[T]) -> Result<()> {
+    pub(crate) fn write<T: WithDType + DeviceRepr>(&self, tensor: &Tensor, values: &[T]) -> Result<()> {
         let address = Self::whole::<T>(tensor, values.len())?;
         self.bind()?;
-        // SAFETY: `whole` checked that so many values lie there; the source is pageable, so the driver takes its copy at once.
+        // SAFETY: `whole` checked that so many values lie there; the source is pageable (noprop pins no memory), so the driver
+        // takes its copy before it returns.
         let outcome = unsafe { result::memcpy_htod_async(address, values, self.stream.cu_stream()) };
         outcome.map_err(|error| of_driver(error, "values cannot be copied to the GPU"))
     }
@@ -140,7 +141,7 @@ impl Gpu {
     ///
     /// # Errors
     /// As [`write`](Self::write).
-    pub fn read<T: WithDType + DeviceRepr>(&self, tensor: &Tensor, values: &mut [T]) -> Result<()> {
+    pub(crate) fn read<T: WithDType + DeviceRepr>(&self, tensor: &Tensor, values: &mut [T]) -> Result<()> {
         let address = Self::whole::<T>(tensor, values.len())?;
         self.bind()?;
         // SAFETY: `whole` checked that so many values lie there; `values` stays borrowed until the stream has done the copy.
@@ -165,8 +166,8 @@ impl Gpu {
         self.stream.context().mem_get_info().map_err(|error| of_driver(error, "the GPU does not tell its memory"))
     }
 
-    /// Records what `work` puts into the stream, without running it. `work` must not wait for the stream, read from the
-    /// device, nor make or drop tensors.
+    /// Records what `work` puts into the stream, without running it. `work` must have run once before, since kernels are
+    /// loaded at their first launch; and it must not wait for the stream, copy from or to the host, nor make or drop tensors.
     ///
     /// # Errors
     /// Those of `work`; [`Code::Device`] if something in it cannot be recorded.
