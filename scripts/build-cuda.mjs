@@ -4,7 +4,7 @@ import { statSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { answerOf, buildAddon } from './cuda/addon.mjs'
 import { cudaEnvironment } from './cuda/environment.mjs'
-import { inClone, packageDirectory, writePackage } from './cuda/package.mjs'
+import { copyToClone, inClone, writePackage } from './cuda/package.mjs'
 import { StepFailed, script, step } from './support/steps.mjs'
 import { requireRust } from './support/toolchain.mjs'
 
@@ -29,7 +29,8 @@ await script(async () => {
     const { error } = answerOf(built, toolkit.stubs)
     if (error?.code !== 'NOPROP_CUDA_DRIVER') throw new StepFailed('the addon loads, but does not miss the driver.')
   }
-  const addon = writePackage(built)
-  console.log(`── ${packageDirectory}: ${(statSync(addon).size / 1e6).toFixed(1)} MB`)
+  const directory = writePackage(built)
+  copyToClone(built)
+  console.log(`── ${directory}: ${(statSync(built).size / 1e6).toFixed(1)} MB`)
   console.log(`   a copy for this clone: ${inClone}; \`npm pack\` in the folder makes the package`)
 })

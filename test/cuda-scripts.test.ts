@@ -164,17 +164,21 @@ describe.runIf(process.platform === 'linux' && process.arch === 'x64')(
   },
 )
 
-test('the manifest of the package goes with this version, and keeps other machines out', async () => {
-  const { manifestOf } = await load('package.mjs')
-  const main = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-  expect(manifestOf(main)).toMatchObject({
+test('the package goes with this version, and keeps other machines out', async () => {
+  const { writePackage } = await load('package.mjs')
+  const out = temporaryDirectory()
+  const addon = join(out, 'built.node')
+  writeFileSync(addon, 'an addon')
+  const directory = writePackage(addon, out)
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  expect(JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8'))).toMatchObject({
     name: '@noprop/cuda-linux-x64',
-    version: main.version,
+    version,
     os: ['linux'],
     cpu: ['x64'],
     libc: ['glibc'],
     main: 'noprop.cuda-linux-x64.node',
-    files: ['noprop.cuda-linux-x64.node'],
   })
-  expect(main.files).toContain('!noprop.cuda-*.node')
+  expect(readFileSync(join(directory, 'noprop.cuda-linux-x64.node'), 'utf8')).toBe('an addon')
+  expect(readFileSync(join(directory, 'README.md'), 'utf8')).toContain('driver 580 or newer')
 })

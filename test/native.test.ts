@@ -45,8 +45,8 @@ test('a file that is no addon, or only a part of one, is corrupt', () => {
   expect(kindOf('broken.node', 'this is no library')).toBe('corrupt')
   expect(kindOf('empty.node', '')).toBe('corrupt')
   const whole = readFileSync(getAddon().path)
-  // The system's loader would crash on these.
-  for (const share of [0.01, 0.5, 0.9]) {
+  // The system's loader would crash on some of these.
+  for (const share of [0.01, 0.3, 0.6]) {
     expect(kindOf('part.node', whole.subarray(0, whole.length * share))).toBe('corrupt')
   }
 })

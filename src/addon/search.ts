@@ -114,7 +114,7 @@ function findPackage({ name }: Place, attempt: Attempt): Reason | undefined {
 
 /** The package.json of an installed package, seen from this one; outside the archive too when this is in an asar. */
 function resolveManifest(name: string): string | undefined {
-  for (const from of new Set([here, unpacked(here)])) {
+  for (const from of new Set([here, outsideArchive(here)])) {
     try {
       return createRequire(from).resolve(`${name}/package.json`)
     } catch {
@@ -126,6 +126,10 @@ function resolveManifest(name: string): string | undefined {
 
 /** Electron packs programs into `app.asar`; libraries, which the system must open, lie unpacked beside it. */
 function unpacked(path: string): string {
-  const outside = path.replace(`.asar${sep}`, `.asar.unpacked${sep}`)
+  const outside = outsideArchive(path)
   return outside !== path && existsSync(outside) ? outside : path
+}
+
+function outsideArchive(path: string): string {
+  return path.replace(`.asar${sep}`, `.asar.unpacked${sep}`)
 }
