@@ -14,7 +14,7 @@ export type DeviceOption = 'auto' | 'cpu' | 'cuda' | 'cuda:all' | `cuda:${number
  */
 export function settleDevice(device: unknown, search: Search): string | undefined {
   const wanted = device ?? 'auto'
-  const isCuda = typeof wanted === 'string' && /^cuda(:|$)/.test(wanted)
+  const isCuda = typeof wanted === 'string' && /^cuda(:(all|\d+(,\d+)*))?$/.test(wanted)
   if (search.loaded?.flavour === 'cuda' || (wanted !== 'auto' && !isCuda)) return undefined
   // What was missing minutes ago may be there now, so what is thrown is a new answer.
   const { problem = STALE } = lookForGpus(search, { fresh: isCuda })

@@ -208,7 +208,8 @@ describe('a device that was asked for', () => {
   })
 
   test('and whatever else the core must judge, goes on to the core', () => {
-    for (const device of ['tpu', 'cudax', 3, null]) expect(settleDevice(device ?? 'cpu', absent)).toBeUndefined()
+    for (const device of ['tpu', 'cudax', 'cuda:', 'cuda:x', 3, null])
+      expect(settleDevice(device ?? 'cpu', absent)).toBeUndefined()
   })
 
   test.runIf(isLinux)('auto says in one line why there is no GPU', () => {
