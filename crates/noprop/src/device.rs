@@ -166,7 +166,7 @@ pub fn cards() -> Result<Vec<Card>> {
         .hint("build it with the feature `cuda`"))
 }
 
-/// [`cards`], each of them tried: memory is taken, the kernels are loaded, and values copied there and back.
+/// [`cards`], each of them tried: memory is taken, a kernel is launched, recorded and replayed, and its result compared.
 ///
 /// # Errors
 /// As [`cards`].

@@ -24,6 +24,11 @@ const CASES = [
   ],
   ['an old card', { FAKE_CAPABILITY: 75 }, { devices: [{ usable: false, reason: /capability is 7\.5.*need 8\.0/ }] }],
   [
+    'a card that calculates wrongly',
+    { FAKE_FAULT: 1 },
+    { devices: [{ usable: false, reason: /calculates wrongly.*expected: \[2\.5, .*received: \[5\.5, / }] },
+  ],
+  [
     'a card that is full',
     { FAKE_MEMORY: 8 },
     { devices: [{ usable: false, reason: /not enough free memory.*out of memory.*fewer blocks in flight/ }] },
