@@ -28,7 +28,10 @@ export function stagePlatform(platform, path, out) {
     files: [main, ...LICENCES],
     noprop: { sha256: createHash('sha256').update(readFileSync(path)).digest('hex') },
   })
-  writeFileSync(join(directory, 'README.md'), `# ${name}\n\nThe native part of noprop for ${platform.name}; install noprop.\n`)
+  writeFileSync(
+    join(directory, 'README.md'),
+    `# ${name}\n\nThe native part of noprop for ${platform.name}; install noprop.\n`,
+  )
   copyAll(LICENCES, directory)
   return directory
 }

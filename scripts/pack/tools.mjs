@@ -19,7 +19,14 @@ export async function zigPath() {
     const why = `zig and cargo-zigbuild are not installed, and Python cannot install them (${PYTHON_PACKAGES.join(', ')})`
     await orUnavailable(why, async () => {
       await run('python3', ['-m', 'venv', environment])
-      await run(join(bin, 'python'), ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...PYTHON_PACKAGES])
+      await run(join(bin, 'python'), [
+        '-m',
+        'pip',
+        'install',
+        '--quiet',
+        '--disable-pip-version-check',
+        ...PYTHON_PACKAGES,
+      ])
     })
   }
   return [bin, process.env.PATH].join(delimiter)
