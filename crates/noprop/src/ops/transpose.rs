@@ -1,6 +1,7 @@
 //! Transposed copies, for the factor of a product whose columns lie in one piece.
 //!
-//! Value by value this takes a store each, a fifth of a product of 128 rows. Eight by eight it takes a store for eight values.
+//! Value by value this takes a store each, which shows beside a product of some hundred rows. Eight by eight it takes one
+//! store for eight values.
 
 use super::multiply::Multiply;
 use super::tile::panel;
