@@ -121,7 +121,8 @@ pub(crate) trait BlockOp<const N: usize> {
 /// Every operation's kernels against its reference.
 #[cfg(device)]
 pub(crate) fn parity(parity: &mut crate::cuda::parity::Parity) -> Result<()> {
-    add::parity(parity)
+    add::parity(parity)?;
+    linear::parity(parity)
 }
 
 /// Runs `op` for every block: row k of `destination` from row k of each source (row 0 of a source with one row).
