@@ -122,6 +122,7 @@ pub(crate) trait BlockOp<const N: usize> {
 /// Every operation's kernels against its reference.
 #[cfg(device)]
 pub(crate) fn parity(parity: &mut crate::cuda::parity::Parity) -> Result<()> {
+    linear::parity(parity)?;
     // Kernels without products do the same whatever products multiply.
     if parity.multiply == crate::cuda::Multiply::F32 {
         adamw::parity(parity)?;
