@@ -211,10 +211,12 @@ mod tests {
             every_operation(&mut parity).unwrap();
         }
         parity.assert_passed();
-        if parity.left_out == 0 {
-            assert_eq!(crate::cuda::emulation::not_launched(), Vec::<String>::new(), "kernels without a case");
-        }
-        println!("{} comparisons, {} left out", parity.comparisons.len(), parity.left_out);
+        let mut without_case = crate::cuda::emulation::not_launched();
+        // Those of tile.cu are for the tests of tile.rs, which may not have run yet.
+        without_case.retain(|kernel| !kernel.starts_with("tile_"));
+        println!("{} comparisons, {} cases left out", parity.comparisons.len(), parity.left_out);
+        println!("kernels that were not launched: {without_case:?}");
+        assert!(without_case.is_empty() || parity.left_out > 0, "kernels without a case");
     }
 
     #[test]
