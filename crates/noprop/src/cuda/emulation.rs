@@ -1,7 +1,9 @@
 //! Kernels on the processor: the same sources, compiled by a C++ compiler (see emulation.h).
 
+use super::Address;
 use super::launch::{Arguments, Launch};
 use crate::error::{Code, Error, Result};
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::fs::File;
@@ -17,6 +19,36 @@ unsafe extern "C" {
         arguments: *const c_void,
         size: usize,
     ) -> c_int;
+    #[cfg(test)]
+    fn noprop_not_launched(found: extern "C" fn(*mut c_void, *const c_char), context: *mut c_void);
+}
+
+/// The kernels that have not been launched yet in this process.
+#[cfg(test)]
+pub(super) fn not_launched() -> Vec<String> {
+    extern "C" fn found(names: *mut c_void, name: *const c_char) {
+        // SAFETY: `names` is the vector below, and the callee's names end with a NUL.
+        let (names, name) = unsafe { (&mut *names.cast::<Vec<String>>(), std::ffi::CStr::from_ptr(name)) };
+        names.push(name.to_string_lossy().into_owned());
+    }
+    let mut names = Vec::<String>::new();
+    // SAFETY: the callee only hands the pointer to `found`, while it runs.
+    unsafe { noprop_not_launched(found, (&raw mut names).cast()) };
+    names.sort();
+    names
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Room for `values` f32, filled with NaN: what is read must have been written.
+pub(super) fn scratch(values: usize) -> Address {
+    SCRATCH.with_borrow_mut(|scratch| {
+        scratch.clear();
+        scratch.resize(values, f32::NAN);
+        scratch.as_mut_ptr() as Address
+    })
 }
 
 /// Notes a launch down in the file that NOPROP_LAUNCHES names, once: `npm run check:cuda` compares it with what the compiler

@@ -8,21 +8,29 @@
 //! | `prelude.cuh`, `philox.cuh`, `all.cu` | what kernels share, and the one translation unit of all |
 //! | `emulation.h`, `emulation.rs` | the same kernels compiled for the processor |
 //! | `gpu.rs` | the same kernels on candle's stream (feature `cuda`) |
+//! | `tile.cuh`, `product.cuh`, `product.cu`, `product.rs` | products on tensor cores, which linear layers and convolutions are |
 //! | `launch.rs`, `rows.rs` | what a launch is, the tensors it works on |
 //! | `context.rs`, `step.rs` | what all operations of a step share, and what they read from device memory |
+//! | `epoch.cu`, `epoch.rs` | the beginning and end of a training step, and what a run reads back after an epoch |
+//! | `reduce.cuh` | sums in a fixed order |
 //! | `parity.rs` | every kernel against the plain reference in double precision |
 
 mod context;
 #[cfg(feature = "emulation")]
 mod emulation;
+mod epoch;
 #[cfg(feature = "cuda")]
 pub mod gpu;
 mod launch;
 pub mod parity;
+pub(crate) mod product;
 mod rows;
 mod step;
+#[cfg(all(test, feature = "emulation"))]
+mod tile;
 
 pub(crate) use context::Context;
+pub(crate) use epoch::{AllFinite, EpochTensors};
 pub(crate) use launch::{Arguments, Executor, Launch, ceil_div};
 pub(crate) use rows::{Address, DeviceRows, RowsOf, address_of};
 pub(crate) use step::{DeviceStep, StepTensors, StepValues};
