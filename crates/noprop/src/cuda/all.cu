@@ -2,4 +2,5 @@
 #include "product.cu"
 #include "tile.cu"
 #include "../ops/add/cuda.cu"
+#include "../ops/conv3x3/cuda.cu"
 #include "../ops/linear/cuda.cu"

@@ -122,6 +122,7 @@ pub(crate) trait BlockOp<const N: usize> {
 #[cfg(device)]
 pub(crate) fn parity(parity: &mut crate::cuda::parity::Parity) -> Result<()> {
     add::parity(parity)?;
+    conv3x3::parity(parity)?;
     linear::parity(parity)
 }
 

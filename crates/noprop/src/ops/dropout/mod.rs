@@ -4,6 +4,8 @@
 //! if they are at least p · 2^16. It is never stored: the backward pass reads it off the output (see [`super::relu`]).
 
 mod cpu;
+#[cfg(device)]
+pub(crate) mod mask;
 mod reference;
 #[cfg(test)]
 mod tests;
