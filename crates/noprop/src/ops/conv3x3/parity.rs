@@ -84,7 +84,7 @@ fn case(parity: &mut Parity, dims: Dims, blocks: usize, samples: usize, front: u
 /// What a forward pass may have left: values of which a third is 0, and winners 0 to 3, of one sample more than there are.
 fn output(dims: Dims, samples: usize) -> Vec<f64> {
     let values = (samples + 1) * dims.output();
-    let value = |at: usize| if (at * 7 + at / 5) % 3 == 0 { 0.0 } else { 1.5 };
+    let value = |at: usize| if (at * 7 + at / 5).is_multiple_of(3) { 0.0 } else { 1.5 };
     let winner = |at: usize| ((at * 5 + at / 3) % 4) as f64;
     let winners = if dims.pool { values } else { 0 };
     (0..values).map(value).chain((0..winners).map(winner)).collect()
