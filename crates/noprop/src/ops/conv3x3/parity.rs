@@ -10,11 +10,12 @@ use crate::ops::{Slot, StopFlag};
 /// Sums of up to 2,000 products of order 1, each exact, in f32: about 2^-24 of the sum of their magnitudes a term.
 const TOLERANCE: f64 = 1e-5;
 
-/// (blocks, samples), (height, width, cin, cout, pool): one output; odd sizes that pooling crops; channels that can and
+/// (blocks, samples), (height, width, cin, cout, pool): one output; samples of one pixel, which differ in their dropout; odd sizes that pooling crops; channels that can and
 /// cannot be read four at once, of one tile and more, of a stride in depth and more; weights that are split in depth.
 type Shape = ((usize, usize), (usize, usize, usize, usize, bool));
-const SHAPES: [Shape; 10] = [
+const SHAPES: [Shape; 11] = [
     ((1, 1), (3, 3, 1, 1, false)),
+    ((1, 3), (3, 3, 2, 32, false)),
     ((1, 1), (4, 4, 1, 32, true)),
     ((3, 3), (5, 7, 3, 5, true)),
     ((3, 2), (7, 5, 3, 5, false)),

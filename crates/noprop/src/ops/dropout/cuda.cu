@@ -15,11 +15,10 @@ KERNEL(dropout_forward, 128, DropoutArguments) {
     const unsigned blocks = (a.len + 127) / 128 * 16;
     const unsigned sample = i / blocks, block = i % blocks;
     if (sample >= a.samples) return;
-    const Words words = a.mask.stream(k, sample).words(block);
+    const Words bits = a.mask.bits(k, sample, block);
     float *y = a.y.row(k) + sample * a.len;
     UNROLL for (unsigned part = 0; part < 8; part++) {
         const unsigned element = block / 16 * 128 + part * 16 + block % 16;
-        const std::uint32_t bits = words.word[part % 4] >> part / 4 * 16 & 0xFFFFu;
-        if (element < a.len) y[element] = bits >= a.mask.threshold ? y[element] * a.mask.scale : 0;
+        if (element < a.len) y[element] = a.mask.apply(bits, element, y[element]);
     }
 }
