@@ -1,5 +1,5 @@
 // Runs the steps of the other scripts: announces each, times it, and ends the script with a plain sentence when one fails.
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -41,6 +41,18 @@ export function run(command, args, { capture = false, env = {} } = {}) {
       }
     })
   })
+}
+
+/** Runs a command in the repository's root without showing what it prints, and returns that. */
+export function capture(command, args) {
+  const { status, stdout, stderr, error } = spawnSync(command, args, {
+    cwd: root,
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
+  })
+  if (error) throw new StepFailed(`${command} cannot be started: ${error.message}.`)
+  if (status !== 0) throw new StepFailed(`\`${[command, ...args].join(' ')}\` failed: ${stderr.trim()}`)
+  return stdout
 }
 
 /** Runs a command that an npm package brings. */
