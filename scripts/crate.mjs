@@ -31,7 +31,7 @@ function emptyFolder() {
 async function unpack() {
   const name = `noprop-${currentVersion()}`
   // Archives of crates carry a date of 2006 in every file, which cargo would take for "built already": -m leaves it out.
-  await run('tar', ['-xzmf', join(target, 'package', `${name}.crate`), '-C', outside])
+  await run('tar', ['-xzmf', `${name}.crate`, '-C', outside], { cwd: join(target, 'package') })
   const crate = join(outside, name)
   for (const file of [
     'LICENSE',

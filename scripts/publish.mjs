@@ -15,7 +15,7 @@ function packedPackages(directory) {
     .filter((file) => file.endsWith('.tgz'))
     .map((file) => {
       const path = join(directory, file)
-      const manifest = JSON.parse(capture('tar', ['-xOzf', path, 'package/package.json']))
+      const manifest = JSON.parse(capture('tar', ['-xOzf', file, 'package/package.json'], { cwd: directory }))
       return { path, name: manifest.name, version: manifest.version, needs: manifest.optionalDependencies ?? {} }
     })
     .sort((a, b) => (a.name === 'noprop') - (b.name === 'noprop') || (a.name < b.name ? -1 : 1))

@@ -44,7 +44,7 @@ function project(): string {
   const directory = temporaryDirectory()
   const modules = join(directory, 'node_modules')
   mkdirSync(modules)
-  execFileSync('tar', ['-xzf', tarball, '-C', modules])
+  execFileSync('tar', ['-xzf', basename(tarball), '-C', modules], { cwd: dirname(tarball) })
   renameSync(join(modules, 'package'), join(modules, 'noprop'))
   // In a clone the packed package may bring the addon that was built there; users get it from the platform's package.
   const [, ...others] = readdirSync(join(modules, 'noprop')).filter((name) => name.endsWith('.node'))

@@ -43,10 +43,10 @@ export function run(command, args, { capture = false, env = {}, cwd = root } = {
   })
 }
 
-/** Runs a command in the repository's root without showing what it prints, and returns that. */
-export function capture(command, args) {
+/** Runs a command, in the repository's root by default, without showing what it prints, and returns that. */
+export function capture(command, args, { cwd = root } = {}) {
   const { status, stdout, stderr, error } = spawnSync(command, args, {
-    cwd: root,
+    cwd,
     encoding: 'utf8',
     maxBuffer: 2 ** 28,
   })

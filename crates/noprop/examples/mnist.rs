@@ -34,9 +34,7 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     if cfg!(debug_assertions) {
-        eprintln!(
-            "This is a debug build, which may take hours; `cargo run --release --example mnist` is made for speed."
-        );
+        eprintln!("This build may be many times slower than `cargo run --release --example mnist`.");
     }
     match run(&directory) {
         Ok(()) => ExitCode::SUCCESS,
