@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { PLATFORMS } from './pack/platforms.mjs'
 import { ALLOWED, choose, noticeOf, textOf } from './support/licences.mjs'
 import { capture, root, StepFailed, script } from './support/steps.mjs'
 import { requireRust } from './support/toolchain.mjs'
@@ -28,7 +29,8 @@ function fingerprint() {
 
 /** The crates that are linked on any platform, with the GPU's as well, by name and version. */
 function linkedCrates() {
-  const targets = JSON.parse(read('package.json')).napi.targets.flatMap((target) => ['--target', target])
+  const names = PLATFORMS.flatMap(({ linux, native }) => [linux, native].filter(Boolean))
+  const targets = [...new Set(names)].flatMap((target) => ['--target', target])
   const tree = capture('cargo', [
     ...['tree', '--locked', '--package', 'noprop-napi', '--all-features', ...targets],
     ...['--edges', 'normal,no-proc-macro', '--prefix', 'none', '--format', '{p}'],
