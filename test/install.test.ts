@@ -144,7 +144,10 @@ describe.runIf(process.platform === 'linux' && process.arch === 'x64')('the pack
     writeFileSync(join(cwd, 'both.cjs'), `require('./train.cjs'); require('./node_modules/older/train.cjs')`)
     const { code, stdout, stderr } = await runNode(['both.cjs'], { cwd, env: packages.env })
     expect([code, stderr]).toEqual([0, ''])
-    const outcomes = stdout.trim().split('\n').map((line) => JSON.parse(line))
+    const outcomes = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
     expect(outcomes.map(({ correct }) => correct)).toEqual([true, true])
     expect(outcomes.map(({ version }) => version).sort()).toEqual(['0.0.1', version])
   })

@@ -92,7 +92,10 @@ test.each([
   ['Error loading shared library ld-linux-x86-64.so.2: No such file or directory (needed by /a/x.node)', 'wrong-libc'],
   ['Error relocating /a/x.node: __vsnprintf_chk: symbol not found', 'wrong-libc'],
   ['libcublas.so.13: cannot open shared object file: No such file or directory', 'missing-cuda-library'],
-  ['Error loading shared library libcuda.so.1: No such file or directory (needed by /a/x.node)', 'missing-cuda-library'],
+  [
+    'Error loading shared library libcuda.so.1: No such file or directory (needed by /a/x.node)',
+    'missing-cuda-library',
+  ],
   ['libgomp.so.1: cannot open shared object file: No such file or directory', 'missing-library'],
   ['/a/x.node: invalid ELF header', 'corrupt'],
   ['/a/x.node: file too short', 'corrupt'],
@@ -189,13 +192,17 @@ describe.runIf(isLinux)('in an installed package', () => {
     expect(outcome(project({}))).toMatchObject({
       code: 'NOPROP_ADDON',
       what: `the native addon cannot be loaded: ${ours}: not installed`,
-      hint: expect.stringMatching(new RegExp(`--omit=optional.*npm install ${ours}@${version.replaceAll('.', '\\.')}$`)),
+      hint: expect.stringMatching(
+        new RegExp(`--omit=optional.*npm install ${ours}@${version.replaceAll('.', '\\.')}$`),
+      ),
     })
   })
 
   test("another C library's package alone is told as that, and is not tried", () => {
     const error = outcome(project({ [theirs]: { copy: addon } }))
-    expect(error.what).toContain(`${theirs}: it is for ${theirs.endsWith('musl') ? 'musl' : 'glibc'}, and this Node uses`)
+    expect(error.what).toContain(
+      `${theirs}: it is for ${theirs.endsWith('musl') ? 'musl' : 'glibc'}, and this Node uses`,
+    )
     expect(error.hint).toContain('another system')
     expect(outcome(project({ [ours]: { copy: addon }, [theirs]: { copy: addon } }))).toEqual({})
   })
@@ -217,25 +224,28 @@ describe.runIf(isLinux)('in an installed package', () => {
     expect(outcome(inside)).toEqual({})
   })
 
-  test.runIf(process.arch === 'x64')('a CUDA addon is taken if a process of its own finds it usable, and else not', () => {
-    const cuda = '@noprop/cuda-linux-x64'
-    const flavourOf = (script: string) => {
-      const directory = project({ [ours]: { copy: addon }, [cuda]: { script } })
-      // The real addon, so that everything else works, with the answer of a CUDA addon.
-      return outcome(directory)
-    }
-    const answer = (probe: string) => `exports.version = () => '${version}'; exports.probeCuda = () => ${probe}
+  test.runIf(process.arch === 'x64')(
+    'a CUDA addon is taken if a process of its own finds it usable, and else not',
+    () => {
+      const cuda = '@noprop/cuda-linux-x64'
+      const flavourOf = (script: string) => {
+        const directory = project({ [ours]: { copy: addon }, [cuda]: { script } })
+        // The real addon, so that everything else works, with the answer of a CUDA addon.
+        return outcome(directory)
+      }
+      const answer = (probe: string) => `exports.version = () => '${version}'; exports.probeCuda = () => ${probe}
       exports.NativeModel = { create() { throw new Error('{"code":"NOPROP_DEVICE","what":"the CUDA addon"}') } }`
-    const usable = answer(`'{"built":true,"devices":[{"usable":true}]}'`)
-    expect(flavourOf(usable)).toMatchObject({ what: 'the CUDA addon' })
-    for (const unusable of [
-      answer(`'{"built":true,"devices":[{"usable":false,"reason":"too old"}]}'`),
-      answer(`'{"built":false}'`),
-      answer(`process.abort()`),
-      answer(`'no JSON'`),
-      `throw new Error('libcuda.so.1: cannot open shared object file: No such file or directory')`,
-    ]) {
-      expect(flavourOf(unusable)).toEqual({})
-    }
-  })
+      const usable = answer(`'{"built":true,"devices":[{"usable":true}]}'`)
+      expect(flavourOf(usable)).toMatchObject({ what: 'the CUDA addon' })
+      for (const unusable of [
+        answer(`'{"built":true,"devices":[{"usable":false,"reason":"too old"}]}'`),
+        answer(`'{"built":false}'`),
+        answer(`process.abort()`),
+        answer(`'no JSON'`),
+        `throw new Error('libcuda.so.1: cannot open shared object file: No such file or directory')`,
+      ]) {
+        expect(flavourOf(unusable)).toEqual({})
+      }
+    },
+  )
 })

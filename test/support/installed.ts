@@ -33,7 +33,9 @@ export async function packAndServe(): Promise<Packages> {
   execFileSync(process.execPath, [npmCommand(), 'pack', commander, '--silent', '--pack-destination', out])
   const tarballs = readdirSync(out).filter((name) => name.endsWith('.tgz'))
   const registry = await serveRegistry(tarballs.map((name) => join(out, name)))
-  const outside = Object.entries(process.env).filter(([name]) => !/^(npm_|yarn_|pnpm_|NOPROP_|NODE_OPTIONS|VITEST)/i.test(name))
+  const outside = Object.entries(process.env).filter(
+    ([name]) => !/^(npm_|yarn_|pnpm_|NOPROP_|NODE_OPTIONS|VITEST)/i.test(name),
+  )
   const home = join(directory, 'home')
   mkdirSync(home)
   const env: NodeJS.ProcessEnv = {

@@ -26,7 +26,9 @@ export async function serveRegistry(tarballs: readonly string[]): Promise<Regist
     const document = documents.get(path.slice(1))
     const content = document ? JSON.stringify(document) : files.get(path)
     if (content === undefined) missed.push(path)
-    response.writeHead(content === undefined ? 404 : 200, { 'content-type': document ? 'application/json' : 'application/octet-stream' })
+    response.writeHead(content === undefined ? 404 : 200, {
+      'content-type': document ? 'application/json' : 'application/octet-stream',
+    })
     response.end(content ?? '{"error":"not found"}')
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
