@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { temporaryDirectory } from './support/data.js'
@@ -182,4 +182,19 @@ test('the crate carries the licence, and the npm package the notices', () => {
   const { files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   expect(files).toContain('THIRD_PARTY_NOTICES.txt')
   expect(readdirSync(root)).toContain('THIRD_PARTY_NOTICES.txt')
+})
+
+test('the workflows run scripts that exist, and name no registry', () => {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const directory = join(root, '.github/workflows')
+  expect(readdirSync(directory).sort()).toEqual(['ci.yml', 'release.yml'])
+  for (const name of readdirSync(directory)) {
+    const text = readFileSync(join(directory, name), 'utf8')
+    const called = [...text.matchAll(/npm run ([\w:-]+)/g)].map(([, script]) => script)
+    expect(called.length).toBeGreaterThan(0)
+    expect(Object.keys(scripts)).toEqual(expect.arrayContaining(called))
+    for (const [, path] of text.matchAll(/(?:node|bash) ((?:scripts|\.ci)\/[\w./-]+)/g))
+      expect([path, existsSync(join(root, path!))]).toEqual([path, true])
+    expect(text).not.toMatch(/registry-url|https?:/)
+  }
 })
