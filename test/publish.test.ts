@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { temporaryDirectory } from './support/data.js'
-import { root } from './support/process.js'
+import { packAndServe } from './support/installed.js'
+import { root, runNode } from './support/process.js'
 
 const version: string = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version
 
@@ -102,3 +103,32 @@ unix.each([
   const { status, stderr, calls } = publish(packed(...manifests))
   expect([status, stderr, calls]).toEqual([1, expect.stringMatching(message), []])
 })
+
+test('what was packed can be tried in an empty project, and a damaged addon is found', async () => {
+  const packages = await packAndServe()
+  try {
+    const tarballs = join(packages.directory, 'tarballs')
+    const attempt = () => runNode(['scripts/try-packages.mjs', tarballs], { cwd: root, env: packages.env })
+    const { code, stdout, stderr } = await attempt()
+    expect([code, stderr]).toEqual([0, ''])
+    expect(stdout).toMatch(/@noprop\/\S+ on Node [\d.]+: /)
+
+    const name = readdirSync(tarballs).find(
+      (file) => file.endsWith('.tgz') && file.startsWith(`noprop-${process.platform}`),
+    )!
+    const tar = (...args: string[]) => expect(spawnSync('tar', args, { cwd: tarballs }).status).toBe(0)
+    tar('-xzf', name)
+    const addon = readdirSync(join(tarballs, 'package')).find((file) => file.endsWith('.node'))!
+    truncateSync(join(tarballs, 'package', addon), 50_000)
+    tar('-czf', name, 'package')
+    const damaged = await attempt()
+    expect([damaged.code, damaged.stderr]).toEqual([
+      1,
+      expect.stringMatching(/train\.mjs` ended with 1:[^]*NOPROP_ADDON/),
+    ])
+    rmSync(join(tarballs, name))
+    expect((await attempt()).stderr).toMatch(/is not there: `npm run pack:all` makes it/)
+  } finally {
+    packages.close()
+  }
+}, 120_000)
