@@ -124,7 +124,7 @@ test('what was packed can be tried in an empty project, and a damaged addon is f
     const damaged = await attempt()
     expect([damaged.code, damaged.stderr]).toEqual([
       1,
-      expect.stringMatching(/train\.mjs` ended with 1:[^]*NOPROP_ADDON/),
+      expect.stringMatching(/train\.mjs` ended with 1:[\s\S]*NOPROP_ADDON/),
     ])
     rmSync(join(tarballs, name))
     expect((await attempt()).stderr).toMatch(/is not there: `npm run pack:all` makes it/)
