@@ -75,11 +75,12 @@ impl BatchNorm {
         self.op(step.samples).forward_evaluation(y, x, step.state)
     }
 
-    /// Gradients of the parameters and of x.
+    /// Gradients of the parameters and of x. An optimiser moves the parameters.
     pub fn backward(&self, step: Step<'_>, dx: &Buffer, dy: &Tensor, saved: Saved<'_>) -> Result<()> {
         let Saved { x, y, statistics } = saved;
         let op = self.op(step.samples);
         op.backward_weights(step.gradients, [dy, y, x, statistics])?;
-        op.backward_data(dx, [dy, y, x, statistics, step.state, step.gradients])
+        op.backward_data(dx, [dy, y, x, statistics, step.state, step.gradients])?;
+        step.update([self.weight, self.bias])
     }
 }

@@ -15,6 +15,7 @@ pub mod conv3x3;
 pub mod dropout;
 pub mod linear;
 pub mod multiply;
+pub mod profile;
 pub mod relu;
 pub mod simd;
 pub mod softmax;
@@ -25,6 +26,7 @@ mod scratch;
 #[cfg(test)]
 pub(crate) mod testing;
 mod tile;
+mod transpose;
 
 pub use buffer::Buffer;
 
@@ -112,6 +114,7 @@ pub(crate) trait BlockOp<const N: usize> {
 
 /// Runs `op` for every block: row k of `destination` from row k of each source (row 0 of a source with one row).
 pub(crate) fn apply<const N: usize, O: BlockOp<N>>(op: &O, destination: &Buffer, sources: [&Tensor; N]) -> Result<()> {
+    let _time = profile::enter(O::NAME);
     let adapter = Adapter { op, layout: destination.layout(), sources, failure: Cell::new(None) };
     let outcome = destination.write(&adapter);
     match adapter.failure.take() {

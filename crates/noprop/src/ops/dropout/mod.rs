@@ -8,7 +8,7 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
-use super::{BlockOp, Buffer, Real, apply, check};
+use super::{BlockOp, Buffer, Real, apply, check, profile};
 use crate::error::Result;
 use crate::rng::Stream;
 
@@ -82,6 +82,7 @@ impl OfBlock<'_> {
         if threshold(self.op.rate) == 0 {
             return;
         }
+        let _time = profile::enter(<Dropout<'_> as BlockOp<0>>::NAME);
         let sample = self.op.samples[index];
         match T::f32s_mut(y) {
             Some(y) => cpu::apply(&self.op, self.block, sample, y),
