@@ -37,7 +37,8 @@ export function platformNames({ platform, arch, libc }: Machine): { name: string
  */
 export function placesFor(machine: Machine, packageRoot: string): Place[] {
   const platforms = platformNames(machine)
-  const cuda = machine.platform === 'linux' && machine.libc !== 'musl' ? [`cuda-linux-${machine.arch}`] : []
+  const hasCuda = machine.platform === 'linux' && machine.arch === 'x64' && machine.libc !== 'musl'
+  const cuda = hasCuda ? ['cuda-linux-x64'] : []
   return [
     ...cuda.flatMap((name) => both('cuda', name, packageRoot)),
     ...platforms.map((platform) => file('cpu', platform.name, packageRoot, platform.libc)),

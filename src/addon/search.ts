@@ -58,8 +58,9 @@ export function searchAddon(explicit: string | undefined, machine: Machine = thi
   for (const place of places) {
     const attempt: Attempt = { flavour: place.flavour, place: place.name }
     const native = tryPlace(place, attempt, machine, explicit !== undefined)
-    // The package of the C library that this process does not have is worth a word only if it is there.
-    const isIdle = attempt.reason?.kind === 'not-installed' && place.libc !== undefined && place.libc !== machine.libc
+    // An addon for the C library that this process does not have is worth a word only if it is there.
+    const isAbsent = attempt.reason?.kind === 'not-installed' || attempt.reason?.kind === 'no-file'
+    const isIdle = isAbsent && place.libc !== undefined && place.libc !== machine.libc
     if (!isIdle || machine.libc === undefined) attempts.push(attempt)
     if (native) return { attempts, loaded: { native, flavour: place.flavour, path: attempt.path as string } }
   }
