@@ -1,10 +1,17 @@
 import { searchError } from './addon/failure.js'
-import { type LoadedAddon, type Native, type Search, searchAddon } from './addon/search.js'
+import { type FoundAddon, type Native, type Search, searchAddon } from './addon/search.js'
+import type { CudaSide } from './device.js'
 
 export type { Native } from './addon/search.js'
 
-/** The one search of this process. */
+/** The addon once it is loaded, the file that it came from, and what it means for GPUs. */
+export interface LoadedAddon extends FoundAddon {
+  cuda: CudaSide
+}
+
+/** The one search of this process, and what it loaded. */
 let search: Search | undefined
+let addon: LoadedAddon | undefined
 
 /** The addon, loaded at first use. Throws NOPROP_ADDON. */
 export function getNative(): Native {
@@ -13,9 +20,11 @@ export function getNative(): Native {
 
 /** The addon and where it came from. Throws NOPROP_ADDON. */
 export function getAddon(): LoadedAddon {
-  const { loaded } = addonSearch()
-  if (loaded) return loaded
-  throw searchError(addonSearch(), process.env.NOPROP_ADDON)
+  if (addon) return addon
+  const { loaded, cuda } = addonSearch()
+  if (!loaded) throw searchError(addonSearch(), process.env.NOPROP_ADDON)
+  addon = { ...loaded, cuda }
+  return addon
 }
 
 /** Every place that was looked at, and why each did not serve; the search is made at first use, and once. */
@@ -26,5 +35,6 @@ export function addonSearch(): Search {
 
 /** Replaces the addon by a substitute; only this package's own tests use it. */
 export function setNativeForTests(native: Native | undefined): void {
-  search = native && { attempts: [], loaded: { native, flavour: 'cpu', path: 'a substitute of the tests' } }
+  const problem = { code: 'NOPROP_CUDA_ADDON', what: 'a substitute of the tests is no CUDA addon' } as const
+  addon = native && { native, path: 'a substitute of the tests', cuda: { loaded: false, addon: { problem } } }
 }

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { mostTelling, searchError } from '../src/addon/failure.js'
 import { libcOf } from '../src/addon/libc.js'
 import { placesFor } from '../src/addon/places.js'
-import { loadReason } from '../src/addon/reason.js'
+import { loadReason, type Reason } from '../src/addon/reason.js'
 import { type Attempt, searchAddon } from '../src/addon/search.js'
 import type { NoPropError } from '../src/errors.js'
 import { getAddon } from '../src/native.js'
@@ -113,10 +113,8 @@ describe('where the addon is looked for', () => {
   const names = (platform: string, arch: string, libc?: 'glibc' | 'musl') =>
     placesFor({ platform, arch, libc }, '/root').map(({ name }) => name.replaceAll('\\', '/'))
 
-  test('a clone before packages, CUDA before the processor, the fitting C library before the other', () => {
+  test('a clone before packages, the fitting C library before the other', () => {
     expect(names('linux', 'x64', 'glibc')).toEqual([
-      '/root/noprop.cuda-linux-x64.node',
-      '@noprop/cuda-linux-x64',
       '/root/noprop.linux-x64-gnu.node',
       '/root/noprop.linux-x64-musl.node',
       '@noprop/linux-x64-gnu',
@@ -141,9 +139,13 @@ describe('where the addon is looked for', () => {
   })
 
   test('what is there and broken says more than what is absent, and CUDA says least', () => {
-    const attempt = (kind: string, flavour = 'cpu') => ({ place: kind, flavour, reason: { kind } }) as Attempt
-    const [file, absent, corrupt] = ['no-file', 'not-installed', 'corrupt'].map((kind) => attempt(kind))
-    const cuda = attempt('missing-cuda-library', 'cuda')
+    const attempt = (kind: Reason['kind'], cuda = false): Attempt => ({
+      place: kind,
+      cuda,
+      reason: { kind, text: '', cure: '' },
+    })
+    const [file, absent, corrupt] = (['no-file', 'not-installed', 'corrupt'] as const).map((kind) => attempt(kind))
+    const cuda = attempt('refused', true)
     expect(mostTelling([cuda, file!, absent!, corrupt!])).toBe(corrupt)
     expect(mostTelling([cuda, file!, absent!])).toBe(absent)
     expect(mostTelling([cuda])).toBe(cuda)
@@ -179,6 +181,8 @@ describe.runIf(isLinux)('in an installed package', () => {
       try { NoProp.create({ input: [4], classes: 2, net: 'mlp' }); console.log('{}') }
       catch (error) { console.log(JSON.stringify(error)) }`
     const { NOPROP_ADDON: _, ...env } = process.env
+    // What a probe of GPUs answers is kept there.
+    env.XDG_CACHE_HOME = join(packageDirectory, 'cache')
     return JSON.parse(execFileSync(process.execPath, ['-e', program], { cwd: packageDirectory, encoding: 'utf8', env }))
   }
 
@@ -224,28 +228,22 @@ describe.runIf(isLinux)('in an installed package', () => {
     expect(outcome(inside)).toEqual({})
   })
 
-  test.runIf(process.arch === 'x64')(
-    'a CUDA addon is taken if a process of its own finds it usable, and else not',
-    () => {
-      const cuda = '@noprop/cuda-linux-x64'
-      const flavourOf = (script: string) => {
-        const directory = project({ [ours]: { copy: addon }, [cuda]: { script } })
-        // The real addon, so that everything else works, with the answer of a CUDA addon.
-        return outcome(directory)
-      }
-      const answer = (probe: string) => `exports.version = () => '${version}'; exports.probeCuda = () => ${probe}
-      exports.NativeModel = { create() { throw new Error('{"code":"NOPROP_DEVICE","what":"the CUDA addon"}') } }`
-      const usable = answer(`'{"built":true,"devices":[{"usable":true}]}'`)
-      expect(flavourOf(usable)).toMatchObject({ what: 'the CUDA addon' })
-      for (const unusable of [
-        answer(`'{"built":true,"devices":[{"usable":false,"reason":"too old"}]}'`),
-        answer(`'{"built":false}'`),
-        answer(`process.abort()`),
-        answer(`'no JSON'`),
-        `throw new Error('libcuda.so.1: cannot open shared object file: No such file or directory')`,
-      ]) {
-        expect(flavourOf(unusable)).toEqual({})
-      }
-    },
-  )
+  test.runIf(process.arch === 'x64')('a CUDA addon is taken if its probe finds a GPU, and else not', () => {
+    const card = { device: 'cuda:0', name: 'A card', capability: '9.0', memory: 8e10, usable: true, reason: '' }
+    const answer = (devices: object[]) => JSON.stringify(JSON.stringify({ built: true, devices }))
+    const outcomeWith = (probe: string) =>
+      outcome(
+        project({
+          [ours]: { copy: addon },
+          '@noprop/cuda-linux-x64': {
+            script: `exports.version = () => '${version}'; exports.probeCuda = () => ${probe}
+              exports.NativeModel = { create() { throw new Error('{"code":"NOPROP_DEVICE","what":"the CUDA addon"}') } }`,
+          },
+        }),
+      )
+    expect(outcomeWith(answer([card]))).toMatchObject({ what: 'the CUDA addon' })
+    for (const probe of [answer([{ ...card, usable: false, reason: 'too old' }]), 'process.abort()', '{']) {
+      expect(outcomeWith(probe)).toEqual({})
+    }
+  })
 })

@@ -1,6 +1,9 @@
 // The platforms that have a prebuilt addon, each in an npm package of its own, and how each is built.
 
-/** The oldest glibc that addons run on: that of the oldest system for which Node 20 is built. `src/addon/reason.ts` says the same. */
+/**
+ * The oldest glibc that addons run on, older than that of any system on which Node 20 does (2.28).
+ * `src/addon/reason.ts` says the same.
+ */
 export const OLDEST_GLIBC = '2.17'
 
 /**

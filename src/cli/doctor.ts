@@ -5,6 +5,8 @@ import type { Command } from 'commander'
 import { mostTelling, searchError } from '../addon/failure.js'
 import { glibcVersion, libcOf } from '../addon/libc.js'
 import type { Attempt } from '../addon/search.js'
+import { cudaReport } from '../cuda/choice.js'
+import { adviceFor, detectHardware, type Hardware } from '../cuda/hardware.js'
 import { datasetPlaces } from '../data/locate.js'
 import { native } from '../errors.js'
 import { addonSearch } from '../native.js'
@@ -21,11 +23,11 @@ interface SystemInfo {
 }
 
 /** Everything that `--json` prints; the text says the same. */
-type Report = ReturnType<typeof examine>
+type Report = Awaited<ReturnType<typeof examine>>
 
 export function define(command: Command, io: Io): void {
-  command.action(() => {
-    const report = examine()
+  command.action(async () => {
+    const report = await examine()
     io.emit({ event: 'done', ...report })
     io.print(linesOf(report).join('\n'))
     if (report.ok) return
@@ -35,11 +37,14 @@ export function define(command: Command, io: Io): void {
 }
 
 /** Looks at everything, also where no addon loads; nothing in here throws. */
-function examine() {
+async function examine() {
   const began = performance.now()
-  const { attempts, loaded } = addonSearch()
+  const { attempts, loaded, cuda } = addonSearch()
   const loadMilliseconds = performance.now() - began
   const system = loaded && native(() => JSON.parse(loaded.native.systemInfo()) as SystemInfo)
+  // What is kept of an earlier look does not count here.
+  const gpus = cudaReport(cuda.addon, { fresh: true })
+  const hardware = await detectHardware()
   const libc = libcOf()
   return {
     ok: loaded !== undefined,
@@ -50,18 +55,11 @@ function examine() {
     system: release(),
     processor: cpus()[0]?.model.trim() || process.arch,
     addon: loaded
-      ? {
-          path: loaded.path,
-          flavour: loaded.flavour,
-          version: system?.version,
-          loadMilliseconds,
-          sha256: sha256(loaded.path),
-        }
+      ? { path: loaded.path, version: system?.version, loadMilliseconds, sha256: sha256(loaded.path) }
       : null,
-    search: attempts.map(({ place, path, flavour, reason }) => ({
+    search: attempts.map(({ place, path, reason }) => ({
       place,
       path: path ?? null,
-      flavour,
       result: reason ? reason.kind : 'loaded',
       reason: reason?.text ?? null,
       cure: reason?.cure ?? null,
@@ -69,9 +67,10 @@ function examine() {
     instructionSet: system?.instructionSet ?? null,
     cores: system?.cores ?? cpus().length,
     features: system?.features ?? [],
-    devices: system?.devices ?? [],
+    devices: [...(system?.devices ?? []), ...gpus.gpus],
+    cuda: { addon: cuda.addon, loaded: cuda.loaded, problem: gpus.problem ?? null, hardware },
     datasets: datasetPlaces(),
-    advice: adviceOf(attempts, loaded !== undefined),
+    advice: adviceOf(attempts, loaded !== undefined, hardware),
   }
 }
 
@@ -83,27 +82,27 @@ function sha256(path: string): string | null {
   }
 }
 
-/** What to do: about the addon if none was loaded, and about a CUDA addon that is there and was not taken. */
-function adviceOf(attempts: readonly Attempt[], isLoaded: boolean): string[] {
-  const isThere = ({ reason }: Attempt) => reason && reason.kind !== 'no-file' && reason.kind !== 'not-installed'
-  const worth = attempts.filter((attempt) => isThere(attempt))
+/** What to do: about the addon if none was loaded, about one that is there and was not taken, and about a GPU that is. */
+function adviceOf(attempts: readonly Attempt[], isLoaded: boolean, hardware: Hardware): string[] {
+  const isAbsent = ({ reason }: Attempt) => reason?.kind === 'no-file' || reason?.kind === 'not-installed'
+  const hasGpu = gpusOf(hardware).length > 0
+  const worth = attempts.filter((attempt) => attempt.reason && (!isAbsent(attempt) || (attempt.cuda && hasGpu)))
   const telling = mostTelling(attempts)
   if (!isLoaded && telling && !worth.includes(telling)) worth.push(telling)
-  return worth.map(({ place, reason }) => `${place}: ${reason?.text}: ${reason?.cure}`)
+  const advice = worth.map(({ place, reason }) => `${place}: ${reason?.text}: ${reason?.cure}`)
+  return [...advice, adviceFor(hardware)].filter((text) => text !== undefined)
+}
+
+/** NVIDIA's GPUs as whoever knows most of them names them. */
+function gpusOf({ kernel, nvidiaSmi, bus }: Hardware): string[] {
+  return [nvidiaSmi.lines, kernel, bus].find((names) => names.length > 0) ?? []
 }
 
 function linesOf(report: Report): string[] {
   const { addon, libc } = report
   return [
     line('noprop', `${version}, Node ${report.node} on ${process.platform} ${process.arch}, ${systemOf(report)}`),
-    line(
-      'processor',
-      `${report.processor}, ${report.cores} cores, ${
-        report.instructionSet
-          ? `kernels for ${report.instructionSet} (of ${report.features.join(', ')})`
-          : 'kernels unknown without the addon'
-      }`,
-    ),
+    line('processor', `${report.processor}, ${report.cores} cores, ${kernelsOf(report)}`),
     ...report.search.map(({ place, reason }) => line('searched', `${place}: ${reason ?? 'loaded'}`)),
     line(
       'addon',
@@ -114,6 +113,7 @@ function linesOf(report: Report): string[] {
     ...report.devices.map(({ device, name, usable, reason }) =>
       line('device', `${device}: ${name}, ${usable ? 'usable' : `not usable: ${reason || 'no reason given'}`}`),
     ),
+    ...gpuLines(report),
     ...Object.entries(report.datasets).map(([name, place]) =>
       line('data', `${name}: ${place ?? 'not here; downloaded at first use'}`),
     ),
@@ -121,10 +121,26 @@ function linesOf(report: Report): string[] {
   ]
 }
 
+/** What is there of NVIDIA's, and if noprop cannot use it, why. */
+function gpuLines({ cuda: { hardware, problem } }: Report): string[] {
+  const { driver, nvidiaSmi } = hardware
+  const found = gpusOf(hardware)
+  return [
+    ...(found.length > 0 ? found : ['no GPU of NVIDIA']).map((text) => line('detected', text)),
+    line('driver', driver ?? (nvidiaSmi.problem ? `none (${nvidiaSmi.problem})` : 'not in /proc/driver/nvidia')),
+    ...(problem ? [line('no GPU because', [problem.what, problem.received].filter(Boolean).join(': '))] : []),
+  ]
+}
+
+function kernelsOf({ instructionSet, features }: Report): string {
+  if (!instructionSet) return 'kernels unknown without the addon'
+  return `kernels for ${instructionSet} (of ${features.join(', ')})`
+}
+
 function systemOf({ libc, system }: Report): string {
   return `${libc ? `${libc.name} ${libc.version ?? ''}`.trim() : 'system'}${libc ? ', system' : ''} ${system}`
 }
 
 function line(name: string, text: string): string {
-  return `${name.padEnd(16)}${text}`
+  return `${name.padEnd(15)} ${text}`
 }
