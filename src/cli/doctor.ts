@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
+import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import { mostTelling, searchError } from '../addon/failure.js'
 import { glibcVersion, libcOf } from '../addon/libc.js'
@@ -46,6 +47,7 @@ async function examine() {
   const gpus = cudaReport(cuda.addon, { fresh: true })
   const hardware = await detectHardware()
   const libc = libcOf()
+  const isIntact = loaded && matchesPackage(loaded.path)
   return {
     ok: loaded !== undefined,
     version,
@@ -54,9 +56,7 @@ async function examine() {
     libc: libc ? { name: libc, version: libc === 'glibc' ? (glibcVersion() ?? null) : null } : null,
     system: release(),
     processor: cpus()[0]?.model.trim() || process.arch,
-    addon: loaded
-      ? { path: loaded.path, version: system?.version, loadMilliseconds, sha256: sha256(loaded.path) }
-      : null,
+    addon: loaded ? { path: loaded.path, version: system?.version, loadMilliseconds, intact: isIntact ?? null } : null,
     search: attempts.map(({ place, path, reason }) => ({
       place,
       path: path ?? null,
@@ -70,15 +70,21 @@ async function examine() {
     devices: [...(system?.devices ?? []), ...gpus.gpus],
     cuda: { addon: cuda.addon, loaded: cuda.loaded, problem: gpus.problem ?? null, hardware },
     datasets: datasetPlaces(),
-    advice: adviceOf(attempts, loaded !== undefined, hardware),
+    advice: [
+      ...(isIntact === false ? [`${loaded?.path}: it is not the file that was packed: install noprop anew`] : []),
+      ...adviceOf(attempts, loaded !== undefined, hardware),
+    ],
   }
 }
 
-function sha256(path: string): string | null {
+/** Whether a file has the checksum that its package states; undefined where none does, as in a clone. */
+function matchesPackage(path: string): boolean | undefined {
   try {
-    return createHash('sha256').update(readFileSync(path)).digest('hex')
+    const { noprop } = JSON.parse(readFileSync(join(dirname(path), 'package.json'), 'utf8'))
+    if (typeof noprop?.sha256 !== 'string') return undefined
+    return createHash('sha256').update(readFileSync(path)).digest('hex') === noprop.sha256
   } catch {
-    return null
+    return undefined
   }
 }
 
