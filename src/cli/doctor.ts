@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
+import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import { mostTelling, searchError } from '../addon/failure.js'
 import { glibcVersion, libcOf } from '../addon/libc.js'
@@ -44,6 +45,7 @@ async function examine() {
   const loadMilliseconds = performance.now() - began
   const system = loaded && native(() => JSON.parse(loaded.native.systemInfo()) as SystemInfo)
   const libc = libcOf()
+  const isIntact = loaded && matchesPackage(loaded.path)
   // What is kept of an earlier look does not count here.
   const cuda = lookForGpus(addonSearch(), { fresh: true })
   const hardware = await detectHardware()
@@ -61,7 +63,7 @@ async function examine() {
           flavour: loaded.flavour,
           version: system?.version,
           loadMilliseconds,
-          sha256: sha256(loaded.path),
+          intact: isIntact ?? null,
         }
       : null,
     search: attempts.map(({ place, path, flavour, reason }) => ({
@@ -78,15 +80,22 @@ async function examine() {
     devices: [...(system?.devices ?? []), ...cuda.gpus],
     cuda: { ...hardware, problem: cuda.problem ?? null },
     datasets: datasetPlaces(),
-    advice: [...adviceOf(attempts, loaded !== undefined), ...gpuAdvice(hardware, cuda.problem)],
+    advice: [
+      ...(isIntact === false ? [`${loaded?.path}: it is not the file that was packed: install noprop anew`] : []),
+      ...adviceOf(attempts, loaded !== undefined),
+      ...gpuAdvice(hardware, cuda.problem),
+    ],
   }
 }
 
-function sha256(path: string): string | null {
+/** Whether a file has the checksum that its package states; undefined where none does, as in a clone. */
+function matchesPackage(path: string): boolean | undefined {
   try {
-    return createHash('sha256').update(readFileSync(path)).digest('hex')
+    const { noprop } = JSON.parse(readFileSync(join(dirname(path), 'package.json'), 'utf8'))
+    if (typeof noprop?.sha256 !== 'string') return undefined
+    return createHash('sha256').update(readFileSync(path)).digest('hex') === noprop.sha256
   } catch {
-    return null
+    return undefined
   }
 }
 
