@@ -38,6 +38,7 @@ export type {
   ModelConfig,
   ModelOptions,
   Net,
+  Precision,
   PredictOptions,
   SamplerOptions,
   Schedule,

@@ -11,7 +11,7 @@ interface SystemInfo {
   instructionSet: string
   cores: number
   features: string[]
-  devices: { device: string; name: string; usable: boolean; reason?: string | null }[]
+  devices: { device: string; name: string; usable: boolean; reason?: string | null; precisions: string[] }[]
 }
 
 export function define(command: Command, io: Io): void {
@@ -44,8 +44,8 @@ async function doctor(io: Io): Promise<void> {
         ? []
         : [`                its version ${system.version} is not the package's: build or install anew`]),
       `processor       ${system.cores} cores, kernels for ${system.instructionSet} (of ${system.features.join(', ') || 'no features'})`,
-      ...system.devices.map(({ device, name, usable, reason }) => {
-        return `device          ${device}: ${name}, ${usable ? 'usable' : `not usable: ${reason ?? 'no reason given'}`}`
+      ...system.devices.map(({ device, name, usable, reason, precisions }) => {
+        return `device          ${device}: ${name}, ${usable ? `usable in ${precisions.join(', ')}` : `not usable: ${reason ?? 'no reason given'}`}`
       }),
       ...Object.entries(datasets).map(
         ([name, place]) => `data            ${name}: ${place ?? 'not here; downloaded at first use'}`,

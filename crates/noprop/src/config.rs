@@ -5,6 +5,7 @@ use crate::data::InputShape;
 use crate::diffusion::{EmbeddingConfig, MAX_BLOCKS, Schedule, ScheduleConfig, Weighting};
 use crate::error::{Code, Error, Result};
 use crate::nn::Layout;
+pub use crate::ops::multiply::Precision;
 use crate::optim::LearningRateSchedule;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -136,6 +137,8 @@ pub struct FitOptions {
     pub weighting: Weighting,
     /// η of the snr weighting. Default 0.1 (paper).
     pub eta: f64,
+    /// What the factors of products and convolutions are rounded to. Default f32.
+    pub precision: Precision,
     /// Worker threads. Default: as many as the process may use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
@@ -164,6 +167,7 @@ impl Default for FitOptions {
             weight_decay: 1e-3,
             weighting: Weighting::default(),
             eta: 0.1,
+            precision: Precision::default(),
             threads: None,
             in_flight: None,
             device: "auto".to_owned(),
@@ -206,6 +210,8 @@ impl FitOptions {
         rate("eta", self.eta, f64::MIN_POSITIVE..=1e6)?;
         rate("checkpointSeconds", self.checkpoint_seconds, 0.0..=1e9)?;
         check_device(&self.device)?;
+        // The processor is the only device.
+        self.precision.check_processor()?;
         self.threads = Some(threads(self.threads)?.min(blocks));
         let in_flight = self.in_flight.unwrap_or(16.max(self.threads.unwrap_or(1)));
         if in_flight == 0 {

@@ -11,6 +11,7 @@ pub use conv::Conv3x3;
 pub use linear::Linear;
 pub use parameters::{Layout, LayoutBuilder};
 
+use crate::ops::multiply::Precision;
 use crate::ops::{Buffer, StopFlag};
 
 /// What all layers of one training step share.
@@ -24,4 +25,6 @@ pub struct Step<'a> {
     pub stop: &'a StopFlag,
     /// Samples in this batch.
     pub samples: usize,
+    /// What the factors of products and convolutions are rounded to.
+    pub precision: Precision,
 }

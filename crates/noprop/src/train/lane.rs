@@ -71,7 +71,8 @@ impl Lane {
         let alpha_bars = &[plan.model.schedule.alpha_bar(block - 1)];
         NoisedLabels { alpha_bars, blocks, seed, epoch, samples, classes, width }.fill(&self.z)?;
 
-        let pass = Step { state, gradients: &self.gradients, stop, samples: samples.len() };
+        let precision = plan.options.precision;
+        let pass = Step { state, gradients: &self.gradients, stop, samples: samples.len(), precision };
         let mode = Mode::Training(Draw { seed, blocks, epoch, samples });
         self.block.forward(pass, mode, x, &self.z)?;
         let error = SquaredError { classes, width };

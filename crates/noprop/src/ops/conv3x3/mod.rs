@@ -22,6 +22,7 @@ mod tests;
 mod winograd;
 
 use super::dropout::Dropout;
+use super::multiply::Precision;
 use super::{BlockOp, Buffer, Real, Slot, StopFlag, apply, check};
 use crate::error::Result;
 use candle_core::Tensor;
@@ -102,6 +103,8 @@ pub struct Conv3x3<'a> {
     pub weight: Slot,
     /// Where the bias lies.
     pub bias: Slot,
+    /// What factors are rounded to, in Winograd's kernels behind the transforms. Biases are added as they are.
+    pub precision: Precision,
     /// Polled between samples.
     pub stop: &'a StopFlag,
 }
@@ -120,6 +123,7 @@ pub struct Backward<'a> {
 impl Conv3x3<'_> {
     fn check(&self, x: usize, y: usize, dy: usize) -> Result<()> {
         let d = &self.dims;
+        check(self.precision.has_kernels(), "conv3x3 precision")?;
         check(d.height >= 3 && d.width >= 3 && d.output() > 0, "conv3x3 needs inputs that leave an output")?;
         check(x >= self.samples * d.input() && dy >= self.samples * d.output(), "conv3x3 activations")?;
         check(y >= self.samples * d.stored() && (!d.pool || y.is_multiple_of(2)), "conv3x3 output")?;
@@ -172,7 +176,7 @@ impl BlockOp<2> for Forward<'_> {
                 if winograd::suits(&op.dims) { winograd::forward(run) } else { direct::forward(run) }
             }
             _ => {
-                reference::forward(&op.dims, y, winners, x, weight, bias);
+                reference::forward(op, y, winners, x, weight, bias);
                 if let Some(dropout) = dropout {
                     for (sample, y) in y.chunks_exact_mut(op.dims.output()).take(op.samples).enumerate() {
                         dropout.apply(sample, y);
@@ -210,7 +214,7 @@ impl BlockOp<3> for BackwardData<'_> {
             }
             (Some(dx), Some(gradient), Some(weight)) => direct::backward_data(op, dx, gradient, weight),
             _ => {
-                reference::backward_data(&op.dims, dx, &gradient.of_batch(), weight);
+                reference::backward_data(op, dx, &gradient.of_batch(), weight);
                 Ok(())
             }
         }
@@ -234,7 +238,7 @@ impl BlockOp<3> for BackwardWeights<'_> {
                 None => Ok(()),
             },
             _ => {
-                reference::backward_weights(&op.dims, dw, x, &gradient.of_batch());
+                reference::backward_weights(op, dw, x, &gradient.of_batch());
                 Ok(())
             }
         }

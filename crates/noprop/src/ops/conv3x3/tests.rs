@@ -1,6 +1,7 @@
 use super::{Backward, Conv3x3, Dims};
 use crate::error::{Code, Result};
 use crate::ops::dropout::{self, Dropout};
+use crate::ops::multiply::Precision;
 use crate::ops::testing::{assert_close, assert_gradient, inner, normal, poisoned, slot, tensor, values};
 use crate::ops::{Real, StopFlag, simd};
 use candle_core::WithDType;
@@ -17,6 +18,7 @@ struct Case {
     b: Vec<f64>,
     dy: Vec<f64>,
     rate: f64,
+    precision: Precision,
 }
 
 /// Everything that comes out: y (values only), dx, dw, db.
@@ -27,22 +29,23 @@ impl Case {
         let dims = Dims { height, width, cin, cout, pool };
         let w = normal(2, dims.weights()).iter().map(|w| w * 0.2).collect();
         let (x, dy) = (normal(1, samples * dims.input()), normal(4, samples * dims.output()));
-        Self { dims, samples, x, w, b: normal(3, cout), dy, rate }
+        Self { dims, samples, x, w, b: normal(3, cout), dy, rate, precision: Precision::F32 }
     }
 
     fn run<T: Real + WithDType>(&self) -> Result<Outcome> {
-        let Self { dims, samples, x, w, b, dy, rate } = self;
+        let Self { dims, samples, x, w, b, dy, rate, precision } = self;
         let (nw, nb) = (dims.weights(), dims.cout);
         // The parameters lie behind 3 other values, to catch a forgotten offset.
         let state = tensor::<T>(&[&[9.0, 9.0, 9.0], &b[..], w].concat());
         let stop = StopFlag::new();
-        let op = Conv3x3 { dims: *dims, samples: *samples, weight: slot(3 + nb, nw), bias: slot(3, nb), stop: &stop };
+        let (dims, samples, precision) = (*dims, *samples, *precision);
+        let op = Conv3x3 { dims, samples, weight: slot(3 + nb, nw), bias: slot(3, nb), precision, stop: &stop };
         // Buffers for one sample more than there are.
         let stored = (samples + 1) * dims.stored();
         let (y, dx) = (poisoned::<T>(stored), poisoned::<T>(samples * dims.input()));
         let gradients = poisoned::<T>(3 + nb + nw);
         let (x, dy) = (tensor::<T>(x), tensor::<T>(dy));
-        let ids: Vec<u32> = (0..*samples as u32).collect();
+        let ids: Vec<u32> = (0..samples as u32).collect();
         let dropout =
             Dropout { rate: *rate, seed: 5, stage: 0, blocks: &[2], epoch: 1, samples: &ids, len: dims.output() };
         op.forward(&y, &x, &state, Some(dropout))?;
@@ -172,7 +175,7 @@ fn a_raised_flag_stops_the_kernels() {
         let stop = StopFlag::new();
         stop.stop();
         let (weight, bias) = (slot(0, dims.weights()), slot(dims.weights(), channels));
-        let op = Conv3x3 { dims, samples: 1, weight, bias, stop: &stop };
+        let op = Conv3x3 { dims, samples: 1, weight, bias, precision: Precision::F32, stop: &stop };
         let state = tensor::<f32>(&vec![0.5; dims.weights() + channels]);
         let (x, y) = (tensor::<f32>(&vec![1.0; dims.input()]), poisoned::<f32>(dims.output()));
         let gradients = poisoned::<f32>(dims.weights() + channels);

@@ -7,6 +7,7 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
+use super::multiply::Precision;
 use super::{BlockOp, Buffer, Real, Slot, apply, check};
 use crate::error::Result;
 use candle_core::Tensor;
@@ -24,10 +25,13 @@ pub struct Linear {
     pub weight: Slot,
     /// Where the bias lies; `None` adds to what y holds already.
     pub bias: Option<Slot>,
+    /// What factors are rounded to. Biases are added as they are.
+    pub precision: Precision,
 }
 
 impl Linear {
     fn check(&self, x: usize, y: usize) -> Result<()> {
+        check(self.precision.has_kernels(), "linear precision")?;
         check(x >= self.samples * self.inputs && y >= self.samples * self.outputs, "linear activations")?;
         check(self.weight.len == self.inputs * self.outputs, "linear weight")?;
         check(self.bias.is_none_or(|bias| bias.len == self.outputs), "linear bias")

@@ -6,7 +6,7 @@ use super::transform::{self, Order, frequencies_to_patch, gather_frequencies};
 use crate::error::Result;
 use crate::ops::conv3x3::Conv3x3;
 use crate::ops::conv3x3::pool::Gradient;
-use crate::ops::multiply::{Multiply, Vector, WithMultiply, dispatch};
+use crate::ops::multiply::{Multiply, Vector, WithMultiply, dispatch_at};
 use crate::ops::scratch;
 use crate::ops::simd::split;
 use crate::ops::tile::{load, most_rows, panel, put};
@@ -15,7 +15,7 @@ use pulp::Simd;
 /// See [`Conv3x3::backward_data`]. Register tile: `P` Winograd tiles × 2 vectors of `cin`, depth `cout`. Overlapping patches are
 /// added in the order of their tiles.
 pub fn backward_data(op: &Conv3x3<'_>, dx: &mut [f32], gradient: Gradient<'_, f32>, weight: &[f32]) -> Result<()> {
-    dispatch(BackwardData { op, dx, gradient, weight })
+    dispatch_at(op.precision, BackwardData { op, dx, gradient, weight })
 }
 
 struct BackwardData<'a> {

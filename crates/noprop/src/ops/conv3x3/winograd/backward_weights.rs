@@ -6,7 +6,7 @@ use super::transform::{self, Order, frequencies_to_weights, gather_frequencies};
 use crate::error::Result;
 use crate::ops::conv3x3::Conv3x3;
 use crate::ops::conv3x3::pool::Gradient;
-use crate::ops::multiply::{Multiply, WithMultiply, dispatch};
+use crate::ops::multiply::{Multiply, WithMultiply, dispatch_at};
 use crate::ops::scratch;
 use crate::ops::simd::split;
 use crate::ops::tile::{Factor, most_rows, panel, product_tile, put, tile};
@@ -14,7 +14,7 @@ use crate::ops::tile::{Factor, most_rows, panel, product_tile, put, tile};
 /// See [`Conv3x3::backward_weights`]. Register tile: `P` channels of x × 2 vectors of `cout`, depth the tiles of a group, groups
 /// in order.
 pub fn backward_weights(op: &Conv3x3<'_>, dw: &mut [f32], x: &[f32], gradient: Gradient<'_, f32>) -> Result<()> {
-    dispatch(BackwardWeights { op, dw, x, gradient })
+    dispatch_at(op.precision, BackwardWeights { op, dw, x, gradient })
 }
 
 struct BackwardWeights<'a> {

@@ -5,7 +5,7 @@ use super::geometry::Geometry;
 use super::transform::{self, Order, frequencies_to_outputs, gather_frequencies};
 use crate::error::Result;
 use crate::ops::conv3x3::Run;
-use crate::ops::multiply::{Multiply, Vector, WithMultiply, dispatch};
+use crate::ops::multiply::{Multiply, Vector, WithMultiply, dispatch_at};
 use crate::ops::scratch;
 use crate::ops::simd::split;
 use crate::ops::tile::{load, most_rows, panel, put};
@@ -14,7 +14,7 @@ use pulp::Simd;
 /// See [`crate::ops::conv3x3::Conv3x3::forward`]. Register tile: `P` Winograd tiles × 2 vectors of `cout`, depth `cin`; the 16
 /// frequencies of these go through the output transform while they are in the first-level cache.
 pub fn forward(run: Run<'_>) -> Result<()> {
-    dispatch(Forward(run))
+    dispatch_at(run.op.precision, Forward(run))
 }
 
 struct Forward<'a>(Run<'a>);
