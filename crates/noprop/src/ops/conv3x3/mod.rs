@@ -229,15 +229,20 @@ impl BlockOp<3> for BackwardWeights<'_> {
         let Self(op, scale) = self;
         op.check(x.len(), y.len(), dy.len())?;
         let (x, gradient) = (&x[..op.samples * op.dims.input()], op.gradient(dy, y, *scale));
-        pool::sum(&gradient, op.bias.of_mut(gradients));
-        let dw = op.weight.of_mut(gradients);
+        let [dw, db] = Slot::both_of_mut([op.weight, op.bias], gradients);
         match (T::f32s(x), gradient.f32s()) {
-            (Some(x), Some(gradient)) => match T::f32s_mut(dw) {
-                Some(dw) if winograd::suits(&op.dims) => winograd::backward_weights(op, dw, x, gradient),
-                Some(dw) => direct::backward_weights(op, dw, x, gradient),
-                None => Ok(()),
+            (Some(x), Some(gradient)) => match (T::f32s_mut(dw), T::f32s_mut(db)) {
+                (Some(dw), Some(db)) if winograd::suits(&op.dims) => {
+                    winograd::backward_weights(op, (dw, db), x, gradient)
+                }
+                (Some(dw), Some(db)) => {
+                    pool::sum(&gradient, db);
+                    direct::backward_weights(op, dw, x, gradient)
+                }
+                _ => Ok(()),
             },
             _ => {
+                pool::sum(&gradient, db);
                 reference::backward_weights(op, dw, x, &gradient.of_batch());
                 Ok(())
             }
