@@ -116,7 +116,9 @@ export function addPrecisionFlag(command: Command): Command {
 }
 
 /** Flags of `train` that go to the core under another name. */
-export interface FitFlags extends Omit<TrainOptions, 'learningRate' | 'learningRateSchedule' | 'precision'>, PrecisionFlags {
+export interface FitFlags
+  extends Omit<TrainOptions, 'learningRate' | 'learningRateSchedule' | 'precision'>,
+    PrecisionFlags {
   lr?: number
   lrSchedule?: string
 }

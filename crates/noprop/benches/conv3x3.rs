@@ -25,7 +25,7 @@ fn main() {
         let len = dims.output();
         let dropout = Dropout { rate: 0.2, seed: 0, stage: 0, blocks: &[1], epoch: 0, samples: &samples, len };
         let shape = format!("{SAMPLES}x{side}x{side}x{cin} to {cout}");
-        let work = Work::Flops(2 * SAMPLES * dims.multiply_adds());
+        let work = Work::Flops(2 * SAMPLES * dims.multiply_adds(), precision);
         bench.run("forward", &shape, work, || op.forward(&y, &x, &state, Some(dropout)).expect("forward"));
         // The gradient of the images themselves is never needed.
         if cin > 1 {

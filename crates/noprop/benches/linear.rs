@@ -17,7 +17,7 @@ fn main() {
         let (x, y) = (random(SAMPLES * inputs), random(SAMPLES * outputs));
         let (dx, dy) = (random(SAMPLES * inputs), random(SAMPLES * outputs));
         let shape = format!("{SAMPLES}x{inputs} to {outputs}");
-        let work = Work::Flops(2 * SAMPLES * op.multiply_adds());
+        let work = Work::Flops(2 * SAMPLES * op.multiply_adds(), precision);
         bench.run("forward", &shape, work, || op.forward(&y, &x, &state).expect("forward"));
         bench.run("backward-data", &shape, work, || op.backward_data(&dx, &dy, &state).expect("backward"));
         bench.run("backward-weights", &shape, work, || op.backward_weights(&gradients, &x, &dy).expect("backward"));

@@ -18,9 +18,7 @@ pub fn peak_gflops(threads: usize, precision: Precision) -> f64 {
     const ROUNDS: usize = 4_000_000;
     let flops = (threads * ROUNDS * ACCUMULATORS * 2 * dispatch_at(precision, Values)) as f64;
     (0..5)
-        .map(|_| {
-            flops / seconds(vec![ROUNDS; threads], |rounds| dispatch_at(precision, MultiplyAdds(rounds))) / 1e9
-        })
+        .map(|_| flops / seconds(vec![ROUNDS; threads], |rounds| dispatch_at(precision, MultiplyAdds(rounds))) / 1e9)
         .fold(0.0, f64::max)
 }
 

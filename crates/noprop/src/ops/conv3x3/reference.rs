@@ -31,7 +31,9 @@ pub fn backward_data<T: Real>(op: &Conv3x3<'_>, dx: &mut [T], da: &[T], weight: 
     let (d, factor) = (&op.dims, |value| op.precision.factor(value));
     dx.fill(T::zero());
     for_each_output(d, dx.len() / d.input(), |at, b, r, c, o| {
-        for_each_tap(d, |i, j, k| dx[x_at(d, b, r + i, c + j, k)] += factor(da[at]) * factor(weight[w_at(d, i, j, k, o)]));
+        for_each_tap(d, |i, j, k| {
+            dx[x_at(d, b, r + i, c + j, k)] += factor(da[at]) * factor(weight[w_at(d, i, j, k, o)])
+        });
     });
 }
 

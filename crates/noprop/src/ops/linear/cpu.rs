@@ -9,7 +9,10 @@ use crate::ops::tile::{Factor, copy, load, most_rows, panel, product_tile, put, 
 /// y += x · weight.
 pub fn add_product(op: &Linear, y: &mut [f32], x: &[f32], weight: &[f32]) {
     let (n, i, o) = (op.samples, op.inputs, op.outputs);
-    dispatch_at(op.precision, Product { c: y, sizes: (n, o, i), a: Matrix::new(x, n, i), b: Matrix::new(weight, i, o), add: true });
+    dispatch_at(
+        op.precision,
+        Product { c: y, sizes: (n, o, i), a: Matrix::new(x, n, i), b: Matrix::new(weight, i, o), add: true },
+    );
 }
 
 /// dx = dy · weightᵀ.

@@ -73,7 +73,14 @@ fn two_products_into_one_output_are_a_layer_on_concatenated_inputs() {
     let state = tensor::<f32>(&[w.clone(), bias.clone()].concat());
     let y = tensor::<f32>(&[f64::NAN; 10]);
     let weight = slot(0, 35);
-    let first = Linear { samples: 2, inputs: 3, outputs: 5, weight: weight.part(0, 15), bias: Some(slot(35, 5)), precision: F32 };
+    let first = Linear {
+        samples: 2,
+        inputs: 3,
+        outputs: 5,
+        weight: weight.part(0, 15),
+        bias: Some(slot(35, 5)),
+        precision: F32,
+    };
     let second = Linear { samples: 2, inputs: 4, outputs: 5, weight: weight.part(15, 20), bias: None, precision: F32 };
     first.forward(&y, &tensor::<f32>(&a), &state).unwrap();
     second.forward(&y, &tensor::<f32>(&b), &state).unwrap();

@@ -67,11 +67,11 @@ mod x86 {
     use crate::ops::multiply::{Multiply, WithMultiply};
     use pulp::x86::V4;
     use pulp::{cast, f32x16};
+    use std::arch::asm;
     use std::arch::x86_64::{
         __m256i, __m512, __m512bh, __m512i, _mm256_storeu_si256, _mm512_cvtepu16_epi32, _mm512_cvtneps_pbh,
         _mm512_dpbf16_ps, _mm512_or_si512, _mm512_slli_epi32,
     };
-    use std::arch::asm;
     use std::mem::transmute;
 
     /// AVX-512 with bf16 dot products. It exists only where the processor has both.
@@ -165,9 +165,8 @@ mod x86 {
             sums: [f32x16; 2],
         ) -> [f32x16; 2] {
             // SAFETY: `self` exists, so the processor has the instructions; the unit is readable by contract.
-            let sums = unsafe {
-                multiply_add_row(from, offset, [cast(b[0]), cast(b[1])], [cast(sums[0]), cast(sums[1])])
-            };
+            let sums =
+                unsafe { multiply_add_row(from, offset, [cast(b[0]), cast(b[1])], [cast(sums[0]), cast(sums[1])]) };
             [cast(sums[0]), cast(sums[1])]
         }
         #[inline(always)]
@@ -240,7 +239,8 @@ mod tests {
     /// Values over the whole range, with ties and special ones.
     fn samples() -> Vec<f32> {
         let mut values = vec![0.0, -0.0, f32::MAX, f32::MIN, f32::INFINITY, f32::NEG_INFINITY, 1e-40, -1e-45, 1.0];
-        values.extend([0x3F80_8000, 0x3F81_8000, 0x3F80_8001, 0x3F80_7FFF, 0xBF80_8000, 0x7F7F_8000].map(f32::from_bits));
+        values
+            .extend([0x3F80_8000, 0x3F81_8000, 0x3F80_8001, 0x3F80_7FFF, 0xBF80_8000, 0x7F7F_8000].map(f32::from_bits));
         let scales = [1e-30, 1e-3, 1.0, 1e3, 1e30];
         values.extend(normal(1, 500).iter().enumerate().map(|(at, value)| (value * scales[at % 5]) as f32));
         values

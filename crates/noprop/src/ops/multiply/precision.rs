@@ -41,12 +41,17 @@ impl Precision {
             Self::Bf16 => {
                 let set = InstructionSet::current().as_str();
                 let (received, hint) = if bf16::is_in_processor() {
-                    (format!("{FORCE_VARIABLE}={set}, which leaves them out"), "unset the environment variable, or use f32")
+                    (
+                        format!("{FORCE_VARIABLE}={set}, which leaves them out"),
+                        "unset the environment variable, or use f32",
+                    )
                 } else {
                     (format!("a processor without them (its kernels are for {set})"), "use f32")
                 };
                 Err(Error::new(Code::Device, "precision bf16 cannot be used on this processor")
-                    .expected("bf16 dot products: AVX-512 BF16, as in AMD from Zen 4 and Intel Xeon from Sapphire Rapids on")
+                    .expected(
+                        "bf16 dot products: AVX-512 BF16, as in AMD from Zen 4 and Intel Xeon from Sapphire Rapids on",
+                    )
                     .received(received)
                     .hint(hint))
             }
@@ -67,5 +72,41 @@ impl Precision {
                 T::of(f64::from(bf16::value(bf16::round(value))))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{InstructionSet, Precision, bf16};
+    use crate::config::FitOptions;
+    use crate::error::Code;
+    use crate::ops::simd::with_each;
+
+    #[test]
+    fn a_processor_without_bf16_dot_products_refuses_them_by_name() {
+        with_each(|set| {
+            let can = set == InstructionSet::Avx512 && bf16::is_in_processor();
+            let options = FitOptions { precision: Precision::Bf16, ..FitOptions::default() };
+            match options.check(2, 500) {
+                Ok(options) => assert!(can && options.precision == Precision::Bf16),
+                Err(error) => {
+                    assert!(!can && error.code == Code::Device, "{}: {error}", set.as_str());
+                    assert!(
+                        error.expected.contains("AVX-512 BF16") && error.received.contains(set.as_str()),
+                        "{error}"
+                    );
+                    assert!(error.hint.contains("f32"), "{error}");
+                }
+            }
+            assert!(Precision::F32.check_processor().is_ok());
+        });
+    }
+
+    #[test]
+    fn factors_are_rounded_and_f32_leaves_them_alone() {
+        let value = 1.0 + 2.0_f64.powi(-9) + 2.0_f64.powi(-20);
+        assert_eq!(Precision::Bf16.factor(value), 1.0);
+        assert_eq!(Precision::Bf16.factor(value as f32), 1.0);
+        assert_eq!(Precision::F32.factor(value), value);
     }
 }

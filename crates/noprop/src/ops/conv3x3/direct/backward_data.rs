@@ -102,8 +102,7 @@ fn backward_tile<M: Multiply, const LEFT: bool, const RIGHT: bool, const P: usiz
         let Some(da_row) = row.checked_sub(i).filter(|da_row| *da_row < d.conv_height()) else { continue };
         let da = da[da_row * d.conv_width() * cout..].as_ptr();
         // Pixel p of the tile takes tap j from column from + p − j of da.
-        let column =
-            |j: usize| Left { start: da.wrapping_add(from * cout).wrapping_sub(j * cout), row: cout, step: 1 };
+        let column = |j: usize| Left { start: da.wrapping_add(from * cout).wrapping_sub(j * cout), row: cout, step: 1 };
         let tap = |j: usize| (packed[(i * 3 + j) * cout * panel..].as_ptr(), panel);
         // SAFETY: the row bounds above and the ranges below keep every column inside 0..conv_width; depth is the cout units
         // of one pixel; each tap's panel has as many rows.

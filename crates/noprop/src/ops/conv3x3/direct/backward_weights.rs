@@ -1,6 +1,6 @@
 //! dw = xᵀ * da.
 
-use super::units::{of_pixels, of_pixels_len};
+use super::units::{of_pixels, of_pixels_len, windows_as_units};
 use crate::error::Result;
 use crate::ops::conv3x3::pool::Gradient;
 use crate::ops::conv3x3::{Conv3x3, Dims};
@@ -45,11 +45,17 @@ impl WithMultiply for BackwardWeights<'_> {
             let count = SAMPLES.min(op.samples - begin);
             let x = of_pixels(m, units, &x[begin * d.input()..(begin + count) * d.input()], d.cin);
             let da = &mut da[..count * d.convolved()];
-            for (sample, da) in da.chunks_exact_mut(d.convolved()).enumerate() {
-                gradient.of_sample(begin + sample, da);
+            let windows = M::DEPTH == 2 && d.pool && d.cout.is_multiple_of(panel / 2);
+            if !windows {
+                for (sample, da) in da.chunks_exact_mut(d.convolved()).enumerate() {
+                    gradient.of_sample(begin + sample, da);
+                }
             }
             for (first, sums) in (0..d.cout).step_by(panel).zip(sums.chunks_exact_mut(9 * d.cin * panel)) {
-                let da = if d.cout == panel && M::DEPTH == 1 {
+                let da = if windows {
+                    windows_as_units(m, &gradient, (begin, count), first, da_panel);
+                    &*da_panel
+                } else if d.cout == panel && M::DEPTH == 1 {
                     &*da
                 } else {
                     let (rows, used) = (count * d.conv_height(), (d.cout - first).min(panel));

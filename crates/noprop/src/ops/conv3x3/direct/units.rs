@@ -1,5 +1,6 @@
 //! Activations as units of the arithmetic's depth. Where a unit is one value they are left where they lie.
 
+use crate::ops::conv3x3::pool::Gradient;
 use crate::ops::multiply::Multiply;
 use crate::ops::tile::{load, panel, put};
 use pulp::Simd;
@@ -86,4 +87,33 @@ pub fn of_pixels<'a, M: Multiply>(m: M, units: &'a mut [f32], values: &'a [f32],
         units[at] = M::unit_of(values[at], values.get(at + channels).copied().unwrap_or(0.0));
     }
     units
+}
+
+/// The gradient of the pooled convolution's output of `count` samples from `begin` on as units of pixels, for the panel of
+/// channels from `first` on, `[count, conv height, conv width / 2, panel]`. The two pixels of a unit are a row of a window, so
+/// the gradient itself need not be written down. The channels must fill whole vectors; beyond the last are zeros.
+#[inline(always)]
+pub fn windows_as_units<M: Multiply>(
+    m: M,
+    gradient: &Gradient<'_, f32>,
+    (begin, count): (usize, usize),
+    first: usize,
+    units: &mut [f32],
+) {
+    let (d, panel, zero) = (&gradient.dims, panel::<M>(), m.simd().splat_f32s(0.0));
+    let (rows, columns) = (count * d.out_height(), d.out_width());
+    assert!(d.pool && units.len() >= 2 * rows * columns * panel);
+    for row in 0..rows {
+        for column in 0..columns {
+            let at = begin * d.output() + (row * columns + column) * d.cout + first;
+            for half in [0, panel / 2] {
+                let window = if first + half < d.cout { gradient.window(m, at + half) } else { [[zero; 2]; 2] };
+                for part in 0..2 {
+                    let to = ((2 * row + part) * columns + column) * panel + half;
+                    // SAFETY: to + panel / 2 ≤ 2 · rows · columns · panel.
+                    unsafe { put::<M>(units.as_mut_ptr().add(to), m.unit(window[part][0], window[part][1])) };
+                }
+            }
+        }
+    }
 }

@@ -294,33 +294,19 @@ fn tile_gradient<M: Multiply>(
     channel: usize,
     gradient: &Gradient<'_, f32>,
 ) -> Square<M, 2> {
-    let (s, d) = (m.simd(), &g.dims);
-    let zero = s.splat_f32s(0.0);
+    let (zero, d) = (m.simd().splat_f32s(0.0), &g.dims);
     if d.pool {
-        let at = first * d.output() + tile * d.cout + channel;
-        let value = masked(m, gradient, at);
-        assert!(gradient.winners.len() >= at + panel::<M>() / 2);
-        // SAFETY: asserted above.
-        let winner = unsafe { load::<M>(gradient.winners.as_ptr().add(at)) };
-        let mut square = [[zero; 2]; 2];
-        for row in 0..2 {
-            for column in 0..2 {
-                let is_winner = s.equal_f32s(winner, s.splat_f32s((2 * row + column) as f32));
-                square[row][column] = s.select_f32s(is_winner, value, zero);
-            }
-        }
-        return square;
+        return gradient.window(m, first * d.output() + tile * d.cout + channel);
     }
     let (start, rows, columns) = place;
-    let at = |row: usize, column: usize| {
-        first * d.convolved() + start + (row * d.conv_width() + column) * d.cout + channel
-    };
+    let at =
+        |row: usize, column: usize| first * d.convolved() + start + (row * d.conv_width() + column) * d.cout + channel;
     let mut square = [[zero; 2]; 2];
     if rows == 2 && columns == 2 {
         // Most tiles, without a branch for each value.
         for row in 0..2 {
             for column in 0..2 {
-                square[row][column] = masked(m, gradient, at(row, column));
+                square[row][column] = gradient.vector(m, at(row, column));
             }
         }
         return square;
@@ -328,22 +314,11 @@ fn tile_gradient<M: Multiply>(
     for row in 0..2 {
         for column in 0..2 {
             if row < rows && column < columns {
-                square[row][column] = masked(m, gradient, at(row, column));
+                square[row][column] = gradient.vector(m, at(row, column));
             }
         }
     }
     square
-}
-
-/// The gradient behind ReLU and dropout at `at`.
-#[inline(always)]
-fn masked<M: Multiply>(m: M, gradient: &Gradient<'_, f32>, at: usize) -> Vector<M> {
-    let (s, lanes) = (m.simd(), panel::<M>() / 2);
-    assert!(gradient.dy.len() >= at + lanes && gradient.y.len() >= at + lanes);
-    // SAFETY: asserted above.
-    let (dy, y) = unsafe { (load::<M>(gradient.dy.as_ptr().add(at)), load::<M>(gradient.y.as_ptr().add(at))) };
-    let zero = s.splat_f32s(0.0);
-    s.select_f32s(s.greater_than_f32s(y, zero), s.mul_f32s(dy, s.splat_f32s(gradient.scale)), zero)
 }
 
 /// U = G g Gᵀ of weights g `[9][rows][columns]`, as `[16][panel of columns][rows as units][columns of a panel]`.
