@@ -3,15 +3,18 @@ import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type * as addon from '../index.js'
+import { cudaReport, findCudaAddon } from './cuda/choice.js'
+import type { CudaSide } from './device.js'
 import { NoPropError } from './errors.js'
 
 /** What the addon exports; `index.d.ts` is generated from the Rust binding. */
 export type Native = typeof addon
 
-/** The addon once it is loaded, and the file or package it came from. */
+/** The addon once it is loaded, the file or package it came from, and what it means for GPUs. */
 export interface LoadedAddon {
   native: Native
   path: string
+  cuda: CudaSide
 }
 
 const require = createRequire(import.meta.url)
@@ -32,7 +35,8 @@ export function getAddon(): LoadedAddon {
 
 /** Replaces the addon by a substitute; only this package's own tests use it. */
 export function setNativeForTests(native: Native | undefined): void {
-  loaded = native && { native, path: 'a substitute of the tests' }
+  const addon = { problem: { code: 'NOPROP_CUDA_ADDON', what: 'a substitute of the tests is no CUDA addon' } } as const
+  loaded = native && { native, path: 'a substitute of the tests', cuda: { loaded: false, addon } }
 }
 
 /** The platform names that could serve this process, best first. On Linux the wrong C library simply fails to load. */
@@ -43,11 +47,13 @@ export function platformNames(platform: string = process.platform, arch: string 
 }
 
 /**
- * Looks for the addon: at `explicit` (the environment variable NOPROP_ADDON) and there alone when it is given, else in the
- * package's root, else in the platform packages. Throws NOPROP_ADDON with every place and why it did not serve.
+ * Looks for the addon: at `explicit` (the environment variable NOPROP_ADDON) and there alone when it is given, else the CUDA
+ * addon where it can use a GPU (it has the processor's code as well; a process loads one), else the package's root, else the
+ * platform packages. Throws NOPROP_ADDON with every place and why it did not serve.
  */
 export function loadAddon(explicit: string | undefined): LoadedAddon {
-  const places = explicit ? [resolve(explicit)] : candidates()
+  const cuda: CudaSide = { loaded: false, addon: explicit ? { path: resolve(explicit) } : findCudaAddon() }
+  const places = explicit ? [resolve(explicit)] : [...usableCudaAddon(cuda), ...candidates()]
   const failures: string[] = []
   let cause: unknown
   for (const place of places) {
@@ -57,7 +63,8 @@ export function loadAddon(explicit: string | undefined): LoadedAddon {
       continue
     }
     try {
-      return { native: require(place) as Native, path: place }
+      const native = require(place) as Native
+      return { native, path: place, cuda: { ...cuda, loaded: hasCuda(native) } }
     } catch (error) {
       cause ??= error
       failures.push(`${place} (${reasonOf(error, place)})`)
@@ -75,6 +82,16 @@ export function loadAddon(explicit: string | undefined): LoadedAddon {
     },
     { cause },
   )
+}
+
+/** The CUDA addon, if there is one and its probe found a GPU that it can use. */
+function usableCudaAddon({ addon }: CudaSide): string[] {
+  return 'path' in addon && !cudaReport(addon).problem ? [addon.path] : []
+}
+
+/** Whether an addon was made for GPUs. */
+function hasCuda(native: Native): boolean {
+  return JSON.parse(native.systemInfo?.() ?? '{}').cuda === true
 }
 
 function candidates(): string[] {

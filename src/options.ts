@@ -1,3 +1,5 @@
+import type { DeviceOption } from './device.js'
+
 /**
  * The denoiser every block is built as. A bare name means that net with its defaults.
  * `cnn` takes images (`[height, width, channels]`); `mlp` takes anything, also plain feature vectors (`[n]`).
@@ -128,8 +130,13 @@ export interface TrainOptions {
   threads?: number
   /** Most blocks that are begun and not finished. Default: the smaller of `blocks` and 16 (this package). */
   inFlight?: number
-  /** Where to train; 'auto' takes the best device that works. Default 'auto'. */
-  device?: 'auto' | 'cpu' | (string & {})
+  /**
+   * Where to train. 'auto' takes the first GPU that works, else the processor; the `start` event and the history say why no
+   * GPU was taken. 'cuda' (the first GPU), 'cuda:1', 'cuda:0,1' and 'cuda:all' take these and nothing else, and throw
+   * NOPROP_CUDA_ADDON, NOPROP_CUDA_DRIVER, NOPROP_CUDA_DRIVER_OLD, NOPROP_CUDA_LIBRARY, NOPROP_DEVICE or
+   * NOPROP_DEVICE_MEMORY where they cannot be had. GPUs need the package `@noprop/cuda-linux-x64`. Default 'auto'.
+   */
+  device?: DeviceOption
   /** Directory that keeps the state of the run, so that `resume` can go on from it. Default: none is kept. */
   checkpoint?: string
   /** Longest time in seconds that a block in flight trains without being kept in `checkpoint`. Default 30 (this package). */

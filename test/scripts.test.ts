@@ -35,7 +35,7 @@ test.each(['20.17.0', '20.20.2', '22.0.0', '26.1.0'])('Node %s is new enough', (
 test('the check agrees with package.json, and every script of a newcomer starts with it', () => {
   const { engines, scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   expect(engines.node).toBe('>=20.17')
-  for (const name of ['start', 'test', 'build', 'bench', 'bench:peers', 'bench:instructions'])
+  for (const name of ['start', 'test', 'build', 'build:cuda', 'check:cuda', 'bench', 'bench:peers', 'bench:instructions'])
     expect(scripts[name]).toMatch(/^node scripts\/check-node\.cjs && /)
 })
 

@@ -132,7 +132,7 @@ export function addFitFlags(command: Command): Command {
     .option('--weight-decay <rate>', "AdamW's weight decay (default: 0.001)", number('--weight-decay'))
     .option('--weighting <uniform|snr>', "factor of each block's loss (default: uniform)")
     .option('--eta <number>', 'the η of snr (default: 0.1)', number('--eta'))
-    .option('--device <auto|cpu>', 'where to train (default: auto)')
+    .option('--device <auto|cpu|cuda[:i]>', 'where to train: cuda, cuda:1, cuda:0,1, cuda:all (default: auto)')
     .option('--threads <number>', 'cores that train (default: all)', number('--threads'))
     .option('--in-flight <number>', 'most blocks begun and not finished (default: up to 16)', number('--in-flight'))
     .option('--checkpoint <dir>', 'keep the state of the run there')

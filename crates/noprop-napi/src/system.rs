@@ -7,8 +7,10 @@ use napi::bindgen_prelude::{Env, Object};
 use napi_derive::napi;
 use noprop::bench;
 use noprop::config::{Precision, from_json};
+use noprop::device;
 use noprop::ops::simd::InstructionSet;
 use noprop::storage;
+use noprop::train::progress::Failure;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -28,8 +30,23 @@ pub fn system_info() -> String {
         "instructionSet": InstructionSet::current().as_str(),
         "cores": std::thread::available_parallelism().map_or(1, usize::from),
         "features": sets,
+        "cuda": cfg!(feature = "cuda"),
         "devices": [{ "device": "cpu", "name": std::env::consts::ARCH, "usable": true, "reason": "", "precisions": precisions }],
     })
+    .to_string()
+}
+
+/// What this addon can do with GPUs, as JSON: `{"built":false}`, `{"built":true,"devices":[…]}` with every GPU tried, or
+/// `{"built":true,"error":{…}}`. May crash or hang where a driver is broken: ask it in a process of its own.
+#[napi]
+pub fn probe_cuda() -> String {
+    if !cfg!(feature = "cuda") {
+        return json!({ "built": false }).to_string();
+    }
+    match device::tried_cards() {
+        Ok(devices) => json!({ "built": true, "devices": devices }),
+        Err(error) => json!({ "built": true, "error": Failure(error) }),
+    }
     .to_string()
 }
 

@@ -56,7 +56,8 @@ impl Evaluator {
         apply(&Given(z), &self.z, [])?;
         // Inference is f32 whatever the training was: evaluations of one model compare.
         let precision = Precision::F32;
-        let pass = Step { state: weights, gradients: &self.nothing, stop, samples: count, precision };
+        let (state, gradients) = (weights, &self.nothing);
+        let pass = Step { state, gradients, optimiser: None, stop, samples: count, precision };
         self.block.forward(pass, Mode::Evaluation, &self.x, &self.z)?;
         Ok(self.block.estimate())
     }

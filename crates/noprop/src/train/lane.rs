@@ -71,8 +71,12 @@ impl Lane {
         let alpha_bars = &[plan.model.schedule.alpha_bar(block - 1)];
         NoisedLabels { alpha_bars, blocks, seed, epoch, samples, classes, width }.fill(&self.z)?;
 
-        let precision = plan.options.precision;
-        let pass = Step { state, gradients: &self.gradients, stop, samples: samples.len(), precision };
+        let rate = plan.options.learning_rate_schedule.rate(plan.options.learning_rate, step, plan.steps());
+        let layout = &plan.model.layout;
+        let optimiser = AdamW::new(rate, plan.options.weight_decay, step + 1, layout.parameters(), layout.statistics());
+        let optimiser = Some(&optimiser);
+        let (gradients, precision) = (&self.gradients, plan.options.precision);
+        let pass = Step { state, gradients, optimiser, stop, samples: samples.len(), precision };
         let mode = Mode::Training(Draw { seed, blocks, epoch, samples });
         self.block.forward(pass, mode, x, &self.z)?;
         let error = SquaredError { classes, width };
@@ -80,10 +84,6 @@ impl Lane {
         error.backward(&self.gradient, self.block.estimate(), plan.weight(block))?;
         self.block.backward(pass, &self.gradient, x, &self.z)?;
 
-        let rate = plan.options.learning_rate_schedule.rate(plan.options.learning_rate, step, plan.steps());
-        let layout = &plan.model.layout;
-        AdamW::new(rate, plan.options.weight_decay, step + 1, layout.parameters(), layout.statistics())
-            .step(state, &self.gradients)?;
         let loss = first_value(&self.loss)?;
         if !loss.is_finite() {
             return Err(diverged(block, step).received(loss.to_string()));

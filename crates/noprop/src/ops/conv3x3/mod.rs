@@ -123,7 +123,6 @@ pub struct Backward<'a> {
 impl Conv3x3<'_> {
     fn check(&self, x: usize, y: usize, dy: usize) -> Result<()> {
         let d = &self.dims;
-        check(self.precision.has_kernels(), "conv3x3 precision")?;
         check(d.height >= 3 && d.width >= 3 && d.output() > 0, "conv3x3 needs inputs that leave an output")?;
         check(x >= self.samples * d.input() && dy >= self.samples * d.output(), "conv3x3 activations")?;
         check(y >= self.samples * d.stored() && (!d.pool || y.is_multiple_of(2)), "conv3x3 output")?;
@@ -165,6 +164,7 @@ impl BlockOp<2> for Forward<'_> {
     fn block<T: Real>(&self, k: usize, y: &mut [T], [x, state]: [&[T]; 2]) -> Result<()> {
         let Self(op, dropout) = self;
         op.check(x.len(), y.len(), y.len())?;
+        op.precision.check_kernels()?;
         let dropout = dropout.as_ref().map(|dropout| dropout.of_block(k)).transpose()?;
         let x = &x[..op.samples * op.dims.input()];
         let (weight, bias) = (op.weight.of(state), op.bias.of(state));
@@ -206,6 +206,7 @@ impl BlockOp<3> for BackwardData<'_> {
     fn block<T: Real>(&self, _: usize, dx: &mut [T], [dy, y, state]: [&[T]; 3]) -> Result<()> {
         let Self(op, scale) = self;
         op.check(dx.len(), y.len(), dy.len())?;
+        op.precision.check_kernels()?;
         let dx = &mut dx[..op.samples * op.dims.input()];
         let (gradient, weight) = (op.gradient(dy, y, *scale), op.weight.of(state));
         match (T::f32s_mut(dx), gradient.f32s(), T::f32s(weight)) {
@@ -228,6 +229,7 @@ impl BlockOp<3> for BackwardWeights<'_> {
     fn block<T: Real>(&self, _: usize, gradients: &mut [T], [x, dy, y]: [&[T]; 3]) -> Result<()> {
         let Self(op, scale) = self;
         op.check(x.len(), y.len(), dy.len())?;
+        op.precision.check_kernels()?;
         let (x, gradient) = (&x[..op.samples * op.dims.input()], op.gradient(dy, y, *scale));
         let [dw, db] = Slot::both_of_mut([op.weight, op.bias], gradients);
         match (T::f32s(x), gradient.f32s()) {

@@ -1,10 +1,12 @@
 //! Products by register tiles, one thread: the order of their sums depends on the shapes and the instruction set alone.
 
 use super::Linear;
+use crate::ops::adamw::AdamW;
 use crate::ops::multiply::{Multiply, WithMultiply, dispatch_at};
 use crate::ops::scratch;
 use crate::ops::simd::{split, vectorize};
 use crate::ops::tile::{Factor, copy, load, most_rows, panel, product_tile, put, tile};
+use crate::ops::transpose::to_panel;
 
 /// y += x · weight.
 pub fn add_product(op: &Linear, y: &mut [f32], x: &[f32], weight: &[f32]) {
@@ -27,6 +29,27 @@ pub fn backward_weights(op: &Linear, dw: &mut [f32], x: &[f32], dy: &[f32]) {
     let (n, i, o) = (op.samples, op.inputs, op.outputs);
     let a = Matrix::new(x, n, i).transposed();
     dispatch_at(op.precision, Product { c: dw, sizes: (i, o, n), a, b: Matrix::new(dy, n, o), add: false });
+}
+
+/// Moves weight and bias in `state`, `[parameters, first moments, second moments]`, by their gradients xᵀ · dy and Σ dy. A part
+/// of the gradient at a time is computed and used while it is in the second-level cache.
+pub fn update(op: &Linear, optimiser: &AdamW, mut state: [&mut [f32]; 3], x: &[f32], dy: &[f32]) {
+    let (n, i, o) = (op.samples, op.inputs, op.outputs);
+    let mut gradient = scratch::take(ROWS.min(i).max(1) * o);
+    for start in (0..i).step_by(ROWS) {
+        let rows = ROWS.min(i - start);
+        let gradient = &mut gradient[..rows * o];
+        let a = Matrix { data: &x[start..], row: 1, column: i };
+        dispatch_at(
+            op.precision,
+            Product { c: gradient, sizes: (rows, o, n), a, b: Matrix::new(dy, n, o), add: false },
+        );
+        optimiser.update(&mut state, op.weight.part(start * o, rows * o), gradient);
+    }
+    if let Some(bias) = op.bias {
+        sum_rows(&mut gradient[..o], dy);
+        optimiser.update(&mut state, bias, &gradient[..o]);
+    }
 }
 
 /// sums = Σ rows, in order.
@@ -164,21 +187,20 @@ fn pack_b<M: Multiply>(
         }
         return;
     }
-    // A column of b lies in one piece: it is read so and written in steps.
-    packed[..units * panel].fill(0.0);
-    let mut pairs = [0.0; DEPTH];
-    for (at, column) in columns.enumerate() {
-        let values = &b.data[column * b.column + depth.start..column * b.column + depth.end];
-        let values = if M::DEPTH == 1 {
-            values
-        } else {
-            pack_pairs(m, &mut pairs[..units], values);
-            &pairs[..units]
-        };
-        for (unit, value) in packed[at..].iter_mut().step_by(panel).zip(values) {
-            *unit = *value;
-        }
+    // A column of b lies in one piece.
+    if columns.len() < panel {
+        packed[..units * panel].fill(0.0);
     }
+    if M::DEPTH == 1 {
+        let from = &b.data[columns.start * b.column + depth.start..];
+        to_panel(m, packed, from, b.column, (units, columns.len()));
+        return;
+    }
+    let mut pairs = scratch::take(columns.len() * units);
+    for (pairs, column) in pairs.chunks_exact_mut(units).zip(columns.clone()) {
+        pack_pairs(m, pairs, &b.data[column * b.column + depth.start..column * b.column + depth.end]);
+    }
+    to_panel(m, packed, &pairs, units, (units, columns.len()));
 }
 
 /// Units of values that lie side by side.

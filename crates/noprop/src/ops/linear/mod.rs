@@ -3,12 +3,22 @@
 //! The weight may be a range of rows of a larger one: a layer on concatenated inputs is two products into one y.
 
 pub(crate) mod cpu;
+#[cfg(device)]
+mod cuda;
+#[cfg(device)]
+mod parity;
 mod reference;
 #[cfg(test)]
 mod tests;
 
+#[cfg(device)]
+pub(super) use parity::parity;
+
+use super::adamw::AdamW;
 use super::multiply::Precision;
 use super::{BlockOp, Buffer, Real, Slot, apply, check};
+#[cfg(device)]
+use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use candle_core::Tensor;
 
@@ -31,7 +41,6 @@ pub struct Linear {
 
 impl Linear {
     fn check(&self, x: usize, y: usize) -> Result<()> {
-        check(self.precision.has_kernels(), "linear precision")?;
         check(x >= self.samples * self.inputs && y >= self.samples * self.outputs, "linear activations")?;
         check(self.weight.len == self.inputs * self.outputs, "linear weight")?;
         check(self.bias.is_none_or(|bias| bias.len == self.outputs), "linear bias")
@@ -52,6 +61,12 @@ impl Linear {
         apply(&BackwardWeights(self), gradients, [x, dy])
     }
 
+    /// Moves weight and bias in `state` as [`Self::backward_weights`] and then [`AdamW::step`] would, bit for bit, but stores
+    /// no gradients.
+    pub fn update(&self, optimiser: &AdamW, state: &Buffer, x: &Tensor, dy: &Tensor) -> Result<()> {
+        apply(&Update(self, optimiser), state, [x, dy])
+    }
+
     /// Multiply-adds of one sample, one direction.
     pub fn multiply_adds(&self) -> usize {
         self.inputs * self.outputs
@@ -65,6 +80,7 @@ impl BlockOp<2> for Forward<'_> {
     fn block<T: Real>(&self, _: usize, y: &mut [T], [x, state]: [&[T]; 2]) -> Result<()> {
         let op = self.0;
         op.check(x.len(), y.len())?;
+        op.precision.check_kernels()?;
         let (x, y) = (&x[..op.samples * op.inputs], &mut y[..op.samples * op.outputs]);
         if let Some(bias) = op.bias {
             y.chunks_exact_mut(op.outputs).for_each(|row| row.copy_from_slice(bias.of(state)));
@@ -76,6 +92,11 @@ impl BlockOp<2> for Forward<'_> {
         }
         Ok(())
     }
+    #[cfg(device)]
+    fn launch(&self, on: &Executor<'_>, y: DeviceRows, [x, state]: [DeviceRows; 2]) -> Result<()> {
+        self.0.check(x.len, y.len)?;
+        cuda::forward(self.0, on, y, [x, state])
+    }
 }
 
 struct BackwardData<'a>(&'a Linear);
@@ -85,6 +106,7 @@ impl BlockOp<2> for BackwardData<'_> {
     fn block<T: Real>(&self, _: usize, dx: &mut [T], [dy, state]: [&[T]; 2]) -> Result<()> {
         let op = self.0;
         op.check(dx.len(), dy.len())?;
+        op.precision.check_kernels()?;
         let (dx, dy) = (&mut dx[..op.samples * op.inputs], &dy[..op.samples * op.outputs]);
         let weight = op.weight.of(state);
         match (T::f32s_mut(dx), T::f32s(dy), T::f32s(weight)) {
@@ -92,6 +114,11 @@ impl BlockOp<2> for BackwardData<'_> {
             _ => reference::backward_data(op, dx, dy, weight),
         }
         Ok(())
+    }
+    #[cfg(device)]
+    fn launch(&self, on: &Executor<'_>, dx: DeviceRows, [dy, state]: [DeviceRows; 2]) -> Result<()> {
+        self.0.check(dx.len, dy.len)?;
+        cuda::backward_data(self.0, on, dx, [dy, state])
     }
 }
 
@@ -102,6 +129,7 @@ impl BlockOp<2> for BackwardWeights<'_> {
     fn block<T: Real>(&self, _: usize, gradients: &mut [T], [x, dy]: [&[T]; 2]) -> Result<()> {
         let op = self.0;
         op.check(x.len(), dy.len())?;
+        op.precision.check_kernels()?;
         let (x, dy) = (&x[..op.samples * op.inputs], &dy[..op.samples * op.outputs]);
         let dw = op.weight.of_mut(gradients);
         match (T::f32s_mut(dw), T::f32s(x), T::f32s(dy)) {
@@ -114,6 +142,38 @@ impl BlockOp<2> for BackwardWeights<'_> {
                 (Some(db), Some(dy)) => cpu::sum_rows(db, dy),
                 _ => reference::sum_rows(db, dy),
             }
+        }
+        Ok(())
+    }
+    #[cfg(device)]
+    fn launch(&self, on: &Executor<'_>, gradients: DeviceRows, [x, dy]: [DeviceRows; 2]) -> Result<()> {
+        self.0.check(x.len, dy.len)?;
+        cuda::backward_weights(self.0, on, gradients, [x, dy])
+    }
+}
+
+struct Update<'a>(&'a Linear, &'a AdamW);
+
+impl BlockOp<2> for Update<'_> {
+    const NAME: &'static str = "linear-update";
+    fn block<T: Real>(&self, _: usize, state: &mut [T], [x, dy]: [&[T]; 2]) -> Result<()> {
+        let Self(op, optimiser) = self;
+        op.check(x.len(), dy.len())?;
+        op.precision.check_kernels()?;
+        let (x, dy) = (&x[..op.samples * op.inputs], &dy[..op.samples * op.outputs]);
+        let mut state = optimiser.split(state)?;
+        if let ([Some(parameters), Some(first), Some(second)], Some(x), Some(dy)) =
+            (state.each_mut().map(|part| T::f32s_mut(part)), T::f32s(x), T::f32s(dy))
+        {
+            cpu::update(op, optimiser, [parameters, first, second], x, dy);
+            return Ok(());
+        }
+        let mut gradient = vec![T::zero(); op.weight.len];
+        reference::backward_weights(op, &mut gradient, x, dy);
+        optimiser.update(&mut state, op.weight, &gradient);
+        if let Some(bias) = op.bias {
+            reference::sum_rows(&mut gradient[..op.outputs], dy);
+            optimiser.update(&mut state, bias, &gradient[..op.outputs]);
         }
         Ok(())
     }

@@ -44,7 +44,7 @@ pub fn is_available() -> bool {
 /// Runs `kernel` with bf16 factors.
 ///
 /// # Panics
-/// If there are [no kernels](super::Precision::has_kernels) for them.
+/// If there are [no kernels](super::Precision::check_kernels) for them.
 #[inline]
 pub fn dispatch<K: WithMultiply>(kernel: K) -> K::Output {
     #[cfg(target_arch = "x86_64")]

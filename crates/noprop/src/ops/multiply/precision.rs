@@ -30,7 +30,7 @@ impl Precision {
         }
     }
 
-    /// Whether this processor, with the instruction set of this process, can calculate so. The one place that decides it.
+    /// Whether this processor, with the instruction set of this process, can calculate so.
     ///
     /// # Errors
     /// [`Code::Device`] naming what is missing.
@@ -58,9 +58,9 @@ impl Precision {
         }
     }
 
-    /// Whether operations can calculate so: where the processor can, and everywhere in tests.
-    pub(crate) fn has_kernels(self) -> bool {
-        cfg!(test) || self.check_processor().is_ok()
+    /// Whether the processor's operations can calculate so: where the processor can, and everywhere in tests.
+    pub(crate) fn check_kernels(self) -> Result<()> {
+        if cfg!(test) { Ok(()) } else { self.check_processor() }
     }
 
     /// `value` as a factor, for the references.
@@ -78,7 +78,7 @@ impl Precision {
 #[cfg(test)]
 mod tests {
     use super::{InstructionSet, Precision, bf16};
-    use crate::config::FitOptions;
+    use crate::device::Place;
     use crate::error::Code;
     use crate::ops::simd::with_each;
 
@@ -86,9 +86,8 @@ mod tests {
     fn a_processor_without_bf16_dot_products_refuses_them_by_name() {
         with_each(|set| {
             let can = set == InstructionSet::Avx512 && bf16::is_in_processor();
-            let options = FitOptions { precision: Precision::Bf16, ..FitOptions::default() };
-            match options.check(2, 500) {
-                Ok(options) => assert!(can && options.precision == Precision::Bf16),
+            match Place::Cpu.check_precision(Precision::Bf16) {
+                Ok(()) => assert!(can, "{}", set.as_str()),
                 Err(error) => {
                     assert!(!can && error.code == Code::Device, "{}: {error}", set.as_str());
                     assert!(
@@ -98,7 +97,7 @@ mod tests {
                     assert!(error.hint.contains("f32"), "{error}");
                 }
             }
-            assert!(Precision::F32.check_processor().is_ok());
+            assert!(Place::Cpu.check_precision(Precision::F32).is_ok());
         });
     }
 
