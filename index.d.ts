@@ -80,6 +80,12 @@ export declare class StopSignal {
 /** Measures training steps on random data; options and result are JSON. */
 export declare function bench(options: string, stop: StopSignal): Promise<string>
 
+/**
+ * Compares every kernel of a GPU with the plain reference in double precision, in every precision, for `npm run gpu:check`;
+ * options (`device`, `most`) and result are JSON.
+ */
+export declare function deviceParity(options: string, stop: StopSignal): Promise<string>
+
 /** Labels and probabilities of a prediction. */
 export interface NativePrediction {
   /** One label a sample. */

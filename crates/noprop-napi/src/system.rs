@@ -9,6 +9,7 @@ use noprop::bench;
 use noprop::config::{Precision, from_json};
 use noprop::device;
 use noprop::ops::simd::InstructionSet;
+use noprop::parity;
 use noprop::storage;
 use noprop::train::progress::Failure;
 use serde_json::json;
@@ -55,4 +56,12 @@ pub fn probe_cuda() -> String {
 pub fn run_bench<'env>(env: &'env Env, options: String, stop: &StopSignal) -> napi::Result<Object<'env>> {
     let flag = stop.flag();
     promise(env, stop.flag(), move || json(&bench::bench(&from_json(&options)?, &flag)?))
+}
+
+/// Compares every kernel of a GPU with the plain reference in double precision, in every precision, for `npm run gpu:check`;
+/// options (`device`, `most`) and result are JSON.
+#[napi(ts_return_type = "Promise<string>")]
+pub fn device_parity<'env>(env: &'env Env, options: String, stop: &StopSignal) -> napi::Result<Object<'env>> {
+    let flag = stop.flag();
+    promise(env, stop.flag(), move || json(&parity::device_parity(&from_json(&options)?, &flag)?))
 }

@@ -77,6 +77,7 @@ pub mod model;
 pub mod nn;
 pub mod ops;
 pub mod optim;
+pub mod parity;
 pub mod rng;
 pub mod storage;
 pub mod train;

@@ -63,6 +63,17 @@ impl Parity {
         Self { device, multiply, comparisons: Vec::new(), most: usize::MAX, left_out: 0 }
     }
 
+    /// Leaves out cases of more values than `most`.
+    pub(crate) fn up_to(mut self, most: Option<usize>) -> Self {
+        self.most = most.unwrap_or(usize::MAX);
+        self
+    }
+
+    /// What was found, and how many cases were left out.
+    pub(crate) fn into_found(self) -> (Vec<Comparison>, usize) {
+        (self.comparisons, self.left_out)
+    }
+
     /// Calls `call` on the tensors in f64 on the processor, then in f32 on the device, and compares all tensors afterwards.
     pub(crate) fn compare(
         &mut self,
