@@ -1,0 +1,128 @@
+// `npm run gpu:check`: everything that only a machine with a GPU can check and measure, in ten minutes, without a network; see
+// docs/gpu.md. `--quick` (two minutes, figures are not kept in the document), `--only STEP` (may be repeated), `--device
+// cuda:1` (default cuda), `--out FOLDER` (for gpu-check.json and gpu-check.md, default .noprop), `--document FILE` (puts the
+// figures of such a JSON file into docs/gpu.md and does nothing else).
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { cifar10, mnist } from './gpu/checks/accuracy.mjs'
+import { bench, memory } from './gpu/checks/bench.mjs'
+import { parity, sanitizer } from './gpu/checks/parity.mjs'
+import { determinism, training } from './gpu/checks/training.mjs'
+import { CheckFailed, NotRun } from './gpu/child.mjs'
+import { figures, writeDocument } from './gpu/document.mjs'
+import { preconditions } from './gpu/preconditions.mjs'
+import { full, quick, tiny } from './gpu/sizes.mjs'
+import { root, StepFailed, script, step } from './support/steps.mjs'
+
+/** In the order in which they run: what is wrong shows before what is slow. */
+const CHECKS = { parity, training, determinism, bench, memory, sanitizer, mnist, cifar10 }
+
+function options() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        quick: { type: 'boolean', default: false },
+        only: { type: 'string', multiple: true, default: [] },
+        device: { type: 'string', default: 'cuda' },
+        out: { type: 'string', default: join(root, '.noprop') },
+        document: { type: 'string' },
+        // For the tests: all that there is, in so many minutes.
+        minutes: { type: 'string' },
+      },
+    })
+    return values
+  } catch (error) {
+    if (!error.code?.startsWith('ERR_PARSE_ARGS')) throw error
+    throw new StepFailed(`${error.message.split('. ')[0]}; there are --quick, --only, --device, --out and --document.`)
+  }
+}
+
+/** Refuses what cannot be meant. */
+function checked(values) {
+  const unknown = values.only.find((name) => !Object.hasOwn(CHECKS, name))
+  if (unknown) throw new StepFailed(`there is no step ${unknown}; there are ${Object.keys(CHECKS).join(', ')}.`)
+  // The processor serves the tests of this script.
+  if (!/^(cpu|cuda(:\d+)?)$/.test(values.device)) {
+    throw new StepFailed(`the value of --device must be cuda or cuda:N, not ${values.device}.`)
+  }
+  return values
+}
+
+/** Runs one check in its share of the time; never throws, unless this script itself is wrong. */
+async function run(name, check, context, end) {
+  const began = Date.now()
+  const until = Math.min(end, began + 1000 * context.sizes.seconds[name])
+  const result = { seconds: 0, limit: context.sizes.seconds[name] }
+  try {
+    if (until <= began) throw new CheckFailed('there was no time left for it')
+    Object.assign(result, { status: 'passed', measured: await check({ ...context, until }) })
+  } catch (error) {
+    if (error instanceof NotRun) Object.assign(result, { status: 'not run', reason: error.message })
+    // A defect of this script must not cost the other steps their figures either.
+    else
+      Object.assign(result, {
+        status: 'failed',
+        reason: error.message,
+        ...(error.measured && { measured: error.measured }),
+      })
+    if (!(error instanceof NotRun || error instanceof CheckFailed)) console.error(error)
+  }
+  result.seconds = (Date.now() - began) / 1000
+  console.log(`   ${result.status}${result.reason ? `: ${result.reason}` : ''}`)
+  return result
+}
+
+function sizesOf({ device, quick: isQuick, minutes }) {
+  const sizes = device === 'cpu' ? tiny : isQuick ? quick : full
+  return minutes ? { ...sizes, minutes: Number(minutes) } : sizes
+}
+
+/** `npm run gpu:check -- …` as it was called. */
+function command() {
+  const args = process.argv.slice(2)
+  return ['npm run gpu:check', ...(args.length > 0 ? ['--', ...args] : [])].join(' ')
+}
+
+await script(async () => {
+  const values = checked(options())
+  if (values.document) {
+    const report = JSON.parse(readFileSync(values.document, 'utf8'))
+    writeDocument(figures(report))
+    return
+  }
+  const sizes = sizesOf(values)
+  const began = Date.now()
+  const end = began + 60_000 * sizes.minutes
+  const { problems, notes, machine, ...found } = await step('preconditions', () =>
+    preconditions(values.device, Math.max(end, began + 30_000)),
+  )
+  for (const note of notes) console.log(`   ${note}`)
+  if (problems.length > 0) throw new StepFailed(problems.map((problem) => `gpu:check: ${problem}.`).join('\n'))
+  const { precisions } = found.probe
+  const folder = mkdtempSync(join(tmpdir(), 'noprop-gpu-check-'))
+  const precision = precisions.at(-1)
+  const context = { device: values.device, sizes, folder, precisions, precision, ...found }
+  const date = new Date(began).toISOString()
+  const report = { format: 1, date, command: command(), quick: values.quick, machine, notes, precisions, steps: {} }
+  try {
+    for (const [name, check] of Object.entries(CHECKS)) {
+      if (values.only.length > 0 && !values.only.includes(name)) continue
+      report.steps[name] = await step(name, () => run(name, check, context, end))
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+  const failed = Object.entries(report.steps).filter(([, { status }]) => status === 'failed')
+  Object.assign(report, { passed: failed.length === 0, seconds: (Date.now() - began) / 1000 })
+  const out = resolve(values.out)
+  mkdirSync(out, { recursive: true })
+  writeFileSync(join(out, 'gpu-check.json'), `${JSON.stringify(report, null, 1)}\n`)
+  const text = figures(report)
+  writeFileSync(join(out, 'gpu-check.md'), `${text}\n`)
+  console.log(`\n${text}\n\nThe report is in ${join(out, 'gpu-check.json')}.`)
+  const isWhole = values.device !== 'cpu' && !values.quick && values.only.length === 0
+  if (isWhole) writeDocument(text)
+  if (failed.length > 0) throw new StepFailed(`These steps failed: ${failed.map(([name]) => name).join(', ')}.`)
+})

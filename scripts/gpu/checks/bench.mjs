@@ -1,0 +1,123 @@
+// Speed and memory beside PyTorch's.
+import { median } from '../../support/machine.mjs'
+import { CheckFailed, job } from '../child.mjs'
+import { startPeer } from '../peers.mjs'
+
+const INPUT = { mnist: [28, 28, 1], cifar10: [32, 32, 3] }
+
+/** PyTorch's modes: the common loop, compiled and fused, all blocks stacked, and the baseline that trains end to end. */
+const MODES = [
+  { name: 'PyTorch eager, f32', mode: 'eager', amp: 'none' },
+  { name: 'PyTorch eager, bf16', mode: 'eager', amp: 'bf16' },
+  { name: 'PyTorch compiled, bf16', mode: 'tuned', amp: 'bf16' },
+  { name: 'PyTorch vmap, bf16', mode: 'vmap', amp: 'bf16' },
+  { name: 'PyTorch back-propagation, bf16', mode: 'backprop', amp: 'bf16' },
+]
+
+/** One measurement of the addon's training steps. */
+function ours({ device, env, until, sizes }, precision, more = {}) {
+  const { shape, blocks, batch, seconds, net } = sizes.bench
+  const input = { device, input: INPUT[shape], blocks, batch, seconds, precision, ...(net && { net }), ...more }
+  return job('bench', input, { env, until })
+}
+
+/** Every program once a round, in turns; a program that fails is told and left out. */
+export async function bench(context) {
+  const { sizes, precisions, torch, device, env, until } = context
+  const own = precisions.map((precision) => ({
+    name: `noprop, ${precision}`,
+    own: true,
+    run: () => ours(context, precision),
+  }))
+  const peers = (torch ? MODES : []).map(({ name, ...mode }) => {
+    const peer = startPeer(
+      torch,
+      { ...sizes.bench, ...mode, device: device === 'cpu' ? 'cpu' : device },
+      { env, until: until - 3000 },
+    )
+    return { name, peer, run: () => peer.measure() }
+  })
+  const programs = [...own, ...peers].map((program) => ({ ...program, results: [] }))
+  try {
+    // They warm up together and are measured alone.
+    await Promise.allSettled(peers.map(({ peer }) => peer.ready))
+    for (let round = 1; round <= sizes.rounds; round++) {
+      for (const program of programs) {
+        if (program.failure) continue
+        try {
+          await program.peer?.ready
+          program.results.push(await program.run())
+        } catch (error) {
+          if (!(error instanceof CheckFailed)) throw error
+          program.failure = error.message
+        }
+      }
+    }
+  } finally {
+    await Promise.all(peers.map(({ peer }) => peer.stop()))
+  }
+  const measured = { ...sizes.bench, rounds: sizes.rounds, programs: programs.map(figuresOf) }
+  Object.assign(measured, ratiosOf(measured.programs))
+  const broken = measured.programs.find(({ own, failure }) => own && failure)
+  if (broken) throw new CheckFailed(`${broken.name}: ${broken.failure}`, measured)
+  return measured
+}
+
+/** Medians and spread of one program. */
+function figuresOf({ name, own = false, failure, results }) {
+  if (failure) return { name, own, failure }
+  const values = results.map((result) => result.samplesPerSecond ?? result.samples_per_s)
+  const shares = results.map(({ floorShare }) => floorShare).filter((share) => share !== undefined)
+  const { floorGigabytes, peakGigabytes, deviceMemoryMiB, peak_mib } = results.at(-1)
+  return {
+    name,
+    own,
+    samplesPerSecond: median(values),
+    least: Math.min(...values),
+    greatest: Math.max(...values),
+    memoryMiB: deviceMemoryMiB ?? peak_mib ?? null,
+    ...(shares.length > 0 && { floorShare: median(shares), floorGigabytes, peakGigabytes }),
+  }
+}
+
+/** Our fastest precision over PyTorch eager, and over the best of PyTorch's ways to train these blocks, all in bf16. */
+export function ratiosOf(programs) {
+  const speed = (name) => programs.find((program) => program.name === name)?.samplesPerSecond
+  const best = (names) => Math.max(0, ...names.map((name) => speed(name) ?? 0))
+  const own = best(programs.filter((program) => program.own).map(({ name }) => name))
+  const eager = best(['PyTorch eager, bf16'])
+  const any = best(MODES.filter(({ mode }) => mode !== 'backprop').map(({ name }) => name))
+  return { overEager: eager ? own / eager : null, overBest: any ? own / any : null }
+}
+
+/** Memory of all blocks in flight, one, and 10 of a thousand; and that a thousand train. */
+export async function memory(context) {
+  const { device, env, until, sizes, precisions } = context
+  const precision = precisions.at(-1)
+  const { blocks } = sizes.bench
+  const short = { seconds: Math.min(0.3, sizes.bench.seconds) }
+  const of = async (more) => (await ours(context, precision, { ...short, ...more })).deviceMemoryMiB ?? null
+  const many = sizes.manyBlocks
+  const measured = {
+    precision,
+    allInFlightMiB: await of({ inFlight: blocks }),
+    oneInFlightMiB: await of({ inFlight: 1 }),
+    manyBlocks: many,
+    manyInFlightMiB: await of({ blocks: many, inFlight: blocks }),
+  }
+  const net = sizes.bench.net ?? sizes.net
+  const input = { device, samples: 256, batch: 128, blocks: many, net, epochs: 1, inFlight: blocks, precision }
+  const { loss, seconds } = await job('train', input, { env, until })
+  measured.manySeconds = seconds
+  if (loss.length !== many || !loss.flat().every(Number.isFinite)) {
+    throw new CheckFailed(`of ${many} blocks ${loss.flat().filter(Number.isFinite).length} have a loss`, measured)
+  }
+  // What a run keeps on the device for each block that is not in flight would show here.
+  if (measured.manyInFlightMiB > 1.1 * measured.allInFlightMiB + 16) {
+    throw new CheckFailed(
+      `${many} blocks take ${measured.manyInFlightMiB} MiB, ${blocks} take ${measured.allInFlightMiB}`,
+      measured,
+    )
+  }
+  return measured
+}

@@ -1,0 +1,84 @@
+// Training on the GPU and on the processor, and the property that nothing but block, configuration, data and seed counts.
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { CheckFailed, job } from '../child.mjs'
+import { difference, tensorsOf } from '../weights.mjs'
+
+const RATE = 1e-3
+/**
+ * Parameters may differ by this share of the way that AdamW can move them. It divides each gradient by its own size, so
+ * a value whose true gradient is 0 (a bias in front of a batch norm, a weight behind a ReLU that is off) moves by
+ * rounding alone. Two ways of the processor to sum (`NOPROP_SIMD=portable` and AVX-512) come 0.007 apart after these 20
+ * steps of the paper's block; bf16 and f32 come 0.08 apart, so products in fewer bits do not pass for f32.
+ */
+const PARAMETERS = 0.03
+/** Running means and variances: 0.004 and 0.04 apart in the same two comparisons. */
+const STATISTICS = 0.015
+/** Each block's loss of each epoch, averages over samples: 0.001 and 0.01 apart. */
+const LOSSES = 0.005
+
+/** The same 20 steps of three blocks on the device and on the processor. */
+export async function training({ device, env, until, sizes, folder }) {
+  const { samples, net } = sizes
+  const input = { samples, batch: samples / 10, epochs: 2, blocks: 3, net, learningRate: RATE, precision: 'f32' }
+  const on = async (place, file) => {
+    const save = join(folder, file)
+    const result = await job('train', { ...input, device: place, save }, { env, until })
+    const tensors = tensorsOf(save)
+    rmSync(save)
+    return { ...result, tensors }
+  }
+  const [here, there] = [await on('cpu', 'processor.safetensors'), await on(device, 'device.safetensors')]
+  const steps = 20
+  const { parameters, statistics, worst } = difference(here.tensors, there.tensors, { rate: RATE, steps })
+  const losses = Math.max(
+    ...here.loss.flatMap((of, block) => of.map((loss, epoch) => apart(loss, there.loss[block][epoch]))),
+  )
+  const tolerances = { parameters: PARAMETERS, statistics: STATISTICS, losses: LOSSES }
+  const measured = { steps, device: there.device, parameters, statistics, losses, worst, tolerances }
+  const beyond = Object.entries(tolerances).filter(([name, tolerance]) => !(measured[name] <= tolerance))
+  if (beyond.length === 0) return measured
+  const told = beyond.map(
+    ([name, tolerance]) => `${name} differ by ${measured[name].toPrecision(3)}, more than ${tolerance}`,
+  )
+  throw new CheckFailed(`after ${steps} steps ${told.join(', ')}`, measured)
+}
+
+function apart(a, b) {
+  return Math.abs(a - b) / Math.max(Math.abs(a), Math.abs(b), 1e-6)
+}
+
+/** Ten blocks with 10, again 10, 3 and 1 in flight, and interrupted and resumed: the same weights, in every precision. */
+export async function determinism({ device, env, until, sizes, precisions }) {
+  const { samples, net, determinismEpochs: epochs } = sizes
+  const found = {}
+  for (const precision of precisions) {
+    const input = { device, samples, batch: samples / 10, blocks: 10, net, precision }
+    const train = async (more) => job('train', { ...input, epochs, ...more }, { env, until })
+    const runs = []
+    for (const inFlight of [10, 10, 3, 1]) runs.push([`${inFlight} in flight`, await train({ inFlight })])
+    // Long enough to be broken off in its middle.
+    const long = { inFlight: 3, epochs: 10 * epochs }
+    const [whole, resumed] = [await train(long), await train({ ...long, interrupt: 2 * epochs })]
+    found[precision] = {
+      runs: runs.map(([name, { weightsSha256 }]) => ({ name, weightsSha256 })),
+      whole: whole.weightsSha256,
+      resumed: resumed.weightsSha256,
+      interrupted: resumed.interrupted,
+    }
+  }
+  const problems = Object.entries(found).flatMap(([precision, of]) => differences(precision, of))
+  if (problems.length > 0) throw new CheckFailed(problems.join('; '), found)
+  return found
+}
+
+/** What of one precision is not the same. */
+export function differences(precision, { runs, whole, resumed, interrupted }) {
+  const [first, ...others] = runs
+  const differing = others.filter(({ weightsSha256 }) => weightsSha256 !== first.weightsSha256)
+  return [
+    ...differing.map(({ name }) => `${precision}: the weights with ${name} are not those with ${first.name}`),
+    ...(interrupted ? [] : [`${precision}: the run ended before it could be interrupted`]),
+    ...(whole === resumed ? [] : [`${precision}: the weights of the resumed run are others`]),
+  ]
+}

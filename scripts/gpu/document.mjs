@@ -1,0 +1,113 @@
+// The report of `npm run gpu:check` as Markdown, and its place in docs/gpu.md.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { table } from '../support/machine.mjs'
+import { root, StepFailed } from '../support/steps.mjs'
+
+const path = join(root, 'docs/gpu.md')
+const [BEGIN, END] = ['<!-- figures: written by npm run gpu:check -->', '<!-- end of the figures -->']
+
+const number = (value) => (value >= 100 ? Math.round(value).toLocaleString('en') : value.toPrecision(3))
+const optional = (value, unit = '') => (value === null || value === undefined ? '–' : `${number(value)}${unit}`)
+const percent = (share) => `${(100 * share).toFixed(2)} %`
+const plural = (count, one) => `${count} ${one}${count === 1 ? '' : 's'}`
+
+/** One line for each step of the first table. */
+const SUMMARIES = {
+  parity: ({ compared, failed, leftOut, worst }) =>
+    `${plural(compared, 'comparison')}, ${failed.length} failed, ${leftOut} left out` +
+    (worst
+      ? `; closest to its tolerance: ${worst.case} in ${worst.multiply}, ${worst.error?.toExponential(1)} of ${worst.tolerance}`
+      : ''),
+  training: ({ steps, parameters, statistics, losses, tolerances }) =>
+    `after ${steps} steps parameters differ by ${number(parameters)} (of ${tolerances.parameters}), ` +
+    `statistics by ${number(statistics)} (of ${tolerances.statistics}), losses by ${number(losses)} (of ${tolerances.losses})`,
+  determinism: (found) =>
+    Object.entries(found)
+      .map(
+        ([precision, { runs, whole }]) =>
+          `${precision}: ${plural(runs.length, 'run')} ${runs[0].weightsSha256.slice(0, 12)}, resumed ${whole.slice(0, 12)}`,
+      )
+      .join('; '),
+  bench: ({ overEager, overBest }) =>
+    `noprop ÷ PyTorch eager bf16 ${optional(overEager)}, ÷ the best of PyTorch ${optional(overBest)}`,
+  memory: ({ manyBlocks, manySeconds }) =>
+    `${manyBlocks} blocks trained${manySeconds ? ` in ${number(manySeconds)} s` : ''}`,
+  sanitizer: (found) =>
+    Object.entries(found)
+      .map(([tool, { compared, leftOut }]) => `${tool}: ${plural(compared, 'case')}, ${leftOut} left out`)
+      .join('; '),
+  mnist: accuracy,
+  cifar10: accuracy,
+}
+
+function accuracy({ runs, goal }) {
+  const { epochs, precision, testAccuracy, trainSeconds } = runs.at(-1)
+  const wanted = goal === undefined ? '' : ` (goal ${percent(goal)})`
+  return `${percent(testAccuracy)}${wanted} after ${plural(epochs, 'epoch')} in ${number(trainSeconds)} s, ${precision}`
+}
+
+/** A step's line; of one that failed early there may be half of the figures, or none. */
+function summary([name, { status, reason, measured, seconds }]) {
+  let told = ''
+  try {
+    told = measured ? SUMMARIES[name](measured) : ''
+  } catch {
+    told = ''
+  }
+  return [name, status, [reason, told].filter(Boolean).join('; ').replaceAll('|', '\\|'), number(seconds)]
+}
+
+function speeds({ shape, blocks, batch, rounds, programs }) {
+  const lines = programs.map(({ name, failure, samplesPerSecond, least, greatest, floorShare, memoryMiB }) => {
+    if (failure) return [name, `not measured: ${failure}`, '–', '–']
+    const speed = `${number(samplesPerSecond)} (${number(least)}–${number(greatest)})`
+    return [name, speed, floorShare === undefined ? '–' : percent(floorShare), optional(memoryMiB)]
+  })
+  const [floor] = programs.filter(({ floorGigabytes, peakGigabytes }) => floorGigabytes && peakGigabytes)
+  const told = floor
+    ? `A step of all blocks moves at least ${number(floor.floorGigabytes)} GB; the card copies ${number(floor.peakGigabytes)} GB/s.`
+    : ''
+  return [
+    `### Training, the paper's block, ${shape}'s shape, ${blocks} blocks, batch ${batch}`,
+    table(['program', 'samples/s', 'share of the memory floor', 'memory, MiB'], lines),
+    `Medians of ${plural(rounds, 'round')}, with the range. ${told}`.trim(),
+  ]
+}
+
+function memories({ precision, allInFlightMiB, oneInFlightMiB, manyBlocks, manyInFlightMiB }, bench) {
+  const peer = bench?.programs.find(({ name }) => name.startsWith('PyTorch back-propagation'))?.memoryMiB
+  const lines = [
+    [`noprop, all blocks in flight, ${precision}`, optional(allInFlightMiB)],
+    [`noprop, one block in flight, ${precision}`, optional(oneInFlightMiB)],
+    [`noprop, 10 of ${manyBlocks} blocks in flight, ${precision}`, optional(manyInFlightMiB)],
+    ['PyTorch back-propagation, bf16', optional(peer)],
+  ]
+  const share =
+    oneInFlightMiB && peer ? `One in flight ÷ back-propagation: **${(oneInFlightMiB / peer).toFixed(2)}**.` : ''
+  return ['### Memory of the GPU', table(['program', 'MiB'], lines), share].filter(Boolean)
+}
+
+/** The report as Markdown. */
+export function figures({ date, command, machine, notes, steps, seconds, passed }) {
+  const tools = Object.entries(machine).map(([name, value]) => `${name} ${value ?? 'missing'}`)
+  const parts = [
+    `${date}, \`${command}\`: ${passed ? 'every check that was made passed' : '**some checks failed**'}, in ${number(seconds)} s.`,
+    `${tools.join(', ')}.`,
+    ...notes.map((note) => `- ${note}`),
+    table(['step', 'outcome', 'what was found', 'seconds'], Object.entries(steps).map(summary)),
+    ...(steps.bench?.measured?.programs ? speeds(steps.bench.measured) : []),
+    ...(steps.memory?.measured ? memories(steps.memory.measured, steps.bench?.measured) : []),
+  ]
+  return parts.join('\n\n')
+}
+
+/** Replaces what is between the markers. */
+export function writeDocument(text) {
+  if (!existsSync(path)) return
+  const document = readFileSync(path, 'utf8')
+  const [before, rest] = document.split(BEGIN)
+  if (rest?.includes(END) !== true) throw new StepFailed('docs/gpu.md has lost the markers around its figures.')
+  writeFileSync(path, `${before}${BEGIN}\n\n${text}\n\n${END}${rest.split(END)[1]}`)
+  console.log('These figures are in docs/gpu.md now.')
+}

@@ -1,0 +1,256 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import { getAddon } from '../src/native.js'
+import { temporaryDirectory } from './support/data.js'
+import { root, runNode } from './support/process.js'
+
+const load = (name: string) => import(pathToFileURL(join(root, 'scripts', name)).href)
+
+/** Runs the check, by default on the processor in place of a GPU. */
+async function gpuCheck(args: string[], env: Record<string, string> = {}) {
+  const out = temporaryDirectory()
+  const addon = { NOPROP_ADDON: getAddon().path }
+  const options = { cwd: root, env: { ...process.env, ...addon, ...env } }
+  const outcome = await runNode(['scripts/gpu-check.mjs', '--out', out, ...args], options)
+  const path = join(out, 'gpu-check.json')
+  return {
+    ...outcome,
+    report: existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : undefined,
+    text: existsSync(path) ? readFileSync(join(out, 'gpu-check.md'), 'utf8') : '',
+  }
+}
+
+const statuses = (steps: Record<string, { status: string }>) =>
+  Object.fromEntries(Object.entries(steps).map(([name, { status }]) => [name, status]))
+
+describe.skipIf(process.platform === 'win32')('on the processor, in place of a GPU', () => {
+  const fakeTorch = { NOPROP_PYTHON: join(root, 'test/support/fake-torch.mjs') }
+
+  test('every step runs, and the report has what the document promises', async () => {
+    const before = readFileSync(join(root, 'docs/gpu.md'), 'utf8')
+    const { code, stderr, report, text } = await gpuCheck(['--device', 'cpu'], { ...fakeTorch, NOPROP_DATA: '' })
+    expect([code, stderr]).toEqual([0, ''])
+    const { steps, ...rest } = report
+    expect(statuses(steps)).toEqual({
+      parity: expect.stringMatching(/^(passed|not run)$/),
+      training: 'passed',
+      determinism: 'passed',
+      bench: 'passed',
+      memory: 'passed',
+      sanitizer: 'not run',
+      mnist: 'passed',
+      cifar10: 'not run',
+    })
+    expect(rest).toMatchObject({
+      ...{ format: 1, passed: true, quick: false },
+      command: expect.stringMatching(/^npm run gpu:check -- --out \S+ --device cpu$/),
+      machine: { device: 'cpu', PyTorch: '2.0.0', Node: process.versions.node },
+    })
+    expect(rest.precisions).toContain('f32')
+    // The same arithmetic on both sides.
+    expect(steps.training.measured).toMatchObject({ steps: 20, parameters: 0, statistics: 0, losses: 0 })
+    const { runs, whole, resumed, interrupted } = steps.determinism.measured.f32
+    expect(new Set(runs.map((run: { weightsSha256: string }) => run.weightsSha256)).size).toBe(1)
+    expect([interrupted, resumed]).toEqual([true, whole])
+    const { programs, overBest, overEager } = steps.bench.measured
+    const figures = Object.fromEntries(programs.map((program: { name: string }) => [program.name, program]))
+    expect(figures['PyTorch compiled, bf16']).toMatchObject({ samplesPerSecond: 200, memoryMiB: 64 })
+    expect(figures['PyTorch vmap, bf16'].failure).toBe('it failed: RuntimeError: there is no compiler')
+    expect(overEager / overBest).toBeCloseTo(2)
+    expect(text).toContain('PyTorch vmap, bf16 | not measured: it failed: RuntimeError')
+    // Such a run is no measurement of a GPU.
+    expect(readFileSync(join(root, 'docs/gpu.md'), 'utf8')).toBe(before)
+  })
+
+  test('a step whose time is over fails, and the others still run', async () => {
+    const args = [
+      '--device',
+      'cpu',
+      '--minutes',
+      '0.0005',
+      '--only',
+      'training',
+      '--only',
+      'sanitizer',
+      '--only',
+      'cifar10',
+    ]
+    const { code, stderr, report } = await gpuCheck(args, { NOPROP_DATA: '' })
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/^These steps failed: training, /m)
+    expect(report.passed).toBe(false)
+    expect(report.steps.training).toMatchObject({ status: 'failed', reason: 'there was no time left for it' })
+    expect(Object.keys(report.steps)).toEqual(['training', 'sanitizer', 'cifar10'])
+  })
+})
+
+describe('what is missing is told before anything runs, each in a sentence', () => {
+  test.runIf(process.platform === 'linux')('an addon without CUDA code, a driver, libraries', async () => {
+    const { code, stderr, report } = await gpuCheck([], {
+      NOPROP_PYTHON: '/nowhere/python',
+      PATH: '/nowhere',
+      LD_LIBRARY_PATH: '',
+    })
+    expect([code, report]).toEqual([1, undefined])
+    expect(stderr).toMatch(/^gpu:check: nvidia-smi does not run: install NVIDIA's driver/m)
+    expect(stderr).toMatch(/^gpu:check: the addon has no CUDA code: `npm run build:cuda`/m)
+    expect(
+      stderr
+        .trim()
+        .split('\n')
+        .every((line) => line.startsWith('gpu:check: ')),
+    ).toBe(true)
+  })
+
+  test('no addon at all', async () => {
+    const { code, stderr } = await gpuCheck(['--device', 'cpu'], { NOPROP_ADDON: '/nowhere/addon.node' })
+    expect(code).toBe(1)
+    expect(stderr).toBe(
+      'gpu:check: there is no CUDA addon /nowhere/addon.node: `npm run build:cuda` makes it, on a machine with Rust.\n',
+    )
+  })
+
+  test('a GPU that cannot be used, and an addon of another version', async () => {
+    const { problemsOf } = await load('gpu/preconditions.mjs')
+    const version = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version
+    const usable = { device: 'cuda:0', name: 'A card', usable: true, reason: '' }
+    const good = { version, built: true, devices: [usable], precisions: ['f32'], refused: {} }
+    expect(problemsOf('cuda', good)).toEqual([])
+    const broken = { ...usable, usable: false, reason: 'it is too old' }
+    expect(problemsOf('cuda', { ...good, devices: [broken] })).toEqual([
+      'cuda:0 (A card) cannot be used: it is too old',
+    ])
+    const error = { what: 'the driver is too old', received: '550', hint: 'install 580' }
+    expect(problemsOf('cuda', { ...good, devices: undefined, error })).toEqual([
+      'the driver is too old; 550; install 580',
+    ])
+    expect(problemsOf('cuda', { ...good, version: '0.0.1' })[0]).toMatch(
+      /^the addon is of version 0\.0\.1, this checkout/,
+    )
+    expect(problemsOf('cuda', { ...good, precisions: [], refused: { f32: 'no memory' } })).toEqual([
+      'training on cuda fails: no memory',
+    ])
+  })
+
+  test("CUDA's libraries are found among Python's packages", async () => {
+    const { libraryFolders } = await load('gpu/preconditions.mjs')
+    const site = temporaryDirectory()
+    const folder = join(site, 'nvidia/cu13/lib')
+    for (const place of [folder, join(site, 'nvidia/cudnn/lib')]) mkdirSync(place, { recursive: true })
+    writeFileSync(join(folder, 'libcublas.so.13'), '')
+    writeFileSync(join(site, 'nvidia/cudnn/lib/libcudnn.so.9'), '')
+    expect(libraryFolders([join(site, 'nowhere'), site])).toEqual([folder])
+  })
+
+  test.each([
+    ['--only', 'speed', /^there is no step speed; there are parity, training, /],
+    ['--device', 'tpu', /^the value of --device must be cuda or cuda:N, not tpu\.\n$/],
+    ['--fast', '', /^Unknown option '--fast'/],
+  ])('%s %s is refused', async (option, value, message) => {
+    const { code, stderr } = await gpuCheck([option, value])
+    expect(code).toBe(1)
+    expect(stderr).toMatch(message)
+  })
+})
+
+describe('a check that does not hold is seen', async () => {
+  const { judge } = await load('gpu/checks/parity.mjs')
+  const { differences } = await load('gpu/checks/training.mjs')
+  const { difference } = await load('gpu/weights.mjs')
+  const { affordable } = await load('gpu/checks/accuracy.mjs')
+  const { figures } = await load('gpu/document.mjs')
+
+  test('in the parity of kernels', () => {
+    const good = { case: 'add', multiply: 'f32', error: 1e-7, tolerance: 1e-6, passed: true }
+    const report = { comparisons: [good], leftOut: 2, failures: [] }
+    expect(judge(report)).toMatchObject({ compared: 1, leftOut: 2, worst: good })
+    const bad = { ...good, case: 'linear', error: null, passed: false }
+    expect(() => judge({ ...report, comparisons: [good, bad] })).toThrow(/^1 of 2 .*linear in f32 is off by NaN$/)
+    const failures = [{ multiply: 'bf16', error: { what: 'kernel x cannot be launched', received: '' } }]
+    expect(() => judge({ ...report, failures })).toThrow(/bf16: kernel x cannot be launched$/)
+    expect(() => judge({ ...report, comparisons: [] })).toThrow('nothing was compared')
+  })
+
+  test('in weights', () => {
+    const a = { 'b.params.w': new Float32Array([1, 2, 3, 4]), 'b.stats.mean': new Float32Array([3, 4]) }
+    const b = { 'b.params.w': new Float32Array([1, 2, 3, 4.5]), 'b.stats.mean': new Float32Array([3, 3]) }
+    const far = difference(a, b, { rate: 0.1, steps: 10 })
+    expect(far.parameters).toBeCloseTo(0.25)
+    expect(far.statistics).toBeCloseTo(0.2)
+    expect(far.worst).toEqual({ name: 'b.params.w', share: 0.25 })
+    const broken = { ...a, 'b.params.w': new Float32Array([1, Number.NaN, 3, 4]) }
+    expect(difference(a, broken, { rate: 0.1, steps: 10 }).parameters).toBe(Number.POSITIVE_INFINITY)
+    expect(() => difference(a, {}, { rate: 0.1, steps: 10 })).toThrow('b.params.w is not in both files')
+  })
+
+  test('in what must be the same', () => {
+    const run = (name: string, weightsSha256: string) => ({ name, weightsSha256 })
+    const good = {
+      runs: [run('10 in flight', 'a'), run('1 in flight', 'a')],
+      whole: 'b',
+      resumed: 'b',
+      interrupted: true,
+    }
+    expect(differences('f32', good)).toEqual([])
+    const bad = { runs: [good.runs[0], run('1 in flight', 'c')], whole: 'b', resumed: 'd', interrupted: false }
+    expect(differences('f32', bad)).toHaveLength(3)
+  })
+
+  test('and epochs are as many as the time allows', () => {
+    expect(affordable(180, 1, 150)).toBe(150)
+    expect(affordable(105, 10, 150)).toBe(8)
+    expect(affordable(1, 10, 150)).toBe(1)
+  })
+
+  test('in the document, with figures or without', () => {
+    const report = {
+      ...{
+        date: '2026-01-01',
+        command: 'npm run gpu:check',
+        machine: { card: 'A card' },
+        notes: [],
+        seconds: 3,
+        passed: false,
+      },
+      steps: {
+        parity: { status: 'failed', reason: 'a | b', seconds: 1 },
+        mnist: { status: 'failed', reason: 'too little', seconds: 2, measured: { goal: 0.9, runs: [] } },
+      },
+    }
+    const text = figures(report)
+    expect(text).toContain('**some checks failed**')
+    expect(text).toContain('| parity | failed | a \\| b | 1.00 |')
+    expect(text).toContain('| mnist | failed | too little | 2.00 |')
+  })
+})
+
+test('what a GPU machine needs is packed into one folder, from which the check runs', async () => {
+  const out = temporaryDirectory()
+  const addon = getAddon().path
+  const { code, stdout, stderr } = await runNode(['scripts/gpu-pack.mjs', '--out', out, '--addon', addon], {
+    cwd: root,
+  })
+  expect([code, stderr]).toEqual([0, ''])
+  expect(stdout).toMatch(/gpu-check\.tar\.gz: \d+\.\d MiB\n$/)
+  const folder = join(out, 'gpu-check')
+  const { NOPROP_ADDON: _, ...env } = process.env
+  const args = ['scripts/gpu-check.mjs', '--device', 'cpu', '--only', 'mnist', '--only', 'memory']
+  const checked = await runNode(args, { cwd: folder, env: { ...env, NOPROP_DATA: '' } })
+  expect([checked.code, checked.stderr]).toEqual([0, ''])
+  expect(statuses(JSON.parse(readFileSync(join(folder, '.noprop/gpu-check.json'), 'utf8')).steps)).toEqual({
+    memory: 'passed',
+    mnist: 'passed',
+  })
+})
+
+test('a folder above the limit is not packed silently', async () => {
+  const out = temporaryDirectory()
+  const data = join(out, 'mnist')
+  mkdirSync(data)
+  writeFileSync(join(data, 'train-images-idx3-ubyte'), Buffer.alloc(61 << 20))
+  const args = ['scripts/gpu-pack.mjs', '--out', out, '--addon', getAddon().path, '--data', data]
+  const { code, stderr } = await runNode(args, { cwd: root })
+  expect([code, stderr]).toEqual([1, 'That is more than 60 MiB.\n'])
+})
