@@ -4,6 +4,7 @@
 
 pub(crate) mod cpu;
 mod reference;
+mod row;
 #[cfg(test)]
 mod tests;
 

@@ -31,11 +31,28 @@ fn fast_path_equals_reference_on_odd_shapes() {
         let (x, w) = (normal(1, samples * inputs), normal(2, inputs * outputs));
         let (b, dy) = (normal(3, outputs), normal(4, samples * outputs));
         let op = op(samples, inputs, outputs);
-        let (fast, reference) = (run::<f32>(op, &x, &w, &b, &dy), run::<f64>(op, &x, &w, &b, &dy));
-        for (name, (fast, reference)) in ["y", "dx", "dw", "db"].iter().zip(fast.iter().zip(&reference)) {
-            assert_close(&format!("{name} of {op:?}"), fast, reference, 1e-5);
-        }
+        let reference = run::<f64>(op, &x, &w, &b, &dy);
+        with_each(|set| {
+            let fast = run::<f32>(op, &x, &w, &b, &dy);
+            for (name, (fast, reference)) in ["y", "dx", "dw", "db"].iter().zip(fast.iter().zip(&reference)) {
+                assert_close(&format!("{name} of {op:?} with {set:?}"), fast, reference, 1e-5);
+            }
+        });
     }
+}
+
+#[test]
+fn a_sample_alone_gives_the_bits_that_it_gives_in_a_batch() {
+    with_each(|set| {
+        for (inputs, outputs) in [(1, 1), (300, 10), (129, 333), (128, 512), (257, 67)] {
+            let (x, w, b) = (normal(1, 14 * inputs), normal(2, inputs * outputs), normal(3, outputs));
+            let forward = |samples: usize| {
+                let (y, dy) = (samples * outputs, vec![0.0; samples * outputs]);
+                run::<f32>(op(samples, inputs, outputs), &x[..samples * inputs], &w, &b, &dy)[0][..y].to_vec()
+            };
+            assert_eq!(forward(1), forward(14)[..outputs], "{inputs} to {outputs} with {set:?}");
+        }
+    });
 }
 
 #[test]
