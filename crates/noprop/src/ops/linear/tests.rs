@@ -59,6 +59,20 @@ fn bf16_rounds_the_factors_and_nothing_else() {
 }
 
 #[test]
+fn a_sample_alone_gives_the_bits_that_it_gives_in_a_batch() {
+    with_each(|set| {
+        for (inputs, outputs) in [(1, 1), (300, 10), (129, 333), (128, 512), (257, 67)] {
+            let (x, w, b) = (normal(1, 14 * inputs), normal(2, inputs * outputs), normal(3, outputs));
+            let forward = |samples: usize| {
+                let (y, dy) = (samples * outputs, vec![0.0; samples * outputs]);
+                run::<f32>(op(samples, inputs, outputs), &x[..samples * inputs], &w, &b, &dy)[0][..y].to_vec()
+            };
+            assert_eq!(forward(1), forward(14)[..outputs], "{inputs} to {outputs} with {set:?}");
+        }
+    });
+}
+
+#[test]
 fn gradients_equal_finite_differences() {
     let op = op(3, 4, 5);
     let (x, w, b, dy) = (normal(1, 12), normal(2, 20), normal(3, 5), normal(4, 15));
