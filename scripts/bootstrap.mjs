@@ -27,8 +27,9 @@ async function installPackages() {
   utimesSync(installed, new Date(), new Date())
 }
 
+/** The addons for the processor; the one with CUDA code is another script's. */
 function builtAddons() {
-  return readdirSync(root).filter((name) => /^noprop\..*\.node$/.test(name))
+  return readdirSync(root).filter((name) => /^noprop\.(?!cuda-).*\.node$/.test(name))
 }
 
 function buildAddon() {

@@ -1,4 +1,4 @@
-import { dirname, join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /**
@@ -12,6 +12,3 @@ export const here: string =
     : import.meta.url
       ? fileURLToPath(import.meta.url)
       : (process.argv[1] ?? join(process.cwd(), 'noprop.js'))
-
-/** The package's root: `dist/`, or in a clone's tests `src/`, lies directly in it. */
-export const packageRoot: string = resolve(dirname(here), '..')

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { mostTelling, searchError } from '../src/addon/failure.js'
 import { libcOf } from '../src/addon/libc.js'
 import { placesFor } from '../src/addon/places.js'
-import { loadReason, type Reason } from '../src/addon/reason.js'
+import { loadReason } from '../src/addon/reason.js'
 import { type Attempt, searchAddon } from '../src/addon/search.js'
 import type { NoPropError } from '../src/errors.js'
 import { getAddon } from '../src/native.js'
@@ -114,8 +114,10 @@ describe('where the addon is looked for', () => {
   const names = (platform: string, arch: string, libc?: 'glibc' | 'musl') =>
     placesFor({ platform, arch, libc }, '/root').map(({ name }) => name.replaceAll('\\', '/'))
 
-  test('a clone before packages, the fitting C library before the other', () => {
+  test('a clone before packages, CUDA before the processor, the fitting C library before the other', () => {
     expect(names('linux', 'x64', 'glibc')).toEqual([
+      '/root/noprop.cuda-linux-x64.node',
+      '@noprop/cuda-linux-x64',
       '/root/noprop.linux-x64-gnu.node',
       '/root/noprop.linux-x64-musl.node',
       '@noprop/linux-x64-gnu',
@@ -140,13 +142,9 @@ describe('where the addon is looked for', () => {
   })
 
   test('what is there and broken says more than what is absent, and CUDA says least', () => {
-    const attempt = (kind: Reason['kind'], cuda = false): Attempt => ({
-      place: kind,
-      cuda,
-      reason: { kind, text: '', cure: '' },
-    })
-    const [file, absent, corrupt] = (['no-file', 'not-installed', 'corrupt'] as const).map((kind) => attempt(kind))
-    const cuda = attempt('refused', true)
+    const attempt = (kind: string, flavour = 'cpu') => ({ place: kind, flavour, reason: { kind } }) as Attempt
+    const [file, absent, corrupt] = ['no-file', 'not-installed', 'corrupt'].map((kind) => attempt(kind))
+    const cuda = attempt('missing-cuda-library', 'cuda')
     expect(mostTelling([cuda, file!, absent!, corrupt!])).toBe(corrupt)
     expect(mostTelling([cuda, file!, absent!])).toBe(absent)
     expect(mostTelling([cuda])).toBe(cuda)
@@ -182,8 +180,6 @@ describe.runIf(isLinux)('in an installed package', () => {
       try { NoProp.create({ input: [4], classes: 2, net: 'mlp' }); console.log('{}') }
       catch (error) { console.log(JSON.stringify(error)) }`
     const { NOPROP_ADDON: _, ...env } = process.env
-    // What a probe of GPUs answers is kept there.
-    env.XDG_CACHE_HOME = join(packageDirectory, 'cache')
     return JSON.parse(execFileSync(process.execPath, ['-e', program], { cwd: packageDirectory, encoding: 'utf8', env }))
   }
 
@@ -229,22 +225,32 @@ describe.runIf(isLinux)('in an installed package', () => {
     expect(outcome(inside)).toEqual({})
   })
 
-  test.runIf(process.arch === 'x64')('a CUDA addon is taken if its probe finds a GPU, and else not', () => {
-    const card = { device: 'cuda:0', name: 'A card', capability: '9.0', memory: 8e10, usable: true, reason: '' }
-    const answer = (devices: object[]) => JSON.stringify(JSON.stringify({ built: true, devices }))
-    const outcomeWith = (probe: string) =>
-      outcome(
-        project({
-          [ours]: { copy: addon },
-          '@noprop/cuda-linux-x64': {
-            script: `exports.version = () => '${version}'; exports.probeCuda = () => ${probe}
-              exports.NativeModel = { create() { throw new Error('{"code":"NOPROP_DEVICE","what":"the CUDA addon"}') } }`,
-          },
-        }),
-      )
-    expect(outcomeWith(answer([card]))).toMatchObject({ what: 'the CUDA addon' })
-    for (const probe of [answer([{ ...card, usable: false, reason: 'too old' }]), 'process.abort()', '{']) {
-      expect(outcomeWith(probe)).toEqual({})
-    }
-  })
+  test.runIf(process.arch === 'x64')(
+    'a CUDA addon is taken if a process of its own finds it usable, and else not',
+    () => {
+      const cuda = '@noprop/cuda-linux-x64'
+      const flavourOf = (script: string) => {
+        const directory = project({ [ours]: { copy: addon }, [cuda]: { script } })
+        // The real addon, so that everything else works, with the answer of a CUDA addon.
+        return outcome(directory)
+      }
+      const answer = (probe: string) => `exports.version = () => '${version}'; exports.probeCuda = () => ${probe}
+      exports.NativeModel = { create() { throw new Error('{"code":"NOPROP_DEVICE","what":"the CUDA addon"}') } }`
+      const devices = (usable: boolean) => {
+        const device = { device: 'cuda:0', name: 'A card', capability: '9.0', memory: 8e10, usable, reason: 'too old' }
+        return `'${JSON.stringify({ built: true, devices: [device] })}'`
+      }
+      const usable = answer(devices(true))
+      expect(flavourOf(usable)).toMatchObject({ what: 'the CUDA addon' })
+      for (const unusable of [
+        answer(devices(false)),
+        answer(`'{"built":false}'`),
+        answer(`process.abort()`),
+        answer(`'no JSON'`),
+        `throw new Error('libcuda.so.1: cannot open shared object file: No such file or directory')`,
+      ]) {
+        expect(flavourOf(unusable)).toEqual({})
+      }
+    },
+  )
 })

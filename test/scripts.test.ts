@@ -35,8 +35,8 @@ test.each(['20.17.0', '20.20.2', '22.0.0', '26.1.0'])('Node %s is new enough', (
 test('the check agrees with package.json, and every script of a newcomer starts with it', () => {
   const { engines, scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   expect(engines.node).toBe('>=20.17')
-  const names = ['start', 'test', 'build', 'build:cuda', 'check:cuda', 'bench', 'bench:peers', 'bench:instructions']
-  for (const name of [...names, 'pack:all', 'pack:check'])
+  const setUp = ['start', 'test', 'build', 'build:cuda', 'check:cuda', 'check:emulation', 'pack:all', 'pack:check']
+  for (const name of [...setUp, 'bench', 'bench:peers', 'bench:instructions'])
     expect(scripts[name]).toMatch(/^node scripts\/check-node\.cjs && /)
 })
 
@@ -101,6 +101,14 @@ test.each([
   ['bench-peers', ['--rounds', 'x'], {}, /^the value of --rounds must be a number from 1, not x\.\n$/],
   ['bench-peers', ['--fast'], {}, /^Unknown option '--fast'; there are --rounds, [^\n]+\.\n$/],
   ['bench-peers', [], { NOPROP_PYTHON: '/nowhere/python' }, /^NOPROP_PYTHON \(\/nowhere\/python\) is no Python that /],
+  ['check-emulation', ['--fast'], {}, /^Unknown option '--fast'; there are --address, --thread and --most\.\n$/],
+  ['check-emulation', ['--most', 'x'], {}, /^the value of --most must be a number, not x\.\n$/],
+  [
+    'check-emulation',
+    [],
+    { CXX: '/nowhere/c++' },
+    /^the kernels cannot be emulated, because there is no C\+\+ compiler /,
+  ],
   ['instructions', ['--save'], {}, /^there is no option --save; there is --record\.\n$/],
 ])('%s %j is refused in one plain sentence', (name, args, env, message) => {
   const { status, stderr } = runScript(name, args, env)

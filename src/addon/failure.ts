@@ -4,7 +4,7 @@ import type { Machine } from './places.js'
 import { type Attempt, type Search, thisMachine } from './search.js'
 
 /** The failure of a search that found nothing: the most telling reason with its cure, and everything that was tried. */
-export function searchError({ attempts }: Pick<Search, 'attempts'>, explicit: string | undefined): NoPropError {
+export function searchError({ attempts }: Search, explicit: string | undefined): NoPropError {
   const telling = mostTelling(attempts)
   const hint = explicit ? `correct or unset NOPROP_ADDON; else ${telling?.reason?.cure}` : telling?.reason?.cure
   return new NoPropError(
@@ -21,10 +21,10 @@ export function searchError({ attempts }: Pick<Search, 'attempts'>, explicit: st
 
 /** What was found and did not serve says more than what is absent, and an absent package more than an absent file. */
 export function mostTelling(attempts: readonly Attempt[]): Attempt | undefined {
-  const rank = ({ cuda, reason }: Attempt) => {
+  const rank = ({ flavour, reason }: Attempt) => {
     const absent = reason?.kind === 'no-file' ? 2 : reason?.kind === 'not-installed' ? 1 : 0
     // That there is no CUDA is never why nothing was loaded.
-    return absent + (cuda ? 3 : 0)
+    return absent + (flavour === 'cuda' ? 3 : 0)
   }
   return [...attempts].sort((a, b) => rank(a) - rank(b))[0]
 }

@@ -1,5 +1,4 @@
 import { constants } from 'node:os'
-import type { ErrorDetails } from '../errors.js'
 import { version } from '../version.js'
 import { readElf } from './elf.js'
 import { glibcVersion, type Libc } from './libc.js'
@@ -58,15 +57,6 @@ export function notInstalledReason(name: string): Reason {
     cure:
       'install optional dependencies too (without --omit=optional, --no-optional or a lock file of another platform), ' +
       `or the package itself: npm install ${name}@${version}`,
-  }
-}
-
-/** Why the CUDA addon is not loaded: what its look for GPUs found. */
-export function cudaReason({ what, received, hint }: ErrorDetails, isAbsent = false): Reason {
-  return {
-    kind: isAbsent ? 'not-installed' : 'refused',
-    text: isAbsent ? 'not installed' : received ? `${what} (${received})` : what,
-    cure: hint ?? 'the processor is used',
   }
 }
 

@@ -6,10 +6,11 @@ import type { Command } from 'commander'
 import { mostTelling, searchError } from '../addon/failure.js'
 import { glibcVersion, libcOf } from '../addon/libc.js'
 import type { Attempt } from '../addon/search.js'
-import { cudaReport } from '../cuda/choice.js'
 import { adviceFor, detectHardware, type Hardware } from '../cuda/hardware.js'
+import { oneLine } from '../cuda/report.js'
 import { datasetPlaces } from '../data/locate.js'
-import { native } from '../errors.js'
+import { lookForGpus } from '../device.js'
+import { type ErrorDetails, native } from '../errors.js'
 import { addonSearch } from '../native.js'
 import { version } from '../version.js'
 import type { Io } from './io.js'
@@ -20,7 +21,7 @@ interface SystemInfo {
   instructionSet: string
   cores: number
   features: string[]
-  devices: { device: string; name: string; usable: boolean; reason?: string | null }[]
+  devices: { device: string; name: string; usable: boolean; reason?: string | null; precisions?: string[] }[]
 }
 
 /** Everything that `--json` prints; the text says the same. */
@@ -40,14 +41,14 @@ export function define(command: Command, io: Io): void {
 /** Looks at everything, also where no addon loads; nothing in here throws. */
 async function examine() {
   const began = performance.now()
-  const { attempts, loaded, cuda } = addonSearch()
+  const { attempts, loaded } = addonSearch()
   const loadMilliseconds = performance.now() - began
   const system = loaded && native(() => JSON.parse(loaded.native.systemInfo()) as SystemInfo)
-  // What is kept of an earlier look does not count here.
-  const gpus = cudaReport(cuda.addon, { fresh: true })
-  const hardware = await detectHardware()
   const libc = libcOf()
   const isIntact = loaded && matchesPackage(loaded.path)
+  // What is kept of an earlier look does not count here.
+  const cuda = lookForGpus(addonSearch(), { fresh: true })
+  const hardware = await detectHardware()
   return {
     ok: loaded !== undefined,
     version,
@@ -56,10 +57,19 @@ async function examine() {
     libc: libc ? { name: libc, version: libc === 'glibc' ? (glibcVersion() ?? null) : null } : null,
     system: release(),
     processor: cpus()[0]?.model.trim() || process.arch,
-    addon: loaded ? { path: loaded.path, version: system?.version, loadMilliseconds, intact: isIntact ?? null } : null,
-    search: attempts.map(({ place, path, reason }) => ({
+    addon: loaded
+      ? {
+          path: loaded.path,
+          flavour: loaded.flavour,
+          version: system?.version,
+          loadMilliseconds,
+          intact: isIntact ?? null,
+        }
+      : null,
+    search: attempts.map(({ place, path, flavour, reason }) => ({
       place,
       path: path ?? null,
+      flavour,
       result: reason ? reason.kind : 'loaded',
       reason: reason?.text ?? null,
       cure: reason?.cure ?? null,
@@ -67,12 +77,13 @@ async function examine() {
     instructionSet: system?.instructionSet ?? null,
     cores: system?.cores ?? cpus().length,
     features: system?.features ?? [],
-    devices: [...(system?.devices ?? []), ...gpus.gpus],
-    cuda: { addon: cuda.addon, loaded: cuda.loaded, problem: gpus.problem ?? null, hardware },
+    devices: [...(system?.devices ?? []), ...cuda.gpus] as SystemInfo['devices'],
+    cuda: { ...hardware, problem: cuda.problem ?? null },
     datasets: datasetPlaces(),
     advice: [
       ...(isIntact === false ? [`${loaded?.path}: it is not the file that was packed: install noprop anew`] : []),
-      ...adviceOf(attempts, loaded !== undefined, hardware),
+      ...adviceOf(attempts, loaded !== undefined),
+      ...gpuAdvice(hardware, cuda.problem),
     ],
   }
 }
@@ -88,27 +99,27 @@ function matchesPackage(path: string): boolean | undefined {
   }
 }
 
-/** What to do: about the addon if none was loaded, about one that is there and was not taken, and about a GPU that is. */
-function adviceOf(attempts: readonly Attempt[], isLoaded: boolean, hardware: Hardware): string[] {
-  const isAbsent = ({ reason }: Attempt) => reason?.kind === 'no-file' || reason?.kind === 'not-installed'
-  const hasGpu = gpusOf(hardware).length > 0
-  const worth = attempts.filter((attempt) => attempt.reason && (!isAbsent(attempt) || (attempt.cuda && hasGpu)))
+/** What to do: about the addon if none was loaded, and about a CUDA addon that is there and was not taken. */
+function adviceOf(attempts: readonly Attempt[], isLoaded: boolean): string[] {
+  const isThere = ({ reason }: Attempt) => reason && reason.kind !== 'no-file' && reason.kind !== 'not-installed'
+  const worth = attempts.filter((attempt) => isThere(attempt))
   const telling = mostTelling(attempts)
   if (!isLoaded && telling && !worth.includes(telling)) worth.push(telling)
-  const advice = worth.map(({ place, reason }) => `${place}: ${reason?.text}: ${reason?.cure}`)
-  return [...advice, adviceFor(hardware)].filter((text) => text !== undefined)
-}
-
-/** NVIDIA's GPUs as whoever knows most of them names them. */
-function gpusOf({ kernel, nvidiaSmi, bus }: Hardware): string[] {
-  return [nvidiaSmi.lines, kernel, bus].find((names) => names.length > 0) ?? []
+  return worth.map(({ place, reason }) => `${place}: ${reason?.text}: ${reason?.cure}`)
 }
 
 function linesOf(report: Report): string[] {
   const { addon, libc } = report
   return [
     line('noprop', `${version}, Node ${report.node} on ${process.platform} ${process.arch}, ${systemOf(report)}`),
-    line('processor', `${report.processor}, ${report.cores} cores, ${kernelsOf(report)}`),
+    line(
+      'processor',
+      `${report.processor}, ${report.cores} cores, ${
+        report.instructionSet
+          ? `kernels for ${report.instructionSet} (of ${report.features.join(', ')})`
+          : 'kernels unknown without the addon'
+      }`,
+    ),
     ...report.search.map(({ place, reason }) => line('searched', `${place}: ${reason ?? 'loaded'}`)),
     line(
       'addon',
@@ -116,10 +127,11 @@ function linesOf(report: Report): string[] {
         ? `${addon.path}, version ${addon.version}, loaded in ${addon.loadMilliseconds.toFixed(1)} ms`
         : `none for ${report.platform}${libc ? ` with ${libc.name}` : ''}`,
     ),
-    ...report.devices.map(({ device, name, usable, reason }) =>
-      line('device', `${device}: ${name}, ${usable ? 'usable' : `not usable: ${reason || 'no reason given'}`}`),
-    ),
-    ...gpuLines(report),
+    ...report.devices.map(({ device, name, usable, reason, precisions }) => {
+      const how = precisions ? `usable in ${precisions.join(', ')}` : 'usable'
+      return line('device', `${device}: ${name}, ${usable ? how : `not usable: ${reason || 'no reason given'}`}`)
+    }),
+    ...gpuLines(report.cuda),
     ...Object.entries(report.datasets).map(([name, place]) =>
       line('data', `${name}: ${place ?? 'not here; downloaded at first use'}`),
     ),
@@ -127,20 +139,24 @@ function linesOf(report: Report): string[] {
   ]
 }
 
-/** What is there of NVIDIA's, and if noprop cannot use it, why. */
-function gpuLines({ cuda: { hardware, problem } }: Report): string[] {
-  const { driver, nvidiaSmi } = hardware
-  const found = gpusOf(hardware)
+/** What the machine shows of NVIDIA's, and why noprop uses none of it. */
+function gpuLines({ driver, kernel, nvidiaSmi, bus, problem }: Report['cuda']): string[] {
+  const found = [nvidiaSmi.lines, kernel, bus].find((lines) => lines.length > 0) ?? []
   return [
     ...(found.length > 0 ? found : ['no GPU of NVIDIA']).map((text) => line('detected', text)),
-    line('driver', driver ?? (nvidiaSmi.problem ? `none (${nvidiaSmi.problem})` : 'not in /proc/driver/nvidia')),
-    ...(problem ? [line('no GPU because', [problem.what, problem.received].filter(Boolean).join(': '))] : []),
+    ...(driver !== null || found.length > 0
+      ? [line('driver', driver ? `NVIDIA ${driver}` : `none loaded (${nvidiaSmi.problem ?? 'nothing in /proc'})`)]
+      : []),
+    ...(problem ? [line('no GPU used', oneLine(problem))] : []),
   ]
 }
 
-function kernelsOf({ instructionSet, features }: Report): string {
-  if (!instructionSet) return 'kernels unknown without the addon'
-  return `kernels for ${instructionSet} (of ${features.join(', ')})`
+/** What to do where there is a GPU that noprop cannot use. Without a GPU there is nothing to mend. */
+function gpuAdvice(hardware: Hardware, problem: ErrorDetails | undefined): string[] {
+  if (!problem || hardware.kernel.length + hardware.nvidiaSmi.lines.length + hardware.bus.length === 0) return []
+  return [adviceFor(hardware), problem.hint && `${oneLine(problem)}: ${problem.hint}`].filter(
+    (text) => text !== undefined,
+  )
 }
 
 function systemOf({ libc, system }: Report): string {
@@ -148,5 +164,5 @@ function systemOf({ libc, system }: Report): string {
 }
 
 function line(name: string, text: string): string {
-  return `${name.padEnd(15)} ${text}`
+  return `${name.padEnd(16)}${text}`
 }

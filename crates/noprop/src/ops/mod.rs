@@ -124,6 +124,7 @@ pub(crate) trait BlockOp<const N: usize> {
 /// Every operation's kernels against its reference.
 #[cfg(device)]
 pub(crate) fn parity(parity: &mut crate::cuda::parity::Parity) -> Result<()> {
+    conv3x3::parity(parity)?;
     linear::parity(parity)?;
     // Kernels without products do the same whatever products multiply.
     if parity.multiply == crate::cuda::Multiply::F32 {
@@ -326,6 +327,12 @@ impl Slot {
     /// The elements of this slot in a flat buffer.
     pub fn of_mut<'a, T>(&self, flat: &'a mut [T]) -> &'a mut [T] {
         &mut flat[self.offset..self.offset + self.len]
+    }
+
+    /// The elements of two slots that do not overlap.
+    pub fn both_of_mut<T>(slots: [Slot; 2], flat: &mut [T]) -> [&mut [T]; 2] {
+        let ranges = slots.map(|slot| slot.offset..slot.offset + slot.len);
+        flat.get_disjoint_mut(ranges).expect("tensors of a block do not overlap")
     }
 
     /// `len` elements of this slot from its element `offset`.
