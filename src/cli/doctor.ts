@@ -21,7 +21,7 @@ interface SystemInfo {
   instructionSet: string
   cores: number
   features: string[]
-  devices: { device: string; name: string; usable: boolean; reason?: string | null }[]
+  devices: { device: string; name: string; usable: boolean; reason?: string | null; precisions?: string[] }[]
 }
 
 /** Everything that `--json` prints; the text says the same. */
@@ -77,7 +77,7 @@ async function examine() {
     instructionSet: system?.instructionSet ?? null,
     cores: system?.cores ?? cpus().length,
     features: system?.features ?? [],
-    devices: [...(system?.devices ?? []), ...cuda.gpus],
+    devices: [...(system?.devices ?? []), ...cuda.gpus] as SystemInfo['devices'],
     cuda: { ...hardware, problem: cuda.problem ?? null },
     datasets: datasetPlaces(),
     advice: [
@@ -127,9 +127,10 @@ function linesOf(report: Report): string[] {
         ? `${addon.path}, version ${addon.version}, loaded in ${addon.loadMilliseconds.toFixed(1)} ms`
         : `none for ${report.platform}${libc ? ` with ${libc.name}` : ''}`,
     ),
-    ...report.devices.map(({ device, name, usable, reason }) =>
-      line('device', `${device}: ${name}, ${usable ? 'usable' : `not usable: ${reason || 'no reason given'}`}`),
-    ),
+    ...report.devices.map(({ device, name, usable, reason, precisions }) => {
+      const how = precisions ? `usable in ${precisions.join(', ')}` : 'usable'
+      return line('device', `${device}: ${name}, ${usable ? how : `not usable: ${reason || 'no reason given'}`}`)
+    }),
     ...gpuLines(report.cuda),
     ...Object.entries(report.datasets).map(([name, place]) =>
       line('data', `${name}: ${place ?? 'not here; downloaded at first use'}`),

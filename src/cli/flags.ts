@@ -106,14 +106,25 @@ export function samplerOf({ sampler, stochastic, seed, threads }: SamplerFlags):
   return { sampler, stochastic, seed, threads } as SamplerOptions
 }
 
+/** The flag of what factors are rounded to, for training and benchmarks. */
+export interface PrecisionFlags {
+  precision?: string
+}
+
+export function addPrecisionFlag(command: Command): Command {
+  return command.option('--precision <f32|bf16>', 'factors of products and convolutions in training (default: f32)')
+}
+
 /** Flags of `train` that go to the core under another name. */
-export interface FitFlags extends Omit<TrainOptions, 'learningRate' | 'learningRateSchedule'> {
+export interface FitFlags
+  extends Omit<TrainOptions, 'learningRate' | 'learningRateSchedule' | 'precision'>,
+    PrecisionFlags {
   lr?: number
   lrSchedule?: string
 }
 
 export function addFitFlags(command: Command): Command {
-  return command
+  return addPrecisionFlag(command)
     .option('--epochs <number>', 'passes over the training samples (default: 1)', number('--epochs'))
     .option('--batch <number>', 'samples a step (default: 128)', number('--batch'))
     .option('--lr <rate>', 'learning rate, with one-cycle its peak (default: 0.001)', number('--lr'))
@@ -131,7 +142,7 @@ export function addFitFlags(command: Command): Command {
 
 export function fitOptionsOf(flags: FitFlags): TrainOptions {
   const { epochs, batch, lr, lrSchedule, weightDecay, weighting, eta, device, threads, inFlight } = flags
-  const { checkpoint, checkpointSeconds, resume } = flags
+  const { precision, checkpoint, checkpointSeconds, resume } = flags
   return {
     epochs,
     batch,
@@ -140,6 +151,7 @@ export function fitOptionsOf(flags: FitFlags): TrainOptions {
     weightDecay,
     weighting,
     eta,
+    precision: precision as TrainOptions['precision'],
     device,
     threads,
     inFlight,

@@ -6,6 +6,7 @@ use crate::device::DeviceChoice;
 use crate::diffusion::{EmbeddingConfig, MAX_BLOCKS, Schedule, ScheduleConfig, Weighting};
 use crate::error::{Code, Error, Result};
 use crate::nn::Layout;
+pub use crate::ops::multiply::Precision;
 use crate::optim::LearningRateSchedule;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -148,6 +149,8 @@ pub struct FitOptions {
     pub weighting: Weighting,
     /// η of the snr weighting. Default 0.1 (paper).
     pub eta: f64,
+    /// What the factors of products and convolutions are rounded to. Default f32.
+    pub precision: Precision,
     /// Worker threads. Default: as many as the process may use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
@@ -177,6 +180,7 @@ impl Default for FitOptions {
             weight_decay: 1e-3,
             weighting: Weighting::default(),
             eta: 0.1,
+            precision: Precision::default(),
             threads: None,
             in_flight: None,
             device: DeviceChoice::Auto,

@@ -1,6 +1,7 @@
 //! Where a run computes: on the processor, or on GPUs.
 
 use crate::error::{Code, Error, Result};
+use crate::ops::multiply::Precision;
 use candle_core::Device;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
@@ -62,6 +63,25 @@ impl DeviceChoice {
             .expected("auto or cpu")
             .received(format!("{self}, and this version runs on the processor alone"))
             .hint("leave the device out, or use auto"))
+    }
+}
+
+impl Place {
+    /// Whether it can calculate with a precision. This alone decides it.
+    ///
+    /// # Errors
+    /// [`Code::Device`] naming what is missing.
+    pub fn check_precision(&self, precision: Precision) -> Result<()> {
+        match (self, precision) {
+            (Self::Cpu, _) => precision.check_processor(),
+            (Self::Gpus(_), Precision::F32) => Ok(()),
+            (Self::Gpus(_), Precision::Bf16) => {
+                Err(Error::new(Code::Device, format!("precision {} cannot be used on {self}", precision.as_str()))
+                    .expected("precision f32")
+                    .received(precision.as_str())
+                    .hint("use f32, or device cpu"))
+            }
+        }
     }
 }
 

@@ -36,6 +36,7 @@ impl Plan {
         check_shape(&model, &data)?;
         let options = options.check(model.config.blocks, data.samples())?;
         let place = options.device.place()?;
+        place.check_precision(options.precision)?;
         let classes = data.class_indices(&model.config.classes)?;
         let weights = (1..=model.config.blocks)
             .map(|block| options.weighting.block_weight(&model.schedule, block, options.eta))
