@@ -61,14 +61,15 @@ async function main() {
   await step('lint (clippy)', () =>
     run('cargo', ['clippy', '--workspace', '--all-targets', ...features, '--quiet', '--', '-D', 'warnings']),
   )
+  await step('Rust documentation (rustdoc)', () =>
+    run('cargo', ['doc', '--package', 'noprop', '--no-deps', '--quiet'], { env: { RUSTDOCFLAGS: '-D warnings' } }),
+  )
   await step('Rust tests (cargo)', cargoTest)
   await step('instruction counts (valgrind)', () => guardInstructions({ features }))
   await step('TypeScript tests (vitest)', vitest)
   await step('package (publint)', () => runTool('publint', ['--strict']))
   await step('package types (attw)', () =>
-    runTool('@arethetypeswrong/cli', ['--pack', '.', '--profile', 'esm-only', '--no-definitely-typed'], {
-      bin: 'attw',
-    }),
+    runTool('@arethetypeswrong/cli', ['--pack', '.', '--profile', 'strict', '--no-definitely-typed'], { bin: 'attw' }),
   )
 }
 

@@ -21,6 +21,17 @@ const WHOLE: &str = "expected a whole number of at least 0";
 
 /// Reads a configuration from JSON.
 ///
+/// ```
+/// use noprop::config::from_json;
+/// use noprop::{Code, FitOptions, ModelConfig};
+///
+/// let model: ModelConfig = from_json(r#"{ "input": [28, 28], "classes": [0, 1], "blocks": 3 }"#)?;
+/// assert_eq!(model.blocks, 3);
+/// let error = from_json::<FitOptions>(r#"{ "epoch": 2 }"#).unwrap_err();
+/// assert_eq!(error.code, Code::Option);
+/// # Ok::<(), noprop::Error>(())
+/// ```
+///
 /// # Errors
 /// [`Code::Option`] naming the unknown option or the bad value.
 pub fn from_json<T: DeserializeOwned>(json: &str) -> Result<T> {

@@ -2,6 +2,16 @@
 //!
 //! Every random number of this library is a pure function of (seed, purpose, block, epoch, sample, index). It never
 //! depends on which numbers were drawn before, so the order in which work is done cannot change a result.
+//!
+//! ```
+//! use noprop::rng::{Purpose, Stream};
+//!
+//! let (seed, block, epoch, sample) = (0, 3, 1, 12);
+//! let stream = Stream::new(seed, Purpose::LabelNoise, block, epoch, sample);
+//! let late = stream.normal(1000);
+//! assert_eq!(stream.normal(0), Stream::new(seed, Purpose::LabelNoise, block, epoch, sample).normal(0));
+//! assert_eq!(stream.normal(1000), late);
+//! ```
 
 /// What a random number is for. Two purposes never share a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
