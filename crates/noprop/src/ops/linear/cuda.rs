@@ -119,6 +119,7 @@ mod tests {
     #[cfg(feature = "emulation")]
     fn train(blocks: &[usize]) -> [Vec<Vec<f32>>; 3] {
         use crate::cuda::{Context, Multiply};
+        use crate::ops::multiply::Precision;
         use crate::ops::{Buffer, Slot};
         use crate::rng::{Purpose, Stream};
         use candle_core::{Device, Tensor};
