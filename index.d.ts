@@ -55,6 +55,8 @@ export declare class NativeModel {
 export declare class NativeTraining {
   /** The options with every default filled in, as JSON. */
   get options(): string
+  /** Where the run computes: `cpu`, `cuda:0`. */
+  get device(): string
   /** Optimiser steps of one block. */
   get stepsPerBlock(): number
   /** Puts a block (from 1) in flight; its end arrives as an event. */
@@ -86,8 +88,17 @@ export interface NativePrediction {
   probabilities: Float32Array
 }
 
+/**
+ * What this addon can do with GPUs, as JSON: `{"built":false}`, `{"built":true,"devices":[…]}` with every GPU tried, or
+ * `{"built":true,"error":{…}}`. May crash or hang where a driver is broken: ask it in a process of its own.
+ */
+export declare function probeCuda(): string
+
 /** Fails with NOPROP_OUTPUT if a file could not be written at `path`. */
 export declare function probeOutput(path: string): void
 
 /** Version, processor and devices as JSON. */
 export declare function systemInfo(): string
+
+/** The version that this addon was built as. Cheap: the loader asks before anything else is used. */
+export declare function version(): string

@@ -65,6 +65,10 @@ export interface StartEvent {
   inFlight: number
   /** Whether it may go on from a checkpoint. */
   resume: boolean
+  /** Where it trains: 'cpu', 'cuda:0'. */
+  device: string
+  /** With `device: 'auto'` and no GPU that can be used: why not, in one line. */
+  whyNoGpu?: string
 }
 
 /** The validation data were evaluated, once, after the last block. */
@@ -108,6 +112,8 @@ export interface History {
   validation?: EvaluateResult
   /** SHA-256 (hexadecimal) over all parameter and running-statistic bytes in name order. */
   weightsSha256: string
-  /** Where it was trained, for example 'cpu'. */
+  /** Where it was trained: 'cpu', 'cuda:0'. */
   device: string
+  /** With `device: 'auto'` and no GPU that can be used: why not, in one line. */
+  whyNoGpu?: string
 }

@@ -1,12 +1,13 @@
 import { linkAbort } from './abort.js'
 import { asDataset, checkValidation, type Data, type Dataset, nativeDataset } from './dataset.js'
+import { settleDevice } from './device.js'
 import { fromNative, NoPropError, native, nativeAsync } from './errors.js'
 import type { EventQueue } from './event-queue.js'
 import type { FitEvent, History } from './events.js'
 import { Records } from './history.js'
 import { evaluate } from './inference.js'
 import { requireObject, toJson } from './json.js'
-import type { Native } from './native.js'
+import { addonSearch, type Native } from './native.js'
 import type { ModelConfig, TrainOptions } from './options.js'
 import { type LaneEvent, type OpenLane, Scheduler } from './scheduler.js'
 
@@ -81,6 +82,7 @@ async function train(
     const replaceable = event.event === 'progress' || event.event === 'checkpoint'
     queue.push(event, replaceable ? `${event.event} ${event.block}` : undefined)
   }
+  const whyNoGpu = settleDevice(options.device, addonSearch())
   let receive: Parameters<OpenLane>[0] | undefined
   const training = native(() =>
     model.train(nativeDataset(dataset), toJson(options), (json) => receive && deliver(json, receive)),
@@ -97,7 +99,8 @@ async function train(
     onEvent,
   )
   const { samples } = dataset
-  const { stepsPerBlock } = training
+  const { stepsPerBlock, device } = training
+  const where = { device, ...(whyNoGpu === undefined ? {} : { whyNoGpu }) }
   const parameters = blocks * model.parametersPerBlock
   queue.push({
     event: 'start',
@@ -109,6 +112,7 @@ async function train(
     threads,
     inFlight,
     resume: options.resume === true,
+    ...where,
   })
   await scheduler.run(stop)
   try {
@@ -123,7 +127,7 @@ async function train(
     seconds,
     samplesPerSecond: (samples * epochs * records.trainedShare) / seconds,
     weightsSha256: await nativeAsync(() => model.weightsSha256()),
-    device: JSON.parse(model.training ?? '{}').device,
+    ...where,
   }
 }
 

@@ -9,6 +9,7 @@ export type { Data, DataInput } from './dataset.js'
 export { Dataset } from './dataset.js'
 export type { LoadOptions } from './datasets.js'
 export { datasets } from './datasets.js'
+export type { DeviceOption } from './device.js'
 export type { ErrorCode, ErrorDetails } from './errors.js'
 export { NoPropError } from './errors.js'
 export type {
@@ -38,6 +39,7 @@ export type {
   ModelConfig,
   ModelOptions,
   Net,
+  Precision,
   PredictOptions,
   SamplerOptions,
   Schedule,

@@ -1,3 +1,5 @@
+import type { DeviceOption } from './device.js'
+
 /**
  * The denoiser every block is built as. A bare name means that net with its defaults.
  * `cnn` takes images (`[height, width, channels]`); `mlp` takes anything, also plain feature vectors (`[n]`).
@@ -94,6 +96,12 @@ export interface ModelConfig {
   seed: number
 }
 
+/**
+ * What the factors in the products and convolutions of training are rounded to. Sums, weights, gradients, AdamW's moments and
+ * every other operation are f32 in any case, and so is inference. `bf16` has 8 significant bits instead of 24.
+ */
+export type Precision = 'f32' | 'bf16'
+
 /** How a model is trained. Time and place (`threads`, `inFlight`, checkpoints) never change the weights that result. */
 export interface TrainOptions {
   /** Passes over the training data. Default 1 (this package; the paper trains MNIST for 100). */
@@ -113,12 +121,22 @@ export interface TrainOptions {
   weighting?: 'uniform' | 'snr'
   /** η of the 'snr' weighting. Default 0.1 (paper). */
   eta?: number
+  /**
+   * Precision of the factors. Default 'f32' (paper). 'bf16' trains faster and needs a processor with bf16 dot products
+   * (AVX-512 BF16); others refuse it with NOPROP_DEVICE. `noprop doctor` says what a machine can do.
+   */
+  precision?: Precision
   /** Cores that train, each one block at a time. Default: the cores there are. */
   threads?: number
   /** Most blocks that are begun and not finished. Default: the smaller of `blocks` and 16 (this package). */
   inFlight?: number
-  /** Where to train; 'auto' takes the best device that works. Default 'auto'. */
-  device?: 'auto' | 'cpu' | (string & {})
+  /**
+   * Where to train. 'auto' takes the first GPU that works, else the processor; the `start` event and the history say why no
+   * GPU was taken. 'cuda' (the first GPU), 'cuda:1', 'cuda:0,1' and 'cuda:all' take these and nothing else, and throw
+   * NOPROP_CUDA_ADDON, NOPROP_CUDA_DRIVER, NOPROP_CUDA_DRIVER_OLD, NOPROP_CUDA_LIBRARY, NOPROP_DEVICE or
+   * NOPROP_DEVICE_MEMORY where they cannot be had. GPUs need the package `@noprop/cuda-linux-x64`. Default 'auto'.
+   */
+  device?: DeviceOption
   /** Directory that keeps the state of the run, so that `resume` can go on from it. Default: none is kept. */
   checkpoint?: string
   /** Longest time in seconds that a block in flight trains without being kept in `checkpoint`. Default 30 (this package). */

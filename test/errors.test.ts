@@ -9,7 +9,14 @@ test('every code of the core and of TypeScript is listed in docs/errors.md with 
   const native = [...source.matchAll(/Code::\w+ => "(NOPROP_\w+)"/g)].map((match) => match[1])
   expect(native.length).toBeGreaterThan(20)
   expect(ERROR_CODES).toEqual(expect.arrayContaining(native))
-  const own = ['NOPROP_ADDON', 'NOPROP_USAGE', 'NOPROP_DATA', 'NOPROP_CHECKSUM']
+  const own = [
+    'NOPROP_CUDA_ADDON',
+    'NOPROP_CUDA_LIBRARY',
+    'NOPROP_ADDON',
+    'NOPROP_USAGE',
+    'NOPROP_DATA',
+    'NOPROP_CHECKSUM',
+  ]
   expect([...ERROR_CODES].sort()).toEqual([...native, ...own].sort())
   const rows = readFileSync(join(root, 'docs/errors.md'), 'utf8').matchAll(/^\| `(NOPROP_\w+)` \| (.+) \| (.+) \|$/gm)
   const documented = [...rows].map(([, code, meaning, cure]) => {

@@ -13,6 +13,7 @@ const start: StartEvent = {
   threads: 2,
   inFlight: 2,
   resume: false,
+  device: 'cpu',
 }
 const progress = (block: number, step: number): ProgressEvent => ({
   event: 'progress',

@@ -3,11 +3,11 @@ import { withStopSignal } from '../abort.js'
 import { NoPropError } from '../errors.js'
 import { toJson } from '../json.js'
 import { getNative } from '../native.js'
-import { addNetFlags, type NetFlags, netOf, number } from './flags.js'
+import { addNetFlags, addPrecisionFlag, type NetFlags, netOf, number, type PrecisionFlags } from './flags.js'
 import type { Io } from './io.js'
 import { peakMemoryMiB } from './memory.js'
 
-interface BenchFlags extends NetFlags {
+interface BenchFlags extends NetFlags, PrecisionFlags {
   mode?: string
   shape?: string
   classes?: number
@@ -28,6 +28,7 @@ interface BenchResult {
   gflops: number
   peakGflops: number
   peakShare: number
+  precision: string
   instructionSet: string
   threads: number
   blocks: number
@@ -53,11 +54,12 @@ export function define(command: Command, io: Io): void {
     .option('--in-flight <number>', 'most blocks begun and not finished', number('--in-flight'))
     .option('--seconds <number>', 'measure for so long', number('--seconds'))
   addNetFlags(command)
+  addPrecisionFlag(command)
   command.action((flags: BenchFlags) => bench(flags, io))
 }
 
 async function bench(flags: BenchFlags, io: Io): Promise<void> {
-  const { blocks, batch, threads, inFlight, seconds } = flags
+  const { blocks, batch, threads, inFlight, precision, seconds } = flags
   const { input, classes } = shapeOf(flags.shape ?? 'mnist')
   const options = {
     mode: flags.mode,
@@ -68,6 +70,7 @@ async function bench(flags: BenchFlags, io: Io): Promise<void> {
     batch,
     threads,
     inFlight,
+    precision,
     seconds,
   }
   const json = await withStopSignal(io.signal, (stop) => getNative().bench(toJson(options), stop))
@@ -77,7 +80,7 @@ async function bench(flags: BenchFlags, io: Io): Promise<void> {
   io.print(
     [
       `speed           ${result.samplesPerSecond.toFixed(1)} samples/s through ${result.blocks} blocks, ${timesOf(result)}`,
-      `arithmetic      ${result.gflops.toFixed(1)} GFLOP/s of ${result.peakGflops.toFixed(1)}: ${(100 * result.peakShare).toFixed(1)} % of peak (${result.instructionSet})`,
+      `arithmetic      ${result.gflops.toFixed(1)} GFLOP/s of ${result.peakGflops.toFixed(1)}: ${(100 * result.peakShare).toFixed(1)} % of peak (${result.precision}, ${result.instructionSet})`,
       `work            ${input.join('×')}, batch ${result.batch}, ${result.threads} threads`,
       `peak memory     ${Math.round(peak)} MiB`,
     ].join('\n'),

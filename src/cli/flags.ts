@@ -106,14 +106,25 @@ export function samplerOf({ sampler, stochastic, seed, threads }: SamplerFlags):
   return { sampler, stochastic, seed, threads } as SamplerOptions
 }
 
+/** The flag of what factors are rounded to, for training and benchmarks. */
+export interface PrecisionFlags {
+  precision?: string
+}
+
+export function addPrecisionFlag(command: Command): Command {
+  return command.option('--precision <f32|bf16>', 'factors of products and convolutions in training (default: f32)')
+}
+
 /** Flags of `train` that go to the core under another name. */
-export interface FitFlags extends Omit<TrainOptions, 'learningRate' | 'learningRateSchedule'> {
+export interface FitFlags
+  extends Omit<TrainOptions, 'learningRate' | 'learningRateSchedule' | 'precision'>,
+    PrecisionFlags {
   lr?: number
   lrSchedule?: string
 }
 
 export function addFitFlags(command: Command): Command {
-  return command
+  return addPrecisionFlag(command)
     .option('--epochs <number>', 'passes over the training samples (default: 1)', number('--epochs'))
     .option('--batch <number>', 'samples a step (default: 128)', number('--batch'))
     .option('--lr <rate>', 'learning rate, with one-cycle its peak (default: 0.001)', number('--lr'))
@@ -121,7 +132,7 @@ export function addFitFlags(command: Command): Command {
     .option('--weight-decay <rate>', "AdamW's weight decay (default: 0.001)", number('--weight-decay'))
     .option('--weighting <uniform|snr>', "factor of each block's loss (default: uniform)")
     .option('--eta <number>', 'the η of snr (default: 0.1)', number('--eta'))
-    .option('--device <auto|cpu>', 'where to train (default: auto)')
+    .option('--device <auto|cpu|cuda[:i]>', 'where to train: cuda, cuda:1, cuda:0,1, cuda:all (default: auto)')
     .option('--threads <number>', 'cores that train (default: all)', number('--threads'))
     .option('--in-flight <number>', 'most blocks begun and not finished (default: up to 16)', number('--in-flight'))
     .option('--checkpoint <dir>', 'keep the state of the run there')
@@ -131,7 +142,7 @@ export function addFitFlags(command: Command): Command {
 
 export function fitOptionsOf(flags: FitFlags): TrainOptions {
   const { epochs, batch, lr, lrSchedule, weightDecay, weighting, eta, device, threads, inFlight } = flags
-  const { checkpoint, checkpointSeconds, resume } = flags
+  const { precision, checkpoint, checkpointSeconds, resume } = flags
   return {
     epochs,
     batch,
@@ -140,6 +151,7 @@ export function fitOptionsOf(flags: FitFlags): TrainOptions {
     weightDecay,
     weighting,
     eta,
+    precision: precision as TrainOptions['precision'],
     device,
     threads,
     inFlight,

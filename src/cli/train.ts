@@ -122,6 +122,7 @@ async function fitShown(model: NoProp, samples: Dataset, flags: TrainFlags, io: 
   const display = io.json ? undefined : new ProgressDisplay(process.stderr)
   try {
     for await (const event of run) {
+      if (event.event === 'start' && event.whyNoGpu) io.note(`on the processor, no GPU: ${event.whyNoGpu}`)
       display?.show(event)
       if (event.event !== 'done') io.emit(event)
     }

@@ -63,6 +63,7 @@ export function fakeCore({ inFlight = 2 } = {}): FakeCore {
       return {
         options: JSON.stringify({ epochs: 2, threads: 2, inFlight, device: 'cpu', ...JSON.parse(json) }),
         stepsPerBlock: 10,
+        device: 'cpu',
         startBlock: (block: number) => void core.started.push(block),
         stop: () => void core.calls.push('stop'),
         finish: async () => {

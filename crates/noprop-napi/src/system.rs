@@ -6,9 +6,11 @@ use crate::tasks::promise;
 use napi::bindgen_prelude::{Env, Object};
 use napi_derive::napi;
 use noprop::bench;
-use noprop::config::from_json;
+use noprop::config::{Precision, from_json};
+use noprop::device;
 use noprop::ops::simd::InstructionSet;
 use noprop::storage;
+use noprop::train::progress::Failure;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -22,13 +24,29 @@ pub fn probe_output(path: String) -> napi::Result<()> {
 #[napi]
 pub fn system_info() -> String {
     let sets: Vec<_> = InstructionSet::available().into_iter().map(InstructionSet::as_str).collect();
+    let precisions: Vec<_> = Precision::ALL.into_iter().filter(|one| one.check_processor().is_ok()).collect();
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "instructionSet": InstructionSet::current().as_str(),
         "cores": std::thread::available_parallelism().map_or(1, usize::from),
         "features": sets,
-        "devices": [{ "device": "cpu", "name": std::env::consts::ARCH, "usable": true, "reason": "" }],
+        "cuda": cfg!(feature = "cuda"),
+        "devices": [{ "device": "cpu", "name": std::env::consts::ARCH, "usable": true, "reason": "", "precisions": precisions }],
     })
+    .to_string()
+}
+
+/// What this addon can do with GPUs, as JSON: `{"built":false}`, `{"built":true,"devices":[…]}` with every GPU tried, or
+/// `{"built":true,"error":{…}}`. May crash or hang where a driver is broken: ask it in a process of its own.
+#[napi]
+pub fn probe_cuda() -> String {
+    if !cfg!(feature = "cuda") {
+        return json!({ "built": false }).to_string();
+    }
+    match device::tried_cards() {
+        Ok(devices) => json!({ "built": true, "devices": devices }),
+        Err(error) => json!({ "built": true, "error": Failure(error) }),
+    }
     .to_string()
 }
 

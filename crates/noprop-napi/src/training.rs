@@ -20,6 +20,7 @@ pub struct NativeTraining {
     stop: StopFlag,
     options: String,
     steps: u64,
+    device: String,
     record: Value,
 }
 
@@ -29,11 +30,12 @@ impl NativeTraining {
         let steps = plan.steps();
         let options = json(&plan.options).into_js()?;
         let record = record(&plan);
+        let device = plan.place.to_string();
         let training = Training::start(plan, observer).into_js()?;
         let stop = training.stop_flag();
         let training = Arc::new(Mutex::new(Some(training)));
         register(env, &training)?;
-        Ok(Self { training, model, stop, options, steps, record })
+        Ok(Self { training, model, stop, options, steps, device, record })
     }
 
     fn take(&self) -> Option<Training> {
@@ -54,7 +56,7 @@ fn record(plan: &Plan) -> Value {
         "options": options,
         "samples": plan.data.samples(),
         "fingerprint": plan.data.fingerprint(),
-        "device": "cpu",
+        "device": plan.place.to_string(),
         "instructionSet": InstructionSet::current().as_str(),
         "version": env!("CARGO_PKG_VERSION"),
     })
@@ -66,6 +68,12 @@ impl NativeTraining {
     #[napi(getter)]
     pub fn options(&self) -> String {
         self.options.clone()
+    }
+
+    /// Where the run computes: `cpu`, `cuda:0`.
+    #[napi(getter)]
+    pub fn device(&self) -> String {
+        self.device.clone()
     }
 
     /// Optimiser steps of one block.

@@ -2,9 +2,11 @@
 
 use crate::NetConfig;
 use crate::data::InputShape;
+use crate::device::DeviceChoice;
 use crate::diffusion::{EmbeddingConfig, MAX_BLOCKS, Schedule, ScheduleConfig, Weighting};
 use crate::error::{Code, Error, Result};
 use crate::nn::Layout;
+pub use crate::ops::multiply::Precision;
 use crate::optim::LearningRateSchedule;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -18,6 +20,17 @@ const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 const WHOLE: &str = "expected a whole number of at least 0";
 
 /// Reads a configuration from JSON.
+///
+/// ```
+/// use noprop::config::from_json;
+/// use noprop::{Code, FitOptions, ModelConfig};
+///
+/// let model: ModelConfig = from_json(r#"{ "input": [28, 28], "classes": [0, 1], "blocks": 3 }"#)?;
+/// assert_eq!(model.blocks, 3);
+/// let error = from_json::<FitOptions>(r#"{ "epoch": 2 }"#).unwrap_err();
+/// assert_eq!(error.code, Code::Option);
+/// # Ok::<(), noprop::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Code::Option`] naming the unknown option or the bad value.
@@ -136,6 +149,8 @@ pub struct FitOptions {
     pub weighting: Weighting,
     /// η of the snr weighting. Default 0.1 (paper).
     pub eta: f64,
+    /// What the factors of products and convolutions are rounded to. Default f32.
+    pub precision: Precision,
     /// Worker threads. Default: as many as the process may use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
@@ -143,8 +158,9 @@ pub struct FitOptions {
     /// is more. Whoever calls [`crate::train::Training::start_block`] keeps to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<usize>,
-    /// `auto` (the best device that can be used) or `cpu`. Default auto.
-    pub device: String,
+    /// Where to train: `auto` (the first GPU that can be used, else the processor), `cpu`, or GPUs and nothing else: `cuda`
+    /// (the first), `cuda:1`, `cuda:0,1` or `cuda:all`. Default auto.
+    pub device: DeviceChoice,
     /// Directory of the checkpoint; none without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<PathBuf>,
@@ -164,9 +180,10 @@ impl Default for FitOptions {
             weight_decay: 1e-3,
             weighting: Weighting::default(),
             eta: 0.1,
+            precision: Precision::default(),
             threads: None,
             in_flight: None,
-            device: "auto".to_owned(),
+            device: DeviceChoice::Auto,
             checkpoint: None,
             checkpoint_seconds: 30.0,
             resume: false,
@@ -205,7 +222,6 @@ impl FitOptions {
         rate("weightDecay", self.weight_decay, 0.0..=1e3)?;
         rate("eta", self.eta, f64::MIN_POSITIVE..=1e6)?;
         rate("checkpointSeconds", self.checkpoint_seconds, 0.0..=1e9)?;
-        check_device(&self.device)?;
         self.threads = Some(threads(self.threads)?.min(blocks));
         let in_flight = self.in_flight.unwrap_or(16.max(self.threads.unwrap_or(1)));
         if in_flight == 0 {
@@ -218,17 +234,6 @@ impl FitOptions {
                 .received("resume alone"));
         }
         Ok(self)
-    }
-}
-
-fn check_device(device: &str) -> Result<()> {
-    match device {
-        "auto" | "cpu" => Ok(()),
-        name if name.starts_with("cuda") => Err(Error::new(Code::Device, format!("device {name} cannot be used"))
-            .expected("auto or cpu")
-            .received(format!("{name}, and this version runs on the processor alone"))
-            .hint("leave the device out, or use auto")),
-        other => Err(out_of_range("device", "auto or cpu", other)),
     }
 }
 
@@ -315,9 +320,15 @@ mod tests {
         for options in bad {
             assert_eq!(options.check(2, 500).unwrap_err().code, Code::Option);
         }
-        let device = |name: &str| FitOptions { device: name.to_owned(), ..FitOptions::default() }.check(2, 500);
-        assert!(device("cpu").is_ok());
-        assert_eq!(device("cuda:1").unwrap_err().code, Code::Device);
-        assert_eq!(device("abacus").unwrap_err().code, Code::Option);
+    }
+
+    #[test]
+    fn a_device_is_read_from_json_and_a_bad_one_is_told_what_there_is() {
+        let options: FitOptions = from_json(r#"{"device":"cuda:1"}"#).unwrap();
+        assert_eq!(options.device, DeviceChoice::Cuda(vec![1]));
+        assert_eq!(serde_json::to_value(&options).unwrap()["device"], "cuda:1");
+        let error = from_json::<FitOptions>(r#"{"device":"abacus"}"#).unwrap_err();
+        assert_eq!(error.code, Code::Option);
+        assert!(error.what.contains("device") && error.received.contains("abacus, expected auto, cpu"), "{error}");
     }
 }

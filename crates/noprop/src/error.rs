@@ -46,6 +46,12 @@ pub enum Code {
     CheckpointLocked,
     /// A device that is not there or cannot be used.
     Device,
+    /// A GPU that has not enough free memory.
+    DeviceMemory,
+    /// No NVIDIA driver, or one that does not run.
+    CudaDriver,
+    /// An NVIDIA driver that is older than the CUDA release this was built with.
+    CudaDriverOld,
     /// Training produced a loss that is not a finite number.
     Diverged,
     /// The caller asked to stop.
@@ -78,6 +84,9 @@ impl Code {
             Code::CheckpointCorrupt => "NOPROP_CHECKPOINT_CORRUPT",
             Code::CheckpointLocked => "NOPROP_CHECKPOINT_LOCKED",
             Code::Device => "NOPROP_DEVICE",
+            Code::DeviceMemory => "NOPROP_DEVICE_MEMORY",
+            Code::CudaDriver => "NOPROP_CUDA_DRIVER",
+            Code::CudaDriverOld => "NOPROP_CUDA_DRIVER_OLD",
             Code::Diverged => "NOPROP_DIVERGED",
             Code::Cancelled => "NOPROP_CANCELLED",
             Code::Internal => "NOPROP_INTERNAL",
@@ -153,8 +162,12 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 impl From<candle_core::Error> for Error {
-    /// candle's errors are ours to avoid, so one that arrives is a defect. Its backtrace is left out.
+    /// candle's errors are ours to avoid, so one that arrives is a defect, unless the GPU failed. Its backtrace is left out.
     fn from(error: candle_core::Error) -> Self {
+        #[cfg(feature = "cuda")]
+        if let Some(error) = crate::cuda::gpu::of_candle(&error) {
+            return error;
+        }
         let text = error.to_string();
         let first = text.lines().next().unwrap_or_default().to_owned();
         Error::new(Code::Internal, format!("a tensor operation failed: {first}"))

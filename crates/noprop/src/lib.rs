@@ -52,6 +52,7 @@
 //! |---|---|
 //! | [`config`] | what a model and a run of training are made of, checked in one place |
 //! | [`data`] | samples in memory, IDX, CIFAR and PNG files |
+//! | [`device`] | where a run computes: the processor or GPUs |
 //! | [`diffusion`] | schedules, noised labels, samplers, embeddings: the method's formulas |
 //! | [`block`] | the denoisers, composed from [`nn`] layers, which call [`ops`] |
 //! | [`train`] | block jobs, the threads that share them, checkpoints |
@@ -64,7 +65,10 @@
 pub mod bench;
 pub mod block;
 pub mod config;
+#[cfg(device)]
+pub mod cuda;
 pub mod data;
+pub mod device;
 pub mod diffusion;
 pub mod error;
 mod evaluator;
@@ -79,6 +83,7 @@ pub mod train;
 
 pub use block::NetConfig;
 pub use config::{FitOptions, ModelConfig};
+pub use device::DeviceChoice;
 pub use error::{Code, Error, Result};
 pub use inference::SampleOptions;
 pub use model::Model;

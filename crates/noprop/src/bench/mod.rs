@@ -6,7 +6,7 @@ mod peak;
 pub use peak::{BEYOND_CACHES, peak_gflops, peak_gigabytes};
 
 use crate::NetConfig;
-use crate::config::{self, Checked, FitOptions, ModelConfig};
+use crate::config::{self, Checked, FitOptions, ModelConfig, Precision};
 use crate::data::{Dataset, InputShape, Pixels};
 use crate::diffusion::ScheduleConfig;
 use crate::error::{Code, Error, Result};
@@ -56,6 +56,9 @@ pub struct BenchOptions {
     pub threads: Option<usize>,
     /// Blocks in memory at once. Default: all up to 16. Training only.
     pub in_flight: Option<usize>,
+    /// What the factors of products and convolutions are rounded to. Default f32. Training only: inference is f32.
+    #[serde(default)]
+    pub precision: Precision,
     /// Time to measure, after a warm-up of a fifth of it. Default 5.
     #[serde(default = "seconds")]
     pub seconds: f64,
@@ -86,10 +89,12 @@ pub struct Bench {
     pub latency_ms: Option<f64>,
     /// Counted floating-point operations per second, 10⁹ (see [`NetConfig::flops`]).
     pub gflops: f64,
-    /// What the same threads reach in multiply-adds alone, measured just before.
+    /// What the same threads reach in multiply-adds of this precision alone, measured just before.
     pub peak_gflops: f64,
     /// `gflops / peak_gflops`.
     pub peak_share: f64,
+    /// What factors were rounded to.
+    pub precision: Precision,
     /// Instruction set of the kernels.
     pub instruction_set: &'static str,
     /// Worker threads.
@@ -122,10 +127,17 @@ pub fn bench(options: &BenchOptions, stop: &StopFlag) -> Result<Bench> {
             .expected("no inFlight, or mode train")
             .received(in_flight.to_string()));
     }
+    if let (BenchMode::Inference, Precision::Bf16) = (options.mode, options.precision) {
+        return Err(Error::new(Code::Option, "option precision does not apply to inference")
+            .expected("f32, which inference is in any case, or mode train")
+            .received(options.precision.as_str()));
+    }
+    InstructionSet::check_variable()?;
+    options.precision.check_processor()?;
     let (model, data) = (checked(options)?, Arc::new(samples(options)?));
     let threads = config::threads(options.threads)?;
     let parameters_per_block = model.layout.parameters();
-    let peak_gflops = peak_gflops(threads);
+    let peak_gflops = peak_gflops(threads, options.precision);
     let rate = match options.mode {
         BenchMode::Train => train(plan(options, model, data)?, options, stop)?,
         BenchMode::Inference => inference::predictions(model, &data, options, stop)?,
@@ -145,6 +157,7 @@ pub fn bench(options: &BenchOptions, stop: &StopFlag) -> Result<Bench> {
         gflops,
         peak_gflops,
         peak_share: gflops / peak_gflops,
+        precision: options.precision,
         instruction_set: InstructionSet::current().as_str(),
         threads,
         blocks: options.blocks,
@@ -271,6 +284,7 @@ fn plan(options: &BenchOptions, model: Checked, data: Arc<Dataset>) -> Result<Pl
         batch: options.batch,
         threads: options.threads,
         in_flight: options.in_flight,
+        precision: options.precision,
         ..FitOptions::default()
     };
     Plan::new(model, fit, data)

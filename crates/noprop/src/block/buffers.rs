@@ -1,6 +1,7 @@
 //! Allocation of a block's activations.
 
 use super::Buffers;
+use crate::device::allocated;
 use crate::error::Result;
 use crate::ops::Buffer;
 use candle_core::Tensor;
@@ -18,6 +19,7 @@ impl Buffers {
 
     /// `[K, len]`.
     pub(crate) fn rows(&self, len: usize) -> Result<Buffer> {
-        Buffer::new(Tensor::zeros((self.stacked, len), self.dtype, &self.device)?)
+        let bytes = self.stacked * len * self.dtype.size_in_bytes();
+        Buffer::new(allocated(&self.device, bytes, Tensor::zeros((self.stacked, len), self.dtype, &self.device))?)
     }
 }

@@ -17,6 +17,7 @@ pub mod linear;
 pub mod multiply;
 pub mod profile;
 pub mod relu;
+pub mod sampler;
 pub mod simd;
 pub mod softmax;
 pub mod squared_error;
@@ -30,6 +31,8 @@ mod transpose;
 
 pub use buffer::Buffer;
 
+#[cfg(device)]
+use crate::cuda::{DeviceRows, Executor};
 use crate::error::{Code, Error, Result};
 use candle_core::{CpuStorage, InplaceOp1, Layout, Storage, Tensor};
 use num_traits::{Float, NumAssign};
@@ -110,6 +113,38 @@ pub(crate) trait BlockOp<const N: usize> {
     const NAME: &'static str;
     /// Computes `destination` of the k-th of the blocks that run together from its `sources`.
     fn block<T: Real>(&self, k: usize, destination: &mut [T], sources: [&[T]; N]) -> Result<()>;
+    /// The same for all blocks that run together, by CUDA kernels. f32 alone.
+    #[cfg(device)]
+    fn launch(&self, on: &Executor<'_>, destination: DeviceRows, sources: [DeviceRows; N]) -> Result<()> {
+        let _ = (on, destination, sources);
+        Err(Error::new(Code::Internal, format!("operation {} has no CUDA kernel", Self::NAME)))
+    }
+}
+
+/// Every operation's kernels against its reference.
+#[cfg(device)]
+pub(crate) fn parity(parity: &mut crate::cuda::parity::Parity) -> Result<()> {
+    conv3x3::parity(parity)?;
+    linear::parity(parity)?;
+    // Kernels without products do the same whatever products multiply.
+    if parity.multiply == crate::cuda::Multiply::F32 {
+        adamw::parity(parity)?;
+        add::parity(parity)?;
+        batch_norm::parity(parity)?;
+        dropout::parity(parity)?;
+        relu::parity(parity)?;
+        sampler::parity(parity)?;
+        softmax::parity(parity)?;
+        squared_error::parity(parity)?;
+    }
+    Ok(())
+}
+
+/// Whether operations on this destination are launched as kernels.
+#[cfg(device)]
+pub(crate) fn on_device(destination: &Buffer) -> bool {
+    let emulated = destination.dtype() == candle_core::DType::F32 && crate::cuda::Context::current().emulate;
+    !destination.device().is_cpu() || emulated
 }
 
 /// Runs `op` for every block: row k of `destination` from row k of each source (row 0 of a source with one row).
@@ -157,12 +192,42 @@ impl<const N: usize, O: BlockOp<N>> Adapter<'_, N, O> {
     }
 }
 
+#[cfg(device)]
+impl<const N: usize, O: BlockOp<N>> Adapter<'_, N, O> {
+    /// Launches the operation on the rows of a destination and of sources whose storages begin at the addresses given.
+    fn launch(
+        &self,
+        on: &Executor<'_>,
+        destination: u64,
+        source: impl Fn(&Storage) -> candle_core::Result<u64>,
+    ) -> candle_core::Result<()> {
+        let guards = self.sources.map(Tensor::storage_and_layout);
+        let mut sources = [DeviceRows { address: 0, stride: 0, count: 0, len: 0 }; N];
+        for (rows, (storage, layout)) in sources.iter_mut().zip(&guards) {
+            *rows = Rows::of((), layout, O::NAME)?.on_device(source(storage)?);
+        }
+        let destination = Rows::of_destination(self.layout, O::NAME)?.on_device(destination);
+        self.op.launch(on, destination, sources).map_err(|error| {
+            self.failure.set(Some(error));
+            candle_core::Error::Msg(format!("{} failed", O::NAME))
+        })
+    }
+}
+
 impl<const N: usize, O: BlockOp<N>> InplaceOp1 for Adapter<'_, N, O> {
     fn name(&self) -> &'static str {
         O::NAME
     }
 
     fn cpu_fwd(&self, storage: &mut CpuStorage, _: &Layout) -> candle_core::Result<()> {
+        #[cfg(feature = "emulation")]
+        if let (true, CpuStorage::F32(data)) = (crate::cuda::Context::current().emulate, &mut *storage) {
+            let address = data.as_mut_ptr() as u64;
+            return self.launch(&Executor::Emulation, address, |storage| match storage {
+                Storage::Cpu(CpuStorage::F32(data)) => Ok(data.as_ptr() as u64),
+                _ => candle_core::bail!("{}: a source is not f32 on the CPU", O::NAME),
+            });
+        }
         match storage {
             CpuStorage::F32(data) => self.run(data),
             CpuStorage::F64(data) => self.run(data),
@@ -172,6 +237,16 @@ impl<const N: usize, O: BlockOp<N>> InplaceOp1 for Adapter<'_, N, O> {
                 candle_core::backend::BackendStorage::dtype(other)
             ),
         }
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, storage: &mut candle_core::CudaStorage, _: &Layout) -> candle_core::Result<()> {
+        use crate::cuda::gpu;
+        let gpu = gpu::of(storage)?;
+        self.launch(&Executor::Gpu(&gpu), gpu::address(storage)?, |storage| match storage {
+            Storage::Cuda(storage) => gpu::address(storage),
+            _ => candle_core::bail!("{}: a source is not on the GPU", O::NAME),
+        })
     }
 }
 
@@ -218,6 +293,15 @@ impl Rows<()> {
     }
 }
 
+#[cfg(device)]
+impl Rows<()> {
+    /// The same rows of f32 in a storage that begins at `address`.
+    fn on_device(&self, address: u64) -> DeviceRows {
+        let stride = if self.count == 1 { 0 } else { self.stride };
+        DeviceRows { address: address + 4 * self.start as u64, stride, count: self.count, len: self.len }
+    }
+}
+
 impl<'a, T> Rows<&'a [T]> {
     fn row(&self, k: usize) -> &'a [T] {
         let start = self.start + if self.count == 1 { 0 } else { k * self.stride };
@@ -243,6 +327,12 @@ impl Slot {
     /// The elements of this slot in a flat buffer.
     pub fn of_mut<'a, T>(&self, flat: &'a mut [T]) -> &'a mut [T] {
         &mut flat[self.offset..self.offset + self.len]
+    }
+
+    /// The elements of two slots that do not overlap.
+    pub fn both_of_mut<T>(slots: [Slot; 2], flat: &mut [T]) -> [&mut [T]; 2] {
+        let ranges = slots.map(|slot| slot.offset..slot.offset + slot.len);
+        flat.get_disjoint_mut(ranges).expect("tensors of a block do not overlap")
     }
 
     /// `len` elements of this slot from its element `offset`.

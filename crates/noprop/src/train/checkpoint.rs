@@ -48,7 +48,7 @@ fn identity(plan: &Plan) -> Value {
         "training": {
             "epochs": o.epochs, "batch": o.batch, "learningRate": o.learning_rate,
             "learningRateSchedule": o.learning_rate_schedule, "weightDecay": o.weight_decay,
-            "weighting": o.weighting, "eta": o.eta,
+            "weighting": o.weighting, "eta": o.eta, "precision": o.precision,
         },
         // Other instructions round other sums.
         "device": { "name": "cpu", "instructionSet": InstructionSet::current().as_str() },

@@ -75,7 +75,8 @@ impl Lane {
         let layout = &plan.model.layout;
         let optimiser = AdamW::new(rate, plan.options.weight_decay, step + 1, layout.parameters(), layout.statistics());
         let optimiser = Some(&optimiser);
-        let pass = Step { state, gradients: &self.gradients, optimiser, stop, samples: samples.len() };
+        let (gradients, precision) = (&self.gradients, plan.options.precision);
+        let pass = Step { state, gradients, optimiser, stop, samples: samples.len(), precision };
         let mode = Mode::Training(Draw { seed, blocks, epoch, samples });
         self.block.forward(pass, mode, x, &self.z)?;
         let error = SquaredError { classes, width };

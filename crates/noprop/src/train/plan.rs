@@ -3,6 +3,7 @@
 use super::batches::Batches;
 use crate::config::{Checked, FitOptions};
 use crate::data::Dataset;
+use crate::device::Place;
 use crate::error::{Code, Error, Result};
 use crate::ops::simd::InstructionSet;
 use std::sync::Arc;
@@ -13,6 +14,8 @@ pub struct Plan {
     pub model: Checked,
     /// Complete options.
     pub options: FitOptions,
+    /// Where the run computes.
+    pub place: Place,
     /// Training data.
     pub data: Arc<Dataset>,
     /// The class of each sample: its label's place among the model's classes.
@@ -26,17 +29,20 @@ impl Plan {
     /// Checks options and data against the model.
     ///
     /// # Errors
-    /// [`Code::Option`], [`Code::Shape`] or [`Code::Label`] naming what does not fit.
+    /// [`Code::Option`], [`Code::Shape`] or [`Code::Label`] naming what does not fit; those of
+    /// [`crate::DeviceChoice::place`].
     pub fn new(model: Checked, options: FitOptions, data: Arc<Dataset>) -> Result<Self> {
         InstructionSet::check_variable()?;
         check_shape(&model, &data)?;
         let options = options.check(model.config.blocks, data.samples())?;
+        let place = options.device.place()?;
+        place.check_precision(options.precision)?;
         let classes = data.class_indices(&model.config.classes)?;
         let weights = (1..=model.config.blocks)
             .map(|block| options.weighting.block_weight(&model.schedule, block, options.eta))
             .collect::<Result<_>>()?;
         let batches = Batches::new(&options, model.config.input.len());
-        Ok(Self { model, options, data, classes, weights, batches })
+        Ok(Self { model, options, place, data, classes, weights, batches })
     }
 
     /// Steps of one epoch; the last one may be short.

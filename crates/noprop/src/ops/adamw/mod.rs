@@ -6,11 +6,20 @@
 //! [`AdamW::step_part`] and [`Linear::update`](super::linear::Linear::update).
 
 mod cpu;
+#[cfg(device)]
+mod cuda;
+#[cfg(device)]
+mod parity;
 mod reference;
 #[cfg(test)]
 mod tests;
 
+#[cfg(device)]
+pub(super) use parity::parity;
+
 use super::{BlockOp, Buffer, Real, Slot, apply, check, profile};
+#[cfg(device)]
+use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use candle_core::Tensor;
 
@@ -88,6 +97,14 @@ impl AdamW {
         reference::step(self.factors(), parameters, first, second, gradients);
     }
 
+    /// The factors that change from step to step, as [`StepValues`](crate::cuda::StepValues) holds them: keep, step_size,
+    /// inverse_root_correction.
+    #[cfg(device)]
+    pub(crate) fn rates(&self) -> [f32; 3] {
+        let factors = self.factors::<f32>();
+        [factors.keep, factors.step_size, factors.inverse_root_correction]
+    }
+
     fn factors<T: Real>(&self) -> Factors<T> {
         let power = self.step.min(i32::MAX as u64) as i32;
         let correction1 = 1.0 - self.beta1.powi(power);
@@ -112,5 +129,13 @@ impl BlockOp<1> for Step<'_> {
         check(gradients.len() == op.parameters, "adamw gradients")?;
         op.update(&mut op.split(state)?, *slot, slot.of(gradients));
         Ok(())
+    }
+    #[cfg(device)]
+    fn launch(&self, on: &Executor<'_>, state: DeviceRows, [gradients]: [DeviceRows; 1]) -> Result<()> {
+        let Self(op, slot) = self;
+        let state_len = AdamW::state_len(op.parameters, op.statistics);
+        check(state.len == state_len && gradients.len == op.parameters, "adamw")?;
+        check(slot.offset + slot.len <= op.parameters, "adamw slot")?;
+        cuda::step(op, *slot, on, state, gradients)
     }
 }

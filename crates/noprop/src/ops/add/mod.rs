@@ -1,8 +1,17 @@
 //! Sum of two paths: y += x on the first `len` values of a block.
 
+#[cfg(device)]
+mod cuda;
+#[cfg(device)]
+mod parity;
 mod reference;
 
+#[cfg(device)]
+pub(super) use parity::parity;
+
 use super::{BlockOp, Buffer, Real, apply, check, simd::vectorize};
+#[cfg(device)]
+use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use candle_core::Tensor;
 
@@ -30,5 +39,10 @@ impl BlockOp<1> for Add {
             || reference::add(y, x),
         );
         Ok(())
+    }
+    #[cfg(device)]
+    fn launch(&self, on: &Executor<'_>, y: DeviceRows, [x]: [DeviceRows; 1]) -> Result<()> {
+        check(y.len >= self.len && x.len >= self.len, "add")?;
+        cuda::forward(self, on, y, x)
     }
 }

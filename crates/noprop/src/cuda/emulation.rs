@@ -1,0 +1,89 @@
+//! Kernels on the processor: the same sources, compiled by a C++ compiler (see emulation.h).
+
+use super::Address;
+use super::launch::{Arguments, Launch};
+use crate::error::{Code, Error, Result};
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::ffi::{CString, c_char, c_int, c_void};
+use std::fs::File;
+use std::io::Write;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+unsafe extern "C" {
+    fn noprop_emulate(
+        name: *const c_char,
+        grid: *const u32,
+        threads: u32,
+        shared: u32,
+        arguments: *const c_void,
+        size: usize,
+    ) -> c_int;
+    #[cfg(test)]
+    fn noprop_not_launched(found: extern "C" fn(*mut c_void, *const c_char), context: *mut c_void);
+}
+
+/// The kernels that have not been launched yet in this process.
+#[cfg(test)]
+pub(super) fn not_launched() -> Vec<String> {
+    extern "C" fn found(names: *mut c_void, name: *const c_char) {
+        // SAFETY: `names` is the vector below, and the callee's names end with a NUL.
+        let (names, name) = unsafe { (&mut *names.cast::<Vec<String>>(), std::ffi::CStr::from_ptr(name)) };
+        names.push(name.to_string_lossy().into_owned());
+    }
+    let mut names = Vec::<String>::new();
+    // SAFETY: the callee only hands the pointer to `found`, while it runs.
+    unsafe { noprop_not_launched(found, (&raw mut names).cast()) };
+    names.sort();
+    names
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Room for `values` f32, filled with NaN: what is read must have been written.
+pub(super) fn scratch(values: usize) -> Address {
+    SCRATCH.with_borrow_mut(|scratch| {
+        scratch.clear();
+        scratch.resize(values, f32::NAN);
+        scratch.as_mut_ptr() as Address
+    })
+}
+
+/// Notes a launch down in the file that NOPROP_LAUNCHES names, once: `npm run check:cuda` compares it with what the compiler
+/// reports of the kernel.
+fn note<A: Arguments>(launch: &Launch<'_, A>) {
+    static NOTED: OnceLock<Option<Mutex<(File, HashSet<String>)>>> = OnceLock::new();
+    let noted = NOTED.get_or_init(|| {
+        let file = File::options().create(true).append(true).open(std::env::var_os("NOPROP_LAUNCHES")?);
+        Some(Mutex::new((file.expect("NOPROP_LAUNCHES can be written"), HashSet::new())))
+    });
+    let Some(noted) = noted else { return };
+    let (file, lines) = &mut *noted.lock().unwrap_or_else(PoisonError::into_inner);
+    let line = format!("{} {} {}\n", launch.kernel, launch.threads, launch.shared);
+    if !lines.contains(&line) {
+        file.write_all(line.as_bytes()).expect("NOPROP_LAUNCHES can be written");
+        lines.insert(line);
+    }
+}
+
+/// Runs every thread of every block.
+pub(super) fn launch<A: Arguments>(launch: &Launch<'_, A>) -> Result<()> {
+    note(launch);
+    let name = CString::new(launch.kernel).expect("names of kernels have no NUL");
+    let (threads, shared) = (launch.threads, launch.shared);
+    let arguments = (&raw const launch.arguments).cast();
+    // SAFETY: the kernel reads `size_of::<A>()` bytes of its arguments, which the callee compares with its own struct; their
+    // addresses are valid by the contract of `Arguments`.
+    let outcome = unsafe {
+        noprop_emulate(name.as_ptr(), launch.grid.as_ptr(), threads, shared, arguments, std::mem::size_of::<A>())
+    };
+    let what = match outcome {
+        0 => return Ok(()),
+        1 => "there is no such kernel",
+        2 => "its arguments have another size",
+        _ => "it is not made for so many threads",
+    };
+    Err(Error::new(Code::Internal, format!("kernel {}: {what}", launch.kernel)))
+}

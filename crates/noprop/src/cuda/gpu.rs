@@ -1,0 +1,219 @@
+//! Kernels on a card, on candle's stream.
+//!
+//! A device that [`open`] gives has one stream of its own. Everything of a run goes through it in order, so nothing waits for
+//! events, and a step can be recorded as a [`Graph`]. Two runs on one card have two streams.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `kernels.rs` | the fat binary, its functions, and what is checked before one is launched |
+//! | `graph.rs` | recording and replaying |
+//! | `scratch.rs` | memory for the length of one operation |
+//! | `devices.rs` | the cards of this machine, and whether each can be used |
+//! | `failure.rs` | the driver's errors as ours |
+
+mod devices;
+mod failure;
+mod graph;
+mod kernels;
+mod scratch;
+
+pub(crate) use devices::cards;
+pub(crate) use failure::of_candle;
+pub use graph::Graph;
+
+use super::launch::{Arguments, Launch};
+use super::rows::{Address, address_of};
+use crate::device;
+use crate::error::{Code, Error, Result};
+use crate::ops::Buffer;
+use crate::ops::add::Add;
+use candle_core::backend::BackendStorage;
+use candle_core::cuda_backend::CudaStorageSlice;
+use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaStream, DevicePtr, DeviceRepr, result};
+use candle_core::{CudaDevice, CudaStorage, Device, Tensor, WithDType};
+use failure::of_driver;
+use kernels::Kernels;
+use std::ffi::c_void;
+use std::sync::Arc;
+
+/// Opens a card by its number, with a stream of its own.
+///
+/// # Errors
+/// [`Code::CudaDriver`], [`Code::CudaDriverOld`], [`Code::Device`] for a card that is not there or cannot be used,
+/// [`Code::DeviceMemory`].
+pub fn open(ordinal: usize) -> Result<Device> {
+    device::usable(&cards()?, ordinal)?;
+    let device = Device::new_cuda_with_stream(ordinal)?;
+    // SAFETY: all work on the tensors of this device goes into its one stream, in order; no other stream ever reads them.
+    unsafe { device.as_cuda_device()?.disable_event_tracking() };
+    Ok(device)
+}
+
+/// Whether a card does what a run needs of it: a kernel on values of its memory, launched, then recorded and replayed.
+pub(crate) fn try_out(ordinal: usize) -> Result<()> {
+    let device = open(ordinal)?;
+    let gpu = Gpu::on(&device)?;
+    let (y, x) = ([1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0], [0.5_f32, -1.0, 2.0, 1.0, 0.0, 0.25]);
+    let row = |values: &[f32; 6]| -> Result<Buffer> { Buffer::new(Tensor::from_slice(values, (2, 3), &device)?) };
+    let (sum, x_there) = (row(&[0.0; 6])?, row(&x)?);
+    gpu.write(&sum, &y)?;
+    let add = Add { len: 3 };
+    add.forward(&sum, &x_there)?;
+    let graph = gpu.record(|| add.forward(&sum, &x_there))?;
+    graph.replay()?;
+    graph.replay()?;
+    let mut received = [0.0; 6];
+    gpu.read(&sum, &mut received)?;
+    // Exact: all values are small multiples of a quarter.
+    let expected: Vec<f32> = y.iter().zip(&x).map(|(y, x)| y + 3.0 * x).collect();
+    if received[..] == expected {
+        return Ok(());
+    }
+    Err(Error::new(Code::Device, "the GPU calculates wrongly")
+        .expected(format!("{expected:?}"))
+        .received(format!("{received:?}"))
+        .hint("look for faults of its memory: `nvidia-smi -q -d ECC`"))
+}
+
+/// A card's stream and the kernels for it.
+pub struct Gpu {
+    stream: Arc<CudaStream>,
+    kernels: Arc<Kernels>,
+}
+
+/// The card on which a storage lies.
+pub(crate) fn of(storage: &CudaStorage) -> candle_core::Result<Gpu> {
+    Gpu::new(storage.device())
+}
+
+/// Where a storage begins in device memory.
+pub(crate) fn address(storage: &CudaStorage) -> candle_core::Result<Address> {
+    fn begin<T>(slice: &CudaSlice<T>) -> Address {
+        // Without event tracking the guard waits for nothing and records nothing.
+        let (address, _guard) = slice.device_ptr(slice.stream());
+        address
+    }
+    Ok(match &storage.slice {
+        CudaStorageSlice::U8(slice) => begin(slice),
+        CudaStorageSlice::U32(slice) => begin(slice),
+        CudaStorageSlice::I32(slice) => begin(slice),
+        CudaStorageSlice::I64(slice) => begin(slice),
+        CudaStorageSlice::BF16(slice) => begin(slice),
+        CudaStorageSlice::F32(slice) => begin(slice),
+        CudaStorageSlice::F64(slice) => begin(slice),
+        _ => candle_core::bail!("a tensor of {:?} that no kernel reads", storage.dtype()),
+    })
+}
+
+impl Gpu {
+    /// The stream and kernels of a device of candle.
+    fn new(device: &CudaDevice) -> candle_core::Result<Self> {
+        let stream = device.cuda_stream();
+        let kernels = Kernels::of(stream.context()).map_err(candle_core::Error::wrap)?;
+        Ok(Self { stream, kernels })
+    }
+
+    /// The card behind a device.
+    ///
+    /// # Errors
+    /// [`Code::Device`] for the processor, and for a card that the kernels were not compiled for.
+    pub fn on(device: &Device) -> Result<Self> {
+        match device {
+            Device::Cuda(device) => Ok(Self::new(device)?),
+            _ => Err(Error::new(Code::Device, "the processor is no GPU")),
+        }
+    }
+
+    /// Puts a kernel into the stream; returns before it has run.
+    pub(crate) fn launch<A: Arguments>(&self, launch: &Launch<'_, A>) -> Result<()> {
+        let function = self.kernels.function(launch.kernel, launch.threads, launch.shared, size_of::<A>())?;
+        self.bind()?;
+        let [x, y, z] = launch.grid;
+        let mut parameters = [(&raw const launch.arguments).cast_mut().cast::<c_void>()];
+        // SAFETY: the kernel takes one parameter of the size of `A` (`function` compared them), which the driver copies
+        // before it returns; its addresses are valid by the contract of `Arguments`.
+        let outcome = unsafe {
+            let stream = self.stream.cu_stream();
+            let threads = (launch.threads, 1, 1);
+            result::launch_kernel(function, (x, y, z), threads, launch.shared, stream, &mut parameters)
+        };
+        outcome.map_err(|error| of_driver(error, &format!("kernel {} cannot be launched", launch.kernel)))
+    }
+
+    /// See [`Executor::scratch`](super::Executor::scratch). All operations of the stream run in order, so they share it.
+    pub(crate) fn scratch(&self, values: usize) -> Result<Address> {
+        scratch::of(&self.stream, values)
+    }
+
+    /// Copies values into a contiguous tensor that is there already. They are read before this returns.
+    ///
+    /// # Errors
+    /// [`Code::Internal`] for a tensor of another type or length, [`Code::Device`].
+    pub(crate) fn write<T: WithDType + DeviceRepr>(&self, tensor: &Tensor, values: &[T]) -> Result<()> {
+        let address = Self::whole::<T>(tensor, values.len())?;
+        self.bind()?;
+        // SAFETY: `whole` checked that so many values lie there; the source is pageable (noprop pins no memory), so the driver
+        // takes its copy before it returns.
+        let outcome = unsafe { result::memcpy_htod_async(address, values, self.stream.cu_stream()) };
+        outcome.map_err(|error| of_driver(error, "values cannot be copied to the GPU"))
+    }
+
+    /// Copies a contiguous tensor into `values`, after everything that the stream holds.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub(crate) fn read<T: WithDType + DeviceRepr>(&self, tensor: &Tensor, values: &mut [T]) -> Result<()> {
+        let address = Self::whole::<T>(tensor, values.len())?;
+        self.bind()?;
+        // SAFETY: `whole` checked that so many values lie there; `values` stays borrowed until the stream has done the copy.
+        let outcome = unsafe { result::memcpy_dtoh_async(values, address, self.stream.cu_stream()) };
+        let outcome = outcome.and_then(|()| self.stream.synchronize());
+        outcome.map_err(|error| of_driver(error, "values cannot be copied from the GPU"))
+    }
+
+    /// Waits for everything in the stream; errors of kernels arrive here.
+    ///
+    /// # Errors
+    /// [`Code::Device`].
+    pub fn synchronize(&self) -> Result<()> {
+        self.stream.synchronize().map_err(|error| of_driver(error, "the GPU failed"))
+    }
+
+    /// Free and total memory of the card in bytes.
+    ///
+    /// # Errors
+    /// [`Code::Device`].
+    pub fn memory(&self) -> Result<(usize, usize)> {
+        self.stream.context().mem_get_info().map_err(|error| of_driver(error, "the GPU does not tell its memory"))
+    }
+
+    /// Records what `work` puts into the stream, without running it. `work` must have run once before, since kernels are
+    /// loaded at their first launch; and it must not wait for the stream, copy from or to the host, nor make or drop tensors.
+    ///
+    /// # Errors
+    /// Those of `work`; [`Code::Device`] if something in it cannot be recorded.
+    pub fn record(&self, work: impl FnOnce() -> Result<()>) -> Result<Graph> {
+        Graph::record(&self.stream, work)
+    }
+
+    /// A context belongs to a thread, and a run's threads change.
+    fn bind(&self) -> Result<()> {
+        self.stream
+            .context()
+            .bind_to_thread()
+            .map_err(|error| of_driver(error, "the GPU cannot be used by this thread"))
+    }
+
+    fn whole<T: WithDType>(tensor: &Tensor, len: usize) -> Result<Address> {
+        if tensor.dtype() != T::DTYPE
+            || tensor.elem_count() != len
+            || !tensor.is_contiguous()
+            || !tensor.device().is_cuda()
+        {
+            return Err(Error::new(Code::Internal, "a copy between a tensor and values that do not match")
+                .expected(format!("{len} values of {:?}, contiguous, on a GPU", T::DTYPE))
+                .received(format!("{} of {:?}", tensor.elem_count(), tensor.dtype())));
+        }
+        address_of(tensor)
+    }
+}

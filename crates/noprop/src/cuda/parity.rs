@@ -1,0 +1,229 @@
+//! Every kernel against the plain reference: the same call on f32 tensors of a device and on f64 tensors of the processor.
+//!
+//! Each operation states its cases in `ops/<op>/parity.rs`, odd shapes and K = 1, 3, 10. The tests run them on the
+//! emulation, `npm run gpu:check` on a card.
+
+use super::{Context, Multiply, StepTensors, StepValues};
+use crate::error::Result;
+use crate::ops::Buffer;
+use crate::rng::{Purpose, Stream};
+use candle_core::{DType, Device, Tensor};
+use serde::Serialize;
+
+/// What a tensor of a case holds before the call.
+#[derive(Debug, Clone)]
+pub(crate) enum Values {
+    /// Normal values rounded to bf16, so that a product of two is exact in every precision.
+    Normal,
+    /// The same, with every third value 0.
+    Sparse,
+    /// Uniform in [0.5, 1.5), rounded to bf16.
+    Positive,
+    /// NaN, which must be overwritten where the call writes.
+    Poison,
+    /// These, of all rows.
+    Given(Vec<f64>),
+}
+
+/// A tensor `[rows, len]`.
+#[derive(Debug, Clone)]
+pub(crate) struct Input(pub usize, pub usize, pub Values);
+
+/// How far a kernel was off in one case.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Comparison {
+    /// Operation and shape.
+    pub case: String,
+    /// What products multiplied.
+    pub multiply: &'static str,
+    /// Greatest |device − reference| over the greatest |reference| (at least 1).
+    pub error: f64,
+    /// Greatest error that passes.
+    pub tolerance: f64,
+    /// Whether it passed. NaN on one side alone never does.
+    pub passed: bool,
+}
+
+/// Compares operations and gathers what it finds.
+pub struct Parity {
+    device: Device,
+    pub(crate) multiply: Multiply,
+    /// What was found.
+    pub comparisons: Vec<Comparison>,
+    /// Cases whose tensors have more values than this together are left out, for sanitizers that are slow.
+    most: usize,
+    /// How many were left out.
+    left_out: usize,
+}
+
+impl Parity {
+    /// Comparisons on a device; on the processor, its emulation of the kernels.
+    pub fn new(device: Device, multiply: Multiply) -> Self {
+        Self { device, multiply, comparisons: Vec::new(), most: usize::MAX, left_out: 0 }
+    }
+
+    /// Calls `call` on the tensors in f64 on the processor, then in f32 on the device, and compares all tensors afterwards.
+    pub(crate) fn compare(
+        &mut self,
+        case: impl Into<String>,
+        tolerance: f64,
+        inputs: &[Input],
+        call: impl Fn(&[Buffer]) -> Result<()>,
+    ) -> Result<()> {
+        if inputs.iter().map(|Input(rows, len, _)| rows * len).sum::<usize>() > self.most {
+            self.left_out += 1;
+            return Ok(());
+        }
+        let values: Vec<Vec<f64>> = inputs.iter().enumerate().map(|(index, input)| input.values(index)).collect();
+        let buffers = |dtype, device: &Device| {
+            let tensor = |(Input(rows, len, _), values): (&Input, &Vec<f64>)| {
+                let tensor = Tensor::from_slice(values, (*rows, *len), &Device::Cpu)?;
+                Buffer::new(tensor.to_dtype(dtype)?.to_device(device)?)
+            };
+            inputs.iter().zip(&values).map(tensor).collect::<Result<Vec<_>>>()
+        };
+        let reference = buffers(DType::F64, &Device::Cpu)?;
+        call(&reference)?;
+        let device = buffers(DType::F32, &self.device)?;
+        self.on_device(|| call(&device))?;
+        let mut error = 0.0_f64;
+        for (device, reference) in device.iter().zip(&reference) {
+            error = error.max(difference(&read(device)?, &read(reference)?));
+        }
+        self.push(case.into(), error, tolerance);
+        Ok(())
+    }
+
+    /// Where the kernels run.
+    pub(crate) fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Compares what a kernel left on the device with what is expected there.
+    pub(crate) fn expect(
+        &mut self,
+        case: impl Into<String>,
+        tolerance: f64,
+        device: &Tensor,
+        expected: &[f64],
+    ) -> Result<()> {
+        let found = read(device)?;
+        let error = if found.len() == expected.len() { difference(&found, expected) } else { f64::INFINITY };
+        self.push(case.into(), error, tolerance);
+        Ok(())
+    }
+
+    fn push(&mut self, case: String, error: f64, tolerance: f64) {
+        let (multiply, passed) = (self.multiply.suffix(), error <= tolerance);
+        self.comparisons.push(Comparison { case, multiply, error, tolerance, passed });
+    }
+
+    fn on_device<R>(&self, work: impl FnOnce() -> R) -> R {
+        let context = Context { multiply: self.multiply, emulate: self.device.is_cpu(), ..Context::current() };
+        context.run(work)
+    }
+
+    /// Runs `compare` inside of a training step whose values lie on the device. The calls on the processor are given the same.
+    pub(crate) fn in_step(
+        &mut self,
+        values: StepValues,
+        [samples, classes, blocks]: [&[u32]; 3],
+        alpha_bars: &[f64],
+        weights: &[f32],
+        compare: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        let tensors = StepTensors::new(&self.device, values, [samples, classes, blocks], alpha_bars, weights)?;
+        let context = Context { step: Some(tensors.addresses()?), ..Context::current() };
+        context.run(|| compare(self))
+    }
+
+    /// Panics with all that failed.
+    #[cfg(test)]
+    pub(crate) fn assert_passed(&self) {
+        assert!(!self.comparisons.is_empty(), "nothing was compared");
+        let failed: Vec<_> = self.comparisons.iter().filter(|comparison| !comparison.passed).collect();
+        assert!(failed.is_empty(), "{failed:#?}");
+    }
+}
+
+impl Input {
+    /// Values that are exact in f32, a function of the tensor's place among the inputs.
+    fn values(&self, index: usize) -> Vec<f64> {
+        let Self(rows, len, values) = self;
+        let stream = Stream::new(2024, Purpose::Init, 0, 0, index);
+        let value = |at: usize| match values {
+            Values::Normal => round(stream.normal(at as u32)),
+            Values::Sparse if at.is_multiple_of(3) => 0.0,
+            Values::Sparse => round(stream.normal(at as u32)),
+            Values::Positive => round(0.5 + stream.uniform(at as u32)),
+            Values::Poison => f64::NAN,
+            Values::Given(given) => given[at % len],
+        };
+        (0..rows * len).map(value).collect()
+    }
+}
+
+/// The nearest bf16, away from ties' subtleties: the low 16 bits of the f32 are cut off.
+fn round(value: f64) -> f64 {
+    f64::from(f32::from_bits((value as f32).to_bits() & 0xffff_0000))
+}
+
+fn read(tensor: &Tensor) -> Result<Vec<f64>> {
+    Ok(tensor.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?)
+}
+
+/// Infinite where NaN stands on one side alone.
+fn difference(device: &[f64], reference: &[f64]) -> f64 {
+    let scale = reference.iter().filter(|value| value.is_finite()).fold(1.0_f64, |most, value| most.max(value.abs()));
+    let errors = device.iter().zip(reference).map(|(device, reference)| {
+        if device.is_nan() && reference.is_nan() || device == reference {
+            return 0.0;
+        }
+        let error = (device - reference).abs() / scale;
+        if error.is_nan() { f64::INFINITY } else { error }
+    });
+    errors.fold(0.0, f64::max)
+}
+
+/// Every kernel's cases.
+pub fn every_operation(parity: &mut Parity) -> Result<()> {
+    crate::ops::parity(parity)?;
+    if parity.multiply == Multiply::F32 {
+        crate::train::batch::parity(parity)?;
+        super::epoch::parity(parity)?;
+    }
+    Ok(())
+}
+
+#[cfg(all(test, feature = "emulation"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kernel_equals_the_reference_on_the_emulation() {
+        let mut parity = Parity::new(Device::Cpu, Multiply::F32);
+        if let Ok(most) = std::env::var("NOPROP_PARITY_MOST") {
+            parity.most = most.parse().expect("NOPROP_PARITY_MOST is a number of values");
+        }
+        for multiply in [Multiply::F32, Multiply::Tf32, Multiply::Bf16] {
+            parity.multiply = multiply;
+            every_operation(&mut parity).unwrap();
+        }
+        parity.assert_passed();
+        let mut without_case = crate::cuda::emulation::not_launched();
+        // Those of tile.cu are for the tests of tile.rs, which may not have run yet.
+        without_case.retain(|kernel| !kernel.starts_with("tile_"));
+        println!("{} comparisons, {} cases left out", parity.comparisons.len(), parity.left_out);
+        println!("kernels that were not launched: {without_case:?}");
+        assert!(without_case.is_empty() || parity.left_out > 0, "kernels without a case");
+    }
+
+    #[test]
+    fn a_difference_or_a_stray_nan_does_not_pass() {
+        assert_eq!(difference(&[1.0, f64::NAN], &[1.0, f64::NAN]), 0.0);
+        assert_eq!(difference(&[1.0, 2.0], &[1.0, f64::NAN]), f64::INFINITY);
+        assert_eq!(difference(&[1.0, f64::NAN], &[1.0, 2.0]), f64::INFINITY);
+        assert_eq!(difference(&[3.0], &[4.0]), 0.25);
+    }
+}

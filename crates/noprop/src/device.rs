@@ -1,0 +1,347 @@
+//! Where a run computes: on the processor, or on GPUs.
+
+use crate::error::{Code, Error, Result};
+use crate::ops::multiply::Precision;
+use candle_core::Device;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::fmt;
+use std::str::FromStr;
+
+/// Greatest number of a GPU that can be asked for.
+const MAX_ORDINAL: usize = 255;
+
+/// Whether `train/run.rs` has a lane for GPUs. While it has none, `auto` is the processor and asking for a GPU is refused.
+const RUNS_ON_GPUS: bool = false;
+
+/// What a user asks for: `auto`, `cpu`, `cuda`, `cuda:1`, `cuda:0,1` or `cuda:all`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum DeviceChoice {
+    /// The first GPU that can be used, else the processor.
+    #[default]
+    Auto,
+    /// The processor.
+    Cpu,
+    /// These GPUs and nothing else, by number, each once. `cuda` alone is the first.
+    Cuda(Vec<usize>),
+    /// Every GPU.
+    AllCuda,
+}
+
+/// Where a run computes, once it is known what there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// On the processor.
+    Cpu,
+    /// On these GPUs, by number; at least one.
+    Gpus(Vec<usize>),
+}
+
+impl DeviceChoice {
+    /// Looks for what was asked for. `auto` never fails.
+    ///
+    /// # Errors
+    /// [`Code::Device`] for GPUs that are not there or cannot be used, and in a build without the feature `cuda`;
+    /// [`Code::CudaDriver`] and [`Code::CudaDriverOld`] when there can be none.
+    pub fn place(&self) -> Result<Place> {
+        match self {
+            Self::Cpu => Ok(Place::Cpu),
+            Self::Auto if !RUNS_ON_GPUS => Ok(Place::Cpu),
+            Self::Auto => Ok(first_usable().map_or(Place::Cpu, |gpu| Place::Gpus(vec![gpu]))),
+            Self::Cuda(gpus) => self.gpus(Some(gpus)),
+            Self::AllCuda => self.gpus(None),
+        }
+    }
+
+    fn gpus(&self, asked: Option<&[usize]>) -> Result<Place> {
+        if RUNS_ON_GPUS {
+            let cards = cards()?;
+            let gpus = asked.map_or_else(|| (0..cards.len()).collect(), <[usize]>::to_vec);
+            gpus.iter().try_for_each(|gpu| usable(&cards, *gpu))?;
+            return Ok(Place::Gpus(gpus));
+        }
+        Err(Error::new(Code::Device, format!("device {self} cannot be used"))
+            .expected("auto or cpu")
+            .received(format!("{self}, and this version runs on the processor alone"))
+            .hint("leave the device out, or use auto"))
+    }
+}
+
+impl Place {
+    /// Whether it can calculate with a precision. This alone decides it.
+    ///
+    /// # Errors
+    /// [`Code::Device`] naming what is missing.
+    pub fn check_precision(&self, precision: Precision) -> Result<()> {
+        match (self, precision) {
+            (Self::Cpu, _) => precision.check_processor(),
+            (Self::Gpus(_), Precision::F32) => Ok(()),
+            (Self::Gpus(_), Precision::Bf16) => {
+                Err(Error::new(Code::Device, format!("precision {} cannot be used on {self}", precision.as_str()))
+                    .expected("precision f32")
+                    .received(precision.as_str())
+                    .hint("use f32, or device cpu"))
+            }
+        }
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(gpus) => write!(f, "cuda:{}", list(gpus)),
+            Self::AllCuda => f.write_str("cuda:all"),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cpu => f.write_str("cpu"),
+            Self::Gpus(gpus) => write!(f, "cuda:{}", list(gpus)),
+        }
+    }
+}
+
+/// `0,1`.
+fn list(gpus: &[usize]) -> String {
+    gpus.iter().map(usize::to_string).collect::<Vec<_>>().join(",")
+}
+
+impl FromStr for DeviceChoice {
+    type Err = Error;
+
+    /// # Errors
+    /// [`Code::Option`] naming what there is.
+    fn from_str(text: &str) -> Result<Self> {
+        let bad = |received: String| {
+            Error::new(Code::Option, "option device is out of range")
+                .expected("auto, cpu, cuda, cuda:N, cuda:N,N,… (each GPU once) or cuda:all")
+                .received(received)
+        };
+        match text {
+            "auto" => return Ok(Self::Auto),
+            "cpu" => return Ok(Self::Cpu),
+            "cuda" => return Ok(Self::Cuda(vec![0])),
+            "cuda:all" => return Ok(Self::AllCuda),
+            _ => {}
+        }
+        let numbers = text.strip_prefix("cuda:").ok_or_else(|| bad(text.to_owned()))?;
+        let mut gpus = Vec::new();
+        for number in numbers.split(',') {
+            // `parse` alone would also take "+1".
+            let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+            let gpu = number.parse().ok().filter(|gpu| digits && *gpu <= MAX_ORDINAL && !gpus.contains(gpu));
+            gpus.push(gpu.ok_or_else(|| bad(text.to_owned()))?);
+        }
+        Ok(Self::Cuda(gpus))
+    }
+}
+
+impl Serialize for DeviceChoice {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for DeviceChoice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse()
+            .map_err(|error: Error| de::Error::custom(format_args!("{}, expected {}", error.received, error.expected)))
+    }
+}
+
+/// A GPU that the driver shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Card {
+    /// `cuda:0`.
+    pub device: String,
+    /// As its maker calls it.
+    pub name: String,
+    /// Compute capability, `9.0`.
+    pub capability: String,
+    /// Memory in bytes.
+    pub memory: usize,
+    /// Whether the kernels run on it.
+    pub usable: bool,
+    /// Why not; empty for a usable one.
+    pub reason: String,
+}
+
+/// Every GPU that the driver shows, by number.
+///
+/// # Errors
+/// [`Code::Device`] without a GPU, and in a build without the feature `cuda`; [`Code::CudaDriver`] without a driver that
+/// runs, [`Code::CudaDriverOld`].
+pub fn cards() -> Result<Vec<Card>> {
+    #[cfg(feature = "cuda")]
+    return crate::cuda::gpu::cards();
+    #[cfg(not(feature = "cuda"))]
+    Err(Error::new(Code::Device, "no GPU can be used")
+        .received("this build of noprop has no CUDA code")
+        .hint("build it with the feature `cuda`"))
+}
+
+/// [`cards`], each of them tried: memory is taken, a kernel is launched, recorded and replayed, and its result compared.
+///
+/// # Errors
+/// As [`cards`].
+pub fn tried_cards() -> Result<Vec<Card>> {
+    #[cfg_attr(not(feature = "cuda"), allow(unused_mut))]
+    let mut cards = cards()?;
+    #[cfg(feature = "cuda")]
+    for (ordinal, card) in cards.iter_mut().enumerate().filter(|(_, card)| card.usable) {
+        if let Err(error) = crate::cuda::gpu::try_out(ordinal) {
+            (card.usable, card.reason) = (false, error.to_string());
+        }
+    }
+    Ok(cards)
+}
+
+fn first_usable() -> Option<usize> {
+    cards().ok()?.iter().position(|card| card.usable)
+}
+
+/// Whether the card of that number can be used.
+///
+/// # Errors
+/// [`Code::Device`] for a card that is not among them, or with the reason why it cannot be used.
+pub fn usable(cards: &[Card], ordinal: usize) -> Result<()> {
+    let Some(card) = cards.get(ordinal) else { return Err(no_such(ordinal, cards.len())) };
+    if card.usable {
+        return Ok(());
+    }
+    Err(Error::new(Code::Device, format!("device {} cannot be used", card.device))
+        .received(format!("{}: {}", card.name, card.reason))
+        .hint("`noprop doctor` lists every device"))
+}
+
+fn no_such(ordinal: usize, count: usize) -> Error {
+    let expected = match count {
+        0 => "no GPU at all".to_owned(),
+        1 => "cuda:0, the only GPU".to_owned(),
+        _ => format!("cuda:0 to cuda:{}", count - 1),
+    };
+    Error::new(Code::Device, format!("there is no device cuda:{ordinal}"))
+        .expected(expected)
+        .received(format!("cuda:{ordinal}"))
+        .hint("`noprop doctor` lists every device; CUDA_VISIBLE_DEVICES hides and renumbers them")
+}
+
+/// The outcome of taking `bytes` of a device's memory. Where there is too little it says how much was asked for, and how much
+/// there is.
+pub(crate) fn allocated<T>(device: &Device, bytes: usize, outcome: candle_core::Result<T>) -> Result<T> {
+    outcome.map_err(|error| {
+        let error = Error::from(error);
+        if error.code == Code::DeviceMemory { out_of_memory(bytes, memory(device)) } else { error }
+    })
+}
+
+/// Free and total memory of a GPU in bytes.
+fn memory(device: &Device) -> Option<(usize, usize)> {
+    #[cfg(feature = "cuda")]
+    return crate::cuda::gpu::Gpu::on(device).and_then(|gpu| gpu.memory()).ok();
+    #[cfg(not(feature = "cuda"))]
+    {
+        let _ = device;
+        None
+    }
+}
+
+fn out_of_memory(asked: usize, memory: Option<(usize, usize)>) -> Error {
+    let mib = |bytes: usize| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
+    let error = Error::new(Code::DeviceMemory, "the GPU has not enough free memory")
+        .expected(format!("{} more", mib(asked)))
+        .hint("train with fewer blocks in flight (inFlight), a smaller batch, or nothing else on the GPU");
+    match memory {
+        Some((free, total)) => error.received(format!("{} free of {}", mib(free), mib(total))),
+        None => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<DeviceChoice> {
+        text.parse()
+    }
+
+    #[test]
+    fn every_form_is_read_and_written() {
+        let forms = [
+            ("auto", DeviceChoice::Auto, "auto"),
+            ("cpu", DeviceChoice::Cpu, "cpu"),
+            ("cuda", DeviceChoice::Cuda(vec![0]), "cuda:0"),
+            ("cuda:1", DeviceChoice::Cuda(vec![1]), "cuda:1"),
+            ("cuda:2,0", DeviceChoice::Cuda(vec![2, 0]), "cuda:2,0"),
+            ("cuda:all", DeviceChoice::AllCuda, "cuda:all"),
+        ];
+        for (text, choice, written) in forms {
+            assert_eq!(parse(text).unwrap(), choice);
+            assert_eq!(choice.to_string(), written);
+            assert_eq!(parse(written).unwrap(), choice);
+        }
+        assert_eq!(Place::Gpus(vec![0, 1]).to_string(), "cuda:0,1");
+    }
+
+    #[test]
+    fn anything_else_is_refused_with_what_there_is() {
+        let bad = [
+            "", "tpu", "CPU", "cuda:", "cuda:x", "cuda:-1", "cuda:+1", "cuda:1.5", "cuda:256", "cuda:0,0", "cuda:0,",
+            "cuda0",
+        ];
+        for text in bad {
+            let error = parse(text).unwrap_err();
+            assert_eq!((error.code, error.received.as_str()), (Code::Option, text));
+            assert!(error.expected.contains("cuda:all"), "{error}");
+        }
+    }
+
+    #[test]
+    #[cfg(not(feature = "cuda"))]
+    fn without_cuda_code_only_the_processor_serves() {
+        for choice in [DeviceChoice::Auto, DeviceChoice::Cpu] {
+            assert_eq!(choice.place().unwrap(), Place::Cpu);
+        }
+        for choice in [DeviceChoice::Cuda(vec![0]), DeviceChoice::AllCuda] {
+            let error = choice.place().unwrap_err();
+            assert_eq!(error.code, Code::Device);
+        }
+        assert!(cards().unwrap_err().received.contains("no CUDA code"));
+    }
+
+    #[test]
+    fn too_little_memory_is_told_in_numbers() {
+        let error = out_of_memory(3 << 29, Some((1 << 20, 80 << 30)));
+        assert_eq!((error.code, error.expected.as_str()), (Code::DeviceMemory, "1536.0 MiB more"));
+        assert_eq!(error.received, "1.0 MiB free of 81920.0 MiB");
+        assert!(error.hint.contains("fewer blocks in flight"));
+        // Any other failure stays what it was.
+        let failed = allocated::<()>(&Device::Cpu, 8, Err(candle_core::Error::Msg("other".to_owned())));
+        assert_eq!(failed.unwrap_err().code, Code::Internal);
+    }
+
+    #[test]
+    fn a_card_is_usable_when_it_is_there_and_has_no_reason_against_it() {
+        let card = |ordinal: usize, reason: &str| Card {
+            device: format!("cuda:{ordinal}"),
+            name: "A card".to_owned(),
+            capability: "7.5".to_owned(),
+            memory: 1 << 30,
+            usable: reason.is_empty(),
+            reason: reason.to_owned(),
+        };
+        let cards = [card(0, ""), card(1, "it is too old")];
+        usable(&cards, 0).unwrap();
+        let error = usable(&cards, 1).unwrap_err();
+        assert_eq!((error.code, error.received.as_str()), (Code::Device, "A card: it is too old"));
+        let error = usable(&cards, 2).unwrap_err();
+        assert_eq!((error.code, error.expected.as_str()), (Code::Device, "cuda:0 to cuda:1"));
+        assert_eq!(usable(&cards[..1], 1).unwrap_err().expected, "cuda:0, the only GPU");
+    }
+}

@@ -1,0 +1,36 @@
+// `npm run build:cuda`: builds the addon with the CUDA code and its package, on any Linux machine on x86-64: it needs no GPU
+// and no CUDA toolkit. `--pinned` takes the compiler from PyPI even if the machine has one.
+import { statSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { answerOf, buildAddon } from './cuda/addon.mjs'
+import { cudaEnvironment } from './cuda/environment.mjs'
+import { copyToClone, inClone, writePackage } from './cuda/package.mjs'
+import { StepFailed, script, step } from './support/steps.mjs'
+import { requireRust } from './support/toolchain.mjs'
+
+function options() {
+  try {
+    return parseArgs({ options: { pinned: { type: 'boolean', default: false } } }).values
+  } catch (error) {
+    throw new StepFailed(`${error.message.split('.')[0]}; there is --pinned.`)
+  }
+}
+
+await script(async () => {
+  const { pinned } = options()
+  requireRust('build its CUDA addon')
+  const { env, toolkit } = await cudaEnvironment({ pinned })
+  console.log(`── nvcc ${toolkit.version} in ${toolkit.home}`)
+  const built = await step("the CUDA addon (Rust, release; candle's kernels take some minutes once)", () =>
+    buildAddon(env),
+  )
+  if (toolkit.stubs) {
+    // With the link-time libraries in place of the real ones: whatever it asks of CUDA is found, and its code runs.
+    const { error } = answerOf(built, toolkit.stubs)
+    if (error?.code !== 'NOPROP_CUDA_DRIVER') throw new StepFailed('the addon loads, but does not miss the driver.')
+  }
+  const directory = writePackage(built)
+  copyToClone(built)
+  console.log(`── ${directory}: ${(statSync(built).size / 1e6).toFixed(1)} MB`)
+  console.log(`   a copy for this clone: ${inClone}; \`npm pack\` in the folder makes the package`)
+})

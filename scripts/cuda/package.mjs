@@ -1,0 +1,31 @@
+// The package @noprop/cuda-linux-x64: one addon and its manifest, as the packages of the platforms are.
+import { copyFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { stagePlatform } from '../pack/stage.mjs'
+import { root } from '../support/steps.mjs'
+
+const PLATFORM = { name: 'cuda-linux-x64', fields: { os: ['linux'], cpu: ['x64'], libc: ['glibc'] } }
+
+/** Where a clone's own loader looks for it (`src/addon/places.ts`). */
+export const inClone = join(root, 'noprop.cuda-linux-x64.node')
+
+const README = `# @noprop/cuda-linux-x64
+
+The native part of [noprop](https://www.npmjs.com/package/noprop) with CUDA code. Install it beside noprop, in the same
+version; noprop then finds it by itself, and \`device: 'auto'\` takes a GPU where one works.
+
+It needs Linux on x86-64 with glibc, a GPU of compute capability 8.0 or newer, NVIDIA's driver 580 or newer, and the
+libraries cuBLAS and cuRAND of CUDA 13. \`npx noprop doctor\` says what is missing.
+`
+
+/** Puts the package together around the built addon, in the folder `out`; returns the package's own folder there. */
+export function writePackage(addon, out = join(root, '.noprop')) {
+  const directory = stagePlatform(PLATFORM, addon, out)
+  writeFileSync(join(directory, 'README.md'), README)
+  return directory
+}
+
+/** A copy for the clone itself. */
+export function copyToClone(addon) {
+  copyFileSync(addon, inClone)
+}
