@@ -159,6 +159,14 @@ impl NetConfig {
         })
     }
 
+    /// Values of the buffers that one block's training makes for batches of `batch` samples.
+    pub(crate) fn activations(&self, input: InputShape, classes: usize, batch: usize) -> Result<usize> {
+        match self {
+            Self::Cnn { widths, hidden, .. } => Ok(cnn::Sizes::new(input, classes, *widths, *hidden)?.activations(batch)),
+            Self::Mlp { hidden, .. } => Ok(mlp::Sizes::new(input, classes, hidden).activations(batch)),
+        }
+    }
+
     /// Floating-point operations of one sample through one block: `(forward, whole training step)`. Counted are the
     /// multiply-adds of convolutions and products, as 2 each; the gradient of the input is not counted where it is not needed.
     pub fn flops(&self, input: InputShape, classes: usize) -> Result<(usize, usize)> {

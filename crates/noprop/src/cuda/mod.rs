@@ -9,10 +9,12 @@
 //! | `emulation.h`, `emulation.rs` | the same kernels compiled for the processor |
 //! | `gpu.rs` | the same kernels on candle's stream (feature `cuda`) |
 //! | `launch.rs`, `rows.rs` | what a launch is, the tensors it works on |
+//! | `engine.rs` | a card or the emulation, as training and inference see it |
 //! | `context.rs`, `step.rs` | what all operations of a step share, and what they read from device memory |
 //! | `parity.rs` | every kernel against the plain reference in double precision |
 
 mod context;
+mod engine;
 #[cfg(feature = "emulation")]
 mod emulation;
 #[cfg(feature = "cuda")]
@@ -23,6 +25,7 @@ mod rows;
 mod step;
 
 pub(crate) use context::Context;
+pub(crate) use engine::{Engine, Recorded, out_of_memory};
 pub(crate) use launch::{Arguments, Executor, Launch, ceil_div};
 pub(crate) use rows::{Address, DeviceRows, RowsOf, address_of};
 pub(crate) use step::{DeviceStep, StepTensors, StepValues};

@@ -5,7 +5,6 @@ use super::plan::Plan;
 use crate::block::{Block, Buffers, Draw, Mode};
 use crate::error::{Code, Error, Result};
 use crate::nn::Step;
-use crate::ops::adamw::AdamW;
 use crate::ops::squared_error::SquaredError;
 use crate::ops::{Buffer, Real, StopFlag};
 use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
@@ -79,10 +78,7 @@ impl Lane {
         error.backward(&self.gradient, self.block.estimate(), plan.weight(block))?;
         self.block.backward(pass, &self.gradient, x, &self.z)?;
 
-        let rate = plan.options.learning_rate_schedule.rate(plan.options.learning_rate, step, plan.steps());
-        let layout = &plan.model.layout;
-        AdamW::new(rate, plan.options.weight_decay, step + 1, layout.parameters(), layout.statistics())
-            .step(state, &self.gradients)?;
+        plan.adamw(step).step(state, &self.gradients)?;
         let loss = first_value(&self.loss)?;
         if !loss.is_finite() {
             return Err(diverged(block, step).received(loss.to_string()));

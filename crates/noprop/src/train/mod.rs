@@ -4,6 +4,8 @@ pub mod batch;
 pub mod batches;
 mod cache;
 pub mod checkpoint;
+#[cfg(device)]
+mod device;
 pub mod job;
 pub mod lane;
 pub mod plan;
