@@ -22,8 +22,9 @@ fn main() {
     }
     // Code that launches kernels, on a card or on its emulation.
     println!("cargo:rustc-cfg=device");
-    println!("cargo:rerun-if-changed=src/cuda");
-    println!("cargo:rerun-if-changed=src/ops");
+    for room in ["cuda", "ops", "train/batch"] {
+        println!("cargo:rerun-if-changed=src/{room}");
+    }
     let source = Path::new("src/cuda/all.cu");
     #[cfg(feature = "emulation")]
     emulate(source);

@@ -6,6 +6,9 @@ pub mod mlp;
 #[cfg(test)]
 mod tests;
 
+#[cfg(all(test, feature = "emulation"))]
+pub(crate) use buffers::made;
+
 use crate::data::InputShape;
 use crate::error::{Code, Error, Result};
 use crate::nn::{Layout, Step};

@@ -20,6 +20,8 @@ impl<T: WithDType> Value for T {}
 pub(crate) struct Engine {
     /// Where its tensors lie.
     pub device: Device,
+    /// The kind of device, on which results depend: a card's model.
+    pub kind: String,
     /// `None` for the emulation.
     #[cfg(feature = "cuda")]
     gpu: Option<super::gpu::Gpu>,
@@ -43,13 +45,15 @@ impl Engine {
         match spot {
             #[cfg(feature = "cuda")]
             Spot::Gpu(ordinal) => {
+                let kind = crate::device::cards()?.swap_remove(ordinal).name;
                 let device = super::gpu::open(ordinal)?;
                 let gpu = Some(super::gpu::Gpu::on(&device)?);
-                Ok(Self { device, gpu })
+                Ok(Self { device, kind, gpu })
             }
             #[cfg(feature = "emulation")]
             Spot::Emulated => Ok(Self {
                 device: Device::Cpu,
+                kind: "emulation".to_owned(),
                 #[cfg(feature = "cuda")]
                 gpu: None,
             }),

@@ -1,7 +1,8 @@
 //! What a launch is, and what runs it.
 
 use super::{Context, DeviceStep, Multiply};
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
+use candle_core::Device;
 
 /// The arguments of a kernel: plain data, laid out as the struct of the same name in its `.cu`.
 ///
@@ -39,6 +40,17 @@ pub(crate) enum Executor<'a> {
 }
 
 impl Executor<'_> {
+    /// Hands `work` what runs kernels on tensors of `device`: a card, or the emulation for the processor.
+    pub(crate) fn with<R>(device: &Device, work: impl FnOnce(&Executor<'_>) -> Result<R>) -> Result<R> {
+        match device {
+            #[cfg(feature = "emulation")]
+            Device::Cpu => work(&Executor::Emulation),
+            #[cfg(feature = "cuda")]
+            Device::Cuda(_) => work(&Executor::Gpu(&super::gpu::Gpu::on(device)?)),
+            _ => Err(Error::new(Code::Internal, format!("no kernels run on {device:?}"))),
+        }
+    }
+
     /// Runs a kernel, or puts it into the device's stream.
     pub(crate) fn launch<A: Arguments>(&self, launch: Launch<'_, A>) -> Result<()> {
         if launch.grid.contains(&0) {

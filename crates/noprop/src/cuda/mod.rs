@@ -11,12 +11,15 @@
 //! | `launch.rs`, `rows.rs` | what a launch is, the tensors it works on |
 //! | `engine.rs` | a card or the emulation, as training and inference see it |
 //! | `context.rs`, `step.rs` | what all operations of a step share, and what they read from device memory |
+//! | `epoch.cu`, `epoch.rs` | the beginning and end of a training step, and what a run reads back after an epoch |
+//! | `reduce.cuh` | sums in a fixed order |
 //! | `parity.rs` | every kernel against the plain reference in double precision |
 
 mod context;
 mod engine;
 #[cfg(feature = "emulation")]
 mod emulation;
+mod epoch;
 #[cfg(feature = "cuda")]
 pub mod gpu;
 mod launch;
@@ -26,6 +29,7 @@ mod step;
 
 pub(crate) use context::Context;
 pub(crate) use engine::{Engine, Recorded, out_of_memory};
+pub(crate) use epoch::{AllFinite, EpochTensors};
 pub(crate) use launch::{Arguments, Executor, Launch, ceil_div};
 pub(crate) use rows::{Address, DeviceRows, RowsOf, address_of};
 pub(crate) use step::{DeviceStep, StepTensors, StepValues};

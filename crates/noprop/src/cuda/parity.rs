@@ -83,10 +83,26 @@ impl Parity {
         for (device, reference) in device.iter().zip(&reference) {
             error = error.max(difference(&read(device)?, &read(reference)?));
         }
-        let passed = error <= tolerance;
-        let multiply = self.multiply.suffix();
-        self.comparisons.push(Comparison { case: case.into(), multiply, error, tolerance, passed });
+        self.push(case.into(), error, tolerance);
         Ok(())
+    }
+
+    /// Where the kernels run.
+    pub(crate) fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Compares what a kernel left on the device with what is expected there.
+    pub(crate) fn expect(&mut self, case: impl Into<String>, tolerance: f64, device: &Tensor, expected: &[f64]) -> Result<()> {
+        let found = read(device)?;
+        let error = if found.len() == expected.len() { difference(&found, expected) } else { f64::INFINITY };
+        self.push(case.into(), error, tolerance);
+        Ok(())
+    }
+
+    fn push(&mut self, case: String, error: f64, tolerance: f64) {
+        let (multiply, passed) = (self.multiply.suffix(), error <= tolerance);
+        self.comparisons.push(Comparison { case, multiply, error, tolerance, passed });
     }
 
     fn on_device<R>(&self, work: impl FnOnce() -> R) -> R {
@@ -156,9 +172,11 @@ fn difference(device: &[f64], reference: &[f64]) -> f64 {
     errors.fold(0.0, f64::max)
 }
 
-/// Every operation's cases.
+/// Every kernel's cases.
 pub fn every_operation(parity: &mut Parity) -> Result<()> {
-    crate::ops::parity(parity)
+    crate::ops::parity(parity)?;
+    crate::train::batch::parity(parity)?;
+    super::epoch::parity(parity)
 }
 
 #[cfg(all(test, feature = "emulation"))]

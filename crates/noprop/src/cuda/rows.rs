@@ -1,7 +1,7 @@
 //! Tensors as kernels see them.
 
 use crate::error::{Code, Error, Result};
-use candle_core::{CpuStorage, Storage, Tensor};
+use candle_core::{CpuStorage, DType, Storage, Tensor};
 
 /// An address in device memory (the processor's own for the emulation).
 pub(crate) type Address = u64;
@@ -28,6 +28,16 @@ pub(crate) struct RowsOf {
 }
 
 impl DeviceRows {
+    /// The rows of a contiguous f32 tensor `[K, …]`.
+    pub(crate) fn of(tensor: &Tensor) -> Result<Self> {
+        if tensor.dtype() != DType::F32 || tensor.rank() == 0 || !tensor.is_contiguous() {
+            return Err(Error::new(Code::Internal, "a tensor that is not contiguous rows of f32"));
+        }
+        let count = tensor.dims()[0];
+        let len = tensor.elem_count() / count.max(1);
+        Ok(Self { address: address_of(tensor)?, stride: if count == 1 { 0 } else { len }, count, len })
+    }
+
     /// As a kernel's argument.
     pub(crate) fn rows(&self) -> RowsOf {
         self.from(0)

@@ -2,6 +2,8 @@
 
 mod batches;
 mod checkpoints;
+#[cfg(feature = "emulation")]
+mod device;
 mod events;
 mod invariance;
 mod resume;

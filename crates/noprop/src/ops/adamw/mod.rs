@@ -60,6 +60,14 @@ impl AdamW {
         apply(self, state, [gradients])
     }
 
+    /// The factors that change from step to step, as [`StepValues`](crate::cuda::StepValues) holds them: keep, step_size,
+    /// inverse_root_correction.
+    #[cfg(device)]
+    pub(crate) fn rates(&self) -> [f32; 3] {
+        let factors = self.factors::<f32>();
+        [factors.keep, factors.step_size, factors.inverse_root_correction]
+    }
+
     fn factors<T: Real>(&self) -> Factors<T> {
         let power = self.step.min(i32::MAX as u64) as i32;
         let correction1 = 1.0 - self.beta1.powi(power);

@@ -1,8 +1,7 @@
 //! How many blocks devices have room for.
 
 use super::DeviceData;
-use crate::block::NetConfig;
-use crate::cuda::{Engine, Multiply, out_of_memory};
+use crate::cuda::{Engine, out_of_memory};
 use crate::error::Result;
 use crate::ops::adamw::AdamW;
 use crate::train::Plan;
@@ -67,5 +66,67 @@ fn decide(demand: Demand, free: &[Option<usize>], asked: Option<usize>, blocks: 
                 .hint(format!("use inFlight {}, which fits, or a smaller batch", fits * devices)))
         }
         _ => Ok(wanted.min(fits * devices)),
+    }
+}
+
+#[cfg(all(test, feature = "emulation"))]
+mod tests {
+    use super::*;
+    use crate::config::{FitOptions, ModelConfig, from_json};
+    use crate::data::{Dataset, Pixels};
+    use crate::error::Code;
+    use crate::train::device::Stack;
+    use std::sync::Arc;
+
+    const MIB: usize = 1 << 20;
+    const DEMAND: Demand = Demand { shared: 100 * MIB, block: 10 * MIB };
+
+    #[test]
+    fn all_blocks_are_in_flight_if_there_is_room_and_else_as_many_as_fit() {
+        let free = |blocks: usize| Some(RESERVE + 100 * MIB + blocks * 10 * MIB);
+        let default = |free: &[Option<usize>], blocks| decide(DEMAND, free, None, blocks).unwrap();
+        assert_eq!(default(&[None], 1000), 1000);
+        assert_eq!(default(&[free(12)], 10), 10);
+        assert_eq!(default(&[free(7)], 10), 7);
+        // The smaller of two devices decides.
+        assert_eq!(default(&[free(7), free(3)], 10), 6);
+        assert_eq!(decide(DEMAND, &[free(12)], Some(3), 10).unwrap(), 3);
+        assert_eq!(decide(DEMAND, &[free(12)], Some(30), 10).unwrap(), 10);
+    }
+
+    #[test]
+    fn too_little_memory_is_told_with_what_would_fit() {
+        let free = Some(RESERVE + 150 * MIB);
+        let error = decide(DEMAND, &[free], Some(8), 10).unwrap_err();
+        assert_eq!(error.code, Code::DeviceMemory);
+        assert_eq!((&error.expected[..], &error.received[..]), ("692 MiB free", "662 MiB free"));
+        assert!(error.what.contains("8 blocks") && error.hint.contains("inFlight 5"), "{error}");
+        let error = decide(DEMAND, &[Some(MIB)], None, 10).unwrap_err();
+        assert!(error.what.contains("one block"), "{error}");
+    }
+
+    /// Bytes of the tensors that are made in a stack, less those of another: of one block more.
+    #[test]
+    fn the_estimate_counts_every_buffer_of_a_block() {
+        let nets = [
+            r#"{"input":[15,17,2],"classes":[0,1,2],"blocks":3,"net":{"type":"cnn","widths":[3,4,5],"hidden":7}}"#,
+            r#"{"input":[9],"classes":[0,1,2],"blocks":3,"net":{"type":"mlp","hidden":[8,5]}}"#,
+        ];
+        for json in nets {
+            let model = from_json::<ModelConfig>(json).unwrap().check().unwrap();
+            let pixels = Pixels::U8(vec![1; 10 * model.config.input.len()]);
+            let labels = Some((0..10).map(|sample| sample % 3).collect());
+            let data = Dataset::from_arrays(pixels, model.config.input, labels).unwrap();
+            let options = FitOptions { batch: 4, device: "emulated".parse().unwrap(), ..FitOptions::default() };
+            let plan = Plan::new(model, options, Arc::new(data)).unwrap();
+            let values = |stacked: usize| {
+                let before = crate::block::made();
+                Stack::new(&plan, &plan.engines[0], stacked).unwrap();
+                crate::block::made() - before
+            };
+            let demand = Demand::of(&plan).unwrap();
+            // The losses of an epoch's 3 steps are no buffer of a block.
+            assert_eq!(4 * (values(2) - values(1) + 3), demand.block);
+        }
     }
 }

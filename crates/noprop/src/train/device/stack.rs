@@ -120,8 +120,9 @@ impl Stack {
         let samples = &order[first..(first + plan.options.batch).min(order.len())];
         let epoch = (step / per_epoch) as usize;
         let context = engine.context(plan.multiply(), Some(self.step.addresses()?));
+        let recorded = self.recorded.remove(&samples.len());
         let mut launch = || context.run(|| self.launch(plan, data, epoch, samples, stop));
-        let recorded = match self.recorded.remove(&samples.len()) {
+        let recorded = match recorded {
             None => {
                 launch()?;
                 None
@@ -149,7 +150,7 @@ impl Stack {
         samples: &[u32],
         stop: &StopFlag,
     ) -> Result<()> {
-        let (config, layout) = (&plan.model.config, &plan.model.layout);
+        let config = &plan.model.config;
         let (seed, width, blocks) = (config.seed, config.classes.len(), &self.blocks[..]);
         let classes = &plan.classes[..samples.len()];
         let StepBuffers { block, x, z, gradient, gradients, loss } = &mut self.buffers;

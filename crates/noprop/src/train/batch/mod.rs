@@ -1,5 +1,17 @@
 //! The two operations that make a batch: gathered samples and noised labels.
 
+#[cfg(device)]
+mod cuda;
+#[cfg(device)]
+mod parity;
+
+#[cfg(device)]
+pub(crate) use cuda::DeviceGather;
+#[cfg(device)]
+pub(crate) use parity::parity;
+
+#[cfg(device)]
+use crate::cuda::{DeviceRows, Executor};
 use crate::data::Dataset;
 use crate::diffusion::noised_label;
 use crate::error::Result;
@@ -94,5 +106,10 @@ impl BlockOp<0> for NoisedLabels<'_> {
             }
         }
         Ok(())
+    }
+    #[cfg(device)]
+    fn launch(&self, on: &Executor<'_>, z: DeviceRows, []: [DeviceRows; 0]) -> Result<()> {
+        check(z.len >= self.samples.len() * self.width, "noised labels")?;
+        cuda::noised_labels(self, on, z)
     }
 }

@@ -1,0 +1,185 @@
+//! An epoch on the device: what its steps read and write there, so that the host waits for none of them.
+//!
+//! ```text
+//! host:    start(epoch, order, rates)                                              losses, AllFinite::read
+//! device:  begin_step ─ gather ─ noised labels ─ … ─ AdamW ─ store_loss ─ begin_step ─ …
+//! ```
+//! All addresses stay the same from step to step and from epoch to epoch, so a step can be recorded once and replayed.
+
+mod parity;
+
+pub(super) use parity::parity;
+
+use super::launch::{Arguments, Executor, Launch, ceil_div};
+use super::rows::{Address, DeviceRows, RowsOf, address_of};
+use super::step::{DeviceStep, StepTensors};
+use crate::error::Result;
+use crate::ops::check;
+use candle_core::{DType, Device, Tensor};
+
+/// The tensors of an epoch.
+#[derive(Debug, Clone)]
+pub(crate) struct EpochTensors {
+    /// u32 `[2]`: the epoch, and the step of it that comes next, from 0.
+    pub counter: Tensor,
+    /// u32 `[N]`: the order in which the epoch visits the samples.
+    pub order: Tensor,
+    /// u32 `[N]`: the class of each sample.
+    pub class_of_sample: Tensor,
+    /// f32 `[steps, 3]`: [`AdamW::rates`](crate::ops::adamw::AdamW::rates) of each step of the epoch.
+    pub rates: Tensor,
+    /// f32 `[K, steps]`: the loss of each block in each step of the epoch.
+    pub losses: Tensor,
+    batch: usize,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct BeginStepArguments {
+    values: Address,
+    samples: Address,
+    classes: Address,
+    counter: Address,
+    order: Address,
+    class_of_sample: Address,
+    rates: Address,
+    total: u32,
+    batch: u32,
+    steps: u32,
+}
+
+// SAFETY: mirrors the struct in epoch.cu; padding only at its end.
+unsafe impl Arguments for BeginStepArguments {}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct StoreLossArguments {
+    losses: Address,
+    loss: RowsOf,
+    step: DeviceStep,
+    blocks: u32,
+    steps: u32,
+}
+
+// SAFETY: mirrors the struct in epoch.cu, without padding.
+unsafe impl Arguments for StoreLossArguments {}
+
+impl EpochTensors {
+    /// Tensors for epochs of the samples whose classes are given, in batches of `batch`, with `blocks` blocks together.
+    pub(crate) fn new(device: &Device, class_of_sample: &[u32], batch: usize, blocks: usize) -> Result<Self> {
+        let samples = class_of_sample.len();
+        check(batch > 0 && samples > 0 && blocks > 0, "sizes of an epoch")?;
+        let steps = samples.div_ceil(batch);
+        Ok(Self {
+            counter: Tensor::zeros(2, DType::U32, device)?,
+            order: Tensor::zeros(samples, DType::U32, device)?,
+            class_of_sample: Tensor::new(class_of_sample, device)?,
+            rates: Tensor::zeros((steps, 3), DType::F32, device)?,
+            losses: Tensor::zeros((blocks, steps), DType::F32, device)?,
+            batch,
+        })
+    }
+
+    /// Steps of an epoch; the last one may be short.
+    pub(crate) fn steps(&self) -> usize {
+        self.order.elem_count().div_ceil(self.batch)
+    }
+
+    /// Writes an epoch's order and rates where they were, and makes `step` the next one.
+    pub(crate) fn start(&self, epoch: usize, step: usize, order: &[u32], rates: &[[f32; 3]]) -> Result<()> {
+        check(order.len() == self.order.elem_count() && rates.len() == self.steps(), "order and rates of an epoch")?;
+        let device = self.order.device();
+        self.counter.slice_set(&Tensor::new(&[epoch as u32, step as u32], device)?, 0, 0)?;
+        self.order.slice_set(&Tensor::new(order, device)?, 0, 0)?;
+        self.rates.slice_set(&Tensor::new(rates.as_flattened(), device)?.reshape((rates.len(), 3))?, 0, 0)?;
+        Ok(())
+    }
+
+    /// Fills `step`'s values, samples and classes for the next step of the epoch, and counts it. `step` has room for a
+    /// batch; of the short last one only the first [`StepValues::samples`](super::StepValues) entries are written. Behind
+    /// the last step it sets the samples to 0 and leaves the rest.
+    pub(crate) fn begin_step(&self, step: &StepTensors) -> Result<()> {
+        let room = step.samples.elem_count().min(step.classes.elem_count());
+        check(room >= self.batch.min(self.order.elem_count()), "room for the samples of a step")?;
+        let to = step.addresses()?;
+        let arguments = BeginStepArguments {
+            values: to.values,
+            samples: to.samples,
+            classes: to.classes,
+            counter: address_of(&self.counter)?,
+            order: address_of(&self.order)?,
+            class_of_sample: address_of(&self.class_of_sample)?,
+            rates: address_of(&self.rates)?,
+            total: self.order.elem_count() as u32,
+            batch: self.batch as u32,
+            steps: self.steps() as u32,
+        };
+        Executor::with(self.order.device(), |on| {
+            on.launch(Launch { kernel: "begin_step", grid: [1; 3], threads: 256, shared: 0, arguments })
+        })
+    }
+
+    /// Writes `loss` `[K, 1]` into the column of `step` among the epoch's losses.
+    pub(crate) fn store_loss(&self, step: &StepTensors, loss: &Tensor) -> Result<()> {
+        let loss = DeviceRows::of(loss)?;
+        let blocks = self.losses.dims()[0];
+        check(loss.count == blocks && loss.len == 1, "losses of a step")?;
+        let arguments = StoreLossArguments {
+            losses: address_of(&self.losses)?,
+            loss: loss.rows(),
+            step: step.addresses()?,
+            blocks: blocks as u32,
+            steps: self.steps() as u32,
+        };
+        Executor::with(self.losses.device(), |on| {
+            let grid = [ceil_div(blocks, 32), 1, 1];
+            on.launch(Launch { kernel: "store_loss", grid, threads: 32, shared: 0, arguments })
+        })
+    }
+}
+
+/// Whether all values of each block's state are finite: found out on the device, read once an epoch.
+#[derive(Debug, Clone)]
+pub(crate) struct AllFinite {
+    /// u32 `[K, PARTS]`: 1 for a part of the row that is finite.
+    finite: Tensor,
+}
+
+/// Blocks of threads that share a row.
+const PARTS: usize = 32;
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct AllFiniteArguments {
+    finite: Address,
+    values: RowsOf,
+    len: u32,
+}
+
+// SAFETY: mirrors the struct in epoch.cu; padding only at its end.
+unsafe impl Arguments for AllFiniteArguments {}
+
+impl AllFinite {
+    /// Room for what is found out about `blocks` rows.
+    pub(crate) fn new(device: &Device, blocks: usize) -> Result<Self> {
+        Ok(Self { finite: Tensor::zeros((blocks, PARTS), DType::U32, device)? })
+    }
+
+    /// Puts the check of `values` `[K, len]` into the device's stream.
+    pub(crate) fn launch(&self, values: &Tensor) -> Result<()> {
+        let values = DeviceRows::of(values)?;
+        check(values.count == self.finite.dims()[0], "rows to check")?;
+        let arguments =
+            AllFiniteArguments { finite: address_of(&self.finite)?, values: values.rows(), len: values.len as u32 };
+        Executor::with(self.finite.device(), |on| {
+            let grid = [PARTS as u32, values.count as u32, 1];
+            on.launch(Launch { kernel: "all_finite", grid, threads: 256, shared: 4 * 256, arguments })
+        })
+    }
+
+    /// Waits for the device. One answer a row.
+    pub(crate) fn read(&self) -> Result<Vec<bool>> {
+        let parts = self.finite.to_vec2::<u32>()?;
+        Ok(parts.iter().map(|parts| parts.iter().all(|finite| *finite == 1)).collect())
+    }
+}

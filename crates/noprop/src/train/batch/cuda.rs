@@ -1,0 +1,91 @@
+//! Launches of the kernels in `cuda.cu`.
+
+use super::NoisedLabels;
+use crate::cuda::{Address, Arguments, DeviceRows, DeviceStep, Executor, Launch, RowsOf, address_of, ceil_div};
+use crate::error::{Code, Error, Result};
+use crate::ops::{Buffer, check};
+use crate::rng::Purpose;
+use candle_core::{DType, Tensor};
+
+/// [`Gather`](super::Gather) on a device: the samples that the running [`DeviceStep`] names, out of a data set that lies there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DeviceGather<'a> {
+    /// `[N · input]` or `[N, input]`, as f32 or as bytes, which the net sees divided by 255.
+    pub pixels: &'a Tensor,
+    /// Values of one sample.
+    pub input: usize,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct GatherArguments {
+    x: Address,
+    pixels: Address,
+    step: DeviceStep,
+    samples: u32,
+    input: u32,
+}
+
+// SAFETY: mirrors the struct in cuda.cu, without padding.
+unsafe impl Arguments for GatherArguments {}
+
+impl DeviceGather<'_> {
+    /// Fills the first `samples` samples of x `[1, capacity · input]`.
+    pub(crate) fn fill(&self, x: &Buffer, samples: usize) -> Result<()> {
+        let kernel = match self.pixels.dtype() {
+            DType::U8 => "gather_u8",
+            DType::F32 => "gather_f32",
+            other => return Err(Error::new(Code::Internal, format!("samples cannot be gathered from {other:?}"))),
+        };
+        let to = DeviceRows::of(x)?;
+        check(to.count == 1 && to.len >= samples * self.input && self.pixels.is_contiguous(), "gather on a device")?;
+        Executor::with(x.device(), |on| {
+            on.launch(Launch {
+                kernel,
+                grid: [ceil_div(self.input, 256), samples as u32, 1],
+                threads: 256,
+                shared: 0,
+                arguments: GatherArguments {
+                    x: to.address,
+                    pixels: address_of(self.pixels)?,
+                    step: on.step()?,
+                    samples: samples as u32,
+                    input: self.input as u32,
+                },
+            })
+        })
+    }
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct NoisedLabelsArguments {
+    z: RowsOf,
+    step: DeviceStep,
+    seed: u64,
+    purpose: u32,
+    samples: u32,
+    width: u32,
+}
+
+// SAFETY: mirrors the struct in cuda.cu; padding only at its end.
+unsafe impl Arguments for NoisedLabelsArguments {}
+
+/// A thread draws one value. Epoch, samples, classes, blocks and ᾱ are those of the running step.
+pub(super) fn noised_labels(op: &NoisedLabels<'_>, on: &Executor<'_>, z: DeviceRows) -> Result<()> {
+    let (samples, width) = (op.samples.len(), op.width);
+    on.launch(Launch {
+        kernel: "noised_labels",
+        grid: [ceil_div(samples * width, 128), z.count as u32, 1],
+        threads: 128,
+        shared: 0,
+        arguments: NoisedLabelsArguments {
+            z: z.rows(),
+            step: on.step()?,
+            seed: op.seed,
+            purpose: Purpose::LabelNoise as u32,
+            samples: samples as u32,
+            width: width as u32,
+        },
+    })
+}
