@@ -64,10 +64,7 @@ impl BatchNorm {
 
     /// Normalises by the batch and moves the running statistics.
     pub fn forward_training(&self, step: Step<'_>, saved: Saved<'_>) -> Result<()> {
-        let op = self.op(step.samples);
-        op.statistics(saved.statistics, saved.x)?;
-        op.forward_training(saved.y, saved.x, saved.statistics, step.state)?;
-        op.update_running(step.state, saved.statistics)
+        self.op(step.samples).training(step.state, [saved.y, saved.statistics], saved.x)
     }
 
     /// Normalises by the running statistics.
@@ -78,8 +75,6 @@ impl BatchNorm {
     /// Gradients of the parameters and of x.
     pub fn backward(&self, step: Step<'_>, dx: &Buffer, dy: &Tensor, saved: Saved<'_>) -> Result<()> {
         let Saved { x, y, statistics } = saved;
-        let op = self.op(step.samples);
-        op.backward_weights(step.gradients, [dy, y, x, statistics])?;
-        op.backward_data(dx, [dy, y, x, statistics, step.state, step.gradients])
+        self.op(step.samples).backward(dx, step.gradients, [dy, y, x, statistics, step.state])
     }
 }

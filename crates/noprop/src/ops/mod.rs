@@ -16,6 +16,7 @@ pub mod dropout;
 pub mod linear;
 pub mod multiply;
 pub mod relu;
+pub mod sampler;
 pub mod simd;
 pub mod softmax;
 pub mod squared_error;
@@ -121,7 +122,25 @@ pub(crate) trait BlockOp<const N: usize> {
 /// Every operation's kernels against its reference.
 #[cfg(device)]
 pub(crate) fn parity(parity: &mut crate::cuda::parity::Parity) -> Result<()> {
-    add::parity(parity)
+    // Kernels without products do the same whatever products multiply.
+    if parity.multiply == crate::cuda::Multiply::F32 {
+        adamw::parity(parity)?;
+        add::parity(parity)?;
+        batch_norm::parity(parity)?;
+        dropout::parity(parity)?;
+        relu::parity(parity)?;
+        sampler::parity(parity)?;
+        softmax::parity(parity)?;
+        squared_error::parity(parity)?;
+    }
+    Ok(())
+}
+
+/// Whether operations on this destination are launched as kernels.
+#[cfg(device)]
+pub(crate) fn on_device(destination: &Buffer) -> bool {
+    let emulated = destination.dtype() == candle_core::DType::F32 && crate::cuda::Context::current().emulate;
+    !destination.device().is_cpu() || emulated
 }
 
 /// Runs `op` for every block: row k of `destination` from row k of each source (row 0 of a source with one row).

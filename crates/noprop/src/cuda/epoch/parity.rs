@@ -68,7 +68,12 @@ fn finite(parity: &mut Parity) -> Result<()> {
         let check = AllFinite::new(device, rows.len())?;
         check.launch(&Tensor::new(rows.concat(), device)?.reshape((rows.len(), len))?)?;
         let found: Vec<f64> = check.read()?.into_iter().map(|finite| f64::from(u8::from(finite))).collect();
-        parity.expect(format!("all finite [5, {len}]"), 0.0, &Tensor::new(found, device)?, &[0.0, 0.0, 0.0, 1.0, 1.0])?;
+        parity.expect(
+            format!("all finite [5, {len}]"),
+            0.0,
+            &Tensor::new(found, device)?,
+            &[0.0, 0.0, 0.0, 1.0, 1.0],
+        )?;
     }
     Ok(())
 }

@@ -4,11 +4,20 @@
 //! operation and a checkpoint one write. The batch-norm statistics lie among them untouched.
 
 mod cpu;
+#[cfg(device)]
+mod cuda;
+#[cfg(device)]
+mod parity;
 mod reference;
 #[cfg(test)]
 mod tests;
 
+#[cfg(device)]
+pub(super) use parity::parity;
+
 use super::{BlockOp, Buffer, Real, apply, check};
+#[cfg(device)]
+use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use candle_core::Tensor;
 
@@ -97,5 +106,11 @@ impl BlockOp<1> for AdamW {
             reference::step(self.factors(), parameters, first, second, gradients);
         }
         Ok(())
+    }
+    #[cfg(device)]
+    fn launch(&self, on: &Executor<'_>, state: DeviceRows, [gradients]: [DeviceRows; 1]) -> Result<()> {
+        let n = self.parameters;
+        check(state.len == Self::state_len(n, self.statistics) && gradients.len == n, "adamw")?;
+        cuda::step(self, on, state, gradients)
     }
 }

@@ -4,11 +4,20 @@
 //! `[2 · width]`; evaluation by running ones, kept in the block's flat buffer.
 
 mod cpu;
+#[cfg(device)]
+mod cuda;
+#[cfg(device)]
+mod parity;
 mod reference;
 #[cfg(test)]
 mod tests;
 
+#[cfg(device)]
+pub(super) use parity::parity;
+
 use super::{BlockOp, Buffer, Real, Slot, apply, check};
+#[cfg(device)]
+use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use candle_core::Tensor;
 
@@ -39,6 +48,34 @@ pub struct BatchNorm {
 impl BatchNorm {
     fn len(&self) -> usize {
         self.samples * self.width
+    }
+
+    /// Turns a biased variance into an unbiased one. A batch of one sample has none; its biased one, 0, stands in.
+    fn unbias(&self) -> f64 {
+        self.samples as f64 / (self.samples.max(2) - 1) as f64
+    }
+
+    /// A forward pass of training: [`statistics`](Self::statistics), [`forward_training`](Self::forward_training) and
+    /// [`update_running`](Self::update_running), which on a device are one kernel.
+    pub fn training(&self, state: &Buffer, [y, statistics]: [&Buffer; 2], x: &Tensor) -> Result<()> {
+        #[cfg(device)]
+        if super::on_device(y) {
+            return apply(&Training(self), y, [x, statistics, state]);
+        }
+        self.statistics(statistics, x)?;
+        self.forward_training(y, x, statistics, state)?;
+        self.update_running(state, statistics)
+    }
+
+    /// A backward pass: [`backward_weights`](Self::backward_weights) and [`backward_data`](Self::backward_data), which on a
+    /// device are one kernel.
+    pub fn backward(&self, dx: &Buffer, gradients: &Buffer, [dy, y, x, statistics, state]: [&Tensor; 5]) -> Result<()> {
+        #[cfg(device)]
+        if super::on_device(dx) {
+            return apply(&Backward(self), dx, [dy, y, x, statistics, state, gradients]);
+        }
+        self.backward_weights(gradients, [dy, y, x, statistics])?;
+        self.backward_data(dx, [dy, y, x, statistics, state, gradients])
     }
 
     /// statistics = `[mean | biased variance]` of the batch.
@@ -96,10 +133,8 @@ impl BlockOp<1> for UpdateRunning<'_> {
     fn block<T: Real>(&self, _: usize, state: &mut [T], [statistics]: [&[T]; 1]) -> Result<()> {
         let op = self.0;
         let (mean, variance) = statistics.split_at(op.width);
-        // A batch of one sample has no unbiased variance; its biased one, 0, stands in.
-        let unbias = op.samples as f64 / (op.samples.max(2) - 1) as f64;
         reference::update_running(op.running_mean.of_mut(state), mean, T::one());
-        reference::update_running(op.running_variance.of_mut(state), variance, T::of(unbias));
+        reference::update_running(op.running_variance.of_mut(state), variance, T::of(op.unbias()));
         Ok(())
     }
 }
@@ -120,6 +155,12 @@ impl BlockOp<2> for ForwardEvaluation<'_> {
     const NAME: &'static str = "batch-norm-forward-evaluation";
     fn block<T: Real>(&self, _: usize, y: &mut [T], [x, state]: [&[T]; 2]) -> Result<()> {
         normalise(self.0, y, x, [self.0.running_mean.of(state), self.0.running_variance.of(state)], state)
+    }
+    #[cfg(device)]
+    fn launch(&self, on: &Executor<'_>, y: DeviceRows, sources: [DeviceRows; 2]) -> Result<()> {
+        let [x, state] = sources;
+        self.0.check_device(&[y, x], &[state], &[])?;
+        cuda::evaluation(self.0, on, y, sources)
     }
 }
 
@@ -188,5 +229,54 @@ impl BlockOp<6> for BackwardData<'_> {
         }
         reference::backward_data(op.relu, dx, sources);
         Ok(())
+    }
+}
+
+/// What [`BatchNorm::training`] launches. It also writes two of its sources: the statistics, and the running ones in the
+/// state.
+#[cfg(device)]
+struct Training<'a>(&'a BatchNorm);
+
+#[cfg(device)]
+impl BlockOp<3> for Training<'_> {
+    const NAME: &'static str = "batch-norm-training";
+    fn block<T: Real>(&self, _: usize, _: &mut [T], _: [&[T]; 3]) -> Result<()> {
+        check(false, "batch norm in one kernel, on the processor")
+    }
+    fn launch(&self, on: &Executor<'_>, y: DeviceRows, sources: [DeviceRows; 3]) -> Result<()> {
+        let [x, statistics, state] = sources;
+        self.0.check_device(&[y, x], &[state], &[statistics])?;
+        cuda::training(self.0, on, y, sources)
+    }
+}
+
+/// What [`BatchNorm::backward`] launches. It also writes one of its sources: the gradients.
+#[cfg(device)]
+struct Backward<'a>(&'a BatchNorm);
+
+#[cfg(device)]
+impl BlockOp<6> for Backward<'_> {
+    const NAME: &'static str = "batch-norm-backward";
+    fn block<T: Real>(&self, _: usize, _: &mut [T], _: [&[T]; 6]) -> Result<()> {
+        check(false, "batch norm in one kernel, on the processor")
+    }
+    fn launch(&self, on: &Executor<'_>, dx: DeviceRows, sources: [DeviceRows; 6]) -> Result<()> {
+        let [dy, y, x, statistics, state, gradients] = sources;
+        self.0.check_device(&[dx, dy, y, x], &[state], &[statistics])?;
+        let end = |slot: Slot| slot.offset + slot.len;
+        check(end(self.0.weight).max(end(self.0.bias)) <= gradients.len, "batch-norm gradients")?;
+        cuda::backward(self.0, on, dx, sources)
+    }
+}
+
+#[cfg(device)]
+impl BatchNorm {
+    /// Whether the rows hold what the kernels reach.
+    fn check_device(&self, activations: &[DeviceRows], state: &[DeviceRows], statistics: &[DeviceRows]) -> Result<()> {
+        let slots = [self.weight, self.bias, self.running_mean, self.running_variance];
+        let end = slots.iter().map(|slot| slot.offset + self.width).max().unwrap_or(0);
+        check(activations.iter().all(|rows| rows.len >= self.len()), "batch-norm activations")?;
+        check(state.iter().all(|rows| rows.len >= end), "batch-norm state")?;
+        check(statistics.iter().all(|rows| rows.len == 2 * self.width), "batch-norm statistics")
     }
 }

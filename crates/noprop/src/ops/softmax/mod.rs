@@ -1,10 +1,19 @@
 //! Softmax over the classes: logits and probabilities `[samples, classes]`.
 
+#[cfg(device)]
+mod cuda;
+#[cfg(device)]
+mod parity;
 mod reference;
 #[cfg(test)]
 mod tests;
 
+#[cfg(device)]
+pub(super) use parity::parity;
+
 use super::{BlockOp, Buffer, Real, apply, check};
+#[cfg(device)]
+use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use candle_core::Tensor;
 
@@ -39,6 +48,11 @@ impl BlockOp<0> for Forward<'_> {
         reference::forward(self.0.classes, &mut logits[..len]);
         Ok(())
     }
+    #[cfg(device)]
+    fn launch(&self, on: &Executor<'_>, logits: DeviceRows, []: [DeviceRows; 0]) -> Result<()> {
+        check(logits.len >= self.0.samples * self.0.classes, "softmax")?;
+        cuda::forward(self.0, on, logits)
+    }
 }
 
 struct Backward<'a>(&'a Softmax);
@@ -50,5 +64,10 @@ impl BlockOp<1> for Backward<'_> {
         check(probabilities.len() >= len && gradient.len() >= len, "softmax gradient")?;
         reference::backward(self.0.classes, &mut gradient[..len], &probabilities[..len]);
         Ok(())
+    }
+    #[cfg(device)]
+    fn launch(&self, on: &Executor<'_>, gradient: DeviceRows, [probabilities]: [DeviceRows; 1]) -> Result<()> {
+        check(gradient.len.min(probabilities.len) >= self.0.samples * self.0.classes, "softmax gradient")?;
+        cuda::backward(self.0, on, gradient, probabilities)
     }
 }

@@ -1,10 +1,19 @@
 //! The blocks' loss: ‖û − u_y‖² per sample for one-hot embeddings, averaged over the batch and weighted per block.
 
+#[cfg(device)]
+mod cuda;
+#[cfg(device)]
+mod parity;
 mod reference;
 #[cfg(test)]
 mod tests;
 
+#[cfg(device)]
+pub(super) use parity::parity;
+
 use super::{BlockOp, Buffer, Real, apply, check};
+#[cfg(device)]
+use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use candle_core::Tensor;
 
@@ -43,6 +52,11 @@ impl BlockOp<1> for Forward<'_> {
         loss[0] = reference::forward(self.0, estimate);
         Ok(())
     }
+    #[cfg(device)]
+    fn launch(&self, on: &Executor<'_>, loss: DeviceRows, [estimate]: [DeviceRows; 1]) -> Result<()> {
+        check(estimate.len >= self.0.classes.len() * self.0.width, "squared error")?;
+        cuda::forward(self.0, on, loss, estimate)
+    }
 }
 
 struct Backward<'a>(&'a SquaredError<'a>, f64);
@@ -53,5 +67,10 @@ impl BlockOp<1> for Backward<'_> {
         self.0.check(estimate.len().min(gradient.len()))?;
         reference::backward(self.0, gradient, estimate, T::of(self.1));
         Ok(())
+    }
+    #[cfg(device)]
+    fn launch(&self, on: &Executor<'_>, gradient: DeviceRows, [estimate]: [DeviceRows; 1]) -> Result<()> {
+        check(estimate.len.min(gradient.len) >= self.0.classes.len() * self.0.width, "squared error")?;
+        cuda::backward(self.0, on, gradient, estimate)
     }
 }

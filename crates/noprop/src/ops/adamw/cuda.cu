@@ -1,0 +1,41 @@
+// One step of AdamW on the parameters of all blocks. The rates of the step are read from device memory.
+#include "../../cuda/prelude.cuh"
+
+struct AdamWArguments {
+    Rows parameters, first, second, gradients;
+    const StepValues *values;
+    float beta1, beta2, epsilon;
+    std::uint32_t len;
+};
+
+/// A thread has the values i, i + 256, i + 512 and i + 768 of the 1024 of its block of threads, and asks for all of them
+/// before it needs the first: as many bytes in flight as with vectors of four, which need rows that begin at multiples of 16
+/// bytes. Moments begin behind the parameters, of which there may be any number. Grid (⌈len / 1024⌉, K).
+KERNEL(adamw, 256, AdamWArguments) {
+    constexpr unsigned EACH = 4;
+    const unsigned k = blockIdx.y;
+    const unsigned from = blockIdx.x * 256 * EACH + threadIdx.x;
+    float *parameters = a.parameters.row(k), *first = a.first.row(k), *second = a.second.row(k);
+    const float *gradients = a.gradients.row(k);
+    const StepValues rates = *a.values;
+    float p[EACH], m[EACH], v[EACH], g[EACH];
+    for (unsigned j = 0; j < EACH; j++) {
+        const unsigned i = from + j * 256;
+        if (i < a.len) {
+            p[j] = parameters[i];
+            m[j] = first[i];
+            v[j] = second[i];
+            g[j] = gradients[i];
+        }
+    }
+    for (unsigned j = 0; j < EACH; j++) {
+        const unsigned i = from + j * 256;
+        if (i >= a.len) continue;
+        m[j] = a.beta1 * m[j] + (1 - a.beta1) * g[j];
+        v[j] = a.beta2 * v[j] + (1 - a.beta2) * g[j] * g[j];
+        const float root = sqrtf(v[j]) * rates.inverse_root_correction + a.epsilon;
+        first[i] = m[j];
+        second[i] = v[j];
+        parameters[i] = p[j] * rates.keep - rates.step_size * m[j] / root;
+    }
+}

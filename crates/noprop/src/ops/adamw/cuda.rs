@@ -1,0 +1,45 @@
+//! Launch of the kernel in `cuda.cu`.
+
+use super::AdamW;
+use crate::cuda::{Address, Arguments, DeviceRows, Executor, Launch, RowsOf, ceil_div};
+use crate::error::Result;
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct AdamWArguments {
+    parameters: RowsOf,
+    first: RowsOf,
+    second: RowsOf,
+    gradients: RowsOf,
+    values: Address,
+    beta1: f32,
+    beta2: f32,
+    epsilon: f32,
+    len: u32,
+}
+
+// SAFETY: mirrors the struct in cuda.cu, without padding.
+unsafe impl Arguments for AdamWArguments {}
+
+/// All parameters of all blocks. Learning rate, weight decay and corrections are those of the running step, which the host
+/// made of [`AdamW::rates`].
+pub(super) fn step(op: &AdamW, on: &Executor<'_>, state: DeviceRows, gradients: DeviceRows) -> Result<()> {
+    let n = op.parameters;
+    on.launch(Launch {
+        kernel: "adamw",
+        grid: [ceil_div(n, 1024), state.count as u32, 1],
+        threads: 256,
+        shared: 0,
+        arguments: AdamWArguments {
+            parameters: state.rows(),
+            first: state.from(n + op.statistics),
+            second: state.from(2 * n + op.statistics),
+            gradients: gradients.rows(),
+            values: on.step()?.values,
+            beta1: op.beta1 as f32,
+            beta2: op.beta2 as f32,
+            epsilon: op.epsilon as f32,
+            len: n as u32,
+        },
+    })
+}
