@@ -1,8 +1,11 @@
 // One translation unit of all kernels: nvcc makes the fat binary of it, a C++ compiler the emulation.
+#include "product.cu"
+#include "tile.cu"
 #include "../ops/adamw/cuda.cu"
 #include "../ops/add/cuda.cu"
 #include "../ops/batch_norm/cuda.cu"
 #include "../ops/dropout/cuda.cu"
+#include "../ops/linear/cuda.cu"
 #include "../ops/relu/cuda.cu"
 #include "../ops/sampler/cuda.cu"
 #include "../ops/softmax/cuda.cu"

@@ -5,6 +5,7 @@
 // other. A barrier that some threads of the block never reach ends the process with a message, where a GPU would hang.
 // Shared memory is as large as the launch declares and filled with NaN before each block.
 #pragma once
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -206,6 +207,8 @@ template <class T> T __shfl_down_sync(unsigned, T value, unsigned delta) {
     return emulation::exchange(value, lane_of_warp() + delta);
 }
 inline std::uint32_t __umulhi(std::uint32_t a, std::uint32_t b) { return std::uint32_t(std::uint64_t(a) * b >> 32); }
+inline std::uint32_t __float_as_uint(float value) { return std::bit_cast<std::uint32_t>(value); }
+inline float __uint_as_float(std::uint32_t bits) { return std::bit_cast<float>(bits); }
 inline float __fdividef(float a, float b) { return a / b; }
 
 /// Shared memory of the block, as bytes.

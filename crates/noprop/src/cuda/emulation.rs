@@ -1,7 +1,9 @@
 //! Kernels on the processor: the same sources, compiled by a C++ compiler (see emulation.h).
 
+use super::Address;
 use super::launch::{Arguments, Launch};
 use crate::error::{Code, Error, Result};
+use std::cell::RefCell;
 use std::ffi::{CString, c_char, c_int, c_void};
 
 unsafe extern "C" {
@@ -13,6 +15,19 @@ unsafe extern "C" {
         arguments: *const c_void,
         size: usize,
     ) -> c_int;
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Room for `values` f32, filled with NaN: what is read must have been written.
+pub(super) fn scratch(values: usize) -> Address {
+    SCRATCH.with_borrow_mut(|scratch| {
+        scratch.clear();
+        scratch.resize(values, f32::NAN);
+        scratch.as_mut_ptr() as Address
+    })
 }
 
 /// Runs every thread of every block.

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `kernels.rs` | the fat binary, its functions, and what is checked before one is launched |
 //! | `graph.rs` | recording and replaying |
+//! | `scratch.rs` | memory for the length of one operation |
 //! | `devices.rs` | the cards of this machine, and whether each can be used |
 //! | `failure.rs` | the driver's errors as ours |
 
@@ -14,6 +15,7 @@ mod devices;
 mod failure;
 mod graph;
 mod kernels;
+mod scratch;
 
 pub(crate) use devices::cards;
 pub(crate) use failure::of_candle;
@@ -122,6 +124,11 @@ impl Gpu {
             result::launch_kernel(function, (x, y, z), threads, launch.shared, stream, &mut parameters)
         };
         outcome.map_err(|error| of_driver(error, &format!("kernel {} cannot be launched", launch.kernel)))
+    }
+
+    /// See [`Executor::scratch`](super::Executor::scratch). All operations of the stream run in order, so they share it.
+    pub(crate) fn scratch(&self, values: usize) -> Result<Address> {
+        scratch::of(&self.stream, values)
     }
 
     /// Copies values into a contiguous tensor that is there already. They are read before this returns.

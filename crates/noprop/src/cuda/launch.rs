@@ -1,6 +1,6 @@
 //! What a launch is, and what runs it.
 
-use super::{Context, DeviceStep, Multiply};
+use super::{Address, Context, DeviceStep, Multiply};
 use crate::error::{Code, Error, Result};
 use candle_core::Device;
 
@@ -62,6 +62,21 @@ impl Executor<'_> {
             #[cfg(feature = "cuda")]
             Self::Gpu(gpu) => gpu.launch(&launch),
             Self::Nowhere(_, never) => match *never {},
+        }
+    }
+
+    /// Room for `values` f32 until the end of the operation that asks: the next one gets the same. What lies there is
+    /// unspecified. Its place never changes, so a recorded step may use it.
+    pub(crate) fn scratch(&self, values: usize) -> Result<Address> {
+        match self {
+            #[cfg(feature = "emulation")]
+            Self::Emulation => Ok(super::emulation::scratch(values)),
+            #[cfg(feature = "cuda")]
+            Self::Gpu(gpu) => gpu.scratch(values),
+            Self::Nowhere(_, never) => {
+                let _ = values;
+                match *never {}
+            }
         }
     }
 

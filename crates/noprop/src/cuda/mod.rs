@@ -8,6 +8,7 @@
 //! | `prelude.cuh`, `philox.cuh`, `all.cu` | what kernels share, and the one translation unit of all |
 //! | `emulation.h`, `emulation.rs` | the same kernels compiled for the processor |
 //! | `gpu.rs` | the same kernels on candle's stream (feature `cuda`) |
+//! | `tile.cuh`, `product.cuh`, `product.cu`, `product.rs` | products on tensor cores, which linear layers and convolutions are |
 //! | `launch.rs`, `rows.rs` | what a launch is, the tensors it works on |
 //! | `engine.rs` | a card or the emulation, as training and inference see it |
 //! | `context.rs`, `step.rs` | what all operations of a step share, and what they read from device memory |
@@ -24,8 +25,11 @@ mod epoch;
 pub mod gpu;
 mod launch;
 pub mod parity;
+pub(crate) mod product;
 mod rows;
 mod step;
+#[cfg(all(test, feature = "emulation"))]
+mod tile;
 
 pub(crate) use context::Context;
 pub(crate) use engine::{Engine, Recorded, out_of_memory};

@@ -9,8 +9,10 @@
 extern __shared__ __align__(16) unsigned char dynamic_shared[];
 __device__ __forceinline__ unsigned char *shared_bytes() { return dynamic_shared; }
 __device__ __forceinline__ unsigned lane_of_warp() { return threadIdx.x % 32; }
+#define UNROLL _Pragma("unroll")
 #else
 #include "emulation.h"
+#define UNROLL
 #endif
 
 /// A block's dynamic shared memory as values of T, from byte `offset` on.

@@ -133,7 +133,7 @@ pub(crate) fn parity(parity: &mut crate::cuda::parity::Parity) -> Result<()> {
         softmax::parity(parity)?;
         squared_error::parity(parity)?;
     }
-    Ok(())
+    linear::parity(parity)
 }
 
 /// Whether operations on this destination are launched as kernels.

@@ -3,11 +3,20 @@
 //! The weight may be a range of rows of a larger one: a layer on concatenated inputs is two products into one y.
 
 pub(crate) mod cpu;
+#[cfg(device)]
+mod cuda;
+#[cfg(device)]
+mod parity;
 mod reference;
 #[cfg(test)]
 mod tests;
 
+#[cfg(device)]
+pub(super) use parity::parity;
+
 use super::{BlockOp, Buffer, Real, Slot, apply, check};
+#[cfg(device)]
+use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use candle_core::Tensor;
 
@@ -72,6 +81,11 @@ impl BlockOp<2> for Forward<'_> {
         }
         Ok(())
     }
+    #[cfg(device)]
+    fn launch(&self, on: &Executor<'_>, y: DeviceRows, [x, state]: [DeviceRows; 2]) -> Result<()> {
+        self.0.check(x.len, y.len)?;
+        cuda::forward(self.0, on, y, [x, state])
+    }
 }
 
 struct BackwardData<'a>(&'a Linear);
@@ -88,6 +102,11 @@ impl BlockOp<2> for BackwardData<'_> {
             _ => reference::backward_data(op, dx, dy, weight),
         }
         Ok(())
+    }
+    #[cfg(device)]
+    fn launch(&self, on: &Executor<'_>, dx: DeviceRows, [dy, state]: [DeviceRows; 2]) -> Result<()> {
+        self.0.check(dx.len, dy.len)?;
+        cuda::backward_data(self.0, on, dx, [dy, state])
     }
 }
 
@@ -112,5 +131,10 @@ impl BlockOp<2> for BackwardWeights<'_> {
             }
         }
         Ok(())
+    }
+    #[cfg(device)]
+    fn launch(&self, on: &Executor<'_>, gradients: DeviceRows, [x, dy]: [DeviceRows; 2]) -> Result<()> {
+        self.0.check(x.len, dy.len)?;
+        cuda::backward_weights(self.0, on, gradients, [x, dy])
     }
 }

@@ -1,0 +1,261 @@
+// A product of two factors by blocks of threads: c (rows × columns) = Σ over depth of a (row, depth) · b (depth, column).
+//
+// A block of threads makes ROWS × COLUMNS sums, each of its warps a tile of them. It walks the depth in strides of
+// LINE_WORDS words: while the tensor cores multiply one stride out of shared memory, the next is on its way from global
+// memory into registers. Every sum has the order of its depth, whatever runs beside it.
+//
+// A factor says where its values lie and in which direction they are neighbours in memory, so that neighbouring threads read
+// neighbours, four values at once where `vector` allows. Its lines are the rows of a or the columns of b:
+//   line(n), depth(n)           the place of a line or depth in memory; NOWHERE, which reads as 0, outside of the factor
+//   fetch(raw, line, depth)     four neighbours from there on, as they lie in memory
+//   fetch(raw, i, line, depth)  the i-th of four, where neighbours may be apart
+//   value(raw, i)               what the i-th stands for; asked for only after the multiplication, so that nobody waits
+#pragma once
+#include "tile.cuh"
+
+constexpr unsigned NOWHERE = 0xFFFFFFFFu;
+
+/// Lines or depths a constant stride apart.
+struct Strided {
+    std::uint32_t count, stride;
+    __device__ __forceinline__ unsigned operator()(unsigned n) const { return n < count ? n * stride : NOWHERE; }
+};
+
+/// n / divisor for n below 2^31 without a division. Mirrors `Divisor` in product.rs.
+struct Divisor {
+    std::uint32_t divisor, multiplier, shift;
+    __device__ __forceinline__ unsigned divide(unsigned n) const { return (__umulhi(n, multiplier) + n) >> shift; }
+};
+
+/// Values of a factor that are what lies in memory, at `data + line + depth`.
+template <bool ALONG, class Lines, class Depths> struct Plain {
+    static constexpr bool ALONG_DEPTH = ALONG;
+    using Line = unsigned;
+    using Depth = unsigned;
+    using Raw = Quad;
+    const float *data;
+    Lines line;
+    Depths depth;
+    bool vector;
+    __device__ __forceinline__ void fetch(Raw &raw, Line line, Depth depth) const {
+        raw = {};
+        if (line != NOWHERE && depth != NOWHERE) raw = *reinterpret_cast<const Quad *>(data + (line + depth));
+    }
+    __device__ __forceinline__ void fetch(Raw &raw, unsigned i, Line line, Depth depth) const {
+        raw.value[i] = line != NOWHERE && depth != NOWHERE ? data[line + depth] : 0.0f;
+    }
+    __device__ __forceinline__ float value(const Raw &raw, unsigned i) const { return raw.value[i]; }
+};
+
+/// The threads' way of bringing LINES lines of a factor into shared memory.
+template <class Precision, unsigned LINES, unsigned THREADS, class Factor, bool ALONG = Factor::ALONG_DEPTH> struct Mover;
+
+/// Neighbours in depth: a thread moves four values of a line, threads beside it the next four.
+template <class Precision, unsigned LINES, unsigned THREADS, class Factor>
+struct Mover<Precision, LINES, THREADS, Factor, true> {
+    static constexpr unsigned WORDS = 4 / Precision::PER_WORD, QUADS = LINE_WORDS / WORDS;
+    static constexpr unsigned ALL = LINES * QUADS, OWN = (ALL + THREADS - 1) / THREADS;
+    static_assert(THREADS % QUADS == 0, "a thread's quads have the same depth");
+    const Factor &factor;
+    typename Factor::Line line[OWN];
+    typename Factor::Raw raw[OWN];
+
+    __device__ __forceinline__ Mover(const Factor &factor, unsigned first) : factor(factor) {
+        UNROLL for (unsigned i = 0; i < OWN; i++) line[i] = factor.line(first + (threadIdx.x + i * THREADS) / QUADS);
+    }
+    __device__ __forceinline__ void fetch(unsigned depth) {
+        depth += threadIdx.x % QUADS * 4;
+        if (factor.vector) {
+            const typename Factor::Depth at = factor.depth(depth);
+            UNROLL for (unsigned i = 0; i < OWN; i++) {
+                if (mine(i)) factor.fetch(raw[i], line[i], at);
+            }
+            return;
+        }
+        UNROLL for (unsigned j = 0; j < 4; j++) {
+            const typename Factor::Depth at = factor.depth(depth + j);
+            UNROLL for (unsigned i = 0; i < OWN; i++) {
+                if (mine(i)) factor.fetch(raw[i], j, line[i], at);
+            }
+        }
+    }
+    __device__ __forceinline__ void store(std::uint32_t *lines) const {
+        struct alignas(4 * WORDS) Words {
+            std::uint32_t word[WORDS];
+        };
+        UNROLL for (unsigned i = 0; i < OWN; i++) {
+            if (!mine(i)) continue;
+            float value[4];
+            UNROLL for (unsigned j = 0; j < 4; j++) value[j] = factor.value(raw[i], j);
+            Words words;
+            UNROLL for (unsigned w = 0; w < WORDS; w++) words.word[w] = Precision::pack(value + w * Precision::PER_WORD);
+            const unsigned n = threadIdx.x + i * THREADS;
+            *reinterpret_cast<Words *>(lines + n / QUADS * LINE_STRIDE + n % QUADS * WORDS) = words;
+        }
+    }
+
+  private:
+    static __device__ __forceinline__ bool mine(unsigned i) {
+        return ALL % THREADS == 0 || threadIdx.x + i * THREADS < ALL;
+    }
+};
+
+/// Neighbours across lines: a thread moves a word of four lines. A warp takes 8 lines × 16 words: whole sectors of global
+/// memory, and all banks of shared memory.
+template <class Precision, unsigned LINES, unsigned THREADS, class Factor>
+struct Mover<Precision, LINES, THREADS, Factor, false> {
+    static constexpr unsigned DEPTHS = Precision::PER_WORD;
+    static constexpr unsigned ALL = LINES / 4 * LINE_WORDS, OWN = (ALL + THREADS - 1) / THREADS;
+    const Factor &factor;
+    typename Factor::Line line[OWN][4];
+    typename Factor::Raw raw[OWN][DEPTHS];
+    /// Sums of the values of this thread's lines at its depths, before they are rounded.
+    float sums[OWN][4];
+
+    __device__ __forceinline__ Mover(const Factor &factor, unsigned first) : factor(factor) {
+        UNROLL for (unsigned i = 0; i < OWN; i++) {
+            UNROLL for (unsigned j = 0; j < 4; j++) {
+                line[i][j] = factor.line(first + lines_of(i) + j);
+                sums[i][j] = 0.0f;
+            }
+        }
+    }
+    __device__ __forceinline__ void fetch(unsigned depth) {
+        UNROLL for (unsigned d = 0; d < DEPTHS; d++) {
+            const typename Factor::Depth at = factor.depth(depth + word() * DEPTHS + d);
+            UNROLL for (unsigned i = 0; i < OWN; i++) {
+                if (!mine(i)) continue;
+                if (factor.vector) {
+                    factor.fetch(raw[i][d], line[i][0], at);
+                } else {
+                    UNROLL for (unsigned j = 0; j < 4; j++) factor.fetch(raw[i][d], j, line[i][j], at);
+                }
+            }
+        }
+    }
+    __device__ __forceinline__ void store(std::uint32_t *lines) {
+        UNROLL for (unsigned i = 0; i < OWN; i++) {
+            if (!mine(i)) continue;
+            UNROLL for (unsigned j = 0; j < 4; j++) {
+                float value[DEPTHS];
+                UNROLL for (unsigned d = 0; d < DEPTHS; d++) {
+                    value[d] = factor.value(raw[i][d], j);
+                    sums[i][j] += value[d];
+                }
+                lines[(lines_of(i) + j) * LINE_STRIDE + word()] = Precision::pack(value);
+            }
+        }
+    }
+    /// Calls put(line, sum of the line over the whole depth) for every line, by way of LINE_WORDS × LINES f32 of `scratch`
+    /// that nobody reads any more.
+    template <class Put> __device__ __forceinline__ void sum_lines(float *scratch, Put put) const {
+        UNROLL for (unsigned i = 0; i < OWN; i++) {
+            UNROLL for (unsigned j = 0; j < 4; j++) {
+                if (mine(i)) scratch[word() * LINES + lines_of(i) + j] = sums[i][j];
+            }
+        }
+        __syncthreads();
+        for (unsigned line = threadIdx.x; line < LINES; line += THREADS) {
+            float sum = 0.0f;
+            for (unsigned w = 0; w < LINE_WORDS; w++) sum += scratch[w * LINES + line];
+            put(line, sum);
+        }
+    }
+
+  private:
+    static __device__ __forceinline__ bool mine(unsigned i) {
+        return ALL % THREADS == 0 || threadIdx.x + i * THREADS < ALL;
+    }
+    static __device__ __forceinline__ unsigned word() { return threadIdx.x / 2 % LINE_WORDS; }
+    /// The first line of the i-th four.
+    static __device__ __forceinline__ unsigned lines_of(unsigned i) {
+        const unsigned n = threadIdx.x + i * THREADS;
+        return 4 * (n % 2 + n / 32 * 2);
+    }
+};
+
+/// How the blocks of a grid share a product: x is its tile (columns first), y its part of the depth, z = k. Mirrors `Split`
+/// in product.rs.
+struct Split {
+    /// [K, parts, elements], or null where there is one part, which then writes the result itself.
+    float *partial;
+    std::uint32_t elements, depth_of_part, column_tiles;
+    /// Where this block's partial sums lie.
+    __device__ __forceinline__ float *part() const {
+        return partial + (std::uint64_t(blockIdx.z) * gridDim.y + blockIdx.y) * elements;
+    }
+};
+
+/// A block of threads: DOWN × ACROSS warps, each with a tile.
+template <class Precision_, unsigned ROWS_, unsigned COLUMNS_, unsigned DOWN, unsigned ACROSS> struct Blocking {
+    using Precision = Precision_;
+    static constexpr unsigned ROWS = ROWS_, COLUMNS = COLUMNS_, THREADS = 32 * DOWN * ACROSS;
+    static constexpr unsigned WARP_ROWS = ROWS / DOWN, WARP_COLUMNS = COLUMNS / ACROSS;
+    /// Words of one stride of both factors; shared memory holds two.
+    static constexpr unsigned STAGE = (ROWS + COLUMNS) * LINE_STRIDE;
+
+    static __device__ __forceinline__ unsigned first_row(const Split &split) {
+        return blockIdx.x / split.column_tiles * ROWS;
+    }
+    static __device__ __forceinline__ unsigned first_column(const Split &split) {
+        return blockIdx.x % split.column_tiles * COLUMNS;
+    }
+
+    /// Calls put(row, column, sum) for all of this block's rows and columns, inside of the result or not. Shared memory
+    /// is then free.
+    template <class A, class B, class Put>
+    static __device__ __forceinline__ void product(const Split &split, const A &a, const B &b, unsigned depth, Put put) {
+        Mover<Precision, COLUMNS, THREADS, B> right(b, first_column(split));
+        run(split, a, right, depth, put);
+    }
+
+    /// The same, and put_sum(column, Σ over depth of b) in one of the blocks that have the column.
+    template <class A, class B, class Put, class PutSum>
+    static __device__ __forceinline__ void product_and_sums(const Split &split, const A &a, const B &b, unsigned depth,
+                                                            Put put, PutSum put_sum) {
+        Mover<Precision, COLUMNS, THREADS, B> right(b, first_column(split));
+        run(split, a, right, depth, put);
+        if (first_row(split) != 0) return;
+        right.sum_lines(shared<float>(), [&](unsigned line, float sum) { put_sum(first_column(split) + line, sum); });
+    }
+
+  private:
+    template <class A, class Right, class Put>
+    static __device__ __forceinline__ void run(const Split &split, const A &a, Right &right, unsigned depth, Put put) {
+        constexpr unsigned STRIDE = LINE_WORDS * Precision::PER_WORD;
+        const unsigned begin = blockIdx.y * split.depth_of_part;
+        const unsigned end = depth - begin < split.depth_of_part ? depth : begin + split.depth_of_part;
+        const unsigned warp = threadIdx.x / 32, row = warp % DOWN * WARP_ROWS, column = warp / DOWN * WARP_COLUMNS;
+        Mover<Precision, ROWS, THREADS, A> left(a, first_row(split));
+        Tile<Precision, WARP_ROWS, WARP_COLUMNS> tile;
+        tile.clear();
+        std::uint32_t *now = shared<std::uint32_t>(), *next = now + STAGE;
+        left.fetch(begin);
+        right.fetch(begin);
+        left.store(now);
+        right.store(now + ROWS * LINE_STRIDE);
+        __syncthreads();
+        for (unsigned at = begin; at < end; at += STRIDE) {
+            const bool more = at + STRIDE < end;
+            if (more) {
+                left.fetch(at + STRIDE);
+                right.fetch(at + STRIDE);
+            }
+            tile.multiply(now + row * LINE_STRIDE, now + (ROWS + column) * LINE_STRIDE);
+            if (more) {
+                left.store(next);
+                right.store(next + ROWS * LINE_STRIDE);
+            }
+            __syncthreads();
+            std::uint32_t *const done = now;
+            now = next;
+            next = done;
+        }
+        row_and_column(tile, first_row(split) + row, first_column(split) + column, put);
+    }
+
+    template <class T, class Put>
+    static __device__ __forceinline__ void row_and_column(const T &tile, unsigned row, unsigned column, Put put) {
+        tile.for_each([&](unsigned r, unsigned c, float sum) { put(row + r, column + c, sum); });
+    }
+};

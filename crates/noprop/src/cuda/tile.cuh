@@ -1,0 +1,206 @@
+// A warp's tile of a product: tensor cores on a card, plain loops for F32 and in the emulation.
+//
+// Both factors lie in shared memory as lines (rows of a, columns of b) along the summed dimension, the depth, in words of 32
+// bits: one f32, one TF32, or two bf16 that are neighbours in depth. Both tensor-core instructions then find their operands
+// at the same words of a line, and a step of 8 words is 8 values deep for TF32 and 16 for bf16.
+//
+// Within a warp, lane = 4 · g + t (g = 0…7, t = 0…3). An instruction multiplies a sub-tile of 16 rows by 8 columns:
+//   a (16 lines × 8 words)   a0 (g, t)   a1 (g + 8, t)   a2 (g, t + 4)   a3 (g + 8, t + 4)
+//   b ( 8 lines × 8 words)   b0 (g, t)   b1 (g, t + 4)
+//   sums (16 × 8 f32)        c0 (g, 2t)  c1 (g, 2t + 1)  c2 (g + 8, 2t)  c3 (g + 8, 2t + 1)
+#pragma once
+#include "prelude.cuh"
+
+/// Words of a line that a tile multiplies at once.
+constexpr unsigned LINE_WORDS = 16;
+/// Words from line to line. With 20 the 8 lines × 4 words that a warp reads together lie in 32 different banks.
+constexpr unsigned LINE_STRIDE = 20;
+
+/// Four values that lie side by side, moved at once where the address allows.
+struct alignas(16) Quad {
+    float value[4];
+};
+
+struct alignas(16) QuadWord {
+    std::uint32_t word[4];
+};
+
+/// What products multiply; sums are f32. `pack` rounds PER_WORD values into a word, `unpack` gives them back.
+struct F32 {
+    static constexpr unsigned PER_WORD = 1;
+    static constexpr bool TENSOR_CORES = false;
+    static __device__ __forceinline__ std::uint32_t pack(const float *value) { return __float_as_uint(value[0]); }
+    static __device__ __forceinline__ void unpack(std::uint32_t word, float *value) { value[0] = __uint_as_float(word); }
+};
+
+/// 10 bits of mantissa, to nearest, ties away from zero.
+struct Tf32 {
+    static constexpr unsigned PER_WORD = 1;
+    static constexpr bool TENSOR_CORES = true;
+    static __device__ __forceinline__ std::uint32_t pack(const float *value) {
+#ifdef __CUDACC__
+        std::uint32_t word;
+        asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(word) : "f"(value[0]));
+        return word;
+#else
+        return (__float_as_uint(value[0]) + 0x1000u) & ~0x1FFFu;
+#endif
+    }
+    static __device__ __forceinline__ void unpack(std::uint32_t word, float *value) { value[0] = __uint_as_float(word); }
+};
+
+/// 7 bits of mantissa, to nearest, ties to even. The first value is the lower half of the word.
+struct Bf16 {
+    static constexpr unsigned PER_WORD = 2;
+    static constexpr bool TENSOR_CORES = true;
+    static __device__ __forceinline__ std::uint32_t pack(const float *value) {
+#ifdef __CUDACC__
+        std::uint32_t word;
+        asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(value[1]), "f"(value[0]));
+        return word;
+#else
+        return half(value[0]) | half(value[1]) << 16;
+#endif
+    }
+    static __device__ __forceinline__ void unpack(std::uint32_t word, float *value) {
+        value[0] = __uint_as_float(word << 16);
+        value[1] = __uint_as_float(word & 0xFFFF0000u);
+    }
+#ifndef __CUDACC__
+    static std::uint32_t half(float value) {
+        const std::uint32_t bits = __float_as_uint(value);
+        if (value != value) return bits >> 16 | 0x40u;
+        return (bits + 0x7FFFu + (bits >> 16 & 1u)) >> 16;
+    }
+#endif
+};
+
+/// Four matrices of 8 lines × 4 words: lane l gives the address of line l % 8 of matrix l / 8 (16-byte aligned), and receives
+/// word t of line g of each.
+__device__ __forceinline__ void load_matrices(std::uint32_t (&matrix)[4], const std::uint32_t *line) {
+#ifdef __CUDACC__
+    const unsigned address = static_cast<unsigned>(__cvta_generic_to_shared(line));
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(matrix[0]), "=r"(matrix[1]), "=r"(matrix[2]), "=r"(matrix[3])
+                 : "r"(address)
+                 : "memory");
+#else
+    const unsigned lane = lane_of_warp();
+    for (unsigned m = 0; m < 4; m++) matrix[m] = __shfl_sync(~0u, line, int(8 * m + lane / 4))[lane % 4];
+#endif
+}
+
+/// sums += a · b for one sub-tile, in the layout at the head of this file.
+template <class Precision>
+__device__ __forceinline__ void multiply_add(float (&c)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) {
+#ifdef __CUDACC__
+    if constexpr (Precision::PER_WORD == 1) {
+        asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+            "{%0, %1, %2, %3};"
+            : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+            : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+    } else {
+        asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+            "{%0, %1, %2, %3};"
+            : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+            : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+    }
+#else
+    const unsigned g = lane_of_warp() / 4, t = lane_of_warp() % 4;
+    for (unsigned word = 0; word < 8; word++) {
+        for (unsigned i = 0; i < 4; i++) {
+            // c_i is in row g + 8 · (i / 2), column 2t + i % 2.
+            const unsigned of_a = 4 * g + word % 4, of_b = 4 * (2 * t + i % 2) + word % 4;
+            float x[2], y[2];
+            Precision::unpack(__shfl_sync(~0u, a[i / 2 + 2 * (word / 4)], int(of_a)), x);
+            Precision::unpack(__shfl_sync(~0u, b[word / 4], int(of_b)), y);
+            for (unsigned p = 0; p < Precision::PER_WORD; p++) c[i] += x[p] * y[p];
+        }
+    }
+#endif
+}
+
+/// The sums of ROWS × COLUMNS values of a product, spread over the lanes of a warp.
+template <class Precision, unsigned ROWS, unsigned COLUMNS> struct Tile {
+    static_assert(ROWS % 16 == 0 && COLUMNS % 16 == 0);
+    static constexpr unsigned DOWN = ROWS / 16, ACROSS = COLUMNS / 8;
+    float sums[DOWN][ACROSS][4];
+
+    __device__ __forceinline__ void clear() {
+        UNROLL for (unsigned m = 0; m < DOWN; m++) {
+            UNROLL for (unsigned n = 0; n < ACROSS; n++) {
+                UNROLL for (unsigned i = 0; i < 4; i++) sums[m][n][i] = 0.0f;
+            }
+        }
+    }
+
+    /// Adds the product of LINE_WORDS words of ROWS lines of a and of COLUMNS lines of b in shared memory.
+    __device__ __forceinline__ void multiply(const std::uint32_t *a, const std::uint32_t *b) {
+#ifdef __CUDACC__
+        if constexpr (Precision::TENSOR_CORES) {
+            multiply_fragments(a, b);
+            return;
+        }
+#endif
+        multiply_values(a, b);
+    }
+
+    /// Each lane multiplies for its own sums.
+    __device__ __forceinline__ void multiply_values(const std::uint32_t *a, const std::uint32_t *b) {
+        constexpr unsigned DEPTH = 4 * Precision::PER_WORD;
+        const unsigned g = lane_of_warp() / 4, t = lane_of_warp() % 4;
+        UNROLL for (unsigned word = 0; word < LINE_WORDS; word += 4) {
+            float y[ACROSS][2][DEPTH];
+            UNROLL for (unsigned n = 0; n < ACROSS; n++) {
+                UNROLL for (unsigned c = 0; c < 2; c++) unpack(y[n][c], b + (8 * n + 2 * t + c) * LINE_STRIDE + word);
+            }
+            UNROLL for (unsigned m = 0; m < 2 * DOWN; m++) {
+                float x[DEPTH];
+                unpack(x, a + (8 * m + g) * LINE_STRIDE + word);
+                UNROLL for (unsigned n = 0; n < ACROSS; n++) {
+                    UNROLL for (unsigned c = 0; c < 2; c++) {
+                        float &sum = sums[m / 2][n][m % 2 * 2 + c];
+                        UNROLL for (unsigned d = 0; d < DEPTH; d++) sum += x[d] * y[n][c][d];
+                    }
+                }
+            }
+        }
+    }
+
+    /// The warp's tensor core multiplies.
+    __device__ __forceinline__ void multiply_fragments(const std::uint32_t *a, const std::uint32_t *b) {
+        // Matrices of a: upper and lower 8 lines at words 0…3, then at words 4…7. Of b: 8 lines at both, then the next 8.
+        const unsigned lane = lane_of_warp();
+        const std::uint32_t *line_of_a = a + lane % 16 * LINE_STRIDE + lane / 16 * 4;
+        const std::uint32_t *line_of_b = b + (lane / 16 * 8 + lane % 8) * LINE_STRIDE + lane / 8 % 2 * 4;
+        UNROLL for (unsigned word = 0; word < LINE_WORDS; word += 8) {
+            std::uint32_t x[DOWN][4];
+            UNROLL for (unsigned m = 0; m < DOWN; m++) load_matrices(x[m], line_of_a + 16 * m * LINE_STRIDE + word);
+            UNROLL for (unsigned n = 0; n < ACROSS; n += 2) {
+                std::uint32_t y[4];
+                load_matrices(y, line_of_b + 8 * n * LINE_STRIDE + word);
+                const std::uint32_t left[2] = {y[0], y[1]}, right[2] = {y[2], y[3]};
+                UNROLL for (unsigned m = 0; m < DOWN; m++) {
+                    multiply_add<Precision>(sums[m][n], x[m], left);
+                    multiply_add<Precision>(sums[m][n + 1], x[m], right);
+                }
+            }
+        }
+    }
+
+    /// Calls visit(row, column, sum) for each sum that this lane holds.
+    template <class Visit> __device__ __forceinline__ void for_each(Visit visit) const {
+        const unsigned g = lane_of_warp() / 4, t = lane_of_warp() % 4;
+        UNROLL for (unsigned m = 0; m < DOWN; m++) {
+            UNROLL for (unsigned n = 0; n < ACROSS; n++) {
+                UNROLL for (unsigned i = 0; i < 4; i++) visit(16 * m + 8 * (i / 2) + g, 8 * n + 2 * t + i % 2, sums[m][n][i]);
+            }
+        }
+    }
+
+  private:
+    static __device__ __forceinline__ void unpack(float *value, const std::uint32_t *words) {
+        const QuadWord quad = *reinterpret_cast<const QuadWord *>(words);
+        UNROLL for (unsigned w = 0; w < 4; w++) Precision::unpack(quad.word[w], value + w * Precision::PER_WORD);
+    }
+};

@@ -1,0 +1,74 @@
+//! Tests of the tile of products (`tile.cuh`).
+
+use super::{Address, Arguments, Executor, Launch};
+use crate::rng::{Purpose, Stream};
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct TileArguments {
+    a: Address,
+    b: Address,
+    sums: Address,
+}
+
+// SAFETY: mirrors the struct in tile.cu.
+unsafe impl Arguments for TileArguments {}
+
+/// Both ways' sums `[32, 32]` of lines `[32, depth]`.
+fn both_ways(precision: &str, a: &[f32], b: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    let mut sums = vec![f32::NAN; 2 * 1024];
+    let arguments =
+        TileArguments { a: a.as_ptr() as Address, b: b.as_ptr() as Address, sums: sums.as_mut_ptr() as Address };
+    let kernel = &format!("tile_both_ways_{precision}");
+    Executor::Emulation.launch(Launch { kernel, grid: [1; 3], threads: 32, shared: 64 * 80, arguments }).unwrap();
+    (sums[..1024].to_vec(), sums[1024..].to_vec())
+}
+
+fn normal(seed: u64, len: usize) -> Vec<f32> {
+    let stream = Stream::new(seed, Purpose::Init, 0, 0, 0);
+    (0..len).map(|at| stream.normal(at as u32) as f32).collect()
+}
+
+/// To 10 bits, ties away from zero; to 7 bits, ties to even.
+fn rounded(precision: &str, value: f32) -> f64 {
+    let bits = value.to_bits();
+    f64::from(f32::from_bits(match precision {
+        "tf32" => (bits + 0x1000) & !0x1FFF,
+        _ => (bits + 0x7FFF + (bits >> 16 & 1)) & !0xFFFF,
+    }))
+}
+
+#[test]
+fn tensor_cores_are_given_the_values_of_their_places() {
+    for (precision, depth) in [("tf32", 16), ("bf16", 32)] {
+        let (a, b) = (normal(1, 32 * depth), normal(2, 32 * depth));
+        let (fragments, values) = both_ways(precision, &a, &b);
+        for row in 0..32 {
+            for column in 0..32 {
+                let terms = a[row * depth..][..depth].iter().zip(&b[column * depth..][..depth]);
+                let sum: f64 = terms.map(|(a, b)| rounded(precision, *a) * rounded(precision, *b)).sum();
+                // Products of rounded factors are exact in f32; 32 sums of magnitude below 32 are rounded.
+                for (way, sums) in [("fragments", &fragments), ("values", &values)] {
+                    let error = (f64::from(sums[row * 32 + column]) - sum).abs();
+                    assert!(error < 1e-5, "{precision}, {way}, row {row}, column {column}: off by {error}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn ties_round_as_the_instructions_do() {
+    // Line 0 of a against ones: 1 + 2^-11 and 1 + 3 · 2^-11 lie between two TF32, 1 + 2^-8 and 1 + 3 · 2^-8 between two bf16.
+    for (precision, depth, cases) in [
+        ("tf32", 16, [(1.0 + 2f32.powi(-11), 1.0 + 2f32.powi(-10)), (1.0 + 3.0 * 2f32.powi(-11), 1.0 + 2f32.powi(-9))]),
+        ("bf16", 32, [(1.0 + 2f32.powi(-8), 1.0), (1.0 + 3.0 * 2f32.powi(-8), 1.0 + 2f32.powi(-6))]),
+    ] {
+        for (value, expected) in cases {
+            let (mut a, mut b) = (vec![0.0; 32 * depth], vec![0.0; 32 * depth]);
+            (a[3], b[3]) = (value, 1.0);
+            let (fragments, values) = both_ways(precision, &a, &b);
+            assert_eq!((fragments[0], values[0]), (expected, expected), "{precision} of {value}");
+        }
+    }
+}

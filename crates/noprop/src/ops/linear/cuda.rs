@@ -1,0 +1,115 @@
+//! Launches of the kernels in `cuda.cu`.
+
+use super::Linear;
+use crate::cuda::product::{Blocking, NO_ROWS, Plan, Size, Split, Sums, check_size, vector};
+use crate::cuda::{Arguments, DeviceRows, Executor, Launch, RowsOf};
+use crate::error::Result;
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct LinearArguments {
+    destination: RowsOf,
+    bias: RowsOf,
+    left: RowsOf,
+    right: RowsOf,
+    split: Split,
+    samples: u32,
+    inputs: u32,
+    outputs: u32,
+    vector_left: u32,
+    vector_right: u32,
+}
+
+// SAFETY: mirrors the struct in cuda.cu; padding only behind the last field of `Split` and at the end.
+unsafe impl Arguments for LinearArguments {}
+
+/// Products of few columns, 10 classes say, take the narrow one.
+fn blocking(columns: usize) -> (Blocking, &'static str) {
+    match columns {
+        0..=16 => (Blocking { rows: 64, columns: 16, threads: 128 }, "_narrow"),
+        _ => (Blocking { rows: 64, columns: 64, threads: 128 }, ""),
+    }
+}
+
+/// A factor: its rows, and how far apart its lines lie in memory.
+type Factor = (RowsOf, usize);
+
+/// One direction: c = left · right, `[rows, columns]`.
+fn product(
+    (name, op): (&str, &Linear),
+    on: &Executor<'_>,
+    (blocks, size): (usize, Size),
+    (left, right): (Factor, Factor),
+    to: Sums,
+) -> Result<()> {
+    let Size { rows, columns, depth } = size;
+    check_size(name, &[rows * columns, rows * depth, columns * depth])?;
+    let (blocking, narrow) = blocking(columns);
+    let sums_of_columns = to.tail != NO_ROWS;
+    let plan = Plan::new(blocking, size, if sums_of_columns { columns } else { 0 });
+    let split = plan.split(on, blocks)?;
+    on.launch(Launch {
+        kernel: &format!("{name}{narrow}_{}", on.multiply().suffix()),
+        grid: plan.grid(blocks),
+        threads: blocking.threads,
+        shared: blocking.shared() as u32,
+        arguments: LinearArguments {
+            destination: to.destination,
+            bias: if sums_of_columns { to.tail } else { to.bias },
+            left: left.0,
+            right: right.0,
+            split,
+            samples: op.samples as u32,
+            inputs: op.inputs as u32,
+            outputs: op.outputs as u32,
+            vector_left: vector(left.0, &[left.1]),
+            vector_right: vector(right.0, &[right.1]),
+        },
+    })?;
+    plan.sum(on, blocks, &split, to)
+}
+
+pub(super) fn forward(op: &Linear, on: &Executor<'_>, y: DeviceRows, [x, state]: [DeviceRows; 2]) -> Result<()> {
+    let size = Size { rows: op.samples, columns: op.outputs, depth: op.inputs };
+    let factors = ((x.rows(), op.inputs), (state.from(op.weight.offset), op.outputs));
+    let bias = op.bias.map_or(NO_ROWS, |bias| state.from(bias.offset));
+    let to = Sums { bias, add: op.bias.is_none(), ..Sums::only(y.rows(), size) };
+    product(("linear_forward", op), on, (y.count, size), factors, to)
+}
+
+pub(super) fn backward_data(
+    op: &Linear,
+    on: &Executor<'_>,
+    dx: DeviceRows,
+    [dy, state]: [DeviceRows; 2],
+) -> Result<()> {
+    let size = Size { rows: op.samples, columns: op.inputs, depth: op.outputs };
+    let factors = ((dy.rows(), op.outputs), (state.from(op.weight.offset), op.outputs));
+    product(("linear_backward_data", op), on, (dx.count, size), factors, Sums::only(dx.rows(), size))
+}
+
+pub(super) fn backward_weights(
+    op: &Linear,
+    on: &Executor<'_>,
+    gradients: DeviceRows,
+    [x, dy]: [DeviceRows; 2],
+) -> Result<()> {
+    let size = Size { rows: op.inputs, columns: op.outputs, depth: op.samples };
+    let factors = ((x.rows(), op.inputs), (dy.rows(), op.outputs));
+    let tail = op.bias.map_or(NO_ROWS, |bias| gradients.from(bias.offset));
+    let to = Sums { tail, ..Sums::only(gradients.from(op.weight.offset), size) };
+    product(("linear_backward_weights", op), on, (gradients.count, size), factors, to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shared_memory_needs_no_permission() {
+        for columns in [1, 16, 17, 256] {
+            let (blocking, _) = blocking(columns);
+            assert!(blocking.shared() <= 48 * 1024 && blocking.columns >= columns.min(64));
+        }
+    }
+}
