@@ -8,6 +8,9 @@ use crate::train::Plan;
 
 /// Left to the driver, to fragmentation and to others, bytes.
 const RESERVE: usize = 512 << 20;
+/// Room for the sums of a product that is split in depth: at most 48 tiles of 128 × 128 values a block, which the scratch
+/// memory rounds up to a power of two.
+const SCRATCH: usize = 2 * 4 * 48 * 128 * 128;
 
 /// Bytes that training takes on one device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,11 +28,11 @@ impl Demand {
         let net = config.net.activations(config.input, width, batch)?;
         let state = AdamW::state_len(layout.parameters(), layout.statistics());
         let steps = plan.steps_per_epoch() as usize;
-        // z, the gradient of the estimate, the losses of an epoch.
-        let values = state + layout.parameters() + net + 2 * batch * width + steps;
+        // z, the gradient of the estimate, the loss and those of an epoch.
+        let values = state + layout.parameters() + net + 2 * batch * width + 1 + steps;
         let samples = plan.data.samples();
         let shared = DeviceData::bytes(&plan.data) + 4 * (samples + batch * config.input.len() + 3 * steps + 2 * batch);
-        Ok(Self { shared, block: 4 * values })
+        Ok(Self { shared, block: 4 * values + SCRATCH })
     }
 
     fn total(&self, blocks: usize) -> usize {
@@ -125,8 +128,8 @@ mod tests {
                 crate::block::made() - before
             };
             let demand = Demand::of(&plan).unwrap();
-            // The losses of an epoch's 3 steps are no buffer of a block.
-            assert_eq!(4 * (values(2) - values(1) + 3), demand.block);
+            // The losses of an epoch's 3 steps, and scratch memory, are no buffers of a block.
+            assert_eq!(4 * (values(2) - values(1) + 3) + SCRATCH, demand.block);
         }
     }
 }

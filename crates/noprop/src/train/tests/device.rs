@@ -11,12 +11,6 @@ fn on(devices: &str, options: FitOptions) -> FitOptions {
     FitOptions { device: devices.parse().unwrap(), ..options }
 }
 
-/// A cnn so small that the emulation trains it in seconds.
-fn tiny(blocks: usize) -> ModelConfig {
-    let NetConfig::Cnn { dropout, .. } = cnn(blocks).net else { unreachable!() };
-    ModelConfig { net: NetConfig::Cnn { widths: [4, 6, 8], hidden: 8, dropout }, ..cnn(blocks) }
-}
-
 /// The states of `blocks` after `steps` steps that they make together on the emulation.
 fn stacked(plan: &Plan, blocks: &[usize], steps: u64) -> Vec<Vec<f32>> {
     let engine = &plan.engines[0];
@@ -39,89 +33,93 @@ fn relative(found: &[f32], expected: &[f32]) -> f32 {
 /// After one step the first moments are a tenth of the gradients, and they have seen everything: batch, noise, masks, loss
 /// and every layer both ways. Both sides sum some hundred f32 products in another order, so 1e-4 of the greatest gradient is a
 /// few hundred roundings of 6e-8; another mask or another noise would change it by percents.
-#[test]
-fn a_step_has_the_processors_gradients_and_statistics() {
-    for (config, data) in [(mlp(5), vectors(50)), (tiny(5), images(40))] {
-        for weighting in [Weighting::Uniform, Weighting::Snr] {
-            let options = FitOptions { weighting, ..options(16) };
-            let plan = plan(config.clone(), on("emulated", options.clone()), &data);
-            let reference = super::plan(config.clone(), options, &data);
-            let (n, all) = (plan.model.layout.parameters(), plan.model.layout.weights());
-            for (block, found) in [2, 5, 1].into_iter().zip(stacked(&plan, &[2, 5, 1], 1)) {
-                let expected = job(&reference, block, 1).state().unwrap();
-                for (part, range) in [("moments", all..all + n), ("squares", all + n..all + 2 * n), ("statistics", n..all)] {
-                    if !range.is_empty() {
-                        let error = relative(&found[range.clone()], &expected[range]);
-                        assert!(error < 1e-4, "block {block}, {part}: {error}");
-                    }
-                }
-                // A gradient of next to nothing may have either sign, which Adam makes a whole step of.
-                let rate = reference.options.learning_rate as f32;
-                let far = found[..n].iter().zip(&expected[..n]).filter(|(a, b)| (*a - *b).abs() > 1e-3 * rate).count();
-                assert!(far * 50 <= n, "block {block}: {far} of {n} parameters differ");
+fn check_a_step(config: &ModelConfig, data: &Arc<Dataset>) {
+    for weighting in [Weighting::Uniform, Weighting::Snr] {
+        let options = FitOptions { weighting, ..options(16) };
+        let plan = plan(config.clone(), on("emulated", options.clone()), data);
+        let reference = super::plan(config.clone(), options, data);
+        let (n, all) = (plan.model.layout.parameters(), plan.model.layout.weights());
+        for (block, found) in [2, 5, 1].into_iter().zip(stacked(&plan, &[2, 5, 1], 1)) {
+            let expected = job(&reference, block, 1).state().unwrap();
+            let parts = [("moments", all..all + n), ("squares", all + n..all + 2 * n), ("statistics", n..all)];
+            for (part, range) in parts.into_iter().filter(|(_, range)| !range.is_empty()) {
+                let error = relative(&found[range.clone()], &expected[range]);
+                assert!(error < 1e-4, "block {block}, {part}: {error}");
             }
+            // A gradient of next to nothing may have either sign, which Adam makes a whole step of.
+            let rate = reference.options.learning_rate as f32;
+            let far = found[..n].iter().zip(&expected[..n]).filter(|(a, b)| (*a - *b).abs() > 1e-3 * rate).count();
+            assert!(far * 50 <= n, "block {block}: {far} of {n} parameters differ");
         }
     }
+}
+
+#[test]
+fn a_step_of_an_mlp_has_the_processors_gradients() {
+    check_a_step(&mlp(5), &vectors(50));
 }
 
 /// The losses of an epoch that follow on each other's weights: roundings grow, but slowly at the beginning of training.
-#[test]
-fn training_follows_the_processor() {
-    for (config, data) in [(mlp(2), vectors(50)), (tiny(2), images(40))] {
-        let losses = |options: FitOptions| {
-            let run = Run::start(plan(config.clone(), options, &data));
-            let events = run.drive(&[1, 2], 2, |_| false);
-            run.finish();
-            let mut losses: Vec<_> = events
-                .into_iter()
-                .filter_map(|event| match event {
-                    Event::Block { block, losses, .. } => Some((block, losses)),
-                    _ => None,
-                })
-                .collect();
-            losses.sort_by_key(|(block, _)| *block);
-            losses.into_iter().flat_map(|(_, losses)| losses).collect::<Vec<_>>()
-        };
-        let options = FitOptions { learning_rate_schedule: LearningRateSchedule::OneCycle, ..options(16) };
-        let (expected, found) = (losses(options.clone()), losses(on("emulated", options)));
-        assert_eq!((expected.len(), found.len()), (6, 6));
-        for (found, expected) in found.iter().zip(&expected) {
-            assert!((found / expected - 1.0).abs() < 1e-3, "{found} and {expected}");
+fn check_losses(config: &ModelConfig, data: &Arc<Dataset>) {
+    let losses = |options: FitOptions| {
+        let run = Run::start(plan(config.clone(), options, data));
+        let events = run.drive(&[1, 2], 2, |_| false);
+        run.finish();
+        let mut losses = [const { Vec::new() }; 2];
+        for event in events {
+            if let Event::Block { block, losses: all, .. } = event {
+                losses[block - 1] = all;
+            }
         }
+        losses.concat()
+    };
+    let options = FitOptions { learning_rate_schedule: LearningRateSchedule::OneCycle, ..options(16) };
+    let (expected, found) = (losses(options.clone()), losses(on("emulated", options)));
+    assert_eq!((expected.len(), found.len()), (6, 6));
+    for (found, expected) in found.iter().zip(&expected) {
+        assert!((found / expected - 1.0).abs() < 1e-3, "{found} and {expected}");
     }
 }
 
 #[test]
-fn the_weights_are_the_same_for_any_number_of_blocks_in_flight_and_of_devices() {
-    for (config, data, options) in [(mlp(10), vectors(50), options(8)), (tiny(4), images(41), options(16))] {
-        let t = config.blocks;
-        let with = |devices: &str, order: Vec<usize>, in_flight: usize| {
-            let options = FitOptions { in_flight: Some(in_flight), ..on(devices, options.clone()) };
-            let run = Run::start(plan(config.clone(), options, &data));
-            run.drive(&order, in_flight, |_| false);
-            run.finish().sha256().unwrap()
-        };
-        let expected = with("emulated", (1..=t).collect(), 1);
-        for (devices, in_flight) in [("emulated", 3), ("emulated", t), ("emulated:2", t), ("emulated:3", 3)] {
-            assert_eq!(with(devices, (1..=t).collect(), in_flight), expected, "{devices}, {in_flight} in flight");
-        }
-        assert_eq!(with("emulated", (1..=t).rev().collect(), 3), expected, "reversed");
+fn the_losses_of_an_mlp_follow_the_processors() {
+    check_losses(&mlp(2), &vectors(50));
+}
+
+fn check_schedules(config: &ModelConfig, options: &FitOptions, data: &Arc<Dataset>) {
+    let t = config.blocks;
+    let with = |devices: &str, order: Vec<usize>, in_flight: usize| {
+        let options = FitOptions { in_flight: Some(in_flight), ..on(devices, options.clone()) };
+        let run = Run::start(plan(config.clone(), options, data));
+        run.drive(&order, in_flight, |_| false);
+        run.finish().sha256().unwrap()
+    };
+    let expected = with("emulated", (1..=t).collect(), 1);
+    for (devices, in_flight) in [("emulated", 3), ("emulated", t), ("emulated:2", t), ("emulated:3", 3)] {
+        assert_eq!(with(devices, (1..=t).collect(), in_flight), expected, "{devices}, {in_flight} in flight");
+    }
+    assert_eq!(with("emulated", (1..=t).rev().collect(), 3), expected, "reversed");
+}
+
+#[test]
+fn an_mlp_is_the_same_for_any_number_of_blocks_in_flight_and_of_devices() {
+    check_schedules(&mlp(10), &options(8), &vectors(50));
+}
+
+fn check_interruptions(config: &ModelConfig, options: FitOptions, data: &Arc<Dataset>) {
+    let options = on("emulated", options);
+    let expected = sha256(plan(config.clone(), options.clone(), data));
+    for devices in ["emulated", "emulated:2"] {
+        let directory = tempfile::tempdir().unwrap();
+        let (found, interruptions) = interrupted(config, &on(devices, options.clone()), data, directory.path());
+        assert!(interruptions >= 2, "only {interruptions} interruptions");
+        assert_eq!(found, expected, "{devices}, {interruptions} interruptions");
     }
 }
 
 #[test]
-fn a_run_stopped_at_random_steps_ends_the_same() {
-    for (config, data, options) in [(mlp(4), vectors(50), options(8)), (tiny(3), images(41), options(16))] {
-        let options = on("emulated", options);
-        let expected = sha256(plan(config.clone(), options.clone(), &data));
-        for devices in ["emulated", "emulated:2"] {
-            let directory = tempfile::tempdir().unwrap();
-            let options = on(devices, options.clone());
-            let (found, interruptions) = interrupted(&config, &options, &data, directory.path());
-            assert!(interruptions >= 2, "only {interruptions} interruptions");
-            assert_eq!(found, expected, "{devices}, {interruptions} interruptions");
-        }
-    }
+fn an_mlp_stopped_at_random_steps_ends_the_same() {
+    check_interruptions(&mlp(4), options(8), &vectors(50));
 }
 
 #[test]
