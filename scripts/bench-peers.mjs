@@ -1,5 +1,5 @@
 // `npm run bench:peers`: noprop, PyTorch and candle's autograd on the same work, in turns; figures into docs/benchmarks.md.
-// `--rounds N` (default 5), `--only ROW` (may be repeated; the other rows keep their figures), `--threads N` (default 2),
+// `--rounds N` (default 3), `--only ROW` (may be repeated; the other rows keep their figures), `--threads N` (default 2),
 // `--quick` (one short round, which shows that everything runs and is not written into the document).
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -29,7 +29,7 @@ function options() {
         quick: { type: 'boolean', default: false },
       },
     })
-    const rounds = number('rounds', values.rounds ?? (values.quick ? '1' : '5'))
+    const rounds = number('rounds', values.rounds ?? (values.quick ? '1' : '3'))
     return { ...values, rounds, threads: number('threads', values.threads) }
   } catch (error) {
     if (!error.code?.startsWith('ERR_PARSE_ARGS')) throw error

@@ -11,7 +11,7 @@ const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target')
 
 /** The files of `crates/noprop/benches/`, operations first and whole steps last. */
 function benchmarks(asked) {
-  const last = ['step', 'inference', 'memory']
+  const last = ['step', 'parts', 'inference', 'memory']
   const names = readdirSync(join(root, 'crates/noprop/benches'))
     .filter((name) => name.endsWith('.rs'))
     .map((name) => name.slice(0, -3))
@@ -31,6 +31,11 @@ function row(record) {
   const { operation, direction, shape, instructionSet } = record
   const name = [operation, direction, shape]
   if (record.mebibytes !== undefined) return [...name, `${record.mebibytes.toFixed(0)} MiB`, '', '', '', instructionSet]
+  if (record.share !== undefined) {
+    const [unit, text] = time(record.meanNs)
+    const share = `${(100 * record.share).toFixed(1)} % of the step`
+    return [...name, `${text(record.meanNs)} ${unit}`, share, '', '', instructionSet]
+  }
   const { medianNs, deviationNs, rate, unit, peak } = record
   const [scale, text] = time(medianNs)
   const spread = `${text(medianNs)} ± ${text(deviationNs)} ${scale}`

@@ -22,9 +22,9 @@ const [FEW, MANY] = [1, 2]
 
 const execute = promisify(execFile)
 
-/** Builds the example in the profile of the tests, which have built all that it needs. Returns its path. */
-async function build() {
-  const args = ['build', '--workspace', '--example', 'instructions', '--message-format', 'json', '--quiet']
+/** Builds the example in the profile and with the features of the tests, which have built all it needs. Returns its path. */
+async function build(features) {
+  const args = ['build', '--workspace', ...features, '--example', 'instructions', '--message-format', 'json', '--quiet']
   const { stdout } = await execute('cargo', args, { cwd: root, maxBuffer: 1 << 26 }).catch((error) => {
     throw new StepFailed(`the example instructions cannot be built:\n${error.stderr}`)
   })
@@ -91,12 +91,12 @@ function obstacle() {
   if (versionOf('valgrind') === undefined) return 'valgrind is missing'
 }
 
-export async function guardInstructions({ record = false } = {}) {
+export async function guardInstructions({ record = false, features = [] } = {}) {
   const reason = obstacle()
   if (reason && record) throw new StepFailed(`nothing can be recorded, because ${reason}.`)
   if (reason) return console.log(`the guard of instruction counts was not run, because ${reason}.`)
   const rustc = versionOf('rustc')
-  const counts = await count(await build())
+  const counts = await count(await build(features))
   const before = existsSync(recorded) ? JSON.parse(readFileSync(recorded, 'utf8')) : { kernels: {} }
   show(counts, before.kernels)
   if (record) {

@@ -41,7 +41,7 @@ export async function buildCandle() {
 
 /** What every run needs: how long to measure, and the programs that are there. */
 export function programs({ quick, torch, candle }) {
-  const [seconds, iterations, warmUp] = quick ? ['0.5', '1', '1'] : ['5', '5', '2']
+  const [seconds, iterations, warmUp] = quick ? ['0.5', '1', '1'] : ['3', '3', '1']
   return {
     /** `noprop bench` with `flags`; returns the field `value` of its result. */
     noprop: (flags, value = 'samplesPerSecond') => ({

@@ -5,9 +5,16 @@ import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { root } from './steps.mjs'
 
-/** The processor as it names itself. */
+/** The processor as it names itself; on Linux also its family and model, since virtual machines often cut the name. */
 export function processor() {
-  return cpus()[0]?.model.trim() || process.arch
+  const name = cpus()[0]?.model.trim() || process.arch
+  try {
+    const [, family] = readFileSync('/proc/cpuinfo', 'utf8').match(/^cpu family\s*: (\d+)$/m)
+    const [, model] = readFileSync('/proc/cpuinfo', 'utf8').match(/^model\s*: (\d+)$/m)
+    return `${name} (family ${family}, model ${model})`
+  } catch {
+    return name
+  }
 }
 
 /** The version that `COMMAND --version` tells, or undefined when there is no such command. */

@@ -1,4 +1,5 @@
-// Says in one plain sentence when the Rust toolchain is missing or too old.
+// Says in one plain sentence when the Rust toolchain is missing or too old, and what the emulation of CUDA kernels lacks.
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { versionOf } from './machine.mjs'
@@ -21,6 +22,17 @@ export function requireRust(purpose = 'build its addon') {
       `noprop needs Rust ${needed} or newer (this is Rust ${found}): run \`rustup update\` ${again}.`,
     )
   }
+}
+
+/** The C++ compiler that cargo's build script calls. */
+export const compiler = process.env.CXX || 'c++'
+
+/** Why the CUDA kernels cannot be compiled for the processor here, or undefined. Their emulation needs C++20 and ucontext. */
+export function missingCompiler() {
+  const input = '#include <bit>\n#include <ucontext.h>\nstatic_assert(std::bit_cast<unsigned>(1.0f) != 0);\n'
+  const { error, status } = spawnSync(compiler, ['-std=c++20', '-fsyntax-only', '-xc++', '-'], { input })
+  if (error) return `there is no C++ compiler \`${compiler}\``
+  if (status !== 0) return `the C++ compiler \`${compiler}\` does not know C++20, or the system has no ucontext.h`
 }
 
 function compare(a, b) {

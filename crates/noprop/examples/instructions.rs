@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 type Work = fn(usize) -> Result<()>;
 
-const KERNELS: [(&str, Work); 14] = [
+const KERNELS: [(&str, Work); 15] = [
     ("direct-forward", |times| convolution(times, DIRECT, FORWARD)),
     ("direct-backward-data", |times| convolution(times, DIRECT, BACKWARD_DATA)),
     ("direct-backward-weights", |times| convolution(times, DIRECT, BACKWARD_WEIGHTS)),
@@ -32,6 +32,11 @@ const KERNELS: [(&str, Work); 14] = [
     ("linear-forward", |times| linear(times, |op, [x, y, state, _]| op.forward(y, x, state))),
     ("linear-backward-data", |times| linear(times, |op, [x, y, state, _]| op.backward_data(x, y, state))),
     ("linear-backward-weights", |times| linear(times, |op, [x, y, _, grads]| op.backward_weights(grads, x, y))),
+    ("linear-update", |times| {
+        linear(times, |op, [x, y, state, _]| {
+            op.update(&AdamW::new(1e-3, 1e-3, 1, op.outputs + op.weight.len, 0), state, x, y)
+        })
+    }),
     ("batch-norm-forward", |times| {
         batch_norm(times, |op, [x, y, _, _], [state, _, statistics]| {
             op.statistics(statistics, x)?;
@@ -115,7 +120,9 @@ fn linear(times: usize, run: impl Fn(&Linear, [&Buffer; 4]) -> Result<()>) -> Re
     let weight = Slot { offset: outputs, len: inputs * outputs };
     let op = Linear { samples: SAMPLES, inputs, outputs, weight, bias: Some(Slot { offset: 0, len: outputs }) };
     let (x, y) = (values(SAMPLES * inputs)?, values(SAMPLES * outputs)?);
-    let (state, gradients) = (values(outputs + weight.len)?, values(outputs + weight.len)?);
+    // With moments, for the update alone.
+    let state = positive(AdamW::state_len(outputs + weight.len, 0))?;
+    let gradients = values(outputs + weight.len)?;
     (0..times).try_for_each(|_| run(&op, [&x, &y, &state, &gradients]))
 }
 

@@ -53,7 +53,7 @@ impl Evaluator {
         self.samples.extend((first..first + count).map(|sample| sample as u32));
         Gather { data, samples: &self.samples }.fill(&self.x)?;
         apply(&Given(z), &self.z, [])?;
-        let pass = Step { state: weights, gradients: &self.nothing, stop, samples: count };
+        let pass = Step { state: weights, gradients: &self.nothing, optimiser: None, stop, samples: count };
         self.block.forward(pass, Mode::Evaluation, &self.x, &self.z)?;
         Ok(self.block.estimate())
     }

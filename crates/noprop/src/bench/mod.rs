@@ -153,7 +153,7 @@ pub fn bench(options: &BenchOptions, stop: &StopFlag) -> Result<Bench> {
     })
 }
 
-/// Steps blocks in turn on every thread.
+/// Steps blocks in turns on every thread.
 fn train(plan: Plan, options: &BenchOptions, stop: &StopFlag) -> Result<Rate> {
     let threads = plan.options.threads.unwrap_or(1);
     let jobs = (1..=plan.options.in_flight.unwrap_or(1).max(threads))
@@ -198,15 +198,21 @@ struct Work {
 }
 
 impl Work {
-    /// Takes the job that waited longest, steps it once and puts it back, until the time is over.
+    /// Takes the job that waited longest, steps it and puts it back, until the time is over. As in a run, a job keeps its thread
+    /// for a window of steps, while its state is in the cache.
     fn run(&self) -> Result<()> {
         let mut lane = Lane::new(&self.plan, &Device::Cpu)?;
         while !self.over.load(Ordering::Relaxed) {
             let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
             let mut job = jobs.remove(0);
             drop(jobs);
-            job.step(&self.plan, &mut lane, &self.stop)?;
-            self.steps.fetch_add(1, Ordering::Relaxed);
+            for _ in 0..self.plan.window() {
+                job.step(&self.plan, &mut lane, &self.stop)?;
+                self.steps.fetch_add(1, Ordering::Relaxed);
+                if self.over.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
             self.jobs.lock().unwrap_or_else(PoisonError::into_inner).push(job);
         }
         Ok(())

@@ -133,6 +133,7 @@ impl<T: Real + WithDType> Rig<T> {
         let step = Step {
             state: &self.state,
             gradients: &self.gradients,
+            optimiser: None,
             stop: &StopFlag::new(),
             samples: batch.classes.len(),
         };
@@ -159,6 +160,12 @@ impl<T: Real + WithDType> Rig<T> {
 
     /// Gradients of the parameters `[K, parameters]` of `weight` times the loss of the last [`train`](Self::train).
     fn backward(&mut self, batch: &Batch, weight: f64) -> Vec<f64> {
+        self.backward_with(batch, weight, None);
+        values(&self.gradients)
+    }
+
+    /// The same, or with an optimiser the step of it that the gradients ask for.
+    fn backward_with(&mut self, batch: &Batch, weight: f64, optimiser: Option<&AdamW>) {
         let [x, z] = self.inputs(batch);
         let blocks = self.blocks.len();
         let gradient = rows(&poisoned::<T>(blocks * self.width * self.capacity), blocks);
@@ -167,17 +174,19 @@ impl<T: Real + WithDType> Rig<T> {
         let step = Step {
             state: &self.state,
             gradients: &self.gradients,
+            optimiser,
             stop: &StopFlag::new(),
             samples: batch.classes.len(),
         };
         self.block.backward(step, &gradient, &x, &z).unwrap();
-        values(&self.gradients)
     }
 
     /// Step `step` (from 1) of AdamW on the gradients of the last [`backward`](Self::backward).
     fn update(&self, learning_rate: f64, weight_decay: f64, step: u64) {
+        self.optimiser(learning_rate, weight_decay, step).step(&self.state, &self.gradients).unwrap();
+    }
+
+    fn optimiser(&self, learning_rate: f64, weight_decay: f64, step: u64) -> AdamW {
         AdamW::new(learning_rate, weight_decay, step, self.layout.parameters(), self.layout.statistics())
-            .step(&self.state, &self.gradients)
-            .unwrap();
     }
 }

@@ -1,4 +1,5 @@
 // One translation unit of all kernels: nvcc makes the fat binary of it, a C++ compiler the emulation.
+#include "epoch.cu"
 #include "product.cu"
 #include "tile.cu"
 #include "../ops/adamw/cuda.cu"
@@ -11,4 +12,3 @@
 #include "../ops/softmax/cuda.cu"
 #include "../ops/squared_error/cuda.cu"
 #include "../train/batch/cuda.cu"
-#include "epoch.cu"

@@ -1,10 +1,12 @@
 // The processor as a GPU: compiles the very same kernels with a C++ compiler, so that they are tested without a card.
 //
 // A block's threads are fibers of one thread, which run in the order of their index and change at barriers; with
-// NOPROP_EMULATION_THREADS they are threads of their own, which the sanitizers understand. Blocks run one after the
+// NOPROP_EMULATION_THREADS they are threads of their own, between which -fsanitize=thread sees a missing barrier (one that
+// only some threads reach then hangs; `npm run check:emulation` has a time limit). Blocks run one after the
 // other. A barrier that some threads of the block never reach ends the process with a message, where a GPU would hang.
 // Shared memory is as large as the launch declares and filled with NaN before each block.
 #pragma once
+#include <atomic>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -21,6 +23,10 @@
 #include <thread>
 #else
 #include <ucontext.h>
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
 #endif
 
 #define __device__
@@ -44,6 +50,19 @@ struct Block {
     std::unique_ptr<std::barrier<>> all;
     std::vector<std::unique_ptr<std::barrier<>>> warps;
 #endif
+
+    unsigned count() const { return size.x * size.y * size.z; }
+    /// Calls `work` with the index of every block of the grid.
+    template <class Work> void each(Work work) const {
+        for (unsigned z = 0; z < grid.z; z++)
+            for (unsigned y = 0; y < grid.y; y++)
+                for (unsigned x = 0; x < grid.x; x++) work(dim3{x, y, z});
+    }
+    /// Becomes the block of that index. Its shared memory holds NaN, and no byte more than the launch declared.
+    void begin(dim3 at, unsigned bytes) {
+        index = at;
+        shared.assign(bytes, 0xff);
+    }
 };
 
 struct Thread {
@@ -69,10 +88,11 @@ inline thread_local Thread *current = nullptr;
 inline void block_barrier() { current->block->all->arrive_and_wait(); }
 inline void warp_barrier() { current->block->warps[current->number / WARP]->arrive_and_wait(); }
 
-inline void run_block(Block &block, const std::function<void()> &kernel) {
-    const unsigned count = block.size.x * block.size.y * block.size.z;
+/// A thread goes from block to block, so that there are not as many threads to make as blocks have together.
+inline void run_grid(Block &block, unsigned shared, const std::function<void()> &kernel) {
+    const unsigned count = block.count();
+    std::barrier<> between(count);
     block.all = std::make_unique<std::barrier<>>(count);
-    block.warps.clear();
     for (unsigned first = 0; first < count; first += WARP)
         block.warps.push_back(std::make_unique<std::barrier<>>(count - first < WARP ? count - first : WARP));
     std::vector<std::thread> threads;
@@ -81,7 +101,12 @@ inline void run_block(Block &block, const std::function<void()> &kernel) {
             const dim3 size = block.size;
             Thread thread{{number % size.x, number / size.x % size.y, number / size.x / size.y}, number, &block};
             current = &thread;
-            kernel();
+            block.each([&](dim3 index) {
+                between.arrive_and_wait();
+                if (number == 0) block.begin(index, shared);
+                between.arrive_and_wait();
+                kernel();
+            });
         });
     }
     for (auto &thread : threads) thread.join();
@@ -92,16 +117,49 @@ inline void run_block(Block &block, const std::function<void()> &kernel) {
 inline thread_local ucontext_t scheduler;
 inline thread_local const std::function<void()> *running = nullptr;
 
+#ifdef __SANITIZE_ADDRESS__
+/// The stack of the scheduler, which the sanitizer wants to be told of.
+inline thread_local const void *scheduler_stack = nullptr;
+inline thread_local std::size_t scheduler_stack_size = 0;
+
+/// Changes between stacks, told to the sanitizer.
+inline void change(ucontext_t *from, ucontext_t *to, const void *stack, std::size_t size, bool to_scheduler) {
+    void *kept = nullptr;
+    __sanitizer_start_switch_fiber(&kept, stack, size);
+    swapcontext(from, to);
+    __sanitizer_finish_switch_fiber(kept, to_scheduler ? &scheduler_stack : nullptr,
+                                    to_scheduler ? &scheduler_stack_size : nullptr);
+}
+#endif
+
+/// Returns when the scheduler lets this thread go on.
 inline void pause(decltype(Thread::state) state) {
     Thread *thread = current;
     thread->state = state;
+#ifdef __SANITIZE_ADDRESS__
+    change(&thread->context, &scheduler, scheduler_stack, scheduler_stack_size, true);
+#else
     swapcontext(&thread->context, &scheduler);
+#endif
+}
+
+/// Lets a thread run to its next barrier or its end.
+inline void resume(Thread *thread) {
+    current = thread;
+#ifdef __SANITIZE_ADDRESS__
+    change(&scheduler, &thread->context, thread->stack.data(), thread->stack.size(), false);
+#else
+    swapcontext(&scheduler, &thread->context);
+#endif
 }
 
 inline void block_barrier() { pause(Thread::AT_BLOCK); }
 inline void warp_barrier() { pause(Thread::AT_WARP); }
 
 inline void fiber() {
+#ifdef __SANITIZE_ADDRESS__
+    __sanitizer_finish_switch_fiber(nullptr, &scheduler_stack, &scheduler_stack_size);
+#endif
     (*running)();
     pause(Thread::OVER);
 }
@@ -121,7 +179,7 @@ inline bool release(std::vector<Thread> &threads, unsigned first, unsigned end, 
 }
 
 inline void run_block(Block &block, const std::function<void()> &kernel) {
-    const unsigned count = block.size.x * block.size.y * block.size.z;
+    const unsigned count = block.count();
     auto &threads = fibers(count);
     running = &kernel;
     for (unsigned number = 0; number < count; number++) {
@@ -132,6 +190,10 @@ inline void run_block(Block &block, const std::function<void()> &kernel) {
         thread.block = &block;
         thread.state = Thread::READY;
         thread.stack.resize(1 << 17);
+#ifdef __SANITIZE_ADDRESS__
+        // What the last thread on this stack left behind.
+        ASAN_UNPOISON_MEMORY_REGION(thread.stack.data(), thread.stack.size());
+#endif
         getcontext(&thread.context);
         thread.context.uc_stack.ss_sp = thread.stack.data();
         thread.context.uc_stack.ss_size = thread.stack.size();
@@ -142,8 +204,7 @@ inline void run_block(Block &block, const std::function<void()> &kernel) {
         bool ran = false, over = true;
         for (unsigned number = 0; number < count; number++) {
             if (threads[number].state == Thread::READY) {
-                current = &threads[number];
-                swapcontext(&scheduler, &current->context);
+                resume(&threads[number]);
                 ran = true;
             }
             over = over && threads[number].state == Thread::OVER;
@@ -154,6 +215,13 @@ inline void run_block(Block &block, const std::function<void()> &kernel) {
         ran = release(threads, 0, count, Thread::AT_BLOCK) || ran;
         if (!ran) fail("a barrier is not reached by all threads");
     }
+}
+
+inline void run_grid(Block &block, unsigned shared, const std::function<void()> &kernel) {
+    block.each([&](dim3 index) {
+        block.begin(index, shared);
+        run_block(block, kernel);
+    });
 }
 
 #endif
@@ -176,6 +244,7 @@ struct Kernel {
     std::size_t arguments;
     unsigned threads;
     std::function<void(const void *)> run;
+    std::atomic<bool> launched = false;
 };
 
 inline std::unordered_map<std::string, Kernel> &kernels() {
@@ -185,7 +254,11 @@ inline std::unordered_map<std::string, Kernel> &kernels() {
 
 struct Registrar {
     Registrar(const char *name, std::size_t arguments, unsigned threads, std::function<void(const void *)> run) {
-        if (!kernels().emplace(name, Kernel{arguments, threads, std::move(run)}).second) fail("two kernels of one name");
+        if (kernels().count(name)) fail("two kernels of one name");
+        Kernel &kernel = kernels()[name];
+        kernel.arguments = arguments;
+        kernel.threads = threads;
+        kernel.run = std::move(run);
     }
 };
 
@@ -226,19 +299,20 @@ extern "C" int noprop_emulate(const char *name, const unsigned grid[3], unsigned
                               const void *arguments, std::size_t size) {
     const auto found = emulation::kernels().find(name);
     if (found == emulation::kernels().end()) return 1;
-    const emulation::Kernel &kernel = found->second;
+    emulation::Kernel &kernel = found->second;
     if (kernel.arguments != size) return 2;
     if (threads == 0 || threads > kernel.threads) return 3;
     emulation::Block block;
     block.size = {threads, 1, 1};
     block.grid = {grid[0], grid[1], grid[2]};
     block.lanes.resize(threads);
-    for (unsigned z = 0; z < grid[2]; z++)
-        for (unsigned y = 0; y < grid[1]; y++)
-            for (unsigned x = 0; x < grid[0]; x++) {
-                block.index = {x, y, z};
-                block.shared.assign(shared, 0xff);
-                emulation::run_block(block, [&] { kernel.run(arguments); });
-            }
+    emulation::run_grid(block, shared, [&] { kernel.run(arguments); });
+    kernel.launched = true;
     return 0;
+}
+
+/// Calls `found` with the name of each kernel that has not been launched yet.
+extern "C" void noprop_not_launched(void (*found)(void *, const char *), void *context) {
+    for (const auto &[name, kernel] : emulation::kernels())
+        if (!kernel.launched) found(context, name.c_str());
 }

@@ -15,6 +15,23 @@ unsafe extern "C" {
         arguments: *const c_void,
         size: usize,
     ) -> c_int;
+    #[cfg(test)]
+    fn noprop_not_launched(found: extern "C" fn(*mut c_void, *const c_char), context: *mut c_void);
+}
+
+/// The kernels that have not been launched yet in this process.
+#[cfg(test)]
+pub(super) fn not_launched() -> Vec<String> {
+    extern "C" fn found(names: *mut c_void, name: *const c_char) {
+        // SAFETY: `names` is the vector below, and the callee's names end with a NUL.
+        let (names, name) = unsafe { (&mut *names.cast::<Vec<String>>(), std::ffi::CStr::from_ptr(name)) };
+        names.push(name.to_string_lossy().into_owned());
+    }
+    let mut names = Vec::<String>::new();
+    // SAFETY: the callee only hands the pointer to `found`, while it runs.
+    unsafe { noprop_not_launched(found, (&raw mut names).cast()) };
+    names.sort();
+    names
 }
 
 thread_local! {

@@ -72,9 +72,10 @@ impl BatchNorm {
         self.op(step.samples).forward_evaluation(y, x, step.state)
     }
 
-    /// Gradients of the parameters and of x.
+    /// Gradients of the parameters and of x. An optimiser moves the parameters.
     pub fn backward(&self, step: Step<'_>, dx: &Buffer, dy: &Tensor, saved: Saved<'_>) -> Result<()> {
         let Saved { x, y, statistics } = saved;
-        self.op(step.samples).backward(dx, step.gradients, [dy, y, x, statistics, step.state])
+        self.op(step.samples).backward(dx, step.gradients, [dy, y, x, statistics, step.state])?;
+        step.update([self.weight, self.bias])
     }
 }

@@ -40,11 +40,12 @@ impl Conv3x3 {
         self.op(step.samples, step.stop).forward(y, x, step.state, dropout)
     }
 
-    /// Gradients of the parameters and, unless this is a first layer, of x.
+    /// Gradients of the parameters and, unless this is a first layer, of x. An optimiser moves the parameters.
     pub fn backward(&self, step: Step<'_>, dx: Option<&Buffer>, backward: Backward<'_>, x: &Tensor) -> Result<()> {
         let op = self.op(step.samples, step.stop);
         op.backward_weights(step.gradients, x, backward)?;
-        dx.map_or(Ok(()), |dx| op.backward_data(dx, backward, step.state))
+        dx.map_or(Ok(()), |dx| op.backward_data(dx, backward, step.state))?;
+        step.update([self.weight, self.bias])
     }
 
     /// Multiply-adds of one sample forward; backward takes twice that, a first layer once.

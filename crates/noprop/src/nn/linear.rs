@@ -45,13 +45,16 @@ impl<const N: usize> Linear<N> {
         })
     }
 
-    /// Gradients of the parameters and of the inputs that ask for theirs.
+    /// Gradients of the inputs that ask for theirs and of the parameters; an optimiser moves these, which comes last.
     pub fn backward(&self, step: Step<'_>, dx: [Option<&Buffer>; N], dy: &Tensor, x: [&Tensor; N]) -> Result<()> {
         (0..N).try_for_each(|part| {
             step.stop.check()?;
             let op = self.op(step.samples, part);
-            op.backward_weights(step.gradients, x[part], dy)?;
-            dx[part].map_or(Ok(()), |dx| op.backward_data(dx, dy, step.state))
+            dx[part].map_or(Ok(()), |dx| op.backward_data(dx, dy, step.state))?;
+            match step.optimiser {
+                Some(optimiser) => op.update(optimiser, step.state, x[part], dy),
+                None => op.backward_weights(step.gradients, x[part], dy),
+            }
         })
     }
 

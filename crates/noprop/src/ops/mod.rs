@@ -15,6 +15,7 @@ pub mod conv3x3;
 pub mod dropout;
 pub mod linear;
 pub mod multiply;
+pub mod profile;
 pub mod relu;
 pub mod sampler;
 pub mod simd;
@@ -26,6 +27,7 @@ mod scratch;
 #[cfg(test)]
 pub(crate) mod testing;
 mod tile;
+mod transpose;
 
 pub use buffer::Buffer;
 
@@ -122,6 +124,7 @@ pub(crate) trait BlockOp<const N: usize> {
 /// Every operation's kernels against its reference.
 #[cfg(device)]
 pub(crate) fn parity(parity: &mut crate::cuda::parity::Parity) -> Result<()> {
+    linear::parity(parity)?;
     // Kernels without products do the same whatever products multiply.
     if parity.multiply == crate::cuda::Multiply::F32 {
         adamw::parity(parity)?;
@@ -133,7 +136,7 @@ pub(crate) fn parity(parity: &mut crate::cuda::parity::Parity) -> Result<()> {
         softmax::parity(parity)?;
         squared_error::parity(parity)?;
     }
-    linear::parity(parity)
+    Ok(())
 }
 
 /// Whether operations on this destination are launched as kernels.
@@ -145,6 +148,7 @@ pub(crate) fn on_device(destination: &Buffer) -> bool {
 
 /// Runs `op` for every block: row k of `destination` from row k of each source (row 0 of a source with one row).
 pub(crate) fn apply<const N: usize, O: BlockOp<N>>(op: &O, destination: &Buffer, sources: [&Tensor; N]) -> Result<()> {
+    let _time = profile::enter(O::NAME);
     let adapter = Adapter { op, layout: destination.layout(), sources, failure: Cell::new(None) };
     let outcome = destination.write(&adapter);
     match adapter.failure.take() {

@@ -70,7 +70,9 @@ impl Lane {
         let alpha_bars = &[plan.model.schedule.alpha_bar(block - 1)];
         NoisedLabels { alpha_bars, blocks, seed, epoch, samples, classes, width }.fill(&self.z)?;
 
-        let pass = Step { state, gradients: &self.gradients, stop, samples: samples.len() };
+        let optimiser = plan.adamw(step);
+        let optimiser = Some(&optimiser);
+        let pass = Step { state, gradients: &self.gradients, optimiser, stop, samples: samples.len() };
         let mode = Mode::Training(Draw { seed, blocks, epoch, samples });
         self.block.forward(pass, mode, x, &self.z)?;
         let error = SquaredError { classes, width };
@@ -78,7 +80,6 @@ impl Lane {
         error.backward(&self.gradient, self.block.estimate(), plan.weight(block))?;
         self.block.backward(pass, &self.gradient, x, &self.z)?;
 
-        plan.adamw(step).step(state, &self.gradients)?;
         let loss = first_value(&self.loss)?;
         if !loss.is_finite() {
             return Err(diverged(block, step).received(loss.to_string()));

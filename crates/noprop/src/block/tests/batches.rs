@@ -5,7 +5,7 @@ use crate::NetConfig;
 use crate::data::InputShape;
 use crate::ops::Real;
 use crate::ops::simd::with_each;
-use crate::ops::testing::{assert_close, normal};
+use crate::ops::testing::{assert_close, normal, values};
 use candle_core::WithDType;
 
 const CLASSES: usize = 5;
@@ -145,6 +145,27 @@ fn blocks_that_run_together_equal_each_alone() {
             assert_eq!(alone.backward(&batch, 2.0), gradients[k * parameters..(k + 1) * parameters]);
             alone.update(1e-3, 1e-3, 1);
             assert_eq!(alone.weights(), weights[k * alone.layout.weights()..][..alone.layout.weights()]);
+        }
+    }
+}
+
+/// Training moves each layer's parameters in its backward pass; that must not reach the gradients of layers before it.
+#[test]
+fn an_optimiser_on_the_way_equals_one_at_the_end_bit_for_bit() {
+    for (net, input) in nets() {
+        let blocks = [4, 1];
+        let mut batch = Batch::new(input, CLASSES, 6);
+        batch.z = normal(105, blocks.len() * 6 * CLASSES);
+        let mut rigs = [0, 1].map(|_| Rig::<f32>::new(&net, input, CLASSES, 6, &blocks));
+        let [at_the_end, on_the_way] = &mut rigs;
+        for step in 1..=3 {
+            at_the_end.train(&batch);
+            at_the_end.backward(&batch, 2.0);
+            at_the_end.update(1e-2, 1e-1, step);
+            on_the_way.train(&batch);
+            let optimiser = on_the_way.optimiser(1e-2, 1e-1, step);
+            on_the_way.backward_with(&batch, 2.0, Some(&optimiser));
+            assert_eq!(values(&on_the_way.state), values(&at_the_end.state), "{net:?}, step {step}");
         }
     }
 }

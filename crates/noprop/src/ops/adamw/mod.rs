@@ -1,7 +1,9 @@
 //! One step of AdamW on all parameters of a block at once (Loshchilov & Hutter 2019, as PyTorch computes it).
 //!
 //! The state of a block is one flat buffer `[parameters | statistics | first moments | second moments]`, so a step is one
-//! operation and a checkpoint one write. The batch-norm statistics lie among them untouched.
+//! operation and a checkpoint one write. The batch-norm statistics lie among them untouched. Parameters do not depend on each
+//! other, so a layer may also move its own as soon as it has their gradients, while both are in a cache: see
+//! [`AdamW::step_part`] and [`Linear::update`](super::linear::Linear::update).
 
 mod cpu;
 #[cfg(device)]
@@ -15,7 +17,7 @@ mod tests;
 #[cfg(device)]
 pub(super) use parity::parity;
 
-use super::{BlockOp, Buffer, Real, apply, check};
+use super::{BlockOp, Buffer, Real, Slot, apply, check, profile};
 #[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
@@ -66,7 +68,33 @@ impl AdamW {
 
     /// Updates `state` by `gradients` `[parameters]`.
     pub fn step(&self, state: &Buffer, gradients: &Tensor) -> Result<()> {
-        apply(self, state, [gradients])
+        self.step_part(state, gradients, Slot { offset: 0, len: self.parameters })
+    }
+
+    /// The same for the parameters in `slot` alone.
+    pub fn step_part(&self, state: &Buffer, gradients: &Tensor, slot: Slot) -> Result<()> {
+        apply(&Step(self, slot), state, [gradients])
+    }
+
+    /// A block's `[parameters, first moments, second moments]`.
+    pub(crate) fn split<'a, T>(&self, state: &'a mut [T]) -> Result<[&'a mut [T]; 3]> {
+        check(state.len() == Self::state_len(self.parameters, self.statistics), "adamw state")?;
+        let (parameters, rest) = state.split_at_mut(self.parameters);
+        let (first, second) = rest[self.statistics..].split_at_mut(self.parameters);
+        Ok([parameters, first, second])
+    }
+
+    /// Moves the parameters in `slot` by their gradients.
+    pub(crate) fn update<T: Real>(&self, state: &mut [&mut [T]; 3], slot: Slot, gradients: &[T]) {
+        let _time = profile::enter(Step::NAME);
+        let [parameters, first, second] = state.each_mut().map(|part| slot.of_mut(part));
+        let buffers = (T::f32s_mut(parameters), T::f32s_mut(first), T::f32s_mut(second), T::f32s(gradients));
+        if let (Some(parameters), Some(first), Some(second), Some(gradients)) = buffers {
+            cpu::step(self.factors(), parameters, first, second, gradients);
+            return;
+        }
+        let [parameters, first, second] = state.each_mut().map(|part| slot.of_mut(part));
+        reference::step(self.factors(), parameters, first, second, gradients);
     }
 
     /// The factors that change from step to step, as [`StepValues`](crate::cuda::StepValues) holds them: keep, step_size,
@@ -92,25 +120,21 @@ impl AdamW {
     }
 }
 
-impl BlockOp<1> for AdamW {
+struct Step<'a>(&'a AdamW, Slot);
+
+impl BlockOp<1> for Step<'_> {
     const NAME: &'static str = "adamw";
     fn block<T: Real>(&self, _: usize, state: &mut [T], [gradients]: [&[T]; 1]) -> Result<()> {
-        let n = self.parameters;
-        check(state.len() == Self::state_len(n, self.statistics) && gradients.len() == n, "adamw")?;
-        let (parameters, rest) = state.split_at_mut(n);
-        let (first, second) = rest[self.statistics..].split_at_mut(n);
-        let buffers = (T::f32s_mut(parameters), T::f32s_mut(first), T::f32s_mut(second), T::f32s(gradients));
-        if let (Some(parameters), Some(first), Some(second), Some(gradients)) = buffers {
-            cpu::step(self.factors(), parameters, first, second, gradients);
-        } else {
-            reference::step(self.factors(), parameters, first, second, gradients);
-        }
+        let Self(op, slot) = self;
+        check(gradients.len() == op.parameters, "adamw gradients")?;
+        op.update(&mut op.split(state)?, *slot, slot.of(gradients));
         Ok(())
     }
     #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, state: DeviceRows, [gradients]: [DeviceRows; 1]) -> Result<()> {
-        let n = self.parameters;
-        check(state.len == Self::state_len(n, self.statistics) && gradients.len == n, "adamw")?;
-        cuda::step(self, on, state, gradients)
+        let (op, n) = (self.0, self.0.parameters);
+        check(state.len == AdamW::state_len(n, op.statistics) && gradients.len == n, "adamw")?;
+        check(self.1 == Slot { offset: 0, len: n }, "a device moves all parameters in one launch")?;
+        cuda::step(op, on, state, gradients)
     }
 }

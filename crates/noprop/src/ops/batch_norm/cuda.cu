@@ -13,15 +13,16 @@ struct BatchNormArguments {
     std::uint32_t samples, width, relu;
 };
 
-constexpr unsigned COLUMNS = 32, ROWS = 8;
+constexpr unsigned NORM_COLUMNS = 32, NORM_ROWS = 8;
 
 /// The sum of `term(index of a value)` over the samples of this thread's column. All threads of the block call it.
-template <class Term> __device__ __forceinline__ float column_sum(const BatchNormArguments &a, unsigned column, Term term) {
+template <class Term>
+__device__ __forceinline__ float norm_column_sum(const BatchNormArguments &a, unsigned column, Term term) {
     float sum = 0;
     if (column < a.width)
-        for (unsigned sample = threadIdx.x / COLUMNS; sample < a.samples; sample += ROWS)
+        for (unsigned sample = threadIdx.x / NORM_COLUMNS; sample < a.samples; sample += NORM_ROWS)
             sum += term(sample * a.width + column);
-    return tree_sum<COLUMNS * ROWS, COLUMNS>(sum, shared<float>());
+    return tree_sum<NORM_COLUMNS * NORM_ROWS, NORM_COLUMNS>(sum, shared<float>());
 }
 
 __device__ __forceinline__ float inverse_deviation(float variance, float epsilon) {
@@ -31,16 +32,17 @@ __device__ __forceinline__ float inverse_deviation(float variance, float epsilon
 /// Statistics of the batch, y = γ (x − mean) / √(variance + ε) + β with ReLU if asked for, and running statistics.
 /// Grid (⌈width / 32⌉, K).
 KERNEL(batch_norm_training, 256, BatchNormArguments) {
-    const unsigned column = blockIdx.x * COLUMNS + threadIdx.x % COLUMNS, row = threadIdx.x / COLUMNS, k = blockIdx.y;
+    const unsigned column = blockIdx.x * NORM_COLUMNS + threadIdx.x % NORM_COLUMNS;
+    const unsigned row = threadIdx.x / NORM_COLUMNS, k = blockIdx.y;
     const float *x = a.x.row(k);
     float *y = a.y.row(k);
     const float n = float(a.samples);
-    const float mean = column_sum(a, column, [&](unsigned i) { return x[i]; }) / n;
-    const float variance = column_sum(a, column, [&](unsigned i) { return (x[i] - mean) * (x[i] - mean); }) / n;
+    const float mean = norm_column_sum(a, column, [&](unsigned i) { return x[i]; }) / n;
+    const float variance = norm_column_sum(a, column, [&](unsigned i) { return (x[i] - mean) * (x[i] - mean); }) / n;
     if (column >= a.width) return;
     const float weight = a.weight.row(k)[column], bias = a.bias.row(k)[column];
     const float inverse = inverse_deviation(variance, a.epsilon);
-    for (unsigned sample = row; sample < a.samples; sample += ROWS) {
+    for (unsigned sample = row; sample < a.samples; sample += NORM_ROWS) {
         const unsigned i = sample * a.width + column;
         const float value = weight * ((x[i] - mean) * inverse) + bias;
         y[i] = a.relu && value < 0 ? 0 : value;
@@ -67,7 +69,8 @@ KERNEL(batch_norm_evaluation, 256, BatchNormArguments) {
 /// dβ = Σ dy, dγ = Σ dy · x̂, dx = γ / √(variance + ε) · (dy − dβ / n − x̂ · dγ / n), where dy counts only where y > 0 if ReLU
 /// followed. Grid (⌈width / 32⌉, K).
 KERNEL(batch_norm_backward, 256, BatchNormArguments) {
-    const unsigned column = blockIdx.x * COLUMNS + threadIdx.x % COLUMNS, row = threadIdx.x / COLUMNS, k = blockIdx.y;
+    const unsigned column = blockIdx.x * NORM_COLUMNS + threadIdx.x % NORM_COLUMNS;
+    const unsigned row = threadIdx.x / NORM_COLUMNS, k = blockIdx.y;
     const float *x = a.x.row(k), *y = a.y.row(k), *dy = a.dy.row(k);
     float mean = 0, inverse = 0;
     if (column < a.width) {
@@ -75,12 +78,13 @@ KERNEL(batch_norm_backward, 256, BatchNormArguments) {
         inverse = inverse_deviation(a.variance.row(k)[column], a.epsilon);
     }
     const auto gradient = [&](unsigned i) { return !a.relu || y[i] > 0 ? dy[i] : 0.0f; };
-    const float d_bias = column_sum(a, column, gradient);
-    const float d_weight = column_sum(a, column, [&](unsigned i) { return gradient(i) * ((x[i] - mean) * inverse); });
+    const float d_bias = norm_column_sum(a, column, gradient);
+    const auto product = [&](unsigned i) { return gradient(i) * ((x[i] - mean) * inverse); };
+    const float d_weight = norm_column_sum(a, column, product);
     if (column >= a.width) return;
     const float share = 1 / float(a.samples), scale = a.weight.row(k)[column] * inverse;
     float *dx = a.dx.row(k);
-    for (unsigned sample = row; sample < a.samples; sample += ROWS) {
+    for (unsigned sample = row; sample < a.samples; sample += NORM_ROWS) {
         const unsigned i = sample * a.width + column;
         const float normal = (x[i] - mean) * inverse;
         dx[i] = scale * (gradient(i) - share * d_bias - normal * share * d_weight);

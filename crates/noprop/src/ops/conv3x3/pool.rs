@@ -1,13 +1,14 @@
 //! ReLU and pooling of a stage, forward and backward.
 
 use super::Dims;
-use crate::ops::Real;
 use crate::ops::simd::vectorize;
+use crate::ops::{Real, profile};
 
 /// Pools two rows of the convolution `[2, conv width, cout]`, both behind the ReLU, to one row of values and winners
 /// `[out width, cout]`.
 #[inline(always)]
 pub fn pool_rows<T: Real>(d: &Dims, values: &mut [T], winners: &mut [T], rows: &[T]) {
+    let _time = profile::enter("pool-forward");
     let k = d.cout;
     let (upper, lower) = rows.split_at(d.conv_width() * k);
     let windows = upper.chunks_exact(2 * k).zip(lower.chunks_exact(2 * k));
@@ -60,6 +61,7 @@ impl<'a, T: Real> Gradient<'a, T> {
     /// Gradient of the convolution's output of one sample, `[conv height, conv width, cout]`.
     #[inline(always)]
     pub fn of_sample(&self, sample: usize, da: &mut [T]) {
+        let _time = profile::enter("pool-backward");
         let (d, k) = (&self.dims, self.dims.cout);
         let part = sample * d.output()..(sample + 1) * d.output();
         let (dy, y) = (&self.dy[part.clone()], &self.y[part.clone()]);

@@ -15,7 +15,7 @@ mod tests;
 #[cfg(device)]
 pub(super) use parity::parity;
 
-use super::{BlockOp, Buffer, Real, apply, check};
+use super::{BlockOp, Buffer, Real, apply, check, profile};
 #[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
@@ -91,6 +91,7 @@ impl OfBlock<'_> {
         if threshold(self.op.rate) == 0 {
             return;
         }
+        let _time = profile::enter(<Dropout<'_> as BlockOp<0>>::NAME);
         let sample = self.op.samples[index];
         match T::f32s_mut(y) {
             Some(y) => cpu::apply(&self.op, self.block, sample, y),

@@ -1,10 +1,12 @@
 //! Products by register tiles, one thread: the order of their sums depends on the shapes and the instruction set alone.
 
 use super::Linear;
+use crate::ops::adamw::AdamW;
 use crate::ops::multiply::{Multiply, WithMultiply, dispatch};
 use crate::ops::scratch;
 use crate::ops::simd::{split, vectorize};
 use crate::ops::tile::{Factor, copy, most_rows, panel, product_tile, tile};
+use crate::ops::transpose::to_panel;
 
 /// y += x · weight.
 pub fn add_product(op: &Linear, y: &mut [f32], x: &[f32], weight: &[f32]) {
@@ -24,6 +26,24 @@ pub fn backward_weights(op: &Linear, dw: &mut [f32], x: &[f32], dy: &[f32]) {
     let (n, i, o) = (op.samples, op.inputs, op.outputs);
     let a = Matrix::new(x, n, i).transposed();
     dispatch(Product { c: dw, sizes: (i, o, n), a, b: Matrix::new(dy, n, o), add: false });
+}
+
+/// Moves weight and bias in `state`, `[parameters, first moments, second moments]`, by their gradients xᵀ · dy and Σ dy. A part
+/// of the gradient at a time is computed and used while it is in the second-level cache.
+pub fn update(op: &Linear, optimiser: &AdamW, mut state: [&mut [f32]; 3], x: &[f32], dy: &[f32]) {
+    let (n, i, o) = (op.samples, op.inputs, op.outputs);
+    let mut gradient = scratch::take(ROWS.min(i).max(1) * o);
+    for start in (0..i).step_by(ROWS) {
+        let rows = ROWS.min(i - start);
+        let gradient = &mut gradient[..rows * o];
+        let a = Matrix { data: &x[start..], row: 1, column: i };
+        dispatch(Product { c: gradient, sizes: (rows, o, n), a, b: Matrix::new(dy, n, o), add: false });
+        optimiser.update(&mut state, op.weight.part(start * o, rows * o), gradient);
+    }
+    if let Some(bias) = op.bias {
+        sum_rows(&mut gradient[..o], dy);
+        optimiser.update(&mut state, bias, &gradient[..o]);
+    }
 }
 
 /// sums = Σ rows, in order.
@@ -161,8 +181,15 @@ fn pack_b<M: Multiply>(
         }
         return;
     }
-    // A column of b lies in one piece: it is read so and written in steps.
-    packed[..units * panel].fill(0.0);
+    // A column of b lies in one piece.
+    if columns.len() < panel {
+        packed[..units * panel].fill(0.0);
+    }
+    if M::DEPTH == 1 {
+        let from = &b.data[columns.start * b.column + depth.start..];
+        to_panel(m, packed, from, b.column, (units, columns.len()));
+        return;
+    }
     for (at, column) in columns.enumerate() {
         let values = &b.data[column * b.column + depth.start..column * b.column + depth.end];
         for (unit, pair) in packed[at..].iter_mut().step_by(panel).zip(values.chunks(M::DEPTH)) {

@@ -14,6 +14,7 @@ mod tests;
 #[cfg(device)]
 pub(super) use parity::parity;
 
+use super::adamw::AdamW;
 use super::{BlockOp, Buffer, Real, Slot, apply, check};
 #[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
@@ -55,6 +56,12 @@ impl Linear {
     /// Writes xᵀ · dy and, with a bias, Σ dy into their slots of `gradients`.
     pub fn backward_weights(&self, gradients: &Buffer, x: &Tensor, dy: &Tensor) -> Result<()> {
         apply(&BackwardWeights(self), gradients, [x, dy])
+    }
+
+    /// Moves weight and bias in `state` as [`Self::backward_weights`] and then [`AdamW::step`] would, bit for bit, but stores
+    /// no gradients.
+    pub fn update(&self, optimiser: &AdamW, state: &Buffer, x: &Tensor, dy: &Tensor) -> Result<()> {
+        apply(&Update(self, optimiser), state, [x, dy])
     }
 
     /// Multiply-adds of one sample, one direction.
@@ -136,5 +143,31 @@ impl BlockOp<2> for BackwardWeights<'_> {
     fn launch(&self, on: &Executor<'_>, gradients: DeviceRows, [x, dy]: [DeviceRows; 2]) -> Result<()> {
         self.0.check(x.len, dy.len)?;
         cuda::backward_weights(self.0, on, gradients, [x, dy])
+    }
+}
+
+struct Update<'a>(&'a Linear, &'a AdamW);
+
+impl BlockOp<2> for Update<'_> {
+    const NAME: &'static str = "linear-update";
+    fn block<T: Real>(&self, _: usize, state: &mut [T], [x, dy]: [&[T]; 2]) -> Result<()> {
+        let Self(op, optimiser) = self;
+        op.check(x.len(), dy.len())?;
+        let (x, dy) = (&x[..op.samples * op.inputs], &dy[..op.samples * op.outputs]);
+        let mut state = optimiser.split(state)?;
+        if let ([Some(parameters), Some(first), Some(second)], Some(x), Some(dy)) =
+            (state.each_mut().map(|part| T::f32s_mut(part)), T::f32s(x), T::f32s(dy))
+        {
+            cpu::update(op, optimiser, [parameters, first, second], x, dy);
+            return Ok(());
+        }
+        let mut gradient = vec![T::zero(); op.weight.len];
+        reference::backward_weights(op, &mut gradient, x, dy);
+        optimiser.update(&mut state, op.weight, &gradient);
+        if let Some(bias) = op.bias {
+            reference::sum_rows(&mut gradient[..op.outputs], dy);
+            optimiser.update(&mut state, bias, &gradient[..op.outputs]);
+        }
+        Ok(())
     }
 }

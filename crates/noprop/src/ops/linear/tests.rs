@@ -1,5 +1,7 @@
 use super::Linear;
 use crate::ops::Real;
+use crate::ops::adamw::AdamW;
+use crate::ops::simd::with_each;
 use crate::ops::testing::{assert_close, assert_gradient, inner, normal, slot, tensor, values};
 use candle_core::WithDType;
 
@@ -59,4 +61,40 @@ fn two_products_into_one_output_are_a_layer_on_concatenated_inputs() {
     let concatenated = [&a[..3], &b[..4], &a[3..], &b[4..]].concat();
     let whole = run::<f64>(op(2, 7, 5), &concatenated, &w, &bias, &[0.0; 10]);
     assert_close("y", &values(&y), &whole[0], 1e-5);
+}
+
+/// The state after two steps, with gradients that are stored or are not.
+fn trained<T: Real + WithDType>(op: Linear, stored: bool) -> Vec<f64> {
+    let parameters = 2 + op.outputs + op.inputs * op.outputs;
+    let state = tensor::<T>(&[normal(1, parameters), vec![7.0; 3], vec![0.0; 2 * parameters]].concat());
+    for step in 1..=2 {
+        let x = tensor::<T>(&normal(10 + step as usize, op.samples * op.inputs));
+        let dy = tensor::<T>(&normal(20 + step as usize, op.samples * op.outputs));
+        let optimiser = AdamW::new(1e-2, 1e-1, step, parameters, 3);
+        if !stored {
+            op.update(&optimiser, &state, &x, &dy).unwrap();
+            continue;
+        }
+        let gradients = tensor::<T>(&vec![0.0; parameters]);
+        op.backward_weights(&gradients, &x, &dy).unwrap();
+        for slot in op.bias.into_iter().chain([op.weight]) {
+            optimiser.step_part(&state, &gradients, slot).unwrap();
+        }
+    }
+    values(&state)
+}
+
+#[test]
+fn an_update_equals_stored_gradients_and_a_step_of_the_optimiser_bit_for_bit() {
+    with_each(|set| {
+        // One part of the gradient, several, and a last one of a single row.
+        for (samples, inputs, outputs) in [(1, 1, 1), (5, 30, 17), (130, 417, 33)] {
+            let op = op(samples, inputs, outputs);
+            assert_eq!(trained::<f32>(op, false), trained::<f32>(op, true), "{op:?} with {set:?}");
+            let without_bias = Linear { bias: None, ..op };
+            assert_eq!(trained::<f32>(without_bias, false), trained::<f32>(without_bias, true), "{set:?}");
+        }
+    });
+    let op = op(5, 30, 17);
+    assert_eq!(trained::<f64>(op, false), trained::<f64>(op, true));
 }

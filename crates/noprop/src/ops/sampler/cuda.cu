@@ -13,7 +13,7 @@ struct SamplerArguments {
     std::uint32_t samples, classes;
 };
 
-__device__ __forceinline__ double noise(const SamplerArguments &a, unsigned i) {
+__device__ __forceinline__ double sampler_noise(const SamplerArguments &a, unsigned i) {
     const Stream stream(a.seed, a.purpose, a.block, 0, a.first + i / a.classes);
     return stream.normal(i % a.classes);
 }
@@ -21,7 +21,7 @@ __device__ __forceinline__ double noise(const SamplerArguments &a, unsigned i) {
 /// z_0. Grid ⌈samples · classes / 128⌉.
 KERNEL(sampler_start, 128, SamplerArguments) {
     const unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i < a.samples * a.classes) a.z[i] = float(noise(a, i));
+    if (i < a.samples * a.classes) a.z[i] = float(sampler_noise(a, i));
 }
 
 /// z_t from z_{t−1}, in double precision as on the processor. Grid ⌈samples · classes / 128⌉.
@@ -29,6 +29,6 @@ KERNEL(sampler_step, 128, SamplerArguments) {
     const unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= a.samples * a.classes) return;
     const double drift = a.from_estimate * double(a.estimate[i]) + a.from_state * double(a.z[i]);
-    const double fresh = a.from_noise != 0 ? a.from_noise * noise(a, i) : 0;
+    const double fresh = a.from_noise != 0 ? a.from_noise * sampler_noise(a, i) : 0;
     a.z[i] = float(drift + fresh);
 }

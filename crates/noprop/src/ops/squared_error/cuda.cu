@@ -10,7 +10,7 @@ struct SquaredErrorArguments {
     std::uint32_t samples, width;
 };
 
-__device__ __forceinline__ float error_of(const SquaredErrorArguments &a, const float *estimate, unsigned i) {
+__device__ __forceinline__ float squared_error_term(const SquaredErrorArguments &a, const float *estimate, unsigned i) {
     return estimate[i] - (i % a.width == a.step.classes[i / a.width] ? 1.0f : 0.0f);
 }
 
@@ -20,7 +20,7 @@ KERNEL(squared_error_forward, 256, SquaredErrorArguments) {
     const float *estimate = a.estimate.row(k);
     float sum = 0;
     for (unsigned i = threadIdx.x; i < a.samples * a.width; i += 256) {
-        const float error = error_of(a, estimate, i);
+        const float error = squared_error_term(a, estimate, i);
         sum += error * error;
     }
     sum = tree_sum<256, 1>(sum, shared<float>());
@@ -32,5 +32,5 @@ KERNEL(squared_error_backward, 256, SquaredErrorArguments) {
     const unsigned i = blockIdx.x * blockDim.x + threadIdx.x, k = blockIdx.y;
     if (i >= a.samples * a.width) return;
     const float scale = a.step.weights[k] * (2.0f / float(a.samples));
-    a.gradient.row(k)[i] = scale * error_of(a, a.estimate.row(k), i);
+    a.gradient.row(k)[i] = scale * squared_error_term(a, a.estimate.row(k), i);
 }

@@ -158,7 +158,8 @@ impl Stack {
         data.gather(x, samples.len())?;
         NoisedLabels { alpha_bars: &self.alpha_bars, blocks, seed, epoch, samples, classes, width }.fill(z)?;
 
-        let pass = Step { state: &self.state, gradients, stop, samples: samples.len() };
+        // All parameters of all blocks move in one launch at the end.
+        let pass = Step { state: &self.state, gradients, optimiser: None, stop, samples: samples.len() };
         block.forward(pass, Mode::Training(Draw { seed, blocks, epoch, samples }), x, z)?;
         let error = SquaredError { classes, width };
         error.forward(loss, block.estimate())?;

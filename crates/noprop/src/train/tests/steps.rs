@@ -52,7 +52,8 @@ fn expected_loss(plan: &Plan, block: usize, step: u64) -> f64 {
         Buffers { stacked: 1, capacity: samples.len(), dtype: DType::F32, device: Device::Cpu, training: true };
     let mut net = config.net.build(config.input, width, &buffers).unwrap();
     let (state, gradients) = (initial_state(plan, block), poisoned::<f32>(plan.model.layout.parameters()));
-    let pass = Step { state: &state, gradients: &gradients, stop: &StopFlag::new(), samples: samples.len() };
+    let pass =
+        Step { state: &state, gradients: &gradients, optimiser: None, stop: &StopFlag::new(), samples: samples.len() };
     let draw = Draw { seed: config.seed, blocks: &[block], epoch, samples };
     net.forward(pass, Mode::Training(draw), &tensor::<f32>(&x), &tensor::<f32>(&z)).unwrap();
     let loss = poisoned::<f32>(1);
