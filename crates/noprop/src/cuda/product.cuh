@@ -39,10 +39,10 @@ template <bool ALONG, class Lines, class Depths> struct Plain {
     bool vector;
     __device__ __forceinline__ void fetch(Raw &raw, Line line, Depth depth) const {
         raw = {};
-        if (line != NOWHERE && depth != NOWHERE) raw = *reinterpret_cast<const Quad *>(data + (line + depth));
+        if ((line != NOWHERE) & (depth != NOWHERE)) raw = *reinterpret_cast<const Quad *>(data + (line + depth));
     }
     __device__ __forceinline__ void fetch(Raw &raw, unsigned i, Line line, Depth depth) const {
-        raw.value[i] = line != NOWHERE && depth != NOWHERE ? data[line + depth] : 0.0f;
+        raw.value[i] = (line != NOWHERE) & (depth != NOWHERE) ? data[line + depth] : 0.0f;
     }
     __device__ __forceinline__ float value(const Raw &raw, unsigned i) const { return raw.value[i]; }
 };

@@ -59,11 +59,20 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// `extra`: sums beyond rows · columns.
+    /// In parts, if there are few tiles. `extra`: sums beyond rows · columns.
     pub(crate) fn new(blocking: Blocking, size: Size, extra: usize) -> Self {
-        let (row_tiles, column_tiles) = (size.rows.div_ceil(blocking.rows), size.columns.div_ceil(blocking.columns));
+        let tiles = size.rows.div_ceil(blocking.rows) * size.columns.div_ceil(blocking.columns);
         let most = (size.depth / LEAST_PART).max(1);
-        let parts = (WANTED_TILES / (row_tiles * column_tiles)).clamp(1, most);
+        Self::in_parts(blocking, size, extra, (WANTED_TILES / tiles).clamp(1, most))
+    }
+
+    /// In one part, for kernels that do more with a sum.
+    pub(crate) fn whole(blocking: Blocking, size: Size) -> Self {
+        Self::in_parts(blocking, size, 0, 1)
+    }
+
+    fn in_parts(blocking: Blocking, size: Size, extra: usize, parts: usize) -> Self {
+        let (row_tiles, column_tiles) = (size.rows.div_ceil(blocking.rows), size.columns.div_ceil(blocking.columns));
         let depth_of_part = size.depth.div_ceil(parts).next_multiple_of(DEPTH_STEP);
         let parts = size.depth.div_ceil(depth_of_part);
         Self { blocking, row_tiles, column_tiles, depth_of_part, parts, elements: size.rows * size.columns + extra }

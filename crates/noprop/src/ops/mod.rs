@@ -124,6 +124,7 @@ pub(crate) trait BlockOp<const N: usize> {
 /// Every operation's kernels against its reference.
 #[cfg(device)]
 pub(crate) fn parity(parity: &mut crate::cuda::parity::Parity) -> Result<()> {
+    conv3x3::parity(parity)?;
     linear::parity(parity)?;
     // Kernels without products do the same whatever products multiply.
     if parity.multiply == crate::cuda::Multiply::F32 {

@@ -14,15 +14,24 @@
 //! Two fast paths: `direct` for any width, `winograd` with 2.25 times fewer multiplications where all channels fill
 //! whole panels of vectors.
 
+#[cfg(device)]
+mod cuda;
 mod direct;
+#[cfg(device)]
+mod parity;
 mod pool;
 mod reference;
 #[cfg(test)]
 mod tests;
 mod winograd;
 
+#[cfg(device)]
+pub(super) use parity::parity;
+
 use super::dropout::Dropout;
 use super::{BlockOp, Buffer, Real, Slot, StopFlag, apply, check};
+#[cfg(device)]
+use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use candle_core::Tensor;
 use pool::Gradient;
@@ -182,6 +191,11 @@ impl BlockOp<2> for Forward<'_> {
             }
         }
     }
+    #[cfg(device)]
+    fn launch(&self, on: &Executor<'_>, y: DeviceRows, [x, state]: [DeviceRows; 2]) -> Result<()> {
+        self.0.check(x.len, y.len, y.len)?;
+        cuda::forward((self.0, self.1.as_ref()), on, y, [x, state])
+    }
 }
 
 /// A forward pass of the fast paths.
@@ -215,6 +229,11 @@ impl BlockOp<3> for BackwardData<'_> {
             }
         }
     }
+    #[cfg(device)]
+    fn launch(&self, on: &Executor<'_>, dx: DeviceRows, [dy, y, state]: [DeviceRows; 3]) -> Result<()> {
+        self.0.check(dx.len, y.len, dy.len)?;
+        cuda::backward_data((self.0, self.1), on, dx, [dy, y, state])
+    }
 }
 
 struct BackwardWeights<'a>(&'a Conv3x3<'a>, f64);
@@ -238,5 +257,10 @@ impl BlockOp<3> for BackwardWeights<'_> {
                 Ok(())
             }
         }
+    }
+    #[cfg(device)]
+    fn launch(&self, on: &Executor<'_>, gradients: DeviceRows, [x, dy, y]: [DeviceRows; 3]) -> Result<()> {
+        self.0.check(x.len, y.len, dy.len)?;
+        cuda::backward_weights((self.0, self.1), on, gradients, [x, dy, y])
     }
 }

@@ -7,6 +7,8 @@ mod cpu;
 #[cfg(device)]
 mod cuda;
 #[cfg(device)]
+pub(crate) mod mask;
+#[cfg(device)]
 mod parity;
 mod reference;
 #[cfg(test)]

@@ -1,0 +1,178 @@
+// The three directions of a stage as products without im2col; shapes in mod.rs. A tap is one of the 9 places of the window.
+//
+// |                  | rows              | columns | depth             | a                      | b               |
+// | forward          | used pixels       | cout    | taps · cin        | x under the tap        | weight          |
+// | backward data    | pixels of x       | cin     | taps · cout       | gradient over the tap  | weight, flipped |
+// | backward weights | taps · cin        | cout    | used pixels       | x under the tap        | gradient        |
+//
+// With pooling, the four pixels of a window are neighbours among the used pixels, in the order of its places. So a pixel's
+// window is its index / 4, which is also where the window's value lies in y.
+#include "../dropout/mask.cuh"
+#include "gradient.cuh"
+
+struct Conv3x3Arguments {
+    /// y as the forward pass writes or left it: values, and winners from `winners` on with pooling.
+    Rows x, y, dy, weight, bias;
+    /// dx or dw.
+    Rows destination;
+    Split split;
+    DropoutMask dropout;
+    std::uint32_t samples, height, width, cin, cout, pool, winners;
+    /// Factor of the gradients.
+    float scale;
+    /// Windows (pixels without pooling) of a sample, of a row of windows; pixels of x of a sample, of a row.
+    Divisor windows_of_sample, windows_of_row, pixels_of_sample, pixels_of_row;
+    Divisor cin_divisor, cout_divisor;
+    /// Whether four values of a factor can be read at once.
+    std::uint32_t vector_left, vector_right;
+
+    __device__ __forceinline__ unsigned used_pixels() const {
+        return samples * windows_of_sample.divisor << 2 * pool;
+    }
+};
+
+/// Where in x the upper left pixel of a used pixel's 3 × 3 lies.
+struct UsedPixels {
+    std::uint32_t pixels, height, width, cin, pool;
+    Divisor by_sample, by_row;
+    __device__ __forceinline__ explicit UsedPixels(const Conv3x3Arguments &a)
+        : pixels(a.used_pixels()), height(a.height), width(a.width), cin(a.cin), pool(a.pool),
+          by_sample(a.windows_of_sample), by_row(a.windows_of_row) {}
+    __device__ __forceinline__ unsigned operator()(unsigned n) const {
+        if (n >= pixels) return NOWHERE;
+        const unsigned window = n >> 2 * pool, place = pool ? n % 4 : 0;
+        const unsigned sample = by_sample.divide(window), within = window - sample * by_sample.divisor;
+        const unsigned row = by_row.divide(within), column = within - row * by_row.divisor;
+        return ((sample * height + (row << pool) + place / 2) * width + (column << pool) + place % 2) * cin;
+    }
+};
+
+/// Where a channel under a tap lies from there on.
+struct TapInputs {
+    std::uint32_t width;
+    Divisor by_cin;
+    __device__ __forceinline__ unsigned operator()(unsigned n) const {
+        const unsigned tap = by_cin.divide(n);
+        return tap < 9 ? (tap / 3 * width + tap % 3) * by_cin.divisor + (n - tap * by_cin.divisor) : NOWHERE;
+    }
+};
+
+/// Where the weight of an output channel of a tap lies, from that of an input channel on.
+struct TapOutputs {
+    std::uint32_t cin;
+    Divisor by_cout;
+    __device__ __forceinline__ unsigned operator()(unsigned n) const {
+        const unsigned tap = by_cout.divide(n), channel = n - tap * by_cout.divisor;
+        return tap < 9 ? tap * cin * by_cout.divisor + channel : NOWHERE;
+    }
+};
+
+/// The gradient's tensors of block k.
+__device__ __forceinline__ Gradient gradient(const Conv3x3Arguments &a, unsigned k) {
+    const float *y = a.y.row(k);
+    return {a.dy.row(k), y, y + a.winners, a.pool != 0};
+}
+
+/// max(x, 0)
+__device__ __forceinline__ float behind_relu(float x) { return x > 0.0f ? x : 0.0f; }
+
+/// The first of the greatest of a window, and its place; as `first_maximum` in pool.rs.
+__device__ __forceinline__ float first_maximum(const float (&value)[4], unsigned &place) {
+    const bool right_above = value[1] > value[0], right_below = value[3] > value[2];
+    const float above = right_above ? value[1] : value[0], below = right_below ? value[3] : value[2];
+    place = below > above ? 2 + right_below : right_above;
+    return below > above ? below : above;
+}
+
+template <class Blocking> __device__ __forceinline__ void conv3x3_forward(const Conv3x3Arguments &a) {
+    // Sums of the block; the stride keeps the lanes that write together in different banks.
+    constexpr unsigned STRIDE = Blocking::COLUMNS + 8;
+    const unsigned k = blockIdx.z, pixels = a.used_pixels();
+    const unsigned first_row = Blocking::first_row(a.split), first_column = Blocking::first_column(a.split);
+    const Plain<true, UsedPixels, TapInputs> x{a.x.row(k), UsedPixels(a), {a.width, a.cin_divisor}, a.vector_left != 0};
+    const Plain<false, Strided, Strided> w{
+        a.weight.row(k), {a.cout, 1}, {9 * a.cin, a.cout}, a.vector_right != 0};
+    float *const sums = shared<float>();
+    Blocking::product(a.split, x, w, 9 * a.cin, [&](unsigned row, unsigned column, float sum) {
+        sums[(row - first_row) * STRIDE + column - first_column] = sum;
+    });
+    __syncthreads();
+    float *const y = a.y.row(k);
+    const float *const bias = a.bias.row(k);
+    const unsigned together = a.pool ? 4 : 1, values = pixels / together;
+    for (unsigned n = threadIdx.x; n < Blocking::ROWS / together * Blocking::COLUMNS; n += Blocking::THREADS) {
+        const unsigned within = n / Blocking::COLUMNS, window = first_row / together + within;
+        const unsigned channel = first_column + n % Blocking::COLUMNS;
+        if (window >= values || channel >= a.cout) continue;
+        const float *const from = sums + within * together * STRIDE + n % Blocking::COLUMNS;
+        const unsigned at = window * a.cout + channel;
+        float value;
+        if (a.pool) {
+            float four[4];
+            for (unsigned i = 0; i < 4; i++) four[i] = behind_relu(from[i * STRIDE] + bias[channel]);
+            unsigned place;
+            value = first_maximum(four, place);
+            y[a.winners + at] = float(place);
+        } else {
+            value = behind_relu(from[0] + bias[channel]);
+        }
+        const unsigned sample = a.windows_of_sample.divide(window);
+        const unsigned element = (window - sample * a.windows_of_sample.divisor) * a.cout + channel;
+        y[at] = a.dropout.apply(k, sample, element, value);
+    }
+}
+
+template <class Blocking> __device__ __forceinline__ void conv3x3_backward_data(const Conv3x3Arguments &a) {
+    const unsigned k = blockIdx.z, inputs = a.samples * a.height * a.width, half = a.pool;
+    const unsigned out_width = a.windows_of_row.divisor, out_height = a.windows_of_sample.divisor / out_width;
+    const GradientOverInputs da{gradient(a, k),     inputs,            out_height << half, out_width << half, out_width,
+                                a.pixels_of_sample, a.pixels_of_row,   a.cout_divisor,     a.vector_left != 0};
+    const Plain<true, Strided, TapOutputs> w{
+        a.weight.row(k), {a.cin, a.cout}, {a.cin, a.cout_divisor}, a.vector_right != 0};
+    float *const dx = a.destination.row(k);
+    Blocking::product(a.split, da, w, 9 * a.cout, [&](unsigned row, unsigned column, float sum) {
+        if (row < inputs && column < a.cin) dx[row * a.cin + column] = a.scale * sum;
+    });
+}
+
+template <class Blocking> __device__ __forceinline__ void conv3x3_backward_weights(const Conv3x3Arguments &a) {
+    const unsigned k = blockIdx.z, pixels = a.used_pixels(), weights = 9 * a.cin * a.cout;
+    const Plain<false, TapInputs, UsedPixels> x{a.x.row(k), {a.width, a.cin_divisor}, UsedPixels(a), a.vector_left != 0};
+    const GradientOfPixels da{gradient(a, k), a.cout, pixels, a.vector_right != 0};
+    // The parts' sum takes the factor where there are parts.
+    const bool split = a.split.partial != nullptr;
+    float *const dw = split ? a.split.part() : a.destination.row(k);
+    float *const db = split ? dw + weights : a.bias.row(k);
+    const float scale = split ? 1.0f : a.scale;
+    Blocking::product_and_sums(
+        a.split, x, da, pixels,
+        [&](unsigned row, unsigned column, float sum) {
+            if (row < 9 * a.cin && column < a.cout) dw[row * a.cout + column] = scale * sum;
+        },
+        [&](unsigned column, float sum) {
+            if (column < a.cout) db[column] = scale * sum;
+        });
+}
+
+/// Grid (tiles, parts, K).
+#define CONV3X3_KERNELS(suffix, Precision)                                                                             \
+    KERNEL(conv3x3_forward_##suffix, 256, Conv3x3Arguments) { conv3x3_forward<Blocking<Precision, 128, 64, 4, 2>>(a); } \
+    KERNEL(conv3x3_backward_data_##suffix, 256, Conv3x3Arguments) {                                                    \
+        conv3x3_backward_data<Blocking<Precision, 128, 64, 4, 2>>(a);                                                  \
+    }                                                                                                                  \
+    KERNEL(conv3x3_backward_weights_##suffix, 128, Conv3x3Arguments) {                                                 \
+        conv3x3_backward_weights<Blocking<Precision, 64, 64, 2, 2>>(a);                                                \
+    }                                                                                                                  \
+    KERNEL(conv3x3_forward_narrow_##suffix, 256, Conv3x3Arguments) {                                                   \
+        conv3x3_forward<Blocking<Precision, 128, 32, 8, 1>>(a);                                                        \
+    }                                                                                                                  \
+    KERNEL(conv3x3_backward_data_narrow_##suffix, 256, Conv3x3Arguments) {                                             \
+        conv3x3_backward_data<Blocking<Precision, 128, 32, 8, 1>>(a);                                                  \
+    }                                                                                                                  \
+    KERNEL(conv3x3_backward_weights_narrow_##suffix, 128, Conv3x3Arguments) {                                          \
+        conv3x3_backward_weights<Blocking<Precision, 64, 32, 2, 2>>(a);                                                \
+    }
+
+CONV3X3_KERNELS(f32, F32)
+CONV3X3_KERNELS(tf32, Tf32)
+CONV3X3_KERNELS(bf16, Bf16)

@@ -1,0 +1,213 @@
+//! Launches of the kernels in `cuda.cu`.
+
+use super::{Conv3x3, Dims};
+use crate::cuda::product::{Blocking, Divisor, NO_ROWS, Plan, Size, Split, Sums, check_size, vector};
+use crate::cuda::{Arguments, DeviceRows, Executor, Launch, RowsOf};
+use crate::error::Result;
+use crate::ops::dropout::Dropout;
+use crate::ops::dropout::mask::Mask;
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Conv3x3Arguments {
+    x: RowsOf,
+    y: RowsOf,
+    dy: RowsOf,
+    weight: RowsOf,
+    bias: RowsOf,
+    destination: RowsOf,
+    split: Split,
+    dropout: Mask,
+    samples: u32,
+    height: u32,
+    width: u32,
+    cin: u32,
+    cout: u32,
+    pool: u32,
+    winners: u32,
+    scale: f32,
+    windows_of_sample: Divisor,
+    windows_of_row: Divisor,
+    pixels_of_sample: Divisor,
+    pixels_of_row: Divisor,
+    cin_divisor: Divisor,
+    cout_divisor: Divisor,
+    vector_left: u32,
+    vector_right: u32,
+}
+
+// SAFETY: mirrors the struct in cuda.cu; padding only at the ends of `Split`, `Mask` and the whole.
+unsafe impl Arguments for Conv3x3Arguments {}
+
+/// Blocks of threads of a direction: how many rows, and whether 32 columns are enough.
+fn blocking(rows: usize, columns: usize) -> (Blocking, &'static str) {
+    let (columns, narrow) = if columns <= 32 { (32, "_narrow") } else { (64, "") };
+    (Blocking { rows, columns, threads: if rows == 128 { 256 } else { 128 } }, narrow)
+}
+
+/// Rows of a block of threads: of pixels, and of the few weights.
+const PIXELS: usize = 128;
+const WEIGHTS: usize = 64;
+
+/// Shared memory of the forward kernels: two strides of the factors, then the block's sums in their place.
+fn shared_forward(blocking: Blocking) -> usize {
+    blocking.shared().max(blocking.rows * (blocking.columns + 8) * size_of::<f32>())
+}
+
+/// The arguments that all directions have.
+fn arguments(op: &Conv3x3<'_>, on: &Executor<'_>, split: Split) -> Result<Conv3x3Arguments> {
+    let Dims { height, width, cin, cout, pool } = op.dims;
+    Ok(Conv3x3Arguments {
+        x: NO_ROWS,
+        y: NO_ROWS,
+        dy: NO_ROWS,
+        weight: NO_ROWS,
+        bias: NO_ROWS,
+        destination: NO_ROWS,
+        split,
+        dropout: Mask::new(None, on)?,
+        samples: op.samples as u32,
+        height: height as u32,
+        width: width as u32,
+        cin: cin as u32,
+        cout: cout as u32,
+        pool: u32::from(pool),
+        winners: 0,
+        scale: 1.0,
+        windows_of_sample: Divisor::new(op.dims.out_height() * op.dims.out_width()),
+        windows_of_row: Divisor::new(op.dims.out_width()),
+        pixels_of_sample: Divisor::new(height * width),
+        pixels_of_row: Divisor::new(width),
+        cin_divisor: Divisor::new(cin),
+        cout_divisor: Divisor::new(cout),
+        vector_left: 0,
+        vector_right: 0,
+    })
+}
+
+fn used_pixels(op: &Conv3x3<'_>) -> usize {
+    op.samples * op.dims.conv_height() * op.dims.conv_width()
+}
+
+fn check(op: &Conv3x3<'_>) -> Result<()> {
+    check_size("conv3x3", &[op.samples * op.dims.input(), op.samples * op.dims.convolved(), 4 * op.dims.weights()])
+}
+
+/// Where the winners begin in a row of y.
+fn winners(op: &Conv3x3<'_>, y: DeviceRows) -> usize {
+    if op.dims.pool { y.len / 2 } else { 0 }
+}
+
+/// Whether the gradient can be read four channels at once.
+fn vector_gradient(op: &Conv3x3<'_>, dy: DeviceRows, y: DeviceRows) -> u32 {
+    vector(dy.rows(), &[op.dims.cout]) & vector(y.rows(), &[winners(op, y)])
+}
+
+pub(super) fn forward(
+    (op, dropout): (&Conv3x3<'_>, Option<&Dropout<'_>>),
+    on: &Executor<'_>,
+    y: DeviceRows,
+    [x, state]: [DeviceRows; 2],
+) -> Result<()> {
+    check(op)?;
+    let Dims { cin, cout, .. } = op.dims;
+    let (blocking, narrow) = blocking(PIXELS, cout);
+    let plan = Plan::whole(blocking, Size { rows: used_pixels(op), columns: cout, depth: 9 * cin });
+    let weight = state.from(op.weight.offset);
+    on.launch(Launch {
+        kernel: &format!("conv3x3_forward{narrow}_{}", on.multiply().suffix()),
+        grid: plan.grid(y.count),
+        threads: blocking.threads,
+        shared: shared_forward(blocking) as u32,
+        arguments: Conv3x3Arguments {
+            x: x.rows(),
+            y: y.rows(),
+            weight,
+            bias: state.from(op.bias.offset),
+            dropout: Mask::new(dropout, on)?,
+            winners: winners(op, y) as u32,
+            vector_left: vector(x.rows(), &[cin]),
+            vector_right: vector(weight, &[cout]),
+            ..arguments(op, on, plan.split(on, y.count)?)?
+        },
+    })
+}
+
+pub(super) fn backward_data(
+    (op, scale): (&Conv3x3<'_>, f64),
+    on: &Executor<'_>,
+    dx: DeviceRows,
+    [dy, y, state]: [DeviceRows; 3],
+) -> Result<()> {
+    check(op)?;
+    let Dims { height, width, cin, cout, .. } = op.dims;
+    let (blocking, narrow) = blocking(PIXELS, cin);
+    let plan = Plan::whole(blocking, Size { rows: op.samples * height * width, columns: cin, depth: 9 * cout });
+    let weight = state.from(op.weight.offset);
+    on.launch(Launch {
+        kernel: &format!("conv3x3_backward_data{narrow}_{}", on.multiply().suffix()),
+        grid: plan.grid(dx.count),
+        threads: blocking.threads,
+        shared: blocking.shared() as u32,
+        arguments: Conv3x3Arguments {
+            y: y.rows(),
+            dy: dy.rows(),
+            weight,
+            destination: dx.rows(),
+            winners: winners(op, y) as u32,
+            scale: scale as f32,
+            vector_left: vector_gradient(op, dy, y),
+            vector_right: vector(weight, &[cout]),
+            ..arguments(op, on, plan.split(on, dx.count)?)?
+        },
+    })
+}
+
+pub(super) fn backward_weights(
+    (op, scale): (&Conv3x3<'_>, f64),
+    on: &Executor<'_>,
+    gradients: DeviceRows,
+    [x, dy, y]: [DeviceRows; 3],
+) -> Result<()> {
+    check(op)?;
+    let Dims { cin, cout, .. } = op.dims;
+    let (blocking, narrow) = blocking(WEIGHTS, cout);
+    let size = Size { rows: 9 * cin, columns: cout, depth: used_pixels(op) };
+    let plan = Plan::new(blocking, size, cout);
+    let (destination, bias) = (gradients.from(op.weight.offset), gradients.from(op.bias.offset));
+    let split = plan.split(on, gradients.count)?;
+    on.launch(Launch {
+        kernel: &format!("conv3x3_backward_weights{narrow}_{}", on.multiply().suffix()),
+        grid: plan.grid(gradients.count),
+        threads: blocking.threads,
+        shared: blocking.shared() as u32,
+        arguments: Conv3x3Arguments {
+            x: x.rows(),
+            y: y.rows(),
+            dy: dy.rows(),
+            bias,
+            destination,
+            winners: winners(op, y) as u32,
+            scale: scale as f32,
+            vector_left: vector(x.rows(), &[cin]),
+            vector_right: vector_gradient(op, dy, y),
+            ..arguments(op, on, split)?
+        },
+    })?;
+    plan.sum(on, gradients.count, &split, Sums { tail: bias, scale: scale as f32, ..Sums::only(destination, size) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shared_memory_needs_no_permission_and_windows_stay_in_one_block() {
+        for columns in [1, 32, 33, 128] {
+            let (pixels, weights) = (blocking(PIXELS, columns).0, blocking(WEIGHTS, columns).0);
+            assert!(shared_forward(pixels) <= 48 * 1024 && weights.shared() <= 48 * 1024);
+            assert!(shared_forward(pixels) >= pixels.shared());
+            assert!(pixels.rows.is_multiple_of(4) && pixels.columns >= columns.min(64));
+        }
+    }
+}
