@@ -132,7 +132,7 @@ fn a_warm_chunk_of_inference_allocates_nothing() {
         let options = SampleOptions { stochastic: true, threads: Some(1), ..SampleOptions::default() };
         let predict = |data: &Dataset| {
             allocations(|| {
-                predict(&model, data, options, &StopFlag::new()).unwrap();
+                predict(&model, data, options.clone(), &StopFlag::new()).unwrap();
             })
         };
         // Chunks have 128 samples.

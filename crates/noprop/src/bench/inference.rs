@@ -19,7 +19,7 @@ pub(super) fn predictions(model: Checked, data: &Dataset, options: &BenchOptions
     let warm_up = Instant::now();
     // Once at least, so that the weights are in memory; a large batch reads them from their file each time, as users do.
     loop {
-        predict(&model, data, sampling, stop)?;
+        predict(&model, data, sampling.clone(), stop)?;
         if warm_up.elapsed().as_secs_f64() >= options.seconds / 5.0 {
             break;
         }
@@ -27,7 +27,7 @@ pub(super) fn predictions(model: Checked, data: &Dataset, options: &BenchOptions
     let started = Instant::now();
     while times.is_empty() || started.elapsed().as_secs_f64() < options.seconds {
         let call = Instant::now();
-        predict(&model, data, sampling, stop)?;
+        predict(&model, data, sampling.clone(), stop)?;
         times.push(call.elapsed().as_secs_f64());
     }
     let steps_per_second = times.len() as f64 / started.elapsed().as_secs_f64();

@@ -15,6 +15,8 @@ pub mod run;
 mod tests;
 
 pub use batches::Batch;
+#[cfg(device)]
+pub(crate) use device::DeviceData;
 pub use job::BlockJob;
 pub use lane::Lane;
 pub use plan::Plan;

@@ -1,6 +1,8 @@
 //! Training by the kernels, on their emulation: it follows the processor's own code, and no bit depends on how many blocks are
 //! stacked, on how many devices, or on interruptions.
 
+mod cnn;
+
 use super::resume::{checkpointed, interrupted};
 use super::*;
 use crate::error::Code;
@@ -46,10 +48,13 @@ fn check_a_step(config: &ModelConfig, data: &Arc<Dataset>) {
                 let error = relative(&found[range.clone()], &expected[range]);
                 assert!(error < 1e-4, "block {block}, {part}: {error}");
             }
-            // A gradient of next to nothing may have either sign, which Adam makes a whole step of.
-            let rate = reference.options.learning_rate as f32;
-            let far = found[..n].iter().zip(&expected[..n]).filter(|(a, b)| (*a - *b).abs() > 1e-3 * rate).count();
-            assert!(far * 50 <= n, "block {block}: {far} of {n} parameters differ");
+            // Adam makes a whole step of the sign of a gradient, also of one that is nothing but roundings, as those of biases
+            // before a batch norm are.
+            let (rate, moments) = (reference.options.learning_rate as f32, &expected[all..all + n]);
+            let greatest = moments.iter().fold(0.0_f32, |most, moment| most.max(moment.abs()));
+            let counts = (0..n).filter(|index| moments[*index].abs() > 1e-3 * greatest);
+            let far = counts.filter(|index| (found[*index] - expected[*index]).abs() > 1e-3 * rate).count();
+            assert_eq!(far, 0, "block {block}: so many parameters of {n} differ");
         }
     }
 }
