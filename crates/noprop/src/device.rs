@@ -55,6 +55,16 @@ impl Place {
         *self == Self::Cpu
     }
 
+    /// How many devices there are.
+    pub fn count(&self) -> usize {
+        match self {
+            Self::Cpu => 1,
+            Self::Gpus(gpus) => gpus.len(),
+            #[cfg(feature = "emulation")]
+            Self::Emulated(count) => *count,
+        }
+    }
+
     /// The devices whose kernels compute; none for the processor.
     #[cfg(device)]
     pub fn spots(&self) -> Vec<Spot> {

@@ -196,7 +196,18 @@ mod tests {
 
     #[test]
     fn an_mlp_predicts_as_on_the_processor_by_every_sampler() {
-        check(MLP, CHUNK + 3);
+        check(MLP, 20);
+    }
+
+    #[test]
+    fn a_second_chunk_goes_on_with_the_samples_behind_the_first() {
+        let model = model(MLP);
+        let data = data(&model, CHUNK + 3);
+        let run = |device| predict(&model, &data, on(device, Sampler::Posterior, true), &StopFlag::new()).unwrap();
+        let (expected, found) = (run("cpu"), run("emulated"));
+        let pairs = found.probabilities.iter().zip(&expected.probabilities);
+        assert!(pairs.clone().all(|(found, expected)| (found - expected).abs() < 1e-5));
+        assert_eq!(pairs.count(), 3 * (CHUNK + 3));
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod tests;
 
 pub use batches::Batch;
 #[cfg(device)]
-pub(crate) use device::DeviceData;
+pub(crate) use device::{DeviceData, Stack, floor};
 pub use job::BlockJob;
 pub use lane::Lane;
 pub use plan::Plan;

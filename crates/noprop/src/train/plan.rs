@@ -30,7 +30,7 @@ pub struct Plan {
     pub(super) batches: Batches,
     /// The devices that `place` names.
     #[cfg(device)]
-    pub(super) engines: Vec<Engine>,
+    pub(crate) engines: Vec<Engine>,
 }
 
 impl Plan {

@@ -45,6 +45,15 @@ impl Demand {
     }
 }
 
+/// Bytes that a step of one block must move: weights read in both passes, gradients written and read, parameters and both
+/// moments read and written, each activation and its gradient written and read once.
+pub(crate) fn floor(plan: &Plan) -> Result<usize> {
+    let (config, parameters, batch) = (&plan.model.config, plan.model.layout.parameters(), plan.options.batch);
+    let width = config.classes.len();
+    let activations = config.net.activations(config.input, width, batch)? + 2 * batch * width;
+    Ok(4 * ((2 + 2 + 6) * parameters + 2 * activations))
+}
+
 /// The most blocks of a run that can be in flight: all that there are if memory allows, or `asked`.
 ///
 /// # Errors

@@ -18,4 +18,5 @@ mod run;
 mod stack;
 
 pub(crate) use data::DeviceData;
+pub(crate) use memory::floor;
 pub(crate) use stack::Stack;
