@@ -99,3 +99,6 @@ export declare function probeOutput(path: string): void
 
 /** Version, processor and devices as JSON. */
 export declare function systemInfo(): string
+
+/** The version that this addon was built as. Cheap: the loader asks before anything else is used. */
+export declare function version(): string

@@ -1,20 +1,37 @@
-import { readFileSync } from 'node:fs'
-import { defineConfig } from 'tsup'
+import { cpSync, readFileSync } from 'node:fs'
+import { defineConfig, type Options } from 'tsup'
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
 
-/**
- * Three entries over shared chunks: the API, the command line, and the progress display that the examples share with
- * it. The command line imports each command when it is called for, so `noprop --help` reads only what it prints.
- */
-export default defineConfig({
-  entry: { index: 'src/index.ts', cli: 'src/cli/main.ts', progress: 'src/cli/progress.ts' },
-  format: 'esm',
+const shared: Options = {
   target: 'node20',
   platform: 'node',
-  splitting: true,
   sourcemap: true,
-  clean: true,
-  dts: { entry: { index: 'src/index.ts' } },
   define: { __NOPROP_VERSION__: JSON.stringify(version) },
-})
+}
+
+/**
+ * The API is built once, as CommonJS, and `src/entry/` lets ES modules import that: `import` and `require` in one process
+ * then share one set of classes, and `instanceof` holds across them. The command line, a process of its own, is ES modules
+ * in chunks: it imports each command when it is called for, so `noprop --help` reads only what it prints. `progress` is
+ * the display that the examples share with it.
+ */
+export default defineConfig([
+  {
+    ...shared,
+    entry: { index: 'src/index.ts' },
+    format: 'cjs',
+    // `src/here.ts` asks for it only where there is no `__filename`.
+    esbuildOptions: (options) => {
+      options.logOverride = { 'empty-import-meta': 'silent' }
+    },
+    dts: true,
+    onSuccess: async () => cpSync('src/entry', 'dist', { recursive: true }),
+  },
+  {
+    ...shared,
+    entry: { cli: 'src/cli/main.ts', progress: 'src/cli/progress.ts' },
+    format: 'esm',
+    splitting: true,
+  },
+])

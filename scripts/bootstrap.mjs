@@ -1,6 +1,6 @@
 // Makes a clone ready to run: npm packages, the addon, the TypeScript. What is current is not built again.
 // `--types` also puts the addon's generated types into index.d.ts, which is committed.
-import { copyFileSync, existsSync, readdirSync, statSync, utimesSync } from 'node:fs'
+import { copyFileSync, existsSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { unlessCurrent } from './support/stamp.mjs'
@@ -27,8 +27,9 @@ async function installPackages() {
   utimesSync(installed, new Date(), new Date())
 }
 
+/** The addons for the processor; the one with CUDA code is another script's. */
 function builtAddons() {
-  return readdirSync(root).filter((name) => /^noprop\..*\.node$/.test(name))
+  return readdirSync(root).filter((name) => /^noprop\.(?!cuda-).*\.node$/.test(name))
 }
 
 function buildAddon() {
@@ -59,8 +60,14 @@ function takeTypes() {
 
 function buildTypeScript() {
   const inputs = ['src', 'index.d.ts', 'package.json', 'package-lock.json', 'tsconfig.json', 'tsup.config.ts']
-  const outputs = () => ['dist/index.js', 'dist/index.d.ts', 'dist/cli.js', 'dist/progress.js']
-  return unlessCurrent('typescript', inputs, outputs, () => step('the TypeScript', () => runTool('tsup', ['--silent'])))
+  const outputs = () =>
+    ['index.js', 'index.cjs', 'index.d.ts', 'index.d.cts', 'cli.js', 'progress.js'].map((name) => `dist/${name}`)
+  return unlessCurrent('typescript', inputs, outputs, () =>
+    step('the TypeScript', () => {
+      rmSync(join(root, 'dist'), { recursive: true, force: true })
+      return runTool('tsup', ['--silent'])
+    }),
+  )
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -60,11 +60,22 @@ async function check(job, env) {
   await run('timeout', [String(LIMIT_SECONDS), ...command, 'cuda::', '--test-threads=1', '--nocapture'])
 }
 
+function options() {
+  try {
+    const options = {
+      address: { type: 'boolean' },
+      thread: { type: 'boolean' },
+      most: { type: 'string', default: '1000' },
+    }
+    return parseArgs({ options }).values
+  } catch (error) {
+    throw new StepFailed(`${error.message.split('.')[0]}; there are --address, --thread and --most.`)
+  }
+}
+
 await script(async () => {
-  const { values } = parseArgs({
-    options: { address: { type: 'boolean' }, thread: { type: 'boolean' }, most: { type: 'string', default: '1000' } },
-  })
-  if (!/^\d+$/.test(values.most)) throw new StepFailed(`--most is a number of values, not ${values.most}.`)
+  const values = options()
+  if (!/^\d+$/.test(values.most)) throw new StepFailed(`the value of --most must be a number, not ${values.most}.`)
   requireRust('test its kernels')
   if (process.platform !== 'linux') throw new StepFailed('the sanitizers are run on Linux only.')
   const missing = missingCompiler()

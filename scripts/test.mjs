@@ -66,9 +66,7 @@ async function main() {
   await step('TypeScript tests (vitest)', vitest)
   await step('package (publint)', () => runTool('publint', ['--strict']))
   await step('package types (attw)', () =>
-    runTool('@arethetypeswrong/cli', ['--pack', '.', '--profile', 'esm-only', '--no-definitely-typed'], {
-      bin: 'attw',
-    }),
+    runTool('@arethetypeswrong/cli', ['--pack', '.', '--profile', 'strict', '--no-definitely-typed'], { bin: 'attw' }),
   )
 }
 

@@ -1,48 +1,58 @@
-import { type CudaAddon, cudaReport } from './cuda/choice.js'
-import type { CudaReport } from './cuda/report.js'
+import type { Search } from './addon/search.js'
+import { askAddon } from './cuda/ask.js'
+import { CUDA_PACKAGE, type CudaReport, oneLine, unusable } from './cuda/report.js'
 import { type ErrorDetails, fromDetails } from './errors.js'
+import { version } from './version.js'
 
 /** The values of `device`. 'cuda' is the first GPU, 'cuda:1' the second; 'cuda:0,1' and 'cuda:all' are several. */
 export type DeviceOption = 'auto' | 'cpu' | 'cuda' | 'cuda:all' | `cuda:${number}` | (string & {})
-
-/** What is asked of the loaded addon: whether it has CUDA code, and which file of that kind there is. */
-export interface CudaSide {
-  /** Whether the addon that this process has loaded was made for GPUs. */
-  loaded: boolean
-  /** The CUDA addon that was looked for, or why there is none. */
-  addon: CudaAddon
-  /** Why it was not loaded, where it should have been. */
-  problem?: ErrorDetails
-}
 
 /**
  * Settles `device` as far as the loaded addon decides it. Returns why 'auto' takes no GPU, and throws why 'cuda' can have
  * none: NOPROP_CUDA_ADDON, NOPROP_CUDA_DRIVER, NOPROP_CUDA_DRIVER_OLD, NOPROP_CUDA_LIBRARY, NOPROP_DEVICE. Whether the
  * text is one that exists, and the GPU of that number is there, is for the core to check.
  */
-export function settleDevice(device: unknown, side: CudaSide, report = cudaReport): string | undefined {
+export function settleDevice(device: unknown, search: Search): string | undefined {
   const wanted = device ?? 'auto'
-  if (wanted === 'auto') {
-    return side.loaded ? undefined : reasonOf(problemOf(side, report(side.addon)))
+  const isCuda = typeof wanted === 'string' && /^cuda(:(all|\d+(,\d+)*))?$/.test(wanted)
+  if (search.loaded?.flavour === 'cuda' || (wanted !== 'auto' && !isCuda)) return undefined
+  // What was missing minutes ago may be there now, so what is thrown is a new answer.
+  const { problem = STALE } = lookForGpus(search, { fresh: isCuda })
+  if (isCuda) throw fromDetails(problem)
+  return oneLine(problem)
+}
+
+const STALE: ErrorDetails = {
+  code: 'NOPROP_CUDA_ADDON',
+  what: 'this process has loaded the addon without CUDA code',
+  received: 'a GPU that became usable after that',
+  hint: 'start the program again',
+}
+
+/** The GPUs that noprop can use on this machine, or why there is none; whatever addon was loaded. */
+export function lookForGpus(
+  { attempts, loaded }: Search,
+  options?: { fresh?: boolean; timeoutMs?: number },
+): CudaReport {
+  if (process.env.NOPROP_ADDON && loaded) return askAddon(loaded.path, options)
+  const found = attempts.find(({ flavour, path }) => flavour === 'cuda' && path !== undefined)
+  // Of another version, cut off, for another processor: what the search found before anything was tried.
+  const isUntried = found?.reason && found.reason.kind !== 'refused' && found.reason.kind !== 'missing-cuda-library'
+  if (found?.path !== undefined && !isUntried) return askAddon(found.path, options)
+  if (found?.reason) {
+    const { text, cure } = found.reason
+    return unusable({ code: 'NOPROP_CUDA_ADDON', what: `the CUDA addon cannot be used: ${text}`, hint: cure })
   }
-  if (typeof wanted !== 'string' || !/^cuda(:|$)/.test(wanted) || side.loaded) return undefined
-  // What was missing minutes ago may be there now, so the answer that is thrown is a new one.
-  throw fromDetails(problemOf(side, report(side.addon, { fresh: true })))
-}
-
-function problemOf(side: CudaSide, { problem }: CudaReport): ErrorDetails {
-  return (
-    problem ??
-    side.problem ?? {
+  if (process.platform !== 'linux' || process.arch !== 'x64') {
+    return unusable({
       code: 'NOPROP_CUDA_ADDON',
-      what: 'this process has loaded the addon without CUDA code',
-      received: 'the GPU became usable after that',
-      hint: 'start the program again',
-    }
-  )
-}
-
-/** One line: what is wrong, and what came. */
-function reasonOf({ what, received }: ErrorDetails): string {
-  return (received ? `${what} (${received})` : what).replace(/\s*\n\s*/g, ' ')
+      what: `there is no CUDA addon for ${process.platform} on ${process.arch}`,
+      hint: 'GPUs need Linux on x86-64',
+    })
+  }
+  return unusable({
+    code: 'NOPROP_CUDA_ADDON',
+    what: `the package ${CUDA_PACKAGE} is not installed`,
+    hint: `npm install ${CUDA_PACKAGE}@${version}`,
+  })
 }

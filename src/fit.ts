@@ -7,7 +7,7 @@ import type { FitEvent, History } from './events.js'
 import { Records } from './history.js'
 import { evaluate } from './inference.js'
 import { requireObject, toJson } from './json.js'
-import { getAddon, type Native } from './native.js'
+import { addonSearch, type Native } from './native.js'
 import type { ModelConfig, TrainOptions } from './options.js'
 import { type LaneEvent, type OpenLane, Scheduler } from './scheduler.js'
 
@@ -82,7 +82,7 @@ async function train(
     const replaceable = event.event === 'progress' || event.event === 'checkpoint'
     queue.push(event, replaceable ? `${event.event} ${event.block}` : undefined)
   }
-  const whyNoGpu = settleDevice(options.device, getAddon().cuda)
+  const whyNoGpu = settleDevice(options.device, addonSearch())
   let receive: Parameters<OpenLane>[0] | undefined
   const training = native(() =>
     model.train(nativeDataset(dataset), toJson(options), (json) => receive && deliver(json, receive)),

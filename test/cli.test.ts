@@ -1,6 +1,7 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import { getAddon } from '../src/native.js'
 import { smallIdx, squares, temporaryDirectory } from './support/data.js'
 import { SMALL_FLAGS } from './support/models.js'
 import { png } from './support/png.js'
@@ -69,7 +70,8 @@ test('train --json tells its events and ends with done; nothing is on stderr', a
   const outcome = await runCli(['train', '--data', data, ...SMALL_FLAGS, '--out', out, '--json'])
   expect([outcome.code, outcome.stderr]).toEqual([0, ''])
   const seen = events(outcome)
-  expect(seen[0]).toMatchObject({ event: 'start', blocks: 3, epochs: 2, samples: 256 })
+  expect(seen[0]).toMatchObject({ event: 'start', blocks: 3, epochs: 2, samples: 256, device: 'cpu' })
+  expect(seen[0]!.whyNoGpu).toMatch(/^[^\n]{10,}$/)
   expect(seen.filter(({ event }) => event === 'epoch')).toHaveLength(6)
   expect(seen.filter(({ event }) => event === 'block')).toHaveLength(3)
   expect(seen.at(-1)).toMatchObject({
@@ -97,6 +99,38 @@ test('train for people: results on stdout, progress on stderr', async () => {
   expect(stdout).toContain('not saved (--out FILE saves it)')
   expect(stderr).toMatch(/block 1 {2}100 % {2}finished in/)
   expect(stdout + stderr).not.toContain('\x1b')
+})
+
+describe('--device', () => {
+  // An addon that is named is not looked for, so these hold where a CUDA addon is installed, too.
+  const env = { ...process.env, NOPROP_ADDON: getAddon().path }
+  const train = (...device: string[]) => runCli(['train', '--data', smallIdx(), ...SMALL_FLAGS, ...device], { env })
+
+  test('auto says in one line on stderr why there is no GPU; cpu says nothing', async () => {
+    const line = /^on the processor, no GPU: the addon has no CUDA code$/gm
+    for (const device of [[], ['--device', 'auto']]) {
+      const { code, stderr } = await train(...device)
+      expect([code, stderr.match(line)?.length]).toEqual([0, 1])
+    }
+    const { code, stderr } = await train('--device', 'cpu')
+    expect([code, stderr.includes('GPU')]).toEqual([0, false])
+  })
+
+  test.each(['cuda', 'cuda:1', 'cuda:all'])(
+    '%s fails with what is missing, and trains nowhere else',
+    async (device) => {
+      const { code, stderr } = await train('--device', device)
+      expect(code).toBe(1)
+      expect(stderr).toMatch(/^error NOPROP_CUDA_ADDON: the addon has no CUDA code; hint: [^\n]+\n$/m)
+      expect(stderr).not.toContain('finished')
+    },
+  )
+
+  test.each(['tpu', 'cuda:x', 'cuda0'])('%s is no device', async (device) => {
+    const { code, stderr } = await train('--device', device)
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/error NOPROP_OPTION: option device [^\n]+cuda:all/)
+  })
 })
 
 test('eval, predict and inspect read the model that train wrote', async () => {
@@ -223,6 +257,7 @@ test('doctor tells what is there', async () => {
     cores: expect.any(Number),
   })
   expect(result.devices).toEqual(expect.arrayContaining([expect.objectContaining({ device: 'cpu', usable: true })]))
+  expect(result.cuda).toMatchObject({ kernel: expect.any(Array), nvidiaSmi: { lines: expect.any(Array) } })
   expect(Object.keys(result.datasets as object)).toEqual(['mnist', 'fashion-mnist', 'cifar10', 'cifar100'])
   const without = await runCli(['doctor'], { env: { ...process.env, NOPROP_ADDON: '/nowhere/noprop.node' } })
   expect(without.code).toBe(1)

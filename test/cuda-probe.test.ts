@@ -1,14 +1,19 @@
 import { existsSync, mkdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { Reason } from '../src/addon/reason.js'
+import type { Native, Search } from '../src/addon/search.js'
+import { askAddon } from '../src/cuda/ask.js'
 import { probeKey, readCached, writeCached } from '../src/cuda/cache.js'
-import { cudaReport, findCudaAddon } from '../src/cuda/choice.js'
 import { adviceFor, detectHardware } from '../src/cuda/hardware.js'
 import { PROBING, probe } from '../src/cuda/probe.js'
 import { loadProblem } from '../src/cuda/report.js'
+import { settleDevice } from '../src/device.js'
+import type { NoPropError } from '../src/errors.js'
 import { version } from '../src/version.js'
 import { temporaryDirectory } from './support/data.js'
 
+const isLinux = process.platform === 'linux' && process.arch === 'x64'
 const CARD = { device: 'cuda:0', name: 'A card', capability: '9.0', memory: 8e10, usable: true, reason: '' }
 
 /** A program in place of the addon: it runs in the probe's process, as the addon would. */
@@ -135,31 +140,30 @@ describe('an answer that is kept', () => {
 
   test('saves the next process its probe, until the addon or the surroundings change', () => {
     const addon = fakeAddon(`exports.probeCuda = () => '{"built":true,"devices":[${JSON.stringify(CARD)}]}'`)
-    expect(cudaReport({ path: addon })).toEqual(report)
+    expect(askAddon(addon)).toEqual(report)
     // Had it been asked again, it would have said something else.
     const { atimeMs, mtimeMs, size } = { atimeMs: 1e9, mtimeMs: 1.7e12, size: readFileSync(addon).length }
     writeFileSync(addon, 'process.exit(1)//'.padEnd(size))
     utimesSync(addon, atimeMs / 1000, mtimeMs / 1000)
-    expect(cudaReport({ path: addon }).problem?.received).toMatch(/exit code 1/)
+    expect(askAddon(addon).problem?.received).toMatch(/exit code 1/)
     writeCached(probeKey(addon), report)
-    expect(cudaReport({ path: addon })).toEqual(report)
-    expect(cudaReport({ path: addon }, { fresh: true }).problem?.received).toMatch(/exit code 1/)
+    expect(askAddon(addon)).toEqual(report)
+    expect(askAddon(addon, { fresh: true }).problem?.received).toMatch(/exit code 1/)
     writeCached(probeKey(addon), report)
     vi.stubEnv('CUDA_VISIBLE_DEVICES', '1')
-    expect(cudaReport({ path: addon }).problem?.received).toMatch(/exit code 1/)
+    expect(askAddon(addon).problem?.received).toMatch(/exit code 1/)
   })
 
-  test('grows old: soon when nothing could be used, later when something could', () => {
+  test('grows old, and answers no other question', () => {
     const file = join(temporaryDirectory(), 'kept.json')
-    writeCached('key', problem, file, 1000)
-    expect(readCached('key', file, 1000 + 29_000)).toEqual(problem)
-    expect(readCached('key', file, 1000 + 31_000)).toBeUndefined()
-    writeCached('key', report, file, 1000)
-    expect(readCached('key', file, 1000 + 9 * 60_000)).toEqual(report)
-    expect(readCached('key', file, 1000 + 11 * 60_000)).toBeUndefined()
-    expect(readCached('another key', file, 1000)).toBeUndefined()
-    // A clock that was set back.
-    expect(readCached('key', file, 0)).toBeUndefined()
+    for (const kept of [report, problem]) {
+      writeCached('key', kept, file, 1000)
+      expect(readCached('key', file, 1000 + 9 * 60_000)).toEqual(kept)
+      expect(readCached('key', file, 1000 + 11 * 60_000)).toBeUndefined()
+      expect(readCached('another key', file, 1000)).toBeUndefined()
+      // A clock that was set back.
+      expect(readCached('key', file, 0)).toBeUndefined()
+    }
   })
 
   test.each(['', '{', 'null', '{"key":"key","time":0,"report":{"gpus":[1]}}', '{"key":"key","time":0,"report":{}}'])(
@@ -176,49 +180,101 @@ describe('an answer that is kept', () => {
     writeFileSync(file, '')
     vi.stubEnv('XDG_CACHE_HOME', file)
     const addon = answering({ built: true, devices: [CARD] })
-    expect(cudaReport({ path: addon })).toEqual(report)
-    expect(cudaReport({ path: addon })).toEqual(report)
+    expect(askAddon(addon)).toEqual(report)
+    expect(askAddon(addon)).toEqual(report)
   })
 })
 
-describe('the CUDA addon', () => {
-  const nowhere = () => {
-    throw new Error('not installed')
+describe('a device that was asked for', () => {
+  const reason = { kind: 'not-installed', text: 'not installed', cure: 'install it' } as const
+  const loaded = { native: {} as Native, flavour: 'cpu', path: '/x/cpu.node' } as const
+  const absent: Search = { attempts: [{ flavour: 'cuda', place: '@noprop/cuda-linux-x64', reason }], loaded }
+  const thrown = (device: string, search: Search) => {
+    try {
+      settleDevice(device, search)
+    } catch (error) {
+      return error as NoPropError
+    }
+    throw new Error('it was settled')
   }
-
-  test.runIf(process.platform === 'linux' && process.arch === 'x64')(
-    'is found in a clone and as a package, in this version',
-    () => {
-      const root = temporaryDirectory()
-      expect(findCudaAddon(root, nowhere)).toMatchObject({
-        problem: { code: 'NOPROP_CUDA_ADDON', what: 'the package @noprop/cuda-linux-x64 is not installed' },
-      })
-      const write = (directory: string, found: string) => {
-        mkdirSync(directory, { recursive: true })
-        writeFileSync(join(directory, 'package.json'), JSON.stringify({ main: 'a.node', version: found }))
-        return join(directory, 'package.json')
-      }
-      const installed = write(join(root, 'installed'), version)
-      expect(findCudaAddon(root, () => installed)).toEqual({ path: join(root, 'installed', 'a.node') })
-      write(join(root, '.noprop', 'cuda-linux-x64'), version)
-      expect(findCudaAddon(root, nowhere)).toEqual({ path: join(root, '.noprop', 'cuda-linux-x64', 'a.node') })
-      write(join(root, '.noprop', 'cuda-linux-x64'), '0.0.1')
-      expect(findCudaAddon(root, nowhere)).toMatchObject({
-        problem: { code: 'NOPROP_CUDA_ADDON', what: `@noprop/cuda-linux-x64 has version 0.0.1, and noprop ${version}` },
-      })
-    },
-  )
-
-  test('that is missing, or of another version, is the reason why there is no GPU', () => {
-    const problem = { code: 'NOPROP_CUDA_ADDON', what: 'x' } as const
-    expect(cudaReport({ problem })).toEqual({ gpus: [], problem })
-    expect(cudaReport({ path: '/nowhere/a.node' }).problem).toMatchObject({ code: 'NOPROP_CUDA_ADDON' })
+  /** A search that found a CUDA addon, which refused to serve, or did not when it was asked. */
+  const refused = (path: string, kind: Reason['kind'] = 'refused'): Search => ({
+    attempts: [{ flavour: 'cuda', place: 'x', path, reason: { kind, text: 'of then', cure: 'mend it' } }],
+    loaded,
   })
 
-  test('is not tried from within a probe', () => {
+  test('is the processor: nothing is tried', () => {
+    expect(settleDevice('cpu', refused(fakeAddon('process.exit(1)')))).toBeUndefined()
+  })
+
+  test('and whatever else the core must judge, goes on to the core', () => {
+    for (const device of ['tpu', 'cudax', 'cuda:', 'cuda:x', 3, null])
+      expect(settleDevice(device ?? 'cpu', absent)).toBeUndefined()
+  })
+
+  test.runIf(isLinux)('auto says in one line why there is no GPU', () => {
+    const line = 'the package @noprop/cuda-linux-x64 is not installed'
+    expect(settleDevice(undefined, absent)).toBe(line)
+    expect(settleDevice('auto', absent)).toBe(line)
+    const missing = refusing('libcuda.so.1: cannot open shared object file: No such file or directory')
+    expect(settleDevice('auto', refused(missing))).toBe('there is no NVIDIA driver (no such library on this machine)')
+  })
+
+  test('auto with the CUDA addon has nothing to explain, and cuda is for the core', () => {
+    const search: Search = { attempts: [], loaded: { ...loaded, flavour: 'cuda' } }
+    expect(settleDevice('auto', search)).toBeUndefined()
+    expect(settleDevice('cuda:7', search)).toBeUndefined()
+  })
+
+  test.runIf(isLinux).each(['cuda', 'cuda:1', 'cuda:all', 'cuda:0,1'])('%s throws what is missing', (device) => {
+    expect(thrown(device, absent)).toMatchObject({
+      name: 'NoPropError',
+      code: 'NOPROP_CUDA_ADDON',
+      what: 'the package @noprop/cuda-linux-x64 is not installed',
+      hint: `npm install @noprop/cuda-linux-x64@${version}`,
+    })
+    const cases = [
+      ['libcuda.so.1: cannot open shared object file: No such file or directory', 'NOPROP_CUDA_DRIVER'],
+      ['libcublas.so.13: cannot open shared object file: No such file or directory', 'NOPROP_CUDA_LIBRARY'],
+      ['/x/a.node: undefined symbol: cuFuncGetParamInfo', 'NOPROP_CUDA_DRIVER_OLD'],
+    ] as const
+    for (const [message, code] of cases) expect(thrown(device, refused(refusing(message)))).toMatchObject({ code })
+  })
+
+  test('an addon that the search put aside before it was tried is named with the reason', () => {
+    const error = thrown('cuda', refused('/x/cuda.node', 'version'))
+    expect(error).toMatchObject({
+      code: 'NOPROP_CUDA_ADDON',
+      what: 'the CUDA addon cannot be used: of then',
+      hint: 'mend it',
+    })
+  })
+
+  test('cuda asks again, since what was missing may be there now', () => {
+    const addon = answering({ built: true, devices: [CARD] })
+    writeCached(probeKey(addon), {
+      gpus: [],
+      problem: { code: 'NOPROP_CUDA_DRIVER', what: 'there is no NVIDIA driver' },
+    })
+    expect(settleDevice('auto', refused(addon))).toBe('there is no NVIDIA driver')
+    expect(thrown('cuda', refused(addon))).toMatchObject({
+      code: 'NOPROP_CUDA_ADDON',
+      hint: 'start the program again',
+    })
+  })
+
+  test('an addon that was named has no CUDA code', () => {
+    vi.stubEnv('NOPROP_ADDON', '/x/cpu.node')
+    const path = answering({ built: false })
+    const search: Search = { attempts: [], loaded: { ...loaded, path } }
+    expect(thrown('cuda', search)).toMatchObject({ code: 'NOPROP_CUDA_ADDON', what: 'the addon has no CUDA code' })
+  })
+
+  test('no addon is tried from within a probe, and one that vanished is missed', () => {
+    expect(askAddon('/nowhere/a.node').problem).toMatchObject({ code: 'NOPROP_CUDA_ADDON' })
     vi.stubEnv(PROBING, '1')
     const addon = answering({ built: true, devices: [CARD] })
-    expect(cudaReport({ path: addon })).toMatchObject({ gpus: [], problem: { code: 'NOPROP_DEVICE' } })
+    expect(askAddon(addon)).toMatchObject({ gpus: [], problem: { code: 'NOPROP_DEVICE' } })
   })
 })
 

@@ -35,7 +35,8 @@ test.each(['20.17.0', '20.20.2', '22.0.0', '26.1.0'])('Node %s is new enough', (
 test('the check agrees with package.json, and every script of a newcomer starts with it', () => {
   const { engines, scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   expect(engines.node).toBe('>=20.17')
-  for (const name of ['start', 'test', 'build', 'build:cuda', 'check:cuda', 'bench', 'bench:peers', 'bench:instructions'])
+  const setUp = ['start', 'test', 'build', 'build:cuda', 'check:cuda', 'check:emulation', 'pack:all', 'pack:check']
+  for (const name of [...setUp, 'bench', 'bench:peers', 'bench:instructions'])
     expect(scripts[name]).toMatch(/^node scripts\/check-node\.cjs && /)
 })
 
@@ -100,6 +101,14 @@ test.each([
   ['bench-peers', ['--rounds', 'x'], {}, /^the value of --rounds must be a number from 1, not x\.\n$/],
   ['bench-peers', ['--fast'], {}, /^Unknown option '--fast'; there are --rounds, [^\n]+\.\n$/],
   ['bench-peers', [], { NOPROP_PYTHON: '/nowhere/python' }, /^NOPROP_PYTHON \(\/nowhere\/python\) is no Python that /],
+  ['check-emulation', ['--fast'], {}, /^Unknown option '--fast'; there are --address, --thread and --most\.\n$/],
+  ['check-emulation', ['--most', 'x'], {}, /^the value of --most must be a number, not x\.\n$/],
+  [
+    'check-emulation',
+    [],
+    { CXX: '/nowhere/c++' },
+    /^the kernels cannot be emulated, because there is no C\+\+ compiler /,
+  ],
   ['instructions', ['--save'], {}, /^there is no option --save; there is --record\.\n$/],
 ])('%s %j is refused in one plain sentence', (name, args, env, message) => {
   const { status, stderr } = runScript(name, args, env)
@@ -118,4 +127,31 @@ test('the guard of instruction counts fails when a kernel has grown, and asks to
   compare({ a: 890, b: 1000 }, before)
   expect(said.mock.calls.join()).toContain('far fewer instructions than recorded: a;')
   said.mockRestore()
+})
+
+/** Runs `npm run pack:all` with these options, in a folder of the test's own. */
+function packAll(...options: string[]) {
+  const args = ['scripts/pack.mjs', '--out', temporaryDirectory(), ...options]
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' })
+  return { status, stdout, stderr }
+}
+
+test.runIf(process.platform === 'linux')(
+  'packing says what cannot be built here and why, and fails if it is required',
+  () => {
+    const left = packAll('--only', 'darwin-arm64')
+    expect(left).toMatchObject({ status: 0, stderr: '' })
+    expect(left.stdout).toMatch(/\| @noprop\/darwin-arm64 \| not built here \| it needs a Mac; the release workflow/)
+    const required = packAll('--only', 'darwin-arm64', '--require')
+    expect(required).toMatchObject({ status: 1, stderr: 'Not there, and required: @noprop/darwin-arm64.\n' })
+    expect(packAll('--only', 'linux-x64')).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/^there is no package linux-x64: there are linux-x64-gnu, [^\n]+\.\n$/),
+    })
+  },
+)
+
+test('the loader tells of the same oldest glibc that addons are built for', async () => {
+  const { OLDEST_GLIBC } = await import('../src/addon/reason.js')
+  expect(readFileSync(join(root, 'scripts/pack/platforms.mjs'), 'utf8')).toContain(`OLDEST_GLIBC = '${OLDEST_GLIBC}'`)
 })

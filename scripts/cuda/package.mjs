@@ -1,47 +1,31 @@
-// The package @noprop/cuda-linux-x64: one addon and its manifest.
-import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+// The package @noprop/cuda-linux-x64: one addon and its manifest, as the packages of the platforms are.
+import { copyFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { stagePlatform } from '../pack/stage.mjs'
 import { root } from '../support/steps.mjs'
 
-/** Where it is put together; `src/cuda/choice.ts` looks there in a clone. */
-export const packageDirectory = join(root, '.noprop', 'cuda-linux-x64')
-const ADDON = 'noprop.cuda-linux-x64.node'
+const PLATFORM = { name: 'cuda-linux-x64', fields: { os: ['linux'], cpu: ['x64'], libc: ['glibc'] } }
 
-/** The manifest that goes with this version of noprop. */
-export function manifestOf({ version, license, author, engines }) {
-  return {
-    name: '@noprop/cuda-linux-x64',
-    version,
-    description: 'The native addon of noprop with CUDA code, for Linux on x86-64',
-    license,
-    author,
-    engines,
-    os: ['linux'],
-    cpu: ['x64'],
-    libc: ['glibc'],
-    main: ADDON,
-    files: [ADDON],
-  }
-}
+/** Where a clone's own loader looks for it (`src/addon/places.ts`). */
+export const inClone = join(root, 'noprop.cuda-linux-x64.node')
 
 const README = `# @noprop/cuda-linux-x64
 
-The native addon of [noprop](https://www.npmjs.com/package/noprop) with CUDA code. Install it beside noprop, in the same
+The native part of [noprop](https://www.npmjs.com/package/noprop) with CUDA code. Install it beside noprop, in the same
 version; noprop then finds it by itself, and \`device: 'auto'\` takes a GPU where one works.
 
-It needs Linux on x86-64 with glibc, a GPU of compute capability 8.0 or newer, NVIDIA's driver 580 or newer, and CUDA 13's
-libraries (cuBLAS, cuRAND, NVRTC). \`npx noprop doctor\` says what is missing.
+It needs Linux on x86-64 with glibc, a GPU of compute capability 8.0 or newer, NVIDIA's driver 580 or newer, and the
+libraries cuBLAS and cuRAND of CUDA 13. \`npx noprop doctor\` says what is missing.
 `
 
-/** Puts the package together around the built addon; returns the addon's path there. */
-export function writePackage(addon) {
-  const main = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-  rmSync(packageDirectory, { recursive: true, force: true })
-  mkdirSync(packageDirectory, { recursive: true })
-  writeFileSync(join(packageDirectory, 'package.json'), `${JSON.stringify(manifestOf(main), null, 2)}\n`)
-  writeFileSync(join(packageDirectory, 'README.md'), README)
-  copyFileSync(join(root, 'LICENSE'), join(packageDirectory, 'LICENSE'))
-  const target = join(packageDirectory, ADDON)
-  copyFileSync(addon, target)
-  return target
+/** Puts the package together around the built addon, in the folder `out`; returns the package's own folder there. */
+export function writePackage(addon, out = join(root, '.noprop')) {
+  const directory = stagePlatform(PLATFORM, addon, out)
+  writeFileSync(join(directory, 'README.md'), README)
+  return directory
+}
+
+/** A copy for the clone itself. */
+export function copyToClone(addon) {
+  copyFileSync(addon, inClone)
 }

@@ -23,10 +23,14 @@ export function declaredFunctions(source) {
   return [...new Set([...source.matchAll(/extern "C" \{\s*fn (\w+)\(/g)].map(([, name]) => name))]
 }
 
-/** Makes the libraries in `directory`; `cudarc` is that crate's folder, `runtime` the static CUDA runtime. */
-export async function makeStubs(directory, cudarc, runtime) {
+/**
+ * Makes the libraries in `directory`; `cudarc` is that crate's folder, `runtime` the static CUDA runtime. What C sources in
+ * `instead` (by cudarc's module) define, they define.
+ */
+export async function makeStubs(directory, cudarc, runtime, instead = {}) {
   const done = join(directory, '.made-from')
-  const current = `${cudarc}\n${JSON.stringify(LIBRARIES)}\n`
+  const definitions = Object.values(instead).map((path) => readFileSync(path, 'utf8'))
+  const current = JSON.stringify([cudarc, LIBRARIES, runtime, definitions])
   if (existsSync(done) && readFileSync(done, 'utf8') === current) return
   rmSync(directory, { recursive: true, force: true })
   mkdirSync(directory, { recursive: true })
@@ -34,9 +38,13 @@ export async function makeStubs(directory, cudarc, runtime) {
     const names = declaredFunctions(readFileSync(join(cudarc, 'src', module, 'sys', 'mod.rs'), 'utf8'))
     if (names.length === 0) throw new StepFailed(`cudarc's ${module} declares no functions in the way that is known.`)
     const source = join(directory, `${name}.c`)
-    writeFileSync(source, names.map((each) => `int ${each}(void) { return ${answer}; }\n`).join(''))
+    writeFileSync(
+      source,
+      names.map((each) => `__attribute__((weak)) int ${each}(void) { return ${answer}; }\n`).join(''),
+    )
     const output = join(directory, soname)
-    await run('gcc', ['-shared', '-nostdlib', '-fPIC', '-w', `-Wl,-soname,${soname}`, '-o', output, source])
+    const sources = [source, ...(instead[module] ? [instead[module]] : ['-nostdlib'])]
+    await run('gcc', ['-shared', '-fPIC', '-w', `-Wl,-soname,${soname}`, '-o', output, ...sources])
     symlinkSync(soname, join(directory, `lib${name}.so`))
     rmSync(source)
   }

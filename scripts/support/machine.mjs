@@ -18,8 +18,8 @@ export function processor() {
 }
 
 /** The version that `COMMAND --version` tells, or undefined when there is no such command. */
-export function versionOf(command) {
-  const { status, stdout } = spawnSync(command, ['--version'], { cwd: root, encoding: 'utf8' })
+export function versionOf(command, flag = '--version') {
+  const { status, stdout } = spawnSync(command, [flag], { cwd: root, encoding: 'utf8' })
   return status === 0 ? stdout.match(/\d+\.\d+(\.\d+)?/)?.[0] : undefined
 }
 

@@ -1,5 +1,5 @@
 // Runs the steps of the other scripts: announces each, times it, and ends the script with a plain sentence when one fails.
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -18,11 +18,11 @@ export async function step(name, work) {
   return result
 }
 
-/** Runs a command in the repository's root, its output passed through; with `capture` its stdout is returned as well. */
-export function run(command, args, { capture = false, env = {} } = {}) {
+/** Runs a command, in the repository's root by default, its output passed through; with `capture` its stdout is returned too. */
+export function run(command, args, { capture = false, env = {}, cwd = root } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
-      cwd: root,
+      cwd,
       env: { ...process.env, ...env },
       stdio: ['ignore', capture ? 'pipe' : 'inherit', 'inherit'],
     })
@@ -43,6 +43,18 @@ export function run(command, args, { capture = false, env = {} } = {}) {
   })
 }
 
+/** Runs a command, in the repository's root by default, without showing what it prints, and returns that. */
+export function capture(command, args, { cwd = root } = {}) {
+  const { status, stdout, stderr, error } = spawnSync(command, args, {
+    cwd,
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
+  })
+  if (error) throw new StepFailed(`${command} cannot be started: ${error.message}.`)
+  if (status !== 0) throw new StepFailed(`\`${[command, ...args].join(' ')}\` failed: ${stderr.trim()}`)
+  return stdout
+}
+
 /** Runs a command that an npm package brings. */
 export function runTool(packageName, args, { bin = packageName, ...options } = {}) {
   const directory = join(root, 'node_modules', packageName)
@@ -52,10 +64,10 @@ export function runTool(packageName, args, { bin = packageName, ...options } = {
 }
 
 /** Runs npm with the Node that runs this script. */
-export function runNpm(args) {
+export function runNpm(args, options) {
   const npm = process.env.npm_execpath
-  if (npm && existsSync(npm)) return run(process.execPath, [npm, ...args])
-  return run(process.platform === 'win32' ? 'npm.cmd' : 'npm', args)
+  if (npm && existsSync(npm)) return run(process.execPath, [npm, ...args], options)
+  return run(process.platform === 'win32' ? 'npm.cmd' : 'npm', args, options)
 }
 
 /** Runs a script's `main`; a failed step is told in its one sentence and sets the exit code. */

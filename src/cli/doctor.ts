@@ -1,10 +1,16 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { cpus, release } from 'node:os'
 import type { Command } from 'commander'
-import { cudaReport } from '../cuda/choice.js'
+import { mostTelling, searchError } from '../addon/failure.js'
+import { glibcVersion, libcOf } from '../addon/libc.js'
+import type { Attempt } from '../addon/search.js'
 import { adviceFor, detectHardware, type Hardware } from '../cuda/hardware.js'
-import type { CudaReport } from '../cuda/report.js'
+import { oneLine } from '../cuda/report.js'
 import { datasetPlaces } from '../data/locate.js'
-import { native } from '../errors.js'
-import { getAddon } from '../native.js'
+import { lookForGpus } from '../device.js'
+import { type ErrorDetails, native } from '../errors.js'
+import { addonSearch } from '../native.js'
 import { version } from '../version.js'
 import type { Io } from './io.js'
 
@@ -17,63 +23,136 @@ interface SystemInfo {
   devices: { device: string; name: string; usable: boolean; reason?: string | null }[]
 }
 
+/** Everything that `--json` prints; the text says the same. */
+type Report = Awaited<ReturnType<typeof examine>>
+
 export function define(command: Command, io: Io): void {
-  command.action(() => doctor(io))
+  command.action(async () => {
+    const report = await examine()
+    io.emit({ event: 'done', ...report })
+    io.print(linesOf(report).join('\n'))
+    if (report.ok) return
+    io.complain(searchError(addonSearch(), process.env.NOPROP_ADDON))
+    io.exitCode = 1
+  })
 }
 
-async function doctor(io: Io): Promise<void> {
-  io.print(`noprop          ${version}, Node ${process.version} on ${process.platform} ${process.arch}`)
+/** Looks at everything, also where no addon loads; nothing in here throws. */
+async function examine() {
   const began = performance.now()
-  const addon = getAddon()
+  const { attempts, loaded } = addonSearch()
   const loadMilliseconds = performance.now() - began
-  const system = native(() => JSON.parse(addon.native.systemInfo()) as SystemInfo)
-  const datasets = datasetPlaces()
+  const system = loaded && native(() => JSON.parse(loaded.native.systemInfo()) as SystemInfo)
+  const libc = libcOf()
   // What is kept of an earlier look does not count here.
-  const report = cudaReport(addon.cuda.addon, { fresh: true })
+  const cuda = lookForGpus(addonSearch(), { fresh: true })
   const hardware = await detectHardware()
-  const devices = [...system.devices, ...report.gpus]
-  io.emit({
-    event: 'done',
+  return {
+    ok: loaded !== undefined,
     version,
     node: process.version,
     platform: `${process.platform}-${process.arch}`,
-    addon: { path: addon.path, version: system.version, loadMilliseconds },
-    instructionSet: system.instructionSet,
-    cores: system.cores,
-    features: system.features,
-    devices,
-    cuda: { addon: addon.cuda.addon, loaded: addon.cuda.loaded, problem: report.problem ?? null, hardware },
-    datasets,
-  })
-  io.print(
-    [
-      `addon           ${addon.path}, loaded in ${loadMilliseconds.toFixed(1)} ms`,
-      ...(system.version === version
-        ? []
-        : [`                its version ${system.version} is not the package's: build or install anew`]),
-      `processor       ${system.cores} cores, kernels for ${system.instructionSet} (of ${system.features.join(', ') || 'no features'})`,
-      ...devices.map(({ device, name, usable, reason }) => {
-        return `device          ${device}: ${name}, ${usable ? 'usable' : `not usable: ${reason ?? 'no reason given'}`}`
-      }),
-      ...gpuLines(report, hardware),
-      ...Object.entries(datasets).map(
-        ([name, place]) => `data            ${name}: ${place ?? 'not here; downloaded at first use'}`,
-      ),
-    ].join('\n'),
+    libc: libc ? { name: libc, version: libc === 'glibc' ? (glibcVersion() ?? null) : null } : null,
+    system: release(),
+    processor: cpus()[0]?.model.trim() || process.arch,
+    addon: loaded
+      ? {
+          path: loaded.path,
+          flavour: loaded.flavour,
+          version: system?.version,
+          loadMilliseconds,
+          sha256: sha256(loaded.path),
+        }
+      : null,
+    search: attempts.map(({ place, path, flavour, reason }) => ({
+      place,
+      path: path ?? null,
+      flavour,
+      result: reason ? reason.kind : 'loaded',
+      reason: reason?.text ?? null,
+      cure: reason?.cure ?? null,
+    })),
+    instructionSet: system?.instructionSet ?? null,
+    cores: system?.cores ?? cpus().length,
+    features: system?.features ?? [],
+    devices: [...(system?.devices ?? []), ...cuda.gpus],
+    cuda: { ...hardware, problem: cuda.problem ?? null },
+    datasets: datasetPlaces(),
+    advice: [...adviceOf(attempts, loaded !== undefined), ...gpuAdvice(hardware, cuda.problem)],
+  }
+}
+
+function sha256(path: string): string | null {
+  try {
+    return createHash('sha256').update(readFileSync(path)).digest('hex')
+  } catch {
+    return null
+  }
+}
+
+/** What to do: about the addon if none was loaded, and about a CUDA addon that is there and was not taken. */
+function adviceOf(attempts: readonly Attempt[], isLoaded: boolean): string[] {
+  const isThere = ({ reason }: Attempt) => reason && reason.kind !== 'no-file' && reason.kind !== 'not-installed'
+  const worth = attempts.filter((attempt) => isThere(attempt))
+  const telling = mostTelling(attempts)
+  if (!isLoaded && telling && !worth.includes(telling)) worth.push(telling)
+  return worth.map(({ place, reason }) => `${place}: ${reason?.text}: ${reason?.cure}`)
+}
+
+function linesOf(report: Report): string[] {
+  const { addon, libc } = report
+  return [
+    line('noprop', `${version}, Node ${report.node} on ${process.platform} ${process.arch}, ${systemOf(report)}`),
+    line(
+      'processor',
+      `${report.processor}, ${report.cores} cores, ${
+        report.instructionSet
+          ? `kernels for ${report.instructionSet} (of ${report.features.join(', ')})`
+          : 'kernels unknown without the addon'
+      }`,
+    ),
+    ...report.search.map(({ place, reason }) => line('searched', `${place}: ${reason ?? 'loaded'}`)),
+    line(
+      'addon',
+      addon
+        ? `${addon.path}, version ${addon.version}, loaded in ${addon.loadMilliseconds.toFixed(1)} ms`
+        : `none for ${report.platform}${libc ? ` with ${libc.name}` : ''}`,
+    ),
+    ...report.devices.map(({ device, name, usable, reason }) =>
+      line('device', `${device}: ${name}, ${usable ? 'usable' : `not usable: ${reason || 'no reason given'}`}`),
+    ),
+    ...gpuLines(report.cuda),
+    ...Object.entries(report.datasets).map(([name, place]) =>
+      line('data', `${name}: ${place ?? 'not here; downloaded at first use'}`),
+    ),
+    ...(report.advice.length > 0 ? report.advice : ['nothing, all is well']).map((text) => line('to do', text)),
+  ]
+}
+
+/** What the machine shows of NVIDIA's, and why noprop uses none of it. */
+function gpuLines({ driver, kernel, nvidiaSmi, bus, problem }: Report['cuda']): string[] {
+  const found = [nvidiaSmi.lines, kernel, bus].find((lines) => lines.length > 0) ?? []
+  return [
+    ...(found.length > 0 ? found : ['no GPU of NVIDIA']).map((text) => line('detected', text)),
+    ...(driver !== null || found.length > 0
+      ? [line('driver', driver ? `NVIDIA ${driver}` : `none loaded (${nvidiaSmi.problem ?? 'nothing in /proc'})`)]
+      : []),
+    ...(problem ? [line('no GPU used', oneLine(problem))] : []),
+  ]
+}
+
+/** What to do where there is a GPU that noprop cannot use. Without a GPU there is nothing to mend. */
+function gpuAdvice(hardware: Hardware, problem: ErrorDetails | undefined): string[] {
+  if (!problem || hardware.kernel.length + hardware.nvidiaSmi.lines.length + hardware.bus.length === 0) return []
+  return [adviceFor(hardware), problem.hint && `${oneLine(problem)}: ${problem.hint}`].filter(
+    (text) => text !== undefined,
   )
 }
 
-/** What is there of NVIDIA's, and if noprop cannot use it, why and what to do. */
-function gpuLines({ problem }: CudaReport, hardware: Hardware): string[] {
-  const { driver, kernel, nvidiaSmi, bus } = hardware
-  const found = nvidiaSmi.lines.length > 0 ? nvidiaSmi.lines : kernel.length > 0 ? kernel : bus
-  const detected = found.length > 0 ? found : ['no GPU of NVIDIA']
-  const advice = adviceFor(hardware)
-  return [
-    ...detected.map((line) => `detected        ${line}`),
-    `driver          ${driver ?? (nvidiaSmi.problem ? `none (${nvidiaSmi.problem})` : 'not in /proc/driver/nvidia')}`,
-    ...(problem ? [`no GPU because  ${[problem.what, problem.received].filter(Boolean).join(': ')}`] : []),
-    ...(problem?.hint && found.length > 0 ? [`                ${problem.hint}`] : []),
-    ...(advice ? [`                ${advice}`] : []),
-  ]
+function systemOf({ libc, system }: Report): string {
+  return `${libc ? `${libc.name} ${libc.version ?? ''}`.trim() : 'system'}${libc ? ', system' : ''} ${system}`
+}
+
+function line(name: string, text: string): string {
+  return `${name.padEnd(16)}${text}`
 }

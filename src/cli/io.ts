@@ -4,6 +4,8 @@ import type { NoPropError } from '../errors.js'
 export class Io {
   /** Whether the reader of stdout is gone (`noprop … | head`): what is written then goes nowhere, and nothing fails. */
   closed = false
+  /** What the process ends with when nothing is thrown; a command that reports problems as its result sets it. */
+  exitCode = 0
 
   constructor(
     /** Results as JSON, one object a line, and no progress display. */
@@ -49,6 +51,11 @@ export class Io {
   /** The one line of a failure, and with `--verbose` its stack and what caused it. */
   fail(error: NoPropError): void {
     if (this.json) this.#write(JSON.stringify({ event: 'error', ...error.toJSON() }))
+    this.complain(error)
+  }
+
+  /** The one line on stderr alone, for a command whose result tells of the failure already. */
+  complain(error: NoPropError): void {
     process.stderr.write(`error ${error.code}: ${error.message.replace(/\s*\n\s*/g, ' ')}\n`)
     if (!this.verbose) return
     for (let at: unknown = error; at instanceof Error; at = at.cause) process.stderr.write(`${at.stack}\n`)

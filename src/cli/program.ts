@@ -46,7 +46,7 @@ export async function runProgram(args: readonly string[], io: Io): Promise<numbe
   })
   try {
     await program.parseAsync(args, { from: 'user' })
-    return 0
+    return io.exitCode
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     if (error.exitCode === 0) return 0

@@ -4,16 +4,15 @@ import { cacheDirectory } from '../data/locate.js'
 import { version } from '../version.js'
 import { type CudaReport, isDetails, isGpu } from './report.js'
 
-/** How long an answer counts: GPUs are seldom taken out, but what was missing may be there in a moment. */
-const USABLE_MS = 10 * 60_000
-const UNUSABLE_MS = 30_000
+/** How long an answer counts. Whoever asks for a GPU by name, and `noprop doctor`, do not go by it. */
+const LIFETIME_MS = 10 * 60_000
 
 /** What an answer depends on; another key is another question. */
 export function probeKey(addon: string): string {
   const { mtimeMs, size } = statSync(addon)
   const { CUDA_VISIBLE_DEVICES, NVIDIA_VISIBLE_DEVICES, LD_LIBRARY_PATH } = process.env
   return JSON.stringify([
-    ...[version, addon, mtimeMs, size, driver()],
+    ...[version, addon, mtimeMs, size, driver(), changed('/etc/ld.so.cache')],
     ...[CUDA_VISIBLE_DEVICES, NVIDIA_VISIBLE_DEVICES, LD_LIBRARY_PATH].map((value) => value ?? null),
   ])
 }
@@ -27,13 +26,15 @@ function driver(): string {
   }
 }
 
+/** When a file was last written: libraries that are installed are entered into the loader's list, for one. */
+function changed(path: string): number | null {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? null
+}
+
 /** The file that keeps answers, or undefined where there is no place for one. */
 function cacheFile(): string | undefined {
-  try {
-    return join(cacheDirectory(), 'cuda-probe.json')
-  } catch {
-    return undefined
-  }
+  const directory = cacheDirectory()
+  return directory && join(directory, 'cuda-probe.json')
 }
 
 /** The kept answer to `key`, if there is one that still counts. */
@@ -43,7 +44,7 @@ export function readCached(key: string, file = cacheFile(), now = Date.now()): C
     const kept = JSON.parse(readFileSync(file, 'utf8'))
     const { gpus, problem } = kept.report as CudaReport
     const age = now - kept.time
-    if (kept.key !== key || !(age >= 0 && age < (problem ? UNUSABLE_MS : USABLE_MS))) return undefined
+    if (kept.key !== key || !(age >= 0 && age < LIFETIME_MS)) return undefined
     if (!Array.isArray(gpus) || !gpus.every(isGpu) || (problem !== undefined && !isDetails(problem))) return undefined
     return problem ? { gpus, problem } : { gpus }
   } catch {

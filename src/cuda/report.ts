@@ -27,7 +27,7 @@ export const CUDA_PACKAGE = '@noprop/cuda-linux-x64'
 
 /** The libraries of CUDA that the addon loads, and where to get them. */
 const LIBRARIES_HINT =
-  'install the libraries of CUDA 13 (`pip install nvidia-cublas nvidia-curand nvidia-cuda-nvrtc`, or the packages cuda-libraries-13-* of NVIDIA) and name their folder in LD_LIBRARY_PATH before Node starts'
+  'install cuBLAS and cuRAND of CUDA 13 (CUDA itself, or `pip install "nvidia-cublas==13.*" "nvidia-curand==10.*"`) and name their folder in LD_LIBRARY_PATH before Node starts'
 const DRIVER_HINT =
   'install the driver from https://www.nvidia.com/drivers (580 or newer); in a container start it with --gpus all'
 const WHERE_HINT = '`noprop doctor` says more'
@@ -35,6 +35,11 @@ const WHERE_HINT = '`noprop doctor` says more'
 /** Nothing can be used because of `details`. */
 export function unusable(details: ErrorDetails): CudaReport {
   return { gpus: [], problem: details }
+}
+
+/** One line: what is wrong, and what came. */
+export function oneLine({ what, received }: ErrorDetails): string {
+  return (received ? `${what} (${received})` : what).replace(/\s*\n\s*/g, ' ')
 }
 
 /** The report that the addon's own answer (`probeCuda()`) makes, or undefined if it is none. */
@@ -101,7 +106,7 @@ export function loadProblem(message: string): ErrorDetails {
       hint: DRIVER_HINT,
     }
   }
-  if (symbol && /^(cublas|curand|nvrtc)/.test(symbol)) {
+  if (symbol && /^(cublas|curand)/.test(symbol)) {
     return {
       code: 'NOPROP_CUDA_LIBRARY',
       what: `a library of CUDA has no ${symbol}`,

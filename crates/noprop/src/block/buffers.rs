@@ -1,6 +1,7 @@
 //! Allocation of a block's activations.
 
 use super::Buffers;
+use crate::device::allocated;
 use crate::error::Result;
 use crate::ops::Buffer;
 use candle_core::Tensor;
@@ -20,7 +21,8 @@ impl Buffers {
     pub(crate) fn rows(&self, len: usize) -> Result<Buffer> {
         #[cfg(test)]
         MADE.set(MADE.get() + self.stacked * len);
-        Buffer::new(Tensor::zeros((self.stacked, len), self.dtype, &self.device)?)
+        let bytes = self.stacked * len * self.dtype.size_in_bytes();
+        Buffer::new(allocated(&self.device, bytes, Tensor::zeros((self.stacked, len), self.dtype, &self.device))?)
     }
 }
 

@@ -4,7 +4,11 @@ use super::Address;
 use super::launch::{Arguments, Launch};
 use crate::error::{Code, Error, Result};
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::ffi::{CString, c_char, c_int, c_void};
+use std::fs::File;
+use std::io::Write;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 unsafe extern "C" {
     fn noprop_emulate(
@@ -47,8 +51,26 @@ pub(super) fn scratch(values: usize) -> Address {
     })
 }
 
+/// Notes a launch down in the file that NOPROP_LAUNCHES names, once: `npm run check:cuda` compares it with what the compiler
+/// reports of the kernel.
+fn note<A: Arguments>(launch: &Launch<'_, A>) {
+    static NOTED: OnceLock<Option<Mutex<(File, HashSet<String>)>>> = OnceLock::new();
+    let noted = NOTED.get_or_init(|| {
+        let file = File::options().create(true).append(true).open(std::env::var_os("NOPROP_LAUNCHES")?);
+        Some(Mutex::new((file.expect("NOPROP_LAUNCHES can be written"), HashSet::new())))
+    });
+    let Some(noted) = noted else { return };
+    let (file, lines) = &mut *noted.lock().unwrap_or_else(PoisonError::into_inner);
+    let line = format!("{} {} {}\n", launch.kernel, launch.threads, launch.shared);
+    if !lines.contains(&line) {
+        file.write_all(line.as_bytes()).expect("NOPROP_LAUNCHES can be written");
+        lines.insert(line);
+    }
+}
+
 /// Runs every thread of every block.
 pub(super) fn launch<A: Arguments>(launch: &Launch<'_, A>) -> Result<()> {
+    note(launch);
     let name = CString::new(launch.kernel).expect("names of kernels have no NUL");
     let (threads, shared) = (launch.threads, launch.shared);
     let arguments = (&raw const launch.arguments).cast();

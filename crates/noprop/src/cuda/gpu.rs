@@ -25,10 +25,12 @@ use super::launch::{Arguments, Launch};
 use super::rows::{Address, address_of};
 use crate::device;
 use crate::error::{Code, Error, Result};
+use crate::ops::Buffer;
+use crate::ops::add::Add;
 use candle_core::backend::BackendStorage;
 use candle_core::cuda_backend::CudaStorageSlice;
 use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaStream, DevicePtr, DeviceRepr, result};
-use candle_core::{CudaDevice, CudaStorage, DType, Device, Tensor, WithDType};
+use candle_core::{CudaDevice, CudaStorage, Device, Tensor, WithDType};
 use failure::of_driver;
 use kernels::Kernels;
 use std::ffi::c_void;
@@ -47,18 +49,30 @@ pub fn open(ordinal: usize) -> Result<Device> {
     Ok(device)
 }
 
-/// Whether a card does what a run needs of it.
+/// Whether a card does what a run needs of it: a kernel on values of its memory, launched, then recorded and replayed.
 pub(crate) fn try_out(ordinal: usize) -> Result<()> {
     let device = open(ordinal)?;
     let gpu = Gpu::on(&device)?;
-    let (sent, mut received) = ([3_u32, 1, 2], [0; 3]);
-    let tensor = Tensor::zeros(sent.len(), DType::U32, &device)?;
-    gpu.write(&tensor, &sent)?;
-    gpu.read(&tensor, &mut received)?;
-    if received == sent {
+    let (y, x) = ([1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0], [0.5_f32, -1.0, 2.0, 1.0, 0.0, 0.25]);
+    let row = |values: &[f32; 6]| -> Result<Buffer> { Buffer::new(Tensor::from_slice(values, (2, 3), &device)?) };
+    let (sum, x_there) = (row(&[0.0; 6])?, row(&x)?);
+    gpu.write(&sum, &y)?;
+    let add = Add { len: 3 };
+    add.forward(&sum, &x_there)?;
+    let graph = gpu.record(|| add.forward(&sum, &x_there))?;
+    graph.replay()?;
+    graph.replay()?;
+    let mut received = [0.0; 6];
+    gpu.read(&sum, &mut received)?;
+    // Exact: all values are small multiples of a quarter.
+    let expected: Vec<f32> = y.iter().zip(&x).map(|(y, x)| y + 3.0 * x).collect();
+    if received[..] == expected {
         return Ok(());
     }
-    Err(Error::new(Code::Device, "the GPU does not return what is copied there"))
+    Err(Error::new(Code::Device, "the GPU calculates wrongly")
+        .expected(format!("{expected:?}"))
+        .received(format!("{received:?}"))
+        .hint("look for faults of its memory: `nvidia-smi -q -d ECC`"))
 }
 
 /// A card's stream and the kernels for it.
@@ -135,10 +149,11 @@ impl Gpu {
     ///
     /// # Errors
     /// [`Code::Internal`] for a tensor of another type or length, [`Code::Device`].
-    pub fn write<T: WithDType + DeviceRepr>(&self, tensor: &Tensor, values: &[T]) -> Result<()> {
+    pub(crate) fn write<T: WithDType + DeviceRepr>(&self, tensor: &Tensor, values: &[T]) -> Result<()> {
         let address = Self::whole::<T>(tensor, values.len())?;
         self.bind()?;
-        // SAFETY: `whole` checked that so many values lie there; the source is pageable, so the driver takes its copy at once.
+        // SAFETY: `whole` checked that so many values lie there; the source is pageable (noprop pins no memory), so the driver
+        // takes its copy before it returns.
         let outcome = unsafe { result::memcpy_htod_async(address, values, self.stream.cu_stream()) };
         outcome.map_err(|error| of_driver(error, "values cannot be copied to the GPU"))
     }
@@ -147,7 +162,7 @@ impl Gpu {
     ///
     /// # Errors
     /// As [`write`](Self::write).
-    pub fn read<T: WithDType + DeviceRepr>(&self, tensor: &Tensor, values: &mut [T]) -> Result<()> {
+    pub(crate) fn read<T: WithDType + DeviceRepr>(&self, tensor: &Tensor, values: &mut [T]) -> Result<()> {
         let address = Self::whole::<T>(tensor, values.len())?;
         self.bind()?;
         // SAFETY: `whole` checked that so many values lie there; `values` stays borrowed until the stream has done the copy.
@@ -172,8 +187,8 @@ impl Gpu {
         self.stream.context().mem_get_info().map_err(|error| of_driver(error, "the GPU does not tell its memory"))
     }
 
-    /// Records what `work` puts into the stream, without running it. `work` must not wait for the stream, read from the
-    /// device, nor make or drop tensors.
+    /// Records what `work` puts into the stream, without running it. `work` must have run once before, since kernels are
+    /// loaded at their first launch; and it must not wait for the stream, copy from or to the host, nor make or drop tensors.
     ///
     /// # Errors
     /// Those of `work`; [`Code::Device`] if something in it cannot be recorded.

@@ -6,12 +6,16 @@
 #include <cstdint>
 #define KERNEL(name, threads, Arguments)                                                                               \
     extern "C" __global__ void __launch_bounds__(threads) name(const __grid_constant__ Arguments a)
+// The same, with so few registers that at least `resident` blocks fit a multiprocessor.
+#define KERNEL_RESIDENT(name, threads, resident, Arguments)                                                            \
+    extern "C" __global__ void __launch_bounds__(threads, resident) name(const __grid_constant__ Arguments a)
 extern __shared__ __align__(16) unsigned char dynamic_shared[];
 __device__ __forceinline__ unsigned char *shared_bytes() { return dynamic_shared; }
 __device__ __forceinline__ unsigned lane_of_warp() { return threadIdx.x % 32; }
 #define UNROLL _Pragma("unroll")
 #else
 #include "emulation.h"
+#define KERNEL_RESIDENT(name, threads, resident, Arguments) KERNEL(name, threads, Arguments)
 #define UNROLL
 #endif
 

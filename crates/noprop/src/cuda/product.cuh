@@ -107,29 +107,32 @@ struct Mover<Precision, LINES, THREADS, Factor, false> {
     static constexpr unsigned DEPTHS = Precision::PER_WORD;
     static constexpr unsigned ALL = LINES / 4 * LINE_WORDS, OWN = (ALL + THREADS - 1) / THREADS;
     const Factor &factor;
-    typename Factor::Line line[OWN][4];
+    const unsigned first;
+    /// The first of each four.
+    typename Factor::Line line[OWN];
     typename Factor::Raw raw[OWN][DEPTHS];
     /// Sums of the values of this thread's lines at its depths, before they are rounded.
     float sums[OWN][4];
 
-    __device__ __forceinline__ Mover(const Factor &factor, unsigned first) : factor(factor) {
+    __device__ __forceinline__ Mover(const Factor &factor, unsigned first) : factor(factor), first(first) {
         UNROLL for (unsigned i = 0; i < OWN; i++) {
-            UNROLL for (unsigned j = 0; j < 4; j++) {
-                line[i][j] = factor.line(first + lines_of(i) + j);
-                sums[i][j] = 0.0f;
-            }
+            line[i] = factor.line(first + lines_of(i));
+            UNROLL for (unsigned j = 0; j < 4; j++) sums[i][j] = 0.0f;
         }
     }
     __device__ __forceinline__ void fetch(unsigned depth) {
-        UNROLL for (unsigned d = 0; d < DEPTHS; d++) {
-            const typename Factor::Depth at = factor.depth(depth + word() * DEPTHS + d);
-            UNROLL for (unsigned i = 0; i < OWN; i++) {
-                if (!mine(i)) continue;
-                if (factor.vector) {
-                    factor.fetch(raw[i][d], line[i][0], at);
-                } else {
-                    UNROLL for (unsigned j = 0; j < 4; j++) factor.fetch(raw[i][d], j, line[i][j], at);
-                }
+        typename Factor::Depth at[DEPTHS];
+        UNROLL for (unsigned d = 0; d < DEPTHS; d++) at[d] = factor.depth(depth + word() * DEPTHS + d);
+        UNROLL for (unsigned i = 0; i < OWN; i++) {
+            if (!mine(i)) continue;
+            if (factor.vector) {
+                UNROLL for (unsigned d = 0; d < DEPTHS; d++) factor.fetch(raw[i][d], line[i], at[d]);
+                continue;
+            }
+            UNROLL for (unsigned j = 0; j < 4; j++) {
+                // Looked up each time, which is rare, since four places would fill registers that are never used otherwise.
+                const typename Factor::Line line = factor.line(first + lines_of(i) + j);
+                UNROLL for (unsigned d = 0; d < DEPTHS; d++) factor.fetch(raw[i][d], j, line, at[d]);
             }
         }
     }

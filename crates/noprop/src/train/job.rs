@@ -2,6 +2,7 @@
 
 use super::lane::{Lane, all_finite, diverged};
 use super::plan::Plan;
+use crate::device::allocated;
 use crate::error::{Code, Error, Result};
 use crate::ops::adamw::AdamW;
 use crate::ops::{Buffer, StopFlag};
@@ -75,7 +76,8 @@ impl BlockJob {
         let len = state.len();
         let epochs = plan.options.epochs.min(RESERVED_EPOCHS);
         progress.losses.reserve_exact(epochs.saturating_sub(progress.losses.len()));
-        Ok(Self { progress, state: Buffer::new(Tensor::from_vec(state, (1, len), device)?)? })
+        let state = allocated(device, 4 * len, Tensor::from_vec(state, (1, len), device))?;
+        Ok(Self { progress, state: Buffer::new(state)? })
     }
 
     /// Whether every step is done.

@@ -9,6 +9,7 @@ use crate::cuda::Address;
 use crate::error::Result;
 use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaStream, DevicePtr};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Values of the smallest class.
@@ -40,14 +41,17 @@ pub(super) fn of(stream: &Arc<CudaStream>, values: usize) -> Result<Address> {
         streams.len() - 1
     });
     let buffers = &mut streams[index].buffers;
-    if !buffers.contains_key(&class) {
-        // SAFETY: any bits are an f32, and kernels read only what they have written.
-        let slice = unsafe { stream.alloc::<f32>(class) };
-        let bytes = class * size_of::<f32>();
-        let slice =
-            slice.map_err(|error| of_driver(error, &format!("no {bytes} bytes of scratch memory on the GPU")))?;
-        buffers.insert(class, slice);
-    }
-    let (address, _guard) = buffers[&class].device_ptr(stream);
+    let buffer = match buffers.entry(class) {
+        Entry::Occupied(entry) => entry.into_mut(),
+        Entry::Vacant(entry) => {
+            // SAFETY: any bits are an f32, and kernels read only what they have written.
+            let slice = unsafe { stream.alloc::<f32>(class) };
+            let bytes = class * size_of::<f32>();
+            entry.insert(
+                slice.map_err(|error| of_driver(error, &format!("no {bytes} bytes of scratch memory on the GPU")))?,
+            )
+        }
+    };
+    let (address, _guard) = buffer.device_ptr(stream);
     Ok(address)
 }

@@ -19,7 +19,7 @@ KERNEL(adamw, 256, AdamWArguments) {
     const float *gradients = a.gradients.row(k);
     const StepValues rates = *a.values;
     float p[EACH], m[EACH], v[EACH], g[EACH];
-    for (unsigned j = 0; j < EACH; j++) {
+    UNROLL for (unsigned j = 0; j < EACH; j++) {
         const unsigned i = from + j * 256;
         if (i < a.len) {
             p[j] = parameters[i];
@@ -28,7 +28,7 @@ KERNEL(adamw, 256, AdamWArguments) {
             g[j] = gradients[i];
         }
     }
-    for (unsigned j = 0; j < EACH; j++) {
+    UNROLL for (unsigned j = 0; j < EACH; j++) {
         const unsigned i = from + j * 256;
         if (i >= a.len) continue;
         m[j] = a.beta1 * m[j] + (1 - a.beta1) * g[j];

@@ -3,6 +3,7 @@
 use super::AdamW;
 use crate::cuda::{Address, Arguments, DeviceRows, Executor, Launch, RowsOf, ceil_div};
 use crate::error::Result;
+use crate::ops::Slot;
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -21,25 +22,25 @@ struct AdamWArguments {
 // SAFETY: mirrors the struct in cuda.cu, without padding.
 unsafe impl Arguments for AdamWArguments {}
 
-/// All parameters of all blocks. Learning rate, weight decay and corrections are those of the running step, which the host
+/// The parameters in `slot`, mostly all, of all blocks. Learning rate, weight decay and corrections are those of the running step, which the host
 /// made of [`AdamW::rates`].
-pub(super) fn step(op: &AdamW, on: &Executor<'_>, state: DeviceRows, gradients: DeviceRows) -> Result<()> {
-    let n = op.parameters;
+pub(super) fn step(op: &AdamW, slot: Slot, on: &Executor<'_>, state: DeviceRows, gradients: DeviceRows) -> Result<()> {
+    let part = |array: usize| state.from(array + slot.offset);
     on.launch(Launch {
         kernel: "adamw",
-        grid: [ceil_div(n, 1024), state.count as u32, 1],
+        grid: [ceil_div(slot.len, 1024), state.count as u32, 1],
         threads: 256,
         shared: 0,
         arguments: AdamWArguments {
-            parameters: state.rows(),
-            first: state.from(n + op.statistics),
-            second: state.from(2 * n + op.statistics),
-            gradients: gradients.rows(),
+            parameters: part(0),
+            first: part(op.parameters + op.statistics),
+            second: part(2 * op.parameters + op.statistics),
+            gradients: gradients.from(slot.offset),
             values: on.step()?.values,
             beta1: op.beta1 as f32,
             beta2: op.beta2 as f32,
             epsilon: op.epsilon as f32,
-            len: n as u32,
+            len: slot.len as u32,
         },
     })
 }

@@ -132,9 +132,10 @@ impl BlockOp<1> for Step<'_> {
     }
     #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, state: DeviceRows, [gradients]: [DeviceRows; 1]) -> Result<()> {
-        let (op, n) = (self.0, self.0.parameters);
-        check(state.len == AdamW::state_len(n, op.statistics) && gradients.len == n, "adamw")?;
-        check(self.1 == Slot { offset: 0, len: n }, "a device moves all parameters in one launch")?;
-        cuda::step(op, on, state, gradients)
+        let Self(op, slot) = self;
+        let state_len = AdamW::state_len(op.parameters, op.statistics);
+        check(state.len == state_len && gradients.len == op.parameters, "adamw")?;
+        check(slot.offset + slot.len <= op.parameters, "adamw slot")?;
+        cuda::step(op, *slot, on, state, gradients)
     }
 }

@@ -4,6 +4,7 @@ use super::AdamW;
 use crate::cuda::StepValues;
 use crate::cuda::parity::{Input, Parity, Values};
 use crate::error::Result;
+use crate::ops::Slot;
 
 /// A dozen roundings of 2^-24, and betas and rates that are rounded to f32 themselves.
 const TOLERANCE: f64 = 1e-6;
@@ -20,6 +21,9 @@ pub(crate) fn parity(parity: &mut Parity) -> Result<()> {
         let inputs = [state, Input(blocks, parameters, Values::Normal)];
         let name = format!("adamw [{blocks}, {parameters}], step {step}");
         parity.in_step(values, [&[0], &[0], &numbers], &vec![0.0; blocks], &vec![1.0; blocks], |parity| {
+            let part = Slot { offset: parameters / 3, len: parameters / 2 };
+            let of_a_part = format!("{name}, {} from {}", part.len, part.offset);
+            parity.compare(of_a_part, TOLERANCE, &inputs, |b| op.step_part(&b[0], &b[1], part))?;
             parity.compare(name, TOLERANCE, &inputs, |b| op.step(&b[0], &b[1]))
         })?;
     }

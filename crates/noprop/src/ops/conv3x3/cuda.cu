@@ -97,28 +97,42 @@ template <class Blocking> __device__ __forceinline__ void conv3x3_forward(const 
         sums[(row - first_row) * STRIDE + column - first_column] = sum;
     });
     __syncthreads();
+    // A thread takes every 16th channel of the rows of a few windows, since those share the bits of their dropout.
+    constexpr unsigned LANES = 16, GROUPS = Blocking::THREADS / LANES;
     float *const y = a.y.row(k);
-    const float *const bias = a.bias.row(k);
-    const unsigned together = a.pool ? 4 : 1, values = pixels / together;
-    for (unsigned n = threadIdx.x; n < Blocking::ROWS / together * Blocking::COLUMNS; n += Blocking::THREADS) {
-        const unsigned within = n / Blocking::COLUMNS, window = first_row / together + within;
-        const unsigned channel = first_column + n % Blocking::COLUMNS;
-        if (window >= values || channel >= a.cout) continue;
-        const float *const from = sums + within * together * STRIDE + n % Blocking::COLUMNS;
-        const unsigned at = window * a.cout + channel;
-        float value;
-        if (a.pool) {
-            float four[4];
-            for (unsigned i = 0; i < 4; i++) four[i] = behind_relu(from[i * STRIDE] + bias[channel]);
-            unsigned place;
-            value = first_maximum(four, place);
-            y[a.winners + at] = float(place);
-        } else {
-            value = behind_relu(from[0] + bias[channel]);
-        }
+    const unsigned together = a.pool ? 4 : 1, own = Blocking::ROWS / together / GROUPS;
+    const unsigned lane = threadIdx.x % LANES, first = threadIdx.x / LANES * own;
+    unsigned sample_of_bits = NOWHERE, block_of_bits = 0;
+    Words bits = {};
+    for (unsigned w = first; w < first + own; w++) {
+        const unsigned window = first_row / together + w;
+        if (window >= pixels / together) break;
         const unsigned sample = a.windows_of_sample.divide(window);
-        const unsigned element = (window - sample * a.windows_of_sample.divisor) * a.cout + channel;
-        y[at] = a.dropout.apply(k, sample, element, value);
+        const unsigned within = window - sample * a.windows_of_sample.divisor;
+        for (unsigned column = lane; column < Blocking::COLUMNS; column += LANES) {
+            const unsigned channel = first_column + column, at = window * a.cout + channel;
+            if (channel >= a.cout) break;
+            const float *const from = sums + w * together * STRIDE + column;
+            const float bias = a.bias.row(k)[channel];
+            float value = behind_relu(from[0] + bias);
+            if (a.pool) {
+                float four[4];
+                for (unsigned i = 0; i < 4; i++) four[i] = behind_relu(from[i * STRIDE] + bias);
+                unsigned place;
+                value = first_maximum(four, place);
+                y[a.winners + at] = float(place);
+            }
+            if (a.dropout.drops()) {
+                const unsigned element = within * a.cout + channel, block = DropoutMask::block_of(element);
+                if (sample != sample_of_bits || block != block_of_bits) {
+                    bits = a.dropout.bits(k, sample, block);
+                    sample_of_bits = sample;
+                    block_of_bits = block;
+                }
+                value = a.dropout.apply(bits, element, value);
+            }
+            y[at] = value;
+        }
     }
 }
 
@@ -154,24 +168,18 @@ template <class Blocking> __device__ __forceinline__ void conv3x3_backward_weigh
         });
 }
 
-/// Grid (tiles, parts, K).
-#define CONV3X3_KERNELS(suffix, Precision)                                                                             \
-    KERNEL(conv3x3_forward_##suffix, 256, Conv3x3Arguments) { conv3x3_forward<Blocking<Precision, 128, 64, 4, 2>>(a); } \
-    KERNEL(conv3x3_backward_data_##suffix, 256, Conv3x3Arguments) {                                                    \
-        conv3x3_backward_data<Blocking<Precision, 128, 64, 4, 2>>(a);                                                  \
-    }                                                                                                                  \
-    KERNEL(conv3x3_backward_weights_##suffix, 128, Conv3x3Arguments) {                                                 \
-        conv3x3_backward_weights<Blocking<Precision, 64, 64, 2, 2>>(a);                                                \
-    }                                                                                                                  \
-    KERNEL(conv3x3_forward_narrow_##suffix, 256, Conv3x3Arguments) {                                                   \
-        conv3x3_forward<Blocking<Precision, 128, 32, 8, 1>>(a);                                                        \
-    }                                                                                                                  \
-    KERNEL(conv3x3_backward_data_narrow_##suffix, 256, Conv3x3Arguments) {                                             \
-        conv3x3_backward_data<Blocking<Precision, 128, 32, 8, 1>>(a);                                                  \
-    }                                                                                                                  \
-    KERNEL(conv3x3_backward_weights_narrow_##suffix, 128, Conv3x3Arguments) {                                          \
-        conv3x3_backward_weights<Blocking<Precision, 64, 32, 2, 2>>(a);                                                \
+/// Grid (tiles, parts, K). The gradient takes three loads a value, whose registers leave room for 64 rows.
+#define CONV3X3_KERNEL(direction, suffix, Precision, ROWS, WARPS_DOWN, WARPS_ACROSS)                                    \
+    KERNEL_RESIDENT(conv3x3_##direction##_##suffix, 256, 2, Conv3x3Arguments) {                                         \
+        conv3x3_##direction<Blocking<Precision, ROWS, 64, 4, 2>>(a);                                                    \
+    }                                                                                                                   \
+    KERNEL_RESIDENT(conv3x3_##direction##_narrow_##suffix, 256, 2, Conv3x3Arguments) {                                  \
+        conv3x3_##direction<Blocking<Precision, ROWS, 32, WARPS_DOWN, WARPS_ACROSS>>(a);                                \
     }
+#define CONV3X3_KERNELS(suffix, Precision)                                                                              \
+    CONV3X3_KERNEL(forward, suffix, Precision, 128, 8, 1)                                                               \
+    CONV3X3_KERNEL(backward_data, suffix, Precision, 64, 4, 2)                                                          \
+    CONV3X3_KERNEL(backward_weights, suffix, Precision, 64, 4, 2)
 
 CONV3X3_KERNELS(f32, F32)
 CONV3X3_KERNELS(tf32, Tf32)

@@ -42,12 +42,12 @@ unsafe impl Arguments for Conv3x3Arguments {}
 /// Blocks of threads of a direction: how many rows, and whether 32 columns are enough.
 fn blocking(rows: usize, columns: usize) -> (Blocking, &'static str) {
     let (columns, narrow) = if columns <= 32 { (32, "_narrow") } else { (64, "") };
-    (Blocking { rows, columns, threads: if rows == 128 { 256 } else { 128 } }, narrow)
+    (Blocking { rows, columns, threads: 256 }, narrow)
 }
 
-/// Rows of a block of threads: of pixels, and of the few weights.
-const PIXELS: usize = 128;
-const WEIGHTS: usize = 64;
+/// Rows of a block of threads.
+const FORWARD: usize = 128;
+const BACKWARD: usize = 64;
 
 /// Shared memory of the forward kernels: two strides of the factors, then the block's sums in their place.
 fn shared_forward(blocking: Blocking) -> usize {
@@ -111,7 +111,7 @@ pub(super) fn forward(
 ) -> Result<()> {
     check(op)?;
     let Dims { cin, cout, .. } = op.dims;
-    let (blocking, narrow) = blocking(PIXELS, cout);
+    let (blocking, narrow) = blocking(FORWARD, cout);
     let plan = Plan::whole(blocking, Size { rows: used_pixels(op), columns: cout, depth: 9 * cin });
     let weight = state.from(op.weight.offset);
     on.launch(Launch {
@@ -141,7 +141,7 @@ pub(super) fn backward_data(
 ) -> Result<()> {
     check(op)?;
     let Dims { height, width, cin, cout, .. } = op.dims;
-    let (blocking, narrow) = blocking(PIXELS, cin);
+    let (blocking, narrow) = blocking(BACKWARD, cin);
     let plan = Plan::whole(blocking, Size { rows: op.samples * height * width, columns: cin, depth: 9 * cout });
     let weight = state.from(op.weight.offset);
     on.launch(Launch {
@@ -171,7 +171,7 @@ pub(super) fn backward_weights(
 ) -> Result<()> {
     check(op)?;
     let Dims { cin, cout, .. } = op.dims;
-    let (blocking, narrow) = blocking(WEIGHTS, cout);
+    let (blocking, narrow) = blocking(BACKWARD, cout);
     let size = Size { rows: 9 * cin, columns: cout, depth: used_pixels(op) };
     let plan = Plan::new(blocking, size, cout);
     let (destination, bias) = (gradients.from(op.weight.offset), gradients.from(op.bias.offset));
@@ -204,10 +204,10 @@ mod tests {
     #[test]
     fn shared_memory_needs_no_permission_and_windows_stay_in_one_block() {
         for columns in [1, 32, 33, 128] {
-            let (pixels, weights) = (blocking(PIXELS, columns).0, blocking(WEIGHTS, columns).0);
-            assert!(shared_forward(pixels) <= 48 * 1024 && weights.shared() <= 48 * 1024);
-            assert!(shared_forward(pixels) >= pixels.shared());
-            assert!(pixels.rows.is_multiple_of(4) && pixels.columns >= columns.min(64));
+            let (forward, backward) = (blocking(FORWARD, columns).0, blocking(BACKWARD, columns).0);
+            assert!(shared_forward(forward) <= 48 * 1024 && backward.shared() <= 48 * 1024);
+            assert!(shared_forward(forward) >= forward.shared());
+            assert!(forward.rows.is_multiple_of(4) && forward.columns >= columns.min(64));
         }
     }
 }

@@ -9,26 +9,26 @@ struct Gradient {
     /// Whether there are winners.
     bool pool;
 
-    /// Four values, their y, and their windows' winners.
+    /// Four values, their y, and their windows' winners; the place that a winner must have. What lies outside has a place that
+    /// no winner has, and reads the first values of all: a load that must not be left out needs no branch.
     struct Raw {
         Quad dy, y, winner;
         float place;
     };
     __device__ __forceinline__ void fetch4(Raw &raw, unsigned at, unsigned place) const {
-        raw = {};
-        if (at == NOWHERE) return;
-        raw.dy = *reinterpret_cast<const Quad *>(dy + at);
-        raw.y = *reinterpret_cast<const Quad *>(y + at);
-        if (!pool) return;
-        raw.winner = *reinterpret_cast<const Quad *>(winners + at);
-        raw.place = float(place);
+        const unsigned inside = at == NOWHERE ? 0 : at;
+        raw.dy = *reinterpret_cast<const Quad *>(dy + inside);
+        raw.y = *reinterpret_cast<const Quad *>(y + inside);
+        raw.winner = {};
+        if (pool) raw.winner = *reinterpret_cast<const Quad *>(winners + inside);
+        raw.place = at == NOWHERE ? -1.0f : float(place);
     }
+    /// Each of the four has a place of its own, so what is kept is how far its winner is from it.
     __device__ __forceinline__ void fetch1(Raw &raw, unsigned i, unsigned at, unsigned place) const {
-        const bool inside = at != NOWHERE;
-        raw.dy.value[i] = inside ? dy[at] : 0.0f;
-        raw.y.value[i] = inside ? y[at] : 0.0f;
-        // Each of the four has a place of its own, so what is kept is how far the winner is from it.
-        raw.winner.value[i] = inside & pool ? winners[at] - float(place) : 0.0f;
+        const unsigned inside = at == NOWHERE ? 0 : at;
+        raw.dy.value[i] = dy[inside];
+        raw.y.value[i] = y[inside];
+        raw.winner.value[i] = at == NOWHERE ? 1.0f : pool ? winners[inside] - float(place) : 0.0f;
         raw.place = 0.0f;
     }
     static __device__ __forceinline__ float masked(const Raw &raw, unsigned i) {

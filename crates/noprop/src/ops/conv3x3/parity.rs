@@ -10,11 +10,12 @@ use crate::ops::{Slot, StopFlag};
 /// Sums of up to 2,000 products of order 1, each exact, in f32: about 2^-24 of the sum of their magnitudes a term.
 const TOLERANCE: f64 = 1e-5;
 
-/// (blocks, samples), (height, width, cin, cout, pool): one output; odd sizes that pooling crops; channels that can and
+/// (blocks, samples), (height, width, cin, cout, pool): one output; samples of one pixel, which differ in their dropout; odd sizes that pooling crops; channels that can and
 /// cannot be read four at once, of one tile and more, of a stride in depth and more; weights that are split in depth.
 type Shape = ((usize, usize), (usize, usize, usize, usize, bool));
-const SHAPES: [Shape; 10] = [
+const SHAPES: [Shape; 11] = [
     ((1, 1), (3, 3, 1, 1, false)),
+    ((1, 3), (3, 3, 2, 32, false)),
     ((1, 1), (4, 4, 1, 32, true)),
     ((3, 3), (5, 7, 3, 5, true)),
     ((3, 2), (7, 5, 3, 5, false)),
@@ -84,7 +85,7 @@ fn case(parity: &mut Parity, dims: Dims, blocks: usize, samples: usize, front: u
 /// What a forward pass may have left: values of which a third is 0, and winners 0 to 3, of one sample more than there are.
 fn output(dims: Dims, samples: usize) -> Vec<f64> {
     let values = (samples + 1) * dims.output();
-    let value = |at: usize| if (at * 7 + at / 5) % 3 == 0 { 0.0 } else { 1.5 };
+    let value = |at: usize| if (at * 7 + at / 5).is_multiple_of(3) { 0.0 } else { 1.5 };
     let winner = |at: usize| ((at * 5 + at / 3) % 4) as f64;
     let winners = if dims.pool { values } else { 0 };
     (0..values).map(value).chain((0..winners).map(winner)).collect()

@@ -1,16 +1,6 @@
-// The masks of dropout, as `bits_at` and `apply` in mod.rs and reference.rs define them: 16 bits an element of a sample, of
-// which 128 share 16 Philox blocks. Element within = half · 64 + word · 16 + block.
+// The mask of a dropout, for the kernel that drops and for those that drop what they have just computed.
 #pragma once
 #include "../../cuda/philox.cuh"
-
-/// What an element is multiplied by: 0 if its bits are below the threshold, else `scale`.
-__device__ __forceinline__ float dropout_factor(const Stream &stream, std::uint32_t element, std::uint32_t threshold,
-                                                float scale) {
-    const std::uint32_t within = element % 128;
-    const Words words = stream.words(element / 128 * 16 + within % 16);
-    const std::uint32_t bits = words.word[within / 16 % 4] >> within / 64 * 16 & 0xFFFFu;
-    return bits >= threshold ? scale : 0.0f;
-}
 
 /// What makes the masks of a step. Mirrors `Mask` in mask.rs.
 struct DropoutMask {
@@ -23,16 +13,25 @@ struct DropoutMask {
     /// Which dropout of the block this is, from 0.
     std::uint32_t stage;
 
-    /// `value` of an element of the batch's `sample`-th sample behind the dropout of the k-th of the blocks that run together.
-    /// The element's 16 bits lie where `bits_at` in mod.rs says.
-    __device__ __forceinline__ float apply(unsigned k, unsigned sample, unsigned element, float value) const {
-        if (threshold == 0) return value;
+    /// Whether anything is dropped.
+    __device__ __forceinline__ bool drops() const { return threshold > 0; }
+
+    /// The Philox block that holds an element's 16 bits, see `bits_at` in mod.rs. Eight elements share it: those of 128
+    /// that are 16 apart.
+    static __device__ __forceinline__ unsigned block_of(unsigned element) { return element / 128 * 16 + element % 16; }
+
+    /// The bits of those eight in the batch's `sample`-th sample of the k-th of the blocks that run together.
+    __device__ __forceinline__ Words bits(unsigned k, unsigned sample, unsigned philox_block) const {
         const Stream stream(seed, 16 + stage, step.blocks[k], step.values->epoch, step.samples[sample]);
-        const unsigned within = element % 128;
-        const Words words = stream.words(element / 128 * 16 + within % 16);
-        const unsigned low = within / 16 % 2 == 0 ? words.word[0] : words.word[1];
-        const unsigned high = within / 16 % 2 == 0 ? words.word[2] : words.word[3];
-        const unsigned word = within / 32 % 2 == 0 ? low : high;
-        return (word >> within / 64 * 16 & 0xFFFFu) >= threshold ? value * scale : 0.0f;
+        return stream.words(philox_block);
+    }
+
+    /// An element behind the dropout, given its bits.
+    __device__ __forceinline__ float apply(const Words &bits, unsigned element, float value) const {
+        const unsigned place = element / 16 % 8;
+        const unsigned first = place % 2 == 0 ? bits.word[0] : bits.word[1];
+        const unsigned second = place % 2 == 0 ? bits.word[2] : bits.word[3];
+        const unsigned word = place % 4 < 2 ? first : second;
+        return (word >> place / 4 * 16 & 0xFFFFu) >= threshold ? value * scale : 0.0f;
     }
 };

@@ -112,4 +112,48 @@ mod tests {
             assert!(blocking.shared() <= 48 * 1024 && blocking.columns >= columns.min(64));
         }
     }
+
+    /// y, dx and gradients of each of the blocks, whose values are functions of the block.
+    #[cfg(feature = "emulation")]
+    fn train(blocks: &[usize]) -> [Vec<Vec<f32>>; 3] {
+        use crate::cuda::{Context, Multiply};
+        use crate::ops::{Buffer, Slot};
+        use crate::rng::{Purpose, Stream};
+        use candle_core::{Device, Tensor};
+        // Deep enough that forward and weights are split.
+        let (samples, inputs, outputs) = (520, 530, 20);
+        let weight = Slot { offset: 0, len: inputs * outputs };
+        let bias = Some(Slot { offset: weight.len, len: outputs });
+        let op = Linear { samples, inputs, outputs, weight, bias };
+        let buffer = |purpose, len: usize| {
+            let value = |at: usize| {
+                let stream = Stream::new(1, purpose, blocks[at / len], 0, 0);
+                stream.normal((at % len) as u32) as f32
+            };
+            let values: Vec<f32> = (0..blocks.len() * len).map(value).collect();
+            Buffer::new(Tensor::from_vec(values, (blocks.len(), len), &Device::Cpu).unwrap()).unwrap()
+        };
+        let state = buffer(Purpose::Init, weight.len + outputs);
+        let gradients = buffer(Purpose::Init, weight.len + outputs);
+        let (x, dx) = (buffer(Purpose::LabelNoise, samples * inputs), buffer(Purpose::Order, samples * inputs));
+        let (y, dy) = (buffer(Purpose::Order, samples * outputs), buffer(Purpose::InitialState, samples * outputs));
+        let context = Context { multiply: Multiply::Bf16, emulate: true, ..Context::current() };
+        context.run(|| {
+            op.forward(&y, &x, &state).unwrap();
+            op.backward_data(&dx, &dy, &state).unwrap();
+            op.backward_weights(&gradients, &x, &dy).unwrap();
+        });
+        [y, dx, gradients].map(|tensor| tensor.to_vec2().unwrap())
+    }
+
+    #[cfg(feature = "emulation")]
+    #[test]
+    fn a_block_does_not_depend_on_those_beside_it() {
+        let together = train(&[4, 9, 2]);
+        for (row, block) in [4, 9, 2].into_iter().enumerate() {
+            for (together, alone) in together.iter().zip(train(&[block])) {
+                assert!(together[row] == alone[0], "block {block}");
+            }
+        }
+    }
 }

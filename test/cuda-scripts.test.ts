@@ -1,0 +1,184 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import { temporaryDirectory } from './support/data.js'
+import { root } from './support/process.js'
+
+const load = (name: string) => import(pathToFileURL(join(root, 'scripts/cuda', name)).href)
+
+describe("the compiler's report", async () => {
+  const { problemsOf, readBounds, readLaunches, readReport, registersOfBlock } = await load('ptxas.mjs')
+  // From `nvcc -Xptxas=-v -cubin` 13.0.88 on two kernels.
+  const text = [
+    'ptxas info    : 0 bytes gmem',
+    "ptxas info    : Compiling entry function 'add' for 'sm_80'",
+    'ptxas info    : Function properties for add',
+    '    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads',
+    'ptxas info    : Used 12 registers, used 0 barriers, 392 bytes cmem[0]',
+    "ptxas info    : Compiling entry function 'big' for 'sm_80'",
+    'ptxas info    : Function properties for big',
+    '    40 bytes stack frame, 40 bytes spill stores, 36 bytes spill loads',
+    'ptxas info    : Used 255 registers, used 1 barriers, 2048 bytes smem, 392 bytes cmem[0]',
+  ].join('\n')
+  const ptx =
+    '.visible .entry add(\n .param .align 8 .b8 add_param_0[40]\n)\n.maxntid 256, 1, 1\n{\n}\n.visible .entry big(\n)\n{'
+  const good = { add: { registers: 32, shared: 1024, spilled: 0 } }
+
+  test('is read: registers, shared memory, spills, bounds and launches', () => {
+    expect(readReport(text)).toEqual({
+      add: { registers: 12, shared: 0, spilled: 0 },
+      big: { registers: 255, shared: 2048, spilled: 40 },
+    })
+    expect(readBounds(ptx)).toEqual({ add: 256, big: undefined })
+    expect(readLaunches('add 128 0\nadd 256 16\nbig 32 8\n')).toEqual({
+      add: { threads: 256, shared: 16 },
+      big: { threads: 32, shared: 8 },
+    })
+    // 33 registers are handed out as 40 to each of 32 threads; 33 threads are two warps.
+    expect(registersOfBlock(33, 33)).toBe(40 * 32 * 2)
+  })
+
+  test('of kernels that fit gives nothing to complain about', () => {
+    const launches = { add: { threads: 256, shared: 98 * 1024 } }
+    for (const capability of ['80', '89', '90'])
+      expect(problemsOf(capability, good, { add: 256 }, launches)).toEqual([])
+  })
+
+  test.each([
+    [
+      'shared memory, on every card that runs the code',
+      '80',
+      { threads: 256, shared: 99 * 1024 },
+      /shared memory; a block on 8\.6/,
+    ],
+    ['shared memory', '90', { threads: 256, shared: 227 * 1024 }, /shared memory; a block on 9/],
+    ['threads', '90', { threads: 512, shared: 0 }, /made for 256 threads, launched with 512/],
+  ])('complains of too much %s', (_, capability, launch, message) => {
+    const problems = problemsOf(capability, good, { add: 256 }, { add: launch })
+    expect(problems).toHaveLength(1)
+    expect(problems[0]).toMatch(message)
+  })
+
+  test('complains of registers, spills, bounds, and kernels that are only on one side', () => {
+    const bounds = { add: 1024 }
+    const launches = { add: { threads: 1024, shared: 0 } }
+    expect(problemsOf('80', { add: { registers: 65, shared: 0, spilled: 0 } }, bounds, launches)).toEqual([
+      'add, capability 80: 1024 threads take 73728 registers of 65536',
+    ])
+    expect(problemsOf('80', { add: { registers: 64, shared: 0, spilled: 8 } }, bounds, launches)).toEqual([
+      'add, capability 80: spills 8 bytes of registers into memory',
+    ])
+    expect(problemsOf('80', good, {}, launches)).toEqual([
+      'add, capability 80: does not say how many threads a block may have',
+    ])
+    expect(problemsOf('80', good, bounds, {})).toEqual(['add, capability 80: no test launches it'])
+    expect(problemsOf('80', {}, {}, launches)).toEqual(['add, capability 80: is launched but not compiled'])
+  })
+})
+
+test('the functions that link-time libraries need are read off cudarc, each once', async () => {
+  const { declaredFunctions } = await load('stubs.mjs')
+  const source = `
+    pub unsafe fn cuInit(Flags: u32) -> CUresult {
+        extern "C" {
+            fn cuInit(Flags: u32) -> CUresult;
+        }
+    }
+    extern "C" { fn cuGet(); }
+    extern "C" {
+            fn cuInit(Flags: u32, more: u32) -> CUresult;
+    }`
+  expect(declaredFunctions(source)).toEqual(['cuInit', 'cuGet'])
+})
+
+test('the compiler is kept in the cache, and in the clone where there is no home folder', async () => {
+  const { toolkitDirectory, RELEASE } = await load('toolkit.mjs')
+  expect(toolkitDirectory({ XDG_CACHE_HOME: '/c', HOME: '/h' })).toMatch(/^\/c\/noprop\/cuda-13\./)
+  expect(toolkitDirectory({ HOME: '/h' })).toMatch(/^\/h\/\.cache\/noprop\/cuda-13\./)
+  const requirements = readFileSync(join(root, 'scripts/cuda/requirements.txt'), 'utf8').split('\n')
+  const pinned = requirements.filter((line) => line && !line.startsWith('#'))
+  expect(pinned).toHaveLength(5)
+  for (const line of pinned)
+    expect(line).toMatch(new RegExp(`^nvidia-[\\w-]+==${RELEASE}\\.\\d+ --hash=sha256:[0-9a-f]{64}$`))
+})
+
+describe.runIf(process.platform === 'linux' && process.arch === 'x64')(
+  'what is missing is told in one plain sentence',
+  () => {
+    /** Looks for the toolkit with only `tools` (name → shell script) in the path. */
+    function find(tools: Record<string, string>, call = 'cudaEnvironment()') {
+      const directory = join(temporaryDirectory(), 'bin')
+      mkdirSync(directory)
+      for (const [name, body] of Object.entries(tools)) {
+        writeFileSync(join(directory, name), `#!/bin/sh\n${body}\n`, { mode: 0o755 })
+      }
+      const program = `
+      import { script } from './scripts/support/steps.mjs'
+      import { cudaEnvironment } from './scripts/cuda/environment.mjs'
+      import { findToolkit } from './scripts/cuda/toolkit.mjs'
+      await script(async () => console.log(JSON.stringify(await ${call})))`
+      const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+        cwd: root,
+        encoding: 'utf8',
+        env: { PATH: directory, HOME: temporaryDirectory() },
+      })
+      return { status, stdout, stderr }
+    }
+    const works = 'exit 0'
+    const compilers = { gcc: works, 'g++': works }
+
+    test.each([
+      ['a C++ compiler', { gcc: works }, /^nvcc needs g\+\+: install a C\+\+ compiler [^\n]+\.\n$/],
+      [
+        'Python',
+        compilers,
+        /^there is neither nvcc nor Python to fetch it with: [^\n]+python3-pip[^\n]+CUDA_HOME\.\n$/,
+      ],
+      [
+        'pip',
+        { ...compilers, python3: '[ "$1" = --version ]' },
+        /^there is no nvcc, and python3 has no pip [^\n]+\.\n$/,
+      ],
+    ])('%s', (_, tools, message) => {
+      const { status, stderr } = find(tools)
+      expect(status).toBe(1)
+      expect(stderr).toMatch(message)
+    })
+
+    test('a fetch that fails leaves nothing that looks whole', () => {
+      const { status, stderr } = find({ ...compilers, python3: '[ "$3" != install ]' })
+      expect(status).toBe(1)
+      expect(stderr).toMatch(/^`python3 -m pip install [^\n]+` failed \(exit code 1\)\.\n$/)
+    })
+
+    test('an nvcc of the machine is taken if it is new enough', () => {
+      const nvcc = (release: string) => `echo "Cuda compilation tools, release 13.1, V${release}"`
+      const found = find({ nvcc: nvcc('13.1.80') }, 'findToolkit()')
+      expect(JSON.parse(found.stdout)).toMatchObject({ version: '13.1.80', fetched: false })
+      const old = find({ nvcc: nvcc('12.4.131') }, 'findToolkit()')
+      expect(old.stdout).toMatch(/is 12\.4\.131; at least 13\.0 is needed/)
+      expect(old.status).toBe(1)
+    })
+  },
+)
+
+test('the package goes with this version, and keeps other machines out', async () => {
+  const { writePackage } = await load('package.mjs')
+  const out = temporaryDirectory()
+  const addon = join(out, 'built.node')
+  writeFileSync(addon, 'an addon')
+  const directory = writePackage(addon, out)
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  expect(JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8'))).toMatchObject({
+    name: '@noprop/cuda-linux-x64',
+    version,
+    os: ['linux'],
+    cpu: ['x64'],
+    libc: ['glibc'],
+    main: 'noprop.cuda-linux-x64.node',
+  })
+  expect(readFileSync(join(directory, 'noprop.cuda-linux-x64.node'), 'utf8')).toBe('an addon')
+  expect(readFileSync(join(directory, 'README.md'), 'utf8')).toContain('driver 580 or newer')
+})
