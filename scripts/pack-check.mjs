@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { OLDEST_GLIBC, PLATFORMS, packageName } from './pack/platforms.mjs'
-import { nodeFor } from './pack/runners.mjs'
+import { nodeFor, WINE } from './pack/runners.mjs'
 import { pack, tarballOf } from './pack/stage.mjs'
 import { Unavailable } from './pack/tools.mjs'
 import { packageVersion, table } from './support/machine.mjs'
@@ -56,11 +56,14 @@ async function train([command, ...first], directory) {
     const output = await run(command, [...first, program], {
       capture: true,
       cwd: directory,
-      env: { WINEDEBUG: '-all' },
+      env: WINE,
     })
     if (JSON.parse(output).correct !== true) throw new StepFailed(`${program} did not learn: ${output}`)
   }
-  await run(command, [...first, join('node_modules', 'noprop', 'dist', 'cli.js'), 'doctor'], { cwd: directory })
+  await run(command, [...first, join('node_modules', 'noprop', 'dist', 'cli.js'), 'doctor'], {
+    cwd: directory,
+    env: WINE,
+  })
 }
 
 async function check(platform, out, commander) {

@@ -61,6 +61,9 @@ async function main() {
   await step('lint (clippy)', () =>
     run('cargo', ['clippy', '--workspace', '--all-targets', ...features, '--quiet', '--', '-D', 'warnings']),
   )
+  await step('Rust documentation (rustdoc)', () =>
+    run('cargo', ['doc', '--package', 'noprop', '--no-deps', '--quiet'], { env: { RUSTDOCFLAGS: '-D warnings' } }),
+  )
   await step('Rust tests (cargo)', cargoTest)
   await step('instruction counts (valgrind)', () => guardInstructions({ features }))
   await step('TypeScript tests (vitest)', vitest)

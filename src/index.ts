@@ -39,6 +39,7 @@ export type {
   ModelConfig,
   ModelOptions,
   Net,
+  Precision,
   PredictOptions,
   SamplerOptions,
   Schedule,

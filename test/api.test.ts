@@ -282,6 +282,7 @@ test('the documented defaults are the defaults', async () => {
     weightDecay: 1e-3,
     weighting: 'uniform',
     eta: 0.1,
+    precision: 'f32',
   })
 })
 

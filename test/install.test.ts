@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, copyFileSync, cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, chmodSync, copyFileSync, cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import ts from 'typescript'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -187,6 +187,17 @@ describe.runIf(process.platform === 'linux' && process.arch === 'x64')('the pack
       const outcome = await runNode(['--input-type=module', '-e', program], { cwd, env: homeless, ...nobody })
       expect([outcome.code, outcome.stderr]).toEqual([1, expect.stringMatching(/NOPROP_DATA.*XDG_CACHE_HOME/s)])
     })
+  })
+
+  test('`noprop doctor` tells a file that was changed', async () => {
+    const cwd = packages.project()
+    cpSync(join(installed, 'node_modules'), join(cwd, 'node_modules'), { recursive: true })
+    const cli = join(cwd, 'node_modules/noprop/dist/cli.js')
+    const look = async () => events(await runNode([cli, 'doctor', '--json'], { cwd, env: packages.env }))[0]
+    expect(await look()).toMatchObject({ ok: true, addon: { intact: true }, advice: [] })
+    appendFileSync(join(cwd, 'node_modules/@noprop/linux-x64-gnu/noprop.linux-x64-gnu.node'), 'x')
+    const advice = [expect.stringContaining('not the file that was packed')]
+    expect(await look()).toMatchObject({ ok: true, addon: { intact: false }, advice })
   })
 
   test('without the platform package `noprop doctor` tells so, and what to do, with exit code 1', async () => {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { root, run } from '../support/steps.mjs'
 import { emptyNodeLibrary, rustTarget, Unavailable, zigPath } from './tools.mjs'
 
+const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target')
 const CARGO = ['--release', '--locked', '--package', 'noprop-napi']
 
 /** Builds a platform's addon and returns its path. Throws Unavailable where this machine cannot. */
@@ -17,7 +18,7 @@ export async function buildAddon(platform) {
 async function cargoBuild({ native, file }) {
   await rustTarget(native)
   await run('cargo', ['build', ...CARGO, '--target', native])
-  return join(root, 'target', native, 'release', file)
+  return join(target, native, 'release', file)
 }
 
 async function zigBuild({ linux, glibc, rustFlags, fields, file }) {
@@ -27,5 +28,5 @@ async function zigBuild({ linux, glibc, rustFlags, fields, file }) {
   if (rustFlags) env[`CARGO_TARGET_${linux.replaceAll('-', '_').toUpperCase()}_RUSTFLAGS`] = rustFlags
   if (fields.os[0] === 'win32') env.LIBNODE_PATH = emptyNodeLibrary()
   await run('cargo', ['zigbuild', ...CARGO, '--target', glibc ? `${linux}.${glibc}` : linux], { env })
-  return join(root, 'target', linux, 'release', file)
+  return join(target, linux, 'release', file)
 }

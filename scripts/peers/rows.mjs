@@ -9,6 +9,7 @@ export function rows({ noprop, nopropMemory, torch, candle }, threads) {
     const flags = ['--shape', shape, ...two]
     return [
       noprop(flags),
+      { ...noprop([...flags, '--precision', 'bf16']), name: 'noprop, bf16', extra: true },
       torch('eager', flags),
       torch('tuned', flags),
       torch('vmap', flags),

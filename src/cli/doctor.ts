@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
+import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import { mostTelling, searchError } from '../addon/failure.js'
 import { glibcVersion, libcOf } from '../addon/libc.js'
@@ -20,7 +21,7 @@ interface SystemInfo {
   instructionSet: string
   cores: number
   features: string[]
-  devices: { device: string; name: string; usable: boolean; reason?: string | null }[]
+  devices: { device: string; name: string; usable: boolean; reason?: string | null; precisions?: string[] }[]
 }
 
 /** Everything that `--json` prints; the text says the same. */
@@ -44,6 +45,7 @@ async function examine() {
   const loadMilliseconds = performance.now() - began
   const system = loaded && native(() => JSON.parse(loaded.native.systemInfo()) as SystemInfo)
   const libc = libcOf()
+  const isIntact = loaded && matchesPackage(loaded.path)
   // What is kept of an earlier look does not count here.
   const cuda = lookForGpus(addonSearch(), { fresh: true })
   const hardware = await detectHardware()
@@ -61,7 +63,7 @@ async function examine() {
           flavour: loaded.flavour,
           version: system?.version,
           loadMilliseconds,
-          sha256: sha256(loaded.path),
+          intact: isIntact ?? null,
         }
       : null,
     search: attempts.map(({ place, path, flavour, reason }) => ({
@@ -75,18 +77,25 @@ async function examine() {
     instructionSet: system?.instructionSet ?? null,
     cores: system?.cores ?? cpus().length,
     features: system?.features ?? [],
-    devices: [...(system?.devices ?? []), ...cuda.gpus],
+    devices: [...(system?.devices ?? []), ...cuda.gpus] as SystemInfo['devices'],
     cuda: { ...hardware, problem: cuda.problem ?? null },
     datasets: datasetPlaces(),
-    advice: [...adviceOf(attempts, loaded !== undefined), ...gpuAdvice(hardware, cuda.problem)],
+    advice: [
+      ...(isIntact === false ? [`${loaded?.path}: it is not the file that was packed: install noprop anew`] : []),
+      ...adviceOf(attempts, loaded !== undefined),
+      ...gpuAdvice(hardware, cuda.problem),
+    ],
   }
 }
 
-function sha256(path: string): string | null {
+/** Whether a file has the checksum that its package states; undefined where none does, as in a clone. */
+function matchesPackage(path: string): boolean | undefined {
   try {
-    return createHash('sha256').update(readFileSync(path)).digest('hex')
+    const { noprop } = JSON.parse(readFileSync(join(dirname(path), 'package.json'), 'utf8'))
+    if (typeof noprop?.sha256 !== 'string') return undefined
+    return createHash('sha256').update(readFileSync(path)).digest('hex') === noprop.sha256
   } catch {
-    return null
+    return undefined
   }
 }
 
@@ -118,9 +127,10 @@ function linesOf(report: Report): string[] {
         ? `${addon.path}, version ${addon.version}, loaded in ${addon.loadMilliseconds.toFixed(1)} ms`
         : `none for ${report.platform}${libc ? ` with ${libc.name}` : ''}`,
     ),
-    ...report.devices.map(({ device, name, usable, reason }) =>
-      line('device', `${device}: ${name}, ${usable ? 'usable' : `not usable: ${reason || 'no reason given'}`}`),
-    ),
+    ...report.devices.map(({ device, name, usable, reason, precisions }) => {
+      const how = precisions ? `usable in ${precisions.join(', ')}` : 'usable'
+      return line('device', `${device}: ${name}, ${usable ? how : `not usable: ${reason || 'no reason given'}`}`)
+    }),
     ...gpuLines(report.cuda),
     ...Object.entries(report.datasets).map(([name, place]) =>
       line('data', `${name}: ${place ?? 'not here; downloaded at first use'}`),

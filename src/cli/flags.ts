@@ -92,6 +92,7 @@ export interface SamplerFlags {
   stochastic?: boolean
   seed?: number
   threads?: number
+  device?: string
 }
 
 export function addSamplerFlags(command: Command): Command {
@@ -100,20 +101,32 @@ export function addSamplerFlags(command: Command): Command {
     .option('--stochastic', 'add the noise of each step (default: take its mean)')
     .option('--seed <number>', 'seed of the initial state and of the noise (default: 0)', number('--seed'))
     .option('--threads <number>', 'cores to use (default: all)', number('--threads'))
+    .option('--device <auto|cpu|cuda[:i]>', 'where to compute (default: auto)')
 }
 
-export function samplerOf({ sampler, stochastic, seed, threads }: SamplerFlags): SamplerOptions {
-  return { sampler, stochastic, seed, threads } as SamplerOptions
+export function samplerOf({ sampler, stochastic, seed, threads, device }: SamplerFlags): SamplerOptions {
+  return { sampler, stochastic, seed, threads, device } as SamplerOptions
+}
+
+/** The flag of what factors are rounded to, for training and benchmarks. */
+export interface PrecisionFlags {
+  precision?: string
+}
+
+export function addPrecisionFlag(command: Command): Command {
+  return command.option('--precision <f32|tf32|bf16>', 'factors of products and convolutions in training (default: f32)')
 }
 
 /** Flags of `train` that go to the core under another name. */
-export interface FitFlags extends Omit<TrainOptions, 'learningRate' | 'learningRateSchedule'> {
+export interface FitFlags
+  extends Omit<TrainOptions, 'learningRate' | 'learningRateSchedule' | 'precision'>,
+    PrecisionFlags {
   lr?: number
   lrSchedule?: string
 }
 
 export function addFitFlags(command: Command): Command {
-  return command
+  return addPrecisionFlag(command)
     .option('--epochs <number>', 'passes over the training samples (default: 1)', number('--epochs'))
     .option('--batch <number>', 'samples a step (default: 128)', number('--batch'))
     .option('--lr <rate>', 'learning rate, with one-cycle its peak (default: 0.001)', number('--lr'))
@@ -131,7 +144,7 @@ export function addFitFlags(command: Command): Command {
 
 export function fitOptionsOf(flags: FitFlags): TrainOptions {
   const { epochs, batch, lr, lrSchedule, weightDecay, weighting, eta, device, threads, inFlight } = flags
-  const { checkpoint, checkpointSeconds, resume } = flags
+  const { precision, checkpoint, checkpointSeconds, resume } = flags
   return {
     epochs,
     batch,
@@ -140,6 +153,7 @@ export function fitOptionsOf(flags: FitFlags): TrainOptions {
     weightDecay,
     weighting,
     eta,
+    precision: precision as TrainOptions['precision'],
     device,
     threads,
     inFlight,

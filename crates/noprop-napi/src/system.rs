@@ -6,7 +6,7 @@ use crate::tasks::promise;
 use napi::bindgen_prelude::{Env, Object};
 use napi_derive::napi;
 use noprop::bench;
-use noprop::config::from_json;
+use noprop::config::{Precision, from_json};
 use noprop::device;
 use noprop::ops::simd::InstructionSet;
 use noprop::storage;
@@ -24,13 +24,14 @@ pub fn probe_output(path: String) -> napi::Result<()> {
 #[napi]
 pub fn system_info() -> String {
     let sets: Vec<_> = InstructionSet::available().into_iter().map(InstructionSet::as_str).collect();
+    let precisions: Vec<_> = Precision::OF_PROCESSORS.into_iter().filter(|one| one.check_processor().is_ok()).collect();
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "instructionSet": InstructionSet::current().as_str(),
         "cores": std::thread::available_parallelism().map_or(1, usize::from),
         "features": sets,
         "cuda": cfg!(feature = "cuda"),
-        "devices": [{ "device": "cpu", "name": std::env::consts::ARCH, "usable": true, "reason": "" }],
+        "devices": [{ "device": "cpu", "name": std::env::consts::ARCH, "usable": true, "reason": "", "precisions": precisions }],
     })
     .to_string()
 }

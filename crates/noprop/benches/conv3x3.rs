@@ -5,6 +5,7 @@ mod support;
 
 use noprop::ops::conv3x3::{Backward, Conv3x3, Dims};
 use noprop::ops::dropout::Dropout;
+use noprop::ops::multiply::Precision;
 use noprop::ops::{Slot, StopFlag};
 use support::{Bench, SAMPLES, Work, random};
 
@@ -14,7 +15,8 @@ fn main() {
         let dims = Dims { height: side, width: side, cin, cout, pool };
         let stop = StopFlag::new();
         let weight = Slot { offset: cout, len: dims.weights() };
-        let op = Conv3x3 { dims, samples: SAMPLES, weight, bias: Slot { offset: 0, len: cout }, stop: &stop };
+        let (bias, precision) = (Slot { offset: 0, len: cout }, Precision::F32);
+        let op = Conv3x3 { dims, samples: SAMPLES, weight, bias, precision, stop: &stop };
         let (state, gradients) = (random(cout + dims.weights()), random(cout + dims.weights()));
         let (x, y) = (random(SAMPLES * dims.input()), random(SAMPLES * dims.stored()));
         let (dx, dy) = (random(SAMPLES * dims.input()), random(SAMPLES * dims.output()));
@@ -23,7 +25,7 @@ fn main() {
         let len = dims.output();
         let dropout = Dropout { rate: 0.2, seed: 0, stage: 0, blocks: &[1], epoch: 0, samples: &samples, len };
         let shape = format!("{SAMPLES}x{side}x{side}x{cin} to {cout}");
-        let work = Work::Flops(2 * SAMPLES * dims.multiply_adds());
+        let work = Work::Flops(2 * SAMPLES * dims.multiply_adds(), precision);
         bench.run("forward", &shape, work, || op.forward(&y, &x, &state, Some(dropout)).expect("forward"));
         // The gradient of the images themselves is never needed.
         if cin > 1 {

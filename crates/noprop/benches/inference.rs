@@ -2,6 +2,7 @@
 
 mod support;
 
+use noprop::config::Precision;
 use noprop::data::InputShape;
 use noprop::inference::predict;
 use noprop::ops::StopFlag;
@@ -26,7 +27,7 @@ fn main() {
     let options = SampleOptions { threads: Some(1), ..SampleOptions::default() };
     for samples in [1, 1000] {
         let (data, stop) = (images(SHAPE, samples), StopFlag::new());
-        let work = Work::Flops(flops * BLOCKS * samples);
+        let work = Work::Flops(flops * BLOCKS * samples, Precision::F32);
         bench.run_slow("10 blocks", &format!("{samples}x28x28x1"), work, || {
             predict(&model, &data, options.clone(), &stop).expect("a prediction")
         });

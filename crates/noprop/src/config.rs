@@ -6,6 +6,7 @@ use crate::device::DeviceChoice;
 use crate::diffusion::{EmbeddingConfig, MAX_BLOCKS, Schedule, ScheduleConfig, Weighting};
 use crate::error::{Code, Error, Result};
 use crate::nn::Layout;
+pub use crate::ops::multiply::Precision;
 use crate::optim::LearningRateSchedule;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,17 @@ const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 const WHOLE: &str = "expected a whole number of at least 0";
 
 /// Reads a configuration from JSON.
+///
+/// ```
+/// use noprop::config::from_json;
+/// use noprop::{Code, FitOptions, ModelConfig};
+///
+/// let model: ModelConfig = from_json(r#"{ "input": [28, 28], "classes": [0, 1], "blocks": 3 }"#)?;
+/// assert_eq!(model.blocks, 3);
+/// let error = from_json::<FitOptions>(r#"{ "epoch": 2 }"#).unwrap_err();
+/// assert_eq!(error.code, Code::Option);
+/// # Ok::<(), noprop::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Code::Option`] naming the unknown option or the bad value.
@@ -137,6 +149,8 @@ pub struct FitOptions {
     pub weighting: Weighting,
     /// η of the snr weighting. Default 0.1 (paper).
     pub eta: f64,
+    /// What the factors of products and convolutions are rounded to. Default f32.
+    pub precision: Precision,
     /// Worker threads. Default: as many as the process may use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
@@ -166,6 +180,7 @@ impl Default for FitOptions {
             weight_decay: 1e-3,
             weighting: Weighting::default(),
             eta: 0.1,
+            precision: Precision::default(),
             threads: None,
             in_flight: None,
             device: DeviceChoice::Auto,

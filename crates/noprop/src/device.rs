@@ -1,6 +1,7 @@
 //! Where a run computes: on the processor, or on GPUs.
 
 use crate::error::{Code, Error, Result};
+use crate::ops::multiply::Precision;
 use candle_core::Device;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
@@ -118,6 +119,20 @@ fn one_kind(cards: &[Card], gpus: &[usize]) -> Result<()> {
             .expected(format!("GPUs like {device}, {first}"))
             .received(format!("{}, {}", cards[*other].device, cards[*other].name))
             .hint("name GPUs of one model, such as cuda:0,1; `noprop doctor` lists them")),
+    }
+}
+
+impl Place {
+    /// Whether it can calculate with a precision. This alone decides it.
+    ///
+    /// # Errors
+    /// [`Code::Device`] naming what is missing.
+    pub fn check_precision(&self, precision: Precision) -> Result<()> {
+        match (self, precision) {
+            (Self::Cpu, _) => precision.check_processor(),
+            // Every GPU that the kernels run on has tensor cores.
+            _ => Ok(()),
+        }
     }
 }
 

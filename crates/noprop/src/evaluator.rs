@@ -5,6 +5,7 @@ use crate::config::Checked;
 use crate::data::Dataset;
 use crate::error::Result;
 use crate::nn::Step;
+use crate::ops::multiply::Precision;
 use crate::ops::{BlockOp, Buffer, Real, StopFlag, apply, check};
 use crate::train::batch::{Gather, widen};
 use candle_core::{DType, Device, Tensor};
@@ -53,7 +54,10 @@ impl Evaluator {
         self.samples.extend((first..first + count).map(|sample| sample as u32));
         Gather { data, samples: &self.samples }.fill(&self.x)?;
         apply(&Given(z), &self.z, [])?;
-        let pass = Step { state: weights, gradients: &self.nothing, optimiser: None, stop, samples: count };
+        // Inference is f32 whatever the training was: evaluations of one model compare.
+        let precision = Precision::F32;
+        let (state, gradients) = (weights, &self.nothing);
+        let pass = Step { state, gradients, optimiser: None, stop, samples: count, precision };
         self.block.forward(pass, Mode::Evaluation, &self.x, &self.z)?;
         Ok(self.block.estimate())
     }

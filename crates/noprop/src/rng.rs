@@ -2,6 +2,16 @@
 //!
 //! Every random number of this library is a pure function of (seed, purpose, block, epoch, sample, index). It never
 //! depends on which numbers were drawn before, so the order in which work is done cannot change a result.
+//!
+//! ```
+//! use noprop::rng::{Purpose, Stream};
+//!
+//! let (seed, block, epoch, sample) = (0, 3, 1, 12);
+//! let stream = Stream::new(seed, Purpose::LabelNoise, block, epoch, sample);
+//! let late = stream.normal(1000);
+//! assert_eq!(stream.normal(0), Stream::new(seed, Purpose::LabelNoise, block, epoch, sample).normal(0));
+//! assert_eq!(stream.normal(1000), late);
+//! ```
 
 /// What a random number is for. Two purposes never share a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,31 +68,40 @@ impl Stream {
     }
 
     /// The words of 16 consecutive indices, as `[word][index − first]`: one lane each, for vector code.
+    ///
+    /// A word stays in the lower half of 64 bits, where a product needs it and leaves it; what is above is of no account.
+    /// Narrowing in every round would take most of the time.
     #[inline(always)]
+    #[allow(clippy::needless_range_loop, reason = "loops over indices are what the compiler vectorises")]
     pub fn words16(&self, first: u32) -> [[u32; 16]; 4] {
+        const LOWER: u64 = 0xFFFF_FFFF;
         let mut key = self.key;
-        let mut counter = [
-            std::array::from_fn(|lane| first + lane as u32),
-            [self.high[0]; 16],
-            [self.high[1]; 16],
-            [self.high[2]; 16],
-        ];
+        let mut counter = [[0; 16], [self.high[0].into(); 16], [self.high[1].into(); 16], [self.high[2].into(); 16]];
+        for lane in 0..16 {
+            counter[0][lane] = u64::from(first) + lane as u64;
+        }
         for round in 0..10 {
             if round > 0 {
                 key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
             }
             let mut next = [[0; 16]; 4];
             for lane in 0..16 {
-                let a = u64::from(MULTIPLIERS[0]) * u64::from(counter[0][lane]);
-                let b = u64::from(MULTIPLIERS[1]) * u64::from(counter[2][lane]);
-                next[0][lane] = (b >> 32) as u32 ^ counter[1][lane] ^ key[0];
-                next[1][lane] = b as u32;
-                next[2][lane] = (a >> 32) as u32 ^ counter[3][lane] ^ key[1];
-                next[3][lane] = a as u32;
+                let a = u64::from(MULTIPLIERS[0]) * (counter[0][lane] & LOWER);
+                let b = u64::from(MULTIPLIERS[1]) * (counter[2][lane] & LOWER);
+                next[0][lane] = (b >> 32) ^ counter[1][lane] ^ u64::from(key[0]);
+                next[1][lane] = b;
+                next[2][lane] = (a >> 32) ^ counter[3][lane] ^ u64::from(key[1]);
+                next[3][lane] = a;
             }
             counter = next;
         }
-        counter
+        let mut words = [[0; 16]; 4];
+        for word in 0..4 {
+            for lane in 0..16 {
+                words[word][lane] = counter[word][lane] as u32;
+            }
+        }
+        words
     }
 
     /// A standard normal deviate at `index` (Box–Muller on the words of `index / 2`).

@@ -1,7 +1,7 @@
 //! A warm training step and a warm chunk of inference allocate nothing, counted by an allocator of this test's own.
 //! What dependencies allocate counts as well.
 
-use noprop::config::{FitOptions, from_json};
+use noprop::config::{FitOptions, Precision, from_json};
 use noprop::data::{Dataset, InputShape, Pixels};
 use noprop::inference::predict;
 use noprop::ops::StopFlag;
@@ -59,6 +59,8 @@ fn allocations(work: impl FnOnce()) -> u64 {
 }
 
 const CNN: &str = r#"{"type":"cnn","widths":[4,5,6],"hidden":16,"dropout":0.2}"#;
+/// Channels that Winograd's kernels take.
+const WIDE: &str = r#"{"type":"cnn","widths":[32,32,32],"hidden":16,"dropout":0.2}"#;
 const MLP: &str = r#"{"type":"mlp","hidden":[24,17],"dropout":0.1}"#;
 
 fn model(net: &str, classes: usize) -> Model {
@@ -74,9 +76,9 @@ fn data(samples: usize, classes: usize) -> Dataset {
 }
 
 /// Allocations of `epochs` warm epochs of 6 steps, the last of 5 samples, of three blocks that take turns.
-fn training(net: &str, classes: usize, in_flight: usize, batch: usize, epochs: u64) -> u64 {
-    let options =
-        FitOptions { epochs: 100, batch, threads: Some(1), in_flight: Some(in_flight), ..FitOptions::default() };
+fn training(net: &str, classes: usize, (in_flight, batch): (usize, usize), precision: Precision, epochs: u64) -> u64 {
+    let (threads, in_flight) = (Some(1), Some(in_flight));
+    let options = FitOptions { epochs: 100, batch, threads, in_flight, precision, ..FitOptions::default() };
     let data = Arc::new(data(5 * batch + 5, classes));
     let plan = Plan::new(model(net, classes).checked, options, data).unwrap();
     let device = &candle_core::Device::Cpu;
@@ -98,11 +100,15 @@ fn training(net: &str, classes: usize, in_flight: usize, batch: usize, epochs: u
 #[test]
 fn a_warm_training_step_allocates_nothing() {
     // 70 classes: labels wider than any buffer on the stack. One block in flight keeps one batch, so that each job gathers.
-    for (net, classes, in_flight) in [(CNN, 3, 3), (MLP, 3, 3), (CNN, 70, 3), (MLP, 70, 3), (MLP, 3, 1)] {
+    let cases = [(CNN, 3, 3), (WIDE, 3, 3), (MLP, 3, 3), (CNN, 70, 3), (MLP, 70, 3), (MLP, 3, 1)];
+    // Those of this machine.
+    let precisions = || Precision::OF_PROCESSORS.into_iter().filter(|precision| precision.check_processor().is_ok());
+    for (precision, (net, classes, in_flight)) in precisions().flat_map(|one| cases.map(|case| (one, case))) {
         for batch in [8, 32] {
             // Whole epochs, so that their ends and their orders count.
-            let count = training(net, classes, in_flight, batch, 3);
-            assert_eq!(count, 0, "{net}, {classes} classes, batch {batch}, {in_flight} in flight");
+            let count = training(net, classes, (in_flight, batch), precision, 3);
+            let name = precision.as_str();
+            assert_eq!(count, 0, "{net}, {classes} classes, batch {batch}, {in_flight} in flight, {name}");
         }
     }
 }

@@ -4,7 +4,7 @@
 #![cfg(target_os = "linux")]
 
 use noprop::Model;
-use noprop::config::{FitOptions, from_json};
+use noprop::config::{FitOptions, Precision, from_json};
 use noprop::data::{Dataset, InputShape, Pixels};
 use noprop::ops::StopFlag;
 use noprop::train::{BlockJob, Lane, Plan};
@@ -24,14 +24,14 @@ fn minor_faults() -> u64 {
 
 /// Page faults of 20 warm steps: the least of five tries, because the kernel may itself move a page now and then. What a
 /// step keeps, or takes from the system and gives back, would fault in all of them.
-fn warm_faults(net: &str) -> u64 {
+fn warm_faults(net: &str, precision: Precision) -> u64 {
     let json = format!(r#"{{"input":[28,28],"classes":[0,1,2],"blocks":2,"net":{net}}}"#);
     let model = Model::new(from_json(&json).unwrap()).unwrap();
     let samples: usize = 64 * 4 + 9;
     let pixels = Pixels::U8((0..samples * 784).map(|index| (index * 7919 % 251) as u8).collect());
     let labels = (0..samples).map(|sample| (sample % 3) as i32).collect();
     let data = Dataset::from_arrays(pixels, InputShape::new(&[28, 28]).unwrap(), Some(labels)).unwrap();
-    let options = FitOptions { epochs: 100, batch: 64, threads: Some(1), ..FitOptions::default() };
+    let options = FitOptions { epochs: 100, batch: 64, threads: Some(1), precision, ..FitOptions::default() };
     let plan = Plan::new(model.checked, options, Arc::new(data)).unwrap();
     let device = &candle_core::Device::Cpu;
     let (mut lane, mut job) = (Lane::new(&plan, device).unwrap(), BlockJob::start(&plan, 1, device).unwrap());
@@ -53,11 +53,15 @@ fn warm_faults(net: &str) -> u64 {
 
 #[test]
 fn warm_steps_fault_no_page() {
-    for net in [
-        r#"{"type":"cnn","widths":[8,8,8],"hidden":32,"dropout":0.2}"#,
-        r#"{"type":"mlp","hidden":[128,128],"dropout":0.1}"#,
-    ] {
-        assert_eq!(warm_faults(net), 0, "{net}");
+    // Those of this machine.
+    for precision in Precision::OF_PROCESSORS.into_iter().filter(|precision| precision.check_processor().is_ok()) {
+        for net in [
+            r#"{"type":"cnn","widths":[8,8,8],"hidden":32,"dropout":0.2}"#,
+            r#"{"type":"cnn","widths":[32,32,32],"hidden":32,"dropout":0.2}"#,
+            r#"{"type":"mlp","hidden":[128,128],"dropout":0.1}"#,
+        ] {
+            assert_eq!(warm_faults(net, precision), 0, "{net}, {}", precision.as_str());
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use noprop::bench::{BEYOND_CACHES, peak_gflops, peak_gigabytes};
 use noprop::config::from_json;
 use noprop::data::{Dataset, InputShape, Pixels};
 use noprop::ops::Buffer;
+use noprop::ops::multiply::Precision;
 use noprop::ops::simd::InstructionSet;
 use noprop::{ModelConfig, NetConfig};
 use serde_json::{Value, json};
@@ -24,8 +25,8 @@ pub const SAMPLES: usize = 128;
 /// What one call of an operation does, and so which peak limits it.
 #[derive(Clone, Copy)]
 pub enum Work {
-    /// Floating-point operations.
-    Flops(usize),
+    /// Floating-point operations, and what their factors are rounded to.
+    Flops(usize, Precision),
     /// Bytes read and written, every tensor counted once for each time that it is gone over.
     Bytes(usize),
 }
@@ -79,7 +80,7 @@ impl Bench {
         let nanoseconds = |pointer: &str| estimates.pointer(pointer).and_then(Value::as_f64).unwrap_or(f64::NAN);
         let median = nanoseconds("/median/point_estimate");
         let (amount, unit, peak) = match work {
-            Work::Flops(flops) => (flops, "GFLOP/s", peak_gflops(1)),
+            Work::Flops(flops, precision) => (flops, "GFLOP/s", peak_gflops(1, precision)),
             Work::Bytes(bytes) => (bytes, "GB/s", peak_gigabytes(1, bytes.min(BEYOND_CACHES))),
         };
         let rate = amount as f64 / median;

@@ -8,7 +8,7 @@ mod peak;
 pub use peak::{BEYOND_CACHES, peak_gflops, peak_gigabytes};
 
 use crate::NetConfig;
-use crate::config::{self, Checked, FitOptions, ModelConfig};
+use crate::config::{self, Checked, FitOptions, ModelConfig, Precision};
 use crate::data::{Dataset, InputShape, Pixels};
 use crate::device::DeviceChoice;
 use crate::diffusion::ScheduleConfig;
@@ -62,6 +62,9 @@ pub struct BenchOptions {
     /// Where to compute, as for training; one device. Default auto.
     #[serde(default)]
     pub device: DeviceChoice,
+    /// What the factors of products and convolutions are rounded to. Default f32. Training only: inference is f32.
+    #[serde(default)]
+    pub precision: Precision,
     /// Time to measure, after a warm-up of a fifth of it. Default 5.
     #[serde(default = "seconds")]
     pub seconds: f64,
@@ -92,12 +95,14 @@ pub struct Bench {
     pub latency_ms: Option<f64>,
     /// Counted floating-point operations per second, 10⁹ (see [`NetConfig::flops`]).
     pub gflops: f64,
-    /// What the same threads reach in multiply-adds alone, measured just before. On the processor only.
+    /// What the same threads reach in multiply-adds of this precision alone, measured just before. On the processor only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_gflops: Option<f64>,
     /// `gflops / peak_gflops`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_share: Option<f64>,
+    /// What factors were rounded to.
+    pub precision: Precision,
     /// Where it was measured: `cpu`, `cuda:0`.
     pub device: String,
     /// What is known of training on a GPU besides.
@@ -154,16 +159,23 @@ pub fn bench(options: &BenchOptions, stop: &StopFlag) -> Result<Bench> {
             .expected("no inFlight, or mode train")
             .received(in_flight.to_string()));
     }
+    if options.mode == BenchMode::Inference && options.precision != Precision::F32 {
+        return Err(Error::new(Code::Option, "option precision does not apply to inference")
+            .expected("f32, which inference is in any case, or mode train")
+            .received(options.precision.as_str()));
+    }
     let place = options.device.place()?;
     if place.count() > 1 {
         return Err(Error::new(Code::Option, "a benchmark measures one device")
             .expected("one GPU, such as cuda:0")
             .received(options.device.to_string()));
     }
+    InstructionSet::check_variable()?;
+    place.check_precision(options.precision)?;
     let (model, data) = (checked(options)?, Arc::new(samples(options)?));
     let threads = config::threads(options.threads)?;
     let parameters_per_block = model.layout.parameters();
-    let peak_gflops = place.is_cpu().then(|| peak_gflops(threads));
+    let peak_gflops = place.is_cpu().then(|| peak_gflops(threads, options.precision));
     let rate = match options.mode {
         BenchMode::Train => train(plan(options, model, data)?, options, stop)?,
         BenchMode::Inference => inference::predictions(model, &data, options, stop)?,
@@ -183,6 +195,7 @@ pub fn bench(options: &BenchOptions, stop: &StopFlag) -> Result<Bench> {
         gflops,
         peak_gflops,
         peak_share: peak_gflops.map(|peak| gflops / peak),
+        precision: options.precision,
         device: place.to_string(),
         on_device: rate.on_device,
         instruction_set: InstructionSet::current().as_str(),
@@ -316,6 +329,7 @@ fn plan(options: &BenchOptions, model: Checked, data: Arc<Dataset>) -> Result<Pl
         threads: options.threads,
         in_flight: options.in_flight,
         device: options.device.clone(),
+        precision: options.precision,
         ..FitOptions::default()
     };
     Plan::new(model, fit, data)

@@ -1,19 +1,24 @@
 //! What the processor reaches when it does nothing but multiply and add, or nothing but read and write memory.
 
-use crate::ops::simd::{dispatch, vectorize};
-use pulp::{Simd, WithSimd};
+use crate::ops::multiply::{Multiply, Precision, WithMultiply, dispatch_at};
+use crate::ops::simd::vectorize;
+use pulp::Simd;
 use std::hint::black_box;
 use std::time::Instant;
 
 /// A working set far above every processor's last cache, for [`peak_gigabytes`].
 pub const BEYOND_CACHES: usize = 256 << 20;
 
-/// Multiply-adds of all `threads` at once, 10⁹ floating-point operations per second: the best of five tries.
-pub fn peak_gflops(threads: usize) -> f64 {
+/// Multiply-adds of all `threads` at once, 10⁹ floating-point operations per second: the best of five tries. With bf16 they
+/// are the processor's dot products of bf16 pairs, which count as two multiply-adds a lane.
+///
+/// # Panics
+/// If the processor cannot do it, see [`Precision::check_processor`].
+pub fn peak_gflops(threads: usize, precision: Precision) -> f64 {
     const ROUNDS: usize = 4_000_000;
-    let flops = (threads * ROUNDS * ACCUMULATORS * 2 * lanes()) as f64;
+    let flops = (threads * ROUNDS * ACCUMULATORS * 2 * dispatch_at(precision, Values)) as f64;
     (0..5)
-        .map(|_| flops / seconds(vec![ROUNDS; threads], |rounds| dispatch(MultiplyAdds(rounds))) / 1e9)
+        .map(|_| flops / seconds(vec![ROUNDS; threads], |rounds| dispatch_at(precision, MultiplyAdds(rounds))) / 1e9)
         .fold(0.0, f64::max)
 }
 
@@ -60,30 +65,37 @@ fn seconds<P: Send, R: Send>(parts: Vec<P>, work: impl Fn(P) -> R + Sync) -> f64
 /// Independent sums: enough to hide the latency of a multiply-add on two units.
 const ACCUMULATORS: usize = 12;
 
-fn lanes() -> usize {
-    struct Lanes;
-    impl WithSimd for Lanes {
-        type Output = usize;
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, _: S) -> usize {
-            S::F32_LANES
-        }
+/// Values that one multiply-add multiplies.
+struct Values;
+
+impl WithMultiply for Values {
+    type Output = usize;
+    #[inline(always)]
+    fn with<M: Multiply>(self, _: M) -> usize {
+        M::Simd::F32_LANES * M::DEPTH
     }
-    dispatch(Lanes)
 }
 
 struct MultiplyAdds(usize);
 
-impl WithSimd for MultiplyAdds {
+impl WithMultiply for MultiplyAdds {
     type Output = f32;
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> f32 {
+    fn with<M: Multiply>(self, m: M) -> f32 {
+        let simd = m.simd();
         let factor = simd.splat_f32s(black_box(0.999));
         let addend = simd.splat_f32s(black_box(0.001));
+        let (first, second) = (m.unit(factor, factor), m.unit(addend, addend));
         let mut sums = [simd.splat_f32s(black_box(1.0)); ACCUMULATORS];
         for _ in 0..self.0 {
             for sum in &mut sums {
-                *sum = simd.mul_add_e_f32s(*sum, factor, addend);
+                // A sum is no pair of bf16 values. Where it can be a factor it is one, or the compiler could take a product
+                // that never changes out of the loop.
+                *sum = if M::DEPTH == 1 {
+                    m.multiply_add(*sum, factor, addend)
+                } else {
+                    m.multiply_add(first, second, *sum)
+                };
             }
         }
         sums.into_iter().map(|sum| simd.reduce_sum_f32s(sum)).sum()
@@ -98,6 +110,8 @@ mod tests {
     fn peaks_are_those_of_a_machine() {
         // From the slowest emulator to a large server: a wrong unit or a loop that was optimised away is far outside.
         assert!((1e-3..1e6).contains(&peak_gigabytes(1, 1 << 16)));
-        assert!((1e-3..1e6).contains(&peak_gflops(1)));
+        for precision in [Precision::F32, Precision::Bf16] {
+            assert!((1e-3..1e6).contains(&peak_gflops(1, precision)));
+        }
     }
 }

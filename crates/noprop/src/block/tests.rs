@@ -9,6 +9,7 @@ use crate::data::InputShape;
 use crate::nn::parameters::Entry;
 use crate::nn::{Layout, Step};
 use crate::ops::adamw::AdamW;
+use crate::ops::multiply::Precision;
 use crate::ops::squared_error::SquaredError;
 use crate::ops::testing::{normal, poisoned, tensor, values};
 use crate::ops::{Buffer, Real, StopFlag};
@@ -136,6 +137,7 @@ impl<T: Real + WithDType> Rig<T> {
             optimiser: None,
             stop: &StopFlag::new(),
             samples: batch.classes.len(),
+            precision: Precision::F32,
         };
         self.block.forward(step, mode, &x, &z).unwrap();
         let len = self.width * batch.classes.len();
@@ -177,6 +179,7 @@ impl<T: Real + WithDType> Rig<T> {
             optimiser,
             stop: &StopFlag::new(),
             samples: batch.classes.len(),
+            precision: Precision::F32,
         };
         self.block.backward(step, &gradient, &x, &z).unwrap();
     }

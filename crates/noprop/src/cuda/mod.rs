@@ -38,6 +38,8 @@ pub(crate) use launch::{Arguments, Executor, Launch, ceil_div};
 pub(crate) use rows::{Address, DeviceRows, RowsOf, address_of};
 pub(crate) use step::{DeviceStep, StepTensors, StepValues};
 
+use crate::config::Precision;
+
 /// What products and convolutions on a device multiply. Sums are always f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Multiply {
@@ -48,6 +50,16 @@ pub enum Multiply {
     Tf32,
     /// Factors rounded to bf16 (7 bits) on tensor cores.
     Bf16,
+}
+
+impl From<Precision> for Multiply {
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::F32 => Self::F32,
+            Precision::Tf32 => Self::Tf32,
+            Precision::Bf16 => Self::Bf16,
+        }
+    }
 }
 
 impl Multiply {

@@ -6,6 +6,23 @@
 //!
 //! Training draws the input of block t with [`noised_label`] at alpha_bar_{t-1}. Inference starts from [`initial_state`] and
 //! applies [`step`] with [`Sampler::coefficients`] once per block. The class is read off z_T with [`embedding::argmax`].
+//!
+//! With blocks that always know the answer, the chain ends at the answer:
+//!
+//! ```
+//! use noprop::diffusion::{Sampler, ScheduleConfig, argmax, initial_state, step};
+//! use noprop::rng::{Purpose, Stream};
+//!
+//! let schedule = ScheduleConfig::default().build(10)?;
+//! let mut z = [0.0; 4];
+//! initial_state(&Stream::new(7, Purpose::InitialState, 0, 0, 0), &mut z);
+//! for t in 1..=schedule.blocks() {
+//!     let coefficients = Sampler::Posterior.coefficients(&schedule, t, false);
+//!     step(&coefficients, &[0.0, 0.0, 1.0, 0.0], &mut z, None)?;
+//! }
+//! assert_eq!(argmax(&z), 2);
+//! # Ok::<(), noprop::Error>(())
+//! ```
 
 pub mod embedding;
 pub mod noising;

@@ -5,6 +5,7 @@
 
 use super::{AfterBlock, SampleOptions};
 use crate::block::{Block, Buffers, Mode};
+use crate::config::Precision;
 use crate::cuda::{DeviceStep, Engine, Multiply, address_of};
 use crate::data::Dataset;
 use crate::device::Spot;
@@ -121,6 +122,7 @@ impl DeviceChain {
                         optimiser: None,
                         stop,
                         samples: chunk.samples,
+                        precision: Precision::F32,
                     };
                     self.block.forward(pass, Mode::Evaluation, &self.x, z)?;
                     chunk.advance(z, self.block.estimate(), block, coefficients)

@@ -5,7 +5,7 @@ use super::{Layout, LayoutBuilder, Step};
 use crate::error::Result;
 use crate::ops::conv3x3::{self, Backward, Dims};
 use crate::ops::dropout::Dropout;
-use crate::ops::{Buffer, Slot, StopFlag};
+use crate::ops::{Buffer, Slot};
 use candle_core::Tensor;
 
 /// dropout(pool(relu(conv3×3(x) + bias))), see [`conv3x3`].
@@ -31,18 +31,19 @@ impl Conv3x3 {
         Self { dims, weight: slot("weight"), bias: slot("bias") }
     }
 
-    fn op<'a>(&self, samples: usize, stop: &'a StopFlag) -> conv3x3::Conv3x3<'a> {
-        conv3x3::Conv3x3 { dims: self.dims, samples, weight: self.weight, bias: self.bias, stop }
+    fn op<'a>(&self, step: Step<'a>) -> conv3x3::Conv3x3<'a> {
+        let Step { samples, precision, stop, .. } = step;
+        conv3x3::Conv3x3 { dims: self.dims, samples, weight: self.weight, bias: self.bias, precision, stop }
     }
 
     /// y = dropout(pool(relu(conv(x)))).
     pub fn forward(&self, step: Step<'_>, y: &Buffer, x: &Tensor, dropout: Option<Dropout<'_>>) -> Result<()> {
-        self.op(step.samples, step.stop).forward(y, x, step.state, dropout)
+        self.op(step).forward(y, x, step.state, dropout)
     }
 
     /// Gradients of the parameters and, unless this is a first layer, of x. An optimiser moves the parameters.
     pub fn backward(&self, step: Step<'_>, dx: Option<&Buffer>, backward: Backward<'_>, x: &Tensor) -> Result<()> {
-        let op = self.op(step.samples, step.stop);
+        let op = self.op(step);
         op.backward_weights(step.gradients, x, backward)?;
         dx.map_or(Ok(()), |dx| op.backward_data(dx, backward, step.state))?;
         step.update([self.weight, self.bias])

@@ -30,18 +30,19 @@ impl<const N: usize> Linear<N> {
     }
 
     /// The product of input `part`; the first one brings the bias.
-    fn op(&self, samples: usize, part: usize) -> linear::Linear {
+    fn op(&self, step: Step<'_>, part: usize) -> linear::Linear {
         let before: usize = self.inputs[..part].iter().sum();
+        let Step { samples, precision, .. } = step;
         let (inputs, outputs) = (self.inputs[part], self.outputs);
         let weight = self.weight.part(before * outputs, inputs * outputs);
-        linear::Linear { samples, inputs, outputs, weight, bias: (part == 0).then_some(self.bias) }
+        linear::Linear { samples, inputs, outputs, weight, bias: (part == 0).then_some(self.bias), precision }
     }
 
     /// y = Σ_i x_i · weight_i + bias.
     pub fn forward(&self, step: Step<'_>, y: &Buffer, x: [&Tensor; N]) -> Result<()> {
         (0..N).try_for_each(|part| {
             step.stop.check()?;
-            self.op(step.samples, part).forward(y, x[part], step.state)
+            self.op(step, part).forward(y, x[part], step.state)
         })
     }
 
@@ -49,7 +50,7 @@ impl<const N: usize> Linear<N> {
     pub fn backward(&self, step: Step<'_>, dx: [Option<&Buffer>; N], dy: &Tensor, x: [&Tensor; N]) -> Result<()> {
         (0..N).try_for_each(|part| {
             step.stop.check()?;
-            let op = self.op(step.samples, part);
+            let op = self.op(step, part);
             dx[part].map_or(Ok(()), |dx| op.backward_data(dx, dy, step.state))?;
             match step.optimiser {
                 Some(optimiser) => op.update(optimiser, step.state, x[part], dy),

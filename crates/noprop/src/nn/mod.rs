@@ -13,6 +13,7 @@ pub use parameters::{Layout, LayoutBuilder};
 
 use crate::error::Result;
 use crate::ops::adamw::AdamW;
+use crate::ops::multiply::Precision;
 use crate::ops::{Buffer, Slot, StopFlag};
 
 /// What all layers of one training step share.
@@ -29,6 +30,8 @@ pub struct Step<'a> {
     pub stop: &'a StopFlag,
     /// Samples in this batch.
     pub samples: usize,
+    /// What the factors of products and convolutions are rounded to.
+    pub precision: Precision,
 }
 
 impl Step<'_> {

@@ -329,6 +329,12 @@ impl Slot {
         &mut flat[self.offset..self.offset + self.len]
     }
 
+    /// The elements of two slots that do not overlap.
+    pub fn both_of_mut<T>(slots: [Slot; 2], flat: &mut [T]) -> [&mut [T]; 2] {
+        let ranges = slots.map(|slot| slot.offset..slot.offset + slot.len);
+        flat.get_disjoint_mut(ranges).expect("tensors of a block do not overlap")
+    }
+
     /// `len` elements of this slot from its element `offset`.
     pub fn part(&self, offset: usize, len: usize) -> Slot {
         assert!(offset + len <= self.len, "a part must lie inside its slot");

@@ -87,14 +87,11 @@ pub(super) unsafe fn accumulate<M: Multiply, const P: usize>(
 ) -> Tile<M, P> {
     for k in 0..depth {
         // SAFETY: the caller vouches for both pointers over the whole depth.
-        let [low, high] = unsafe { load2::<M>(b.add(k * b_step)) };
+        let b = unsafe { load2::<M>(b.add(k * b_step)) };
         for p in 0..P {
             if rows.start <= p && p < rows.end {
                 // SAFETY: as above; the offset stays inside what the caller vouches for.
-                let unit = unsafe { *a.start.wrapping_add(p * a.row).wrapping_add(k * a.step) };
-                let unit = m.simd().splat_f32s(unit);
-                tile[p][0] = m.multiply_add(unit, low, tile[p][0]);
-                tile[p][1] = m.multiply_add(unit, high, tile[p][1]);
+                tile[p] = unsafe { m.multiply_add_row((a.start.wrapping_add(k * a.step), p * a.row), b, tile[p]) };
             }
         }
     }
@@ -229,35 +226,62 @@ pub(super) fn product_tile<M: Multiply, const P: usize>(
     }
 }
 
-/// Packs a matrix `[rows, columns]` into panels of two vectors of columns, `[columns / 2 vectors][rows][2 vectors]`, the
-/// last panel filled with zeros. Element `(r, c)` of the matrix is `data[start + c · stride]` with `(start, stride) = place(r)`.
+/// Packs a matrix of `groups · rows` rows into panels of two vectors of columns as units along the rows,
+/// `[columns / 2 vectors][groups][rows as units][2 vectors]`. Zeros fill the last panel, and the last unit of a group whose
+/// rows are odd in number. Element `(r, c)` of the matrix is `data[start + c · stride]` with `(start, stride) = place(r)`.
 #[inline(always)]
 pub(super) fn pack<M: Multiply>(
     m: M,
     packed: &mut [f32],
-    (rows, columns): (usize, usize),
+    (groups, rows, columns): (usize, usize, usize),
     data: &[f32],
     place: impl Fn(usize) -> (usize, usize),
 ) {
-    let panel = panel::<M>();
-    for (first, packed) in (0..columns).step_by(panel).zip(packed.chunks_exact_mut(rows * panel)) {
+    let (panel, units) = (panel::<M>(), rows.div_ceil(M::DEPTH));
+    for (first, packed) in (0..columns).step_by(panel).zip(packed.chunks_exact_mut(groups * units * panel)) {
         let used = panel.min(columns - first);
-        for (r, row) in packed.chunks_exact_mut(panel).enumerate() {
-            let (start, stride) = place(r);
-            let data = &data[start + first * stride..];
-            if stride == 1 {
-                copy(m, &mut row[..used], data);
-            } else {
-                for (value, source) in row[..used].iter_mut().zip(data.iter().step_by(stride)) {
-                    *value = *source;
+        for (group, packed) in packed.chunks_exact_mut(units * panel).enumerate() {
+            for (unit, packed) in packed.chunks_exact_mut(panel).enumerate() {
+                let row = unit * M::DEPTH;
+                let (start, stride) = place(group * rows + row);
+                pack_row(m, packed, used, &data[start + first * stride..], stride);
+                if M::DEPTH == 1 {
+                    continue;
+                }
+                let mut second = [0.0; WIDEST_PANEL];
+                if row + 1 < rows {
+                    let (start, stride) = place(group * rows + row + 1);
+                    pack_row(m, &mut second[..panel], used, &data[start + first * stride..], stride);
+                }
+                for half in [0, panel / 2] {
+                    // SAFETY: both have the length of a panel, two vectors.
+                    unsafe {
+                        let to = packed.as_mut_ptr().add(half);
+                        put::<M>(to, m.unit(load::<M>(to), load::<M>(second.as_ptr().add(half))));
+                    }
                 }
             }
-            row[used..].fill(0.0);
         }
     }
 }
 
+/// Columns of the widest panel, AVX-512's.
+const WIDEST_PANEL: usize = 32;
+
+/// The first `used` values of a row, which lie `stride` apart, and zeros behind them.
+#[inline(always)]
+fn pack_row<M: Multiply>(m: M, row: &mut [f32], used: usize, data: &[f32], stride: usize) {
+    if stride == 1 {
+        copy(m, &mut row[..used], data);
+    } else {
+        for (value, source) in row[..used].iter_mut().zip(data.iter().step_by(stride)) {
+            *value = *source;
+        }
+    }
+    row[used..].fill(0.0);
+}
+
 /// Length of a packed matrix.
-pub(super) const fn packed_len<M: Multiply>(rows: usize, columns: usize) -> usize {
-    columns.div_ceil(panel::<M>()) * panel::<M>() * rows
+pub(super) const fn packed_len<M: Multiply>(groups: usize, rows: usize, columns: usize) -> usize {
+    columns.div_ceil(panel::<M>()) * panel::<M>() * groups * rows.div_ceil(M::DEPTH)
 }

@@ -48,7 +48,7 @@ fn identity(plan: &Plan) -> Value {
         "training": {
             "epochs": o.epochs, "batch": o.batch, "learningRate": o.learning_rate,
             "learningRateSchedule": o.learning_rate_schedule, "weightDecay": o.weight_decay,
-            "weighting": o.weighting, "eta": o.eta,
+            "weighting": o.weighting, "eta": o.eta, "precision": o.precision,
         },
         "device": device(plan),
         "data": { "fingerprint": plan.data.fingerprint(), "samples": plan.data.samples() },

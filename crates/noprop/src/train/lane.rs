@@ -72,7 +72,8 @@ impl Lane {
 
         let optimiser = plan.adamw(step);
         let optimiser = Some(&optimiser);
-        let pass = Step { state, gradients: &self.gradients, optimiser, stop, samples: samples.len() };
+        let (gradients, precision) = (&self.gradients, plan.options.precision);
+        let pass = Step { state, gradients, optimiser, stop, samples: samples.len(), precision };
         let mode = Mode::Training(Draw { seed, blocks, epoch, samples });
         self.block.forward(pass, mode, x, &self.z)?;
         let error = SquaredError { classes, width };

@@ -46,6 +46,7 @@ impl Plan {
         let in_flight = options.in_flight;
         let options = options.check(model.config.blocks, data.samples())?;
         let place = options.device.place()?;
+        place.check_precision(options.precision)?;
         let classes = data.class_indices(&model.config.classes)?;
         let weights = (1..=model.config.blocks)
             .map(|block| options.weighting.block_weight(&model.schedule, block, options.eta))
@@ -85,7 +86,7 @@ impl Plan {
     /// What products on a device multiply.
     #[cfg(device)]
     pub(crate) fn multiply(&self) -> Multiply {
-        Multiply::F32
+        self.options.precision.into()
     }
 
     /// Samples of the batch of step `step` (from 0).

@@ -11,7 +11,7 @@ mod steps;
 mod threads;
 
 use super::{BlockJob, Event, Lane, Observer, Plan, Training};
-use crate::config::{FitOptions, ModelConfig};
+use crate::config::{FitOptions, ModelConfig, Precision};
 use crate::data::{Dataset, InputShape, Pixels};
 use crate::diffusion::{EmbeddingConfig, ScheduleConfig, Weighting};
 use crate::ops::StopFlag;
@@ -77,6 +77,11 @@ fn mlp(blocks: usize) -> ModelConfig {
 fn cnn(blocks: usize) -> ModelConfig {
     let shape = InputShape::Image { height: 14, width: 14, channels: 1 };
     model(blocks, shape, NetConfig::Cnn { widths: [3, 4, 5], hidden: 12, dropout: 0.2 })
+}
+
+/// The precisions of this machine. (Elsewhere than on a machine that has it, bf16 is tested operation by operation.)
+fn precisions() -> impl Iterator<Item = Precision> {
+    Precision::OF_PROCESSORS.into_iter().filter(|precision| precision.check_processor().is_ok())
 }
 
 /// Three epochs in one thread.

@@ -29,6 +29,7 @@ mod winograd;
 pub(super) use parity::parity;
 
 use super::dropout::Dropout;
+use super::multiply::Precision;
 use super::{BlockOp, Buffer, Real, Slot, StopFlag, apply, check};
 #[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
@@ -111,6 +112,8 @@ pub struct Conv3x3<'a> {
     pub weight: Slot,
     /// Where the bias lies.
     pub bias: Slot,
+    /// What factors are rounded to, in Winograd's kernels behind the transforms. Biases are added as they are.
+    pub precision: Precision,
     /// Polled between samples.
     pub stop: &'a StopFlag,
 }
@@ -170,6 +173,7 @@ impl BlockOp<2> for Forward<'_> {
     fn block<T: Real>(&self, k: usize, y: &mut [T], [x, state]: [&[T]; 2]) -> Result<()> {
         let Self(op, dropout) = self;
         op.check(x.len(), y.len(), y.len())?;
+        op.precision.check_kernels()?;
         let dropout = dropout.as_ref().map(|dropout| dropout.of_block(k)).transpose()?;
         let x = &x[..op.samples * op.dims.input()];
         let (weight, bias) = (op.weight.of(state), op.bias.of(state));
@@ -181,7 +185,7 @@ impl BlockOp<2> for Forward<'_> {
                 if winograd::suits(&op.dims) { winograd::forward(run) } else { direct::forward(run) }
             }
             _ => {
-                reference::forward(&op.dims, y, winners, x, weight, bias);
+                reference::forward(op, y, winners, x, weight, bias);
                 if let Some(dropout) = dropout {
                     for (sample, y) in y.chunks_exact_mut(op.dims.output()).take(op.samples).enumerate() {
                         dropout.apply(sample, y);
@@ -216,6 +220,7 @@ impl BlockOp<3> for BackwardData<'_> {
     fn block<T: Real>(&self, _: usize, dx: &mut [T], [dy, y, state]: [&[T]; 3]) -> Result<()> {
         let Self(op, scale) = self;
         op.check(dx.len(), y.len(), dy.len())?;
+        op.precision.check_kernels()?;
         let dx = &mut dx[..op.samples * op.dims.input()];
         let (gradient, weight) = (op.gradient(dy, y, *scale), op.weight.of(state));
         match (T::f32s_mut(dx), gradient.f32s(), T::f32s(weight)) {
@@ -224,7 +229,7 @@ impl BlockOp<3> for BackwardData<'_> {
             }
             (Some(dx), Some(gradient), Some(weight)) => direct::backward_data(op, dx, gradient, weight),
             _ => {
-                reference::backward_data(&op.dims, dx, &gradient.of_batch(), weight);
+                reference::backward_data(op, dx, &gradient.of_batch(), weight);
                 Ok(())
             }
         }
@@ -243,17 +248,23 @@ impl BlockOp<3> for BackwardWeights<'_> {
     fn block<T: Real>(&self, _: usize, gradients: &mut [T], [x, dy, y]: [&[T]; 3]) -> Result<()> {
         let Self(op, scale) = self;
         op.check(x.len(), y.len(), dy.len())?;
+        op.precision.check_kernels()?;
         let (x, gradient) = (&x[..op.samples * op.dims.input()], op.gradient(dy, y, *scale));
-        pool::sum(&gradient, op.bias.of_mut(gradients));
-        let dw = op.weight.of_mut(gradients);
+        let [dw, db] = Slot::both_of_mut([op.weight, op.bias], gradients);
         match (T::f32s(x), gradient.f32s()) {
-            (Some(x), Some(gradient)) => match T::f32s_mut(dw) {
-                Some(dw) if winograd::suits(&op.dims) => winograd::backward_weights(op, dw, x, gradient),
-                Some(dw) => direct::backward_weights(op, dw, x, gradient),
-                None => Ok(()),
+            (Some(x), Some(gradient)) => match (T::f32s_mut(dw), T::f32s_mut(db)) {
+                (Some(dw), Some(db)) if winograd::suits(&op.dims) => {
+                    winograd::backward_weights(op, (dw, db), x, gradient)
+                }
+                (Some(dw), Some(db)) => {
+                    pool::sum(&gradient, db);
+                    direct::backward_weights(op, dw, x, gradient)
+                }
+                _ => Ok(()),
             },
             _ => {
-                reference::backward_weights(&op.dims, dw, x, &gradient.of_batch());
+                pool::sum(&gradient, db);
+                reference::backward_weights(op, dw, x, &gradient.of_batch());
                 Ok(())
             }
         }

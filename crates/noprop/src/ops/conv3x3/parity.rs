@@ -5,6 +5,7 @@ use crate::cuda::StepValues;
 use crate::cuda::parity::{Input, Parity, Values};
 use crate::error::Result;
 use crate::ops::dropout::{self, Dropout};
+use crate::ops::multiply::Precision;
 use crate::ops::{Slot, StopFlag};
 
 /// Sums of up to 2,000 products of order 1, each exact, in f32: about 2^-24 of the sum of their magnitudes a term.
@@ -43,7 +44,7 @@ fn case(parity: &mut Parity, dims: Dims, blocks: usize, samples: usize, front: u
     let weight = Slot { offset: front + dims.cout.next_multiple_of(4), len: dims.weights() };
     let end = (weight.offset + weight.len + 3).next_multiple_of(4);
     let stop = StopFlag::new();
-    let op = Conv3x3 { dims, samples, weight, bias, stop: &stop };
+    let op = Conv3x3 { dims, samples, weight, bias, stop: &stop, precision: Precision::F32 };
     let name = |direction| {
         let Dims { height, width, cin, cout, pool } = dims;
         let pooled = if pool { ", pooled" } else { "" };

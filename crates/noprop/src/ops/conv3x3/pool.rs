@@ -1,8 +1,11 @@
 //! ReLU and pooling of a stage, forward and backward.
 
 use super::Dims;
+use crate::ops::multiply::{Multiply, Vector};
 use crate::ops::simd::vectorize;
+use crate::ops::tile::{load, panel};
 use crate::ops::{Real, profile};
+use pulp::Simd;
 
 /// Pools two rows of the convolution `[2, conv width, cout]`, both behind the ReLU, to one row of values and winners
 /// `[out width, cout]`.
@@ -99,6 +102,37 @@ impl<'a, T: Real> Gradient<'a, T> {
             self.of_sample(sample, da);
         }
         da
+    }
+}
+
+impl Gradient<'_, f32> {
+    /// A vector of the gradient behind ReLU and dropout, from value `at` of y on.
+    #[inline(always)]
+    pub fn vector<M: Multiply>(&self, m: M, at: usize) -> Vector<M> {
+        let (s, lanes) = (m.simd(), panel::<M>() / 2);
+        assert!(self.dy.len() >= at + lanes && self.y.len() >= at + lanes);
+        // SAFETY: asserted above.
+        let (dy, y) = unsafe { (load::<M>(self.dy.as_ptr().add(at)), load::<M>(self.y.as_ptr().add(at))) };
+        let zero = s.splat_f32s(0.0);
+        s.select_f32s(s.greater_than_f32s(y, zero), s.mul_f32s(dy, s.splat_f32s(self.scale)), zero)
+    }
+
+    /// Vectors of the gradients of the four values of windows, which is 0 for all but the winner, from value `at` of y on.
+    #[inline(always)]
+    pub fn window<M: Multiply>(&self, m: M, at: usize) -> [[Vector<M>; 2]; 2] {
+        let (s, value) = (m.simd(), self.vector(m, at));
+        assert!(self.winners.len() >= at + panel::<M>() / 2);
+        // SAFETY: asserted above.
+        let winner = unsafe { load::<M>(self.winners.as_ptr().add(at)) };
+        let zero = s.splat_f32s(0.0);
+        let mut window = [[zero; 2]; 2];
+        for row in 0..2 {
+            for column in 0..2 {
+                let is_winner = s.equal_f32s(winner, s.splat_f32s((2 * row + column) as f32));
+                window[row][column] = s.select_f32s(is_winner, value, zero);
+            }
+        }
+        window
     }
 }
 

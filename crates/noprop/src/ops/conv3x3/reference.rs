@@ -1,16 +1,18 @@
-//! The definition, in plain loops. `da` is the gradient of the convolution's used output (see [`super::pool`]).
+//! The definition, in plain loops. Factors are rounded to the operation's precision. `da` is the gradient of the
+//! convolution's used output (see [`super::pool`]).
 
-use super::Dims;
 use super::pool::pool_rows;
+use super::{Conv3x3, Dims};
 use crate::ops::Real;
 
 /// a[b, r, c, o] = relu(bias[o] + Σ_{i, j, k} x[b, r + i, c + j, k] · w[i, j, k, o]); y = pool(a) or a.
-pub fn forward<T: Real>(d: &Dims, y: &mut [T], winners: &mut [T], x: &[T], weight: &[T], bias: &[T]) {
+pub fn forward<T: Real>(op: &Conv3x3<'_>, y: &mut [T], winners: &mut [T], x: &[T], weight: &[T], bias: &[T]) {
+    let (d, factor) = (&op.dims, |value| op.precision.factor(value));
     let samples = x.len() / d.input();
     let mut a = vec![T::zero(); samples * d.convolved()];
     for_each_output(d, samples, |at, b, r, c, o| {
         let mut sum = bias[o];
-        for_each_tap(d, |i, j, k| sum += x[x_at(d, b, r + i, c + j, k)] * weight[w_at(d, i, j, k, o)]);
+        for_each_tap(d, |i, j, k| sum += factor(x[x_at(d, b, r + i, c + j, k)]) * factor(weight[w_at(d, i, j, k, o)]));
         a[at] = sum.max(T::zero());
     });
     if !d.pool {
@@ -25,18 +27,22 @@ pub fn forward<T: Real>(d: &Dims, y: &mut [T], winners: &mut [T], x: &[T], weigh
 }
 
 /// dx[b, r + i, c + j, k] += da[b, r, c, o] · w[i, j, k, o]
-pub fn backward_data<T: Real>(d: &Dims, dx: &mut [T], da: &[T], weight: &[T]) {
+pub fn backward_data<T: Real>(op: &Conv3x3<'_>, dx: &mut [T], da: &[T], weight: &[T]) {
+    let (d, factor) = (&op.dims, |value| op.precision.factor(value));
     dx.fill(T::zero());
     for_each_output(d, dx.len() / d.input(), |at, b, r, c, o| {
-        for_each_tap(d, |i, j, k| dx[x_at(d, b, r + i, c + j, k)] += da[at] * weight[w_at(d, i, j, k, o)]);
+        for_each_tap(d, |i, j, k| {
+            dx[x_at(d, b, r + i, c + j, k)] += factor(da[at]) * factor(weight[w_at(d, i, j, k, o)])
+        });
     });
 }
 
 /// dw[i, j, k, o] = Σ_{b, r, c} x[b, r + i, c + j, k] · da[b, r, c, o]
-pub fn backward_weights<T: Real>(d: &Dims, dw: &mut [T], x: &[T], da: &[T]) {
+pub fn backward_weights<T: Real>(op: &Conv3x3<'_>, dw: &mut [T], x: &[T], da: &[T]) {
+    let (d, factor) = (&op.dims, |value| op.precision.factor(value));
     dw.fill(T::zero());
     for_each_output(d, x.len() / d.input(), |at, b, r, c, o| {
-        for_each_tap(d, |i, j, k| dw[w_at(d, i, j, k, o)] += x[x_at(d, b, r + i, c + j, k)] * da[at]);
+        for_each_tap(d, |i, j, k| dw[w_at(d, i, j, k, o)] += factor(x[x_at(d, b, r + i, c + j, k)]) * factor(da[at]));
     });
 }
 

@@ -1,6 +1,7 @@
-use super::{Backward, Conv3x3, Dims};
+use super::{Backward, Conv3x3, Dims, winograd};
 use crate::error::{Code, Result};
 use crate::ops::dropout::{self, Dropout};
+use crate::ops::multiply::Precision;
 use crate::ops::testing::{assert_close, assert_gradient, inner, normal, poisoned, slot, tensor, values};
 use crate::ops::{Real, StopFlag, simd};
 use candle_core::WithDType;
@@ -17,6 +18,7 @@ struct Case {
     b: Vec<f64>,
     dy: Vec<f64>,
     rate: f64,
+    precision: Precision,
 }
 
 /// Everything that comes out: y (values only), dx, dw, db.
@@ -27,22 +29,23 @@ impl Case {
         let dims = Dims { height, width, cin, cout, pool };
         let w = normal(2, dims.weights()).iter().map(|w| w * 0.2).collect();
         let (x, dy) = (normal(1, samples * dims.input()), normal(4, samples * dims.output()));
-        Self { dims, samples, x, w, b: normal(3, cout), dy, rate }
+        Self { dims, samples, x, w, b: normal(3, cout), dy, rate, precision: Precision::F32 }
     }
 
     fn run<T: Real + WithDType>(&self) -> Result<Outcome> {
-        let Self { dims, samples, x, w, b, dy, rate } = self;
+        let Self { dims, samples, x, w, b, dy, rate, precision } = self;
         let (nw, nb) = (dims.weights(), dims.cout);
         // The parameters lie behind 3 other values, to catch a forgotten offset.
         let state = tensor::<T>(&[&[9.0, 9.0, 9.0], &b[..], w].concat());
         let stop = StopFlag::new();
-        let op = Conv3x3 { dims: *dims, samples: *samples, weight: slot(3 + nb, nw), bias: slot(3, nb), stop: &stop };
+        let (dims, samples, precision) = (*dims, *samples, *precision);
+        let op = Conv3x3 { dims, samples, weight: slot(3 + nb, nw), bias: slot(3, nb), precision, stop: &stop };
         // Buffers for one sample more than there are.
         let stored = (samples + 1) * dims.stored();
         let (y, dx) = (poisoned::<T>(stored), poisoned::<T>(samples * dims.input()));
         let gradients = poisoned::<T>(3 + nb + nw);
         let (x, dy) = (tensor::<T>(x), tensor::<T>(dy));
-        let ids: Vec<u32> = (0..*samples as u32).collect();
+        let ids: Vec<u32> = (0..samples as u32).collect();
         let dropout =
             Dropout { rate: *rate, seed: 5, stage: 0, blocks: &[2], epoch: 1, samples: &ids, len: dims.output() };
         op.forward(&y, &x, &state, Some(dropout))?;
@@ -55,33 +58,34 @@ impl Case {
     }
 }
 
+/// `((height, width, cin, cout, pool), samples)`: one output pixel, widths that split and do not, channels that are no
+/// multiple of a vector (direct) and that fill panels of each instruction set (Winograd), one sample, an odd number of
+/// samples, odd sizes that pooling crops.
+const SHAPES: [((usize, usize, usize, usize, bool), usize); 19] = [
+    ((3, 3, 1, 1, false), 1),
+    ((3, 3, 5, 3, false), 2),
+    ((4, 3, 1, 32, false), 3),
+    ((4, 4, 1, 32, true), 3),
+    ((3, 4, 2, 33, false), 1),
+    ((5, 9, 3, 7, false), 3),
+    ((6, 15, 4, 31, true), 2),
+    ((5, 16, 1, 16, false), 5),
+    ((7, 17, 40, 35, true), 3),
+    ((4, 30, 2, 8, true), 1),
+    ((28, 28, 1, 4, true), 3),
+    ((11, 11, 17, 40, false), 2),
+    ((3, 3, 32, 32, false), 1),
+    ((4, 5, 32, 64, false), 3),
+    ((4, 4, 32, 32, true), 5),
+    ((5, 7, 16, 48, true), 2),
+    ((13, 13, 32, 64, false), 3),
+    ((11, 11, 64, 32, true), 5),
+    ((9, 6, 64, 96, false), 2),
+];
+
 #[test]
 fn fast_paths_equal_the_reference_on_odd_shapes() {
-    // (height, width, cin, cout, pool), samples: one output pixel, widths that split and do not, channels that are no multiple
-    // of a vector (direct) and that fill panels of each instruction set (Winograd), one sample, an odd number of samples, odd
-    // sizes that pooling crops.
-    let shapes = [
-        ((3, 3, 1, 1, false), 1),
-        ((3, 3, 5, 3, false), 2),
-        ((4, 3, 1, 32, false), 3),
-        ((4, 4, 1, 32, true), 3),
-        ((3, 4, 2, 33, false), 1),
-        ((5, 9, 3, 7, false), 3),
-        ((6, 15, 4, 31, true), 2),
-        ((5, 16, 1, 16, false), 5),
-        ((7, 17, 40, 35, true), 3),
-        ((4, 30, 2, 8, true), 1),
-        ((28, 28, 1, 4, true), 3),
-        ((11, 11, 17, 40, false), 2),
-        ((3, 3, 32, 32, false), 1),
-        ((4, 5, 32, 64, false), 3),
-        ((4, 4, 32, 32, true), 5),
-        ((5, 7, 16, 48, true), 2),
-        ((13, 13, 32, 64, false), 3),
-        ((11, 11, 64, 32, true), 5),
-        ((9, 6, 64, 96, false), 2),
-    ];
-    for (shape, samples) in shapes {
+    for (shape, samples) in SHAPES {
         let case = Case::new(shape, samples, 0.2);
         let reference = case.run::<f64>().unwrap();
         simd::with_each(|set| {
@@ -89,6 +93,42 @@ fn fast_paths_equal_the_reference_on_odd_shapes() {
             for (name, (fast, reference)) in ["y", "dx", "dw", "db"].iter().zip(fast.iter().zip(&reference)) {
                 assert_close(&format!("{name} of {shape:?} x {samples}, {}", set.as_str()), fast, reference, TOLERANCE);
             }
+        });
+    }
+}
+
+#[test]
+fn direct_bf16_kernels_equal_the_reference_on_odd_shapes() {
+    let mut compared = 0;
+    for (shape, samples) in SHAPES {
+        let mut case = Case { precision: Precision::Bf16, ..Case::new(shape, samples, 0.2) };
+        // Gradients that a factor of 1 / (1 − 0.2) leaves exact in f32 and f64 alike, so that both round the same values.
+        case.dy.iter_mut().for_each(|dy| *dy = Precision::Bf16.factor(*dy));
+        let reference = case.run::<f64>().unwrap();
+        simd::with_each(|set| {
+            if winograd::suits(&case.dims) {
+                return;
+            }
+            compared += 1;
+            let fast = case.run::<f32>().unwrap();
+            for (name, (fast, reference)) in ["y", "dx", "dw", "db"].iter().zip(fast.iter().zip(&reference)) {
+                assert_close(&format!("{name} of {shape:?} x {samples}, {}", set.as_str()), fast, reference, TOLERANCE);
+            }
+        });
+    }
+    assert!(compared >= 8);
+}
+
+/// Factors of 8 bits are off by 2⁻⁹ at most, and transforms of a few of them by little more.
+#[test]
+fn bf16_is_close_to_f32() {
+    for (shape, samples) in SHAPES {
+        let exact = Case::new(shape, samples, 0.2);
+        let rounded = Case { precision: Precision::Bf16, ..Case::new(shape, samples, 0.2) };
+        simd::with_each(|set| {
+            let ([exact, ..], [rounded, ..]) = (exact.run::<f32>().unwrap(), rounded.run::<f32>().unwrap());
+            assert_close(&format!("y of {shape:?} x {samples}, {}", set.as_str()), &rounded, &exact, 1e-2);
+            assert!(exact.len() < 100 || exact != rounded, "{shape:?}, {}: nothing was rounded", set.as_str());
         });
     }
 }
@@ -112,12 +152,13 @@ fn gradients_equal_finite_differences() {
 
 #[test]
 fn a_sample_does_not_depend_on_its_batch() {
-    for shape in [(7, 9, 3, 5, true), (7, 10, 32, 32, false), (8, 8, 32, 32, true)] {
-        let together = Case::new(shape, 5, 0.0);
+    let shapes = [(7, 9, 3, 5, true), (7, 10, 32, 32, false), (8, 8, 32, 32, true)];
+    for (shape, precision) in shapes.into_iter().flat_map(|shape| Precision::OF_PROCESSORS.map(|precision| (shape, precision))) {
+        let together = Case { precision, ..Case::new(shape, 5, 0.0) };
         let [y, dx, ..] = together.run::<f32>().unwrap();
         let d = together.dims;
         for s in 0..5 {
-            let mut alone = Case::new(shape, 1, 0.0);
+            let mut alone = Case { precision, ..Case::new(shape, 1, 0.0) };
             alone.x = together.x[s * d.input()..][..d.input()].to_vec();
             alone.dy = together.dy[s * d.output()..][..d.output()].to_vec();
             let [y_alone, dx_alone, ..] = alone.run::<f32>().unwrap();
@@ -172,7 +213,7 @@ fn a_raised_flag_stops_the_kernels() {
         let stop = StopFlag::new();
         stop.stop();
         let (weight, bias) = (slot(0, dims.weights()), slot(dims.weights(), channels));
-        let op = Conv3x3 { dims, samples: 1, weight, bias, stop: &stop };
+        let op = Conv3x3 { dims, samples: 1, weight, bias, precision: Precision::F32, stop: &stop };
         let state = tensor::<f32>(&vec![0.5; dims.weights() + channels]);
         let (x, y) = (tensor::<f32>(&vec![1.0; dims.input()]), poisoned::<f32>(dims.output()));
         let gradients = poisoned::<f32>(dims.weights() + channels);

@@ -1,31 +1,34 @@
 //! Products by register tiles, one thread: the order of their sums depends on the shapes and the instruction set alone.
 
-use super::Linear;
+use super::{Linear, row};
 use crate::ops::adamw::AdamW;
-use crate::ops::multiply::{Multiply, WithMultiply, dispatch};
+use crate::ops::multiply::{Multiply, WithMultiply, dispatch_at};
 use crate::ops::scratch;
 use crate::ops::simd::{split, vectorize};
-use crate::ops::tile::{Factor, copy, most_rows, panel, product_tile, tile};
+use crate::ops::tile::{Factor, copy, load, most_rows, panel, product_tile, put, tile};
 use crate::ops::transpose::to_panel;
 
 /// y += x · weight.
 pub fn add_product(op: &Linear, y: &mut [f32], x: &[f32], weight: &[f32]) {
     let (n, i, o) = (op.samples, op.inputs, op.outputs);
-    dispatch(Product { c: y, sizes: (n, o, i), a: Matrix::new(x, n, i), b: Matrix::new(weight, i, o), add: true });
+    dispatch_at(
+        op.precision,
+        Product { c: y, sizes: (n, o, i), a: Matrix::new(x, n, i), b: Matrix::new(weight, i, o), add: true },
+    );
 }
 
 /// dx = dy · weightᵀ.
 pub fn backward_data(op: &Linear, dx: &mut [f32], dy: &[f32], weight: &[f32]) {
     let (n, i, o) = (op.samples, op.inputs, op.outputs);
     let b = Matrix::new(weight, i, o).transposed();
-    dispatch(Product { c: dx, sizes: (n, i, o), a: Matrix::new(dy, n, o), b, add: false });
+    dispatch_at(op.precision, Product { c: dx, sizes: (n, i, o), a: Matrix::new(dy, n, o), b, add: false });
 }
 
 /// dw = xᵀ · dy.
 pub fn backward_weights(op: &Linear, dw: &mut [f32], x: &[f32], dy: &[f32]) {
     let (n, i, o) = (op.samples, op.inputs, op.outputs);
     let a = Matrix::new(x, n, i).transposed();
-    dispatch(Product { c: dw, sizes: (i, o, n), a, b: Matrix::new(dy, n, o), add: false });
+    dispatch_at(op.precision, Product { c: dw, sizes: (i, o, n), a, b: Matrix::new(dy, n, o), add: false });
 }
 
 /// Moves weight and bias in `state`, `[parameters, first moments, second moments]`, by their gradients xᵀ · dy and Σ dy. A part
@@ -37,7 +40,10 @@ pub fn update(op: &Linear, optimiser: &AdamW, mut state: [&mut [f32]; 3], x: &[f
         let rows = ROWS.min(i - start);
         let gradient = &mut gradient[..rows * o];
         let a = Matrix { data: &x[start..], row: 1, column: i };
-        dispatch(Product { c: gradient, sizes: (rows, o, n), a, b: Matrix::new(dy, n, o), add: false });
+        dispatch_at(
+            op.precision,
+            Product { c: gradient, sizes: (rows, o, n), a, b: Matrix::new(dy, n, o), add: false },
+        );
         optimiser.update(&mut state, op.weight.part(start * o, rows * o), gradient);
     }
     if let Some(bias) = op.bias {
@@ -100,6 +106,9 @@ impl WithMultiply for Product<'_> {
     fn with<M: Multiply>(self, m: M) {
         let Self { c, sizes: (rows, columns, depth), a, b, add } = self;
         assert_eq!(c.len(), rows * columns);
+        if rows == 1 && M::DEPTH == 1 && a.column == 1 && b.column == 1 {
+            return row::product(m, c, &a.data[..depth], &b.data[..depth * columns], (DEPTH, add));
+        }
         let panel = panel::<M>();
         let mut packed = scratch::take(PACKED_A + DEPTH * panel);
         let (packed_a, packed_b) = packed.split_at_mut(PACKED_A);
@@ -190,12 +199,11 @@ fn pack_b<M: Multiply>(
         to_panel(m, packed, from, b.column, (units, columns.len()));
         return;
     }
-    for (at, column) in columns.enumerate() {
-        let values = &b.data[column * b.column + depth.start..column * b.column + depth.end];
-        for (unit, pair) in packed[at..].iter_mut().step_by(panel).zip(values.chunks(M::DEPTH)) {
-            *unit = M::unit_of(pair[0], pair.get(1).copied().unwrap_or(0.0));
-        }
+    let mut pairs = scratch::take(columns.len() * units);
+    for (pairs, column) in pairs.chunks_exact_mut(units).zip(columns.clone()) {
+        pack_pairs(m, pairs, &b.data[column * b.column + depth.start..column * b.column + depth.end]);
     }
+    to_panel(m, packed, &pairs, units, (units, columns.len()));
 }
 
 /// Units of values that lie side by side.
@@ -205,12 +213,14 @@ fn pack_pairs<M: Multiply>(m: M, packed: &mut [f32], values: &[f32]) {
         copy(m, packed, values);
         return;
     }
-    let pairs = values.chunks_exact(2);
-    if let [last] = pairs.remainder() {
-        packed[values.len() / 2] = M::unit_of(*last, 0.0);
+    let (lanes, whole) = (panel::<M>() / 2, values.len() / panel::<M>() * panel::<M>());
+    assert!(packed.len() >= values.len().div_ceil(2));
+    for at in (0..whole).step_by(lanes) {
+        // SAFETY: at + lanes ≤ the number of values, and there is room for as many.
+        unsafe { m.put_values(packed.as_mut_ptr(), at, load::<M>(values.as_ptr().add(at))) };
     }
-    for (unit, pair) in packed.iter_mut().zip(pairs) {
-        *unit = M::unit_of(pair[0], pair[1]);
+    for (unit, pair) in packed[whole / 2..].iter_mut().zip(values[whole..].chunks(2)) {
+        *unit = M::unit_of(pair[0], pair.get(1).copied().unwrap_or(0.0));
     }
 }
 
@@ -228,8 +238,17 @@ fn pack_interleaved<M: Multiply>(
     if M::DEPTH == 1 {
         copy(m, packed, row(k));
     } else if k + 1 < end {
-        for ((unit, first), second) in packed.iter_mut().zip(row(k)).zip(row(k + 1)) {
-            *unit = M::unit_of(*first, *second);
+        let (lanes, first, second) = (panel::<M>() / 2, row(k), row(k + 1));
+        let whole = packed.len() / lanes * lanes;
+        for at in (0..whole).step_by(lanes) {
+            // SAFETY: at + lanes ≤ the length of all three.
+            unsafe {
+                let unit = m.unit(load::<M>(first.as_ptr().add(at)), load::<M>(second.as_ptr().add(at)));
+                put::<M>(packed.as_mut_ptr().add(at), unit);
+            }
+        }
+        for at in whole..packed.len() {
+            packed[at] = M::unit_of(first[at], second[at]);
         }
     } else {
         for (unit, first) in packed.iter_mut().zip(row(k)) {

@@ -104,6 +104,7 @@ pub(super) fn backward_weights(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::multiply::Precision;
 
     #[test]
     fn shared_memory_needs_no_permission() {
@@ -124,7 +125,7 @@ mod tests {
         let (samples, inputs, outputs) = (520, 530, 20);
         let weight = Slot { offset: 0, len: inputs * outputs };
         let bias = Some(Slot { offset: weight.len, len: outputs });
-        let op = Linear { samples, inputs, outputs, weight, bias };
+        let op = Linear { samples, inputs, outputs, weight, bias, precision: Precision::F32 };
         let buffer = |purpose, len: usize| {
             let value = |at: usize| {
                 let stream = Stream::new(1, purpose, blocks[at / len], 0, 0);

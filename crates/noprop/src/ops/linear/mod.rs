@@ -8,6 +8,7 @@ mod cuda;
 #[cfg(device)]
 mod parity;
 mod reference;
+mod row;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ mod tests;
 pub(super) use parity::parity;
 
 use super::adamw::AdamW;
+use super::multiply::Precision;
 use super::{BlockOp, Buffer, Real, Slot, apply, check};
 #[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
@@ -34,6 +36,8 @@ pub struct Linear {
     pub weight: Slot,
     /// Where the bias lies; `None` adds to what y holds already.
     pub bias: Option<Slot>,
+    /// What factors are rounded to. Biases are added as they are.
+    pub precision: Precision,
 }
 
 impl Linear {
@@ -77,6 +81,7 @@ impl BlockOp<2> for Forward<'_> {
     fn block<T: Real>(&self, _: usize, y: &mut [T], [x, state]: [&[T]; 2]) -> Result<()> {
         let op = self.0;
         op.check(x.len(), y.len())?;
+        op.precision.check_kernels()?;
         let (x, y) = (&x[..op.samples * op.inputs], &mut y[..op.samples * op.outputs]);
         if let Some(bias) = op.bias {
             y.chunks_exact_mut(op.outputs).for_each(|row| row.copy_from_slice(bias.of(state)));
@@ -102,6 +107,7 @@ impl BlockOp<2> for BackwardData<'_> {
     fn block<T: Real>(&self, _: usize, dx: &mut [T], [dy, state]: [&[T]; 2]) -> Result<()> {
         let op = self.0;
         op.check(dx.len(), dy.len())?;
+        op.precision.check_kernels()?;
         let (dx, dy) = (&mut dx[..op.samples * op.inputs], &dy[..op.samples * op.outputs]);
         let weight = op.weight.of(state);
         match (T::f32s_mut(dx), T::f32s(dy), T::f32s(weight)) {
@@ -124,6 +130,7 @@ impl BlockOp<2> for BackwardWeights<'_> {
     fn block<T: Real>(&self, _: usize, gradients: &mut [T], [x, dy]: [&[T]; 2]) -> Result<()> {
         let op = self.0;
         op.check(x.len(), dy.len())?;
+        op.precision.check_kernels()?;
         let (x, dy) = (&x[..op.samples * op.inputs], &dy[..op.samples * op.outputs]);
         let dw = op.weight.of_mut(gradients);
         match (T::f32s_mut(dw), T::f32s(x), T::f32s(dy)) {
@@ -153,6 +160,7 @@ impl BlockOp<2> for Update<'_> {
     fn block<T: Real>(&self, _: usize, state: &mut [T], [x, dy]: [&[T]; 2]) -> Result<()> {
         let Self(op, optimiser) = self;
         op.check(x.len(), dy.len())?;
+        op.precision.check_kernels()?;
         let (x, dy) = (&x[..op.samples * op.inputs], &dy[..op.samples * op.outputs]);
         let mut state = optimiser.split(state)?;
         if let ([Some(parameters), Some(first), Some(second)], Some(x), Some(dy)) =

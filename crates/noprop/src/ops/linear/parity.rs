@@ -4,6 +4,7 @@ use super::Linear;
 use crate::cuda::parity::{Input, Parity, Values};
 use crate::error::Result;
 use crate::ops::Slot;
+use crate::ops::multiply::Precision;
 
 /// Sums of up to 3,000 products of order 1, each exact, in f32: about 2^-24 of the sum of their magnitudes a term.
 const TOLERANCE: f64 = 1e-5;
@@ -29,7 +30,7 @@ pub(crate) fn parity(parity: &mut Parity) -> Result<()> {
             let bias = Slot { offset: front, len: outputs };
             let weight = Slot { offset: front + outputs.next_multiple_of(4), len: inputs * outputs };
             let end = (weight.offset + weight.len + 3).next_multiple_of(4);
-            let op = Linear { samples, inputs, outputs, weight, bias: Some(bias) };
+            let op = Linear { samples, inputs, outputs, weight, bias: Some(bias), precision: Precision::F32 };
             let case =
                 |name| format!("linear {name} [{blocks}, {samples}, {inputs}, {outputs}], slot at {}", weight.offset);
             let normal = |len| Input(blocks, len, Values::Normal);
@@ -67,6 +68,7 @@ fn shared_input(parity: &mut Parity) -> Result<()> {
         outputs: 8,
         weight: Slot { offset: 0, len: 96 },
         bias: Some(Slot { offset: 96, len: 8 }),
+        precision: Precision::F32,
     };
     let inputs = [Input(3, 72, Values::Poison), Input(1, 108, Values::Normal), Input(3, 104, Values::Normal)];
     parity.compare("linear forward [3, 9, 12, 8], one x for all", TOLERANCE, &inputs, |b| {

@@ -1,13 +1,16 @@
 use super::Linear;
 use crate::ops::Real;
 use crate::ops::adamw::AdamW;
+use crate::ops::multiply::Precision;
 use crate::ops::simd::with_each;
 use crate::ops::testing::{assert_close, assert_gradient, inner, normal, slot, tensor, values};
 use candle_core::WithDType;
 
+const F32: Precision = Precision::F32;
+
 fn op(samples: usize, inputs: usize, outputs: usize) -> Linear {
     let weight = slot(2 + outputs, inputs * outputs);
-    Linear { samples, inputs, outputs, weight, bias: Some(slot(2, outputs)) }
+    Linear { samples, inputs, outputs, weight, bias: Some(slot(2, outputs)), precision: F32 }
 }
 
 /// y, dx, dw, db.
@@ -30,12 +33,43 @@ fn fast_path_equals_reference_on_odd_shapes() {
     for (samples, inputs, outputs) in [(1, 1, 1), (1, 7, 5), (3, 10, 1), (128, 33, 17), (5, 300, 129), (13, 2048, 31)] {
         let (x, w) = (normal(1, samples * inputs), normal(2, inputs * outputs));
         let (b, dy) = (normal(3, outputs), normal(4, samples * outputs));
-        let op = op(samples, inputs, outputs);
-        let (fast, reference) = (run::<f32>(op, &x, &w, &b, &dy), run::<f64>(op, &x, &w, &b, &dy));
-        for (name, (fast, reference)) in ["y", "dx", "dw", "db"].iter().zip(fast.iter().zip(&reference)) {
-            assert_close(&format!("{name} of {op:?}"), fast, reference, 1e-5);
+        for precision in Precision::OF_PROCESSORS {
+            let op = Linear { precision, ..op(samples, inputs, outputs) };
+            let reference = run::<f64>(op, &x, &w, &b, &dy);
+            with_each(|set| {
+                let fast = run::<f32>(op, &x, &w, &b, &dy);
+                for (name, (fast, reference)) in ["y", "dx", "dw", "db"].iter().zip(fast.iter().zip(&reference)) {
+                    assert_close(&format!("{name} of {op:?}, {}", set.as_str()), fast, reference, 1e-5);
+                }
+            });
         }
     }
+}
+
+#[test]
+fn bf16_rounds_the_factors_and_nothing_else() {
+    // The factors lose their last bits; a sum that needs more bits than a factor has, and the bias, keep theirs.
+    let op = Linear { precision: Precision::Bf16, ..op(1, 2, 1) };
+    let run = |x: [f64; 2], bias: f64| run::<f32>(op, &x, &[1.0, 1.0], &[bias], &[1.0])[0][0];
+    with_each(|_| {
+        assert_eq!(run([1.0 + 2.0_f64.powi(-9), 0.0], 0.0), 1.0);
+        assert_eq!(run([1.0, 2.0_f64.powi(-12)], 0.0), 1.0 + 2.0_f64.powi(-12));
+        assert_eq!(run([1.0, 0.0], 2.0_f64.powi(-12)), 1.0 + 2.0_f64.powi(-12));
+    });
+}
+
+#[test]
+fn a_sample_alone_gives_the_bits_that_it_gives_in_a_batch() {
+    with_each(|set| {
+        for (inputs, outputs) in [(1, 1), (300, 10), (129, 333), (128, 512), (257, 67)] {
+            let (x, w, b) = (normal(1, 14 * inputs), normal(2, inputs * outputs), normal(3, outputs));
+            let forward = |samples: usize| {
+                let (y, dy) = (samples * outputs, vec![0.0; samples * outputs]);
+                run::<f32>(op(samples, inputs, outputs), &x[..samples * inputs], &w, &b, &dy)[0][..y].to_vec()
+            };
+            assert_eq!(forward(1), forward(14)[..outputs], "{inputs} to {outputs} with {set:?}");
+        }
+    });
 }
 
 #[test]
@@ -54,8 +88,15 @@ fn two_products_into_one_output_are_a_layer_on_concatenated_inputs() {
     let state = tensor::<f32>(&[w.clone(), bias.clone()].concat());
     let y = tensor::<f32>(&[f64::NAN; 10]);
     let weight = slot(0, 35);
-    let first = Linear { samples: 2, inputs: 3, outputs: 5, weight: weight.part(0, 15), bias: Some(slot(35, 5)) };
-    let second = Linear { samples: 2, inputs: 4, outputs: 5, weight: weight.part(15, 20), bias: None };
+    let first = Linear {
+        samples: 2,
+        inputs: 3,
+        outputs: 5,
+        weight: weight.part(0, 15),
+        bias: Some(slot(35, 5)),
+        precision: F32,
+    };
+    let second = Linear { samples: 2, inputs: 4, outputs: 5, weight: weight.part(15, 20), bias: None, precision: F32 };
     first.forward(&y, &tensor::<f32>(&a), &state).unwrap();
     second.forward(&y, &tensor::<f32>(&b), &state).unwrap();
     let concatenated = [&a[..3], &b[..4], &a[3..], &b[4..]].concat();
@@ -89,10 +130,12 @@ fn an_update_equals_stored_gradients_and_a_step_of_the_optimiser_bit_for_bit() {
     with_each(|set| {
         // One part of the gradient, several, and a last one of a single row.
         for (samples, inputs, outputs) in [(1, 1, 1), (5, 30, 17), (130, 417, 33)] {
-            let op = op(samples, inputs, outputs);
-            assert_eq!(trained::<f32>(op, false), trained::<f32>(op, true), "{op:?} with {set:?}");
-            let without_bias = Linear { bias: None, ..op };
-            assert_eq!(trained::<f32>(without_bias, false), trained::<f32>(without_bias, true), "{set:?}");
+            for precision in Precision::OF_PROCESSORS {
+                let op = Linear { precision, ..op(samples, inputs, outputs) };
+                assert_eq!(trained::<f32>(op, false), trained::<f32>(op, true), "{op:?} with {set:?}");
+                let without_bias = Linear { bias: None, ..op };
+                assert_eq!(trained::<f32>(without_bias, false), trained::<f32>(without_bias, true), "{set:?}");
+            }
         }
     });
     let op = op(5, 30, 17);

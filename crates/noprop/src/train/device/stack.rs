@@ -159,7 +159,8 @@ impl Stack {
         NoisedLabels { alpha_bars: &self.alpha_bars, blocks, seed, epoch, samples, classes, width }.fill(z)?;
 
         // All parameters of all blocks move in one launch at the end.
-        let pass = Step { state: &self.state, gradients, optimiser: None, stop, samples: samples.len() };
+        let (samples_here, precision) = (samples.len(), plan.options.precision);
+        let pass = Step { state: &self.state, gradients, optimiser: None, stop, samples: samples_here, precision };
         block.forward(pass, Mode::Training(Draw { seed, blocks, epoch, samples }), x, z)?;
         let error = SquaredError { classes, width };
         error.forward(loss, block.estimate())?;

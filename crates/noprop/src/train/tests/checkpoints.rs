@@ -56,7 +56,10 @@ fn another_run_is_refused_by_the_name_of_what_differs() {
         (mlp(2), FitOptions { eta: 0.5, ..resume() }, "training.eta", "0.5"),
         (mlp(2), FitOptions { weighting: Weighting::Snr, ..resume() }, "training.weighting", "snr"),
     ];
-    for (config, options, name, value) in cases {
+    let rounded = precisions()
+        .filter(|precision| *precision != Precision::F32)
+        .map(|precision| (mlp(2), FitOptions { precision, ..resume() }, "training.precision", precision.as_str()));
+    for (config, options, name, value) in cases.into_iter().chain(rounded) {
         let error = refusal(config, options, &data);
         assert_eq!(error.code, Code::CheckpointMismatch, "{name}");
         assert!(error.what.contains(name) && error.expected.contains(value), "{name}: {error}");

@@ -27,13 +27,21 @@ fn check(config: &ModelConfig, options: &FitOptions, data: &Arc<Dataset>) {
 #[test]
 fn an_mlp_is_the_same_under_any_schedule() {
     // 50 samples in batches of 8: the last batch of an epoch has 2.
-    check(&mlp(5), &options(8), &vectors(50));
+    for precision in precisions() {
+        check(&mlp(5), &FitOptions { precision, ..options(8) }, &vectors(50));
+    }
 }
 
 #[test]
 fn a_cnn_is_the_same_under_any_schedule() {
-    let options = FitOptions { epochs: 2, learning_rate_schedule: LearningRateSchedule::OneCycle, ..options(16) };
-    check(&cnn(4), &options, &images(41));
+    let learning_rate_schedule = LearningRateSchedule::OneCycle;
+    for precision in precisions() {
+        let options = FitOptions { epochs: 2, learning_rate_schedule, precision, ..options(16) };
+        check(&cnn(4), &options, &images(41));
+        // Channels that Winograd's kernels take.
+        let net = NetConfig::Cnn { widths: [32, 32, 32], hidden: 12, dropout: 0.2 };
+        check(&ModelConfig { net, ..cnn(3) }, &options, &images(41));
+    }
 }
 
 #[test]
@@ -90,6 +98,9 @@ fn the_weights_depend_on_seed_data_and_training_options_and_on_nothing_else() {
     ];
     let schedule = LearningRateSchedule::OneCycle;
     others.push(sha256(plan(mlp(2), FitOptions { learning_rate_schedule: schedule, ..options(8) }, &data)));
+    for precision in precisions().filter(|precision| *precision != Precision::F32) {
+        others.push(sha256(plan(mlp(2), FitOptions { precision, ..options(8) }, &data)));
+    }
     for other in others {
         assert_ne!(other, base);
     }

@@ -51,9 +51,9 @@ fn expected_loss(plan: &Plan, block: usize, step: u64) -> f64 {
     let buffers =
         Buffers { stacked: 1, capacity: samples.len(), dtype: DType::F32, device: Device::Cpu, training: true };
     let mut net = config.net.build(config.input, width, &buffers).unwrap();
-    let (state, gradients) = (initial_state(plan, block), poisoned::<f32>(plan.model.layout.parameters()));
-    let pass =
-        Step { state: &state, gradients: &gradients, optimiser: None, stop: &StopFlag::new(), samples: samples.len() };
+    let (state, gradients) = (&initial_state(plan, block), &poisoned::<f32>(plan.model.layout.parameters()));
+    let (stop, precision) = (&StopFlag::new(), plan.options.precision);
+    let pass = Step { state, gradients, optimiser: None, stop, samples: samples.len(), precision };
     let draw = Draw { seed: config.seed, blocks: &[block], epoch, samples };
     net.forward(pass, Mode::Training(draw), &tensor::<f32>(&x), &tensor::<f32>(&z)).unwrap();
     let loss = poisoned::<f32>(1);
@@ -211,15 +211,16 @@ fn an_epochs_loss_is_the_mean_over_its_samples() {
 }
 
 #[test]
-fn every_block_learns_under_either_weighting() {
-    for weighting in [Weighting::Uniform, Weighting::Snr] {
+fn every_block_learns_under_either_weighting_and_in_every_precision() {
+    let each = [Weighting::Uniform, Weighting::Snr].into_iter();
+    for (weighting, precision) in each.flat_map(|weighting| precisions().map(move |precision| (weighting, precision))) {
         for (config, data) in [(mlp(3), vectors(150)), (cnn(3), images(150))] {
-            let options = FitOptions { epochs: 12, weighting, ..options(16) };
+            let options = FitOptions { epochs: 12, weighting, precision, ..options(16) };
             let run = Run::start(plan(config, options, &data));
             for event in run.drive(&[1, 2, 3], 3, |_| false) {
                 if let Event::Block { block, loss, losses, .. } = event {
                     assert_eq!(losses.last(), Some(&loss));
-                    assert!(loss < 0.5 * losses[0], "block {block}, {weighting:?}: {losses:?}");
+                    assert!(loss < 0.5 * losses[0], "block {block}, {weighting:?}, {precision:?}: {losses:?}");
                 }
             }
         }

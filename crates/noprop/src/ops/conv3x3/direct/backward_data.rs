@@ -1,9 +1,10 @@
 //! dx from dy.
 
+use super::units::{channel_units, of_channels, of_channels_len};
 use crate::error::Result;
 use crate::ops::conv3x3::pool::Gradient;
 use crate::ops::conv3x3::{Conv3x3, Dims};
-use crate::ops::multiply::{Multiply, WithMultiply, dispatch};
+use crate::ops::multiply::{Multiply, WithMultiply, dispatch_at};
 use crate::ops::scratch;
 use crate::ops::simd::split;
 use crate::ops::tile::{Left, accumulate, assert_rows, most_rows, pack, packed_len, panel, store_tile, tile, zeros};
@@ -11,7 +12,7 @@ use crate::ops::tile::{Left, accumulate, assert_rows, most_rows, pack, packed_le
 /// See [`Conv3x3::backward_data`]. Tile: `P` pixels of one input row × 2 vectors of `cin`; depth 3 · 3 · `cout`.
 /// Taps that would leave the convolution's output are left out, so borders cost nothing.
 pub fn backward_data(op: &Conv3x3<'_>, dx: &mut [f32], gradient: Gradient<'_, f32>, weight: &[f32]) -> Result<()> {
-    dispatch(BackwardData { op, dx, gradient, weight })
+    dispatch_at(op.precision, BackwardData { op, dx, gradient, weight })
 }
 
 struct BackwardData<'a> {
@@ -27,14 +28,17 @@ impl WithMultiply for BackwardData<'_> {
     fn with<M: Multiply>(self, m: M) -> Result<()> {
         let Self { op, dx, gradient, weight } = self;
         let (d, panel) = (&op.dims, panel::<M>());
-        let depth = 9 * d.cout;
-        let mut scratch = scratch::take(packed_len::<M>(depth, d.cin) + d.convolved());
-        let (packed, da) = scratch.split_at_mut(packed_len::<M>(depth, d.cin));
+        let (depth, weights) = (9 * channel_units::<M>(d.cout), packed_len::<M>(9, d.cout, d.cin));
+        let pixels = d.conv_height() * d.conv_width();
+        let mut scratch = scratch::take(weights + d.convolved() + of_channels_len::<M>(pixels, d.cout));
+        let (packed, rest) = scratch.split_at_mut(weights);
+        let (da, units) = rest.split_at_mut(d.convolved());
         // Row (tap, o), column k.
-        pack(m, packed, (depth, d.cin), weight, |r| (r / d.cout * d.cin * d.cout + r % d.cout, d.cout));
+        pack(m, packed, (9, d.cout, d.cin), weight, |r| (r / d.cout * d.cin * d.cout + r % d.cout, d.cout));
         for (sample, dx) in dx.chunks_exact_mut(d.input()).enumerate() {
             op.stop.check()?;
             gradient.of_sample(sample, da);
+            let da = of_channels(m, units, da, d.cout);
             // Pooling may leave the last row and column unread.
             let row = d.width * d.cin;
             dx[(d.conv_height() + 2) * row..].fill(0.0);
@@ -51,6 +55,7 @@ impl WithMultiply for BackwardData<'_> {
     }
 }
 
+/// One row of dx, the channels from `first` on; da in units.
 #[inline(always)]
 fn backward_row<M: Multiply>(m: M, d: &Dims, (row, first): (usize, usize), dx: &mut [f32], da: &[f32], packed: &[f32]) {
     let (most, width) = (most_rows::<M>(), d.conv_width() + 2);
@@ -87,25 +92,25 @@ fn backward_tile<M: Multiply, const LEFT: bool, const RIGHT: bool, const P: usiz
 ) {
     assert_rows::<M, P>();
     let At { d, row, from, channels } = at;
-    let (panel, width) = (panel::<M>(), d.conv_width() + 2);
+    let (panel, width, cout) = (panel::<M>(), d.conv_width() + 2, channel_units::<M>(d.cout));
     // A part of a split row has at least 4 pixels, a whole row at least 3, so the two outermost belong to this tile.
     assert!(if LEFT { from == 0 } else { from >= 2 } && if RIGHT { from + P == width } else { from + P + 2 <= width });
-    assert!(da.len() == d.convolved() && packed.len() >= 9 * d.cout * panel && dx.len() >= (P - 1) * d.cin + channels);
+    assert!(da.len() >= d.conv_height() * d.conv_width() * cout && packed.len() >= 9 * cout * panel);
+    assert!(dx.len() >= (P - 1) * d.cin + channels);
     let mut tile = zeros::<M, P>(m);
     for i in 0..3 {
         let Some(da_row) = row.checked_sub(i).filter(|da_row| *da_row < d.conv_height()) else { continue };
-        let da = da[da_row * d.conv_width() * d.cout..].as_ptr();
+        let da = da[da_row * d.conv_width() * cout..].as_ptr();
         // Pixel p of the tile takes tap j from column from + p − j of da.
-        let column =
-            |j: usize| Left { start: da.wrapping_add(from * d.cout).wrapping_sub(j * d.cout), row: d.cout, step: 1 };
-        let tap = |j: usize| (packed[(i * 3 + j) * d.cout * panel..].as_ptr(), panel);
-        // SAFETY: the row bounds above and the ranges below keep every column inside 0..conv_width; depth is cout values
-        // of one pixel; each tap's panel has cout rows.
+        let column = |j: usize| Left { start: da.wrapping_add(from * cout).wrapping_sub(j * cout), row: cout, step: 1 };
+        let tap = |j: usize| (packed[(i * 3 + j) * cout * panel..].as_ptr(), panel);
+        // SAFETY: the row bounds above and the ranges below keep every column inside 0..conv_width; depth is the cout units
+        // of one pixel; each tap's panel has as many rows.
         unsafe {
             let end = |j: usize| if RIGHT { P - 2 + j } else { P };
-            tile = accumulate(m, tile, 0..end(0), column(0), tap(0), d.cout);
-            tile = accumulate(m, tile, LEFT as usize..end(1), column(1), tap(1), d.cout);
-            tile = accumulate(m, tile, 2 * LEFT as usize..end(2), column(2), tap(2), d.cout);
+            tile = accumulate(m, tile, 0..end(0), column(0), tap(0), cout);
+            tile = accumulate(m, tile, LEFT as usize..end(1), column(1), tap(1), cout);
+            tile = accumulate(m, tile, 2 * LEFT as usize..end(2), column(2), tap(2), cout);
         }
     }
     // SAFETY: asserted above.

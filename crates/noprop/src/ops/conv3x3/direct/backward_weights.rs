@@ -1,13 +1,13 @@
 //! dw = xᵀ * da.
 
+use super::units::{of_pixels, of_pixels_len, windows_as_units};
 use crate::error::Result;
 use crate::ops::conv3x3::pool::Gradient;
 use crate::ops::conv3x3::{Conv3x3, Dims};
-use crate::ops::multiply::{Multiply, WithMultiply, dispatch};
+use crate::ops::multiply::{Multiply, WithMultiply, dispatch_at};
 use crate::ops::scratch;
 use crate::ops::simd::split;
-use crate::ops::tile::{assert_rows, load_tile, load2, most_rows, pack, panel, store_tile, tile};
-use pulp::Simd;
+use crate::ops::tile::{assert_rows, load_tile, load2, most_rows, pack, packed_len, panel, store_tile, tile};
 
 /// Samples whose gradients are summed before the tiles go back to memory: their activations and one tile of channels stay in
 /// the first-level cache, while loads and stores of the tile stay under 2 % of the work.
@@ -16,7 +16,7 @@ const SAMPLES: usize = 2;
 /// See [`Conv3x3::backward_weights`]. Tile: `P` of the 3 · `cin` weights of a tap row (or of all three rows, where they fit
 /// into one tile) × 2 vectors of `cout`, summed over the pixels of two samples at a time, samples in order.
 pub fn backward_weights(op: &Conv3x3<'_>, dw: &mut [f32], x: &[f32], gradient: Gradient<'_, f32>) -> Result<()> {
-    dispatch(BackwardWeights { op, dw, x, gradient })
+    dispatch_at(op.precision, BackwardWeights { op, dw, x, gradient })
 }
 
 struct BackwardWeights<'a> {
@@ -32,27 +32,34 @@ impl WithMultiply for BackwardWeights<'_> {
     fn with<M: Multiply>(self, m: M) -> Result<()> {
         let Self { op, dw, x, gradient } = self;
         let (d, panel) = (&op.dims, panel::<M>());
-        let (columns, pixels) = (d.cout.next_multiple_of(panel), SAMPLES * d.conv_height() * d.conv_width());
-        let mut scratch = scratch::take(columns * 9 * d.cin + SAMPLES * d.convolved() + pixels * panel);
+        let (columns, rows) = (d.cout.next_multiple_of(panel), SAMPLES * d.conv_height());
+        let (da_len, x_len) = (packed_len::<M>(rows, d.conv_width(), panel), of_pixels_len::<M>(SAMPLES * d.input()));
+        let mut scratch = scratch::take(columns * 9 * d.cin + SAMPLES * d.convolved() + da_len + x_len);
         // Sums as panels of two vectors of cout: [cout / 2 vectors][9 · cin][2 vectors].
         let (sums, da) = scratch.split_at_mut(columns * 9 * d.cin);
-        let (da, da_panel) = da.split_at_mut(SAMPLES * d.convolved());
+        let (da, rest) = da.split_at_mut(SAMPLES * d.convolved());
+        let (da_panel, units) = rest.split_at_mut(da_len);
         sums.fill(0.0);
         for begin in (0..op.samples).step_by(SAMPLES) {
             op.stop.check()?;
             let count = SAMPLES.min(op.samples - begin);
-            let x = &x[begin * d.input()..(begin + count) * d.input()];
+            let x = of_pixels(m, units, &x[begin * d.input()..(begin + count) * d.input()], d.cin);
             let da = &mut da[..count * d.convolved()];
-            for (sample, da) in da.chunks_exact_mut(d.convolved()).enumerate() {
-                gradient.of_sample(begin + sample, da);
+            let windows = M::DEPTH == 2 && d.pool && d.cout.is_multiple_of(panel / 2);
+            if !windows {
+                for (sample, da) in da.chunks_exact_mut(d.convolved()).enumerate() {
+                    gradient.of_sample(begin + sample, da);
+                }
             }
             for (first, sums) in (0..d.cout).step_by(panel).zip(sums.chunks_exact_mut(9 * d.cin * panel)) {
-                let da = if d.cout == panel {
+                let da = if windows {
+                    windows_as_units(m, &gradient, (begin, count), first, da_panel);
+                    &*da_panel
+                } else if d.cout == panel && M::DEPTH == 1 {
                     &*da
                 } else {
-                    let rows = da.len() / d.cout;
-                    let used = (d.cout - first).min(panel);
-                    pack(m, &mut da_panel[..rows * panel], (rows, used), da, |r| (r * d.cout + first, 1));
+                    let (rows, used) = (count * d.conv_height(), (d.cout - first).min(panel));
+                    pack(m, da_panel, (rows, d.conv_width(), used), da, |r| (r * d.cout + first, 1));
                     &*da_panel
                 };
                 weight_gradient(m, d, count, sums, x, da);
@@ -68,7 +75,7 @@ impl WithMultiply for BackwardWeights<'_> {
     }
 }
 
-/// Adds to the sums `[9 · cin][panel]` of one panel of channels.
+/// Adds to the sums `[9 · cin][panel]` of one panel of channels; x and da in units of pixels.
 #[inline(always)]
 fn weight_gradient<M: Multiply>(m: M, d: &Dims, count: usize, sums: &mut [f32], x: &[f32], da: &[f32]) {
     let (most, weights, panel) = (most_rows::<M>(), 3 * d.cin, panel::<M>());
@@ -96,11 +103,11 @@ fn weight_gradient_tile<M: Multiply, const ROWS: usize, const P: usize>(
 ) {
     assert_rows::<M, P>();
     let (panel, each) = (panel::<M>(), P / ROWS);
-    let (rows, columns) = (d.conv_height(), d.conv_width());
+    let (rows, columns) = (d.conv_height(), d.conv_width().div_ceil(M::DEPTH));
     assert!(x.len() == count * d.input() && da.len() >= count * rows * columns * panel);
     assert!(sums.len() == P * panel && from + each <= 3 * d.cin && i + ROWS <= 3);
     // SAFETY: the asserts above bound every pointer: row + i + ROWS ≤ height, and the last value read of a row of x is
-    // (columns − 1) · cin + from + each − 1 < (columns + 2) · cin ≤ width · cin.
+    // (conv width − 1) · cin + from + each − 1 < (conv width + 2) · cin ≤ width · cin.
     unsafe {
         let mut tile = load_tile::<M, P>(m, sums.as_ptr(), panel);
         for sample in 0..count {
@@ -108,12 +115,11 @@ fn weight_gradient_tile<M: Multiply, const ROWS: usize, const P: usize>(
                 let x = x.as_ptr().add(sample * d.input() + (row + i) * d.width * d.cin + from);
                 let da = da.as_ptr().add((sample * rows + row) * columns * panel);
                 for column in 0..columns {
-                    let [low, high] = load2::<M>(da.add(column * panel));
-                    let x = x.add(column * d.cin);
+                    let da = load2::<M>(da.add(column * panel));
+                    let x = x.add(column * M::DEPTH * d.cin);
                     for p in 0..P {
-                        let value = m.simd().splat_f32s(*x.add(p / each * d.width * d.cin + p % each));
-                        tile[p][0] = m.multiply_add(value, low, tile[p][0]);
-                        tile[p][1] = m.multiply_add(value, high, tile[p][1]);
+                        let offset = p / each * d.width * d.cin + p % each;
+                        tile[p] = m.multiply_add_row((x, offset), da, tile[p]);
                     }
                 }
             }

@@ -6,7 +6,7 @@ use super::transform::{self, Order, frequencies_to_patch, gather_frequencies};
 use crate::error::Result;
 use crate::ops::conv3x3::Conv3x3;
 use crate::ops::conv3x3::pool::Gradient;
-use crate::ops::multiply::{Multiply, Vector, WithMultiply, dispatch};
+use crate::ops::multiply::{Multiply, Vector, WithMultiply, dispatch_at};
 use crate::ops::scratch;
 use crate::ops::simd::split;
 use crate::ops::tile::{load, most_rows, panel, put};
@@ -15,7 +15,7 @@ use pulp::Simd;
 /// See [`Conv3x3::backward_data`]. Register tile: `P` Winograd tiles × 2 vectors of `cin`, depth `cout`. Overlapping patches are
 /// added in the order of their tiles.
 pub fn backward_data(op: &Conv3x3<'_>, dx: &mut [f32], gradient: Gradient<'_, f32>, weight: &[f32]) -> Result<()> {
-    dispatch(BackwardData { op, dx, gradient, weight })
+    dispatch_at(op.precision, BackwardData { op, dx, gradient, weight })
 }
 
 struct BackwardData<'a> {
@@ -44,7 +44,7 @@ impl WithMultiply for BackwardData<'_> {
             op.stop.check()?;
             let count = g.group.min(op.samples - begin);
             let tiles = count * g.tiles;
-            transform::gradients(m, &g, (begin, tiles), v, &gradient, Order::Channels);
+            transform::gradients(m, &g, (begin, tiles), v, &gradient, (Order::Channels, None));
             let dx = &mut dx[begin * d.input()..(begin + count) * d.input()];
             dx.fill(0.0);
             for part in 0..tiles.div_ceil(most) {
@@ -52,10 +52,11 @@ impl WithMultiply for BackwardData<'_> {
                 for first in (0..d.cin).step_by(panel) {
                     super::products(m, products, (v, tiles, rows.clone()), (u, d.cin, first), depth);
                     for (row, tile) in rows.clone().enumerate() {
+                        let place = g.patch(tile);
                         for half in [0, panel / 2] {
                             let frequencies = gather_frequencies(m, products, row * panel + half, most * panel);
                             let patch = frequencies_to_patch(m, frequencies);
-                            add(m, &g, tile, first + half, patch, dx);
+                            add(m, &g, place, first + half, patch, dx);
                         }
                     }
                 }
@@ -65,12 +66,32 @@ impl WithMultiply for BackwardData<'_> {
     }
 }
 
-/// Adds a tile's patch to the group's dx.
+/// Adds the patch of the tile at a place to the group's dx.
 #[inline(always)]
-fn add<M: Multiply>(m: M, g: &Geometry, tile: usize, channel: usize, patch: [[Vector<M>; 4]; 4], dx: &mut [f32]) {
-    let (d, (start, rows, columns)) = (&g.dims, g.patch(tile));
+fn add<M: Multiply>(
+    m: M,
+    g: &Geometry,
+    (start, rows, columns): (usize, usize, usize),
+    channel: usize,
+    patch: [[Vector<M>; 4]; 4],
+    dx: &mut [f32],
+) {
+    let d = &g.dims;
     let last = start + ((rows - 1) * d.width + columns - 1) * d.cin + channel;
     assert!(dx.len() >= last + panel::<M>() / 2);
+    if rows == 4 && columns == 4 {
+        // Most tiles, without a branch for each value.
+        for row in 0..4 {
+            for column in 0..4 {
+                // SAFETY: asserted above.
+                unsafe {
+                    let to = dx.as_mut_ptr().add(start + (row * d.width + column) * d.cin + channel);
+                    put::<M>(to, m.simd().add_f32s(load::<M>(to), patch[row][column]));
+                }
+            }
+        }
+        return;
+    }
     for row in 0..4 {
         for column in 0..4 {
             if row < rows && column < columns {

@@ -6,20 +6,26 @@ use super::transform::{self, Order, frequencies_to_weights, gather_frequencies};
 use crate::error::Result;
 use crate::ops::conv3x3::Conv3x3;
 use crate::ops::conv3x3::pool::Gradient;
-use crate::ops::multiply::{Multiply, WithMultiply, dispatch};
+use crate::ops::multiply::{Multiply, WithMultiply, dispatch_at};
 use crate::ops::scratch;
 use crate::ops::simd::split;
 use crate::ops::tile::{Factor, most_rows, panel, product_tile, put, tile};
 
 /// See [`Conv3x3::backward_weights`]. Register tile: `P` channels of x × 2 vectors of `cout`, depth the tiles of a group, groups
-/// in order.
-pub fn backward_weights(op: &Conv3x3<'_>, dw: &mut [f32], x: &[f32], gradient: Gradient<'_, f32>) -> Result<()> {
-    dispatch(BackwardWeights { op, dw, x, gradient })
+/// in order. The bias's gradient is summed on the way.
+pub fn backward_weights(
+    op: &Conv3x3<'_>,
+    (dw, db): (&mut [f32], &mut [f32]),
+    x: &[f32],
+    gradient: Gradient<'_, f32>,
+) -> Result<()> {
+    dispatch_at(op.precision, BackwardWeights { op, dw, db, x, gradient })
 }
 
 struct BackwardWeights<'a> {
     op: &'a Conv3x3<'a>,
     dw: &'a mut [f32],
+    db: &'a mut [f32],
     x: &'a [f32],
     gradient: Gradient<'a, f32>,
 }
@@ -28,7 +34,7 @@ impl WithMultiply for BackwardWeights<'_> {
     type Output = Result<()>;
     #[inline(always)]
     fn with<M: Multiply>(self, m: M) -> Result<()> {
-        let Self { op, dw, x, gradient } = self;
+        let Self { op, dw, db, x, gradient } = self;
         let (d, g, panel, most) = (&op.dims, Geometry::new(&op.dims), panel::<M>(), most_rows::<M>());
         let units = (g.group * g.tiles).div_ceil(M::DEPTH);
         let (u_len, v_len) = (FREQUENCIES * d.cin * d.cout, FREQUENCIES * units * d.cin);
@@ -37,12 +43,14 @@ impl WithMultiply for BackwardWeights<'_> {
         let (sums, rest) = scratch.split_at_mut(u_len);
         let (v, gradients) = rest.split_at_mut(v_len);
         sums.fill(0.0);
+        db.fill(0.0);
         for begin in (0..op.samples).step_by(g.group) {
             op.stop.check()?;
             let count = g.group.min(op.samples - begin);
             let tiles = count * g.tiles;
             transform::inputs(m, &g, tiles, v, &x[begin * d.input()..(begin + count) * d.input()], Order::Tiles);
-            transform::gradients(m, &g, (begin, tiles), gradients, &gradient, Order::TilesInPanels);
+            let how = (Order::TilesInPanels, Some(&mut *db));
+            transform::gradients(m, &g, (begin, tiles), gradients, &gradient, how);
             let units = tiles.div_ceil(M::DEPTH);
             for f in 0..FREQUENCIES {
                 for first in (0..d.cout).step_by(panel) {

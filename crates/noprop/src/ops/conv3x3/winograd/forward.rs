@@ -5,7 +5,7 @@ use super::geometry::Geometry;
 use super::transform::{self, Order, frequencies_to_outputs, gather_frequencies};
 use crate::error::Result;
 use crate::ops::conv3x3::Run;
-use crate::ops::multiply::{Multiply, Vector, WithMultiply, dispatch};
+use crate::ops::multiply::{Multiply, Vector, WithMultiply, dispatch_at};
 use crate::ops::scratch;
 use crate::ops::simd::split;
 use crate::ops::tile::{load, most_rows, panel, put};
@@ -14,7 +14,7 @@ use pulp::Simd;
 /// See [`crate::ops::conv3x3::Conv3x3::forward`]. Register tile: `P` Winograd tiles × 2 vectors of `cout`, depth `cin`; the 16
 /// frequencies of these go through the output transform while they are in the first-level cache.
 pub fn forward(run: Run<'_>) -> Result<()> {
-    dispatch(Forward(run))
+    dispatch_at(run.op.precision, Forward(run))
 }
 
 struct Forward<'a>(Run<'a>);
@@ -44,6 +44,7 @@ impl WithMultiply for Forward<'_> {
                 for first in (0..d.cout).step_by(panel) {
                     super::products(m, products, (v, tiles, rows.clone()), (u, d.cout, first), depth);
                     for (row, tile) in rows.clone().enumerate() {
+                        let place = if d.pool { (tile * d.cout, 0, 0) } else { g.outputs(tile) };
                         for half in [0, panel / 2] {
                             let frequencies = gather_frequencies(m, products, row * panel + half, most * panel);
                             let channel = first + half;
@@ -57,7 +58,7 @@ impl WithMultiply for Forward<'_> {
                                     out[row][column] = m.simd().max_f32s(value, m.simd().splat_f32s(0.0));
                                 }
                             }
-                            store(m, &g, tile, channel, out, y, winners);
+                            store(m, &g, place, channel, out, y, winners);
                         }
                     }
                 }
@@ -72,12 +73,12 @@ impl WithMultiply for Forward<'_> {
     }
 }
 
-/// Stores a tile's four outputs, or their maximum and its place.
+/// Stores the four outputs of the tile at a place, or their maximum and which it is.
 #[inline(always)]
 fn store<M: Multiply>(
     m: M,
     g: &Geometry,
-    tile: usize,
+    (start, rows, columns): (usize, usize, usize),
     channel: usize,
     out: [[Vector<M>; 2]; 2],
     y: &mut [f32],
@@ -85,10 +86,10 @@ fn store<M: Multiply>(
 ) {
     let lanes = panel::<M>() / 2;
     if !g.dims.pool {
-        let (d, (start, rows, columns)) = (&g.dims, g.outputs(tile));
+        let d = &g.dims;
         for row in 0..2 {
             for column in 0..2 {
-                if row < rows && column < columns {
+                if (rows == 2 && columns == 2) || (row < rows && column < columns) {
                     let at = start + (row * d.conv_width() + column) * d.cout + channel;
                     assert!(y.len() >= at + lanes);
                     // SAFETY: asserted above.
@@ -105,7 +106,7 @@ fn store<M: Multiply>(
     let upper = greater(m, (a, zero), (b, one));
     let lower = greater(m, (c, two), (d, three));
     let (value, winner) = greater(m, upper, lower);
-    let place = tile * g.dims.cout + channel;
+    let place = start + channel;
     assert!(y.len() >= place + lanes && winners.len() >= place + lanes);
     // SAFETY: asserted above.
     unsafe {

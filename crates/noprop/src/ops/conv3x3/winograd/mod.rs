@@ -18,6 +18,8 @@ mod backward_data;
 mod backward_weights;
 mod forward;
 mod geometry;
+#[cfg(test)]
+mod tests;
 mod transform;
 
 pub use backward_data::backward_data;

@@ -206,23 +206,20 @@ pub fn inputs<M: Multiply>(m: M, g: &Geometry, tiles: usize, v: &mut [f32], x: &
     let (channels, zero) = (g.dims.cin, [[m.simd().splat_f32s(0.0); 4]; 4]);
     let mut v = Frequencies { to: v, order, tiles, channels };
     for tile in (0..tiles).step_by(M::DEPTH) {
+        let two = M::DEPTH == 2 && tile + 1 < tiles;
+        let places = [g.patch(tile), if two { g.patch(tile + 1) } else { (0, 0, 0) }];
         for channel in (0..channels).step_by(panel::<M>() / 2) {
-            let first = patch_to_frequencies(m, patch(m, g, tile, channel, x));
-            let second = if M::DEPTH == 2 && tile + 1 < tiles {
-                patch_to_frequencies(m, patch(m, g, tile + 1, channel, x))
-            } else {
-                zero
-            };
+            let first = patch_to_frequencies(m, patch(m, g, places[0], channel, x));
+            let second = if two { patch_to_frequencies(m, patch(m, g, places[1], channel, x)) } else { zero };
             v.put(m, (tile, channel), first, second);
         }
     }
 }
 
-/// The 4×4 patch of a tile, zeros beyond the border.
+/// The 4×4 patch of the tile at a place, zeros beyond the border.
 #[inline(always)]
-fn patch<M: Multiply>(m: M, g: &Geometry, tile: usize, channel: usize, x: &[f32]) -> Square<M, 4> {
-    let d = &g.dims;
-    let (start, rows, columns) = g.patch(tile);
+fn patch<M: Multiply>(m: M, g: &Geometry, place: (usize, usize, usize), channel: usize, x: &[f32]) -> Square<M, 4> {
+    let (d, (start, rows, columns)) = (&g.dims, place);
     if rows == 4 && columns == 4 {
         return gather(m, x, start + channel, (d.width * d.cin, d.cin));
     }
@@ -240,7 +237,8 @@ fn patch<M: Multiply>(m: M, g: &Geometry, tile: usize, channel: usize, x: &[f32]
     patch
 }
 
-/// A dy Aᵀ of the first `tiles` tiles of the group that begins with sample `first`.
+/// A dy Aᵀ of the first `tiles` tiles of the group that begins with sample `first`. Adds each channel's gradients to `sums`
+/// `[cout]`, if there are any: they are at hand here, and would have to come from memory once more.
 #[inline(always)]
 pub fn gradients<M: Multiply>(
     m: M,
@@ -248,71 +246,79 @@ pub fn gradients<M: Multiply>(
     (first, tiles): (usize, usize),
     to: &mut [f32],
     gradient: &Gradient<'_, f32>,
-    order: Order,
+    (order, mut sums): (Order, Option<&mut [f32]>),
 ) {
-    let (channels, zero) = (g.dims.cout, [[m.simd().splat_f32s(0.0); 4]; 4]);
+    let (s, channels, lanes) = (m.simd(), g.dims.cout, panel::<M>() / 2);
+    let zero = s.splat_f32s(0.0);
     let mut to = Frequencies { to, order, tiles, channels };
+    assert!(sums.as_ref().is_none_or(|sums| sums.len() == channels));
     for tile in (0..tiles).step_by(M::DEPTH) {
-        for channel in (0..channels).step_by(panel::<M>() / 2) {
-            let outputs = tile_gradient(m, g, (first, tile), channel, gradient);
-            let second = if M::DEPTH == 2 && tile + 1 < tiles {
-                outputs_to_frequencies(m, tile_gradient(m, g, (first, tile + 1), channel, gradient))
-            } else {
-                zero
-            };
+        let two = M::DEPTH == 2 && tile + 1 < tiles;
+        let places = [g.outputs(tile), if two { g.outputs(tile + 1) } else { (0, 0, 0) }];
+        for channel in (0..channels).step_by(lanes) {
+            let outputs = tile_gradient(m, g, (first, tile, places[0]), channel, gradient);
+            let mut second = [[zero; 2]; 2];
+            if two {
+                second = tile_gradient(m, g, (first, tile + 1, places[1]), channel, gradient);
+            }
+            if let Some(sums) = &mut sums {
+                let mut sum = sum_of(m, outputs);
+                if two {
+                    sum = s.add_f32s(sum, sum_of(m, second));
+                }
+                // SAFETY: channel + lanes ≤ channels, the number of sums.
+                unsafe {
+                    let sums = sums.as_mut_ptr().add(channel);
+                    put::<M>(sums, s.add_f32s(load::<M>(sums), sum));
+                }
+            }
+            let second = if M::DEPTH == 2 { outputs_to_frequencies(m, second) } else { [[zero; 4]; 4] };
             to.put(m, (tile, channel), outputs_to_frequencies(m, outputs), second);
         }
     }
 }
 
-/// The gradient of a tile's four outputs.
+/// The sum of a tile's four values.
+#[inline(always)]
+fn sum_of<M: Multiply>(m: M, square: Square<M, 2>) -> Vector<M> {
+    let s = m.simd();
+    s.add_f32s(s.add_f32s(square[0][0], square[0][1]), s.add_f32s(square[1][0], square[1][1]))
+}
+
+/// The gradient of a tile's four outputs, which lie at a place.
 #[inline(always)]
 fn tile_gradient<M: Multiply>(
     m: M,
     g: &Geometry,
-    (first, tile): (usize, usize),
+    (first, tile, place): (usize, usize, (usize, usize, usize)),
     channel: usize,
     gradient: &Gradient<'_, f32>,
 ) -> Square<M, 2> {
-    let (s, d) = (m.simd(), &g.dims);
-    let zero = s.splat_f32s(0.0);
+    let (zero, d) = (m.simd().splat_f32s(0.0), &g.dims);
     if d.pool {
-        let at = first * d.output() + tile * d.cout + channel;
-        let value = masked(m, gradient, at);
-        assert!(gradient.winners.len() >= at + panel::<M>() / 2);
-        // SAFETY: asserted above.
-        let winner = unsafe { load::<M>(gradient.winners.as_ptr().add(at)) };
-        let mut square = [[zero; 2]; 2];
+        return gradient.window(m, first * d.output() + tile * d.cout + channel);
+    }
+    let (start, rows, columns) = place;
+    let at =
+        |row: usize, column: usize| first * d.convolved() + start + (row * d.conv_width() + column) * d.cout + channel;
+    let mut square = [[zero; 2]; 2];
+    if rows == 2 && columns == 2 {
+        // Most tiles, without a branch for each value.
         for row in 0..2 {
             for column in 0..2 {
-                let is_winner = s.equal_f32s(winner, s.splat_f32s((2 * row + column) as f32));
-                square[row][column] = s.select_f32s(is_winner, value, zero);
+                square[row][column] = gradient.vector(m, at(row, column));
             }
         }
         return square;
     }
-    let (start, rows, columns) = g.outputs(tile);
-    let mut square = [[zero; 2]; 2];
     for row in 0..2 {
         for column in 0..2 {
             if row < rows && column < columns {
-                let place = start + (row * d.conv_width() + column) * d.cout;
-                square[row][column] = masked(m, gradient, first * d.convolved() + place + channel);
+                square[row][column] = gradient.vector(m, at(row, column));
             }
         }
     }
     square
-}
-
-/// The gradient behind ReLU and dropout at `at`.
-#[inline(always)]
-fn masked<M: Multiply>(m: M, gradient: &Gradient<'_, f32>, at: usize) -> Vector<M> {
-    let (s, lanes) = (m.simd(), panel::<M>() / 2);
-    assert!(gradient.dy.len() >= at + lanes && gradient.y.len() >= at + lanes);
-    // SAFETY: asserted above.
-    let (dy, y) = unsafe { (load::<M>(gradient.dy.as_ptr().add(at)), load::<M>(gradient.y.as_ptr().add(at))) };
-    let zero = s.splat_f32s(0.0);
-    s.select_f32s(s.greater_than_f32s(y, zero), s.mul_f32s(dy, s.splat_f32s(gradient.scale)), zero)
 }
 
 /// U = G g Gᵀ of weights g `[9][rows][columns]`, as `[16][panel of columns][rows as units][columns of a panel]`.

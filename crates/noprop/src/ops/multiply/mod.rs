@@ -1,7 +1,12 @@
-//! What a register tile multiplies: `f32` values, so far.
+//! What a register tile multiplies: `f32` values, or pairs of bf16 values.
 //!
-//! A tile reads *units* of 32 bits. A unit is one `f32` here; an arithmetic whose units are two values of 16 bits, one behind
-//! the other along the summed dimension, could use the same tiles, panels and buffers with half the depth.
+//! A tile reads *units* of 32 bits. A unit is one `f32`, or two bf16 values that lie one behind the other along the summed
+//! dimension. So both use the same tiles, panels and buffers, and the second needs half the depth.
+
+mod bf16;
+mod precision;
+
+pub use precision::Precision;
 
 use super::simd::InstructionSet;
 use pulp::{Simd, WithSimd};
@@ -16,6 +21,21 @@ pub trait Multiply: Copy {
     fn simd(self) -> Self::Simd;
     /// `sum + a · b`, lane by lane; a lane of `a` and `b` is a unit.
     fn multiply_add(self, a: Vector<Self>, b: Vector<Self>, sum: Vector<Self>) -> Vector<Self>;
+    /// One row's step of a tile: the unit at `from + offset`, broadcast, times two vectors `b`, added to two sums.
+    ///
+    /// # Safety
+    /// The unit must be readable.
+    #[inline(always)]
+    unsafe fn multiply_add_row(
+        self,
+        (from, offset): (*const f32, usize),
+        b: [Vector<Self>; 2],
+        sums: [Vector<Self>; 2],
+    ) -> [Vector<Self>; 2] {
+        // SAFETY: by contract.
+        let unit = self.simd().splat_f32s(unsafe { *from.wrapping_add(offset) });
+        [self.multiply_add(unit, b[0], sums[0]), self.multiply_add(unit, b[1], sums[1])]
+    }
     /// The unit of `DEPTH` values, lane by lane; a second one is not looked at if `DEPTH` is 1.
     fn unit(self, first: Vector<Self>, second: Vector<Self>) -> Vector<Self>;
     /// The same for one lane.
@@ -68,7 +88,20 @@ pub trait WithMultiply {
     fn with<M: Multiply>(self, multiply: M) -> Self::Output;
 }
 
-/// Runs `kernel` compiled for the current instruction set.
+/// Runs `kernel` compiled for the current instruction set, with factors of this precision.
+///
+/// # Panics
+/// If the processor cannot do it, which callers ask [`Precision::check_processor`] beforehand.
+#[inline]
+pub fn dispatch_at<K: WithMultiply>(precision: Precision, kernel: K) -> K::Output {
+    match precision {
+        Precision::F32 => dispatch(kernel),
+        Precision::Bf16 => bf16::dispatch(kernel),
+        Precision::Tf32 => unreachable!("no processor has TF32"),
+    }
+}
+
+/// Runs `kernel` compiled for the current instruction set, with factors of `f32`.
 #[inline]
 pub fn dispatch<K: WithMultiply>(kernel: K) -> K::Output {
     struct InSingle<K>(K);
