@@ -59,28 +59,28 @@ fn whole_blocks<M: Multiply>(rows: usize, columns: usize) -> (usize, usize) {
 #[inline(always)]
 unsafe fn block(to: *mut f32, to_stride: usize, from: *const f32, from_stride: usize) {
     use std::arch::x86_64::{
-        __m256, _mm_loadu_ps, _mm256_castps128_ps256, _mm256_insertf128_ps, _mm256_shuffle_ps, _mm256_storeu_ps,
-        _mm256_unpackhi_ps, _mm256_unpacklo_ps,
+        _mm_loadu_ps, _mm256_castps128_ps256, _mm256_insertf128_ps, _mm256_setzero_ps, _mm256_shuffle_ps,
+        _mm256_storeu_ps, _mm256_unpackhi_ps, _mm256_unpacklo_ps,
     };
+    // No closures: they would be compiled without AVX, and the instructions become calls.
     // SAFETY: by contract.
     unsafe {
-        // Values k to k + 3 of column c, and behind them of column c + 4.
-        let load = |c: usize, k: usize| {
-            let (low, high) = (from.add(c * from_stride + k), from.add((c + 4) * from_stride + k));
-            _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high))
-        };
         for k in [0, 4] {
-            let columns = [load(0, k), load(1, k), load(2, k), load(3, k)];
+            // Values k to k + 3 of column c, and behind them of column c + 4.
+            let mut columns = [_mm256_setzero_ps(); 4];
+            for c in 0..4 {
+                let (low, high) = (from.add(c * from_stride + k), from.add((c + 4) * from_stride + k));
+                columns[c] = _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high));
+            }
             // Of columns 0 and 1, and of 2 and 3, alternating: values k and k + 1, then k + 2 and k + 3.
             let (low01, high01) =
                 (_mm256_unpacklo_ps(columns[0], columns[1]), _mm256_unpackhi_ps(columns[0], columns[1]));
             let (low23, high23) =
                 (_mm256_unpacklo_ps(columns[2], columns[3]), _mm256_unpackhi_ps(columns[2], columns[3]));
-            let store = |k: usize, row: __m256| _mm256_storeu_ps(to.add(k * to_stride), row);
-            store(k, _mm256_shuffle_ps::<0b01_00_01_00>(low01, low23));
-            store(k + 1, _mm256_shuffle_ps::<0b11_10_11_10>(low01, low23));
-            store(k + 2, _mm256_shuffle_ps::<0b01_00_01_00>(high01, high23));
-            store(k + 3, _mm256_shuffle_ps::<0b11_10_11_10>(high01, high23));
+            _mm256_storeu_ps(to.add(k * to_stride), _mm256_shuffle_ps::<0b01_00_01_00>(low01, low23));
+            _mm256_storeu_ps(to.add((k + 1) * to_stride), _mm256_shuffle_ps::<0b11_10_11_10>(low01, low23));
+            _mm256_storeu_ps(to.add((k + 2) * to_stride), _mm256_shuffle_ps::<0b01_00_01_00>(high01, high23));
+            _mm256_storeu_ps(to.add((k + 3) * to_stride), _mm256_shuffle_ps::<0b11_10_11_10>(high01, high23));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Products by register tiles, one thread: the order of their sums depends on the shapes and the instruction set alone.
 
-use super::Linear;
+use super::{Linear, row};
 use crate::ops::adamw::AdamW;
 use crate::ops::multiply::{Multiply, WithMultiply, dispatch_at};
 use crate::ops::scratch;
@@ -106,6 +106,9 @@ impl WithMultiply for Product<'_> {
     fn with<M: Multiply>(self, m: M) {
         let Self { c, sizes: (rows, columns, depth), a, b, add } = self;
         assert_eq!(c.len(), rows * columns);
+        if rows == 1 && M::DEPTH == 1 && a.column == 1 && b.column == 1 {
+            return row::product(m, c, &a.data[..depth], &b.data[..depth * columns], (DEPTH, add));
+        }
         let panel = panel::<M>();
         let mut packed = scratch::take(PACKED_A + DEPTH * panel);
         let (packed_a, packed_b) = packed.split_at_mut(PACKED_A);

@@ -8,6 +8,7 @@ mod cuda;
 #[cfg(device)]
 mod parity;
 mod reference;
+mod row;
 #[cfg(test)]
 mod tests;
 
