@@ -2,6 +2,7 @@ import type { Search } from './addon/search.js'
 import { askAddon } from './cuda/ask.js'
 import { CUDA_PACKAGE, type CudaReport, oneLine, unusable } from './cuda/report.js'
 import { type ErrorDetails, fromDetails } from './errors.js'
+import { addonSearch } from './native.js'
 import { version } from './version.js'
 
 /** The values of `device`. 'cuda' is the first GPU, 'cuda:1' the second; 'cuda:0,1' and 'cuda:all' are several. */
@@ -20,6 +21,11 @@ export function settleDevice(device: unknown, search: Search): string | undefine
   const { problem = STALE } = lookForGpus(search, { fresh: isCuda })
   if (isCuda) throw fromDetails(problem)
   return oneLine(problem)
+}
+
+/** As {@link settleDevice}, where nobody is told why 'auto' takes no GPU. */
+export function requireDevice(device: unknown): void {
+  if (device !== undefined && device !== 'auto') settleDevice(device, addonSearch())
 }
 
 const STALE: ErrorDetails = {

@@ -55,6 +55,7 @@ export async function startFit(
   try {
     const history = await train(model, config, dataset, trainOptions, queue, stop.signal)
     if (held) {
+      const { threads, device } = trainOptions
       history.validation = await evaluate(model, held, { threads, device, signal: stop.signal })
       queue.push({ event: 'validation', ...history.validation })
     }

@@ -123,8 +123,8 @@ export interface TrainOptions {
   /** η of the 'snr' weighting. Default 0.1 (paper). */
   eta?: number
   /**
-   * Precision of the factors. Default 'f32' (paper). 'bf16' trains faster and needs a processor with bf16 dot products
-   * (AVX-512 BF16); others refuse it with NOPROP_DEVICE. `noprop doctor` says what a machine can do.
+   * Precision of the factors. Default 'f32' (paper). 'bf16' trains faster and needs a GPU or a processor with bf16 dot
+   * products (AVX-512 BF16), 'tf32' a GPU; others refuse it with NOPROP_DEVICE. `noprop doctor` says what a machine can do.
    */
   precision?: Precision
   /** Cores that train, each one block at a time. Default: the cores there are. */
