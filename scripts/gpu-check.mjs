@@ -10,7 +10,7 @@ import { cifar10, mnist } from './gpu/checks/accuracy.mjs'
 import { bench, memory } from './gpu/checks/bench.mjs'
 import { parity, sanitizer } from './gpu/checks/parity.mjs'
 import { determinism, training } from './gpu/checks/training.mjs'
-import { CheckFailed, NotRun } from './gpu/child.mjs'
+import { CheckFailed, isGpu, NotRun } from './gpu/child.mjs'
 import { figures, writeDocument } from './gpu/document.mjs'
 import { preconditions } from './gpu/preconditions.mjs'
 import { full, quick, tiny } from './gpu/sizes.mjs'
@@ -43,8 +43,8 @@ function options() {
 function checked(values) {
   const unknown = values.only.find((name) => !Object.hasOwn(CHECKS, name))
   if (unknown) throw new StepFailed(`there is no step ${unknown}; there are ${Object.keys(CHECKS).join(', ')}.`)
-  // The processor serves the tests of this script.
-  if (!/^(cpu|cuda(:\d+)?)$/.test(values.device)) {
+  // The processor, and its emulation of a GPU, serve the tests of this script.
+  if (!/^(cpu|emulated|cuda(:\d+)?)$/.test(values.device)) {
     throw new StepFailed(`the value of --device must be cuda or cuda:N, not ${values.device}.`)
   }
   return values
@@ -75,7 +75,7 @@ async function run(name, check, context, end) {
 }
 
 function sizesOf({ device, quick: isQuick, minutes }) {
-  const sizes = device === 'cpu' ? tiny : isQuick ? quick : full
+  const sizes = !isGpu(device) ? tiny : isQuick ? quick : full
   return minutes ? { ...sizes, minutes: Number(minutes) } : sizes
 }
 
@@ -122,7 +122,7 @@ await script(async () => {
   const text = figures(report)
   writeFileSync(join(out, 'gpu-check.md'), `${text}\n`)
   console.log(`\n${text}\n\nThe report is in ${join(out, 'gpu-check.json')}.`)
-  const isWhole = values.device !== 'cpu' && !values.quick && values.only.length === 0
+  const isWhole = isGpu(values.device) && !values.quick && values.only.length === 0
   if (isWhole) writeDocument(text)
   if (failed.length > 0) throw new StepFailed(`These steps failed: ${failed.map(([name]) => name).join(', ')}.`)
 })

@@ -35,7 +35,18 @@ test.each(['20.17.0', '20.20.2', '22.0.0', '26.1.0'])('Node %s is new enough', (
 test('the check agrees with package.json, and every script of a newcomer starts with it', () => {
   const { engines, scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   expect(engines.node).toBe('>=20.17')
-  const setUp = ['start', 'test', 'build', 'build:cuda', 'check:cuda', 'check:emulation', 'pack:all', 'pack:check']
+  const setUp = [
+    'start',
+    'test',
+    'build',
+    'build:cuda',
+    'check:cuda',
+    'check:emulation',
+    'pack:all',
+    'pack:check',
+    'gpu:check',
+    'gpu:pack',
+  ]
   for (const name of [...setUp, 'bench', 'bench:peers', 'bench:instructions'])
     expect(scripts[name]).toMatch(/^node scripts\/check-node\.cjs && /)
 })

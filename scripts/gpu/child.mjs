@@ -14,6 +14,9 @@ export class CheckFailed extends Error {
 /** A check that there is no way to make here; `message` says why. */
 export class NotRun extends Error {}
 
+/** Whether it is a GPU, not the processor or its emulation of a GPU, which serve the tests. */
+export const isGpu = (device) => device.startsWith('cuda')
+
 /** The last line of a text that says something. */
 export function lastLine(text) {
   return text.trim().split('\n').at(-1).slice(0, 500)

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module'
 import { delimiter, dirname, join } from 'node:path'
 import { packageVersion } from '../support/machine.mjs'
 import { root } from '../support/steps.mjs'
-import { CheckFailed, job } from './child.mjs'
+import { CheckFailed, isGpu, job } from './child.mjs'
 
 /** CUDA's libraries that the addon loads. */
 const LIBRARIES = ['libcublas.so.13', 'libcublasLt.so.13', 'libcurand.so.10']
@@ -89,8 +89,8 @@ export function findDriver() {
 }
 
 /**
- * Looks for everything. `problems` end the whole check, `notes` leave something out; `env` is what children need. With the
- * device `cpu`, which tests use, nothing of CUDA is asked for.
+ * Looks for everything. `problems` end the whole check, `notes` leave something out; `env` is what children need. For
+ * another device than a GPU, which tests use, nothing of CUDA is asked for.
  */
 export async function preconditions(device, until) {
   const [problems, notes] = [[], []]
@@ -102,7 +102,7 @@ export async function preconditions(device, until) {
       problems.push(error.message)
     }
   }
-  const gpu = device !== 'cpu'
+  const gpu = isGpu(device)
   const addon = attempt(findAddon)
   const hasOutput = existsSync(join(root, 'dist/index.js'))
   if (!hasOutput) problems.push('there is no dist/: `npm run build` makes it')
@@ -143,7 +143,7 @@ export function problemsOf(device, { built, error, devices, precisions, refused,
   const problems = []
   if (version !== packageVersion())
     problems.push(`the addon is of version ${version}, this checkout of ${packageVersion()}: build both anew`)
-  if (device !== 'cpu') {
+  if (isGpu(device)) {
     if (!built) problems.push('the addon has no CUDA code: `npm run build:cuda` makes one that has')
     else if (error) problems.push([error.what, error.received, error.hint].filter(Boolean).join('; '))
     else

@@ -43,5 +43,6 @@ export const tiny = {
   samples: 160,
   bench: { ...quick.bench, shape: 'mnist', seconds: 0.02, iterations: 1, warmUp: 1, net: { type: 'mlp', hidden: [8] } },
   manyBlocks: 20,
+  parityMost: 400,
   mnist: { epochs: [1], flags: ['--net', 'mlp', '--hidden', '8', '--limit', '256', '--blocks', '2'] },
 }

@@ -57,6 +57,7 @@
 //! | [`block`] | the denoisers, composed from [`nn`] layers, which call [`ops`] |
 //! | [`train`] | block jobs, the threads that share them, checkpoints |
 //! | [`model`], [`inference`] | trained blocks, the model file, evaluation and prediction |
+//! | [`parity`] | the kernels of a GPU against the plain reference |
 //! | [`rng`] | counter-based random numbers |
 //!
 //! Tensors are [`candle_core::Tensor`]s and operations are candle's custom operations. Every failure is an [`Error`] with a

@@ -10,7 +10,7 @@ use serde_json::Value;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ParityOptions {
-    /// The GPU, `cuda:0`; of several the first. In a build with the emulation of kernels also `cpu`, which means that.
+    /// The GPU, `cuda:0`; of several the first. In a build with the emulation of kernels also `emulated`.
     pub device: DeviceChoice,
     /// Leaves out cases of more values than this, for tools that slow kernels down. Default: none is left out.
     pub most: Option<usize>,
@@ -46,12 +46,15 @@ mod device {
     use candle_core::Device;
     use serde_json::{Value, json};
 
-    /// A card, or the processor where it emulates one; `None` where there is neither.
+    /// Where the kernels' tensors lie; `None` for the processor's own code.
     pub(super) fn open(place: &Place) -> Result<Option<Device>> {
         match place {
             #[cfg(feature = "cuda")]
             Place::Gpus(gpus) => crate::cuda::gpu::open(gpus[0]).map(Some),
-            _ => Ok(cfg!(feature = "emulation").then_some(Device::Cpu)),
+            // Tensors of the processor, on which the emulated kernels work.
+            #[cfg(feature = "emulation")]
+            Place::Emulated(_) => Ok(Some(Device::Cpu)),
+            _ => Ok(None),
         }
     }
 
@@ -87,8 +90,7 @@ mod tests {
     }
 
     #[test]
-    #[cfg(not(device))]
-    fn without_kernels_the_processor_is_refused() {
+    fn the_processor_is_refused() {
         let error = device_parity(&options("cpu"), &StopFlag::new()).unwrap_err();
         assert_eq!((error.code, error.received.as_str()), (Code::Device, "cpu"));
         assert!(error.hint.contains("build:cuda"));
@@ -97,7 +99,7 @@ mod tests {
     #[test]
     #[cfg(feature = "emulation")]
     fn the_emulation_is_compared_in_every_precision() {
-        let report = device_parity(&options("cpu"), &StopFlag::new()).unwrap();
+        let report = device_parity(&options("emulated"), &StopFlag::new()).unwrap();
         let comparisons = report["comparisons"].as_array().unwrap();
         for multiply in ["f32", "tf32", "bf16"] {
             assert!(comparisons.iter().any(|one| one["multiply"] == multiply), "{multiply}");
@@ -106,6 +108,6 @@ mod tests {
         assert!(report["leftOut"].as_u64().unwrap() > 0 && report["failures"].as_array().unwrap().is_empty());
         let stopped = StopFlag::new();
         stopped.stop();
-        assert_eq!(device_parity(&options("cpu"), &stopped).unwrap_err().code, Code::Cancelled);
+        assert_eq!(device_parity(&options("emulated"), &stopped).unwrap_err().code, Code::Cancelled);
     }
 }

@@ -1,6 +1,6 @@
 // Speed and memory beside PyTorch's.
 import { median } from '../../support/machine.mjs'
-import { CheckFailed, job } from '../child.mjs'
+import { CheckFailed, isGpu, job } from '../child.mjs'
 import { startPeer } from '../peers.mjs'
 
 const INPUT = { mnist: [28, 28, 1], cifar10: [32, 32, 3] }
@@ -32,7 +32,7 @@ export async function bench(context) {
   const peers = (torch ? MODES : []).map(({ name, ...mode }) => {
     const peer = startPeer(
       torch,
-      { ...sizes.bench, ...mode, device: device === 'cpu' ? 'cpu' : device },
+      { ...sizes.bench, ...mode, device: isGpu(device) ? device : 'cpu' },
       { env, until: until - 3000 },
     )
     return { name, peer, run: () => peer.measure() }

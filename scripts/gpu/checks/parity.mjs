@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { CheckFailed, execute, job, lastLine, NotRun, resultOf } from '../child.mjs'
+import { CheckFailed, execute, isGpu, job, lastLine, NotRun, resultOf } from '../child.mjs'
 
 /** Counts what was compared and names what is wrong. */
 export function judge({ comparisons, leftOut, failures }) {
@@ -34,7 +34,7 @@ export async function parity({ device, env, until, sizes }) {
     return judge(await job('parity', { device, ...(sizes.parityMost && { most: sizes.parityMost }) }, options))
   } catch (error) {
     // Tests run on an addon for the processor, which may not have the emulation either.
-    if (device === 'cpu' && error.message.includes('no kernels of a GPU')) throw new NotRun('this addon has no kernels')
+    if (!isGpu(device) && error.message.includes('no kernels of a GPU')) throw new NotRun('this addon has no kernels')
     throw error
   }
 }
@@ -51,7 +51,7 @@ function findSanitizer() {
 
 /** The small cases under memcheck (accesses outside of memory) and racecheck (shared memory without a barrier). */
 export async function sanitizer({ device, env, until, sizes }) {
-  const program = device === 'cpu' ? undefined : findSanitizer()
+  const program = isGpu(device) ? findSanitizer() : undefined
   if (!program) throw new NotRun('compute-sanitizer is not installed')
   const measured = {}
   for (const [index, tool] of ['memcheck', 'racecheck'].entries()) {

@@ -1,7 +1,5 @@
-// Measures training through the addon: the options of its `bench`, and `device` where that is not the processor.
+// Measures training through the addon: the options of its `bench`.
 import { addon, done, input } from './job.mjs'
 
-const { device, ...options } = input
 const { bench, StopSignal } = addon()
-const asked = device === 'cpu' ? options : { ...options, device }
-done(JSON.parse(await bench(JSON.stringify(asked), new StopSignal())))
+done(JSON.parse(await bench(JSON.stringify(input), new StopSignal())))

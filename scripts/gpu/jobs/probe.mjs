@@ -7,7 +7,7 @@ const native = addon()
 const probe = JSON.parse(native.probeCuda())
 const { version, instructionSet } = JSON.parse(native.systemInfo())
 const refused = {}
-const usable = device === 'cpu' || probe.devices?.some((gpu) => gpu.usable)
+const usable = !device.startsWith('cuda') || probe.devices?.some((gpu) => gpu.usable)
 for (const precision of usable ? precisions : []) {
   const net = { type: 'mlp', hidden: [8] }
   const model = NoProp.create({ blocks: 1, input: [28, 28, 1], classes: 10, net })
