@@ -24,7 +24,10 @@ export function lastLine(text) {
 
 /** The message of the error that ended a program of Node or Python, else the last line. */
 export function errorIn(text) {
-  return text.match(/^(?:\w*Error\b.*|error NOPROP_.*)$/m)?.[0].slice(0, 500) ?? lastLine(text)
+  // The addon's own errors are JSON.
+  const [, what, received] = text.match(/"what":"([^"]*)".*?"received":"([^"]*)"/) ?? []
+  if (what) return [what, received].filter(Boolean).join(', ')
+  return text.match(/^\[?((?:\w*Error\b|error NOPROP_).*)$/m)?.[1].slice(0, 500) ?? lastLine(text)
 }
 
 /**
