@@ -115,10 +115,12 @@ fn one_kind(cards: &[Card], gpus: &[usize]) -> Result<()> {
     let (first, device) = (&cards[*first].name, &cards[*first].device);
     match gpus.iter().find(|gpu| cards[**gpu].name != *first) {
         None => Ok(()),
-        Some(other) => Err(Error::new(Code::Device, "the GPUs are of several models, and results would differ between them")
-            .expected(format!("GPUs like {device}, {first}"))
-            .received(format!("{}, {}", cards[*other].device, cards[*other].name))
-            .hint("name GPUs of one model, such as cuda:0,1; `noprop doctor` lists them")),
+        Some(other) => {
+            Err(Error::new(Code::Device, "the GPUs are of several models, and results would differ between them")
+                .expected(format!("GPUs like {device}, {first}"))
+                .received(format!("{}, {}", cards[*other].device, cards[*other].name))
+                .hint("name GPUs of one model, such as cuda:0,1; `noprop doctor` lists them"))
+        }
     }
 }
 

@@ -165,7 +165,9 @@ impl NetConfig {
     /// Values of the buffers that one block's training makes for batches of `batch` samples.
     pub(crate) fn activations(&self, input: InputShape, classes: usize, batch: usize) -> Result<usize> {
         match self {
-            Self::Cnn { widths, hidden, .. } => Ok(cnn::Sizes::new(input, classes, *widths, *hidden)?.activations(batch)),
+            Self::Cnn { widths, hidden, .. } => {
+                Ok(cnn::Sizes::new(input, classes, *widths, *hidden)?.activations(batch))
+            }
             Self::Mlp { hidden, .. } => Ok(mlp::Sizes::new(input, classes, hidden).activations(batch)),
         }
     }

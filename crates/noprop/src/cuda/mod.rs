@@ -17,9 +17,9 @@
 //! | `parity.rs` | every kernel against the plain reference in double precision |
 
 mod context;
-mod engine;
 #[cfg(feature = "emulation")]
 mod emulation;
+mod engine;
 mod epoch;
 #[cfg(feature = "cuda")]
 pub mod gpu;

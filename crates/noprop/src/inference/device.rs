@@ -222,7 +222,8 @@ mod tests {
         let model = model(MLP);
         for samples in [20, 3, 50] {
             let data = data(&model, samples);
-            let run = |device| evaluate(&model, &data, on(device, Sampler::Posterior, false), &StopFlag::new()).unwrap();
+            let run =
+                |device| evaluate(&model, &data, on(device, Sampler::Posterior, false), &StopFlag::new()).unwrap();
             let (expected, found) = (run("cpu"), run("emulated"));
             assert_eq!(found.accuracy_per_block, expected.accuracy_per_block);
             assert_eq!((found.confusion, found.samples), (expected.confusion, samples));

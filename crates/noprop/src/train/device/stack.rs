@@ -142,14 +142,7 @@ impl Stack {
 
     /// The operations of a step, in order. Which samples they are, of which epoch and how fast to learn the kernels read from
     /// the device's memory, where `begin_step` puts it; of what is stated here they take sizes alone.
-    fn launch(
-        &mut self,
-        plan: &Plan,
-        data: &DeviceData,
-        epoch: usize,
-        samples: &[u32],
-        stop: &StopFlag,
-    ) -> Result<()> {
+    fn launch(&mut self, plan: &Plan, data: &DeviceData, epoch: usize, samples: &[u32], stop: &StopFlag) -> Result<()> {
         let config = &plan.model.config;
         let (seed, width, blocks) = (config.seed, config.classes.len(), &self.blocks[..]);
         let classes = &plan.classes[..samples.len()];

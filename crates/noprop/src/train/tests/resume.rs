@@ -10,7 +10,12 @@ pub(super) fn checkpointed(options: FitOptions, directory: &Path) -> FitOptions 
 }
 
 /// Stops and resumes until all blocks are trained. Returns the weights' hash and the number of interruptions.
-pub(super) fn interrupted(config: &ModelConfig, options: &FitOptions, data: &Arc<Dataset>, directory: &Path) -> (String, usize) {
+pub(super) fn interrupted(
+    config: &ModelConfig,
+    options: &FitOptions,
+    data: &Arc<Dataset>,
+    directory: &Path,
+) -> (String, usize) {
     let order: Vec<usize> = (1..=config.blocks).collect();
     let random = Stream::new(3, Purpose::Init, 0, 0, 0);
     for attempt in 0.. {
