@@ -83,7 +83,7 @@ async function train(
     const replaceable = event.event === 'progress' || event.event === 'checkpoint'
     queue.push(event, replaceable ? `${event.event} ${event.block}` : undefined)
   }
-  const whyNoGpu = settleDevice(options.device, addonSearch())
+  const reason = settleDevice(options.device, addonSearch())
   let receive: Parameters<OpenLane>[0] | undefined
   const training = native(() =>
     model.train(nativeDataset(dataset), toJson(options), (json) => receive && deliver(json, receive)),
@@ -101,6 +101,9 @@ async function train(
   )
   const { samples } = dataset
   const { stepsPerBlock, device } = training
+  // The CUDA addon is loaded, and its core chose the processor.
+  const isAuto = (options.device ?? 'auto') === 'auto'
+  const whyNoGpu = reason ?? (isAuto && device === 'cpu' ? 'this version trains on the processor alone' : undefined)
   const where = { device, ...(whyNoGpu === undefined ? {} : { whyNoGpu }) }
   const parameters = blocks * model.parametersPerBlock
   queue.push({
