@@ -155,7 +155,7 @@ pub struct FitOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
     /// Blocks in training at once, each with its state in memory. Default: all, up to 16 or the number of threads if that
-    /// is more. Whoever calls [`crate::train::Training::start_block`] keeps to it.
+    /// is more; on GPUs as many as their free memory holds. Whoever calls [`crate::train::Training::start_block`] keeps to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<usize>,
     /// Where to train: `auto` (the first GPU that can be used, else the processor), `cpu`, or GPUs and nothing else: `cuda`

@@ -51,7 +51,7 @@ pub enum Event {
         loss: f64,
         /// Loss of each epoch.
         losses: Vec<f64>,
-        /// Time spent in its steps.
+        /// Time spent in its steps; of steps that blocks make together on a device, an equal share.
         seconds: f64,
         /// Whether a checkpoint held it already.
         resumed: bool,
