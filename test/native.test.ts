@@ -97,6 +97,7 @@ test.each([
     'missing-cuda-library',
   ],
   ['libgomp.so.1: cannot open shared object file: No such file or directory', 'missing-library'],
+  ['The specified module could not be found.', 'missing-library'],
   ['/a/x.node: invalid ELF header', 'corrupt'],
   ['/a/x.node: file too short', 'corrupt'],
   ['dlopen(/a/x.node, 0x0001): tried: … (not a mach-o file)', 'corrupt'],

@@ -75,7 +75,7 @@ test('import and require each take at most 60 ms over an empty Node process', as
   for (const { processor, waiting } of filled) {
     expect(processor - empty!.processor).toBeLessThanOrEqual(60)
     // A busy machine makes both wait; what an import itself waited for would come on top.
-    expect(waiting - empty!.waiting).toBeLessThan(200)
+    expect(waiting - empty!.waiting).toBeLessThan(1000)
   }
 })
 
@@ -86,7 +86,7 @@ test('the command that `npx noprop` runs answers --help within 150 ms', async ()
   expect((await runNode(help)).stdout).toContain('Usage: noprop')
   const [empty, helping] = await times(['-e', ''], help)
   expect(helping!.processor).toBeLessThanOrEqual(150)
-  expect(helping!.waiting - empty!.waiting).toBeLessThan(200)
+  expect(helping!.waiting - empty!.waiting).toBeLessThan(1000)
 })
 
 /** A program that uses the whole API; the first line brings the names. */

