@@ -1,23 +1,14 @@
 // `npm run build:cuda`: builds the addon with the CUDA code and its package, on any Linux machine on x86-64: it needs no GPU
 // and no CUDA toolkit. `--pinned` takes the compiler from PyPI even if the machine has one.
 import { statSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 import { answerOf, buildAddon } from './cuda/addon.mjs'
-import { cudaEnvironment } from './cuda/environment.mjs'
+import { cudaEnvironment, optionsOf } from './cuda/environment.mjs'
 import { copyToClone, inClone, writePackage } from './cuda/package.mjs'
 import { StepFailed, script, step } from './support/steps.mjs'
 import { requireRust } from './support/toolchain.mjs'
 
-function options() {
-  try {
-    return parseArgs({ options: { pinned: { type: 'boolean', default: false } } }).values
-  } catch (error) {
-    throw new StepFailed(`${error.message.split('.')[0]}; there is --pinned.`)
-  }
-}
-
 await script(async () => {
-  const { pinned } = options()
+  const { pinned } = optionsOf(process.argv.slice(2))
   requireRust('build its CUDA addon')
   const { env, toolkit } = await cudaEnvironment({ pinned })
   console.log(`── nvcc ${toolkit.version} in ${toolkit.home}`)

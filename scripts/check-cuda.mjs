@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { buildAddon, SELECTION } from './cuda/addon.mjs'
-import { cudaEnvironment } from './cuda/environment.mjs'
+import { cudaEnvironment, optionsOf } from './cuda/environment.mjs'
 import { checkOnFakeDriver } from './cuda/fake/check.mjs'
 import { problemsOf, readBounds, readLaunches, readReport, registersOfBlock } from './cuda/ptxas.mjs'
 import { table } from './support/machine.mjs'
@@ -75,8 +75,9 @@ function checkKernels(home, env, directory, launches) {
 }
 
 await script(async () => {
+  const options = optionsOf(process.argv.slice(2))
   requireRust('check its CUDA side')
-  const { env, toolkit } = await cudaEnvironment({ pinned: process.argv.includes('--pinned') })
+  const { env, toolkit } = await cudaEnvironment(options)
   mkdirSync(join(root, '.noprop'), { recursive: true })
   const directory = mkdtempSync(join(root, '.noprop', 'check-cuda-'))
   try {

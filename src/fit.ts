@@ -55,7 +55,7 @@ export async function startFit(
   try {
     const history = await train(model, config, dataset, trainOptions, queue, stop.signal)
     if (held) {
-      history.validation = await evaluate(model, held, { threads: trainOptions.threads, signal: stop.signal })
+      history.validation = await evaluate(model, held, { threads, device, signal: stop.signal })
       queue.push({ event: 'validation', ...history.validation })
     }
     queue.push({ event: 'done', history })
@@ -82,7 +82,7 @@ async function train(
     const replaceable = event.event === 'progress' || event.event === 'checkpoint'
     queue.push(event, replaceable ? `${event.event} ${event.block}` : undefined)
   }
-  const whyNoGpu = settleDevice(options.device, addonSearch())
+  const reason = settleDevice(options.device, addonSearch())
   let receive: Parameters<OpenLane>[0] | undefined
   const training = native(() =>
     model.train(nativeDataset(dataset), toJson(options), (json) => receive && deliver(json, receive)),
@@ -100,6 +100,9 @@ async function train(
   )
   const { samples } = dataset
   const { stepsPerBlock, device } = training
+  // The CUDA addon is loaded, and its core chose the processor.
+  const isAuto = (options.device ?? 'auto') === 'auto'
+  const whyNoGpu = reason ?? (isAuto && device === 'cpu' ? 'this version trains on the processor alone' : undefined)
   const where = { device, ...(whyNoGpu === undefined ? {} : { whyNoGpu }) }
   const parameters = blocks * model.parametersPerBlock
   queue.push({

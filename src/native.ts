@@ -1,4 +1,5 @@
 import { searchError } from './addon/failure.js'
+import type { Flavour } from './addon/places.js'
 import { type LoadedAddon, type Native, type Search, searchAddon } from './addon/search.js'
 
 export type { Native } from './addon/search.js'
@@ -25,6 +26,6 @@ export function addonSearch(): Search {
 }
 
 /** Replaces the addon by a substitute; only this package's own tests use it. */
-export function setNativeForTests(native: Native | undefined): void {
-  search = native && { attempts: [], loaded: { native, flavour: 'cpu', path: 'a substitute of the tests' } }
+export function setNativeForTests(native: Native | undefined, flavour: Flavour = 'cpu'): void {
+  search = native && { attempts: [], loaded: { native, flavour, path: 'a substitute of the tests' } }
 }

@@ -98,9 +98,10 @@ export interface ModelConfig {
 
 /**
  * What the factors in the products and convolutions of training are rounded to. Sums, weights, gradients, AdamW's moments and
- * every other operation are f32 in any case, and so is inference. `bf16` has 8 significant bits instead of 24.
+ * every other operation are f32 in any case, and so is inference. `bf16` has 8 significant bits instead of 24, `tf32` 11; GPUs
+ * alone have `tf32`.
  */
-export type Precision = 'f32' | 'bf16'
+export type Precision = 'f32' | 'tf32' | 'bf16'
 
 /** How a model is trained. Time and place (`threads`, `inFlight`, checkpoints) never change the weights that result. */
 export interface TrainOptions {
@@ -128,7 +129,7 @@ export interface TrainOptions {
   precision?: Precision
   /** Cores that train, each one block at a time. Default: the cores there are. */
   threads?: number
-  /** Most blocks that are begun and not finished. Default: the smaller of `blocks` and 16 (this package). */
+  /** Most blocks that are begun and not finished. Default: the smaller of `blocks` and 16; on GPUs as many as fit (this package). */
   inFlight?: number
   /**
    * Where to train. 'auto' takes the first GPU that works, else the processor; the `start` event and the history say why no
@@ -157,6 +158,11 @@ export interface SamplerOptions {
   seed?: number
   /** Cores that compute. Default: the cores there are. */
   threads?: number
+  /**
+   * Where to compute, as in training; of several GPUs the first. A model keeps its weights on the GPU that it was last used
+   * on. Default 'auto'.
+   */
+  device?: DeviceOption
 }
 
 /** Options of `model.predict`. */

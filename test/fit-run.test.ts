@@ -43,6 +43,28 @@ test('awaiting gives the history', async () => {
   expect(core.calls).toEqual(['finish'])
 })
 
+test.each([
+  ['the processor, without the CUDA addon', 'cpu', 'cpu', undefined, /[^\n]{10,}/],
+  ['the processor, chosen by the CUDA addon', 'cpu', 'cuda', 'auto', /processor alone/],
+  ['the processor, as it was asked for', 'cpu', 'cuda', 'cpu', undefined],
+  ['a GPU', 'cuda:0', 'cuda', 'auto', undefined],
+] as const)(
+  'start and history tell where it trains and why not on a GPU: %s',
+  async (_, device, flavour, asked, why) => {
+    const core = fakeCore({ device, flavour })
+    const { model, data } = fakeModel(1)
+    const run = model.fit(data, { device: asked })
+    core.emit(finished(1))
+    const history = await run
+    const { value: start } = await run[Symbol.asyncIterator]().next()
+    for (const told of [history, start] as { device: string; whyNoGpu?: string }[]) {
+      expect(told.device).toBe(device)
+      if (why) expect(told.whyNoGpu).toMatch(why)
+      else expect(told).not.toHaveProperty('whyNoGpu')
+    }
+  },
+)
+
 test('iterating gives start, every epoch and block, validation and done', async () => {
   const core = fakeCore()
   const { model, data } = fakeModel(2)

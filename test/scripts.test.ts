@@ -109,6 +109,8 @@ test.each([
     { CXX: '/nowhere/c++' },
     /^the kernels cannot be emulated, because there is no C\+\+ compiler /,
   ],
+  ['build-cuda', ['--fast'], {}, /^Unknown option '--fast'; there is --pinned\.\n$/],
+  ['check-cuda', ['--fast'], {}, /^Unknown option '--fast'; there is --pinned\.\n$/],
   ['instructions', ['--save'], {}, /^there is no option --save; there is --record\.\n$/],
 ])('%s %j is refused in one plain sentence', (name, args, env, message) => {
   const { status, stderr } = runScript(name, args, env)

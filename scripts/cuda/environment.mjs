@@ -1,9 +1,19 @@
 // What cargo needs in its environment to build with the feature `cuda`.
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
 import { root, StepFailed } from '../support/steps.mjs'
 import { cudarcSource, makeStubs } from './stubs.mjs'
 import { findToolkit } from './toolkit.mjs'
+
+/** The options of `npm run build:cuda` and `check:cuda`. */
+export function optionsOf(args) {
+  try {
+    return parseArgs({ args, options: { pinned: { type: 'boolean', default: false } } }).values
+  } catch (error) {
+    throw new StepFailed(`${error.message.split('.')[0]}; there is --pinned.`)
+  }
+}
 
 /**
  * The environment of `cargo build --features cuda`, with the toolkit that serves: fetched, and link-time libraries made, where

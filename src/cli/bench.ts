@@ -2,7 +2,8 @@ import type { Command } from 'commander'
 import { withStopSignal } from '../abort.js'
 import { NoPropError } from '../errors.js'
 import { toJson } from '../json.js'
-import { getNative } from '../native.js'
+import { settleDevice } from '../device.js'
+import { getAddon, getNative } from '../native.js'
 import { addNetFlags, addPrecisionFlag, type NetFlags, netOf, number, type PrecisionFlags } from './flags.js'
 import type { Io } from './io.js'
 import { peakMemoryMiB } from './memory.js'
@@ -15,6 +16,7 @@ interface BenchFlags extends NetFlags, PrecisionFlags {
   batch?: number
   threads?: number
   inFlight?: number
+  device?: string
   seconds?: number
 }
 
@@ -26,8 +28,16 @@ interface BenchResult {
   /** Inference only. */
   latencyMs?: number
   gflops: number
-  peakGflops: number
-  peakShare: number
+  /** On the processor only. */
+  peakGflops?: number
+  peakShare?: number
+  /** Where it was measured: 'cpu', 'cuda:0'. */
+  device: string
+  /** Training on a GPU only, as are the next three. */
+  deviceMemoryMiB?: number
+  peakGigabytes?: number
+  floorGigabytes?: number
+  floorShare?: number
   precision: string
   instructionSet: string
   threads: number
@@ -52,6 +62,7 @@ export function define(command: Command, io: Io): void {
     .option('--batch <number>', 'samples a step or prediction (default: 128)', number('--batch'))
     .option('--threads <number>', 'cores to use (default: all)', number('--threads'))
     .option('--in-flight <number>', 'most blocks begun and not finished', number('--in-flight'))
+    .option('--device <auto|cpu|cuda[:i]>', 'where to compute (default: auto)')
     .option('--seconds <number>', 'measure for so long', number('--seconds'))
   addNetFlags(command)
   addPrecisionFlag(command)
@@ -59,7 +70,7 @@ export function define(command: Command, io: Io): void {
 }
 
 async function bench(flags: BenchFlags, io: Io): Promise<void> {
-  const { blocks, batch, threads, inFlight, precision, seconds } = flags
+  const { blocks, batch, threads, inFlight, device, precision, seconds } = flags
   const { input, classes } = shapeOf(flags.shape ?? 'mnist')
   const options = {
     mode: flags.mode,
@@ -70,9 +81,11 @@ async function bench(flags: BenchFlags, io: Io): Promise<void> {
     batch,
     threads,
     inFlight,
+    device,
     precision,
     seconds,
   }
+  settleDevice(device, getAddon().cuda)
   const json = await withStopSignal(io.signal, (stop) => getNative().bench(toJson(options), stop))
   const result = JSON.parse(json) as BenchResult
   const peak = peakMemoryMiB()
@@ -80,11 +93,27 @@ async function bench(flags: BenchFlags, io: Io): Promise<void> {
   io.print(
     [
       `speed           ${result.samplesPerSecond.toFixed(1)} samples/s through ${result.blocks} blocks, ${timesOf(result)}`,
-      `arithmetic      ${result.gflops.toFixed(1)} GFLOP/s of ${result.peakGflops.toFixed(1)}: ${(100 * result.peakShare).toFixed(1)} % of peak (${result.precision}, ${result.instructionSet})`,
-      `work            ${input.join('×')}, batch ${result.batch}, ${result.threads} threads`,
+      `arithmetic      ${result.gflops.toFixed(1)} GFLOP/s${shareOf(result)} (${result.precision}${result.peakGflops ? `, ${result.instructionSet}` : ''})`,
+      `work            ${input.join('×')}, batch ${result.batch}, ${result.peakGflops ? `${result.threads} threads` : result.device}`,
+      ...memoryOf(result),
       `peak memory     ${Math.round(peak)} MiB`,
     ].join('\n'),
   )
+}
+
+/** Of what the processor reaches; there is no such figure for a GPU. */
+function shareOf({ peakGflops, peakShare }: BenchResult): string {
+  if (peakGflops === undefined || peakShare === undefined) return ''
+  return ` of ${peakGflops.toFixed(1)}: ${(100 * peakShare).toFixed(1)} % of peak`
+}
+
+/** A GPU's memory in training: how much of it, and how near the step is to what moving its bytes takes. */
+function memoryOf({ deviceMemoryMiB, floorGigabytes, floorShare, peakGigabytes }: BenchResult): string[] {
+  if (deviceMemoryMiB === undefined || peakGigabytes === undefined) return []
+  const share = `${(100 * (floorShare ?? 0)).toFixed(1)} % of the memory floor`
+  return [
+    `GPU memory      ${Math.round(deviceMemoryMiB)} MiB; ${share} (${floorGigabytes?.toFixed(2)} GB a step, ${peakGigabytes.toFixed(0)} GB/s)`,
+  ]
 }
 
 /** How often, and in inference how quickly, one batch went through all blocks. */

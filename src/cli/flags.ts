@@ -92,6 +92,7 @@ export interface SamplerFlags {
   stochastic?: boolean
   seed?: number
   threads?: number
+  device?: string
 }
 
 export function addSamplerFlags(command: Command): Command {
@@ -100,10 +101,11 @@ export function addSamplerFlags(command: Command): Command {
     .option('--stochastic', 'add the noise of each step (default: take its mean)')
     .option('--seed <number>', 'seed of the initial state and of the noise (default: 0)', number('--seed'))
     .option('--threads <number>', 'cores to use (default: all)', number('--threads'))
+    .option('--device <auto|cpu|cuda[:i]>', 'where to compute (default: auto)')
 }
 
-export function samplerOf({ sampler, stochastic, seed, threads }: SamplerFlags): SamplerOptions {
-  return { sampler, stochastic, seed, threads } as SamplerOptions
+export function samplerOf({ sampler, stochastic, seed, threads, device }: SamplerFlags): SamplerOptions {
+  return { sampler, stochastic, seed, threads, device } as SamplerOptions
 }
 
 /** The flag of what factors are rounded to, for training and benchmarks. */
@@ -112,7 +114,7 @@ export interface PrecisionFlags {
 }
 
 export function addPrecisionFlag(command: Command): Command {
-  return command.option('--precision <f32|bf16>', 'factors of products and convolutions in training (default: f32)')
+  return command.option('--precision <f32|tf32|bf16>', 'factors of products and convolutions in training (default: f32)')
 }
 
 /** Flags of `train` that go to the core under another name. */

@@ -1,4 +1,5 @@
 import { onTestFinished } from 'vitest'
+import type { Flavour } from '../../src/addon/places.js'
 import { NoProp } from '../../src/index.js'
 import { type Native, setNativeForTests } from '../../src/native.js'
 
@@ -18,7 +19,7 @@ export interface FakeCore {
 }
 
 /** Replaces the addon, for this test, by a core that trains nothing: the test decides which block is finished when. */
-export function fakeCore({ inFlight = 2 } = {}): FakeCore {
+export function fakeCore({ inFlight = 2, device = 'cpu', flavour = 'cpu' as Flavour } = {}): FakeCore {
   let deliver: (text: string) => void = () => {}
   const core: FakeCore = {
     started: [],
@@ -63,7 +64,7 @@ export function fakeCore({ inFlight = 2 } = {}): FakeCore {
       return {
         options: JSON.stringify({ epochs: 2, threads: 2, inFlight, device: 'cpu', ...JSON.parse(json) }),
         stepsPerBlock: 10,
-        device: 'cpu',
+        device,
         startBlock: (block: number) => void core.started.push(block),
         stop: () => void core.calls.push('stop'),
         finish: async () => {
@@ -77,7 +78,7 @@ export function fakeCore({ inFlight = 2 } = {}): FakeCore {
       }
     }
   }
-  setNativeForTests({ NativeDataset, NativeModel, StopSignal } as unknown as Native)
+  setNativeForTests({ NativeDataset, NativeModel, StopSignal } as unknown as Native, flavour)
   onTestFinished(() => setNativeForTests(undefined))
   return core
 }

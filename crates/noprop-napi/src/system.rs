@@ -24,7 +24,7 @@ pub fn probe_output(path: String) -> napi::Result<()> {
 #[napi]
 pub fn system_info() -> String {
     let sets: Vec<_> = InstructionSet::available().into_iter().map(InstructionSet::as_str).collect();
-    let precisions: Vec<_> = Precision::ALL.into_iter().filter(|one| one.check_processor().is_ok()).collect();
+    let precisions: Vec<_> = Precision::OF_PROCESSORS.into_iter().filter(|one| one.check_processor().is_ok()).collect();
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "instructionSet": InstructionSet::current().as_str(),

@@ -29,7 +29,7 @@ fn main() {
         let (data, stop) = (images(SHAPE, samples), StopFlag::new());
         let work = Work::Flops(flops * BLOCKS * samples, Precision::F32);
         bench.run_slow("10 blocks", &format!("{samples}x28x28x1"), work, || {
-            predict(&model, &data, options, &stop).expect("a prediction")
+            predict(&model, &data, options.clone(), &stop).expect("a prediction")
         });
     }
     bench.finish();

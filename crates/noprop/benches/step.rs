@@ -23,7 +23,7 @@ fn main() {
         ("cnn", [32, 32, 3], NetConfig::default()),
         ("mlp", [28, 28, 1], mlp),
     ];
-    let precisions = || Precision::ALL.into_iter().filter(|precision| precision.check_processor().is_ok());
+    let precisions = || Precision::OF_PROCESSORS.into_iter().filter(|precision| precision.check_processor().is_ok());
     for ((name, shape, net), precision) in
         cases.into_iter().flat_map(|case| precisions().map(move |one| (case.clone(), one)))
     {

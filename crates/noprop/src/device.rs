@@ -10,9 +10,6 @@ use std::str::FromStr;
 /// Greatest number of a GPU that can be asked for.
 const MAX_ORDINAL: usize = 255;
 
-/// Whether `train/run.rs` has a lane for GPUs. While it has none, `auto` is the processor and asking for a GPU is refused.
-const RUNS_ON_GPUS: bool = false;
-
 /// What a user asks for: `auto`, `cpu`, `cuda`, `cuda:1`, `cuda:0,1` or `cuda:all`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum DeviceChoice {
@@ -25,6 +22,9 @@ pub enum DeviceChoice {
     Cuda(Vec<usize>),
     /// Every GPU.
     AllCuda,
+    /// So many emulations of a GPU on the processor, for tests: `emulated`, `emulated:2`.
+    #[cfg(feature = "emulation")]
+    Emulated(usize),
 }
 
 /// Where a run computes, once it is known what there is.
@@ -34,6 +34,50 @@ pub enum Place {
     Cpu,
     /// On these GPUs, by number; at least one.
     Gpus(Vec<usize>),
+    /// On so many emulations of a GPU.
+    #[cfg(feature = "emulation")]
+    Emulated(usize),
+}
+
+/// One device that runs kernels.
+#[cfg(device)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spot {
+    /// The GPU of this number.
+    #[cfg(feature = "cuda")]
+    Gpu(usize),
+    /// An emulation of one.
+    #[cfg(feature = "emulation")]
+    Emulated,
+}
+
+impl Place {
+    /// Whether the processor's own code computes.
+    pub fn is_cpu(&self) -> bool {
+        *self == Self::Cpu
+    }
+
+    /// How many devices there are.
+    pub fn count(&self) -> usize {
+        match self {
+            Self::Cpu => 1,
+            Self::Gpus(gpus) => gpus.len(),
+            #[cfg(feature = "emulation")]
+            Self::Emulated(count) => *count,
+        }
+    }
+
+    /// The devices whose kernels compute; none for the processor.
+    #[cfg(device)]
+    pub fn spots(&self) -> Vec<Spot> {
+        match self {
+            #[cfg(feature = "cuda")]
+            Self::Gpus(gpus) => gpus.iter().map(|gpu| Spot::Gpu(*gpu)).collect(),
+            #[cfg(feature = "emulation")]
+            Self::Emulated(count) => vec![Spot::Emulated; *count],
+            _ => Vec::new(),
+        }
+    }
 }
 
 impl DeviceChoice {
@@ -45,24 +89,36 @@ impl DeviceChoice {
     pub fn place(&self) -> Result<Place> {
         match self {
             Self::Cpu => Ok(Place::Cpu),
-            Self::Auto if !RUNS_ON_GPUS => Ok(Place::Cpu),
             Self::Auto => Ok(first_usable().map_or(Place::Cpu, |gpu| Place::Gpus(vec![gpu]))),
             Self::Cuda(gpus) => self.gpus(Some(gpus)),
             Self::AllCuda => self.gpus(None),
+            #[cfg(feature = "emulation")]
+            Self::Emulated(count) => Ok(Place::Emulated(*count)),
         }
     }
 
     fn gpus(&self, asked: Option<&[usize]>) -> Result<Place> {
-        if RUNS_ON_GPUS {
-            let cards = cards()?;
-            let gpus = asked.map_or_else(|| (0..cards.len()).collect(), <[usize]>::to_vec);
-            gpus.iter().try_for_each(|gpu| usable(&cards, *gpu))?;
-            return Ok(Place::Gpus(gpus));
-        }
-        Err(Error::new(Code::Device, format!("device {self} cannot be used"))
-            .expected("auto or cpu")
-            .received(format!("{self}, and this version runs on the processor alone"))
-            .hint("leave the device out, or use auto"))
+        let cards = cards()?;
+        let gpus = asked.map_or_else(|| (0..cards.len()).collect(), <[usize]>::to_vec);
+        gpus.iter().try_for_each(|gpu| usable(&cards, *gpu))?;
+        one_kind(&cards, &gpus)?;
+        Ok(Place::Gpus(gpus))
+    }
+}
+
+/// A block's result would depend on which card trains it: two models round differently.
+///
+/// # Errors
+/// [`Code::Device`] for cards of several models.
+fn one_kind(cards: &[Card], gpus: &[usize]) -> Result<()> {
+    let Some(first) = gpus.first() else { return Err(no_such(0, 0)) };
+    let (first, device) = (&cards[*first].name, &cards[*first].device);
+    match gpus.iter().find(|gpu| cards[**gpu].name != *first) {
+        None => Ok(()),
+        Some(other) => Err(Error::new(Code::Device, "the GPUs are of several models, and results would differ between them")
+            .expected(format!("GPUs like {device}, {first}"))
+            .received(format!("{}, {}", cards[*other].device, cards[*other].name))
+            .hint("name GPUs of one model, such as cuda:0,1; `noprop doctor` lists them")),
     }
 }
 
@@ -74,13 +130,8 @@ impl Place {
     pub fn check_precision(&self, precision: Precision) -> Result<()> {
         match (self, precision) {
             (Self::Cpu, _) => precision.check_processor(),
-            (Self::Gpus(_), Precision::F32) => Ok(()),
-            (Self::Gpus(_), Precision::Bf16) => {
-                Err(Error::new(Code::Device, format!("precision {} cannot be used on {self}", precision.as_str()))
-                    .expected("precision f32")
-                    .received(precision.as_str())
-                    .hint("use f32, or device cpu"))
-            }
+            // Every GPU that the kernels run on has tensor cores.
+            _ => Ok(()),
         }
     }
 }
@@ -92,6 +143,8 @@ impl fmt::Display for DeviceChoice {
             Self::Cpu => f.write_str("cpu"),
             Self::Cuda(gpus) => write!(f, "cuda:{}", list(gpus)),
             Self::AllCuda => f.write_str("cuda:all"),
+            #[cfg(feature = "emulation")]
+            Self::Emulated(count) => write!(f, "emulated:{count}"),
         }
     }
 }
@@ -101,6 +154,8 @@ impl fmt::Display for Place {
         match self {
             Self::Cpu => f.write_str("cpu"),
             Self::Gpus(gpus) => write!(f, "cuda:{}", list(gpus)),
+            #[cfg(feature = "emulation")]
+            Self::Emulated(count) => write!(f, "emulated:{count}"),
         }
     }
 }
@@ -128,6 +183,10 @@ impl FromStr for DeviceChoice {
             "cuda:all" => return Ok(Self::AllCuda),
             _ => {}
         }
+        #[cfg(feature = "emulation")]
+        if let Some(count) = emulated(text) {
+            return Ok(Self::Emulated(count));
+        }
         let numbers = text.strip_prefix("cuda:").ok_or_else(|| bad(text.to_owned()))?;
         let mut gpus = Vec::new();
         for number in numbers.split(',') {
@@ -138,6 +197,13 @@ impl FromStr for DeviceChoice {
         }
         Ok(Self::Cuda(gpus))
     }
+}
+
+/// `emulated` is one, `emulated:2` are two.
+#[cfg(feature = "emulation")]
+fn emulated(text: &str) -> Option<usize> {
+    let rest = text.strip_prefix("emulated")?;
+    if rest.is_empty() { Some(1) } else { rest.strip_prefix(':')?.parse().ok().filter(|count| *count > 0) }
 }
 
 impl Serialize for DeviceChoice {
@@ -303,6 +369,12 @@ mod tests {
     }
 
     #[test]
+    fn the_emulation_is_there_in_builds_for_tests_alone() {
+        assert_eq!(parse("emulated:2").is_ok(), cfg!(feature = "emulation"));
+        assert!(parse("emulated:0").is_err() && parse("emulated2").is_err());
+    }
+
+    #[test]
     #[cfg(not(feature = "cuda"))]
     fn without_cuda_code_only_the_processor_serves() {
         for choice in [DeviceChoice::Auto, DeviceChoice::Cpu] {
@@ -343,5 +415,9 @@ mod tests {
         let error = usable(&cards, 2).unwrap_err();
         assert_eq!((error.code, error.expected.as_str()), (Code::Device, "cuda:0 to cuda:1"));
         assert_eq!(usable(&cards[..1], 1).unwrap_err().expected, "cuda:0, the only GPU");
+        let other = Card { name: "Another card".to_owned(), ..card(2, "") };
+        let cards = [card(0, ""), card(1, ""), other];
+        one_kind(&cards, &[1, 0]).unwrap();
+        assert!(one_kind(&cards, &[0, 2]).unwrap_err().received.contains("Another card"));
     }
 }

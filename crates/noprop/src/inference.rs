@@ -2,8 +2,15 @@
 //!
 //! Samples are worked on in chunks of fixed size that do not depend on the number of threads, so neither do the results.
 
+#[cfg(device)]
+mod device;
+
+#[cfg(device)]
+pub(crate) use device::DeviceChain;
+
 use crate::config;
 use crate::data::Dataset;
+use crate::device::DeviceChoice;
 use crate::diffusion::{Coefficients, Sampler, argmax, initial_state, probabilities, step};
 use crate::error::{Code, Error, Result};
 use crate::evaluator::Evaluator;
@@ -22,7 +29,7 @@ const CHUNK: usize = 128;
 const STREAMED: usize = 4 * CHUNK;
 
 /// How the chain is sampled.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct SampleOptions {
     /// The update rule. Default posterior (paper, Eq. 3).
@@ -33,6 +40,9 @@ pub struct SampleOptions {
     pub seed: u64,
     /// Worker threads. Default: as many as the process may use.
     pub threads: Option<usize>,
+    /// Where to compute, as for training; of several GPUs the first. Default auto. A model keeps its weights and buffers on
+    /// the GPU that it was last used on.
+    pub device: DeviceChoice,
 }
 
 /// What [`evaluate`] found.
@@ -76,10 +86,11 @@ pub fn evaluate(model: &Model, data: &Dataset, options: SampleOptions, stop: &St
     let targets = data.class_indices(&config.classes)?;
     let width = config.classes.len();
     let mut accuracy_per_block = Vec::with_capacity(config.blocks);
-    let states = chain(model, data, options, stop, |states| {
+    let mut after_block = |states: &[f32]| {
         let right = states.chunks_exact(width).zip(&targets).filter(|(z, target)| argmax(z) == **target as usize);
         accuracy_per_block.push(right.count() as f64 / targets.len() as f64);
-    })?;
+    };
+    let states = chain(model, data, &options, stop, Some(&mut after_block))?;
     let mut confusion = vec![vec![0; width]; width];
     let mut loss = 0.0;
     let mut row = vec![0.0; width];
@@ -109,7 +120,7 @@ pub fn evaluate(model: &Model, data: &Dataset, options: SampleOptions, stop: &St
 pub fn predict(model: &Model, data: &Dataset, options: SampleOptions, stop: &StopFlag) -> Result<Prediction> {
     let config = &model.checked.config;
     let width = config.classes.len();
-    let states = chain(model, data, options, stop, |_| {})?;
+    let states = chain(model, data, &options, stop, None)?;
     let labels = states.chunks_exact(width).map(|z| config.classes[argmax(z)]).collect();
     let mut all = vec![0.0; states.len()];
     let end = model.checked.schedule.alpha_bar(config.blocks);
@@ -119,17 +130,45 @@ pub fn predict(model: &Model, data: &Dataset, options: SampleOptions, stop: &Sto
     Ok(Prediction { labels, probabilities: all })
 }
 
-/// z_T of all samples, `[samples, classes]`; `after_block` sees z_t after each block.
+/// Sees z_t of all samples after each block.
+type AfterBlock<'a> = Option<&'a mut dyn FnMut(&[f32])>;
+
+/// z_T of all samples, `[samples, classes]`.
 fn chain(
     model: &Model,
     data: &Dataset,
-    options: SampleOptions,
+    options: &SampleOptions,
     stop: &StopFlag,
-    mut after_block: impl FnMut(&[f32]),
+    after_block: AfterBlock<'_>,
+) -> Result<Vec<f32>> {
+    model.weights()?;
+    check_shape(&model.checked, data)?;
+    stop.check()?;
+    let place = options.device.place()?;
+    #[cfg(device)]
+    if let Some(spot) = place.spots().first() {
+        return finite(device::chain(*spot, model, data, options, stop, after_block)?);
+    }
+    debug_assert!(place.is_cpu());
+    finite(on_the_processor(model, data, options, stop, after_block)?)
+}
+
+fn finite(states: Vec<f32>) -> Result<Vec<f32>> {
+    if states.iter().all(|value| value.is_finite()) {
+        return Ok(states);
+    }
+    Err(Error::new(Code::Value, "the model's states are not finite")
+        .hint("the model has diverged or the inputs are far outside of what it was trained on"))
+}
+
+fn on_the_processor(
+    model: &Model,
+    data: &Dataset,
+    options: &SampleOptions,
+    stop: &StopFlag,
+    mut after_block: AfterBlock<'_>,
 ) -> Result<Vec<f32>> {
     let checked = &model.checked;
-    model.weights()?;
-    check_shape(checked, data)?;
     let device = Device::Cpu;
     let (samples, width) = (data.samples(), checked.config.classes.len());
     let threads = match (samples.div_ceil(CHUNK), options.threads) {
@@ -165,11 +204,9 @@ fn chain(
             })
         };
         outcomes.into_iter().collect::<Result<Vec<()>>>()?;
-        after_block(&states);
-    }
-    if states.iter().any(|value| !value.is_finite()) {
-        return Err(Error::new(Code::Value, "the model's states are not finite")
-            .hint("the model has diverged or the inputs are far outside of what it was trained on"));
+        if let Some(after_block) = &mut after_block {
+            after_block(&states);
+        }
     }
     Ok(states)
 }

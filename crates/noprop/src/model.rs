@@ -5,6 +5,8 @@
 
 use crate::config::{Checked, ModelConfig, from_json};
 use crate::error::{Code, Error, Result};
+#[cfg(device)]
+use crate::inference::DeviceChain;
 use crate::ops::Buffer;
 use crate::storage::container::{self, TensorShape, put};
 use crate::storage::{WeightStore, atomic};
@@ -13,6 +15,8 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
+#[cfg(device)]
+use std::sync::MutexGuard;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Version of the model file's format.
@@ -29,6 +33,9 @@ pub struct Model {
     pub training: Value,
     weights: Option<WeightStore>,
     resident: Mutex<Option<Arc<Vec<Buffer>>>>,
+    /// What was last used of it on a device.
+    #[cfg(device)]
+    on_device: Mutex<Option<DeviceChain>>,
 }
 
 impl Model {
@@ -37,12 +44,23 @@ impl Model {
     /// # Errors
     /// See [`ModelConfig::check`].
     pub fn new(config: ModelConfig) -> Result<Self> {
-        Ok(Self { checked: config.check()?, training: Value::Null, weights: None, resident: Mutex::new(None) })
+        Ok(Self::of(config.check()?, None, Value::Null))
     }
 
     /// The same configuration with the weights of a finished run. `training` says what made them.
     pub fn with_weights(&self, weights: WeightStore, training: Value) -> Self {
-        Self { checked: self.checked.clone(), training, weights: Some(weights), resident: Mutex::new(None) }
+        Self::of(self.checked.clone(), Some(weights), training)
+    }
+
+    fn of(checked: Checked, weights: Option<WeightStore>, training: Value) -> Self {
+        Self {
+            checked,
+            training,
+            weights,
+            resident: Mutex::new(None),
+            #[cfg(device)]
+            on_device: Mutex::new(None),
+        }
     }
 
     /// Whether there are weights.
@@ -72,10 +90,22 @@ impl Model {
         Buffer::new(Tensor::from_vec(weights, (1, len), device)?)
     }
 
+    /// Whether the weights of all blocks are few enough to keep.
+    pub(crate) fn may_be_resident(&self) -> Result<bool> {
+        let store = self.weights()?;
+        Ok(store.blocks().saturating_mul(store.block_len()) <= MAX_RESIDENT)
+    }
+
+    /// Where the model keeps what it has on a device; whoever uses it holds it.
+    #[cfg(device)]
+    pub(crate) fn on_device(&self) -> MutexGuard<'_, Option<DeviceChain>> {
+        self.on_device.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The weights of all blocks in memory, for callers that will be back; `None` when they are too many to keep.
     pub(crate) fn resident(&self, device: &Device) -> Result<Option<Arc<Vec<Buffer>>>> {
         let store = self.weights()?;
-        if store.blocks().saturating_mul(store.block_len()) > MAX_RESIDENT {
+        if !self.may_be_resident()? {
             return Ok(None);
         }
         let mut resident = self.resident.lock().unwrap_or_else(PoisonError::into_inner);
@@ -147,7 +177,7 @@ impl Model {
         header.expect(tensors(&checked)).map_err(name)?;
         let (blocks, block_len) = (checked.config.blocks, checked.layout.weights());
         let weights = WeightStore::inside(file, header.data_start, blocks, block_len);
-        Ok(Self { checked, training, weights: Some(weights), resident: Mutex::new(None) })
+        Ok(Self::of(checked, Some(weights), training))
     }
 }
 

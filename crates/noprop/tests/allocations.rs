@@ -102,7 +102,7 @@ fn a_warm_training_step_allocates_nothing() {
     // 70 classes: labels wider than any buffer on the stack. One block in flight keeps one batch, so that each job gathers.
     let cases = [(CNN, 3, 3), (WIDE, 3, 3), (MLP, 3, 3), (CNN, 70, 3), (MLP, 70, 3), (MLP, 3, 1)];
     // Those of this machine.
-    let precisions = || Precision::ALL.into_iter().filter(|precision| precision.check_processor().is_ok());
+    let precisions = || Precision::OF_PROCESSORS.into_iter().filter(|precision| precision.check_processor().is_ok());
     for (precision, (net, classes, in_flight)) in precisions().flat_map(|one| cases.map(|case| (one, case))) {
         for batch in [8, 32] {
             // Whole epochs, so that their ends and their orders count.
@@ -138,7 +138,7 @@ fn a_warm_chunk_of_inference_allocates_nothing() {
         let options = SampleOptions { stochastic: true, threads: Some(1), ..SampleOptions::default() };
         let predict = |data: &Dataset| {
             allocations(|| {
-                predict(&model, data, options, &StopFlag::new()).unwrap();
+                predict(&model, data, options.clone(), &StopFlag::new()).unwrap();
             })
         };
         // Chunks have 128 samples.

@@ -14,12 +14,13 @@ use std::time::Instant;
 /// Predicts `data` with blocks as they begin; untrained weights cost what trained ones do.
 pub(super) fn predictions(model: Checked, data: &Dataset, options: &BenchOptions, stop: &StopFlag) -> Result<Rate> {
     let model = beginning(model)?;
-    let sampling = SampleOptions { threads: options.threads, ..SampleOptions::default() };
+    let (threads, device) = (options.threads, options.device.clone());
+    let sampling = SampleOptions { threads, device, ..SampleOptions::default() };
     let mut times = Vec::new();
     let warm_up = Instant::now();
     // Once at least, so that the weights are in memory; a large batch reads them from their file each time, as users do.
     loop {
-        predict(&model, data, sampling, stop)?;
+        predict(&model, data, sampling.clone(), stop)?;
         if warm_up.elapsed().as_secs_f64() >= options.seconds / 5.0 {
             break;
         }
@@ -27,12 +28,12 @@ pub(super) fn predictions(model: Checked, data: &Dataset, options: &BenchOptions
     let started = Instant::now();
     while times.is_empty() || started.elapsed().as_secs_f64() < options.seconds {
         let call = Instant::now();
-        predict(&model, data, sampling, stop)?;
+        predict(&model, data, sampling.clone(), stop)?;
         times.push(call.elapsed().as_secs_f64());
     }
     let steps_per_second = times.len() as f64 / started.elapsed().as_secs_f64();
     times.sort_by(f64::total_cmp);
-    Ok(Rate { steps_per_second, latency_ms: Some(1e3 * times[times.len() / 2]) })
+    Ok(Rate { steps_per_second, latency_ms: Some(1e3 * times[times.len() / 2]), on_device: None })
 }
 
 /// A model whose blocks have their initial weights.

@@ -1,5 +1,7 @@
 //! Measured speed: of whole training steps or of inference on random data, and of the processor's own peaks beside it.
 
+#[cfg(device)]
+mod device;
 mod inference;
 mod peak;
 
@@ -8,6 +10,7 @@ pub use peak::{BEYOND_CACHES, peak_gflops, peak_gigabytes};
 use crate::NetConfig;
 use crate::config::{self, Checked, FitOptions, ModelConfig, Precision};
 use crate::data::{Dataset, InputShape, Pixels};
+use crate::device::DeviceChoice;
 use crate::diffusion::ScheduleConfig;
 use crate::error::{Code, Error, Result};
 use crate::ops::StopFlag;
@@ -56,6 +59,9 @@ pub struct BenchOptions {
     pub threads: Option<usize>,
     /// Blocks in memory at once. Default: all up to 16. Training only.
     pub in_flight: Option<usize>,
+    /// Where to compute, as for training; one device. Default auto.
+    #[serde(default)]
+    pub device: DeviceChoice,
     /// What the factors of products and convolutions are rounded to. Default f32. Training only: inference is f32.
     #[serde(default)]
     pub precision: Precision,
@@ -89,12 +95,19 @@ pub struct Bench {
     pub latency_ms: Option<f64>,
     /// Counted floating-point operations per second, 10⁹ (see [`NetConfig::flops`]).
     pub gflops: f64,
-    /// What the same threads reach in multiply-adds of this precision alone, measured just before.
-    pub peak_gflops: f64,
+    /// What the same threads reach in multiply-adds of this precision alone, measured just before. On the processor only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peak_gflops: Option<f64>,
     /// `gflops / peak_gflops`.
-    pub peak_share: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peak_share: Option<f64>,
     /// What factors were rounded to.
     pub precision: Precision,
+    /// Where it was measured: `cpu`, `cuda:0`.
+    pub device: String,
+    /// What is known of training on a GPU besides.
+    #[serde(flatten)]
+    pub on_device: Option<DeviceFigures>,
     /// Instruction set of the kernels.
     pub instruction_set: &'static str,
     /// Worker threads.
@@ -107,11 +120,30 @@ pub struct Bench {
     pub parameters_per_block: usize,
 }
 
+/// Memory and its traffic while blocks are trained on a device.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeviceFigures {
+    /// Memory of the device that training took, MiB. Not known of the emulation, nor are the next two.
+    #[serde(rename = "deviceMemoryMiB", skip_serializing_if = "Option::is_none")]
+    pub memory_mib: Option<f64>,
+    /// Bytes that the device reads and writes per second when it copies, 10⁹, measured just before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peak_gigabytes: Option<f64>,
+    /// The time that the step's bytes would take at that speed, over the time that it took, 0–1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub floor_share: Option<f64>,
+    /// Bytes that a step of all blocks moves at least, 10⁹: weights read for both passes, gradients written and read, the
+    /// optimiser's values read and written, each activation and its gradient written and read once.
+    pub floor_gigabytes: f64,
+}
+
 /// How often the work was done.
 struct Rate {
     /// Steps of all blocks, or predictions.
     steps_per_second: f64,
     latency_ms: Option<f64>,
+    on_device: Option<DeviceFigures>,
 }
 
 /// Trains or predicts on random data for a while.
@@ -127,17 +159,23 @@ pub fn bench(options: &BenchOptions, stop: &StopFlag) -> Result<Bench> {
             .expected("no inFlight, or mode train")
             .received(in_flight.to_string()));
     }
-    if let (BenchMode::Inference, Precision::Bf16) = (options.mode, options.precision) {
+    if options.mode == BenchMode::Inference && options.precision != Precision::F32 {
         return Err(Error::new(Code::Option, "option precision does not apply to inference")
             .expected("f32, which inference is in any case, or mode train")
             .received(options.precision.as_str()));
     }
+    let place = options.device.place()?;
+    if place.count() > 1 {
+        return Err(Error::new(Code::Option, "a benchmark measures one device")
+            .expected("one GPU, such as cuda:0")
+            .received(options.device.to_string()));
+    }
     InstructionSet::check_variable()?;
-    options.precision.check_processor()?;
+    place.check_precision(options.precision)?;
     let (model, data) = (checked(options)?, Arc::new(samples(options)?));
     let threads = config::threads(options.threads)?;
     let parameters_per_block = model.layout.parameters();
-    let peak_gflops = peak_gflops(threads, options.precision);
+    let peak_gflops = place.is_cpu().then(|| peak_gflops(threads, options.precision));
     let rate = match options.mode {
         BenchMode::Train => train(plan(options, model, data)?, options, stop)?,
         BenchMode::Inference => inference::predictions(model, &data, options, stop)?,
@@ -156,8 +194,10 @@ pub fn bench(options: &BenchOptions, stop: &StopFlag) -> Result<Bench> {
         latency_ms: rate.latency_ms,
         gflops,
         peak_gflops,
-        peak_share: gflops / peak_gflops,
+        peak_share: peak_gflops.map(|peak| gflops / peak),
         precision: options.precision,
+        device: place.to_string(),
+        on_device: rate.on_device,
         instruction_set: InstructionSet::current().as_str(),
         threads,
         blocks: options.blocks,
@@ -166,8 +206,12 @@ pub fn bench(options: &BenchOptions, stop: &StopFlag) -> Result<Bench> {
     })
 }
 
-/// Steps blocks in turns on every thread.
+/// Steps blocks in turns on every thread, or all together on a device.
 fn train(plan: Plan, options: &BenchOptions, stop: &StopFlag) -> Result<Rate> {
+    #[cfg(device)]
+    if !plan.place.is_cpu() {
+        return device::train(&plan, options.seconds, stop);
+    }
     let threads = plan.options.threads.unwrap_or(1);
     let jobs = (1..=plan.options.in_flight.unwrap_or(1).max(threads))
         .map(|block| BlockJob::start(&plan, block, &Device::Cpu))
@@ -199,7 +243,7 @@ fn train(plan: Plan, options: &BenchOptions, stop: &StopFlag) -> Result<Rate> {
         Ok::<_, Error>(steps as f64 / seconds)
     });
     stop.check()?;
-    Ok(Rate { steps_per_second: outcome? / options.blocks as f64, latency_ms: None })
+    Ok(Rate { steps_per_second: outcome? / options.blocks as f64, latency_ms: None, on_device: None })
 }
 
 struct Work {
@@ -284,6 +328,7 @@ fn plan(options: &BenchOptions, model: Checked, data: Arc<Dataset>) -> Result<Pl
         batch: options.batch,
         threads: options.threads,
         in_flight: options.in_flight,
+        device: options.device.clone(),
         precision: options.precision,
         ..FitOptions::default()
     };

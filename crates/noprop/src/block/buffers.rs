@@ -19,7 +19,20 @@ impl Buffers {
 
     /// `[K, len]`.
     pub(crate) fn rows(&self, len: usize) -> Result<Buffer> {
+        #[cfg(test)]
+        MADE.set(MADE.get() + self.stacked * len);
         let bytes = self.stacked * len * self.dtype.size_in_bytes();
         Buffer::new(allocated(&self.device, bytes, Tensor::zeros((self.stacked, len), self.dtype, &self.device))?)
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    static MADE: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// Values of all buffers that this thread has made.
+#[cfg(all(test, feature = "emulation"))]
+pub(crate) fn made() -> usize {
+    MADE.get()
 }

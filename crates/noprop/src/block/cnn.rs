@@ -65,6 +65,15 @@ impl Sizes {
         (self.features + k + 2 * h) * h + 2 * h * h + h * (h / 2) + h / 2 * k
     }
 
+    /// See [`super::NetConfig::activations`].
+    pub(super) fn activations(&self, batch: usize) -> usize {
+        let convolutions: usize = [self.conv1, self.conv2, self.conv3].map(|d| d.stored() + d.output()).iter().sum();
+        // Of the batch-norm layers: input, output and the input's gradient, and two statistics a unit.
+        let normalised = 5 * self.hidden + self.hidden / 2;
+        let gradients = 4 * self.hidden + self.hidden / 2;
+        batch * (convolutions + 3 * normalised + gradients + self.classes) + 2 * normalised
+    }
+
     /// See [`super::NetConfig::flops`]: backward costs twice forward, less the gradients of image and label.
     pub(super) fn flops(&self) -> (usize, usize) {
         let first = self.conv1.multiply_adds() + self.classes * self.hidden;

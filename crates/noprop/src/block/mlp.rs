@@ -29,6 +29,11 @@ impl Sizes {
         self.hidden[1..].iter().copied().chain([self.classes])
     }
 
+    /// See [`super::NetConfig::activations`]: every hidden layer's output and its gradient, and the estimate.
+    pub(super) fn activations(&self, batch: usize) -> usize {
+        batch * (2 * self.hidden.iter().sum::<usize>() + self.classes)
+    }
+
     /// See [`super::NetConfig::flops`].
     pub(super) fn flops(&self) -> (usize, usize) {
         let first = (self.input + self.classes) * self.hidden[0];

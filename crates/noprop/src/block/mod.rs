@@ -6,6 +6,9 @@ pub mod mlp;
 #[cfg(test)]
 mod tests;
 
+#[cfg(all(test, feature = "emulation"))]
+pub(crate) use buffers::made;
+
 use crate::data::InputShape;
 use crate::error::{Code, Error, Result};
 use crate::nn::{Layout, Step};
@@ -157,6 +160,14 @@ impl NetConfig {
                 Box::new(mlp::Mlp::new(mlp::Sizes::new(input, classes, hidden), *dropout, buffers)?)
             }
         })
+    }
+
+    /// Values of the buffers that one block's training makes for batches of `batch` samples.
+    pub(crate) fn activations(&self, input: InputShape, classes: usize, batch: usize) -> Result<usize> {
+        match self {
+            Self::Cnn { widths, hidden, .. } => Ok(cnn::Sizes::new(input, classes, *widths, *hidden)?.activations(batch)),
+            Self::Mlp { hidden, .. } => Ok(mlp::Sizes::new(input, classes, hidden).activations(batch)),
+        }
     }
 
     /// Floating-point operations of one sample through one block: `(forward, whole training step)`. Counted are the

@@ -10,12 +10,14 @@
 //! | `gpu.rs` | the same kernels on candle's stream (feature `cuda`) |
 //! | `tile.cuh`, `product.cuh`, `product.cu`, `product.rs` | products on tensor cores, which linear layers and convolutions are |
 //! | `launch.rs`, `rows.rs` | what a launch is, the tensors it works on |
+//! | `engine.rs` | a card or the emulation, as training and inference see it |
 //! | `context.rs`, `step.rs` | what all operations of a step share, and what they read from device memory |
 //! | `epoch.cu`, `epoch.rs` | the beginning and end of a training step, and what a run reads back after an epoch |
 //! | `reduce.cuh` | sums in a fixed order |
 //! | `parity.rs` | every kernel against the plain reference in double precision |
 
 mod context;
+mod engine;
 #[cfg(feature = "emulation")]
 mod emulation;
 mod epoch;
@@ -30,10 +32,13 @@ mod step;
 mod tile;
 
 pub(crate) use context::Context;
+pub(crate) use engine::{Engine, Recorded, out_of_memory};
 pub(crate) use epoch::{AllFinite, EpochTensors};
 pub(crate) use launch::{Arguments, Executor, Launch, ceil_div};
 pub(crate) use rows::{Address, DeviceRows, RowsOf, address_of};
 pub(crate) use step::{DeviceStep, StepTensors, StepValues};
+
+use crate::config::Precision;
 
 /// What products and convolutions on a device multiply. Sums are always f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,6 +50,16 @@ pub enum Multiply {
     Tf32,
     /// Factors rounded to bf16 (7 bits) on tensor cores.
     Bf16,
+}
+
+impl From<Precision> for Multiply {
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::F32 => Self::F32,
+            Precision::Tf32 => Self::Tf32,
+            Precision::Bf16 => Self::Bf16,
+        }
+    }
 }
 
 impl Multiply {

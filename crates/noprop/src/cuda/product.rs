@@ -202,6 +202,23 @@ pub(crate) fn check_size(name: &str, lens: &[usize]) -> Result<()> {
     }
 }
 
+/// Factors with more bits than tensor cores take, and what each precision makes of them: for tests that a kernel multiplies in the
+/// precision of its name, which comparisons on exact factors cannot see.
+#[cfg(all(test, feature = "emulation"))]
+pub(crate) mod rounding {
+    use crate::cuda::{Context, Multiply};
+
+    pub(crate) const FACTORS: [f32; 2] = [1.0 + 1.0 / 512.0, 1.0 + 1.0 / 4096.0];
+
+    /// Calls `test` on the emulation with every precision and the rounded [`FACTORS`].
+    pub(crate) fn each(test: impl Fn([f32; 2])) {
+        let rounded = [(Multiply::F32, FACTORS), (Multiply::Tf32, [FACTORS[0], 1.0]), (Multiply::Bf16, [1.0; 2])];
+        for (multiply, rounded) in rounded {
+            Context { multiply, emulate: true, ..Context::current() }.run(|| test(rounded));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -48,6 +48,13 @@ pub(crate) struct DeviceStep {
     pub weights: Address,
 }
 
+impl DeviceStep {
+    /// That of inference, which reads nothing but which samples it is about.
+    pub(crate) fn of_samples(samples: Address) -> Self {
+        Self { values: 0, samples, classes: 0, blocks: 0, alpha_bars: 0, weights: 0 }
+    }
+}
+
 /// The tensors that a [`DeviceStep`] points to.
 #[derive(Debug, Clone)]
 pub(crate) struct StepTensors {

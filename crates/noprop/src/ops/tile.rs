@@ -137,6 +137,22 @@ pub(super) fn copy<M: Multiply>(m: M, to: &mut [f32], from: &[f32]) {
     }
 }
 
+/// Asks for values that will be read soon, so that they come from memory while products keep the processor busy. It changes
+/// no result.
+#[inline(always)]
+pub(super) fn prefetch(values: &[f32]) {
+    /// Values of a cache line.
+    const LINE: usize = 16;
+    #[cfg(target_arch = "x86_64")]
+    for at in (0..values.len()).step_by(LINE) {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: a prefetch reads nothing; the address is that of a value.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(values.as_ptr().add(at).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (values, LINE);
+}
+
 /// A full tile whose rows lie `stride` apart.
 ///
 /// # Safety

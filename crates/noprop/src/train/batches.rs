@@ -96,7 +96,7 @@ impl Plan {
     }
 
     /// The order of the samples in an epoch (from 0).
-    fn order(&self, epoch: usize) -> Result<Arc<Vec<u32>>> {
+    pub(super) fn order(&self, epoch: usize) -> Result<Arc<Vec<u32>>> {
         let samples = self.data.samples();
         let new = || Ok(Vec::with_capacity(samples));
         self.batches.orders.get(epoch as u64, new, |order| {

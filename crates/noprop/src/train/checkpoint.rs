@@ -50,10 +50,18 @@ fn identity(plan: &Plan) -> Value {
             "learningRateSchedule": o.learning_rate_schedule, "weightDecay": o.weight_decay,
             "weighting": o.weighting, "eta": o.eta, "precision": o.precision,
         },
-        // Other instructions round other sums.
-        "device": { "name": "cpu", "instructionSet": InstructionSet::current().as_str() },
+        "device": device(plan),
         "data": { "fingerprint": plan.data.fingerprint(), "samples": plan.data.samples() },
     })
+}
+
+/// The kind of device: other instructions, and other GPUs, round other sums. How many there are does not matter.
+fn device(plan: &Plan) -> Value {
+    #[cfg(device)]
+    if let Some(engine) = plan.engines.first() {
+        return json!({ "name": engine.kind });
+    }
+    json!({ "name": "cpu", "instructionSet": InstructionSet::current().as_str() })
 }
 
 impl Checkpoint {

@@ -31,6 +31,28 @@ pub struct Progress {
     pub seconds: f64,
 }
 
+impl Progress {
+    /// Counts a step by its batch's mean loss. Returns whether it ended an epoch.
+    ///
+    /// # Errors
+    /// [`Code::Diverged`] when the loss is not a finite number.
+    pub(super) fn count(&mut self, plan: &Plan, loss: f64) -> Result<bool> {
+        if !loss.is_finite() {
+            return Err(diverged(self.block, self.step).received(loss.to_string()));
+        }
+        let samples = plan.samples_of(self.step);
+        self.loss_sum += loss * samples as f64;
+        self.loss_samples += samples as u64;
+        self.step += 1;
+        let ends_epoch = self.step.is_multiple_of(plan.steps_per_epoch());
+        if ends_epoch {
+            self.losses.push(self.loss_sum / self.loss_samples as f64);
+            (self.loss_sum, self.loss_samples) = (0.0, 0);
+        }
+        Ok(ends_epoch)
+    }
+}
+
 /// A block in training.
 pub struct BlockJob {
     /// How far it is.
@@ -70,19 +92,10 @@ impl BlockJob {
     pub fn step(&mut self, plan: &Plan, lane: &mut Lane, stop: &StopFlag) -> Result<f64> {
         let started = Instant::now();
         let progress = &mut self.progress;
-        let (loss, samples) = lane.step(plan, progress.block, progress.step, &self.state, stop)?;
-        progress.loss_sum += loss * samples as f64;
-        progress.loss_samples += samples as u64;
-        progress.step += 1;
-        if progress.step.is_multiple_of(plan.steps_per_epoch()) {
-            progress.losses.push(progress.loss_sum / progress.loss_samples as f64);
-            (progress.loss_sum, progress.loss_samples) = (0.0, 0);
-            // A ReLU turns NaN into 0, so a finite loss alone does not vouch for the weights.
-            if !all_finite(&self.state)? {
-                return Err(
-                    diverged(self.progress.block, self.progress.step - 1).received("weights that are not finite")
-                );
-            }
+        let (loss, _) = lane.step(plan, progress.block, progress.step, &self.state, stop)?;
+        // A ReLU turns NaN into 0, so a finite loss alone does not vouch for the weights.
+        if progress.count(plan, loss)? && !all_finite(&self.state)? {
+            return Err(diverged(self.progress.block, self.progress.step - 1).received("weights that are not finite"));
         }
         self.progress.seconds += started.elapsed().as_secs_f64();
         Ok(loss)
@@ -102,6 +115,14 @@ impl BlockJob {
                 break;
             }
         }
+        Ok(())
+    }
+
+    /// Puts what a device has made of the state in its place.
+    #[cfg(device)]
+    pub(super) fn set_state(&mut self, state: Vec<f32>) -> Result<()> {
+        let len = state.len();
+        self.state = Buffer::new(Tensor::from_vec(state, (1, len), &Device::Cpu)?)?;
         Ok(())
     }
 

@@ -5,7 +5,6 @@ use super::plan::Plan;
 use crate::block::{Block, Buffers, Draw, Mode};
 use crate::error::{Code, Error, Result};
 use crate::nn::Step;
-use crate::ops::adamw::AdamW;
 use crate::ops::squared_error::SquaredError;
 use crate::ops::{Buffer, Real, StopFlag};
 use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
@@ -71,9 +70,7 @@ impl Lane {
         let alpha_bars = &[plan.model.schedule.alpha_bar(block - 1)];
         NoisedLabels { alpha_bars, blocks, seed, epoch, samples, classes, width }.fill(&self.z)?;
 
-        let rate = plan.options.learning_rate_schedule.rate(plan.options.learning_rate, step, plan.steps());
-        let layout = &plan.model.layout;
-        let optimiser = AdamW::new(rate, plan.options.weight_decay, step + 1, layout.parameters(), layout.statistics());
+        let optimiser = plan.adamw(step);
         let optimiser = Some(&optimiser);
         let (gradients, precision) = (&self.gradients, plan.options.precision);
         let pass = Step { state, gradients, optimiser, stop, samples: samples.len(), precision };

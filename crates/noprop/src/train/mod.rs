@@ -4,6 +4,8 @@ pub mod batch;
 pub mod batches;
 mod cache;
 pub mod checkpoint;
+#[cfg(device)]
+mod device;
 pub mod job;
 pub mod lane;
 pub mod plan;
@@ -13,6 +15,8 @@ pub mod run;
 mod tests;
 
 pub use batches::Batch;
+#[cfg(device)]
+pub(crate) use device::{DeviceData, Stack, floor};
 pub use job::BlockJob;
 pub use lane::Lane;
 pub use plan::Plan;

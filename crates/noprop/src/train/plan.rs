@@ -1,10 +1,15 @@
 //! What all block jobs of one run share: configuration, options, data and what follows from them.
 
 use super::batches::Batches;
+#[cfg(device)]
+use super::device::memory;
 use crate::config::{Checked, FitOptions};
+#[cfg(device)]
+use crate::cuda::{Engine, Multiply};
 use crate::data::Dataset;
 use crate::device::Place;
 use crate::error::{Code, Error, Result};
+use crate::ops::adamw::AdamW;
 use crate::ops::simd::InstructionSet;
 use std::sync::Arc;
 
@@ -23,6 +28,9 @@ pub struct Plan {
     /// Per-block factor of the loss, `[T]`.
     weights: Vec<f64>,
     pub(super) batches: Batches,
+    /// The devices that `place` names.
+    #[cfg(device)]
+    pub(crate) engines: Vec<Engine>,
 }
 
 impl Plan {
@@ -34,6 +42,8 @@ impl Plan {
     pub fn new(model: Checked, options: FitOptions, data: Arc<Dataset>) -> Result<Self> {
         InstructionSet::check_variable()?;
         check_shape(&model, &data)?;
+        #[cfg(device)]
+        let in_flight = options.in_flight;
         let options = options.check(model.config.blocks, data.samples())?;
         let place = options.device.place()?;
         place.check_precision(options.precision)?;
@@ -42,7 +52,25 @@ impl Plan {
             .map(|block| options.weighting.block_weight(&model.schedule, block, options.eta))
             .collect::<Result<_>>()?;
         let batches = Batches::new(&options, model.config.input.len());
-        Ok(Self { model, options, place, data, classes, weights, batches })
+        #[cfg(device)]
+        let engines = place.spots().into_iter().map(Engine::open).collect::<Result<Vec<_>>>()?;
+        #[cfg_attr(not(device), allow(unused_mut))]
+        let mut plan = Self {
+            model,
+            options,
+            place,
+            data,
+            classes,
+            weights,
+            batches,
+            #[cfg(device)]
+            engines,
+        };
+        #[cfg(device)]
+        if !plan.engines.is_empty() {
+            plan.options.in_flight = Some(memory::in_flight(&plan, &plan.engines, in_flight)?);
+        }
+        Ok(plan)
     }
 
     /// Steps of one epoch; the last one may be short.
@@ -53,6 +81,25 @@ impl Plan {
     /// Steps of one block job.
     pub fn steps(&self) -> u64 {
         self.steps_per_epoch() * self.options.epochs as u64
+    }
+
+    /// What products on a device multiply.
+    #[cfg(device)]
+    pub(crate) fn multiply(&self) -> Multiply {
+        self.options.precision.into()
+    }
+
+    /// Samples of the batch of step `step` (from 0).
+    pub fn samples_of(&self, step: u64) -> usize {
+        let before = (step % self.steps_per_epoch()) as usize * self.options.batch;
+        self.options.batch.min(self.data.samples() - before)
+    }
+
+    /// The optimiser of step `step` (from 0).
+    pub(crate) fn adamw(&self, step: u64) -> AdamW {
+        let (options, layout) = (&self.options, &self.model.layout);
+        let rate = options.learning_rate_schedule.rate(options.learning_rate, step, self.steps());
+        AdamW::new(rate, options.weight_decay, step + 1, layout.parameters(), layout.statistics())
     }
 
     /// Factor of block `block`'s loss.

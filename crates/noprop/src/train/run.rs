@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 /// Time after which a thread looks whether another job waits, if it has not come to the end of a window of steps before.
 const SLICE: Duration = Duration::from_millis(200);
 /// Time between two progress events of a block.
-const PROGRESS: Duration = Duration::from_millis(100);
+pub(super) const PROGRESS: Duration = Duration::from_millis(100);
 
 /// A run with its threads.
 pub struct Training {
@@ -31,41 +31,46 @@ pub struct Training {
     threads: Vec<JoinHandle<()>>,
 }
 
-struct Shared {
-    plan: Plan,
-    stop: StopFlag,
+pub(super) struct Shared {
+    pub(super) plan: Plan,
+    pub(super) stop: StopFlag,
     queue: Mutex<Queue>,
-    wake: Condvar,
+    pub(super) wake: Condvar,
     /// Jobs that wait for a thread.
-    waiting: AtomicUsize,
-    observer: Observer,
-    checkpoint: Option<Checkpoint>,
+    pub(super) waiting: AtomicUsize,
+    pub(super) observer: Observer,
+    pub(super) checkpoint: Option<Checkpoint>,
     store: WeightStore,
 }
 
 #[derive(Default)]
-struct Queue {
-    jobs: Vec<InFlight>,
+pub(super) struct Queue {
+    pub(super) jobs: Vec<InFlight>,
     /// Blocks that have been put in flight, also those that have ended.
     started: BTreeSet<usize>,
-    closed: bool,
+    pub(super) closed: bool,
     finished: usize,
 }
 
 /// A job with what its events need.
-struct InFlight {
-    block: usize,
+pub(super) struct InFlight {
+    pub(super) block: usize,
     /// `None` until a thread first takes it: its buffers are made there.
-    job: Option<BlockJob>,
+    pub(super) job: Option<BlockJob>,
     progress: Every,
-    checkpoint: Every,
-    started: Instant,
+    pub(super) checkpoint: Every,
+    pub(super) started: Instant,
     /// Step at which this process took the job up.
-    first_step: u64,
+    pub(super) first_step: u64,
 }
 
 impl InFlight {
-    fn step(&self) -> u64 {
+    /// The job, once [`Shared::begin`] has begun it.
+    pub(super) fn begun(&mut self) -> Result<&mut BlockJob> {
+        self.job.as_mut().ok_or_else(|| Error::new(Code::Internal, "a job that has not begun"))
+    }
+
+    pub(super) fn step(&self) -> u64 {
         self.job.as_ref().map_or(0, |job| job.progress.step)
     }
 }
@@ -80,7 +85,12 @@ impl Training {
         let checkpoint =
             options.checkpoint.as_ref().map(|path| Checkpoint::open(path, &plan, options.resume)).transpose()?;
         let store = WeightStore::temporary(plan.model.config.blocks, plan.model.layout.weights())?;
-        let threads = options.threads.unwrap_or(1);
+        // One thread for each device, or as many as were asked for on the processor.
+        #[cfg(device)]
+        let devices = plan.engines.len();
+        #[cfg(not(device))]
+        let devices = 0;
+        let threads = if devices > 0 { devices } else { options.threads.unwrap_or(1) };
         let shared = Arc::new(Shared {
             plan,
             stop: StopFlag::new(),
@@ -94,7 +104,13 @@ impl Training {
         let mut training = Self { shared, threads: Vec::new() };
         for lane in 0..threads {
             let shared = training.shared.clone();
-            let thread = std::thread::Builder::new().name(format!("noprop-lane-{lane}")).spawn(move || shared.work());
+            let thread = std::thread::Builder::new().name(format!("noprop-lane-{lane}")).spawn(move || {
+                #[cfg(device)]
+                if devices > 0 {
+                    return shared.work_on(lane);
+                }
+                shared.work();
+            });
             training.threads.push(thread.map_err(|error| {
                 Error::new(Code::Option, "a worker thread cannot be started")
                     .expected(format!("{threads} threads"))
@@ -189,7 +205,7 @@ impl Drop for Training {
 }
 
 impl Shared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+    pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -198,7 +214,7 @@ impl Shared {
         self.wake.notify_all();
     }
 
-    fn put(&self, job: InFlight) {
+    pub(super) fn put(&self, job: InFlight) {
         self.queue().jobs.push(job);
         self.waiting.fetch_add(1, Ordering::Relaxed);
         self.wake.notify_one();
@@ -228,55 +244,65 @@ impl Shared {
         let mut lane = None;
         while let Some(mut in_flight) = self.take() {
             let outcome = catch_unwind(AssertUnwindSafe(|| self.slice(&mut lane, &mut in_flight)));
-            let outcome = outcome.unwrap_or_else(|panic| Err(panicked(&*panic)));
-            match outcome {
-                Ok(true) => {}
-                Ok(false) => self.put(in_flight),
-                Err(error) if error.code == Code::Cancelled => {}
-                Err(error) => {
-                    self.stop.stop();
-                    self.wake.notify_all();
-                    (self.observer)(Event::Failed { block: in_flight.block, error: Failure(error) });
-                }
+            if let Some(false) = self.settle(in_flight.block, outcome) {
+                self.put(in_flight);
             }
         }
     }
 
+    /// What a thread's work on `block` came to; an error ends the run.
+    pub(super) fn settle<R>(&self, block: usize, outcome: std::thread::Result<Result<R>>) -> Option<R> {
+        match outcome.unwrap_or_else(|panic| Err(panicked(&*panic))) {
+            Ok(result) => return Some(result),
+            Err(error) if error.code == Code::Cancelled => {}
+            Err(error) => {
+                self.stop.stop();
+                self.wake.notify_all();
+                (self.observer)(Event::Failed { block, error: Failure(error) });
+            }
+        }
+        None
+    }
+
+    /// Begins a job that has not begun, from its checkpoint if there is one. Returns whether there is anything left to do.
+    pub(super) fn begin(&self, in_flight: &mut InFlight) -> Result<bool> {
+        if in_flight.job.is_some() {
+            return Ok(true);
+        }
+        let (plan, block, device) = (&self.plan, in_flight.block, &Device::Cpu);
+        let saved = self.checkpoint.as_ref().map(|checkpoint| checkpoint.load(plan, block, device)).transpose()?;
+        let job = match saved.flatten() {
+            Some(Saved::Finished(progress, weights)) => {
+                self.publish(&progress, &weights, true)?;
+                return Ok(false);
+            }
+            Some(Saved::Running(job)) => job,
+            None => BlockJob::start(plan, block, device)?,
+        };
+        in_flight.first_step = job.progress.step;
+        in_flight.job = Some(job);
+        Ok(true)
+    }
+
     /// Runs a job for a while. Returns whether it is finished.
     fn slice(&self, lane: &mut Option<Lane>, in_flight: &mut InFlight) -> Result<bool> {
+        if !self.begin(in_flight)? {
+            return Ok(true);
+        }
         let (plan, block) = (&self.plan, in_flight.block);
-        let device = Device::Cpu;
-        let job = match &mut in_flight.job {
-            Some(job) => job,
-            empty => {
-                let saved = self
-                    .checkpoint
-                    .as_ref()
-                    .map(|checkpoint| checkpoint.load(plan, block, &device))
-                    .transpose()?
-                    .flatten();
-                let job = match saved {
-                    Some(Saved::Finished(progress, weights)) => return self.publish(&progress, &weights, true),
-                    Some(Saved::Running(job)) => job,
-                    None => BlockJob::start(plan, block, &device)?,
-                };
-                in_flight.first_step = job.progress.step;
-                empty.insert(job)
-            }
-        };
         let lane = match lane {
             Some(lane) => lane,
-            empty => empty.insert(Lane::new(plan, &device)?),
+            empty => empty.insert(Lane::new(plan, &Device::Cpu)?),
         };
         let began = Instant::now();
         let mut failure = Ok(());
         let (progress, checkpoint) = (&mut in_flight.progress, &mut in_flight.checkpoint);
         let (started, first_step) = (in_flight.started, in_flight.first_step);
+        let Some(job) = &mut in_flight.job else { return Ok(true) };
         job.run(plan, lane, &self.stop, |job, _| {
             let step = job.progress.step;
             if step.is_multiple_of(plan.steps_per_epoch()) {
-                let epoch = job.progress.losses.len();
-                (self.observer)(Event::Epoch { block, epoch, loss: job.progress.losses[epoch - 1] });
+                self.epoch_ended(job);
             }
             if progress.is_due() {
                 (self.observer)(progress_event(plan, job, started, first_step));
@@ -294,14 +320,28 @@ impl Shared {
         if !job.is_finished(plan) {
             return Ok(false);
         }
-        let weights = job.weights(plan)?;
+        self.finish_job(job)?;
+        Ok(true)
+    }
+
+    /// Tells of the epoch that the job has just ended.
+    pub(super) fn epoch_ended(&self, job: &BlockJob) {
+        let losses = &job.progress.losses;
+        if let Some(loss) = losses.last() {
+            (self.observer)(Event::Epoch { block: job.progress.block, epoch: losses.len(), loss: *loss });
+        }
+    }
+
+    /// Keeps the weights of a job whose steps are all done.
+    pub(super) fn finish_job(&self, job: &BlockJob) -> Result<()> {
+        let weights = job.weights(&self.plan)?;
         if let Some(checkpoint) = &self.checkpoint {
             checkpoint.save_finished(&job.progress, &weights)?;
         }
         self.publish(&job.progress, &weights, false)
     }
 
-    fn publish(&self, progress: &super::job::Progress, weights: &[f32], resumed: bool) -> Result<bool> {
+    fn publish(&self, progress: &super::job::Progress, weights: &[f32], resumed: bool) -> Result<()> {
         self.store.write(progress.block, weights)?;
         self.queue().finished += 1;
         (self.observer)(Event::Block {
@@ -311,11 +351,11 @@ impl Shared {
             seconds: progress.seconds,
             resumed,
         });
-        Ok(true)
+        Ok(())
     }
 }
 
-fn progress_event(plan: &Plan, job: &BlockJob, started: Instant, first_step: u64) -> Event {
+pub(super) fn progress_event(plan: &Plan, job: &BlockJob, started: Instant, first_step: u64) -> Event {
     let progress = &job.progress;
     let per_epoch = plan.steps_per_epoch();
     let mean = progress.loss_sum / progress.loss_samples as f64;

@@ -2,6 +2,8 @@
 
 mod batches;
 mod checkpoints;
+#[cfg(feature = "emulation")]
+mod device;
 mod events;
 mod invariance;
 mod resume;
@@ -79,7 +81,7 @@ fn cnn(blocks: usize) -> ModelConfig {
 
 /// The precisions of this machine. (Elsewhere than on a machine that has it, bf16 is tested operation by operation.)
 fn precisions() -> impl Iterator<Item = Precision> {
-    Precision::ALL.into_iter().filter(|precision| precision.check_processor().is_ok())
+    Precision::OF_PROCESSORS.into_iter().filter(|precision| precision.check_processor().is_ok())
 }
 
 /// Three epochs in one thread.

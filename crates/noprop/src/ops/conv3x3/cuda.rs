@@ -90,7 +90,7 @@ fn used_pixels(op: &Conv3x3<'_>) -> usize {
 }
 
 fn check(op: &Conv3x3<'_>) -> Result<()> {
-    check_size("conv3x3", &[op.samples * op.dims.input(), op.samples * op.dims.convolved(), 4 * op.dims.weights()])
+    check_size("conv3x3", &[op.samples * op.dims.input(), op.samples * op.dims.convolved(), op.dims.weights()])
 }
 
 /// Where the winners begin in a row of y.
@@ -208,6 +208,49 @@ mod tests {
             assert!(shared_forward(forward) <= 48 * 1024 && backward.shared() <= 48 * 1024);
             assert!(shared_forward(forward) >= forward.shared());
             assert!(forward.rows.is_multiple_of(4) && forward.columns >= columns.min(64));
+        }
+    }
+
+    #[cfg(feature = "emulation")]
+    #[test]
+    fn every_kernel_multiplies_in_its_precision() {
+        use crate::cuda::product::rounding::{FACTORS, each};
+        use crate::ops::StopFlag;
+        use crate::ops::conv3x3::Backward;
+        use crate::ops::multiply::Precision;
+        use crate::ops::testing::{slot, tensor, values};
+        // One output of each sample; one factor a sample, the others 0 or 1; narrow products and wide ones.
+        for (cin, cout) in [(1, 2), (33, 33)] {
+            let dims = Dims { height: 3, width: 3, cin, cout, pool: false };
+            let (weight, bias, stop) = (slot(0, dims.weights()), slot(dims.weights(), cout), StopFlag::new());
+            let op = Conv3x3 { dims, samples: 2, weight, bias, stop: &stop, precision: Precision::F32 };
+            // At the first channel of the middle, and of the output.
+            let at = |width: usize, place: usize| {
+                let of = |at: usize| if at % width == place { f64::from(FACTORS[at / width]) } else { 0.0 };
+                tensor::<f32>(&(0..2 * width).map(of).collect::<Vec<_>>())
+            };
+            let (x, dy) = (at(dims.input(), 4 * cin), at(cout, 0));
+            let chosen: Vec<f64> = (0..2 * cout).map(|at| f64::from(u8::from(at % cout == at / cout))).collect();
+            let chosen = tensor::<f32>(&chosen);
+            let state = tensor::<f32>(&[vec![1.0; dims.weights()], vec![0.0; cout]].concat());
+            let passes = tensor::<f32>(&vec![1.0; 2 * cout]);
+            let backward = |dy| Backward { dy, y: &passes, scale: 1.0 };
+            each(|rounded| {
+                let rounded = rounded.map(f64::from);
+                let (y, dx) = (tensor::<f32>(&vec![0.0; 2 * cout]), tensor::<f32>(&vec![0.0; 2 * dims.input()]));
+                let gradients = tensor::<f32>(&vec![0.0; dims.weights() + cout]);
+                op.forward(&y, &x, &state, None).unwrap();
+                op.backward_data(&dx, backward(&*dy), &state).unwrap();
+                op.backward_weights(&gradients, &x, backward(&*chosen)).unwrap();
+                for sample in 0..2 {
+                    assert_eq!(values(&y)[sample * cout..][..cout], vec![rounded[sample]; cout]);
+                    assert_eq!(
+                        values(&dx)[sample * dims.input()..][..dims.input()],
+                        vec![rounded[sample]; dims.input()]
+                    );
+                    assert_eq!(values(&gradients)[4 * cin * cout + sample], rounded[sample]);
+                }
+            });
         }
     }
 }

@@ -105,7 +105,13 @@ impl<'a, T: Real> Gradient<'a, T> {
     }
 }
 
-impl Gradient<'_, f32> {
+impl<'a> Gradient<'a, f32> {
+    /// What it is read from.
+    #[inline(always)]
+    pub fn tensors(&self) -> [&'a [f32]; 3] {
+        [self.dy, self.y, self.winners]
+    }
+
     /// A vector of the gradient behind ReLU and dropout, from value `at` of y on.
     #[inline(always)]
     pub fn vector<M: Multiply>(&self, m: M, at: usize) -> Vector<M> {

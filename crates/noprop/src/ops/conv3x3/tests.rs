@@ -153,7 +153,7 @@ fn gradients_equal_finite_differences() {
 #[test]
 fn a_sample_does_not_depend_on_its_batch() {
     let shapes = [(7, 9, 3, 5, true), (7, 10, 32, 32, false), (8, 8, 32, 32, true)];
-    for (shape, precision) in shapes.into_iter().flat_map(|shape| Precision::ALL.map(|precision| (shape, precision))) {
+    for (shape, precision) in shapes.into_iter().flat_map(|shape| Precision::OF_PROCESSORS.map(|precision| (shape, precision))) {
         let together = Case { precision, ..Case::new(shape, 5, 0.0) };
         let [y, dx, ..] = together.run::<f32>().unwrap();
         let d = together.dims;

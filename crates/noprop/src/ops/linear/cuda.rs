@@ -104,6 +104,7 @@ pub(super) fn backward_weights(
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(feature = "emulation")]
     use crate::ops::multiply::Precision;
 
     #[test]
@@ -118,6 +119,7 @@ mod tests {
     #[cfg(feature = "emulation")]
     fn train(blocks: &[usize]) -> [Vec<Vec<f32>>; 3] {
         use crate::cuda::{Context, Multiply};
+        use crate::ops::multiply::Precision;
         use crate::ops::{Buffer, Slot};
         use crate::rng::{Purpose, Stream};
         use candle_core::{Device, Tensor};
@@ -155,6 +157,38 @@ mod tests {
             for (together, alone) in together.iter().zip(train(&[block])) {
                 assert!(together[row] == alone[0], "block {block}");
             }
+        }
+    }
+
+    #[cfg(feature = "emulation")]
+    #[test]
+    fn every_kernel_multiplies_in_its_precision() {
+        use crate::cuda::product::rounding::{FACTORS, each};
+        use crate::ops::testing::{slot, tensor, values};
+        // One factor a sample, the others 0 or 1; narrow products and wide ones.
+        for (inputs, outputs) in [(1, 2), (17, 17)] {
+            let weight = slot(0, inputs * outputs);
+            let op = Linear { samples: 2, inputs, outputs, weight, bias: None, precision: Precision::F32 };
+            let first = |width: usize| {
+                let of = |at: usize| if at.is_multiple_of(width) { f64::from(FACTORS[at / width]) } else { 0.0 };
+                tensor::<f32>(&(0..2 * width).map(of).collect::<Vec<_>>())
+            };
+            let (x, dy, ones) = (first(inputs), first(outputs), tensor::<f32>(&vec![1.0; inputs * outputs]));
+            let chosen: Vec<f64> =
+                (0..2 * outputs).map(|at| f64::from(u8::from(at % outputs == at / outputs))).collect();
+            each(|rounded| {
+                let rounded = rounded.map(f64::from);
+                let (y, dx) = (tensor::<f32>(&vec![0.0; 2 * outputs]), tensor::<f32>(&vec![0.0; 2 * inputs]));
+                let gradients = tensor::<f32>(&vec![0.0; inputs * outputs]);
+                op.forward(&y, &x, &ones).unwrap();
+                op.backward_data(&dx, &dy, &ones).unwrap();
+                op.backward_weights(&gradients, &x, &tensor::<f32>(&chosen)).unwrap();
+                for sample in 0..2 {
+                    assert_eq!(values(&y)[sample * outputs..][..outputs], vec![rounded[sample]; outputs]);
+                    assert_eq!(values(&dx)[sample * inputs..][..inputs], vec![rounded[sample]; inputs]);
+                    assert_eq!(values(&gradients)[sample], rounded[sample]);
+                }
+            });
         }
     }
 }

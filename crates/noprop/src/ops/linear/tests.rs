@@ -33,7 +33,7 @@ fn fast_path_equals_reference_on_odd_shapes() {
     for (samples, inputs, outputs) in [(1, 1, 1), (1, 7, 5), (3, 10, 1), (128, 33, 17), (5, 300, 129), (13, 2048, 31)] {
         let (x, w) = (normal(1, samples * inputs), normal(2, inputs * outputs));
         let (b, dy) = (normal(3, outputs), normal(4, samples * outputs));
-        for precision in Precision::ALL {
+        for precision in Precision::OF_PROCESSORS {
             let op = Linear { precision, ..op(samples, inputs, outputs) };
             let reference = run::<f64>(op, &x, &w, &b, &dy);
             with_each(|set| {
@@ -130,7 +130,7 @@ fn an_update_equals_stored_gradients_and_a_step_of_the_optimiser_bit_for_bit() {
     with_each(|set| {
         // One part of the gradient, several, and a last one of a single row.
         for (samples, inputs, outputs) in [(1, 1, 1), (5, 30, 17), (130, 417, 33)] {
-            for precision in Precision::ALL {
+            for precision in Precision::OF_PROCESSORS {
                 let op = Linear { precision, ..op(samples, inputs, outputs) };
                 assert_eq!(trained::<f32>(op, false), trained::<f32>(op, true), "{op:?} with {set:?}");
                 let without_bias = Linear { bias: None, ..op };

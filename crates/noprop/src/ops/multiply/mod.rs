@@ -97,6 +97,7 @@ pub fn dispatch_at<K: WithMultiply>(precision: Precision, kernel: K) -> K::Outpu
     match precision {
         Precision::F32 => dispatch(kernel),
         Precision::Bf16 => bf16::dispatch(kernel),
+        Precision::Tf32 => unreachable!("no processor has TF32"),
     }
 }
 

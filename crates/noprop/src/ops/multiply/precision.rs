@@ -14,18 +14,21 @@ pub enum Precision {
     /// 24 significant bits.
     #[default]
     F32,
-    /// bf16: 8 significant bits, rounded to nearest, ties to even. The processor needs AVX-512 BF16.
+    /// TF32: 11 significant bits. GPUs alone have it.
+    Tf32,
+    /// bf16: 8 significant bits, rounded to nearest, ties to even. A processor needs AVX-512 BF16; every GPU has it.
     Bf16,
 }
 
 impl Precision {
-    /// Every precision there is.
-    pub const ALL: [Self; 2] = [Self::F32, Self::Bf16];
+    /// Those that processors may have.
+    pub const OF_PROCESSORS: [Self; 2] = [Self::F32, Self::Bf16];
 
     /// The name that users see.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::F32 => "f32",
+            Self::Tf32 => "tf32",
             Self::Bf16 => "bf16",
         }
     }
@@ -37,6 +40,10 @@ impl Precision {
     pub fn check_processor(self) -> Result<()> {
         match self {
             Self::F32 => Ok(()),
+            Self::Tf32 => Err(Error::new(Code::Device, "precision tf32 cannot be used on a processor")
+                .expected("f32 or bf16")
+                .received("tf32, which GPUs alone have")
+                .hint("use f32, or a GPU")),
             Self::Bf16 if bf16::is_available() => Ok(()),
             Self::Bf16 => {
                 let set = InstructionSet::current().as_str();
@@ -60,13 +67,14 @@ impl Precision {
 
     /// Whether the processor's operations can calculate so: where the processor can, and everywhere in tests.
     pub(crate) fn check_kernels(self) -> Result<()> {
-        if cfg!(test) { Ok(()) } else { self.check_processor() }
+        if cfg!(test) && self != Self::Tf32 { Ok(()) } else { self.check_processor() }
     }
 
     /// `value` as a factor, for the references.
     pub(crate) fn factor<T: Real>(self, value: T) -> T {
         match self {
-            Self::F32 => value,
+            // No operation of a processor gets as far as to TF32.
+            Self::F32 | Self::Tf32 => value,
             Self::Bf16 => {
                 let value = value.to_f32().unwrap_or(f32::NAN);
                 T::of(f64::from(bf16::value(bf16::round(value))))
@@ -98,6 +106,8 @@ mod tests {
                 }
             }
             assert!(Place::Cpu.check_precision(Precision::F32).is_ok());
+            let error = Place::Cpu.check_precision(Precision::Tf32).unwrap_err();
+            assert_eq!((error.code, error.expected.as_str()), (Code::Device, "f32 or bf16"));
         });
     }
 

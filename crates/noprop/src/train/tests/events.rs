@@ -4,7 +4,7 @@ use super::*;
 
 /// What one block has emitted, checked for order and completeness. Returns the number of progress and checkpoint
 /// events.
-fn check(events: &[Event], block: usize, plan: &Plan) -> (usize, usize) {
+pub(super) fn check(events: &[Event], block: usize, plan: &Plan) -> (usize, usize) {
     let (mut losses, mut last_step, mut checkpoints, mut progresses, mut done) = (Vec::new(), 0, 0, 0, false);
     let (mut last_checkpoint, per_epoch) = (0, plan.steps_per_epoch());
     for event in events {

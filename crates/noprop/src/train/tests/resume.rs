@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::atomic::AtomicUsize;
 
 /// Options that write a checkpoint of a block after each of its steps.
-fn checkpointed(options: FitOptions, directory: &Path) -> FitOptions {
+pub(super) fn checkpointed(options: FitOptions, directory: &Path) -> FitOptions {
     FitOptions { checkpoint: Some(directory.to_owned()), checkpoint_seconds: 0.0, resume: true, ..options }
 }
 
 /// Stops and resumes until all blocks are trained. Returns the weights' hash and the number of interruptions.
-fn interrupted(config: &ModelConfig, options: &FitOptions, data: &Arc<Dataset>, directory: &Path) -> (String, usize) {
+pub(super) fn interrupted(config: &ModelConfig, options: &FitOptions, data: &Arc<Dataset>, directory: &Path) -> (String, usize) {
     let order: Vec<usize> = (1..=config.blocks).collect();
     let random = Stream::new(3, Purpose::Init, 0, 0, 0);
     for attempt in 0.. {

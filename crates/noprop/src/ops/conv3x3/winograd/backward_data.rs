@@ -9,7 +9,7 @@ use crate::ops::conv3x3::pool::Gradient;
 use crate::ops::multiply::{Multiply, Vector, WithMultiply, dispatch_at};
 use crate::ops::scratch;
 use crate::ops::simd::split;
-use crate::ops::tile::{load, most_rows, panel, put};
+use crate::ops::tile::{load, most_rows, panel, prefetch, put};
 use pulp::Simd;
 
 /// See [`Conv3x3::backward_data`]. Register tile: `P` Winograd tiles × 2 vectors of `cin`, depth `cout`. Overlapping patches are
@@ -50,6 +50,10 @@ impl WithMultiply for BackwardData<'_> {
             for part in 0..tiles.div_ceil(most) {
                 let rows = split(tiles, most, part)..split(tiles, most, part + 1);
                 for first in (0..d.cin).step_by(panel) {
+                    let place = (part * (d.cin / panel) + first / panel, tiles.div_ceil(most) * (d.cin / panel));
+                    for tensor in gradient.tensors() {
+                        prefetch(g.next_part(tensor, (begin + count, op.samples), place));
+                    }
                     super::products(m, products, (v, tiles, rows.clone()), (u, d.cin, first), depth);
                     for (row, tile) in rows.clone().enumerate() {
                         let place = g.patch(tile);

@@ -9,7 +9,7 @@ use crate::ops::conv3x3::pool::Gradient;
 use crate::ops::multiply::{Multiply, WithMultiply, dispatch_at};
 use crate::ops::scratch;
 use crate::ops::simd::split;
-use crate::ops::tile::{Factor, most_rows, panel, product_tile, put, tile};
+use crate::ops::tile::{Factor, most_rows, panel, prefetch, product_tile, put, tile};
 
 /// See [`Conv3x3::backward_weights`]. Register tile: `P` channels of x × 2 vectors of `cout`, depth the tiles of a group, groups
 /// in order. The bias's gradient is summed on the way.
@@ -54,6 +54,11 @@ impl WithMultiply for BackwardWeights<'_> {
             let units = tiles.div_ceil(M::DEPTH);
             for f in 0..FREQUENCIES {
                 for first in (0..d.cout).step_by(panel) {
+                    let place = (f * (d.cout / panel) + first / panel, FREQUENCIES * (d.cout / panel));
+                    let [dy, y, winners] = gradient.tensors();
+                    for tensor in [x, dy, y, winners] {
+                        prefetch(g.next_part(tensor, (begin + count, op.samples), place));
+                    }
                     let b = Factor { units: &gradients[(f * d.cout + first) * units..], row: 0, step: panel };
                     let sums = &mut sums[(f * d.cout + first) * d.cin..][..d.cin * panel];
                     for part in 0..d.cin.div_ceil(most) {

@@ -8,7 +8,7 @@ use crate::ops::conv3x3::Run;
 use crate::ops::multiply::{Multiply, Vector, WithMultiply, dispatch_at};
 use crate::ops::scratch;
 use crate::ops::simd::split;
-use crate::ops::tile::{load, most_rows, panel, put};
+use crate::ops::tile::{load, most_rows, panel, prefetch, put};
 use pulp::Simd;
 
 /// See [`crate::ops::conv3x3::Conv3x3::forward`]. Register tile: `P` Winograd tiles × 2 vectors of `cout`, depth `cin`; the 16
@@ -42,6 +42,8 @@ impl WithMultiply for Forward<'_> {
             for part in 0..tiles.div_ceil(most) {
                 let rows = split(tiles, most, part)..split(tiles, most, part + 1);
                 for first in (0..d.cout).step_by(panel) {
+                    let place = (part * (d.cout / panel) + first / panel, tiles.div_ceil(most) * (d.cout / panel));
+                    prefetch(g.next_part(x, (begin + count, op.samples), place));
                     super::products(m, products, (v, tiles, rows.clone()), (u, d.cout, first), depth);
                     for (row, tile) in rows.clone().enumerate() {
                         let place = if d.pool { (tile * d.cout, 0, 0) } else { g.outputs(tile) };

@@ -24,6 +24,19 @@ impl Geometry {
         Self { dims: *dims, columns, tiles, group: TILES.div_ceil(tiles) }
     }
 
+    /// Part `part` of `parts` of what the group behind sample `end` reads of a tensor of `samples` samples.
+    #[inline(always)]
+    pub fn next_part<'a>(
+        &self,
+        tensor: &'a [f32],
+        (end, samples): (usize, usize),
+        (part, parts): (usize, usize),
+    ) -> &'a [f32] {
+        let each = tensor.len() / samples;
+        let next = &tensor[end * each..samples.min(end + self.group) * each];
+        &next[next.len() * part / parts..next.len() * (part + 1) / parts]
+    }
+
     /// The sample of a group that tile `tile` belongs to, and the tile's row and column.
     #[inline(always)]
     pub fn place(&self, tile: usize) -> (usize, usize, usize) {

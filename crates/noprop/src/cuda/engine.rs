@@ -1,0 +1,133 @@
+//! One device that runs kernels, a card or its emulation, as training and inference see it.
+
+use super::{Context, DeviceStep, Multiply};
+use crate::device::Spot;
+use crate::error::{Code, Error, Result};
+use candle_core::{Device, Tensor, WithDType};
+
+/// Values that are copied to a device and back.
+#[cfg(feature = "cuda")]
+pub(crate) trait Value: WithDType + candle_core::cuda_backend::cudarc::driver::DeviceRepr {}
+#[cfg(feature = "cuda")]
+impl<T: WithDType + candle_core::cuda_backend::cudarc::driver::DeviceRepr> Value for T {}
+/// Values that are copied to a device and back.
+#[cfg(not(feature = "cuda"))]
+pub(crate) trait Value: WithDType {}
+#[cfg(not(feature = "cuda"))]
+impl<T: WithDType> Value for T {}
+
+/// See the module. What it is asked to do happens in order.
+pub(crate) struct Engine {
+    /// Where its tensors lie.
+    pub device: Device,
+    /// The kind of device, on which results depend: a card's model.
+    pub kind: String,
+    /// `None` for the emulation.
+    #[cfg(feature = "cuda")]
+    gpu: Option<super::gpu::Gpu>,
+}
+
+/// A sequence of launches that can be repeated.
+pub(crate) enum Recorded {
+    /// On a card.
+    #[cfg(feature = "cuda")]
+    Graph(super::gpu::Graph),
+    /// The emulation has nothing to gain: it makes the calls again.
+    Calls,
+}
+
+impl Engine {
+    /// Opens a device.
+    ///
+    /// # Errors
+    /// Those of [`super::gpu::open`]; the emulation is always there.
+    pub(crate) fn open(spot: Spot) -> Result<Self> {
+        match spot {
+            #[cfg(feature = "cuda")]
+            Spot::Gpu(ordinal) => {
+                let kind = crate::device::cards()?.swap_remove(ordinal).name;
+                let device = super::gpu::open(ordinal)?;
+                let gpu = Some(super::gpu::Gpu::on(&device)?);
+                Ok(Self { device, kind, gpu })
+            }
+            #[cfg(feature = "emulation")]
+            Spot::Emulated => Ok(Self {
+                device: Device::Cpu,
+                kind: "emulation".to_owned(),
+                #[cfg(feature = "cuda")]
+                gpu: None,
+            }),
+        }
+    }
+
+    /// The context of operations on this device, in a training step or outside of one.
+    pub(crate) fn context(&self, multiply: Multiply, step: Option<DeviceStep>) -> Context {
+        Context { multiply, step, emulate: self.device.is_cpu() }
+    }
+
+    /// Copies values into a contiguous tensor that is there already. They are read before this returns.
+    pub(crate) fn write<T: Value>(&self, tensor: &Tensor, values: &[T]) -> Result<()> {
+        #[cfg(feature = "cuda")]
+        if let Some(gpu) = &self.gpu {
+            return gpu.write(tensor, values);
+        }
+        let source = Tensor::from_slice(values, tensor.shape(), &self.device)?;
+        Ok(tensor.slice_set(&source, 0, 0)?)
+    }
+
+    /// The values of a contiguous tensor, after everything that was asked before.
+    pub(crate) fn read<T: Value>(&self, tensor: &Tensor) -> Result<Vec<T>> {
+        #[cfg(feature = "cuda")]
+        if let Some(gpu) = &self.gpu {
+            let mut values = vec![T::zero(); tensor.elem_count()];
+            gpu.read(tensor, &mut values)?;
+            return Ok(values);
+        }
+        Ok(tensor.flatten_all()?.to_vec1()?)
+    }
+
+    /// Waits until everything is done that was asked; errors of kernels arrive here.
+    pub(crate) fn synchronize(&self) -> Result<()> {
+        #[cfg(feature = "cuda")]
+        if let Some(gpu) = &self.gpu {
+            return gpu.synchronize();
+        }
+        Ok(())
+    }
+
+    /// Free and total memory in bytes; `None` for the emulation, which is not asked to be thrifty.
+    pub(crate) fn memory(&self) -> Result<Option<(usize, usize)>> {
+        #[cfg(feature = "cuda")]
+        if let Some(gpu) = &self.gpu {
+            return gpu.memory().map(Some);
+        }
+        Ok(None)
+    }
+
+    /// Records what `work` launches, without running it; see [`super::gpu::Gpu::record`].
+    pub(crate) fn record(&self, work: impl FnOnce() -> Result<()>) -> Result<Recorded> {
+        #[cfg(feature = "cuda")]
+        if let Some(gpu) = &self.gpu {
+            return gpu.record(work).map(Recorded::Graph);
+        }
+        let _ = work;
+        Ok(Recorded::Calls)
+    }
+
+    /// Does again what was recorded, which for the emulation are the calls of `work`.
+    pub(crate) fn replay(&self, recorded: &Recorded, work: impl FnOnce() -> Result<()>) -> Result<()> {
+        match recorded {
+            #[cfg(feature = "cuda")]
+            Recorded::Graph(graph) => graph.replay(),
+            Recorded::Calls => work(),
+        }
+    }
+}
+
+/// The error of a device that has not the memory for `asked` bytes, of which `what` says what they are for.
+pub(crate) fn out_of_memory(what: &str, asked: usize, free: usize) -> Error {
+    let mebibytes = |bytes: usize| format!("{} MiB", bytes.div_ceil(1 << 20));
+    Error::new(Code::DeviceMemory, format!("the GPU has not enough free memory for {what}"))
+        .expected(format!("{} free", mebibytes(asked)))
+        .received(format!("{} free", mebibytes(free)))
+}

@@ -1,0 +1,41 @@
+//! The data set on a device, uploaded once.
+
+use crate::cuda::Engine;
+use crate::data::{Dataset, Pixels};
+use crate::error::Result;
+use crate::ops::Buffer;
+use crate::train::batch::DeviceGather;
+use candle_core::Tensor;
+
+/// The samples of a data set as they are, bytes or numbers; what a net sees is made on the device, batch by batch.
+pub(crate) struct DeviceData {
+    /// U8 or f32 `[samples · input]`.
+    pixels: Tensor,
+    /// Values of one sample.
+    input: usize,
+}
+
+impl DeviceData {
+    /// Copies the data there.
+    pub(crate) fn upload(engine: &Engine, data: &Dataset) -> Result<Self> {
+        let device = &engine.device;
+        let pixels = match data.pixels() {
+            Pixels::U8(values) => Tensor::from_slice(values, values.len(), device)?,
+            Pixels::F32(values) => Tensor::from_slice(values, values.len(), device)?,
+        };
+        Ok(Self { pixels, input: data.shape().len() })
+    }
+
+    /// x `[1, capacity · input]` of the running step.
+    pub(crate) fn gather(&self, x: &Buffer, samples: usize) -> Result<()> {
+        DeviceGather { pixels: &self.pixels, input: self.input }.fill(x, samples)
+    }
+
+    /// Bytes that `data` take on a device.
+    pub(crate) fn bytes(data: &Dataset) -> usize {
+        match data.pixels() {
+            Pixels::U8(values) => values.len(),
+            Pixels::F32(values) => 4 * values.len(),
+        }
+    }
+}

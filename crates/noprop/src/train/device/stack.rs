@@ -1,0 +1,189 @@
+//! The buffers of K blocks that are stepped together, and one step of them.
+
+use super::DeviceData;
+use crate::block::{Block, Buffers, Draw, Mode};
+use crate::cuda::{AllFinite, Engine, EpochTensors, Recorded, StepTensors, StepValues};
+use crate::error::Result;
+use crate::nn::Step;
+use crate::ops::adamw::AdamW;
+use crate::ops::squared_error::SquaredError;
+use crate::ops::{Buffer, StopFlag};
+use crate::train::Plan;
+use crate::train::batch::NoisedLabels;
+use candle_core::DType;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Everything that K blocks need on a device. Made once for a K; any K blocks of the run can use it.
+pub(crate) struct Stack {
+    /// `[K, 3 · parameters + statistics]`: parameters, statistics and both moments.
+    pub state: Buffer,
+    buffers: StepBuffers,
+    epoch: EpochTensors,
+    step: StepTensors,
+    finite: AllFinite,
+    /// The blocks that the rows are, from 1, and ᾱ_{t−1} of each.
+    blocks: Vec<usize>,
+    alpha_bars: Vec<f64>,
+    /// The order of the epoch that is on the device.
+    order: Arc<Vec<u32>>,
+    /// Steps by the number of their samples. `None` after the first one, which is not recorded: it loads the kernels.
+    recorded: HashMap<usize, Option<Recorded>>,
+}
+
+/// What the operations of a step write.
+struct StepBuffers {
+    block: Box<dyn Block>,
+    /// `[1, batch · input]`, which all blocks share.
+    x: Buffer,
+    /// `[K, batch · classes]`, as is the gradient of û.
+    z: Buffer,
+    gradient: Buffer,
+    /// `[K, parameters]`.
+    gradients: Buffer,
+    /// `[K, 1]`.
+    loss: Buffer,
+}
+
+impl Stack {
+    /// Buffers for `stacked` blocks and `plan`'s batches.
+    pub(crate) fn new(plan: &Plan, engine: &Engine, stacked: usize) -> Result<Self> {
+        let (config, layout, capacity) = (&plan.model.config, &plan.model.layout, plan.options.batch);
+        let device = &engine.device;
+        let buffers = Buffers { stacked, capacity, dtype: DType::F32, device: device.clone(), training: true };
+        let width = config.classes.len();
+        let (batch, each) = (vec![0; capacity], vec![0; stacked]);
+        Ok(Self {
+            state: buffers.rows(AdamW::state_len(layout.parameters(), layout.statistics()))?,
+            buffers: StepBuffers {
+                block: config.net.build(config.input, width, &buffers)?,
+                x: Buffers { stacked: 1, ..buffers.clone() }.samples(config.input.len())?,
+                z: buffers.samples(width)?,
+                gradient: buffers.samples(width)?,
+                gradients: buffers.rows(layout.parameters())?,
+                loss: buffers.rows(1)?,
+            },
+            epoch: EpochTensors::new(device, &plan.classes, capacity, stacked)?,
+            step: StepTensors::new(
+                device,
+                StepValues::default(),
+                [&batch, &batch, &each],
+                &vec![0.0; stacked],
+                &vec![0.0; stacked],
+            )?,
+            finite: AllFinite::new(device, stacked)?,
+            blocks: Vec::new(),
+            alpha_bars: Vec::new(),
+            order: Arc::default(),
+            recorded: HashMap::new(),
+        })
+    }
+
+    /// K.
+    pub(crate) fn stacked(&self) -> usize {
+        self.state.dims()[0]
+    }
+
+    /// Says which blocks (from 1) the rows are, and gives each its state.
+    pub(crate) fn load(&mut self, plan: &Plan, engine: &Engine, blocks: &[usize], states: &[Vec<f32>]) -> Result<()> {
+        self.blocks = blocks.to_vec();
+        self.alpha_bars = blocks.iter().map(|block| plan.model.schedule.alpha_bar(block - 1)).collect();
+        let numbers: Vec<u32> = blocks.iter().map(|block| *block as u32).collect();
+        let weights: Vec<f32> = blocks.iter().map(|block| plan.weight(*block) as f32).collect();
+        engine.write(&self.step.blocks, &numbers)?;
+        engine.write(&self.step.alpha_bars, &self.alpha_bars)?;
+        engine.write(&self.step.weights, &weights)?;
+        states.iter().enumerate().try_for_each(|(row, state)| engine.write(&self.state.narrow(0, row, 1)?, state))
+    }
+
+    /// Uploads what the steps of an epoch (from 0) need, of which step `next` (from 0 in the epoch) comes next. From then on
+    /// the device needs nothing of the processor until the epoch ends.
+    pub(crate) fn begin_epoch(&mut self, plan: &Plan, epoch: usize, next: usize) -> Result<()> {
+        self.order = plan.order(epoch)?;
+        let first = epoch as u64 * plan.steps_per_epoch();
+        let rates: Vec<_> = (first..first + plan.steps_per_epoch()).map(|step| plan.adamw(step).rates()).collect();
+        self.epoch.start(epoch, next, &self.order, &rates)
+    }
+
+    /// Puts the step (from 0 in the run) into the device's queue. It must be the one that comes next.
+    pub(crate) fn step(
+        &mut self,
+        plan: &Plan,
+        engine: &Engine,
+        data: &DeviceData,
+        step: u64,
+        stop: &StopFlag,
+    ) -> Result<()> {
+        let per_epoch = plan.steps_per_epoch();
+        let first = (step % per_epoch) as usize * plan.options.batch;
+        let order = self.order.clone();
+        let samples = &order[first..(first + plan.options.batch).min(order.len())];
+        let epoch = (step / per_epoch) as usize;
+        let context = engine.context(plan.multiply(), Some(self.step.addresses()?));
+        let recorded = self.recorded.remove(&samples.len());
+        let mut launch = || context.run(|| self.launch(plan, data, epoch, samples, stop));
+        let recorded = match recorded {
+            None => {
+                launch()?;
+                None
+            }
+            Some(recorded) => {
+                let recorded = match recorded {
+                    Some(recorded) => recorded,
+                    None => engine.record(&mut launch)?,
+                };
+                engine.replay(&recorded, &mut launch)?;
+                Some(recorded)
+            }
+        };
+        self.recorded.insert(samples.len(), recorded);
+        Ok(())
+    }
+
+    /// The operations of a step, in order. Which samples they are, of which epoch and how fast to learn the kernels read from
+    /// the device's memory, where `begin_step` puts it; of what is stated here they take sizes alone.
+    fn launch(
+        &mut self,
+        plan: &Plan,
+        data: &DeviceData,
+        epoch: usize,
+        samples: &[u32],
+        stop: &StopFlag,
+    ) -> Result<()> {
+        let config = &plan.model.config;
+        let (seed, width, blocks) = (config.seed, config.classes.len(), &self.blocks[..]);
+        let classes = &plan.classes[..samples.len()];
+        let StepBuffers { block, x, z, gradient, gradients, loss } = &mut self.buffers;
+        self.epoch.begin_step(&self.step)?;
+        data.gather(x, samples.len())?;
+        NoisedLabels { alpha_bars: &self.alpha_bars, blocks, seed, epoch, samples, classes, width }.fill(z)?;
+
+        // All parameters of all blocks move in one launch at the end.
+        let (samples_here, precision) = (samples.len(), plan.options.precision);
+        let pass = Step { state: &self.state, gradients, optimiser: None, stop, samples: samples_here, precision };
+        block.forward(pass, Mode::Training(Draw { seed, blocks, epoch, samples }), x, z)?;
+        let error = SquaredError { classes, width };
+        error.forward(loss, block.estimate())?;
+        error.backward(gradient, block.estimate(), 1.0)?;
+        block.backward(pass, gradient, x, z)?;
+        plan.adamw(0).step(&self.state, gradients)?;
+        self.epoch.store_loss(&self.step, loss)
+    }
+
+    /// The mean losses of the batches of the running epoch, `[K][steps]`; those of steps that are still to come mean nothing.
+    pub(crate) fn losses(&self, engine: &Engine) -> Result<Vec<Vec<f32>>> {
+        let steps = self.epoch.steps();
+        Ok(engine.read(&self.epoch.losses)?.chunks_exact(steps).map(<[f32]>::to_vec).collect())
+    }
+
+    /// Whether every value of each block's state is a finite number.
+    pub(crate) fn all_finite(&self) -> Result<Vec<bool>> {
+        self.finite.launch(&self.state)?;
+        self.finite.read()
+    }
+
+    /// The state of one row.
+    pub(crate) fn state(&self, engine: &Engine, row: usize) -> Result<Vec<f32>> {
+        engine.read(&self.state.narrow(0, row, 1)?)
+    }
+}

@@ -1,0 +1,203 @@
+//! Training by the kernels, on their emulation: it follows the processor's own code, and no bit depends on how many blocks are
+//! stacked, on how many devices, or on interruptions.
+
+mod cnn;
+
+use super::resume::{checkpointed, interrupted};
+use super::*;
+use crate::error::Code;
+use crate::train::device::{DeviceData, Stack};
+use std::time::Instant;
+
+fn on(devices: &str, options: FitOptions) -> FitOptions {
+    FitOptions { device: devices.parse().unwrap(), ..options }
+}
+
+/// The states of `blocks` after `steps` steps that they make together on the emulation.
+fn stacked(plan: &Plan, blocks: &[usize], steps: u64) -> Vec<Vec<f32>> {
+    let engine = &plan.engines[0];
+    let data = DeviceData::upload(engine, &plan.data).unwrap();
+    let mut stack = Stack::new(plan, engine, blocks.len()).unwrap();
+    let states: Vec<_> =
+        blocks.iter().map(|block| BlockJob::start(plan, *block, &Device::Cpu).unwrap().state().unwrap()).collect();
+    stack.load(plan, engine, blocks, &states).unwrap();
+    stack.begin_epoch(plan, 0, 0).unwrap();
+    (0..steps).for_each(|step| stack.step(plan, engine, &data, step, &StopFlag::new()).unwrap());
+    (0..blocks.len()).map(|row| stack.state(engine, row).unwrap()).collect()
+}
+
+/// Greatest difference over the greatest value.
+fn relative(found: &[f32], expected: &[f32]) -> f32 {
+    let greatest = expected.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+    found.iter().zip(expected).fold(0.0_f32, |most, (found, expected)| most.max((found - expected).abs())) / greatest
+}
+
+/// After one step the first moments are a tenth of the gradients, and they have seen everything: batch, noise, masks, loss
+/// and every layer both ways. Both sides sum some hundred f32 products in another order, so 1e-4 of the greatest gradient is a
+/// few hundred roundings of 6e-8; another mask or another noise would change it by percents.
+fn check_a_step(config: &ModelConfig, data: &Arc<Dataset>) {
+    for weighting in [Weighting::Uniform, Weighting::Snr] {
+        let options = FitOptions { weighting, ..options(16) };
+        let plan = plan(config.clone(), on("emulated", options.clone()), data);
+        let reference = super::plan(config.clone(), options, data);
+        let (n, all) = (plan.model.layout.parameters(), plan.model.layout.weights());
+        for (block, found) in [2, 5, 1].into_iter().zip(stacked(&plan, &[2, 5, 1], 1)) {
+            let expected = job(&reference, block, 1).state().unwrap();
+            let parts = [("moments", all..all + n), ("squares", all + n..all + 2 * n), ("statistics", n..all)];
+            for (part, range) in parts.into_iter().filter(|(_, range)| !range.is_empty()) {
+                let error = relative(&found[range.clone()], &expected[range]);
+                assert!(error < 1e-4, "block {block}, {part}: {error}");
+            }
+            // Adam makes a whole step of the sign of a gradient, also of one that is nothing but roundings, as those of biases
+            // before a batch norm are.
+            let (rate, moments) = (reference.options.learning_rate as f32, &expected[all..all + n]);
+            let greatest = moments.iter().fold(0.0_f32, |most, moment| most.max(moment.abs()));
+            let counts = (0..n).filter(|index| moments[*index].abs() > 1e-3 * greatest);
+            let far = counts.filter(|index| (found[*index] - expected[*index]).abs() > 1e-3 * rate).count();
+            assert_eq!(far, 0, "block {block}: so many parameters of {n} differ");
+        }
+    }
+}
+
+#[test]
+fn a_step_of_an_mlp_has_the_processors_gradients() {
+    check_a_step(&mlp(5), &vectors(50));
+}
+
+/// The losses of an epoch that follow on each other's weights: roundings grow, but slowly at the beginning of training.
+fn check_losses(config: &ModelConfig, data: &Arc<Dataset>) {
+    let losses = |options: FitOptions| {
+        let run = Run::start(plan(config.clone(), options, data));
+        let events = run.drive(&[1, 2], 2, |_| false);
+        run.finish();
+        let mut losses = [const { Vec::new() }; 2];
+        for event in events {
+            if let Event::Block { block, losses: all, .. } = event {
+                losses[block - 1] = all;
+            }
+        }
+        losses.concat()
+    };
+    let options = FitOptions { learning_rate_schedule: LearningRateSchedule::OneCycle, ..options(16) };
+    let (expected, found) = (losses(options.clone()), losses(on("emulated", options)));
+    assert_eq!((expected.len(), found.len()), (6, 6));
+    for (found, expected) in found.iter().zip(&expected) {
+        assert!((found / expected - 1.0).abs() < 1e-3, "{found} and {expected}");
+    }
+}
+
+#[test]
+fn the_losses_of_an_mlp_follow_the_processors() {
+    check_losses(&mlp(2), &vectors(50));
+}
+
+fn check_schedules(config: &ModelConfig, options: &FitOptions, data: &Arc<Dataset>) {
+    let t = config.blocks;
+    let with = |devices: &str, order: Vec<usize>, in_flight: usize| {
+        let options = FitOptions { in_flight: Some(in_flight), ..on(devices, options.clone()) };
+        let run = Run::start(plan(config.clone(), options, data));
+        run.drive(&order, in_flight, |_| false);
+        run.finish().sha256().unwrap()
+    };
+    let expected = with("emulated", (1..=t).collect(), 1);
+    for (devices, in_flight) in [("emulated", 3), ("emulated", t), ("emulated:2", t), ("emulated:3", 3)] {
+        assert_eq!(with(devices, (1..=t).collect(), in_flight), expected, "{devices}, {in_flight} in flight");
+    }
+    assert_eq!(with("emulated", (1..=t).rev().collect(), 3), expected, "reversed");
+}
+
+#[test]
+fn an_mlp_is_the_same_for_any_number_of_blocks_in_flight_and_of_devices() {
+    check_schedules(&mlp(10), &FitOptions { epochs: 2, ..options(16) }, &vectors(50));
+}
+
+fn check_interruptions(config: &ModelConfig, options: FitOptions, data: &Arc<Dataset>) {
+    let options = on("emulated", options);
+    let expected = sha256(plan(config.clone(), options.clone(), data));
+    for devices in ["emulated", "emulated:2"] {
+        let directory = tempfile::tempdir().unwrap();
+        let (found, interruptions) = interrupted(config, &on(devices, options.clone()), data, directory.path());
+        assert!(interruptions >= 2, "only {interruptions} interruptions");
+        assert_eq!(found, expected, "{devices}, {interruptions} interruptions");
+    }
+}
+
+#[test]
+fn an_mlp_stopped_at_random_steps_ends_the_same() {
+    check_interruptions(&mlp(4), options(8), &vectors(50));
+}
+
+#[test]
+fn blocks_that_are_at_different_steps_meet_and_end_the_same() {
+    let data = vectors(50);
+    let directory = tempfile::tempdir().unwrap();
+    let options = on("emulated", options(8));
+    let new = || plan(mlp(3), checkpointed(options.clone(), directory.path()), &data);
+    // Block 2 is in the middle of the second epoch, block 3 in the first, block 1 nowhere.
+    interrupt(new(), &[2], 1, |event| matches!(event, Event::Checkpoint { step: 10, .. }));
+    interrupt(new(), &[3], 1, |event| matches!(event, Event::Checkpoint { step: 3, .. }));
+    let run = Run::start(new());
+    let events = run.drive(&[1, 2, 3], 3, |_| false);
+    let steps = |wanted: usize| -> Vec<u64> {
+        let step = |event: &Event| match event {
+            Event::Checkpoint { block, step } if *block == wanted => Some(*step),
+            _ => None,
+        };
+        events.iter().filter_map(step).collect()
+    };
+    assert_eq!(steps(1), (1..=21).collect::<Vec<_>>());
+    assert_eq!(steps(3), (4..=21).collect::<Vec<_>>());
+    assert_eq!(steps(2), (11..=21).collect::<Vec<_>>());
+    assert_eq!(run.finish().sha256().unwrap(), sha256(plan(mlp(3), options, &data)));
+}
+
+#[test]
+fn each_block_emits_its_epochs_in_order_and_then_its_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = FitOptions { checkpoint: Some(directory.path().to_owned()), checkpoint_seconds: 0.0, ..options(16) };
+    let run = Run::start(plan(mlp(5), on("emulated:2", options), &vectors(50)));
+    let events = run.drive(&[1, 2, 3, 4, 5], 5, |_| false);
+    for block in 1..=5 {
+        let (_, checkpoints) = super::events::check(&events, block, run.training.plan());
+        assert_eq!(checkpoints, 12, "one after each step");
+    }
+    run.finish();
+}
+
+#[test]
+fn a_checkpoint_of_the_processor_is_not_gone_on_with_by_kernels() {
+    let data = vectors(50);
+    let directory = tempfile::tempdir().unwrap();
+    sha256(plan(mlp(1), checkpointed(options(8), directory.path()), &data));
+    let plan = plan(mlp(1), checkpointed(on("emulated", options(8)), directory.path()), &data);
+    let error = Training::start(plan, Box::new(|_| {})).err().expect("a refusal");
+    assert_eq!(error.code, Code::CheckpointMismatch);
+    assert!(error.expected.contains("emulation"), "{error}");
+}
+
+#[test]
+fn a_stop_is_prompt_and_ends_no_block() {
+    let options = on("emulated", FitOptions { epochs: 1_000_000, ..options(8) });
+    let run = Run::start(plan(mlp(3), options, &vectors(50)));
+    let events = run.drive(&[1, 2, 3], 3, |event| matches!(event, Event::Epoch { epoch: 2, .. }));
+    assert!(!events.iter().any(|event| matches!(event, Event::Block { .. })));
+    let asked = Instant::now();
+    run.training.stop();
+    assert_eq!(run.training.finish().err().expect("an error").code, Code::NotTrained);
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    assert!(!run.events.iter().any(|event| matches!(event, Event::Block { .. } | Event::Failed { .. })));
+}
+
+#[test]
+fn numbers_that_are_no_longer_finite_are_told_with_their_block() {
+    let options = on("emulated", FitOptions { learning_rate: 1e3, weight_decay: 1e3, epochs: 100, ..options(8) });
+    let run = Run::start(plan(mlp(2), options, &vectors(50)));
+    (1..=2).for_each(|block| run.training.start_block(block).unwrap());
+    let (block, error) = loop {
+        if let Event::Failed { block, error } = run.next() {
+            break (block, error.0);
+        }
+    };
+    assert_eq!(error.code, Code::Diverged);
+    assert!(error.what.starts_with(&format!("block {block} diverged in step")), "{error}");
+}
