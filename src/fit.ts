@@ -55,7 +55,11 @@ export async function startFit(
   try {
     const history = await train(model, config, dataset, trainOptions, queue, stop.signal)
     if (held) {
-      history.validation = await evaluate(model, held, { threads, device, signal: stop.signal })
+      history.validation = await evaluate(model, held, {
+        threads: trainOptions.threads,
+        device: trainOptions.device,
+        signal: stop.signal,
+      })
       queue.push({ event: 'validation', ...history.validation })
     }
     queue.push({ event: 'done', history })
