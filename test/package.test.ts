@@ -10,7 +10,7 @@ let installed: string
 beforeAll(async () => {
   packages = await packAndServe()
   installed = await installWithNpm(packages)
-}, 120_000)
+}, 300_000)
 
 afterAll(() => packages?.close())
 
