@@ -55,7 +55,11 @@ export async function startFit(
   try {
     const history = await train(model, config, dataset, trainOptions, queue, stop.signal)
     if (held) {
-      history.validation = await evaluate(model, held, { threads, device, signal: stop.signal })
+      history.validation = await evaluate(model, held, {
+        threads: trainOptions.threads,
+        device: trainOptions.device,
+        signal: stop.signal,
+      })
       queue.push({ event: 'validation', ...history.validation })
     }
     queue.push({ event: 'done', history })
@@ -102,7 +106,7 @@ async function train(
   const { stepsPerBlock, device } = training
   // The CUDA addon is loaded, and its core chose the processor.
   const isAuto = (options.device ?? 'auto') === 'auto'
-  const whyNoGpu = reason ?? (isAuto && device === 'cpu' ? 'this version trains on the processor alone' : undefined)
+  const whyNoGpu = reason ?? (isAuto && device === 'cpu' ? 'the GPU could not be used when the run began' : undefined)
   const where = { device, ...(whyNoGpu === undefined ? {} : { whyNoGpu }) }
   const parameters = blocks * model.parametersPerBlock
   queue.push({

@@ -2,7 +2,7 @@ import { withStopSignal } from './abort.js'
 import { asDataset, type Data, nativeDataset } from './dataset.js'
 import { settleDevice } from './device.js'
 import { requireCount, requireObject, toJson } from './json.js'
-import { getAddon, type Native } from './native.js'
+import { addonSearch, type Native } from './native.js'
 import type { EvaluateOptions, ModelConfig, PredictOptions } from './options.js'
 
 type NativeModel = InstanceType<Native['NativeModel']>
@@ -52,7 +52,7 @@ export async function evaluate(
 ): Promise<EvaluateResult | RunsResult> {
   const { signal, runs, ...sampler } = requireObject(options, 'the options of evaluate')
   const config = JSON.parse(model.config) as ModelConfig
-  settleDevice(sampler.device, getAddon().cuda)
+  settleDevice(sampler.device, addonSearch())
   const count = runs === undefined ? 1 : requireCount(runs, 'runs', 1)
   signal?.throwIfAborted()
   const native = nativeDataset(asDataset(data, config.input))
@@ -77,7 +77,7 @@ export async function predict(
 ): Promise<Prediction> {
   const { signal, ...sampler } = requireObject(options, 'the options of predict')
   const config = JSON.parse(model.config) as ModelConfig
-  settleDevice(sampler.device, getAddon().cuda)
+  settleDevice(sampler.device, addonSearch())
   const json = toJson(sampler)
   signal?.throwIfAborted()
   const bare = ArrayBuffer.isView(images)

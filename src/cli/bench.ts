@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
 import { withStopSignal } from '../abort.js'
+import { settleDevice } from '../device.js'
 import { NoPropError } from '../errors.js'
 import { toJson } from '../json.js'
-import { settleDevice } from '../device.js'
-import { getAddon, getNative } from '../native.js'
+import { addonSearch, getNative } from '../native.js'
 import { addNetFlags, addPrecisionFlag, type NetFlags, netOf, number, type PrecisionFlags } from './flags.js'
 import type { Io } from './io.js'
 import { peakMemoryMiB } from './memory.js'
@@ -85,7 +85,7 @@ async function bench(flags: BenchFlags, io: Io): Promise<void> {
     precision,
     seconds,
   }
-  settleDevice(device, getAddon().cuda)
+  settleDevice(device, addonSearch())
   const json = await withStopSignal(io.signal, (stop) => getNative().bench(toJson(options), stop))
   const result = JSON.parse(json) as BenchResult
   const peak = peakMemoryMiB()

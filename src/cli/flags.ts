@@ -114,7 +114,10 @@ export interface PrecisionFlags {
 }
 
 export function addPrecisionFlag(command: Command): Command {
-  return command.option('--precision <f32|tf32|bf16>', 'factors of products and convolutions in training (default: f32)')
+  return command.option(
+    '--precision <f32|tf32|bf16>',
+    'factors of products and convolutions in training (default: f32)',
+  )
 }
 
 /** Flags of `train` that go to the core under another name. */
