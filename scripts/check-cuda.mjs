@@ -3,12 +3,12 @@
 // make; lints the feature `cuda`; and asks the addon what it finds on a driver without a card. It is not part of `npm test`,
 // since candle's kernels take minutes once.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { buildAddon, SELECTION } from './cuda/addon.mjs'
 import { cudaEnvironment, optionsOf } from './cuda/environment.mjs'
 import { checkOnFakeDriver } from './cuda/fake/check.mjs'
-import { problemsOf, readBounds, readLaunches, readReport, registersOfBlock } from './cuda/ptxas.mjs'
+import { emulationOnly, problemsOf, readBounds, readLaunches, readReport, registersOfBlock } from './cuda/ptxas.mjs'
 import { table } from './support/machine.mjs'
 import { root, run, StepFailed, script, step } from './support/steps.mjs'
 import { requireRust } from './support/toolchain.mjs'
@@ -44,7 +44,12 @@ async function launchesOf(directory) {
   const args = ['test', '--package', 'noprop', '--features', 'emulation', '--lib', '--quiet', 'cuda']
   await run('cargo', args, { env: { NOPROP_LAUNCHES: path } })
   if (!existsSync(path)) throw new StepFailed('the tests of the kernels launch none.')
-  return readLaunches(readFileSync(path, 'utf8'))
+  const launches = readLaunches(readFileSync(path, 'utf8'))
+  const sources = join(core, 'src', 'cuda')
+  for (const name of readdirSync(sources).filter((name) => name.endsWith('.cu'))) {
+    for (const kernel of emulationOnly(readFileSync(join(sources, name), 'utf8'))) delete launches[kernel]
+  }
+  return launches
 }
 
 function checkKernels(home, env, directory, launches) {

@@ -103,7 +103,7 @@ async function train(
   const { stepsPerBlock, device } = training
   // The CUDA addon is loaded, and its core chose the processor.
   const isAuto = (options.device ?? 'auto') === 'auto'
-  const whyNoGpu = reason ?? (isAuto && device === 'cpu' ? 'this version trains on the processor alone' : undefined)
+  const whyNoGpu = reason ?? (isAuto && device === 'cpu' ? 'the GPU could not be used when the run began' : undefined)
   const where = { device, ...(whyNoGpu === undefined ? {} : { whyNoGpu }) }
   const parameters = blocks * model.parametersPerBlock
   queue.push({

@@ -9,7 +9,7 @@ import { root } from './support/process.js'
 const load = (name: string) => import(pathToFileURL(join(root, 'scripts/cuda', name)).href)
 
 describe("the compiler's report", async () => {
-  const { problemsOf, readBounds, readLaunches, readReport, registersOfBlock } = await load('ptxas.mjs')
+  const { emulationOnly, problemsOf, readBounds, readLaunches, readReport, registersOfBlock } = await load('ptxas.mjs')
   // From `nvcc -Xptxas=-v -cubin` 13.0.88 on two kernels.
   const text = [
     'ptxas info    : 0 bytes gmem',
@@ -38,6 +38,11 @@ describe("the compiler's report", async () => {
     })
     // 33 registers are handed out as 40 to each of 32 threads; 33 threads are two warps.
     expect(registersOfBlock(33, 33)).toBe(40 * 32 * 2)
+  })
+
+  test('is not asked about kernels that only the emulation compiles', () => {
+    const source = 'KERNEL(one, 32, A) {}\n#ifndef __CUDACC__\nKERNEL(two, 32, A) {}\n#endif\nKERNEL(three, 32, A) {}\n'
+    expect(emulationOnly(source)).toEqual(['two'])
   })
 
   test('of kernels that fit gives nothing to complain about', () => {

@@ -45,7 +45,7 @@ test('awaiting gives the history', async () => {
 
 test.each([
   ['the processor, without the CUDA addon', 'cpu', 'cpu', undefined, /[^\n]{10,}/],
-  ['the processor, chosen by the CUDA addon', 'cpu', 'cuda', 'auto', /processor alone/],
+  ['the processor, chosen by the CUDA addon', 'cpu', 'cuda', 'auto', /when the run began/],
   ['the processor, as it was asked for', 'cpu', 'cuda', 'cpu', undefined],
   ['a GPU', 'cuda:0', 'cuda', 'auto', undefined],
 ] as const)(

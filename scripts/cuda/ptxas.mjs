@@ -52,6 +52,12 @@ export function readLaunches(text) {
   return launches
 }
 
+/** The kernels of a source that only the emulation compiles: those within `#ifndef __CUDACC__`. */
+export function emulationOnly(source) {
+  const sections = source.matchAll(/^#ifndef __CUDACC__$(.*?)^#endif/gms)
+  return [...sections].flatMap(([, section]) => [...section.matchAll(/^KERNEL\((\w+),/gm)].map(([, name]) => name))
+}
+
 /** Registers that a block takes: each warp gets them in whole portions. */
 export function registersOfBlock(registers, threads) {
   return Math.ceil((registers * 32) / REGISTERS_AT_ONCE) * REGISTERS_AT_ONCE * Math.ceil(threads / 32)
