@@ -66,6 +66,7 @@ impl Sizes {
     }
 
     /// See [`super::NetConfig::activations`].
+    #[cfg(device)]
     pub(super) fn activations(&self, batch: usize) -> usize {
         let convolutions: usize = [self.conv1, self.conv2, self.conv3].map(|d| d.stored() + d.output()).iter().sum();
         // Of the batch-norm layers: input, output and the input's gradient, and two statistics a unit.

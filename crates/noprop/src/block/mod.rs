@@ -163,6 +163,7 @@ impl NetConfig {
     }
 
     /// Values of the buffers that one block's training makes for batches of `batch` samples.
+    #[cfg(device)]
     pub(crate) fn activations(&self, input: InputShape, classes: usize, batch: usize) -> Result<usize> {
         match self {
             Self::Cnn { widths, hidden, .. } => {

@@ -54,7 +54,8 @@ pub(super) fn scratch(values: usize) -> Address {
 /// Notes a launch down in the file that NOPROP_LAUNCHES names, once: `npm run check:cuda` compares it with what the compiler
 /// reports of the kernel.
 fn note<A: Arguments>(launch: &Launch<'_, A>) {
-    static NOTED: OnceLock<Option<Mutex<(File, HashSet<String>)>>> = OnceLock::new();
+    type Notes = Mutex<(File, HashSet<String>)>;
+    static NOTED: OnceLock<Option<Notes>> = OnceLock::new();
     let noted = NOTED.get_or_init(|| {
         let file = File::options().create(true).append(true).open(std::env::var_os("NOPROP_LAUNCHES")?);
         Some(Mutex::new((file.expect("NOPROP_LAUNCHES can be written"), HashSet::new())))

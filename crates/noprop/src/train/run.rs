@@ -66,6 +66,7 @@ pub(super) struct InFlight {
 
 impl InFlight {
     /// The job, once [`Shared::begin`] has begun it.
+    #[cfg(device)]
     pub(super) fn begun(&mut self) -> Result<&mut BlockJob> {
         self.job.as_mut().ok_or_else(|| Error::new(Code::Internal, "a job that has not begun"))
     }

@@ -58,10 +58,13 @@ impl Case {
     }
 }
 
-/// `((height, width, cin, cout, pool), samples)`: one output pixel, widths that split and do not, channels that are no
+/// `(height, width, cin, cout, pool)`.
+type Sides = (usize, usize, usize, usize, bool);
+
+/// Sides and samples: one output pixel, widths that split and do not, channels that are no
 /// multiple of a vector (direct) and that fill panels of each instruction set (Winograd), one sample, an odd number of
 /// samples, odd sizes that pooling crops.
-const SHAPES: [((usize, usize, usize, usize, bool), usize); 19] = [
+const SHAPES: [(Sides, usize); 19] = [
     ((3, 3, 1, 1, false), 1),
     ((3, 3, 5, 3, false), 2),
     ((4, 3, 1, 32, false), 3),

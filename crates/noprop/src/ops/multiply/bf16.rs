@@ -248,7 +248,11 @@ mod tests {
 
     #[test]
     fn rounding_is_to_the_nearest_and_ties_go_to_even() {
-        for (from, to) in [(1.0, 1.0), (1.00390625, 1.0), (1.01171875, 1.015625), (1.004, 1.0078125), (-3.0, -3.0)] {
+        /// Half of the distance of neighbours above 1.
+        const TIE: f32 = 1.0 / 256.0;
+        for (from, to) in
+            [(1.0, 1.0), (1.0 + TIE, 1.0), (1.0 + 3.0 * TIE, 1.0 + 4.0 * TIE), (1.004, 1.0 + 2.0 * TIE), (-3.0, -3.0)]
+        {
             assert_eq!(value(round(from)), to, "{from}");
         }
         assert_eq!(value(round(f32::MAX)), f32::INFINITY);
