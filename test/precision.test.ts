@@ -33,7 +33,7 @@ test('a processor without bf16 dot products refuses bf16 and says what is missin
 test('an unknown precision is refused with those that there are', async () => {
   const { code, stderr } = await runCli([...SMALL_BENCH, '--precision', 'f16'])
   expect(code).toBe(2)
-  expect(stderr).toMatch(/^error NOPROP_OPTION: option precision [^\n]*f16[^\n]*`f32` or `bf16`[^\n]*\n$/)
+  expect(stderr).toMatch(/^error NOPROP_OPTION: option precision [^\n]*f16[^\n]*`f32`, `tf32`, `bf16`[^\n]*\n$/)
 })
 
 test('inference is f32: its benchmark takes no other precision', async () => {
