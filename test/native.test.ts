@@ -112,25 +112,25 @@ test.each([
 
 describe('where the addon is looked for', () => {
   const names = (platform: string, arch: string, libc?: 'glibc' | 'musl') =>
-    placesFor({ platform, arch, libc }, '/root').map(({ name }) => name.replaceAll('\\', '/'))
+    placesFor({ platform, arch, libc }, '/package').map(({ name }) => name.replaceAll('\\', '/'))
 
   test('a clone before packages, CUDA before the processor, the fitting C library before the other', () => {
     expect(names('linux', 'x64', 'glibc')).toEqual([
-      '/root/noprop.cuda-linux-x64.node',
+      '/package/noprop.cuda-linux-x64.node',
       '@noprop/cuda-linux-x64',
-      '/root/noprop.linux-x64-gnu.node',
-      '/root/noprop.linux-x64-musl.node',
+      '/package/noprop.linux-x64-gnu.node',
+      '/package/noprop.linux-x64-musl.node',
       '@noprop/linux-x64-gnu',
       '@noprop/linux-x64-musl',
     ])
     expect(names('linux', 'x64', 'musl')).toEqual([
-      '/root/noprop.linux-x64-musl.node',
-      '/root/noprop.linux-x64-gnu.node',
+      '/package/noprop.linux-x64-musl.node',
+      '/package/noprop.linux-x64-gnu.node',
       '@noprop/linux-x64-musl',
       '@noprop/linux-x64-gnu',
     ])
-    expect(names('darwin', 'arm64')).toEqual(['/root/noprop.darwin-arm64.node', '@noprop/darwin-arm64'])
-    expect(names('win32', 'x64')).toEqual(['/root/noprop.win32-x64-msvc.node', '@noprop/win32-x64'])
+    expect(names('darwin', 'arm64')).toEqual(['/package/noprop.darwin-arm64.node', '@noprop/darwin-arm64'])
+    expect(names('win32', 'x64')).toEqual(['/package/noprop.win32-x64-msvc.node', '@noprop/win32-x64'])
   })
 
   test.runIf(isLinux)('the C library is that of the program itself', () => {
