@@ -48,7 +48,7 @@ export declare class NativeModel {
   /** Labels and probabilities; options are JSON. */
   predict(data: NativeDataset, options: string, stop: StopSignal): Promise<NativePrediction>
   /** Checks options and data, opens the checkpoint and starts the threads of a run. Events arrive as JSON arrays. */
-  train(data: NativeDataset, options: string, onEvents: (events: string) => void): NativeTraining
+  train(data: NativeDataset, options: string, onEvents: (events: string) => void): Promise<NativeTraining>
 }
 
 /** A run: its threads, until [`NativeTraining::finish`] or [`NativeTraining::close`]. */

@@ -11,8 +11,11 @@ export interface ProgressEvent {
   /** Optimiser steps that the block has made, of `steps`. */
   step: number
   steps: number
-  /** Mean loss of the epoch so far: Σ_k (û_k − u_k)² per sample. */
-  loss: number
+  /**
+   * Mean loss of the epoch so far: Σ_k (û_k − u_k)² per sample. A GPU is asked at the end of an epoch alone: before that
+   * it is the loss of the last epoch, and null in the first.
+   */
+  loss: number | null
   /** Training samples a second through this block. */
   samplesPerSecond: number
   /** Estimated seconds until this block is finished. */

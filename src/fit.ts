@@ -85,7 +85,8 @@ async function train(
   }
   const reason = settleDevice(options.device, addonSearch())
   let receive: Parameters<OpenLane>[0] | undefined
-  const training = native(() =>
+  // Opening a GPU takes a while, on a thread of its own; whatever is wrong rejects here.
+  const training = await nativeAsync(() =>
     model.train(nativeDataset(dataset), toJson(options), (json) => receive && deliver(json, receive)),
   )
   const { epochs, threads, inFlight } = JSON.parse(training.options) as Resolved
@@ -101,10 +102,9 @@ async function train(
   )
   const { samples } = dataset
   const { stepsPerBlock, device } = training
-  // The CUDA addon is loaded, and its core chose the processor.
-  const isAuto = (options.device ?? 'auto') === 'auto'
-  const whyNoGpu = reason ?? (isAuto && device === 'cpu' ? 'the GPU could not be used when the run began' : undefined)
-  const where = { device, ...(whyNoGpu === undefined ? {} : { whyNoGpu }) }
+  // Where the CUDA addon is loaded, its core may choose the processor, and says why.
+  const whyNoGpu = reason ?? training.whyNoGpu
+  const where = { device, ...(whyNoGpu ? { whyNoGpu } : {}) }
   const parameters = blocks * model.parametersPerBlock
   queue.push({
     event: 'start',

@@ -97,7 +97,7 @@ export class ProgressDisplay {
       block,
     ) as ProgressEvent
     const rate = `${Math.round(samplesPerSecond).toLocaleString('en-US')} samples/s`
-    return `${name}  ${this.#bar(step / steps)}epoch ${epoch}/${epochs}, ${rate}, loss ${loss.toFixed(4)}, ${duration(secondsLeft)} left`
+    return `${name}  ${this.#bar(step / steps)}epoch ${epoch}/${epochs}, ${rate}, ${loss === null ? '' : `loss ${loss.toFixed(4)}, `}${duration(secondsLeft)} left`
   }
 
   #totalLine(last: boolean): string {

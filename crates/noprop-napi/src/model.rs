@@ -178,17 +178,20 @@ impl NativeModel {
         })
     }
 
-    /// Checks options and data, opens the checkpoint and starts the threads of a run. Events arrive as JSON arrays.
-    #[napi(ts_args_type = "data: NativeDataset, options: string, onEvents: (events: string) => void")]
-    pub fn train(
+    /// Checks options and data, opens devices and checkpoint, and starts the threads of a run. Events arrive as JSON arrays.
+    #[napi(
+        ts_args_type = "data: NativeDataset, options: string, onEvents: (events: string) => void",
+        ts_return_type = "Promise<NativeTraining>"
+    )]
+    pub fn train<'env>(
         &self,
-        env: &Env,
+        env: &'env Env,
         data: &NativeDataset,
         options: String,
         on_events: Function<'_, String, Unknown<'static>>,
-    ) -> napi::Result<NativeTraining> {
-        let options = from_json::<FitOptions>(&options).into_js()?;
-        let plan = Plan::new(self.model().checked.clone(), options, data.inner.clone()).into_js()?;
+    ) -> napi::Result<Object<'env>> {
+        let (checked, data) = (self.model().checked.clone(), data.inner.clone());
+        let plan = move || Plan::new(checked, from_json::<FitOptions>(&options)?, data);
         NativeTraining::start(env, plan, self.inner.clone(), observer(&on_events)?)
     }
 }

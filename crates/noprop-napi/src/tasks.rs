@@ -45,13 +45,18 @@ fn stop_all() {
         stop.stop();
     }
     // Dropping a run stops and joins its threads.
-    for training in tasks.trainings.iter().filter_map(Weak::upgrade) {
-        drop(training.lock().unwrap_or_else(PoisonError::into_inner).take());
-    }
+    let drop_runs = || {
+        for training in tasks.trainings.iter().filter_map(Weak::upgrade) {
+            drop(training.lock().unwrap_or_else(PoisonError::into_inner).take());
+        }
+    };
+    drop_runs();
     for (_, thread) in tasks.threads {
         // A panic has been turned into a rejection already.
         let _ = thread.join();
     }
+    // Those that a thread has begun in between.
+    drop_runs();
 }
 
 /// Has the run stopped when the environment ends.

@@ -21,21 +21,33 @@ pub struct NativeTraining {
     options: String,
     steps: u64,
     device: String,
+    why_no_gpu: Option<String>,
     record: Value,
 }
 
 impl NativeTraining {
-    /// Starts the threads of a run that ends in `model`.
-    pub fn start(env: &Env, plan: Plan, model: SharedModel, observer: Observer) -> napi::Result<Self> {
-        let steps = plan.steps();
-        let options = json(&plan.options).into_js()?;
-        let record = record(&plan);
-        let device = plan.place.to_string();
-        let training = Training::start(plan, observer).into_js()?;
-        let stop = training.stop_flag();
-        let training = Arc::new(Mutex::new(Some(training)));
+    /// Makes a plan and starts the threads of a run that ends in `model`, on a thread of its own: it takes a GPU's driver a
+    /// while to open one.
+    pub fn start<'env>(
+        env: &'env Env,
+        make: impl FnOnce() -> noprop::Result<Plan> + Send + 'static,
+        model: SharedModel,
+        observer: Observer,
+    ) -> napi::Result<Object<'env>> {
+        let training = SharedTraining::default();
         register(env, &training)?;
-        Ok(Self { training, model, stop, options, steps, device, record })
+        let stop = StopFlag::new();
+        promise(env, stop.clone(), move || {
+            let plan = make()?;
+            // The environment may have ended meanwhile.
+            stop.check()?;
+            let (steps, options, record) = (plan.steps(), json(&plan.options)?, record(&plan));
+            let (device, why_no_gpu) = (plan.place.to_string(), plan.why_no_gpu.clone());
+            let started = Training::start(plan, observer)?;
+            let stop = started.stop_flag();
+            *training.lock().unwrap_or_else(PoisonError::into_inner) = Some(started);
+            Ok(Self { training, model, stop, options, steps, device, why_no_gpu, record })
+        })
     }
 
     fn take(&self) -> Option<Training> {
@@ -74,6 +86,12 @@ impl NativeTraining {
     #[napi(getter)]
     pub fn device(&self) -> String {
         self.device.clone()
+    }
+
+    /// With `auto` and no GPU that can be used: why not, in one line.
+    #[napi(getter, ts_return_type = "string | null")]
+    pub fn why_no_gpu(&self) -> Option<String> {
+        self.why_no_gpu.clone()
     }
 
     /// Optimiser steps of one block.

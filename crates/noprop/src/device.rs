@@ -87,14 +87,23 @@ impl DeviceChoice {
     /// [`Code::Device`] for GPUs that are not there or cannot be used, and in a build without the feature `cuda`;
     /// [`Code::CudaDriver`] and [`Code::CudaDriverOld`] when there can be none.
     pub fn place(&self) -> Result<Place> {
-        match self {
-            Self::Cpu => Ok(Place::Cpu),
-            Self::Auto => Ok(first_usable().map_or(Place::Cpu, |gpu| Place::Gpus(vec![gpu]))),
-            Self::Cuda(gpus) => self.gpus(Some(gpus)),
-            Self::AllCuda => self.gpus(None),
+        self.place_or_why().map(|(place, _)| place)
+    }
+
+    /// [`place`](Self::place), and where `auto` takes the processor, why, in one line.
+    pub(crate) fn place_or_why(&self) -> Result<(Place, Option<String>)> {
+        let place = match self {
+            Self::Cpu => Place::Cpu,
+            Self::Auto => match first_usable(cards()) {
+                Ok(gpu) => Place::Gpus(vec![gpu]),
+                Err(why) => return Ok((Place::Cpu, Some(why))),
+            },
+            Self::Cuda(gpus) => self.gpus(Some(gpus))?,
+            Self::AllCuda => self.gpus(None)?,
             #[cfg(feature = "emulation")]
-            Self::Emulated(count) => Ok(Place::Emulated(*count)),
-        }
+            Self::Emulated(count) => Place::Emulated(*count),
+        };
+        Ok((place, None))
     }
 
     fn gpus(&self, asked: Option<&[usize]>) -> Result<Place> {
@@ -270,8 +279,22 @@ pub fn tried_cards() -> Result<Vec<Card>> {
     Ok(cards)
 }
 
-fn first_usable() -> Option<usize> {
-    cards().ok()?.iter().position(|card| card.usable)
+/// The number of the first card that can be used, or why there is none, in one line.
+fn first_usable(cards: Result<Vec<Card>>) -> std::result::Result<usize, String> {
+    let cards = cards.map_err(|error| in_one_line(&error))?;
+    cards.iter().position(|card| card.usable).ok_or_else(|| {
+        let reasons: Vec<_> =
+            cards.iter().map(|card| format!("{} ({}): {}", card.device, card.name, card.reason)).collect();
+        let told = if reasons.is_empty() { "the driver shows no GPU".to_owned() } else { reasons.join("; ") };
+        told.replace('\n', " ")
+    })
+}
+
+/// What an error says, without its cure: why `auto` went on without a GPU.
+pub(crate) fn in_one_line(error: &Error) -> String {
+    let Error { what, received, .. } = error;
+    let told = if received.is_empty() { what.clone() } else { format!("{what} ({received})") };
+    told.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Whether the card of that number can be used.
@@ -398,6 +421,30 @@ mod tests {
         // Any other failure stays what it was.
         let failed = allocated::<()>(&Device::Cpu, 8, Err(candle_core::Error::Msg("other".to_owned())));
         assert_eq!(failed.unwrap_err().code, Code::Internal);
+    }
+
+    #[test]
+    fn auto_says_why_it_takes_no_card() {
+        let card = |reason: &str| Card {
+            device: "cuda:0".to_owned(),
+            name: "A card".to_owned(),
+            capability: "7.5".to_owned(),
+            memory: 1 << 30,
+            usable: reason.is_empty(),
+            reason: reason.to_owned(),
+        };
+        assert_eq!(first_usable(Ok(vec![card("it is too old"), card("")])), Ok(1));
+        let why = |cards| first_usable(cards).unwrap_err();
+        assert_eq!(why(Ok(vec![card("it is\ntoo old"), card("x")])), "cuda:0 (A card): it is too old; cuda:0 (A card): x");
+        assert_eq!(why(Ok(Vec::new())), "the driver shows no GPU");
+        let error = Error::new(Code::CudaDriver, "no GPU can be used").received("no\ndriver").hint("install it");
+        assert_eq!(why(Err(error)), "no GPU can be used (no driver)");
+        #[cfg(not(feature = "cuda"))]
+        {
+            let (place, why) = DeviceChoice::Auto.place_or_why().unwrap();
+            assert_eq!((place, why.unwrap().contains("no CUDA code")), (Place::Cpu, true));
+            assert_eq!(DeviceChoice::Cpu.place_or_why().unwrap(), (Place::Cpu, None));
+        }
     }
 
     #[test]

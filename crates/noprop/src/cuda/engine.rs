@@ -25,6 +25,16 @@ pub(crate) struct Engine {
     /// `None` for the emulation.
     #[cfg(feature = "cuda")]
     gpu: Option<super::gpu::Gpu>,
+    /// How often values were read back.
+    #[cfg(test)]
+    pub reads: std::sync::atomic::AtomicUsize,
+}
+
+/// A place in the queue of a device.
+pub(crate) struct Mark {
+    /// `None` for the emulation, which does everything at once.
+    #[cfg(feature = "cuda")]
+    event: Option<super::gpu::Event>,
 }
 
 /// A sequence of launches that can be repeated.
@@ -48,7 +58,13 @@ impl Engine {
                 let kind = crate::device::cards()?.swap_remove(ordinal).name;
                 let device = super::gpu::open(ordinal)?;
                 let gpu = Some(super::gpu::Gpu::on(&device)?);
-                Ok(Self { device, kind, gpu })
+                Ok(Self {
+                    device,
+                    kind,
+                    gpu,
+                    #[cfg(test)]
+                    reads: Default::default(),
+                })
             }
             #[cfg(feature = "emulation")]
             Spot::Emulated => Ok(Self {
@@ -56,6 +72,8 @@ impl Engine {
                 kind: "emulation".to_owned(),
                 #[cfg(feature = "cuda")]
                 gpu: None,
+                #[cfg(test)]
+                reads: Default::default(),
             }),
         }
     }
@@ -77,6 +95,8 @@ impl Engine {
 
     /// The values of a contiguous tensor, after everything that was asked before.
     pub(crate) fn read<T: Value>(&self, tensor: &Tensor) -> Result<Vec<T>> {
+        #[cfg(test)]
+        self.reads.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         #[cfg(feature = "cuda")]
         if let Some(gpu) = &self.gpu {
             let mut values = vec![T::zero(); tensor.elem_count()];
@@ -92,6 +112,24 @@ impl Engine {
         if let Some(gpu) = &self.gpu {
             return gpu.synchronize();
         }
+        Ok(())
+    }
+
+    /// Marks the place behind everything that was asked so far; returns at once.
+    pub(crate) fn mark(&self) -> Result<Mark> {
+        Ok(Mark {
+            #[cfg(feature = "cuda")]
+            event: self.gpu.as_ref().map(super::gpu::Gpu::mark).transpose()?,
+        })
+    }
+
+    /// Waits until the device has come to a mark, whatever is queued behind it; errors of kernels arrive here.
+    pub(crate) fn wait(&self, mark: &Mark) -> Result<()> {
+        #[cfg(feature = "cuda")]
+        if let Some(event) = &mark.event {
+            return event.wait();
+        }
+        let _ = mark;
         Ok(())
     }
 

@@ -1,8 +1,8 @@
 //! An epoch on the device: what its steps read and write there, so that the host waits for none of them.
 //!
 //! ```text
-//! host:    start(epoch, order, rates)                                              losses, AllFinite::read
-//! device:  begin_step ─ gather ─ noised labels ─ … ─ AdamW ─ store_loss ─ begin_step ─ …
+//! host:    start(epoch, order, rates)                                                              outcome
+//! device:  begin_step ─ gather ─ noised labels ─ … ─ AdamW ─ store_loss ─ begin_step ─ … ─ all_finite ─┘
 //! ```
 //! All addresses stay the same from step to step and from epoch to epoch, so a step can be recorded once and replayed.
 
@@ -28,8 +28,12 @@ pub(crate) struct EpochTensors {
     pub class_of_sample: Tensor,
     /// f32 `[steps, 3]`: [`AdamW::rates`](crate::ops::adamw::AdamW::rates) of each step of the epoch.
     pub rates: Tensor,
-    /// f32 `[K, steps]`: the loss of each block in each step of the epoch.
+    /// What a run reads back of an epoch, in one piece: `losses`, and behind them the words of `finite`.
+    pub outcome: Tensor,
+    /// f32 `[K, steps]`: the loss of each block in each step of the epoch. A view.
     pub losses: Tensor,
+    /// Whether the blocks' states are finite. A view.
+    finite: AllFinite,
     batch: usize,
 }
 
@@ -70,12 +74,15 @@ impl EpochTensors {
         let samples = class_of_sample.len();
         check(batch > 0 && samples > 0 && blocks > 0, "sizes of an epoch")?;
         let steps = samples.div_ceil(batch);
+        let outcome = Tensor::zeros(blocks * (steps + PARTS), DType::F32, device)?;
         Ok(Self {
             counter: Tensor::zeros(2, DType::U32, device)?,
             order: Tensor::zeros(samples, DType::U32, device)?,
             class_of_sample: Tensor::new(class_of_sample, device)?,
             rates: Tensor::zeros((steps, 3), DType::F32, device)?,
-            losses: Tensor::zeros((blocks, steps), DType::F32, device)?,
+            losses: outcome.narrow(0, 0, blocks * steps)?.reshape((blocks, steps))?,
+            finite: AllFinite { finite: outcome.narrow(0, blocks * steps, blocks * PARTS)?.reshape((blocks, PARTS))? },
+            outcome,
             batch,
         })
     }
@@ -119,6 +126,19 @@ impl EpochTensors {
         })
     }
 
+    /// Finds out whether all values of each block's `state` `[K, len]` are finite, for [`Outcome::finite`].
+    pub(crate) fn check_finite(&self, state: &Tensor) -> Result<()> {
+        self.finite.launch(state)
+    }
+
+    /// What the values of `outcome` say.
+    pub(crate) fn read(&self, outcome: &[f32]) -> Result<Outcome> {
+        let (blocks, steps) = self.losses.dims2()?;
+        check(outcome.len() == blocks * (steps + PARTS), "outcome of an epoch")?;
+        let (losses, finite) = outcome.split_at(blocks * steps);
+        Ok(Outcome { losses: losses.chunks_exact(steps).map(<[f32]>::to_vec).collect(), finite: AllFinite::told(finite) })
+    }
+
     /// Writes `loss` `[K, 1]` into the column of `step` among the epoch's losses.
     pub(crate) fn store_loss(&self, step: &StepTensors, loss: &Tensor) -> Result<()> {
         let loss = DeviceRows::of(loss)?;
@@ -138,15 +158,24 @@ impl EpochTensors {
     }
 }
 
+/// What is known of an epoch once it is read back.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Outcome {
+    /// The mean losses of the batches, `[K][steps]`; those of steps that are still to come mean nothing.
+    pub losses: Vec<Vec<f32>>,
+    /// Whether each block's state was finite at the last [`EpochTensors::check_finite`].
+    pub finite: Vec<bool>,
+}
+
 /// Whether all values of each block's state are finite: found out on the device, read once an epoch.
 #[derive(Debug, Clone)]
 pub(crate) struct AllFinite {
-    /// u32 `[K, PARTS]`: 1 for a part of the row that is finite.
+    /// Words `[K, PARTS]` among f32: 1 for a part of the row that is finite.
     finite: Tensor,
 }
 
 /// Blocks of threads that share a row.
-const PARTS: usize = 32;
+pub(crate) const PARTS: usize = 32;
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -162,7 +191,7 @@ unsafe impl Arguments for AllFiniteArguments {}
 impl AllFinite {
     /// Room for what is found out about `blocks` rows.
     pub(crate) fn new(device: &Device, blocks: usize) -> Result<Self> {
-        Ok(Self { finite: Tensor::zeros((blocks, PARTS), DType::U32, device)? })
+        Ok(Self { finite: Tensor::zeros((blocks, PARTS), DType::F32, device)? })
     }
 
     /// Puts the check of `values` `[K, len]` into the device's stream.
@@ -179,7 +208,11 @@ impl AllFinite {
 
     /// Waits for the device. One answer a row.
     pub(crate) fn read(&self) -> Result<Vec<bool>> {
-        let parts = self.finite.to_vec2::<u32>()?;
-        Ok(parts.iter().map(|parts| parts.iter().all(|finite| *finite == 1)).collect())
+        Ok(Self::told(&self.finite.flatten_all()?.to_vec1()?))
+    }
+
+    /// One answer a row, of words among f32.
+    fn told(words: &[f32]) -> Vec<bool> {
+        words.chunks_exact(PARTS).map(|parts| parts.iter().all(|finite| finite.to_bits() == 1)).collect()
     }
 }

@@ -29,7 +29,8 @@ use crate::ops::Buffer;
 use crate::ops::add::Add;
 use candle_core::backend::BackendStorage;
 use candle_core::cuda_backend::CudaStorageSlice;
-use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaStream, DevicePtr, DeviceRepr, result};
+use candle_core::cuda_backend::cudarc::driver::sys::CUevent_flags;
+use candle_core::cuda_backend::cudarc::driver::{CudaEvent, CudaSlice, CudaStream, DevicePtr, DeviceRepr, result};
 use candle_core::{CudaDevice, CudaStorage, Device, Tensor, WithDType};
 use failure::of_driver;
 use kernels::Kernels;
@@ -73,6 +74,16 @@ pub(crate) fn try_out(ordinal: usize) -> Result<()> {
         .expected(format!("{expected:?}"))
         .received(format!("{received:?}"))
         .hint("look for faults of its memory: `nvidia-smi -q -d ECC`"))
+}
+
+/// A place in a stream.
+pub(crate) struct Event(CudaEvent);
+
+impl Event {
+    /// Waits until the card has come there, without keeping a core busy.
+    pub(crate) fn wait(&self) -> Result<()> {
+        self.0.synchronize().map_err(|error| of_driver(error, "the GPU failed"))
+    }
 }
 
 /// A card's stream and the kernels for it.
@@ -169,6 +180,12 @@ impl Gpu {
         let outcome = unsafe { result::memcpy_dtoh_async(values, address, self.stream.cu_stream()) };
         let outcome = outcome.and_then(|()| self.stream.synchronize());
         outcome.map_err(|error| of_driver(error, "values cannot be copied from the GPU"))
+    }
+
+    /// Marks the place behind everything in the stream.
+    pub(crate) fn mark(&self) -> Result<Event> {
+        let event = self.stream.record_event(Some(CUevent_flags::CU_EVENT_BLOCKING_SYNC));
+        event.map(Event).map_err(|error| of_driver(error, "a place in the GPU's queue cannot be marked"))
     }
 
     /// Waits for everything in the stream; errors of kernels arrive here.

@@ -32,8 +32,8 @@ mod step;
 mod tile;
 
 pub(crate) use context::Context;
-pub(crate) use engine::{Engine, Recorded, out_of_memory};
-pub(crate) use epoch::{AllFinite, EpochTensors};
+pub(crate) use engine::{Engine, Mark, Recorded, out_of_memory};
+pub(crate) use epoch::{AllFinite, EpochTensors, Outcome, PARTS};
 pub(crate) use launch::{Arguments, Executor, Launch, ceil_div};
 pub(crate) use rows::{Address, DeviceRows, RowsOf, address_of};
 pub(crate) use step::{DeviceStep, StepTensors, StepValues};

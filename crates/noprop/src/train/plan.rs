@@ -8,6 +8,8 @@ use crate::config::{Checked, FitOptions};
 use crate::cuda::{Engine, Multiply};
 use crate::data::Dataset;
 use crate::device::Place;
+#[cfg(device)]
+use crate::device::{DeviceChoice, in_one_line};
 use crate::error::{Code, Error, Result};
 use crate::ops::adamw::AdamW;
 use crate::ops::simd::InstructionSet;
@@ -21,6 +23,8 @@ pub struct Plan {
     pub options: FitOptions,
     /// Where the run computes.
     pub place: Place,
+    /// Where `auto` took the processor: why, in one line.
+    pub why_no_gpu: Option<String>,
     /// Training data.
     pub data: Arc<Dataset>,
     /// The class of each sample: its label's place among the model's classes.
@@ -45,20 +49,29 @@ impl Plan {
         #[cfg(device)]
         let in_flight = options.in_flight;
         let options = options.check(model.config.blocks, data.samples())?;
-        let place = options.device.place()?;
+        #[cfg_attr(not(device), allow(unused_mut))]
+        let (mut place, mut why_no_gpu) = options.device.place_or_why()?;
+        #[cfg(device)]
+        let engines = match place.spots().into_iter().map(Engine::open).collect::<Result<Vec<_>>>() {
+            // A card that seemed usable and is not: `auto` goes on without it.
+            Err(error) if options.device == DeviceChoice::Auto => {
+                (place, why_no_gpu) = (Place::Cpu, Some(in_one_line(&error)));
+                Vec::new()
+            }
+            outcome => outcome?,
+        };
         place.check_precision(options.precision)?;
         let classes = data.class_indices(&model.config.classes)?;
         let weights = (1..=model.config.blocks)
             .map(|block| options.weighting.block_weight(&model.schedule, block, options.eta))
             .collect::<Result<_>>()?;
         let batches = Batches::new(&options, model.config.input.len());
-        #[cfg(device)]
-        let engines = place.spots().into_iter().map(Engine::open).collect::<Result<Vec<_>>>()?;
         #[cfg_attr(not(device), allow(unused_mut))]
         let mut plan = Self {
             model,
             options,
             place,
+            why_no_gpu,
             data,
             classes,
             weights,

@@ -20,8 +20,9 @@ pub enum Event {
         step: u64,
         /// Steps in all.
         steps: u64,
-        /// Mean loss of the epoch so far.
-        loss: f64,
+        /// Mean loss of the epoch so far, as far as it is known. A device is asked at the end of an epoch and for a
+        /// checkpoint alone: before that it is the loss of the last epoch, and `None` in the first.
+        loss: Option<f64>,
         /// Samples of this block per second since it started or resumed, waiting included.
         samples_per_second: f64,
         /// Seconds until this block is done at that rate.

@@ -306,7 +306,7 @@ impl Shared {
                 self.epoch_ended(job);
             }
             if progress.is_due() {
-                (self.observer)(progress_event(plan, job, started, first_step));
+                (self.observer)(progress_event(plan, job, step, (started, first_step)));
             }
             if let Some(directory) = &self.checkpoint
                 && checkpoint.is_due()
@@ -356,22 +356,23 @@ impl Shared {
     }
 }
 
-pub(super) fn progress_event(plan: &Plan, job: &BlockJob, started: Instant, first_step: u64) -> Event {
+/// Of a block that has made `step` steps, of which the job knows at least those before the running epoch.
+pub(super) fn progress_event(plan: &Plan, job: &BlockJob, step: u64, (started, first_step): (Instant, u64)) -> Event {
     let progress = &job.progress;
     let per_epoch = plan.steps_per_epoch();
     let mean = progress.loss_sum / progress.loss_samples as f64;
     let seconds = started.elapsed().as_secs_f64();
     let steps = plan.steps();
-    let step_seconds = seconds / (progress.step - first_step).max(1) as f64;
+    let step_seconds = seconds / (step - first_step).max(1) as f64;
     Event::Progress {
         block: progress.block,
-        epoch: ((progress.step - 1) / per_epoch) as usize + 1,
+        epoch: ((step - 1) / per_epoch) as usize + 1,
         epochs: plan.options.epochs,
-        step: progress.step,
+        step,
         steps,
-        loss: if progress.loss_samples > 0 { mean } else { progress.losses.last().copied().unwrap_or_default() },
+        loss: if progress.loss_samples > 0 { Some(mean) } else { progress.losses.last().copied() },
         samples_per_second: plan.data.samples() as f64 / (step_seconds * per_epoch as f64),
-        seconds_left: step_seconds * (steps - progress.step) as f64,
+        seconds_left: step_seconds * (steps - step) as f64,
     }
 }
 

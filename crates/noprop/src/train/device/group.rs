@@ -1,15 +1,18 @@
 //! Jobs that are at the same step, stacked on a device, and what is read back of them.
 
 use super::{DeviceData, Stack};
-use crate::cuda::Engine;
+use crate::cuda::{Engine, Mark, Outcome};
 use crate::error::Result;
 use crate::ops::StopFlag;
 use crate::train::Plan;
 use crate::train::job::BlockJob;
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// Work that is queued at most, so that a stop is heard in time.
 const QUEUED: Duration = Duration::from_millis(25);
+/// Parts in which it is queued: while the device works on one the host queues the next, so the device never runs dry.
+const PARTS: usize = 2;
 
 /// A device with the data of a run.
 pub(super) struct DeviceLane<'a> {
@@ -24,7 +27,7 @@ pub(super) struct DeviceLane<'a> {
 impl<'a> DeviceLane<'a> {
     pub(super) fn new(plan: &'a Plan, engine: &'a Engine) -> Result<Self> {
         // A checkpoint is written as soon as one is due.
-        let longest = QUEUED.min(Duration::from_secs_f64(plan.options.checkpoint_seconds));
+        let longest = (QUEUED / PARTS as u32).min(Duration::from_secs_f64(plan.options.checkpoint_seconds));
         let data = DeviceData::upload(engine, &plan.data)?;
         Ok(Self { plan, engine, data, stack: None, pace: Pace { longest, steps: 1 } })
     }
@@ -41,7 +44,9 @@ impl<'a> DeviceLane<'a> {
             None => Stack::new(self.plan, self.engine, blocks.len())?,
         };
         stack.load(self.plan, self.engine, &blocks, &states)?;
-        let mut group = Group { lane: self, stack, step: jobs[0].progress.step, seconds: 0.0 };
+        let step = jobs[0].progress.step;
+        let (queued, seconds, since) = (VecDeque::new(), 0.0, Instant::now());
+        let mut group = Group { lane: self, stack, step, done: step, queued, seconds, since };
         group.begin_epoch()?;
         Ok(group)
     }
@@ -51,10 +56,16 @@ impl<'a> DeviceLane<'a> {
 pub(super) struct Group<'l, 'a> {
     lane: &'l mut DeviceLane<'a>,
     stack: Stack,
-    /// Steps done.
+    /// Steps that the device was asked for.
     pub(super) step: u64,
+    /// Steps that it has surely done.
+    pub(super) done: u64,
+    /// Where parts of its queue end: after which step, and the place. The device has not been seen there yet.
+    queued: VecDeque<(u64, Mark)>,
     /// Time of the steps whose losses have not been read yet.
     seconds: f64,
+    /// When the device was last seen at the end of a part, or began.
+    since: Instant,
 }
 
 impl Group<'_, '_> {
@@ -64,43 +75,62 @@ impl Group<'_, '_> {
         self.stack.begin_epoch(plan, (self.step / per_epoch) as usize, (self.step % per_epoch) as usize)
     }
 
-    /// Steps all blocks towards `limit`, which lies in the running epoch or at its end, for about 25 ms.
+    /// Queues the next part of the steps towards `limit`, which lies in the running epoch or at its end, and waits until no
+    /// more are queued than may be. Nothing is read back.
     pub(super) fn advance(&mut self, limit: u64, stop: &StopFlag) -> Result<()> {
-        let (started, lane) = (Instant::now(), &mut *self.lane);
-        let first = self.step;
-        let end = limit.min(first + lane.pace.steps);
+        if self.queued.is_empty() {
+            self.since = Instant::now();
+        }
+        let lane = &mut *self.lane;
+        let end = limit.min(self.step + lane.pace.steps);
         while self.step < end {
             stop.check()?;
             self.stack.step(lane.plan, lane.engine, &lane.data, self.step, stop)?;
             self.step += 1;
         }
-        lane.engine.synchronize()?;
-        let took = started.elapsed();
-        lane.pace.learn(end - first, took);
-        self.seconds += took.as_secs_f64();
+        self.queued.push_back((self.step, lane.engine.mark()?));
+        self.wait_for_all_but(PARTS - 1)
+    }
+
+    /// Waits until the device has at most so many parts before it.
+    fn wait_for_all_but(&mut self, parts: usize) -> Result<()> {
+        while self.queued.len() > parts
+            && let Some((step, mark)) = self.queued.pop_front()
+        {
+            self.lane.engine.wait(&mark)?;
+            let took = self.since.elapsed();
+            self.since += took;
+            self.seconds += took.as_secs_f64();
+            self.lane.pace.learn(step - self.done, took);
+            self.done = step;
+        }
         Ok(())
     }
 
-    /// Reads the losses that the jobs do not know yet. Returns the first block whose loss is not a finite number.
+    /// Makes what the host has to make for the next epoch, while the device is busy with this one.
+    pub(super) fn prepare_next_epoch(&mut self) -> Result<()> {
+        let plan = self.lane.plan;
+        self.stack.prepare(plan, (self.step / plan.steps_per_epoch()) as usize)
+    }
+
+    /// Waits for the device and reads the losses that the jobs do not know yet. Returns whether each block's state consists
+    /// of finite numbers.
     ///
     /// # Errors
-    /// [`crate::Code::Diverged`] naming the block.
-    pub(super) fn collect<'j>(&mut self, jobs: impl Iterator<Item = &'j mut BlockJob>) -> Result<()> {
+    /// [`crate::Code::Diverged`] naming the first block whose loss is not a finite number.
+    pub(super) fn collect<'j>(&mut self, jobs: impl Iterator<Item = &'j mut BlockJob>) -> Result<Vec<bool>> {
+        self.wait_for_all_but(0)?;
         let plan = self.lane.plan;
         let seconds = std::mem::take(&mut self.seconds) / self.stack.stacked() as f64;
-        for (job, losses) in jobs.zip(self.stack.losses(self.lane.engine)?) {
+        let Outcome { losses, finite } = self.stack.outcome(self.lane.engine)?;
+        for (job, losses) in jobs.zip(losses) {
             job.progress.seconds += seconds;
             while job.progress.step < self.step {
                 let loss = f64::from(losses[(job.progress.step % plan.steps_per_epoch()) as usize]);
                 job.progress.count(plan, loss)?;
             }
         }
-        Ok(())
-    }
-
-    /// Whether each block's state consists of finite numbers.
-    pub(super) fn all_finite(&self) -> Result<Vec<bool>> {
-        self.stack.all_finite()
+        Ok(finite)
     }
 
     /// Reads the state of the job in row `row`.

@@ -1,7 +1,7 @@
 //! How many blocks devices have room for.
 
 use super::DeviceData;
-use crate::cuda::{Engine, out_of_memory};
+use crate::cuda::{Engine, PARTS, out_of_memory};
 use crate::error::Result;
 use crate::ops::adamw::AdamW;
 use crate::train::Plan;
@@ -28,8 +28,8 @@ impl Demand {
         let net = config.net.activations(config.input, width, batch)?;
         let state = AdamW::state_len(layout.parameters(), layout.statistics());
         let steps = plan.steps_per_epoch() as usize;
-        // z, the gradient of the estimate, the loss and those of an epoch.
-        let values = state + layout.parameters() + net + 2 * batch * width + 1 + steps;
+        // z, the gradient of the estimate, the loss, and what is read back of an epoch.
+        let values = state + layout.parameters() + net + 2 * batch * width + 1 + steps + PARTS;
         let samples = plan.data.samples();
         let shared = DeviceData::bytes(&plan.data) + 4 * (samples + batch * config.input.len() + 3 * steps + 2 * batch);
         Ok(Self { shared, block: 4 * values + SCRATCH })
@@ -137,8 +137,8 @@ mod tests {
                 crate::block::made() - before
             };
             let demand = Demand::of(&plan).unwrap();
-            // The losses of an epoch's 3 steps, and scratch memory, are no buffers of a block.
-            assert_eq!(4 * (values(2) - values(1) + 3) + SCRATCH, demand.block);
+            // What is read back of an epoch of 3 steps, and scratch memory, are no buffers of a block.
+            assert_eq!(4 * (values(2) - values(1) + 3 + PARTS) + SCRATCH, demand.block);
         }
     }
 }

@@ -130,6 +130,7 @@ impl Shared {
     fn step_together(&self, group: &mut Group<'_, '_>, jobs: &mut [InFlight], block: &Cell<usize>) -> Result<bool> {
         let (plan, per_epoch) = (&self.plan, self.plan.steps_per_epoch());
         let mut progress = Every::new(PROGRESS.max(PROGRESS_EACH * jobs.len() as u32));
+        let mut shown = group.step;
         loop {
             if group.step == plan.steps() {
                 return Ok(true);
@@ -140,18 +141,24 @@ impl Shared {
 
             let ends_epoch = group.step == end_of_epoch;
             let others_wait = ends_epoch && self.waiting.load(Ordering::Relaxed) > 0 || meeting == Some(group.step);
-            let shows = progress.is_due();
             let due: Vec<_> = jobs.iter_mut().map(|job| self.checkpoint.is_some() && job.checkpoint.is_due()).collect();
-            if !(ends_epoch || others_wait || shows || due.contains(&true)) {
-                continue;
+            // Inside of an epoch a checkpoint is the one thing that reads back, and jobs that are put back for others.
+            if ends_epoch || others_wait || due.contains(&true) {
+                if ends_epoch && group.step < plan.steps() {
+                    group.prepare_next_epoch()?;
+                }
+                let finite = self.collect(group, jobs, block)?;
+                if let (true, Some(row)) = (ends_epoch, finite.iter().position(|finite| !finite)) {
+                    block.set(jobs[row].block);
+                    return Err(diverged(jobs[row].block, group.step - 1).received("weights that are not finite"));
+                }
             }
-            self.collect(group, jobs, block)?;
-            let finite = if ends_epoch { group.all_finite()? } else { Vec::new() };
+            let shows = group.done > shown && progress.is_due();
+            if shows {
+                shown = group.done;
+            }
             for (row, in_flight) in jobs.iter_mut().enumerate() {
                 block.set(in_flight.block);
-                if finite.get(row) == Some(&false) {
-                    return Err(diverged(in_flight.block, group.step - 1).received("weights that are not finite"));
-                }
                 self.report(group, row, in_flight, [ends_epoch, shows, due[row]])?;
             }
             if others_wait && group.step < plan.steps() {
@@ -163,8 +170,8 @@ impl Shared {
         }
     }
 
-    /// Reads the losses back.
-    fn collect(&self, group: &mut Group<'_, '_>, jobs: &mut [InFlight], block: &Cell<usize>) -> Result<()> {
+    /// Reads the losses back, and whether the states are finite.
+    fn collect(&self, group: &mut Group<'_, '_>, jobs: &mut [InFlight], block: &Cell<usize>) -> Result<Vec<bool>> {
         let jobs = jobs.iter_mut().filter_map(|job| job.job.as_mut()).inspect(|job| block.set(job.progress.block));
         group.collect(jobs)
     }
@@ -183,7 +190,7 @@ impl Shared {
             self.epoch_ended(job);
         }
         if progress {
-            (self.observer)(progress_event(&self.plan, job, started, first_step));
+            (self.observer)(progress_event(&self.plan, job, group.done, (started, first_step)));
         }
         if let (true, Some(directory)) = (checkpoint, &self.checkpoint) {
             group.save(row, job)?;

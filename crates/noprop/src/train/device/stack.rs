@@ -2,7 +2,7 @@
 
 use super::DeviceData;
 use crate::block::{Block, Buffers, Draw, Mode};
-use crate::cuda::{AllFinite, Engine, EpochTensors, Recorded, StepTensors, StepValues};
+use crate::cuda::{Engine, EpochTensors, Outcome, Recorded, StepTensors, StepValues};
 use crate::error::Result;
 use crate::nn::Step;
 use crate::ops::adamw::AdamW;
@@ -21,12 +21,13 @@ pub(crate) struct Stack {
     buffers: StepBuffers,
     epoch: EpochTensors,
     step: StepTensors,
-    finite: AllFinite,
     /// The blocks that the rows are, from 1, and ᾱ_{t−1} of each.
     blocks: Vec<usize>,
     alpha_bars: Vec<f64>,
     /// The order of the epoch that is on the device.
     order: Arc<Vec<u32>>,
+    /// An epoch that comes later, and its order.
+    upcoming: Option<(usize, Arc<Vec<u32>>)>,
     /// Steps by the number of their samples. `None` after the first one, which is not recorded: it loads the kernels.
     recorded: HashMap<usize, Option<Recorded>>,
 }
@@ -71,10 +72,10 @@ impl Stack {
                 &vec![0.0; stacked],
                 &vec![0.0; stacked],
             )?,
-            finite: AllFinite::new(device, stacked)?,
             blocks: Vec::new(),
             alpha_bars: Vec::new(),
             order: Arc::default(),
+            upcoming: None,
             recorded: HashMap::new(),
         })
     }
@@ -96,10 +97,19 @@ impl Stack {
         states.iter().enumerate().try_for_each(|(row, state)| engine.write(&self.state.narrow(0, row, 1)?, state))
     }
 
+    /// Makes the order of an epoch (from 0) that is to begin later, while the device is busy.
+    pub(crate) fn prepare(&mut self, plan: &Plan, epoch: usize) -> Result<()> {
+        self.upcoming = Some((epoch, plan.order(epoch)?));
+        Ok(())
+    }
+
     /// Uploads what the steps of an epoch (from 0) need, of which step `next` (from 0 in the epoch) comes next. From then on
     /// the device needs nothing of the processor until the epoch ends.
     pub(crate) fn begin_epoch(&mut self, plan: &Plan, epoch: usize, next: usize) -> Result<()> {
-        self.order = plan.order(epoch)?;
+        self.order = match self.upcoming.take() {
+            Some((upcoming, order)) if upcoming == epoch => order,
+            _ => plan.order(epoch)?,
+        };
         let first = epoch as u64 * plan.steps_per_epoch();
         let rates: Vec<_> = (first..first + plan.steps_per_epoch()).map(|step| plan.adamw(step).rates()).collect();
         self.epoch.start(epoch, next, &self.order, &rates)
@@ -163,16 +173,10 @@ impl Stack {
         self.epoch.store_loss(&self.step, loss)
     }
 
-    /// The mean losses of the batches of the running epoch, `[K][steps]`; those of steps that are still to come mean nothing.
-    pub(crate) fn losses(&self, engine: &Engine) -> Result<Vec<Vec<f32>>> {
-        let steps = self.epoch.steps();
-        Ok(engine.read(&self.epoch.losses)?.chunks_exact(steps).map(<[f32]>::to_vec).collect())
-    }
-
-    /// Whether every value of each block's state is a finite number.
-    pub(crate) fn all_finite(&self) -> Result<Vec<bool>> {
-        self.finite.launch(&self.state)?;
-        self.finite.read()
+    /// Losses of the running epoch, and whether the states are finite now: one read.
+    pub(crate) fn outcome(&self, engine: &Engine) -> Result<Outcome> {
+        self.epoch.check_finite(&self.state)?;
+        self.epoch.read(&engine.read(&self.epoch.outcome)?)
     }
 
     /// The state of one row.

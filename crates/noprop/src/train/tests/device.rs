@@ -193,6 +193,53 @@ fn a_checkpoint_of_the_processor_is_not_gone_on_with_by_kernels() {
     assert!(error.expected.contains("emulation"), "{error}");
 }
 
+/// Losses and finiteness once an epoch, the states once at the end: although progress is shown in between.
+#[test]
+fn nothing_is_read_back_inside_of_an_epoch() {
+    let (data, epochs, blocks) = (vectors(800), 2, 3);
+    let options = on("emulated", FitOptions { epochs, ..options(8) });
+    // Progress is due as soon as the second epoch has begun.
+    let run = Run::observed(plan(mlp(blocks), options, &data), |event| {
+        if matches!(event, Event::Epoch { block: 3, epoch: 1, .. }) {
+            std::thread::sleep(Duration::from_millis(120));
+        }
+    });
+    let reads = |run: &Run| run.training.plan().engines[0].reads.load(std::sync::atomic::Ordering::Relaxed);
+    let per_epoch = run.training.plan().steps_per_epoch();
+    let mut shown = Vec::new();
+    let events = run.drive(&[1, 2, 3], blocks, |event| {
+        if let Event::Progress { step, loss, .. } = event {
+            shown.push((*step, *loss));
+        }
+        false
+    });
+    let inside: Vec<_> = shown.iter().filter(|(step, _)| !step.is_multiple_of(per_epoch)).collect();
+    assert!(inside.len() >= blocks, "too little is shown for this test: {shown:?}");
+    assert_eq!(reads(&run), epochs + blocks);
+    // What is told inside of an epoch is what was known at the end of the one before.
+    let known = |block: usize| {
+        let losses = events.iter().find_map(|event| match event {
+            Event::Block { block: of, losses, .. } if *of == block => Some(losses.clone()),
+            _ => None,
+        });
+        losses.unwrap()[0]
+    };
+    for event in &events {
+        if let Event::Progress { block, step, loss, .. } = event
+            && *step < 2 * per_epoch
+        {
+            assert_eq!(*loss, (*step >= per_epoch).then(|| known(*block)), "{event:?}");
+        }
+    }
+    run.finish();
+    // With a checkpoint after every step each is read, so the count can see it.
+    let directory = tempfile::tempdir().unwrap();
+    let run = Run::start(plan(mlp(1), checkpointed(on("emulated", self::options(8)), directory.path()), &vectors(50)));
+    run.drive(&[1], 1, |_| false);
+    assert_eq!(reads(&run), 21 + 21 + 1);
+    run.finish();
+}
+
 #[test]
 fn a_stop_is_prompt_and_ends_no_block() {
     let options = on("emulated", FitOptions { epochs: 1_000_000, ..options(8) });
