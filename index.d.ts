@@ -47,7 +47,7 @@ export declare class NativeModel {
   evaluate(data: NativeDataset, options: string, stop: StopSignal): Promise<string>
   /** Labels and probabilities; options are JSON. */
   predict(data: NativeDataset, options: string, stop: StopSignal): Promise<NativePrediction>
-  /** Checks options and data, opens the checkpoint and starts the threads of a run. Events arrive as JSON arrays. */
+  /** Checks options and data, opens devices and checkpoint, and starts the threads of a run. Events arrive as JSON arrays. */
   train(data: NativeDataset, options: string, onEvents: (events: string) => void): Promise<NativeTraining>
 }
 
@@ -57,6 +57,8 @@ export declare class NativeTraining {
   get options(): string
   /** Where the run computes: `cpu`, `cuda:0`. */
   get device(): string
+  /** With `auto` and no GPU that can be used: why not, in one line. */
+  get whyNoGpu(): string | null
   /** Optimiser steps of one block. */
   get stepsPerBlock(): number
   /** Puts a block (from 1) in flight; its end arrives as an event. */

@@ -13,7 +13,7 @@ import { determinism, training } from './gpu/checks/training.mjs'
 import { CheckFailed, isGpu, NotRun } from './gpu/child.mjs'
 import { figures, writeDocument } from './gpu/document.mjs'
 import { preconditions } from './gpu/preconditions.mjs'
-import { full, quick, tiny } from './gpu/sizes.mjs'
+import { deadline, full, quick, tiny } from './gpu/sizes.mjs'
 import { root, StepFailed, script, step } from './support/steps.mjs'
 
 /** In the order in which they run: what is wrong shows before what is slow. */
@@ -50,11 +50,10 @@ function checked(values) {
   return values
 }
 
-/** Runs one check in its share of the time; never throws, unless this script itself is wrong. */
-async function run(name, check, context, end) {
+/** Runs one check until its time is over; never throws, unless this script itself is wrong. */
+async function run(check, context, until) {
   const began = Date.now()
-  const until = Math.min(end, began + 1000 * context.sizes.seconds[name])
-  const result = { seconds: 0, limit: context.sizes.seconds[name] }
+  const result = { seconds: 0, limit: Math.max(0, (until - began) / 1000) }
   try {
     if (until <= began) throw new CheckFailed('there was no time left for it')
     Object.assign(result, { status: 'passed', measured: await check({ ...context, until }) })
@@ -96,20 +95,23 @@ await script(async () => {
   const began = Date.now()
   const end = began + 60_000 * sizes.minutes
   const { problems, notes, machine, ...found } = await step('preconditions', () =>
-    preconditions(values.device, Math.max(end, began + 30_000)),
+    preconditions(values.device, 1000 * sizes.seconds.preconditions),
   )
   for (const note of notes) console.log(`   ${note}`)
   if (problems.length > 0) throw new StepFailed(problems.map((problem) => `gpu:check: ${problem}.`).join('\n'))
   const { precisions } = found.probe
   const folder = mkdtempSync(join(tmpdir(), 'noprop-gpu-check-'))
   const precision = precisions.at(-1)
-  const context = { device: values.device, sizes, folder, precisions, precision, ...found }
+  // What earlier steps have measured helps later ones to plan.
+  const context = { device: values.device, sizes, folder, precisions, precision, measured: {}, ...found }
   const date = new Date(began).toISOString()
   const report = { format: 1, date, command: command(), quick: values.quick, machine, notes, precisions, steps: {} }
   try {
-    for (const [name, check] of Object.entries(CHECKS)) {
-      if (values.only.length > 0 && !values.only.includes(name)) continue
-      report.steps[name] = await step(name, () => run(name, check, context, end))
+    const names = Object.keys(CHECKS).filter((name) => values.only.length === 0 || values.only.includes(name))
+    for (const name of names) {
+      const until = deadline(name, names, sizes.seconds, end)
+      report.steps[name] = await step(name, () => run(CHECKS[name], context, until))
+      context.measured[name] = report.steps[name].measured
     }
   } finally {
     rmSync(folder, { recursive: true, force: true })

@@ -45,13 +45,14 @@ test('awaiting gives the history', async () => {
 
 test.each([
   ['the processor, without the CUDA addon', 'cpu', 'cpu', undefined, /[^\n]{10,}/],
-  ['the processor, chosen by the CUDA addon', 'cpu', 'cuda', 'auto', /when the run began/],
+  ['the processor, chosen by the CUDA addon', 'cpu', 'cuda', 'auto', /^cuda:0 is too old$/],
   ['the processor, as it was asked for', 'cpu', 'cuda', 'cpu', undefined],
   ['a GPU', 'cuda:0', 'cuda', 'auto', undefined],
 ] as const)(
   'start and history tell where it trains and why not on a GPU: %s',
   async (_, device, flavour, asked, why) => {
-    const core = fakeCore({ device, flavour })
+    const chosen = flavour === 'cuda' && asked === 'auto' && device === 'cpu'
+    const core = fakeCore({ device, flavour, whyNoGpu: chosen ? 'cuda:0 is too old' : null })
     const { model, data } = fakeModel(1)
     const run = model.fit(data, { device: asked })
     core.emit(finished(1))

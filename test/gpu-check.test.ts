@@ -61,6 +61,7 @@ describe.skipIf(process.platform === 'win32')('on the processor, in place of a G
     expect(figures['PyTorch vmap, bf16'].failure).toBe('it failed: RuntimeError: there is no compiler')
     expect(overEager / overBest).toBeCloseTo(2)
     expect(text).toContain('PyTorch vmap, bf16 | not measured: it failed: RuntimeError')
+    expect(text).toContain('| 150 epochs of CIFAR-10, all 10 blocks | < 2 min | 45 s | not measured | – |')
     // Such a run is no measurement of a GPU.
     expect(readFileSync(join(root, 'docs/gpu.md'), 'utf8')).toBe(before)
   })
@@ -224,6 +225,91 @@ describe('a check that does not hold is seen', async () => {
     expect(text).toContain('**some checks failed**')
     expect(text).toContain('| parity | failed | a \\| b | 1.00 |')
     expect(text).toContain('| mnist | failed | too little | 2.00 |')
+  })
+})
+
+describe('the plan', async () => {
+  const { deadline, full } = await load('gpu/sizes.mjs')
+  const { goalRows } = await load('gpu/goals.mjs')
+  const { secondsPerEpoch } = await load('gpu/checks/accuracy.mjs')
+  const { keeping, CheckFailed } = await load('gpu/child.mjs')
+
+  test('fits into ten minutes, and what a step leaves over is the next one’s', () => {
+    const seconds: Record<string, number> = full.seconds
+    const sum = Object.values(seconds).reduce((a, b) => a + b, 0)
+    expect(sum).toBeLessThanOrEqual(60 * full.minutes)
+    expect(60 * full.minutes).toBeLessThanOrEqual(590)
+    const { preconditions, ...steps } = seconds
+    const names = Object.keys(steps)
+    // Every step has its own seconds if all before it take theirs, and the last one ends with the whole.
+    let now = 1000 * preconditions!
+    for (const name of names) {
+      const until = deadline(name, names, seconds, 60_000 * full.minutes)
+      expect(until - now).toBeGreaterThanOrEqual(1000 * steps[name]!)
+      now += 1000 * steps[name]!
+    }
+    expect(deadline(names.at(-1), names, seconds, 5)).toBe(5)
+  })
+
+  test('and an epoch’s time is that of the measured speed, if the first one was slower', () => {
+    const programs = [
+      { own: true, samplesPerSecond: 62_500 },
+      { own: false, samplesPerSecond: 1e9 },
+    ]
+    expect(secondsPerEpoch({ trainSeconds: 3 }, { shape: 'cifar10', programs })).toBe(1)
+    expect(secondsPerEpoch({ trainSeconds: 0.5 }, { shape: 'cifar10', programs })).toBe(0.5)
+    expect(secondsPerEpoch({ trainSeconds: 3 }, { shape: 'mnist', programs })).toBe(3)
+    expect(secondsPerEpoch({ trainSeconds: 3 }, undefined)).toBe(3)
+  })
+
+  test('a step that runs out tells what it has', async () => {
+    const late = () => Promise.reject(new CheckFailed('late'))
+    await expect(keeping({ runs: [1] }, late)).rejects.toMatchObject({ message: 'late', measured: { runs: [1] } })
+    const told = () => Promise.reject(new CheckFailed('late', { own: 2 }))
+    await expect(keeping({ runs: [1] }, told)).rejects.toMatchObject({ measured: { own: 2 } })
+  })
+
+  test('every goal has a row: reached, the moonshot, missed, extrapolated or not measured', () => {
+    const own = { name: 'noprop, bf16', own: true, samplesPerSecond: 75_000, floorShare: 0.45, memoryMiB: 900 }
+    const peer = { name: 'PyTorch back-propagation, bf16', own: false, samplesPerSecond: 1, memoryMiB: 1000 }
+    const steps = {
+      bench: { measured: { shape: 'cifar10', overEager: 12, overBest: 1.5, programs: [own, peer] } },
+      memory: {
+        measured: { allInFlightMiB: 900, oneInFlightMiB: 250, manyBlocks: 1000, manyInFlightMiB: 910, manySeconds: 9 },
+      },
+      mnist: {
+        measured: {
+          runs: [
+            { epochs: 3, testAccuracy: 0.993, trainSeconds: 2 },
+            { epochs: 6, testAccuracy: 0.9941, trainSeconds: 4 },
+          ],
+        },
+      },
+      cifar10: { status: 'not run' },
+    }
+    const rows = goalRows(steps)
+    expect(rows.map((row: string[]) => row.slice(3))).toEqual([
+      ['12.0 ×', 'moonshot'],
+      ['1.50 ×', 'no'],
+      ['45.00 %; noprop, bf16', 'yes'],
+      ['100 s; extrapolated from 75,000 samples/s on random data of that shape, without evaluation', 'yes'],
+      ['not measured', '–'],
+      ['4.00 s; 99.41 % after 6 epochs', 'moonshot'],
+      ['0.25; all in flight 900 MiB, one 250 MiB, PyTorch 1,000 MiB', 'yes'],
+      ['1.01 × the memory; an epoch of two steps in 9.00 s', 'yes'],
+    ])
+    const runs = (epochs: number) => [
+      { epochs: 1, testAccuracy: 0.3, trainSeconds: 3 },
+      { epochs, testAccuracy: 0.78, trainSeconds: epochs },
+    ]
+    const trained = (epochs: number) => goalRows({ ...steps, cifar10: { measured: { runs: runs(epochs) } } })
+    expect(trained(150)[3].slice(3)).toEqual(['150 s; measured', 'no'])
+    expect(trained(100)[3].slice(3)).toEqual(['150 s; extrapolated from 100 epochs', 'no'])
+    expect(trained(100)[4].slice(3)).toEqual(['78.00 %; after 100 epochs', 'no'])
+    const short = { runs: [{ epochs: 3, testAccuracy: 0.98, trainSeconds: 2 }] }
+    expect(goalRows({ mnist: { measured: short } })[5].slice(3)).toEqual(['not reached: 98.00 %', 'no'])
+    // A run that measured nothing still names every goal.
+    expect(goalRows({}).map((row: string[]) => row.slice(3))).toEqual(Array(8).fill(['not measured', '–']))
   })
 })
 

@@ -64,6 +64,10 @@ test('elsewhere finished blocks are told in plain lines, without control charact
   )
 })
 
+test('a loss that is not known yet is left out', () => {
+  expect(shown(true, [start, { ...progress(1, 50), loss: null }])).toContain('1,235 samples/s, 1:15 left')
+})
+
 test('durations', () => {
   expect([0, 7.4, 75, 3600, 11_100, Number.NaN].map(duration)).toEqual([
     '0:00',

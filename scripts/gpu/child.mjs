@@ -11,6 +11,16 @@ export class CheckFailed extends Error {
   }
 }
 
+/** Does part of a check; where that fails, `measured` so far is reported nevertheless. */
+export async function keeping(measured, work) {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof CheckFailed) error.measured ??= measured
+    throw error
+  }
+}
+
 /** A check that there is no way to make here; `message` says why. */
 export class NotRun extends Error {}
 

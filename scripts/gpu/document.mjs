@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { table } from '../support/machine.mjs'
 import { root, StepFailed } from '../support/steps.mjs'
+import { goalRows } from './goals.mjs'
 
 const path = join(root, 'docs/gpu.md')
 const [BEGIN, END] = ['<!-- figures: written by npm run gpu:check -->', '<!-- end of the figures -->']
@@ -60,7 +61,7 @@ function summary([name, { status, reason, measured, seconds }]) {
 
 function speeds({ shape, blocks, batch, rounds, programs }) {
   const lines = programs.map(({ name, failure, samplesPerSecond, least, greatest, floorShare, memoryMiB }) => {
-    if (failure) return [name, `not measured: ${failure}`, '–', '–']
+    if (samplesPerSecond === undefined) return [name, `not measured: ${failure}`, '–', '–']
     const speed = `${number(samplesPerSecond)} (${number(least)}–${number(greatest)})`
     return [name, speed, floorShare === undefined ? '–' : percent(floorShare), optional(memoryMiB)]
   })
@@ -96,6 +97,8 @@ export function figures({ date, command, machine, notes, steps, seconds, passed 
     `${tools.join(', ')}.`,
     ...notes.map((note) => `- ${note}`),
     table(['step', 'outcome', 'what was found', 'seconds'], Object.entries(steps).map(summary)),
+    '### Goals on one H100',
+    table(['what', 'goal', 'moonshot', 'measured', 'reached'], goalRows(steps)),
     ...(steps.bench?.measured?.programs ? speeds(steps.bench.measured) : []),
     ...(steps.memory?.measured ? memories(steps.memory.measured, steps.bench?.measured) : []),
   ]

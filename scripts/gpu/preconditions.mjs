@@ -92,7 +92,7 @@ export function findDriver() {
  * Looks for everything. `problems` end the whole check, `notes` leave something out; `env` is what children need. For
  * another device than a GPU, which tests use, nothing of CUDA is asked for.
  */
-export async function preconditions(device, until) {
+export async function preconditions(device, milliseconds) {
   const [problems, notes] = [[], []]
   const attempt = (work) => {
     try {
@@ -120,6 +120,8 @@ export async function preconditions(device, until) {
       notes.push(`there are no data of ${name} (NOPROP_DATA/${name} or data/${name}): its accuracy is left out`)
   const env = { NOPROP_ADDON: addon, LD_LIBRARY_PATH: libraries?.join(delimiter) || process.env.LD_LIBRARY_PATH }
   if (env.LD_LIBRARY_PATH === undefined) delete env.LD_LIBRARY_PATH
+  // To import torch may have taken long; that must not end the question before it is asked.
+  const until = Date.now() + milliseconds
   const probe = addon && hasOutput && (await ask({ device, env, until, problems }))
   const torch = python?.torch && (!gpu || python.sees) ? python : undefined
   return { problems, notes, env, data, torch, machine: machineOf({ driver, probe, python, device }), probe }

@@ -1,17 +1,19 @@
 // How much each step of `npm run gpu:check` does, and how many seconds it may take.
 
-/** A run for figures: with all steps in a little less than ten minutes. */
+/** A run for figures: the look at the machine and all steps together in a little less than ten minutes. */
 export const full = {
   minutes: 9.75,
+  /** Of a step its least: what earlier ones leave over is added. */
   seconds: {
-    parity: 70,
-    training: 45,
-    determinism: 60,
-    bench: 170,
-    memory: 50,
-    sanitizer: 90,
-    mnist: 60,
-    cifar10: 180,
+    preconditions: 25,
+    parity: 60,
+    training: 30,
+    determinism: 50,
+    bench: 150,
+    memory: 40,
+    sanitizer: 50,
+    mnist: 50,
+    cifar10: 130,
   },
   net: { type: 'cnn' },
   samples: 1280,
@@ -22,6 +24,15 @@ export const full = {
   manyBlocks: 1000,
   mnist: { epochs: [3, 6, 12], goal: 0.994, flags: ['--lr', '3e-3', '--lr-schedule', 'one-cycle'] },
   cifar10: { epochs: 150, goal: 0.7925, flags: [] },
+}
+
+/**
+ * When step `name` must end at the latest (a time of `Date.now()`), if all must by `end`: what the later ones of `names` need
+ * is kept for them, and the rest is this step's. So a step has at least its own seconds, whatever the earlier ones did.
+ */
+export function deadline(name, names, seconds, end) {
+  const later = names.slice(names.indexOf(name) + 1)
+  return end - 1000 * later.reduce((sum, other) => sum + seconds[other], 0)
 }
 
 /** `--quick`: shows that everything runs, in about two minutes; accuracy is measured and not judged. */

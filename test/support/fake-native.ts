@@ -19,8 +19,21 @@ export interface FakeCore {
 }
 
 /** Replaces the addon, for this test, by a core that trains nothing: the test decides which block is finished when. */
-export function fakeCore({ inFlight = 2, device = 'cpu', flavour = 'cpu' as Flavour } = {}): FakeCore {
-  let deliver: (text: string) => void = () => {}
+export function fakeCore({
+  inFlight = 2,
+  device = 'cpu',
+  flavour = 'cpu' as Flavour,
+  whyNoGpu = null as string | null,
+} = {}): FakeCore {
+  // What a test emits before the run has begun waits for its first block.
+  let early: string[] | undefined = []
+  let listener: (text: string) => void = () => {}
+  const deliver = (text: string) => (early ? void early.push(text) : listener(text))
+  const begin = () => {
+    const texts = early ?? []
+    early = undefined
+    for (const text of texts) listener(text)
+  }
   const core: FakeCore = {
     started: [],
     calls: [],
@@ -59,13 +72,17 @@ export function fakeCore({ inFlight = 2, device = 'cpu', flavour = 'cpu' as Flav
     async evaluate() {
       return JSON.stringify({ accuracy: 0.75 })
     }
-    train(_data: unknown, json: string, onEvents: (text: string) => void) {
-      deliver = onEvents
+    async train(_data: unknown, json: string, onEvents: (text: string) => void) {
+      listener = onEvents
       return {
         options: JSON.stringify({ epochs: 2, threads: 2, inFlight, device: 'cpu', ...JSON.parse(json) }),
         stepsPerBlock: 10,
         device,
-        startBlock: (block: number) => void core.started.push(block),
+        whyNoGpu,
+        startBlock: (block: number) => {
+          core.started.push(block)
+          setImmediate(() => early && begin())
+        },
         stop: () => void core.calls.push('stop'),
         finish: async () => {
           core.calls.push('finish')

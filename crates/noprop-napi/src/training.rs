@@ -10,7 +10,7 @@ use noprop::ops::simd::InstructionSet;
 use noprop::train::{Observer, Plan, Training};
 use noprop::{Code, Error};
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 /// A run: its threads, until [`NativeTraining::finish`] or [`NativeTraining::close`].
 #[napi]

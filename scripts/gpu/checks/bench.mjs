@@ -1,6 +1,6 @@
 // Speed and memory beside PyTorch's.
 import { median } from '../../support/machine.mjs'
-import { CheckFailed, isGpu, job } from '../child.mjs'
+import { CheckFailed, isGpu, job, keeping } from '../child.mjs'
 import { startPeer } from '../peers.mjs'
 
 const INPUT = { mnist: [28, 28, 1], cifar10: [32, 32, 3] }
@@ -38,40 +38,62 @@ export async function bench(context) {
     return { name, peer, run: () => peer.measure() }
   })
   const programs = [...own, ...peers].map((program) => ({ ...program, results: [] }))
+  let rounds = 0
   try {
-    // They warm up together and are measured alone.
-    await Promise.allSettled(peers.map(({ peer }) => peer.ready))
-    for (let round = 1; round <= sizes.rounds; round++) {
+    // They warm up together and are measured alone. Who takes more than half of the time to it is left out.
+    const half = Date.now() + (until - Date.now()) / 2
+    await Promise.all(programs.map((program) => warmUp(program, half)))
+    for (let longest = 0; rounds < sizes.rounds && Date.now() + longest < until - 3000; rounds++) {
+      const began = Date.now()
       for (const program of programs) {
         if (program.failure) continue
         try {
-          await program.peer?.ready
           program.results.push(await program.run())
         } catch (error) {
           if (!(error instanceof CheckFailed)) throw error
           program.failure = error.message
         }
       }
+      longest = Math.max(longest, Date.now() - began)
     }
   } finally {
     await Promise.all(peers.map(({ peer }) => peer.stop()))
   }
-  const measured = { ...sizes.bench, rounds: sizes.rounds, programs: programs.map(figuresOf) }
+  const measured = { ...sizes.bench, rounds, programs: programs.map(figuresOf) }
   Object.assign(measured, ratiosOf(measured.programs))
   const broken = measured.programs.find(({ own, failure }) => own && failure)
   if (broken) throw new CheckFailed(`${broken.name}: ${broken.failure}`, measured)
   return measured
 }
 
-/** Medians and spread of one program. */
+/** Waits until a peer is ready, at most until then. */
+async function warmUp(program, until) {
+  if (!program.peer) return
+  let timer
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new CheckFailed('it was not ready in its time')), Math.max(0, until - Date.now()))
+  })
+  try {
+    await Promise.race([program.peer.ready, late])
+  } catch (error) {
+    if (!(error instanceof CheckFailed)) throw error
+    program.failure = error.message
+    await program.peer.stop()
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Medians and spread of one program, of as many rounds as it came through. */
 function figuresOf({ name, own = false, failure, results }) {
-  if (failure) return { name, own, failure }
+  if (results.length === 0) return { name, own, failure: failure ?? 'there was no time left for it' }
   const values = results.map((result) => result.samplesPerSecond ?? result.samples_per_s)
   const shares = results.map(({ floorShare }) => floorShare).filter((share) => share !== undefined)
   const { floorGigabytes, peakGigabytes, deviceMemoryMiB, peak_mib } = results.at(-1)
   return {
     name,
     own,
+    ...(failure && { failure }),
     samplesPerSecond: median(values),
     least: Math.min(...values),
     greatest: Math.max(...values),
@@ -96,18 +118,18 @@ export async function memory(context) {
   const precision = precisions.at(-1)
   const { blocks } = sizes.bench
   const short = { seconds: Math.min(0.3, sizes.bench.seconds) }
-  const of = async (more) => (await ours(context, precision, { ...short, ...more })).deviceMemoryMiB ?? null
   const many = sizes.manyBlocks
-  const measured = {
-    precision,
-    allInFlightMiB: await of({ inFlight: blocks }),
-    oneInFlightMiB: await of({ inFlight: 1 }),
-    manyBlocks: many,
-    manyInFlightMiB: await of({ blocks: many, inFlight: blocks }),
+  const measured = { precision, manyBlocks: many }
+  const of = async (more) => {
+    const work = () => ours(context, precision, { ...short, ...more })
+    return (await keeping(measured, work)).deviceMemoryMiB ?? null
   }
+  measured.allInFlightMiB = await of({ inFlight: blocks })
+  measured.oneInFlightMiB = await of({ inFlight: 1 })
+  measured.manyInFlightMiB = await of({ blocks: many, inFlight: blocks })
   const net = sizes.bench.net ?? sizes.net
   const input = { device, samples: 256, batch: 128, blocks: many, net, epochs: 1, inFlight: blocks, precision }
-  const { loss, seconds } = await job('train', input, { env, until })
+  const { loss, seconds } = await keeping(measured, () => job('train', input, { env, until }))
   measured.manySeconds = seconds
   if (loss.length !== many || !loss.flat().every(Number.isFinite)) {
     throw new CheckFailed(`of ${many} blocks ${loss.flat().filter(Number.isFinite).length} have a loss`, measured)

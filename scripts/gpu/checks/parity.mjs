@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { CheckFailed, execute, isGpu, job, lastLine, NotRun, resultOf } from '../child.mjs'
+import { CheckFailed, execute, isGpu, job, keeping, lastLine, NotRun, resultOf } from '../child.mjs'
 
 /** Counts what was compared and names what is wrong. */
 export function judge({ comparisons, leftOut, failures }) {
@@ -62,7 +62,8 @@ export async function sanitizer({ device, env, until, sizes }) {
     if (outcome.code === 9) throw new CheckFailed(`${tool} found errors: ${firstError(outcome.stdout)}`, measured)
     // The sanitizer writes among the program's lines.
     const lines = outcome.stdout.split('\n').filter((line) => !line.startsWith('='))
-    const { compared, leftOut } = judge(resultOf(tool, { ...outcome, stdout: lines.join('\n') }))
+    const work = () => judge(resultOf(tool, { ...outcome, stdout: lines.join('\n') }))
+    const { compared, leftOut } = await keeping(measured, work)
     const { version } = outcome.stdout.match(/Version (?<version>[\d.]+)/)?.groups ?? {}
     measured[tool] = { compared, leftOut, ...(version && { version }) }
   }

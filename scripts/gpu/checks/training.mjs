@@ -1,7 +1,7 @@
 // Training on the GPU and on the processor, and the property that nothing but block, configuration, data and seed counts.
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { CheckFailed, job } from '../child.mjs'
+import { CheckFailed, job, keeping } from '../child.mjs'
 import { difference, tensorsOf } from '../weights.mjs'
 
 const RATE = 1e-3
@@ -54,7 +54,7 @@ export async function determinism({ device, env, until, sizes, precisions }) {
   const found = {}
   for (const precision of precisions) {
     const input = { device, samples, batch: samples / 10, blocks: 10, net, precision }
-    const train = async (more) => job('train', { ...input, epochs, ...more }, { env, until })
+    const train = (more) => keeping(found, () => job('train', { ...input, epochs, ...more }, { env, until }))
     const runs = []
     for (const inFlight of [10, 10, 3, 1]) runs.push([`${inFlight} in flight`, await train({ inFlight })])
     // Long enough to be broken off in its middle.
