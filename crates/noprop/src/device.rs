@@ -435,7 +435,10 @@ mod tests {
         };
         assert_eq!(first_usable(Ok(vec![card("it is too old"), card("")])), Ok(1));
         let why = |cards| first_usable(cards).unwrap_err();
-        assert_eq!(why(Ok(vec![card("it is\ntoo old"), card("x")])), "cuda:0 (A card): it is too old; cuda:0 (A card): x");
+        assert_eq!(
+            why(Ok(vec![card("it is\ntoo old"), card("x")])),
+            "cuda:0 (A card): it is too old; cuda:0 (A card): x"
+        );
         assert_eq!(why(Ok(Vec::new())), "the driver shows no GPU");
         let error = Error::new(Code::CudaDriver, "no GPU can be used").received("no\ndriver").hint("install it");
         assert_eq!(why(Err(error)), "no GPU can be used (no driver)");

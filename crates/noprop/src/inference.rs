@@ -85,12 +85,14 @@ pub fn evaluate(model: &Model, data: &Dataset, options: SampleOptions, stop: &St
     let config = &model.checked.config;
     let targets = data.class_indices(&config.classes)?;
     let width = config.classes.len();
-    let mut accuracy_per_block = Vec::with_capacity(config.blocks);
-    let mut after_block = |states: &[f32]| {
-        let right = states.chunks_exact(width).zip(&targets).filter(|(z, target)| argmax(z) == **target as usize);
-        accuracy_per_block.push(right.count() as f64 / targets.len() as f64);
+    let mut right_per_block = vec![0; config.blocks];
+    let mut after_block = |block: usize, first: usize, states: &[f32]| {
+        let pairs = states.chunks_exact(width).zip(&targets[first..]);
+        right_per_block[block - 1] += pairs.filter(|(z, target)| argmax(z) == **target as usize).count();
     };
     let states = chain(model, data, &options, stop, Some(&mut after_block))?;
+    let accuracy_per_block: Vec<_> =
+        right_per_block.into_iter().map(|right| right as f64 / targets.len() as f64).collect();
     let mut confusion = vec![vec![0; width]; width];
     let mut loss = 0.0;
     let mut row = vec![0.0; width];
@@ -130,8 +132,8 @@ pub fn predict(model: &Model, data: &Dataset, options: SampleOptions, stop: &Sto
     Ok(Prediction { labels, probabilities: all })
 }
 
-/// Sees z_t of all samples after each block.
-type AfterBlock<'a> = Option<&'a mut dyn FnMut(&[f32])>;
+/// Sees z_t after each block: which block, and the states of the samples from which one on.
+type AfterBlock<'a> = Option<&'a mut dyn FnMut(usize, usize, &[f32])>;
 
 /// z_T of all samples, `[samples, classes]`.
 fn chain(
@@ -205,7 +207,7 @@ fn on_the_processor(
         };
         outcomes.into_iter().collect::<Result<Vec<()>>>()?;
         if let Some(after_block) = &mut after_block {
-            after_block(&states);
+            after_block(block, 0, &states);
         }
     }
     Ok(states)

@@ -11,6 +11,9 @@ pub(crate) struct Context {
     pub multiply: Multiply,
     /// Training steps have one.
     pub step: Option<DeviceStep>,
+    /// Rows that products are split in depth for, whatever rows they have: for results that do not depend on the number of
+    /// samples. `None`: their own, of which a batch always has as many.
+    pub nominal_rows: Option<usize>,
     /// Whether f32 tensors of the processor are worked on by the emulated kernels.
     pub emulate: bool,
 }

@@ -80,7 +80,7 @@ impl Engine {
 
     /// The context of operations on this device, in a training step or outside of one.
     pub(crate) fn context(&self, multiply: Multiply, step: Option<DeviceStep>) -> Context {
-        Context { multiply, step, emulate: self.device.is_cpu() }
+        Context { multiply, step, nominal_rows: None, emulate: self.device.is_cpu() }
     }
 
     /// Copies values into a contiguous tensor that is there already. They are read before this returns.

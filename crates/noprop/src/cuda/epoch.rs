@@ -136,7 +136,10 @@ impl EpochTensors {
         let (blocks, steps) = self.losses.dims2()?;
         check(outcome.len() == blocks * (steps + PARTS), "outcome of an epoch")?;
         let (losses, finite) = outcome.split_at(blocks * steps);
-        Ok(Outcome { losses: losses.chunks_exact(steps).map(<[f32]>::to_vec).collect(), finite: AllFinite::told(finite) })
+        Ok(Outcome {
+            losses: losses.chunks_exact(steps).map(<[f32]>::to_vec).collect(),
+            finite: AllFinite::told(finite),
+        })
     }
 
     /// Writes `loss` `[K, 1]` into the column of `step` among the epoch's losses.

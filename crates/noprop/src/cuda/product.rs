@@ -1,6 +1,6 @@
 //! The host's side of products (`product.cuh`): which blocks of threads share one, and the sum of its parts.
 
-use super::{Address, Arguments, Executor, Launch, RowsOf, ceil_div};
+use super::{Address, Arguments, Context, Executor, Launch, RowsOf, ceil_div};
 use crate::error::{Code, Error, Result};
 
 /// Values from one line of a factor to the next in shared memory, in bytes: `LINE_STRIDE` words.
@@ -46,7 +46,7 @@ pub(crate) struct Split {
     column_tiles: u32,
 }
 
-/// How a product is shared by blocks of threads: a function of its size alone.
+/// How a product is shared by blocks of threads: a function of its size, or of [`Context::nominal_rows`], alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub blocking: Blocking,
@@ -61,7 +61,8 @@ pub(crate) struct Plan {
 impl Plan {
     /// In parts, if there are few tiles. `extra`: sums beyond rows · columns.
     pub(crate) fn new(blocking: Blocking, size: Size, extra: usize) -> Self {
-        let tiles = size.rows.div_ceil(blocking.rows) * size.columns.div_ceil(blocking.columns);
+        let rows = Context::current().nominal_rows.unwrap_or(size.rows);
+        let tiles = rows.div_ceil(blocking.rows) * size.columns.div_ceil(blocking.columns);
         let most = (size.depth / LEAST_PART).max(1);
         Self::in_parts(blocking, size, extra, (WANTED_TILES / tiles).clamp(1, most))
     }

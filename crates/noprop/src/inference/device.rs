@@ -1,12 +1,15 @@
-//! The chain on a device: data, states and weights lie there, and nothing is read back but the states.
+//! The chain on a device: a window of the data after the other lies there with its states, and the weights; nothing is read
+//! back but the states.
 //!
-//! How products are split, and so the last bits of a state, follows from the number of samples in a chunk; the last chunk may
-//! be short.
+//! A window goes through all blocks chunk by chunk. Products are split as those of [`NOMINAL`] samples are, so no bit of a
+//! state depends on how many samples there are, or on how they are cut.
+
+mod room;
 
 use super::{AfterBlock, SampleOptions};
 use crate::block::{Block, Buffers, Mode};
 use crate::config::Precision;
-use crate::cuda::{DeviceStep, Engine, Multiply, address_of};
+use crate::cuda::{Context, DeviceStep, Engine, Multiply, address_of};
 use crate::data::Dataset;
 use crate::device::Spot;
 use crate::error::Result;
@@ -16,16 +19,20 @@ use crate::ops::sampler::Chunk;
 use crate::ops::{Buffer, StopFlag};
 use crate::train::DeviceData;
 use candle_core::{DType, Tensor};
+use room::Room;
+use std::ops::Range;
 
-/// Samples of a chunk: enough for one block to fill a card.
-const CHUNK: usize = 1024;
+/// Rows that products are split for: a usual batch, so that a small prediction fills a card as well as it can.
+const NOMINAL: usize = 128;
 
 /// A model on a device, for any number of calls.
 pub(crate) struct DeviceChain {
     spot: Spot,
     engine: Engine,
-    /// Samples that the buffers are for.
-    capacity: usize,
+    /// What the buffers are for.
+    room: Room,
+    /// Samples that room was sought for; fewer take less.
+    made_for: usize,
     block: Box<dyn Block>,
     x: Buffer,
     nothing: Buffer,
@@ -51,13 +58,14 @@ pub(super) fn chain(
     after_block: AfterBlock<'_>,
 ) -> Result<Vec<f32>> {
     let mut kept = model.on_device();
-    let capacity = data.samples().min(CHUNK);
     let mut chain = match kept.take() {
-        Some(chain) if chain.spot == spot && chain.capacity >= capacity => chain,
+        Some(chain) if chain.spot == spot && chain.made_for >= data.samples() => chain,
         // Its memory is given back before more is asked for.
         other => {
             drop(other);
-            DeviceChain::new(spot, model, capacity)?
+            let engine = Engine::open(spot)?;
+            let room = Room::of(&engine, model, data)?;
+            DeviceChain::new((spot, engine), model, room, data.samples())?
         }
     };
     let states = chain.run(model, data, options, stop, after_block)?;
@@ -66,19 +74,20 @@ pub(super) fn chain(
 }
 
 impl DeviceChain {
-    fn new(spot: Spot, model: &Model, capacity: usize) -> Result<Self> {
-        let engine = Engine::open(spot)?;
+    fn new((spot, engine): (Spot, Engine), model: &Model, room: Room, made_for: usize) -> Result<Self> {
+        let capacity = room.chunk;
         let config = &model.checked.config;
         let buffers =
             Buffers { stacked: 1, capacity, dtype: DType::F32, device: engine.device.clone(), training: false };
         let blocks = || (1..=config.blocks).map(|block| model.block(block, &engine.device)).collect::<Result<_>>();
         Ok(Self {
             spot,
-            capacity,
+            room,
+            made_for,
             block: config.net.build(config.input, config.classes.len(), &buffers)?,
             x: buffers.samples(config.input.len())?,
             nothing: buffers.rows(1)?,
-            weights: if model.may_be_resident()? { Some(blocks()?) } else { None },
+            weights: if room.keeps_weights { Some(blocks()?) } else { None },
             engine,
         })
     }
@@ -91,19 +100,41 @@ impl DeviceChain {
         stop: &StopFlag,
         mut after_block: AfterBlock<'_>,
     ) -> Result<Vec<f32>> {
-        let (samples, classes, device) = (data.samples(), model.checked.config.classes.len(), &self.engine.device);
-        let pixels = DeviceData::upload(&self.engine, data)?;
+        let samples = data.samples();
+        let mut states = Vec::with_capacity(samples * model.checked.config.classes.len());
+        for first in (0..samples).step_by(self.room.window) {
+            let window = first..samples.min(first + self.room.window);
+            states.extend(self.run_window(model, (data, window), options, stop, &mut after_block)?);
+        }
+        Ok(states)
+    }
+
+    /// z_T of the samples of a window.
+    fn run_window(
+        &mut self,
+        model: &Model,
+        (data, window): (&Dataset, Range<usize>),
+        options: &SampleOptions,
+        stop: &StopFlag,
+        after_block: &mut AfterBlock<'_>,
+    ) -> Result<Vec<f32>> {
+        let (samples, classes, device) = (window.len(), model.checked.config.classes.len(), &self.engine.device);
+        let pixels = DeviceData::upload_part(&self.engine, data, window.clone())?;
         let numbers = Tensor::from_iter(0..samples as u32, device)?;
         let z = Tensor::zeros((1, samples * classes), DType::F32, device)?;
-        let part = |first: usize| {
-            let chunk = Chunk { seed: options.seed, first, samples: self.capacity.min(samples - first), classes };
-            let z = Buffer::new(z.narrow(1, first * classes, chunk.samples * classes)?)?;
-            Ok(Part { chunk, z, step: DeviceStep::of_samples(address_of(&numbers.narrow(0, first, 1)?)?) })
+        // The window's samples are numbered from 0 where they lie, and their noise is drawn by their number in the data set.
+        let part = |at: usize| {
+            let samples = self.room.chunk.min(samples - at);
+            let chunk = Chunk { seed: options.seed, first: window.start + at, samples, classes };
+            let z = Buffer::new(z.narrow(1, at * classes, samples * classes)?)?;
+            Ok(Part { chunk, z, step: DeviceStep::of_samples(address_of(&numbers.narrow(0, at, 1)?)?) })
         };
-        let parts = (0..samples).step_by(self.capacity).map(part).collect::<Result<Vec<_>>>()?;
+        let parts = (0..samples).step_by(self.room.chunk).map(part).collect::<Result<Vec<_>>>()?;
+        let in_context =
+            |step| Context { nominal_rows: Some(NOMINAL), ..self.engine.context(Multiply::F32, Some(step)) };
 
         for Part { chunk, z, step } in &parts {
-            self.engine.context(Multiply::F32, Some(*step)).run(|| chunk.start(z))?;
+            in_context(*step).run(|| chunk.start(z))?;
         }
         for block in 1..=model.checked.config.blocks {
             let weights = match &self.weights {
@@ -114,7 +145,7 @@ impl DeviceChain {
             for Part { chunk, z, step } in &parts {
                 stop.check()?;
                 // Inference is f32 whatever the training was: evaluations of one model compare.
-                self.engine.context(Multiply::F32, Some(*step)).run(|| {
+                in_context(*step).run(|| {
                     pixels.gather(&self.x, chunk.samples)?;
                     let pass = Step {
                         state: &weights,
@@ -130,8 +161,8 @@ impl DeviceChain {
             }
             // So that no more than a block is queued when a stop comes.
             self.engine.synchronize()?;
-            if let Some(after_block) = &mut after_block {
-                after_block(&self.engine.read(&z)?);
+            if let Some(after_block) = after_block {
+                after_block(block, window.start, &self.engine.read(&z)?);
             }
         }
         self.engine.read(&z)
@@ -201,8 +232,35 @@ mod tests {
         check(MLP, 20);
     }
 
+    /// Layers so deep that their products are split, in the middle of a chunk or not.
+    #[test]
+    fn no_bit_depends_on_the_number_of_samples_or_on_how_they_are_cut() {
+        let deep = r#"{"input":[700],"classes":[0,1,2],"blocks":2,"net":{"type":"mlp","hidden":[600]}}"#;
+        for (json, samples) in [(deep, 300), (CNN, 9)] {
+            let model = model(json);
+            let all = data(&model, samples);
+            let run = |count: usize, chunk: usize, window: usize| {
+                let part = data(&model, count);
+                let room = Room { chunk, window, keeps_weights: chunk % 2 == 0 };
+                let engine = (Spot::Emulated, Engine::open(Spot::Emulated).unwrap());
+                let mut chain = DeviceChain::new(engine, &model, room, count).unwrap();
+                let options = on("emulated", Sampler::Posterior, true);
+                let mut after = Vec::new();
+                let mut see = |block: usize, first: usize, states: &[f32]| after.push((block, first, states.len()));
+                let states = chain.run(&model, &part, &options, &StopFlag::new(), Some(&mut see)).unwrap();
+                assert_eq!(after.len(), model.checked.config.blocks * count.div_ceil(window));
+                states.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+            };
+            let expected = run(all.samples(), samples, samples);
+            for (count, chunk, window) in [(1, 1, 1), (3, 2, 2), (samples, 1, 3), (samples, samples / 2, samples - 1)] {
+                assert_eq!(run(count, chunk, window), expected[..3 * count], "{count} samples, {chunk} and {window}");
+            }
+        }
+    }
+
     #[test]
     fn a_second_chunk_goes_on_with_the_samples_behind_the_first() {
+        const CHUNK: usize = 1024;
         let model = model(MLP);
         let data = data(&model, CHUNK + 3);
         let run = |device| predict(&model, &data, on(device, Sampler::Posterior, true), &StopFlag::new()).unwrap();

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::ops::Buffer;
 use crate::train::batch::DeviceGather;
 use candle_core::Tensor;
+use std::ops::Range;
 
 /// The samples of a data set as they are, bytes or numbers; what a net sees is made on the device, batch by batch.
 pub(crate) struct DeviceData {
@@ -18,12 +19,18 @@ pub(crate) struct DeviceData {
 impl DeviceData {
     /// Copies the data there.
     pub(crate) fn upload(engine: &Engine, data: &Dataset) -> Result<Self> {
-        let device = &engine.device;
+        Self::upload_part(engine, data, 0..data.samples())
+    }
+
+    /// Copies some of the samples there, the first of which is then sample 0.
+    pub(crate) fn upload_part(engine: &Engine, data: &Dataset, samples: Range<usize>) -> Result<Self> {
+        let (device, input) = (&engine.device, data.shape().len());
+        let (range, len) = (samples.start * input..samples.end * input, samples.len() * input);
         let pixels = match data.pixels() {
-            Pixels::U8(values) => Tensor::from_slice(values, values.len(), device)?,
-            Pixels::F32(values) => Tensor::from_slice(values, values.len(), device)?,
+            Pixels::U8(values) => Tensor::from_slice(&values[range], len, device)?,
+            Pixels::F32(values) => Tensor::from_slice(&values[range], len, device)?,
         };
-        Ok(Self { pixels, input: data.shape().len() })
+        Ok(Self { pixels, input })
     }
 
     /// x `[1, capacity · input]` of the running step.
