@@ -98,7 +98,9 @@ fn tell(event: Event, told: &Mutex<Instant>) {
             let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
             if told.elapsed() >= Duration::from_secs(1) {
                 *told = Instant::now();
-                println!("block {block}: step {step} of {steps}, loss {loss:.4}, {seconds_left:.0} s left");
+                // Unknown in the first epoch on a GPU, which is not asked before its end.
+                let loss = loss.map(|loss| format!(", loss {loss:.4}")).unwrap_or_default();
+                println!("block {block}: step {step} of {steps}{loss}, {seconds_left:.0} s left");
             }
         }
         Event::Block { block, loss, seconds, .. } => {

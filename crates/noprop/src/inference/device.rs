@@ -241,7 +241,7 @@ mod tests {
             let all = data(&model, samples);
             let run = |count: usize, chunk: usize, window: usize| {
                 let part = data(&model, count);
-                let room = Room { chunk, window, keeps_weights: chunk % 2 == 0 };
+                let room = Room { chunk, window, keeps_weights: chunk.is_multiple_of(2) };
                 let engine = (Spot::Emulated, Engine::open(Spot::Emulated).unwrap());
                 let mut chain = DeviceChain::new(engine, &model, room, count).unwrap();
                 let options = on("emulated", Sampler::Posterior, true);

@@ -134,7 +134,8 @@ impl BlockOp<1> for Step<'_> {
     fn launch(&self, on: &Executor<'_>, state: DeviceRows, [gradients]: [DeviceRows; 1]) -> Result<()> {
         let Self(op, slot) = self;
         let state_len = AdamW::state_len(op.parameters, op.statistics);
-        check(state.len == state_len && gradients.len == op.parameters, "adamw")?;
+        // Rows may be padded.
+        check(state.len >= state_len && gradients.len >= op.parameters, "adamw")?;
         check(slot.offset + slot.len <= op.parameters, "adamw slot")?;
         cuda::step(op, *slot, on, state, gradients)
     }

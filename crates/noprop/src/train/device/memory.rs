@@ -1,6 +1,7 @@
 //! How many blocks devices have room for.
 
 use super::DeviceData;
+use super::stack::padded;
 use crate::cuda::{Engine, PARTS, out_of_memory};
 use crate::error::Result;
 use crate::ops::adamw::AdamW;
@@ -29,7 +30,7 @@ impl Demand {
         let state = AdamW::state_len(layout.parameters(), layout.statistics());
         let steps = plan.steps_per_epoch() as usize;
         // z, the gradient of the estimate, the loss, and what is read back of an epoch.
-        let values = state + layout.parameters() + net + 2 * batch * width + 1 + steps + PARTS;
+        let values = padded(state) + padded(layout.parameters()) + net + 2 * batch * width + 1 + steps + PARTS;
         let samples = plan.data.samples();
         let shared = DeviceData::bytes(&plan.data) + 4 * (samples + batch * config.input.len() + 3 * steps + 2 * batch);
         Ok(Self { shared, block: 4 * values + SCRATCH })

@@ -10,14 +10,16 @@ use crate::ops::squared_error::SquaredError;
 use crate::ops::{Buffer, StopFlag};
 use crate::train::Plan;
 use crate::train::batch::NoisedLabels;
-use candle_core::DType;
+use candle_core::{DType, Tensor};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Everything that K blocks need on a device. Made once for a K; any K blocks of the run can use it.
 pub(crate) struct Stack {
-    /// `[K, 3 · parameters + statistics]`: parameters, statistics and both moments.
+    /// `[K, 3 · parameters + statistics, padded]`: parameters, statistics and both moments.
     pub state: Buffer,
+    /// 3 · parameters + statistics.
+    state_len: usize,
     buffers: StepBuffers,
     epoch: EpochTensors,
     step: StepTensors,
@@ -40,10 +42,15 @@ struct StepBuffers {
     /// `[K, batch · classes]`, as is the gradient of û.
     z: Buffer,
     gradient: Buffer,
-    /// `[K, parameters]`.
+    /// `[K, parameters, padded]`.
     gradients: Buffer,
     /// `[K, 1]`.
     loss: Buffer,
+}
+
+/// Length of a row of `len` values: rows begin at multiples of 16 bytes, where kernels read four values at once.
+pub(super) fn padded(len: usize) -> usize {
+    len.next_multiple_of(4)
 }
 
 impl Stack {
@@ -54,14 +61,16 @@ impl Stack {
         let buffers = Buffers { stacked, capacity, dtype: DType::F32, device: device.clone(), training: true };
         let width = config.classes.len();
         let (batch, each) = (vec![0; capacity], vec![0; stacked]);
+        let state_len = AdamW::state_len(layout.parameters(), layout.statistics());
         Ok(Self {
-            state: buffers.rows(AdamW::state_len(layout.parameters(), layout.statistics()))?,
+            state: buffers.rows(padded(state_len))?,
+            state_len,
             buffers: StepBuffers {
                 block: config.net.build(config.input, width, &buffers)?,
                 x: Buffers { stacked: 1, ..buffers.clone() }.samples(config.input.len())?,
                 z: buffers.samples(width)?,
                 gradient: buffers.samples(width)?,
-                gradients: buffers.rows(layout.parameters())?,
+                gradients: buffers.rows(padded(layout.parameters()))?,
                 loss: buffers.rows(1)?,
             },
             epoch: EpochTensors::new(device, &plan.classes, capacity, stacked)?,
@@ -94,7 +103,7 @@ impl Stack {
         engine.write(&self.step.blocks, &numbers)?;
         engine.write(&self.step.alpha_bars, &self.alpha_bars)?;
         engine.write(&self.step.weights, &weights)?;
-        states.iter().enumerate().try_for_each(|(row, state)| engine.write(&self.state.narrow(0, row, 1)?, state))
+        states.iter().enumerate().try_for_each(|(row, state)| engine.write(&self.row(row)?, state))
     }
 
     /// Makes the order of an epoch (from 0) that is to begin later, while the device is busy.
@@ -181,6 +190,11 @@ impl Stack {
 
     /// The state of one row.
     pub(crate) fn state(&self, engine: &Engine, row: usize) -> Result<Vec<f32>> {
-        engine.read(&self.state.narrow(0, row, 1)?)
+        engine.read(&self.row(row)?)
+    }
+
+    /// `[3 · parameters + statistics]` of one row.
+    fn row(&self, row: usize) -> Result<Tensor> {
+        Ok(self.state.get(row)?.narrow(0, 0, self.state_len)?)
     }
 }

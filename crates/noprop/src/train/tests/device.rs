@@ -27,6 +27,17 @@ fn stacked(plan: &Plan, blocks: &[usize], steps: u64) -> Vec<Vec<f32>> {
     (0..blocks.len()).map(|row| stack.state(engine, row).unwrap()).collect()
 }
 
+/// Kernels read four weights at once only from addresses that are multiples of 16 bytes, in every row.
+#[test]
+fn rows_of_state_begin_where_four_values_are_read_at_once() {
+    let plan = plan(mlp(3), on("emulated", options(8)), &vectors(50));
+    let (parameters, weights) = (plan.model.layout.parameters(), plan.model.layout.weights());
+    assert!(!(2 * parameters + weights).is_multiple_of(4), "padding has nothing to do in this test");
+    let stack = Stack::new(&plan, &plan.engines[0], 3).unwrap();
+    let rows = crate::cuda::DeviceRows::of(&stack.state).unwrap();
+    assert!(rows.stride.is_multiple_of(4) && rows.stride < 2 * parameters + weights + 4, "{rows:?}");
+}
+
 /// Greatest difference over the greatest value.
 fn relative(found: &[f32], expected: &[f32]) -> f32 {
     let greatest = expected.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
