@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import vm from 'node:vm'
 import { expect, test, vi } from 'vitest'
 import { temporaryDirectory } from './support/data.js'
-import { root } from './support/process.js'
+import { root, runNode } from './support/process.js'
 
 /** What scripts/check-node.cjs says and whether it ends the process, on Node `version`. */
 function checkNode(version: string): { said: string[]; exitCode: number | undefined } {
@@ -167,4 +167,10 @@ test.runIf(process.platform === 'linux')(
 test('the loader tells of the same oldest glibc that addons are built for', async () => {
   const { OLDEST_GLIBC } = await import('../src/addon/reason.js')
   expect(readFileSync(join(root, 'scripts/pack/platforms.mjs'), 'utf8')).toContain(`OLDEST_GLIBC = '${OLDEST_GLIBC}'`)
+})
+
+test.each(['pack.mjs', 'pack-check.mjs'])('%s tells an option that it does not know in one sentence', async (name) => {
+  const { code, stderr } = await runNode([`scripts/${name}`, '--nothing'])
+  expect(code).toBe(1)
+  expect(stderr.trim()).toMatch(/^Unknown option '--nothing'; the first lines of .* list the options\.$/)
 })

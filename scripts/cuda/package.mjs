@@ -16,6 +16,9 @@ version; noprop then finds it by itself, and \`device: 'auto'\` takes a GPU wher
 
 It needs Linux on x86-64 with glibc, a GPU of compute capability 8.0 or newer, NVIDIA's driver 580 or newer, and the
 libraries cuBLAS and cuRAND of CUDA 13. \`npx noprop doctor\` says what is missing.
+
+The addon contains NVIDIA's static CUDA runtime (libcudart_static.a), which the End User License Agreement of the CUDA
+Toolkit, Attachment A, lets applications distribute. THIRD_PARTY_NOTICES.txt has the licences of everything else.
 `
 
 /** Puts the package together around the built addon, in the folder `out`; returns the package's own folder there. */

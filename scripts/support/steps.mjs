@@ -70,13 +70,18 @@ export function runNpm(args, options) {
   return run(process.platform === 'win32' ? 'npm.cmd' : 'npm', args, options)
 }
 
-/** Runs a script's `main`; a failed step is told in its one sentence and sets the exit code. */
+/**
+ * Runs a script's `main`; a failed step is told in its one sentence and sets the exit code, and so is an option that
+ * `parseArgs` does not know. The head of the script's file says which there are.
+ */
 export async function script(main) {
   try {
     await main()
   } catch (error) {
-    if (!(error instanceof StepFailed)) throw error
-    console.error(error.message)
+    const isUsage = error.code?.startsWith('ERR_PARSE_ARGS_')
+    if (!isUsage && !(error instanceof StepFailed)) throw error
+    const hint = isUsage ? `; the first lines of ${process.argv[1]} list the options.` : ''
+    console.error(isUsage ? error.message.split(/[.;] /)[0] + hint : error.message)
     process.exitCode = 1
   }
 }

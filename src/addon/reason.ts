@@ -24,8 +24,10 @@ export interface Reason {
   cure: string
 }
 
-/** The oldest glibc that the published addons run on; the build is told the same. */
+/** The oldest glibc that the published addons for the processor run on; the build is told the same. */
 export const OLDEST_GLIBC = '2.17'
+/** That of the CUDA addon, which links with the libraries of the system that builds it. */
+export const OLDEST_GLIBC_CUDA = '2.34'
 
 const again = `remove node_modules and install noprop@${version} again`
 const CUDA_LIBRARY = /^lib(cuda|cudart|cublas\w*|curand|nvrtc\S*|cudnn\w*|nvidia\S*)\.so/
@@ -104,7 +106,7 @@ export function loadReason(error: unknown): Reason {
     return {
       kind: 'old-glibc',
       text: `${text} (this system has glibc ${glibcVersion() ?? 'of an unknown version'})`,
-      cure: `use a system with glibc ${glibc} or newer; the published addons need ${OLDEST_GLIBC}, so ${again}, or build from source on this system`,
+      cure: `use a system with glibc ${glibc} or newer; the published addons need ${OLDEST_GLIBC}, with CUDA ${OLDEST_GLIBC_CUDA}, so ${again}, or build from source on this system`,
     }
   }
   const missing = text.match(
