@@ -2,6 +2,7 @@
 //! stacked, on how many devices, or on interruptions.
 
 mod cnn;
+mod launches;
 
 use super::resume::{checkpointed, interrupted};
 use super::*;
