@@ -5,8 +5,9 @@
 // memory into registers. Every sum has the order of its depth, whatever runs beside it.
 //
 // A factor says where its values lie and in which direction they are neighbours in memory, so that neighbouring threads read
-// neighbours, four values at once where `vector` allows. Its lines are the rows of a or the columns of b:
+// neighbours, four values at once where that is allowed. Its lines are the rows of a or the columns of b:
 //   line(n), depth(n)           the place of a line or depth in memory; NOWHERE, which reads as 0, outside of the factor
+//   in_fours(n)                 whether four values are read at once at depth n
 //   fetch(raw, line, depth)     four neighbours from there on, as they lie in memory
 //   fetch(raw, i, line, depth)  the i-th of four, where neighbours may be apart
 //   value(raw, i)               what the i-th stands for; asked for only after the multiplication, so that nobody waits
@@ -37,6 +38,7 @@ template <bool ALONG, class Lines, class Depths> struct Plain {
     Lines line;
     Depths depth;
     bool vector;
+    __device__ __forceinline__ bool in_fours(unsigned) const { return vector; }
     __device__ __forceinline__ void fetch(Raw &raw, Line line, Depth depth) const {
         raw = {};
         if ((line != NOWHERE) & (depth != NOWHERE)) raw = *reinterpret_cast<const Quad *>(data + (line + depth));
@@ -65,7 +67,7 @@ struct Mover<Precision, LINES, THREADS, Factor, true> {
     }
     __device__ __forceinline__ void fetch(unsigned depth) {
         depth += threadIdx.x % QUADS * 4;
-        if (factor.vector) {
+        if (factor.in_fours(depth)) {
             const typename Factor::Depth at = factor.depth(depth);
             UNROLL for (unsigned i = 0; i < OWN; i++) {
                 if (mine(i)) factor.fetch(raw[i], line[i], at);
@@ -125,7 +127,7 @@ struct Mover<Precision, LINES, THREADS, Factor, false> {
         UNROLL for (unsigned d = 0; d < DEPTHS; d++) at[d] = factor.depth(depth + word() * DEPTHS + d);
         UNROLL for (unsigned i = 0; i < OWN; i++) {
             if (!mine(i)) continue;
-            if (factor.vector) {
+            if (factor.in_fours(depth)) {
                 UNROLL for (unsigned d = 0; d < DEPTHS; d++) factor.fetch(raw[i][d], line[i], at[d]);
                 continue;
             }
@@ -188,6 +190,13 @@ struct Split {
         return partial + (std::uint64_t(blockIdx.z) * gridDim.y + blockIdx.y) * elements;
     }
 };
+
+/// Σ over the parts `[parts, elements]` of one block's product, in their order.
+__device__ __forceinline__ float sum_of_parts_at(const float *partial, unsigned parts, unsigned elements, unsigned at) {
+    float sum = 0.0f;
+    for (unsigned part = 0; part < parts; part++) sum += partial[std::uint64_t(part) * elements + at];
+    return sum;
+}
 
 /// A block of threads: DOWN × ACROSS warps, each with a tile.
 template <class Precision_, unsigned ROWS_, unsigned COLUMNS_, unsigned DOWN, unsigned ACROSS> struct Blocking {

@@ -3,6 +3,7 @@
 use super::parameters::Init;
 use super::{Layout, LayoutBuilder, Step};
 use crate::error::Result;
+use crate::ops::dense::Dense;
 use crate::ops::{Buffer, Slot, linear};
 use candle_core::Tensor;
 
@@ -38,12 +39,21 @@ impl<const N: usize> Linear<N> {
         linear::Linear { samples, inputs, outputs, weight, bias: (part == 0).then_some(self.bias), precision }
     }
 
+    /// The products of all inputs.
+    pub(super) fn dense(&self, step: Step<'_>) -> Dense<N> {
+        Dense { products: std::array::from_fn(|part| self.op(step, part)) }
+    }
+
     /// y = Σ_i x_i · weight_i + bias.
     pub fn forward(&self, step: Step<'_>, y: &Buffer, x: [&Tensor; N]) -> Result<()> {
-        (0..N).try_for_each(|part| {
-            step.stop.check()?;
-            self.op(step, part).forward(y, x[part], step.state)
-        })
+        step.stop.check()?;
+        self.dense(step).forward(false, y, x, step.state)
+    }
+
+    /// y = max(Σ_i x_i · weight_i + bias, 0).
+    pub fn forward_relu(&self, step: Step<'_>, y: &Buffer, x: [&Tensor; N]) -> Result<()> {
+        step.stop.check()?;
+        self.dense(step).forward(true, y, x, step.state)
     }
 
     /// Gradients of the inputs that ask for theirs and of the parameters; an optimiser moves these, which comes last.

@@ -5,7 +5,7 @@
 
 mod cpu;
 #[cfg(device)]
-mod cuda;
+pub(super) mod cuda;
 #[cfg(device)]
 mod parity;
 mod reference;
@@ -272,7 +272,12 @@ impl BlockOp<6> for Backward<'_> {
 #[cfg(device)]
 impl BatchNorm {
     /// Whether the rows hold what the kernels reach.
-    fn check_device(&self, activations: &[DeviceRows], state: &[DeviceRows], statistics: &[DeviceRows]) -> Result<()> {
+    pub(super) fn check_device(
+        &self,
+        activations: &[DeviceRows],
+        state: &[DeviceRows],
+        statistics: &[DeviceRows],
+    ) -> Result<()> {
         let slots = [self.weight, self.bias, self.running_mean, self.running_variance];
         let end = slots.iter().map(|slot| slot.offset + self.width).max().unwrap_or(0);
         check(activations.iter().all(|rows| rows.len >= self.len()), "batch-norm activations")?;

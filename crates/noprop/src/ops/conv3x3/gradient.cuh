@@ -46,6 +46,7 @@ struct GradientOfPixels : Gradient {
     /// Channels, and used pixels of all samples.
     std::uint32_t cout, pixels;
     bool vector;
+    __device__ __forceinline__ bool in_fours(unsigned) const { return vector; }
     __device__ __forceinline__ Line line(unsigned n) const { return n < cout ? n : NOWHERE; }
     __device__ __forceinline__ Depth depth(unsigned n) const {
         if (n >= pixels) return {NOWHERE, 0};
@@ -80,6 +81,7 @@ struct GradientOverInputs : Gradient {
     std::uint32_t inputs, conv_height, conv_width, out_width;
     Divisor by_sample, by_row, by_channels;
     bool vector;
+    __device__ __forceinline__ bool in_fours(unsigned) const { return vector; }
     __device__ __forceinline__ Line line(unsigned n) const {
         // A row that no tap brings back to one of the convolution's.
         if (n >= inputs) return {0, 1u << 30, 0};

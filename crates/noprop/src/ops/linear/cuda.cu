@@ -1,13 +1,12 @@
-// The three directions of a fully connected layer as products; shapes in mod.rs.
+// The gradients of a fully connected layer as products; shapes in mod.rs. Its forward pass is in ../dense.
 //
 // |                  | rows    | columns | depth   | a (row, depth)  | b (depth, column) |
-// | forward          | samples | outputs | inputs  | x [row, depth]  | w [depth, column] |
 // | backward data    | samples | inputs  | outputs | dy [row, depth] | w [column, depth] |
 // | backward weights | inputs  | outputs | samples | x [depth, row]  | dy [depth, column] |
 #include "../../cuda/product.cuh"
 
 struct LinearArguments {
-    /// y, dx or dw; its bias, or none where data is null.
+    /// dx or dw; the bias's gradient, or none where data is null.
     Rows destination, bias;
     /// The two factors.
     Rows left, right;
@@ -16,22 +15,6 @@ struct LinearArguments {
     /// Whether four values of a factor can be read at once.
     std::uint32_t vector_left, vector_right;
 };
-
-template <class Blocking> __device__ __forceinline__ void linear_forward(const LinearArguments &a) {
-    const unsigned k = blockIdx.z;
-    const Plain<true, Strided, Strided> x{a.left.row(k), {a.samples, a.inputs}, {a.inputs, 1}, a.vector_left != 0};
-    const Plain<false, Strided, Strided> w{a.right.row(k), {a.outputs, 1}, {a.inputs, a.outputs}, a.vector_right != 0};
-    Blocking::product(a.split, x, w, a.inputs, [&](unsigned row, unsigned column, float sum) {
-        if (row >= a.samples || column >= a.outputs) return;
-        const unsigned at = row * a.outputs + column;
-        if (a.split.partial) {
-            a.split.part()[at] = sum;
-            return;
-        }
-        float &y = a.destination.row(k)[at];
-        y = sum + (a.bias.data ? a.bias.row(k)[column] : y);
-    });
-}
 
 template <class Blocking> __device__ __forceinline__ void linear_backward_data(const LinearArguments &a) {
     const unsigned k = blockIdx.z;
@@ -62,15 +45,11 @@ template <class Blocking> __device__ __forceinline__ void linear_backward_weight
 
 /// Grid (tiles, parts, K).
 #define LINEAR_KERNELS(suffix, Precision)                                                                              \
-    KERNEL(linear_forward_##suffix, 128, LinearArguments) { linear_forward<Blocking<Precision, 64, 64, 2, 2>>(a); }    \
     KERNEL(linear_backward_data_##suffix, 128, LinearArguments) {                                                      \
         linear_backward_data<Blocking<Precision, 64, 64, 2, 2>>(a);                                                    \
     }                                                                                                                  \
     KERNEL(linear_backward_weights_##suffix, 128, LinearArguments) {                                                   \
         linear_backward_weights<Blocking<Precision, 64, 64, 2, 2>>(a);                                                 \
-    }                                                                                                                  \
-    KERNEL(linear_forward_narrow_##suffix, 128, LinearArguments) {                                                     \
-        linear_forward<Blocking<Precision, 64, 16, 4, 1>>(a);                                                          \
     }                                                                                                                  \
     KERNEL(linear_backward_data_narrow_##suffix, 128, LinearArguments) {                                               \
         linear_backward_data<Blocking<Precision, 64, 16, 4, 1>>(a);                                                    \

@@ -1,4 +1,4 @@
-//! Launches of the kernels in `cuda.cu`.
+//! Launches of the kernels in `cuda.cu`, the gradients. The forward pass is `ops::dense`'s.
 
 use super::Linear;
 use crate::cuda::product::{Blocking, NO_ROWS, Plan, Size, Split, Sums, check_size, vector};
@@ -24,7 +24,7 @@ struct LinearArguments {
 unsafe impl Arguments for LinearArguments {}
 
 /// Products of few columns, 10 classes say, take the narrow one.
-fn blocking(columns: usize) -> (Blocking, &'static str) {
+pub(in crate::ops) fn blocking(columns: usize) -> (Blocking, &'static str) {
     match columns {
         0..=16 => (Blocking { rows: 64, columns: 16, threads: 128 }, "_narrow"),
         _ => (Blocking { rows: 64, columns: 64, threads: 128 }, ""),
@@ -55,7 +55,7 @@ fn product(
         shared: blocking.shared() as u32,
         arguments: LinearArguments {
             destination: to.destination,
-            bias: if sums_of_columns { to.tail } else { to.bias },
+            bias: to.tail,
             left: left.0,
             right: right.0,
             split,
@@ -67,14 +67,6 @@ fn product(
         },
     })?;
     plan.sum(on, blocks, &split, to)
-}
-
-pub(super) fn forward(op: &Linear, on: &Executor<'_>, y: DeviceRows, [x, state]: [DeviceRows; 2]) -> Result<()> {
-    let size = Size { rows: op.samples, columns: op.outputs, depth: op.inputs };
-    let factors = ((x.rows(), op.inputs), (state.from(op.weight.offset), op.outputs));
-    let bias = op.bias.map_or(NO_ROWS, |bias| state.from(bias.offset));
-    let to = Sums { bias, add: op.bias.is_none(), ..Sums::only(y.rows(), size) };
-    product(("linear_forward", op), on, (y.count, size), factors, to)
 }
 
 pub(super) fn backward_data(

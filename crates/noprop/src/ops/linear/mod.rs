@@ -4,7 +4,7 @@
 
 pub(crate) mod cpu;
 #[cfg(device)]
-mod cuda;
+pub(super) mod cuda;
 #[cfg(device)]
 mod parity;
 mod reference;
@@ -41,7 +41,7 @@ pub struct Linear {
 }
 
 impl Linear {
-    fn check(&self, x: usize, y: usize) -> Result<()> {
+    pub(super) fn check(&self, x: usize, y: usize) -> Result<()> {
         check(x >= self.samples * self.inputs && y >= self.samples * self.outputs, "linear activations")?;
         check(self.weight.len == self.inputs * self.outputs, "linear weight")?;
         check(self.bias.is_none_or(|bias| bias.len == self.outputs), "linear bias")
@@ -96,7 +96,7 @@ impl BlockOp<2> for Forward<'_> {
     #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, y: DeviceRows, [x, state]: [DeviceRows; 2]) -> Result<()> {
         self.0.check(x.len, y.len)?;
-        cuda::forward(self.0, on, y, [x, state])
+        super::dense::linear(self.0, on, y, [x, state])
     }
 }
 
