@@ -258,6 +258,43 @@ mod tests {
         }
     }
 
+    /// Every layer with what follows it is one launch, two where its product is split in depth.
+    #[test]
+    fn a_block_launches_these_kernels() {
+        use crate::cuda::launches_of;
+        let cnn = r#"{"input":[28,28],"classes":[0,1,2],"blocks":1,"net":{"type":"cnn"}}"#;
+        let mlp = r#"{"input":[28,28],"classes":[0,1,2],"blocks":1,"net":{"type":"mlp"}}"#;
+        // Convolutions; then the hidden layers, of which the image's is split; the skip; the last layer.
+        let of_cnn = [
+            "gather_u8",
+            "conv3x3_forward_narrow_f32",
+            "conv3x3_forward_f32",
+            "conv3x3_forward_f32",
+            "dense_forward_f32",
+            "dense_of_parts",
+            "dense_forward_f32",
+            "dense_forward_f32",
+            "dense_forward_f32",
+            "add",
+            "dense_forward_f32",
+            "dense_of_parts",
+            "dense_forward_f32",
+            "dense_forward_narrow_f32",
+            "softmax_forward",
+            "sampler_step",
+        ];
+        let split = ["dense_forward_f32", "dense_of_parts"];
+        let last = ["dense_forward_narrow_f32", "dense_of_parts", "sampler_step"];
+        let of_mlp = [&["gather_u8"][..], &split, &split, &split, &last].concat();
+        for (json, expected) in [(cnn, &of_cnn[..]), (mlp, &of_mlp[..])] {
+            let model = model(json);
+            let data = data(&model, 20);
+            let options = on("emulated", Sampler::Posterior, false);
+            let found = launches_of(|| drop(predict(&model, &data, options, &StopFlag::new()).unwrap()));
+            assert_eq!(found[1..], *expected, "{json}");
+        }
+    }
+
     #[test]
     fn a_second_chunk_goes_on_with_the_samples_behind_the_first() {
         const CHUNK: usize = 1024;

@@ -181,3 +181,24 @@ pub(super) fn training(
     }
     batch_norm::cuda::training(norm, on, to.y, [to.product, to.statistics, state])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shared_memory_needs_no_permission_and_holds_all_sums() {
+        assert!(shared_of_norm() <= 48 * 1024);
+        assert!(shared_of_norm() as usize >= ALL_SAMPLES.shared());
+        // Rows of 36 values, and one value a thread behind them.
+        assert!(shared_of_norm() as usize >= 4 * (128 * 36 + 256));
+    }
+
+    #[test]
+    fn one_kernel_serves_what_a_tile_holds() {
+        let fits = |rows, depth| in_one_kernel(Size { rows, columns: 1000, depth });
+        assert!(fits(1, 1) && fits(128, 512) && !fits(129, 1) && !fits(1, 513));
+        let plan = Plan::whole(ALL_SAMPLES, Size { rows: 128, columns: 70, depth: 512 });
+        assert_eq!((plan.grid(10), plan.parts()), ([3, 1, 10], 1));
+    }
+}

@@ -13,6 +13,8 @@
 mod cuda;
 #[cfg(device)]
 mod parity;
+#[cfg(all(test, feature = "emulation"))]
+mod tests;
 
 #[cfg(device)]
 pub(super) use parity::parity;
