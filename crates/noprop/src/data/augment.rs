@@ -66,7 +66,7 @@ impl Augment {
         let [down, right, flip, _] = Stream::new(seed, Purpose::Augment, 0, epoch, sample).words(0);
         let places = 2 * self.shift as u64 + 1;
         // A word as a share of 2³² picks one of the places.
-        let shift = |word: u32| (u64::from(word) * places >> 32) as isize - self.shift as isize;
+        let shift = |word: u32| ((u64::from(word) * places) >> 32) as isize - self.shift as isize;
         Change { down: shift(down), right: shift(right), flip: self.flip && flip >> 31 == 1 }
     }
 }

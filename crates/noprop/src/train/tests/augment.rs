@@ -104,7 +104,7 @@ fn vectors_are_no_images() {
     assert!(error.what.contains("augment"), "{error}");
 }
 
-/// The plain mlp learns these images as well when they move.
+/// Moving and mirroring the bright rows of these images leaves them readable.
 #[test]
 fn augmented_blocks_learn() {
     let options = FitOptions { epochs: 20, ..augmented(AUGMENT, 16) };
