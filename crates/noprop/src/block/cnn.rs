@@ -75,6 +75,12 @@ impl Sizes {
         batch * (convolutions + 3 * normalised + gradients + self.classes) + 2 * normalised
     }
 
+    /// Values of one sample's gradient of the largest convolution, spread out.
+    #[cfg(device)]
+    pub(super) fn spread(&self) -> usize {
+        [self.conv1, self.conv2, self.conv3].map(|dims| dims.spread()).into_iter().max().unwrap_or_default()
+    }
+
     /// See [`super::NetConfig::flops`]: backward costs twice forward, less the gradients of image and label.
     pub(super) fn flops(&self) -> (usize, usize) {
         let first = self.conv1.multiply_adds() + self.classes * self.hidden;
@@ -169,6 +175,9 @@ pub struct Cnn {
     dy1: Buffer,
     dy2: Buffer,
     dy3: Buffer,
+    /// Where kernels spread out a stage's gradient; none on the processor.
+    #[cfg(device)]
+    spread: Option<Buffer>,
     estimate: Buffer,
     /// Gradients of the fused vectors `[hidden]`, of the fuse path's two hidden outputs, and of the skip path.
     d_image: Buffer,
@@ -205,6 +214,8 @@ impl Cnn {
             dy1: buffers.gradient(s.conv1.output())?,
             dy2: buffers.gradient(s.conv2.output())?,
             dy3: buffers.gradient(s.conv3.output())?,
+            #[cfg(device)]
+            spread: (buffers.training && buffers.launched).then(|| buffers.gradient(s.spread())).transpose()?,
             estimate: buffers.samples(s.classes)?,
             d_image: buffers.gradient(h)?,
             d_label: buffers.gradient(h)?,
@@ -262,9 +273,36 @@ impl Cnn {
     fn backward_image(&self, step: Step<'_>, x: &Tensor) -> Result<()> {
         let scale = dropout::scale(self.dropout);
         self.image.backward(step, [Some(&self.dy3)], &self.d_image, [&self.y3])?;
-        self.conv3.backward(step, Some(&self.dy2), Backward { dy: &self.dy3, y: &self.y3, scale }, &self.y2)?;
-        self.conv2.backward(step, Some(&self.dy1), Backward { dy: &self.dy2, y: &self.y2, scale }, &self.y1)?;
-        self.conv1.backward(step, None, Backward { dy: &self.dy1, y: &self.y1, scale }, x)
+        self.backward_stage(
+            step,
+            &self.conv3,
+            Some(&self.dy2),
+            Backward { dy: &self.dy3, y: &self.y3, scale },
+            &self.y2,
+        )?;
+        self.backward_stage(
+            step,
+            &self.conv2,
+            Some(&self.dy1),
+            Backward { dy: &self.dy2, y: &self.y2, scale },
+            &self.y1,
+        )?;
+        self.backward_stage(step, &self.conv1, None, Backward { dy: &self.dy1, y: &self.y1, scale }, x)
+    }
+
+    fn backward_stage(
+        &self,
+        step: Step<'_>,
+        conv: &Conv3x3,
+        dx: Option<&Buffer>,
+        backward: Backward<'_>,
+        x: &Tensor,
+    ) -> Result<()> {
+        #[cfg(device)]
+        if let Some(da) = &self.spread {
+            return conv.spread_backward(step, dx, backward, x, da);
+        }
+        conv.backward(step, dx, backward, x)
     }
 }
 

@@ -7,14 +7,33 @@
 // A factor says where its values lie and in which direction they are neighbours in memory, so that neighbouring threads read
 // neighbours, four values at once where that is allowed. Its lines are the rows of a or the columns of b:
 //   line(n), depth(n)           the place of a line or depth in memory; NOWHERE, which reads as 0, outside of the factor
-//   in_fours(n)                 whether four values are read at once at depth n
+//   in_fours()                  whether four values are read at once everywhere
+//   in_fours(n)                 whether they are at depth n
 //   fetch(raw, line, depth)     four neighbours from there on, as they lie in memory
 //   fetch(raw, i, line, depth)  the i-th of four, where neighbours may be apart
 //   value(raw, i)               what the i-th stands for; asked for only after the multiplication, so that nobody waits
+// A factor may also lie in memory as the words that the tile multiplies (PACKED): then four neighbours are a Packed, at every
+// place, and there is nothing to ask for.
 #pragma once
 #include "tile.cuh"
 
 constexpr unsigned NOWHERE = 0xFFFFFFFFu;
+
+/// Says that a pointer is to global memory, which loads need to know where the compiler lost sight of where it came from.
+template <class T> __device__ __forceinline__ const T *global(const T *data) {
+#ifdef __CUDACC__
+    __builtin_assume(__isGlobal(data));
+#endif
+    return data;
+}
+
+/// A pointer that stays in registers: without this the compiler computes it from its row anew for every load.
+template <class T> __device__ __forceinline__ const T *held(const T *data) {
+#ifdef __CUDACC__
+    asm("" : "+l"(data));
+#endif
+    return global(data);
+}
 
 /// Lines or depths a constant stride apart.
 struct Strided {
@@ -28,9 +47,56 @@ struct Divisor {
     __device__ __forceinline__ unsigned divide(unsigned n) const { return (__umulhi(n, multiplier) + n) >> shift; }
 };
 
+/// Four neighbours of a factor that lies in memory in words.
+template <class Precision> struct alignas(16 / Precision::PER_WORD) Packed {
+    static constexpr unsigned WORDS = 4 / Precision::PER_WORD;
+    std::uint32_t word[WORDS];
+};
+
+/// Those from value `at` on, a multiple of four.
+template <class Precision>
+__device__ __forceinline__ Packed<Precision> packed(const std::uint32_t *data, unsigned at) {
+    return reinterpret_cast<const Packed<Precision> *>(data)[at / 4];
+}
+
+/// Four values in words.
+template <class Precision> __device__ __forceinline__ Packed<Precision> packed_of(const float *value) {
+    Packed<Precision> four;
+    UNROLL for (unsigned w = 0; w < four.WORDS; w++) four.word[w] = Precision::pack(value + w * Precision::PER_WORD);
+    return four;
+}
+
+/// The word of the j-th of four lines, from the four values that lie side by side at each of its depths.
+template <class Precision>
+__device__ __forceinline__ std::uint32_t across(const Packed<Precision> (&at)[Precision::PER_WORD], unsigned j) {
+    if constexpr (Precision::PER_WORD == 1) {
+        return at[0].word[j];
+    } else {
+        const std::uint32_t first = at[0].word[j / 2], second = at[1].word[j / 2];
+        return j % 2 ? first >> 16 | (second & 0xFFFF0000u) : (first & 0xFFFFu) | second << 16;
+    }
+}
+
+/// A factor in words, at `line + depth`, which are multiples of four.
+template <class Precision, bool ALONG, class Lines, class Depths> struct InWords {
+    static constexpr bool ALONG_DEPTH = ALONG, PACKED = true;
+    using Line = unsigned;
+    using Depth = unsigned;
+    using Raw = Packed<Precision>;
+    const std::uint32_t *data;
+    Lines line;
+    Depths depth;
+    __device__ __forceinline__ bool in_fours() const { return true; }
+    __device__ __forceinline__ bool in_fours(unsigned) const { return true; }
+    __device__ __forceinline__ void fetch(Raw &raw, Line line, Depth depth) const {
+        raw = {};
+        if ((line != NOWHERE) & (depth != NOWHERE)) raw = packed<Precision>(data, line + depth);
+    }
+};
+
 /// Values of a factor that are what lies in memory, at `data + line + depth`.
 template <bool ALONG, class Lines, class Depths> struct Plain {
-    static constexpr bool ALONG_DEPTH = ALONG;
+    static constexpr bool ALONG_DEPTH = ALONG, PACKED = false;
     using Line = unsigned;
     using Depth = unsigned;
     using Raw = Quad;
@@ -38,6 +104,7 @@ template <bool ALONG, class Lines, class Depths> struct Plain {
     Lines line;
     Depths depth;
     bool vector;
+    __device__ __forceinline__ bool in_fours() const { return vector; }
     __device__ __forceinline__ bool in_fours(unsigned) const { return vector; }
     __device__ __forceinline__ void fetch(Raw &raw, Line line, Depth depth) const {
         raw = {};
@@ -55,7 +122,7 @@ template <class Precision, unsigned LINES, unsigned THREADS, class Factor, bool 
 /// Neighbours in depth: a thread moves four values of a line, threads beside it the next four.
 template <class Precision, unsigned LINES, unsigned THREADS, class Factor>
 struct Mover<Precision, LINES, THREADS, Factor, true> {
-    static constexpr unsigned WORDS = 4 / Precision::PER_WORD, QUADS = LINE_WORDS / WORDS;
+    static constexpr unsigned WORDS = Packed<Precision>::WORDS, QUADS = LINE_WORDS / WORDS;
     static constexpr unsigned ALL = LINES * QUADS, OWN = (ALL + THREADS - 1) / THREADS;
     static_assert(THREADS % QUADS == 0, "a thread's quads have the same depth");
     const Factor &factor;
@@ -65,34 +132,37 @@ struct Mover<Precision, LINES, THREADS, Factor, true> {
     __device__ __forceinline__ Mover(const Factor &factor, unsigned first) : factor(factor) {
         UNROLL for (unsigned i = 0; i < OWN; i++) line[i] = factor.line(first + (threadIdx.x + i * THREADS) / QUADS);
     }
-    __device__ __forceinline__ void fetch(unsigned depth) {
+    template <bool FOURS> __device__ __forceinline__ void fetch(unsigned depth) {
         depth += threadIdx.x % QUADS * 4;
-        if (factor.in_fours(depth)) {
+        if (FOURS || factor.in_fours(depth)) {
             const typename Factor::Depth at = factor.depth(depth);
             UNROLL for (unsigned i = 0; i < OWN; i++) {
                 if (mine(i)) factor.fetch(raw[i], line[i], at);
             }
             return;
         }
-        UNROLL for (unsigned j = 0; j < 4; j++) {
-            const typename Factor::Depth at = factor.depth(depth + j);
-            UNROLL for (unsigned i = 0; i < OWN; i++) {
-                if (mine(i)) factor.fetch(raw[i], j, line[i], at);
+        if constexpr (!Factor::PACKED) {
+            UNROLL for (unsigned j = 0; j < 4; j++) {
+                const typename Factor::Depth at = factor.depth(depth + j);
+                UNROLL for (unsigned i = 0; i < OWN; i++) {
+                    if (mine(i)) factor.fetch(raw[i], j, line[i], at);
+                }
             }
         }
     }
     __device__ __forceinline__ void store(std::uint32_t *lines) const {
-        struct alignas(4 * WORDS) Words {
-            std::uint32_t word[WORDS];
-        };
         UNROLL for (unsigned i = 0; i < OWN; i++) {
             if (!mine(i)) continue;
-            float value[4];
-            UNROLL for (unsigned j = 0; j < 4; j++) value[j] = factor.value(raw[i], j);
-            Words words;
-            UNROLL for (unsigned w = 0; w < WORDS; w++) words.word[w] = Precision::pack(value + w * Precision::PER_WORD);
             const unsigned n = threadIdx.x + i * THREADS;
-            *reinterpret_cast<Words *>(lines + n / QUADS * LINE_STRIDE + n % QUADS * WORDS) = words;
+            Packed<Precision> &to =
+                *reinterpret_cast<Packed<Precision> *>(lines + n / QUADS * LINE_STRIDE + n % QUADS * WORDS);
+            if constexpr (Factor::PACKED) {
+                to = raw[i];
+            } else {
+                float value[4];
+                UNROLL for (unsigned j = 0; j < 4; j++) value[j] = factor.value(raw[i], j);
+                to = packed_of<Precision>(value);
+            }
         }
     }
 
@@ -113,7 +183,7 @@ struct Mover<Precision, LINES, THREADS, Factor, false> {
     /// The first of each four.
     typename Factor::Line line[OWN];
     typename Factor::Raw raw[OWN][DEPTHS];
-    /// Sums of the values of this thread's lines at its depths, before they are rounded.
+    /// Sums of the values of this thread's lines at its depths; of a factor that is not in words, before they are rounded.
     float sums[OWN][4];
 
     __device__ __forceinline__ Mover(const Factor &factor, unsigned first) : factor(factor), first(first) {
@@ -122,19 +192,21 @@ struct Mover<Precision, LINES, THREADS, Factor, false> {
             UNROLL for (unsigned j = 0; j < 4; j++) sums[i][j] = 0.0f;
         }
     }
-    __device__ __forceinline__ void fetch(unsigned depth) {
+    template <bool FOURS> __device__ __forceinline__ void fetch(unsigned depth) {
         typename Factor::Depth at[DEPTHS];
         UNROLL for (unsigned d = 0; d < DEPTHS; d++) at[d] = factor.depth(depth + word() * DEPTHS + d);
         UNROLL for (unsigned i = 0; i < OWN; i++) {
             if (!mine(i)) continue;
-            if (factor.in_fours(depth)) {
+            if (FOURS || factor.in_fours(depth)) {
                 UNROLL for (unsigned d = 0; d < DEPTHS; d++) factor.fetch(raw[i][d], line[i], at[d]);
                 continue;
             }
-            UNROLL for (unsigned j = 0; j < 4; j++) {
-                // Looked up each time, which is rare, since four places would fill registers that are never used otherwise.
-                const typename Factor::Line line = factor.line(first + lines_of(i) + j);
-                UNROLL for (unsigned d = 0; d < DEPTHS; d++) factor.fetch(raw[i][d], j, line, at[d]);
+            if constexpr (!Factor::PACKED) {
+                UNROLL for (unsigned j = 0; j < 4; j++) {
+                    // Looked up each time, which is rare, since four places would fill registers that are never used otherwise.
+                    const typename Factor::Line line = factor.line(first + lines_of(i) + j);
+                    UNROLL for (unsigned d = 0; d < DEPTHS; d++) factor.fetch(raw[i][d], j, line, at[d]);
+                }
             }
         }
     }
@@ -143,11 +215,15 @@ struct Mover<Precision, LINES, THREADS, Factor, false> {
             if (!mine(i)) continue;
             UNROLL for (unsigned j = 0; j < 4; j++) {
                 float value[DEPTHS];
-                UNROLL for (unsigned d = 0; d < DEPTHS; d++) {
-                    value[d] = factor.value(raw[i][d], j);
-                    sums[i][j] += value[d];
+                std::uint32_t &to = lines[(lines_of(i) + j) * LINE_STRIDE + word()];
+                if constexpr (Factor::PACKED) {
+                    to = across<Precision>(raw[i], j);
+                    Precision::unpack(to, value);
+                } else {
+                    UNROLL for (unsigned d = 0; d < DEPTHS; d++) value[d] = factor.value(raw[i][d], j);
+                    to = Precision::pack(value);
                 }
-                lines[(lines_of(i) + j) * LINE_STRIDE + word()] = Precision::pack(value);
+                UNROLL for (unsigned d = 0; d < DEPTHS; d++) sums[i][j] += value[d];
             }
         }
     }
@@ -234,24 +310,36 @@ template <class Precision_, unsigned ROWS_, unsigned COLUMNS_, unsigned DOWN, un
   private:
     template <class A, class Right, class Put>
     static __device__ __forceinline__ void run(const Split &split, const A &a, Right &right, unsigned depth, Put put) {
-        constexpr unsigned STRIDE = LINE_WORDS * Precision::PER_WORD;
         const unsigned begin = blockIdx.y * split.depth_of_part;
         const unsigned end = depth - begin < split.depth_of_part ? depth : begin + split.depth_of_part;
         const unsigned warp = threadIdx.x / 32, row = warp % DOWN * WARP_ROWS, column = warp / DOWN * WARP_COLUMNS;
         Mover<Precision, ROWS, THREADS, A> left(a, first_row(split));
         Tile<Precision, WARP_ROWS, WARP_COLUMNS> tile;
         tile.clear();
+        // Two loops, since the frequent one would carry the registers of the other.
+        if (a.in_fours() && right.factor.in_fours())
+            walk<true>(begin, end, left, right, tile, row, column);
+        else
+            walk<false>(begin, end, left, right, tile, row, column);
+        row_and_column(tile, first_row(split) + row, first_column(split) + column, put);
+    }
+
+    /// Adds the product of the depths from `begin` to `end` to the warp's tile, which begins at `row` and `column`.
+    template <bool FOURS, class Left, class Right, class T>
+    static __device__ __forceinline__ void walk(unsigned begin, unsigned end, Left &left, Right &right, T &tile,
+                                                unsigned row, unsigned column) {
+        constexpr unsigned STRIDE = LINE_WORDS * Precision::PER_WORD;
         std::uint32_t *now = shared<std::uint32_t>(), *next = now + STAGE;
-        left.fetch(begin);
-        right.fetch(begin);
+        left.template fetch<FOURS>(begin);
+        right.template fetch<FOURS>(begin);
         left.store(now);
         right.store(now + ROWS * LINE_STRIDE);
         __syncthreads();
         for (unsigned at = begin; at < end; at += STRIDE) {
             const bool more = at + STRIDE < end;
             if (more) {
-                left.fetch(at + STRIDE);
-                right.fetch(at + STRIDE);
+                left.template fetch<FOURS>(at + STRIDE);
+                right.template fetch<FOURS>(at + STRIDE);
             }
             tile.multiply(now + row * LINE_STRIDE, now + (ROWS + column) * LINE_STRIDE);
             if (more) {
@@ -263,7 +351,6 @@ template <class Precision_, unsigned ROWS_, unsigned COLUMNS_, unsigned DOWN, un
             now = next;
             next = done;
         }
-        row_and_column(tile, first_row(split) + row, first_column(split) + column, put);
     }
 
     template <class T, class Put>

@@ -77,8 +77,14 @@ impl DeviceChain {
     fn new((spot, engine): (Spot, Engine), model: &Model, room: Room, made_for: usize) -> Result<Self> {
         let capacity = room.chunk;
         let config = &model.checked.config;
-        let buffers =
-            Buffers { stacked: 1, capacity, dtype: DType::F32, device: engine.device.clone(), training: false };
+        let buffers = Buffers {
+            stacked: 1,
+            capacity,
+            dtype: DType::F32,
+            device: engine.device.clone(),
+            training: false,
+            launched: true,
+        };
         let blocks = || (1..=config.blocks).map(|block| model.block(block, &engine.device)).collect::<Result<_>>();
         Ok(Self {
             spot,

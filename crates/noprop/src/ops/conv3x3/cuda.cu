@@ -2,19 +2,19 @@
 //
 // |                  | rows              | columns | depth             | a                      | b               |
 // | forward          | used pixels       | cout    | taps · cin        | x under the tap        | weight          |
-// | backward data    | pixels of x       | cin     | taps · cout       | gradient over the tap  | weight, flipped |
-// | backward weights | taps · cin        | cout    | used pixels       | x under the tap        | gradient        |
+// | backward data    | pixels of x       | cin     | taps · cout       | da over the tap        | weight, flipped |
+// | backward weights | taps · cin        | cout    | used pixels       | x under the tap        | da              |
 //
 // With pooling, the four pixels of a window are neighbours among the used pixels, in the order of its places. So a pixel's
 // window is its index / 4, which is also where the window's value lies in y.
 #include "../dropout/mask.cuh"
-#include "gradient.cuh"
+#include "spread.cuh"
 
 struct Conv3x3Arguments {
     /// y as the forward pass writes or left it: values, and winners from `winners` on with pooling.
     Rows x, y, dy, weight, bias;
-    /// dx or dw.
-    Rows destination;
+    /// The gradient of the convolution's own output, see spread.cuh, and dx or dw.
+    Rows da, destination;
     Split split;
     DropoutMask dropout;
     std::uint32_t samples, height, width, cin, cout, pool, winners;
@@ -22,7 +22,9 @@ struct Conv3x3Arguments {
     float scale;
     /// Windows (pixels without pooling) of a sample, of a row of windows; pixels of x of a sample, of a row.
     Divisor windows_of_sample, windows_of_row, pixels_of_sample, pixels_of_row;
-    Divisor cin_divisor, cout_divisor;
+    Divisor cin_divisor;
+    /// Channels of da, and fours of them.
+    Divisor padded, fours;
     /// Whether four values of a factor can be read at once.
     std::uint32_t vector_left, vector_right;
 
@@ -57,20 +59,27 @@ struct TapInputs {
     }
 };
 
-/// Where the weight of an output channel of a tap lies, from that of an input channel on.
+/// Where the weight of a channel of da under a tap lies, from that of an input channel on.
 struct TapOutputs {
-    std::uint32_t cin;
-    Divisor by_cout;
+    std::uint32_t cin, cout;
+    Divisor by_channels;
     __device__ __forceinline__ unsigned operator()(unsigned n) const {
-        const unsigned tap = by_cout.divide(n), channel = n - tap * by_cout.divisor;
-        return tap < 9 ? tap * cin * by_cout.divisor + channel : NOWHERE;
+        const unsigned tap = by_channels.divide(n), channel = n - tap * by_channels.divisor;
+        return (tap < 9) & (channel < cout) ? tap * cin * cout + channel : NOWHERE;
     }
 };
 
-/// The gradient's tensors of block k.
-__device__ __forceinline__ Gradient gradient(const Conv3x3Arguments &a, unsigned k) {
-    const float *y = a.y.row(k);
-    return {a.dy.row(k), y, y + a.winners, a.pool != 0};
+/// da of block k.
+__device__ __forceinline__ const std::uint32_t *da_of(const Conv3x3Arguments &a, unsigned k) {
+    return held(reinterpret_cast<const std::uint32_t *>(a.da.row(k)));
+}
+
+/// Four values, of which those beyond `count` are 0.
+__device__ __forceinline__ Quad four(const float *values, unsigned count, bool vector) {
+    if (vector) return *reinterpret_cast<const Quad *>(values);
+    Quad quad = {};
+    for (unsigned i = 0; i < 4 && i < count; i++) quad.value[i] = values[i];
+    return quad;
 }
 
 /// max(x, 0)
@@ -89,9 +98,9 @@ template <class Blocking> __device__ __forceinline__ void conv3x3_forward(const 
     constexpr unsigned STRIDE = Blocking::COLUMNS + 8;
     const unsigned k = blockIdx.z, pixels = a.used_pixels();
     const unsigned first_row = Blocking::first_row(a.split), first_column = Blocking::first_column(a.split);
-    const Plain<true, UsedPixels, TapInputs> x{a.x.row(k), UsedPixels(a), {a.width, a.cin_divisor}, a.vector_left != 0};
+    const Plain<true, UsedPixels, TapInputs> x{held(a.x.row(k)), UsedPixels(a), {a.width, a.cin_divisor}, a.vector_left != 0};
     const Plain<false, Strided, Strided> w{
-        a.weight.row(k), {a.cout, 1}, {9 * a.cin, a.cout}, a.vector_right != 0};
+        held(a.weight.row(k)), {a.cout, 1}, {9 * a.cin, a.cout}, a.vector_right != 0};
     float *const sums = shared<float>();
     Blocking::product(a.split, x, w, 9 * a.cin, [&](unsigned row, unsigned column, float sum) {
         sums[(row - first_row) * STRIDE + column - first_column] = sum;
@@ -136,23 +145,42 @@ template <class Blocking> __device__ __forceinline__ void conv3x3_forward(const 
     }
 }
 
+/// A thread writes four channels of the pixels of a window.
+template <class Precision> __device__ __forceinline__ void conv3x3_spread(const Conv3x3Arguments &a) {
+    const unsigned n = blockIdx.x * blockDim.x + threadIdx.x, k = blockIdx.y;
+    const unsigned window = a.fours.divide(n), channel = (n - window * a.fours.divisor) * 4;
+    if (window >= a.samples * a.windows_of_sample.divisor) return;
+    const bool vector = a.vector_left != 0;
+    const unsigned at = window * a.cout + channel, count = a.cout - channel, places = a.pool ? 4 : 1;
+    const Quad dy = four(a.dy.row(k) + at, count, vector), y = four(a.y.row(k) + at, count, vector);
+    const Quad winner = a.pool ? four(a.y.row(k) + a.winners + at, count, vector) : Quad{};
+    auto *const da = reinterpret_cast<Packed<Precision> *>(a.da.row(k));
+    for (unsigned place = 0; place < places; place++) {
+        float value[4];
+        for (unsigned i = 0; i < 4; i++)
+            value[i] = y.value[i] > 0.0f && winner.value[i] == float(place) ? dy.value[i] : 0.0f;
+        da[(window * places + place) * a.fours.divisor + channel / 4] = packed_of<Precision>(value);
+    }
+}
+
 template <class Blocking> __device__ __forceinline__ void conv3x3_backward_data(const Conv3x3Arguments &a) {
-    const unsigned k = blockIdx.z, inputs = a.samples * a.height * a.width, half = a.pool;
+    const unsigned k = blockIdx.z, inputs = a.samples * a.height * a.width;
     const unsigned out_width = a.windows_of_row.divisor, out_height = a.windows_of_sample.divisor / out_width;
-    const GradientOverInputs da{gradient(a, k),     inputs,            out_height << half, out_width << half, out_width,
-                                a.pixels_of_sample, a.pixels_of_row,   a.cout_divisor,     a.vector_left != 0};
+    const SpreadOverInputs<typename Blocking::Precision> da{
+        da_of(a, k), inputs, out_height << a.pool, out_width << a.pool, a.pool, a.pixels_of_sample, a.pixels_of_row, a.padded};
     const Plain<true, Strided, TapOutputs> w{
-        a.weight.row(k), {a.cin, a.cout}, {a.cin, a.cout_divisor}, a.vector_right != 0};
+        held(a.weight.row(k)), {a.cin, a.cout}, {a.cin, a.cout, a.padded}, a.vector_right != 0};
     float *const dx = a.destination.row(k);
-    Blocking::product(a.split, da, w, 9 * a.cout, [&](unsigned row, unsigned column, float sum) {
+    Blocking::product(a.split, da, w, 9 * a.padded.divisor, [&](unsigned row, unsigned column, float sum) {
         if (row < inputs && column < a.cin) dx[row * a.cin + column] = a.scale * sum;
     });
 }
 
 template <class Blocking> __device__ __forceinline__ void conv3x3_backward_weights(const Conv3x3Arguments &a) {
-    const unsigned k = blockIdx.z, pixels = a.used_pixels(), weights = 9 * a.cin * a.cout;
-    const Plain<false, TapInputs, UsedPixels> x{a.x.row(k), {a.width, a.cin_divisor}, UsedPixels(a), a.vector_left != 0};
-    const GradientOfPixels da{gradient(a, k), a.cout, pixels, a.vector_right != 0};
+    const unsigned k = blockIdx.z, pixels = a.used_pixels(), weights = 9 * a.cin * a.cout, padded = a.padded.divisor;
+    const Plain<false, TapInputs, UsedPixels> x{
+        held(a.x.row(k)), {a.width, a.cin_divisor}, UsedPixels(a), a.vector_left != 0};
+    const InWords<typename Blocking::Precision, false, Strided, Strided> da{da_of(a, k), {padded, 1}, {pixels, padded}};
     // The parts' sum takes the factor where there are parts.
     const bool split = a.split.partial != nullptr;
     float *const dw = split ? a.split.part() : a.destination.row(k);
@@ -168,18 +196,20 @@ template <class Blocking> __device__ __forceinline__ void conv3x3_backward_weigh
         });
 }
 
-/// Grid (tiles, parts, K). The gradient takes three loads a value, whose registers leave room for 64 rows.
-#define CONV3X3_KERNEL(direction, suffix, Precision, ROWS, WARPS_DOWN, WARPS_ACROSS)                                    \
-    KERNEL_RESIDENT(conv3x3_##direction##_##suffix, 256, 2, Conv3x3Arguments) {                                         \
-        conv3x3_##direction<Blocking<Precision, ROWS, 64, 4, 2>>(a);                                                    \
-    }                                                                                                                   \
-    KERNEL_RESIDENT(conv3x3_##direction##_narrow_##suffix, 256, 2, Conv3x3Arguments) {                                  \
-        conv3x3_##direction<Blocking<Precision, ROWS, 32, WARPS_DOWN, WARPS_ACROSS>>(a);                                \
+/// Grid (tiles, parts, K). Of the weights' gradients, narrow ones are mostly a first layer's, which has few rows.
+#define CONV3X3_KERNEL(direction, suffix, Precision, NARROW_ROWS, WARPS_DOWN, WARPS_ACROSS)                            \
+    KERNEL_RESIDENT(conv3x3_##direction##_##suffix, 256, 2, Conv3x3Arguments) {                                        \
+        conv3x3_##direction<Blocking<Precision, 128, 64, 4, 2>>(a);                                                    \
+    }                                                                                                                  \
+    KERNEL_RESIDENT(conv3x3_##direction##_narrow_##suffix, 256, 2, Conv3x3Arguments) {                                 \
+        conv3x3_##direction<Blocking<Precision, NARROW_ROWS, 32, WARPS_DOWN, WARPS_ACROSS>>(a);                        \
     }
-#define CONV3X3_KERNELS(suffix, Precision)                                                                              \
-    CONV3X3_KERNEL(forward, suffix, Precision, 128, 8, 1)                                                               \
-    CONV3X3_KERNEL(backward_data, suffix, Precision, 64, 4, 2)                                                          \
-    CONV3X3_KERNEL(backward_weights, suffix, Precision, 64, 4, 2)
+#define CONV3X3_KERNELS(suffix, Precision)                                                                             \
+    CONV3X3_KERNEL(forward, suffix, Precision, 128, 8, 1)                                                              \
+    CONV3X3_KERNEL(backward_data, suffix, Precision, 128, 8, 1)                                                        \
+    CONV3X3_KERNEL(backward_weights, suffix, Precision, 64, 4, 2)                                                      \
+    /* Grid (⌈windows · fours of channels / 256⌉, K). */                                                               \
+    KERNEL(conv3x3_spread_##suffix, 256, Conv3x3Arguments) { conv3x3_spread<Precision>(a); }
 
 CONV3X3_KERNELS(f32, F32)
 CONV3X3_KERNELS(tf32, Tf32)

@@ -25,12 +25,12 @@ struct DenseArguments {
 
 /// The rows of two matrices side by side, as lines of a product: the columns of the first, then those of the second.
 struct SideBySide {
-    static constexpr bool ALONG_DEPTH = true;
+    static constexpr bool ALONG_DEPTH = true, PACKED = false;
     using Line = unsigned;
-    /// A column, null outside of both, and values from row to row.
+    /// The matrix, the column in it (NOWHERE outside of both), and values from row to row.
     struct Depth {
-        const float *column;
-        unsigned stride;
+        const float *matrix;
+        unsigned column, stride;
     };
     using Raw = Quad;
     const float *first, *second;
@@ -38,17 +38,19 @@ struct SideBySide {
     bool vector_first, vector_second;
     __device__ __forceinline__ Line line(unsigned n) const { return n < rows ? n : NOWHERE; }
     __device__ __forceinline__ Depth depth(unsigned n) const {
-        if (n < first_width) return {first + n, first_width};
-        return {n - first_width < second_width ? second + (n - first_width) : nullptr, second_width};
+        if (n < first_width) return {first, n, first_width};
+        return {second, n - first_width < second_width ? n - first_width : NOWHERE, second_width};
     }
+    __device__ __forceinline__ bool in_fours() const { return vector_first && vector_second; }
     __device__ __forceinline__ bool in_fours(unsigned n) const { return n < first_width ? vector_first : vector_second; }
     __device__ __forceinline__ void fetch(Raw &raw, Line line, Depth depth) const {
         raw = {};
-        if ((line != NOWHERE) & (depth.column != nullptr))
-            raw = *reinterpret_cast<const Quad *>(depth.column + line * depth.stride);
+        if ((line != NOWHERE) & (depth.column != NOWHERE))
+            raw = *reinterpret_cast<const Quad *>(global(depth.matrix + (line * depth.stride + depth.column)));
     }
     __device__ __forceinline__ void fetch(Raw &raw, unsigned i, Line line, Depth depth) const {
-        raw.value[i] = (line != NOWHERE) & (depth.column != nullptr) ? depth.column[line * depth.stride] : 0.0f;
+        raw.value[i] =
+            (line != NOWHERE) & (depth.column != NOWHERE) ? *global(depth.matrix + (line * depth.stride + depth.column)) : 0.0f;
     }
     __device__ __forceinline__ float value(const Raw &raw, unsigned i) const { return raw.value[i]; }
 };
@@ -56,10 +58,10 @@ struct SideBySide {
 /// Calls put(row, column, sum) for this block's sums.
 template <class Blocking, class Put> __device__ __forceinline__ void dense_product(const DenseArguments &a, Put put) {
     const unsigned k = blockIdx.z;
-    const SideBySide x{a.first.row(k),  a.second.row(k),     a.samples,           a.first_width,
+    const SideBySide x{held(a.first.row(k)), held(a.second.row(k)),     a.samples,           a.first_width,
                        a.second_width, a.vector_first != 0, a.vector_second != 0};
     const Plain<false, Strided, Strided> w{
-        a.weight.row(k), {a.outputs, 1}, {a.depth(), a.outputs}, a.vector_weight != 0};
+        held(a.weight.row(k)), {a.outputs, 1}, {a.depth(), a.outputs}, a.vector_weight != 0};
     Blocking::product(a.split, x, w, a.depth(), put);
 }
 
