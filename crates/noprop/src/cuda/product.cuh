@@ -6,7 +6,8 @@
 //
 // A factor says where its values lie and in which direction they are neighbours in memory, so that neighbouring threads read
 // neighbours, four values at once where that is allowed. Its lines are the rows of a or the columns of b:
-//   line(n), depth(n)           the place of a line or depth in memory; NOWHERE, which reads as 0, outside of the factor
+//   line(n)                     the place of a line; of one outside of the factor that of another, since nobody reads its sums
+//   depth(n), inside(depth)     the place of a depth, and whether the factor has it; else its values are 0
 //   in_fours()                  whether four values are read at once everywhere
 //   in_fours(n)                 whether they are at depth n
 //   fetch(raw, line, depth)     four neighbours from there on, as they lie in memory
@@ -14,6 +15,9 @@
 //   value(raw, i)               what the i-th stands for; asked for only after the multiplication, so that nobody waits
 // A factor may also lie in memory as the words that the tile multiplies (PACKED): then four neighbours are a Packed, at every
 // place, and there is nothing to ask for.
+//
+// The loop over the depth costs instructions beside those of the tensor cores, which bound it. So whatever does not change
+// from stride to stride is `held`: the compiler would rather compute it anew than keep a register.
 #pragma once
 #include "tile.cuh"
 
@@ -27,10 +31,16 @@ template <class T> __device__ __forceinline__ const T *global(const T *data) {
     return data;
 }
 
-/// A pointer that stays in registers: without this the compiler computes it from its row anew for every load.
-template <class T> __device__ __forceinline__ const T *held(const T *data) {
+/// A number, or a pointer to global memory, that stays in registers, unless sums without tensor cores need them all.
+template <class Precision> __device__ __forceinline__ unsigned held(unsigned value) {
 #ifdef __CUDACC__
-    asm("" : "+l"(data));
+    if constexpr (Precision::TENSOR_CORES) asm("" : "+r"(value));
+#endif
+    return value;
+}
+template <class Precision, class T> __device__ __forceinline__ const T *held(const T *data) {
+#ifdef __CUDACC__
+    if constexpr (Precision::TENSOR_CORES) asm("" : "+l"(data));
 #endif
     return global(data);
 }
@@ -40,6 +50,9 @@ struct Strided {
     std::uint32_t count, stride;
     __device__ __forceinline__ unsigned operator()(unsigned n) const { return n < count ? n * stride : NOWHERE; }
 };
+
+/// The place, or another that can be read.
+__device__ __forceinline__ unsigned somewhere(unsigned place) { return place == NOWHERE ? 0 : place; }
 
 /// n / divisor for n below 2^31 without a division. Mirrors `Divisor` in product.rs.
 struct Divisor {
@@ -84,13 +97,15 @@ template <class Precision, bool ALONG, class Lines, class Depths> struct InWords
     using Depth = unsigned;
     using Raw = Packed<Precision>;
     const std::uint32_t *data;
-    Lines line;
-    Depths depth;
+    Lines lines;
+    Depths depths;
+    __device__ __forceinline__ Line line(unsigned n) const { return somewhere(lines(n)); }
+    __device__ __forceinline__ Depth depth(unsigned n) const { return depths(n); }
+    __device__ __forceinline__ bool inside(Depth depth) const { return depth != NOWHERE; }
     __device__ __forceinline__ bool in_fours() const { return true; }
     __device__ __forceinline__ bool in_fours(unsigned) const { return true; }
     __device__ __forceinline__ void fetch(Raw &raw, Line line, Depth depth) const {
-        raw = {};
-        if ((line != NOWHERE) & (depth != NOWHERE)) raw = packed<Precision>(data, line + depth);
+        raw = packed<Precision>(data, line + depth);
     }
 };
 
@@ -101,17 +116,19 @@ template <bool ALONG, class Lines, class Depths> struct Plain {
     using Depth = unsigned;
     using Raw = Quad;
     const float *data;
-    Lines line;
-    Depths depth;
+    Lines lines;
+    Depths depths;
     bool vector;
+    __device__ __forceinline__ Line line(unsigned n) const { return somewhere(lines(n)); }
+    __device__ __forceinline__ Depth depth(unsigned n) const { return depths(n); }
+    __device__ __forceinline__ bool inside(Depth depth) const { return depth != NOWHERE; }
     __device__ __forceinline__ bool in_fours() const { return vector; }
     __device__ __forceinline__ bool in_fours(unsigned) const { return vector; }
     __device__ __forceinline__ void fetch(Raw &raw, Line line, Depth depth) const {
-        raw = {};
-        if ((line != NOWHERE) & (depth != NOWHERE)) raw = *reinterpret_cast<const Quad *>(data + (line + depth));
+        raw = *reinterpret_cast<const Quad *>(data + (line + depth));
     }
     __device__ __forceinline__ void fetch(Raw &raw, unsigned i, Line line, Depth depth) const {
-        raw.value[i] = (line != NOWHERE) & (depth != NOWHERE) ? data[line + depth] : 0.0f;
+        raw.value[i] = data[line + depth];
     }
     __device__ __forceinline__ float value(const Raw &raw, unsigned i) const { return raw.value[i]; }
 };
@@ -128,22 +145,31 @@ struct Mover<Precision, LINES, THREADS, Factor, true> {
     const Factor &factor;
     typename Factor::Line line[OWN];
     typename Factor::Raw raw[OWN];
+    /// Where the first four go, from the first line on.
+    const unsigned place;
 
-    __device__ __forceinline__ Mover(const Factor &factor, unsigned first) : factor(factor) {
+    __device__ __forceinline__ Mover(const Factor &factor, unsigned first)
+        : factor(factor), place(held<Precision>(threadIdx.x / QUADS * LINE_STRIDE + threadIdx.x % QUADS * WORDS)) {
         UNROLL for (unsigned i = 0; i < OWN; i++) line[i] = factor.line(first + (threadIdx.x + i * THREADS) / QUADS);
     }
     template <bool FOURS> __device__ __forceinline__ void fetch(unsigned depth) {
         depth += threadIdx.x % QUADS * 4;
         if (FOURS || factor.in_fours(depth)) {
             const typename Factor::Depth at = factor.depth(depth);
-            UNROLL for (unsigned i = 0; i < OWN; i++) {
-                if (mine(i)) factor.fetch(raw[i], line[i], at);
+            if (factor.inside(at)) {
+                UNROLL for (unsigned i = 0; i < OWN; i++) {
+                    if (mine(i)) factor.fetch(raw[i], line[i], at);
+                }
+            } else {
+                UNROLL for (unsigned i = 0; i < OWN; i++) raw[i] = {};
             }
             return;
         }
         if constexpr (!Factor::PACKED) {
+            UNROLL for (unsigned i = 0; i < OWN; i++) raw[i] = {};
             UNROLL for (unsigned j = 0; j < 4; j++) {
                 const typename Factor::Depth at = factor.depth(depth + j);
+                if (!factor.inside(at)) continue;
                 UNROLL for (unsigned i = 0; i < OWN; i++) {
                     if (mine(i)) factor.fetch(raw[i], j, line[i], at);
                 }
@@ -153,9 +179,8 @@ struct Mover<Precision, LINES, THREADS, Factor, true> {
     __device__ __forceinline__ void store(std::uint32_t *lines) const {
         UNROLL for (unsigned i = 0; i < OWN; i++) {
             if (!mine(i)) continue;
-            const unsigned n = threadIdx.x + i * THREADS;
             Packed<Precision> &to =
-                *reinterpret_cast<Packed<Precision> *>(lines + n / QUADS * LINE_STRIDE + n % QUADS * WORDS);
+                *reinterpret_cast<Packed<Precision> *>(lines + place + i * (THREADS / QUADS * LINE_STRIDE));
             if constexpr (Factor::PACKED) {
                 to = raw[i];
             } else {
@@ -185,27 +210,31 @@ struct Mover<Precision, LINES, THREADS, Factor, false> {
     typename Factor::Raw raw[OWN][DEPTHS];
     /// Sums of the values of this thread's lines at its depths; of a factor that is not in words, before they are rounded.
     float sums[OWN][4];
+    /// Where the word of the first line goes, from the first line on.
+    const unsigned place;
 
-    __device__ __forceinline__ Mover(const Factor &factor, unsigned first) : factor(factor), first(first) {
+    __device__ __forceinline__ Mover(const Factor &factor, unsigned first)
+        : factor(factor), first(first), place(held<Precision>(lines_of(0) * LINE_STRIDE + word())) {
         UNROLL for (unsigned i = 0; i < OWN; i++) {
             line[i] = factor.line(first + lines_of(i));
             UNROLL for (unsigned j = 0; j < 4; j++) sums[i][j] = 0.0f;
         }
     }
     template <bool FOURS> __device__ __forceinline__ void fetch(unsigned depth) {
-        typename Factor::Depth at[DEPTHS];
-        UNROLL for (unsigned d = 0; d < DEPTHS; d++) at[d] = factor.depth(depth + word() * DEPTHS + d);
-        UNROLL for (unsigned i = 0; i < OWN; i++) {
-            if (!mine(i)) continue;
-            if (FOURS || factor.in_fours(depth)) {
-                UNROLL for (unsigned d = 0; d < DEPTHS; d++) factor.fetch(raw[i][d], line[i], at[d]);
-                continue;
-            }
-            if constexpr (!Factor::PACKED) {
-                UNROLL for (unsigned j = 0; j < 4; j++) {
+        UNROLL for (unsigned d = 0; d < DEPTHS; d++) {
+            const typename Factor::Depth at = factor.depth(depth + word() * DEPTHS + d);
+            if (!factor.inside(at)) {
+                UNROLL for (unsigned i = 0; i < OWN; i++) raw[i][d] = {};
+            } else if (FOURS || factor.in_fours(depth)) {
+                UNROLL for (unsigned i = 0; i < OWN; i++) {
+                    if (mine(i)) factor.fetch(raw[i][d], line[i], at);
+                }
+            } else if constexpr (!Factor::PACKED) {
+                UNROLL for (unsigned i = 0; i < OWN; i++) {
+                    if (!mine(i)) continue;
                     // Looked up each time, which is rare, since four places would fill registers that are never used otherwise.
-                    const typename Factor::Line line = factor.line(first + lines_of(i) + j);
-                    UNROLL for (unsigned d = 0; d < DEPTHS; d++) factor.fetch(raw[i][d], j, line, at[d]);
+                    UNROLL for (unsigned j = 0; j < 4; j++)
+                        factor.fetch(raw[i][d], j, factor.line(first + lines_of(i) + j), at);
                 }
             }
         }
@@ -215,7 +244,7 @@ struct Mover<Precision, LINES, THREADS, Factor, false> {
             if (!mine(i)) continue;
             UNROLL for (unsigned j = 0; j < 4; j++) {
                 float value[DEPTHS];
-                std::uint32_t &to = lines[(lines_of(i) + j) * LINE_STRIDE + word()];
+                std::uint32_t &to = lines[place + (i * (THREADS / 32 * 8) + j) * LINE_STRIDE];
                 if constexpr (Factor::PACKED) {
                     to = across<Precision>(raw[i], j);
                     Precision::unpack(to, value);
@@ -311,13 +340,14 @@ template <class Precision_, unsigned ROWS_, unsigned COLUMNS_, unsigned DOWN, un
     template <class A, class Right, class Put>
     static __device__ __forceinline__ void run(const Split &split, const A &a, Right &right, unsigned depth, Put put) {
         const unsigned begin = blockIdx.y * split.depth_of_part;
-        const unsigned end = depth - begin < split.depth_of_part ? depth : begin + split.depth_of_part;
+        const unsigned end = held<Precision>(depth - begin < split.depth_of_part ? depth : begin + split.depth_of_part);
         const unsigned warp = threadIdx.x / 32, row = warp % DOWN * WARP_ROWS, column = warp / DOWN * WARP_COLUMNS;
         Mover<Precision, ROWS, THREADS, A> left(a, first_row(split));
         Tile<Precision, WARP_ROWS, WARP_COLUMNS> tile;
         tile.clear();
-        // Two loops, since the frequent one would carry the registers of the other.
-        if (a.in_fours() && right.factor.in_fours())
+        // Two loops, since the frequent one would carry the instructions and registers of the other. Without tensor cores
+        // the multiplication itself takes the time.
+        if (Precision::TENSOR_CORES && a.in_fours() && right.factor.in_fours())
             walk<true>(begin, end, left, right, tile, row, column);
         else
             walk<false>(begin, end, left, right, tile, row, column);
@@ -330,6 +360,8 @@ template <class Precision_, unsigned ROWS_, unsigned COLUMNS_, unsigned DOWN, un
                                                 unsigned row, unsigned column) {
         constexpr unsigned STRIDE = LINE_WORDS * Precision::PER_WORD;
         std::uint32_t *now = shared<std::uint32_t>(), *next = now + STAGE;
+        const unsigned of_a = held<Precision>(row * LINE_STRIDE + T::lane_of_a());
+        const unsigned of_b = held<Precision>((ROWS + column) * LINE_STRIDE + T::lane_of_b());
         left.template fetch<FOURS>(begin);
         right.template fetch<FOURS>(begin);
         left.store(now);
@@ -341,7 +373,7 @@ template <class Precision_, unsigned ROWS_, unsigned COLUMNS_, unsigned DOWN, un
                 left.template fetch<FOURS>(at + STRIDE);
                 right.template fetch<FOURS>(at + STRIDE);
             }
-            tile.multiply(now + row * LINE_STRIDE, now + (ROWS + column) * LINE_STRIDE);
+            tile.multiply(now + of_a, now + of_b);
             if (more) {
                 left.store(next);
                 right.store(next + ROWS * LINE_STRIDE);

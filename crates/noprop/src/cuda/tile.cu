@@ -22,7 +22,7 @@ template <class Precision> void tile_both_ways(const TileArguments &a) {
     Tile<Precision, 32, 32> fragments, values;
     fragments.clear();
     values.clear();
-    fragments.multiply_fragments(left, right);
+    fragments.multiply_fragments(left + fragments.fragments_of_a(), right + fragments.fragments_of_b());
     values.multiply_values(left, right);
     fragments.for_each([&](unsigned row, unsigned column, float sum) { a.sums[row * 32 + column] = sum; });
     values.for_each([&](unsigned row, unsigned column, float sum) { a.sums[1024 + row * 32 + column] = sum; });

@@ -22,7 +22,8 @@ struct Conv3x3Arguments {
     float scale;
     /// Windows (pixels without pooling) of a sample, of a row of windows; pixels of x of a sample, of a row.
     Divisor windows_of_sample, windows_of_row, pixels_of_sample, pixels_of_row;
-    Divisor cin_divisor;
+    /// Used pixels of the convolution of a sample, of a row; values of x under a row of taps.
+    Divisor conv_of_sample, conv_of_row, tap_row;
     /// Channels of da, and fours of them.
     Divisor padded, fours;
     /// Whether four values of a factor can be read at once.
@@ -49,13 +50,30 @@ struct UsedPixels {
     }
 };
 
-/// Where a channel under a tap lies from there on.
-struct TapInputs {
-    std::uint32_t width;
-    Divisor by_cin;
+/// The same of a pixel of the convolution, row by row.
+struct ConvPixels {
+    std::uint32_t pixels, cin;
+    /// Pixels of x beyond those of the convolution: of a row, and of a sample below its rows.
+    std::uint32_t beyond_row, beyond_sample;
+    Divisor by_sample, by_row;
+    __device__ __forceinline__ explicit ConvPixels(const Conv3x3Arguments &a)
+        : pixels(a.used_pixels()), cin(a.cin), beyond_row(a.width - a.conv_of_row.divisor),
+          beyond_sample(a.height * a.width - a.conv_of_sample.divisor / a.conv_of_row.divisor * a.width),
+          by_sample(a.conv_of_sample), by_row(a.conv_of_row) {}
     __device__ __forceinline__ unsigned operator()(unsigned n) const {
-        const unsigned tap = by_cin.divide(n);
-        return tap < 9 ? (tap / 3 * width + tap % 3) * by_cin.divisor + (n - tap * by_cin.divisor) : NOWHERE;
+        if (n >= pixels) return NOWHERE;
+        return (n + by_row.divide(n) * beyond_row + by_sample.divide(n) * beyond_sample) * cin;
+    }
+};
+
+/// Where a channel under a tap lies from there on: tap · cin + channel, and what lies between the ends of the taps' rows.
+struct TapInputs {
+    std::uint32_t values, between;
+    Divisor by_row;
+    __device__ __forceinline__ explicit TapInputs(const Conv3x3Arguments &a)
+        : values(9 * a.cin), between((a.width - 3) * a.cin), by_row(a.tap_row) {}
+    __device__ __forceinline__ unsigned operator()(unsigned n) const {
+        return n < values ? n + by_row.divide(n) * between : NOWHERE;
     }
 };
 
@@ -70,8 +88,9 @@ struct TapOutputs {
 };
 
 /// da of block k.
+template <class Precision>
 __device__ __forceinline__ const std::uint32_t *da_of(const Conv3x3Arguments &a, unsigned k) {
-    return held(reinterpret_cast<const std::uint32_t *>(a.da.row(k)));
+    return held<Precision>(reinterpret_cast<const std::uint32_t *>(a.da.row(k)));
 }
 
 /// Four values, of which those beyond `count` are 0.
@@ -94,13 +113,15 @@ __device__ __forceinline__ float first_maximum(const float (&value)[4], unsigned
 }
 
 template <class Blocking> __device__ __forceinline__ void conv3x3_forward(const Conv3x3Arguments &a) {
+    using Precision = typename Blocking::Precision;
     // Sums of the block; the stride keeps the lanes that write together in different banks.
     constexpr unsigned STRIDE = Blocking::COLUMNS + 8;
     const unsigned k = blockIdx.z, pixels = a.used_pixels();
     const unsigned first_row = Blocking::first_row(a.split), first_column = Blocking::first_column(a.split);
-    const Plain<true, UsedPixels, TapInputs> x{held(a.x.row(k)), UsedPixels(a), {a.width, a.cin_divisor}, a.vector_left != 0};
+    const Plain<true, UsedPixels, TapInputs> x{
+        held<Precision>(a.x.row(k)), UsedPixels(a), TapInputs(a), a.vector_left != 0};
     const Plain<false, Strided, Strided> w{
-        held(a.weight.row(k)), {a.cout, 1}, {9 * a.cin, a.cout}, a.vector_right != 0};
+        held<Precision>(a.weight.row(k)), {a.cout, 1}, {9 * a.cin, a.cout}, a.vector_right != 0};
     float *const sums = shared<float>();
     Blocking::product(a.split, x, w, 9 * a.cin, [&](unsigned row, unsigned column, float sum) {
         sums[(row - first_row) * STRIDE + column - first_column] = sum;
@@ -155,21 +176,25 @@ template <class Precision> __device__ __forceinline__ void conv3x3_spread(const 
     const Quad dy = four(a.dy.row(k) + at, count, vector), y = four(a.y.row(k) + at, count, vector);
     const Quad winner = a.pool ? four(a.y.row(k) + a.winners + at, count, vector) : Quad{};
     auto *const da = reinterpret_cast<Packed<Precision> *>(a.da.row(k));
+    // The first pixel of the window.
+    const unsigned row = a.windows_of_row.divide(window), column = window - row * a.windows_of_row.divisor;
+    const unsigned width = a.conv_of_row.divisor, pixel = (row << a.pool) * width + (column << a.pool);
     for (unsigned place = 0; place < places; place++) {
         float value[4];
         for (unsigned i = 0; i < 4; i++)
             value[i] = y.value[i] > 0.0f && winner.value[i] == float(place) ? dy.value[i] : 0.0f;
-        da[(window * places + place) * a.fours.divisor + channel / 4] = packed_of<Precision>(value);
+        da[(pixel + place / 2 * width + place % 2) * a.fours.divisor + channel / 4] = packed_of<Precision>(value);
     }
 }
 
 template <class Blocking> __device__ __forceinline__ void conv3x3_backward_data(const Conv3x3Arguments &a) {
+    using Precision = typename Blocking::Precision;
     const unsigned k = blockIdx.z, inputs = a.samples * a.height * a.width;
-    const unsigned out_width = a.windows_of_row.divisor, out_height = a.windows_of_sample.divisor / out_width;
-    const SpreadOverInputs<typename Blocking::Precision> da{
-        da_of(a, k), inputs, out_height << a.pool, out_width << a.pool, a.pool, a.pixels_of_sample, a.pixels_of_row, a.padded};
+    const SpreadOverInputs<Precision> da{
+        da_of<Precision>(a, k), inputs, a.conv_of_sample.divisor / a.conv_of_row.divisor, a.conv_of_row.divisor,
+        a.pixels_of_sample, a.pixels_of_row, a.padded};
     const Plain<true, Strided, TapOutputs> w{
-        held(a.weight.row(k)), {a.cin, a.cout}, {a.cin, a.cout, a.padded}, a.vector_right != 0};
+        held<Precision>(a.weight.row(k)), {a.cin, a.cout}, {a.cin, a.cout, a.padded}, a.vector_right != 0};
     float *const dx = a.destination.row(k);
     Blocking::product(a.split, da, w, 9 * a.padded.divisor, [&](unsigned row, unsigned column, float sum) {
         if (row < inputs && column < a.cin) dx[row * a.cin + column] = a.scale * sum;
@@ -177,10 +202,11 @@ template <class Blocking> __device__ __forceinline__ void conv3x3_backward_data(
 }
 
 template <class Blocking> __device__ __forceinline__ void conv3x3_backward_weights(const Conv3x3Arguments &a) {
+    using Precision = typename Blocking::Precision;
     const unsigned k = blockIdx.z, pixels = a.used_pixels(), weights = 9 * a.cin * a.cout, padded = a.padded.divisor;
-    const Plain<false, TapInputs, UsedPixels> x{
-        held(a.x.row(k)), {a.width, a.cin_divisor}, UsedPixels(a), a.vector_left != 0};
-    const InWords<typename Blocking::Precision, false, Strided, Strided> da{da_of(a, k), {padded, 1}, {pixels, padded}};
+    const Plain<false, TapInputs, ConvPixels> x{
+        held<Precision>(a.x.row(k)), TapInputs(a), ConvPixels(a), a.vector_left != 0};
+    const InWords<Precision, false, Strided, Strided> da{da_of<Precision>(a, k), {padded, 1}, {pixels, padded}};
     // The parts' sum takes the factor where there are parts.
     const bool split = a.split.partial != nullptr;
     float *const dw = split ? a.split.part() : a.destination.row(k);
@@ -196,18 +222,19 @@ template <class Blocking> __device__ __forceinline__ void conv3x3_backward_weigh
         });
 }
 
-/// Grid (tiles, parts, K). Of the weights' gradients, narrow ones are mostly a first layer's, which has few rows.
-#define CONV3X3_KERNEL(direction, suffix, Precision, NARROW_ROWS, WARPS_DOWN, WARPS_ACROSS)                            \
+/// Grid (tiles, parts, K). Of the weights' gradients, narrow ones are mostly a first layer's, which has few rows; and sums
+/// without tensor cores need the registers of more rows.
+#define CONV3X3_KERNEL(direction, suffix, Precision, WIDE_ROWS, NARROW_ROWS, WARPS_DOWN, WARPS_ACROSS)                 \
     KERNEL_RESIDENT(conv3x3_##direction##_##suffix, 256, 2, Conv3x3Arguments) {                                        \
-        conv3x3_##direction<Blocking<Precision, 128, 64, 4, 2>>(a);                                                    \
+        conv3x3_##direction<Blocking<Precision, WIDE_ROWS, 64, 4, 2>>(a);                                              \
     }                                                                                                                  \
     KERNEL_RESIDENT(conv3x3_##direction##_narrow_##suffix, 256, 2, Conv3x3Arguments) {                                 \
         conv3x3_##direction<Blocking<Precision, NARROW_ROWS, 32, WARPS_DOWN, WARPS_ACROSS>>(a);                        \
     }
 #define CONV3X3_KERNELS(suffix, Precision)                                                                             \
-    CONV3X3_KERNEL(forward, suffix, Precision, 128, 8, 1)                                                              \
-    CONV3X3_KERNEL(backward_data, suffix, Precision, 128, 8, 1)                                                        \
-    CONV3X3_KERNEL(backward_weights, suffix, Precision, 64, 4, 2)                                                      \
+    CONV3X3_KERNEL(forward, suffix, Precision, 128, 128, 8, 1)                                                         \
+    CONV3X3_KERNEL(backward_data, suffix, Precision, 128, 128, 8, 1)                                                   \
+    CONV3X3_KERNEL(backward_weights, suffix, Precision, (Precision::TENSOR_CORES ? 128 : 64), 64, 4, 2)                \
     /* Grid (⌈windows · fours of channels / 256⌉, K). */                                                               \
     KERNEL(conv3x3_spread_##suffix, 256, Conv3x3Arguments) { conv3x3_spread<Precision>(a); }
 

@@ -2,7 +2,7 @@
 
 use super::{Conv3x3, Dims};
 use crate::cuda::product::{Blocking, Divisor, NO_ROWS, Plan, Size, Split, Sums, check_size, vector};
-use crate::cuda::{Arguments, DeviceRows, Executor, Launch, RowsOf, ceil_div};
+use crate::cuda::{Arguments, DeviceRows, Executor, Launch, Multiply, RowsOf, ceil_div};
 use crate::error::Result;
 use crate::ops::dropout::Dropout;
 use crate::ops::dropout::mask::Mask;
@@ -31,7 +31,9 @@ struct Conv3x3Arguments {
     windows_of_row: Divisor,
     pixels_of_sample: Divisor,
     pixels_of_row: Divisor,
-    cin_divisor: Divisor,
+    conv_of_sample: Divisor,
+    conv_of_row: Divisor,
+    tap_row: Divisor,
     padded: Divisor,
     fours: Divisor,
     vector_left: u32,
@@ -41,18 +43,22 @@ struct Conv3x3Arguments {
 // SAFETY: mirrors the struct in cuda.cu; padding only at the ends of `Split`, `Mask` and the whole.
 unsafe impl Arguments for Conv3x3Arguments {}
 
-/// Blocks of threads of a direction, and the part of the kernel's name that says so: 32 columns where they are enough, with
-/// so many rows.
-fn blocking(columns: usize, narrow_rows: usize) -> (Blocking, &'static str) {
-    match columns {
-        ..=32 => (Blocking { rows: narrow_rows, columns: 32, threads: 256 }, "_narrow"),
-        _ => (Blocking { rows: 128, columns: 64, threads: 256 }, ""),
-    }
+/// Rows of a block of threads: of wide kernels, and of narrow ones.
+type Rows = (usize, usize);
+/// Where rows are pixels.
+const PIXELS: Rows = (128, 128);
+/// Where they are inputs under a tap.
+fn taps(multiply: Multiply) -> Rows {
+    if multiply == Multiply::F32 { (64, 64) } else { (128, 64) }
 }
 
-/// Rows of narrow kernels: pixels, and inputs under a tap.
-const PIXELS: usize = 128;
-const TAPS: usize = 64;
+/// Blocks of threads of a direction, and the part of the kernel's name that says so: 32 columns where they are enough.
+fn blocking(columns: usize, (rows, narrow_rows): Rows) -> (Blocking, &'static str) {
+    match columns {
+        ..=32 => (Blocking { rows: narrow_rows, columns: 32, threads: 256 }, "_narrow"),
+        _ => (Blocking { rows, columns: 64, threads: 256 }, ""),
+    }
+}
 
 /// Shared memory of the forward kernels: two strides of the factors, then the block's sums in their place.
 fn shared_forward(blocking: Blocking) -> usize {
@@ -84,7 +90,9 @@ fn arguments(op: &Conv3x3<'_>, on: &Executor<'_>, split: Split) -> Result<Conv3x
         windows_of_row: Divisor::new(op.dims.out_width()),
         pixels_of_sample: Divisor::new(height * width),
         pixels_of_row: Divisor::new(width),
-        cin_divisor: Divisor::new(cin),
+        conv_of_sample: Divisor::new(op.dims.conv_height() * op.dims.conv_width()),
+        conv_of_row: Divisor::new(op.dims.conv_width()),
+        tap_row: Divisor::new(3 * cin),
         padded: Divisor::new(op.dims.padded()),
         fours: Divisor::new(op.dims.padded() / 4),
         vector_left: 0,
@@ -192,7 +200,7 @@ pub(super) fn backward_weights(
 ) -> Result<()> {
     check(op)?;
     let Dims { cin, cout, .. } = op.dims;
-    let (blocking, narrow) = blocking(cout, TAPS);
+    let (blocking, narrow) = blocking(cout, taps(on.multiply()));
     let size = Size { rows: 9 * cin, columns: cout, depth: used_pixels(op) };
     let plan = Plan::new(blocking, size, cout);
     let (destination, bias) = (gradients.from(op.weight.offset), gradients.from(op.bias.offset));

@@ -1,9 +1,8 @@
 //! The gradients of a stage on a device: the gradient da of the convolution's own output is spread out once, behind dropout,
 //! ReLU and pooling, and is then a plain factor of two products.
 //!
-//! da `[K, samples · used pixels · padded]`: the pixels of a window together where there is pooling, in the order of its
-//! places; channels rounded up to fours, of which those beyond `cout` are 0. It leaves out the factor of the dropout, and
-//! holds what products multiply: in bf16 half of the buffer, as words of two values. So only kernels read what kernels wrote.
+//! da `[K, samples · conv height · conv width · padded]`: channels rounded up to fours, of which those beyond `cout` are 0. It
+//! leaves out the factor of the dropout, and holds what products multiply: in bf16 half of the buffer, as words of two values. So only kernels read what kernels wrote.
 //! The references here, for comparisons, have it in plain values.
 
 use super::{Backward, Conv3x3, Dims, cuda, reference};
@@ -107,18 +106,7 @@ fn plain<T: Real>(op: &Conv3x3<'_>, da: &[T], scale: f64) -> Vec<T> {
 
 /// Calls visit(place in the plain gradient, place in the spread one) for every value.
 fn each(d: &Dims, samples: usize, mut visit: impl FnMut(usize, usize)) {
-    let mut at = 0;
-    for sample in 0..samples {
-        for (row, column) in (0..d.conv_height()).flat_map(|row| (0..d.conv_width()).map(move |column| (row, column))) {
-            let within = match d.pool {
-                true => (row / 2 * d.out_width() + column / 2) * 4 + row % 2 * 2 + column % 2,
-                false => row * d.conv_width() + column,
-            };
-            let pixel = sample * d.conv_height() * d.conv_width() + within;
-            for channel in 0..d.cout {
-                visit(at, pixel * d.padded() + channel);
-                at += 1;
-            }
-        }
+    for pixel in 0..samples * d.conv_height() * d.conv_width() {
+        (0..d.cout).for_each(|channel| visit(pixel * d.cout + channel, pixel * d.padded() + channel));
     }
 }

@@ -36,21 +36,19 @@ struct SideBySide {
     const float *first, *second;
     std::uint32_t rows, first_width, second_width;
     bool vector_first, vector_second;
-    __device__ __forceinline__ Line line(unsigned n) const { return n < rows ? n : NOWHERE; }
+    __device__ __forceinline__ Line line(unsigned n) const { return n < rows ? n : 0; }
     __device__ __forceinline__ Depth depth(unsigned n) const {
         if (n < first_width) return {first, n, first_width};
         return {second, n - first_width < second_width ? n - first_width : NOWHERE, second_width};
     }
     __device__ __forceinline__ bool in_fours() const { return vector_first && vector_second; }
     __device__ __forceinline__ bool in_fours(unsigned n) const { return n < first_width ? vector_first : vector_second; }
+    __device__ __forceinline__ bool inside(Depth depth) const { return depth.column != NOWHERE; }
     __device__ __forceinline__ void fetch(Raw &raw, Line line, Depth depth) const {
-        raw = {};
-        if ((line != NOWHERE) & (depth.column != NOWHERE))
-            raw = *reinterpret_cast<const Quad *>(global(depth.matrix + (line * depth.stride + depth.column)));
+        raw = *reinterpret_cast<const Quad *>(global(depth.matrix + (line * depth.stride + depth.column)));
     }
     __device__ __forceinline__ void fetch(Raw &raw, unsigned i, Line line, Depth depth) const {
-        raw.value[i] =
-            (line != NOWHERE) & (depth.column != NOWHERE) ? *global(depth.matrix + (line * depth.stride + depth.column)) : 0.0f;
+        raw.value[i] = *global(depth.matrix + (line * depth.stride + depth.column));
     }
     __device__ __forceinline__ float value(const Raw &raw, unsigned i) const { return raw.value[i]; }
 };
@@ -58,10 +56,12 @@ struct SideBySide {
 /// Calls put(row, column, sum) for this block's sums.
 template <class Blocking, class Put> __device__ __forceinline__ void dense_product(const DenseArguments &a, Put put) {
     const unsigned k = blockIdx.z;
-    const SideBySide x{held(a.first.row(k)), held(a.second.row(k)),     a.samples,           a.first_width,
-                       a.second_width, a.vector_first != 0, a.vector_second != 0};
+    using Precision = typename Blocking::Precision;
+    const SideBySide x{
+        held<Precision>(a.first.row(k)), held<Precision>(a.second.row(k)), a.samples, a.first_width, a.second_width,
+        a.vector_first != 0,             a.vector_second != 0};
     const Plain<false, Strided, Strided> w{
-        held(a.weight.row(k)), {a.outputs, 1}, {a.depth(), a.outputs}, a.vector_weight != 0};
+        held<Precision>(a.weight.row(k)), {a.outputs, 1}, {a.depth(), a.outputs}, a.vector_weight != 0};
     Blocking::product(a.split, x, w, a.depth(), put);
 }
 

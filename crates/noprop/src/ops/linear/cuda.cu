@@ -17,9 +17,12 @@ struct LinearArguments {
 };
 
 template <class Blocking> __device__ __forceinline__ void linear_backward_data(const LinearArguments &a) {
+    using Precision = typename Blocking::Precision;
     const unsigned k = blockIdx.z;
-    const Plain<true, Strided, Strided> dy{held(a.left.row(k)), {a.samples, a.outputs}, {a.outputs, 1}, a.vector_left != 0};
-    const Plain<true, Strided, Strided> w{held(a.right.row(k)), {a.inputs, a.outputs}, {a.outputs, 1}, a.vector_right != 0};
+    const Plain<true, Strided, Strided> dy{
+        held<Precision>(a.left.row(k)), {a.samples, a.outputs}, {a.outputs, 1}, a.vector_left != 0};
+    const Plain<true, Strided, Strided> w{
+        held<Precision>(a.right.row(k)), {a.inputs, a.outputs}, {a.outputs, 1}, a.vector_right != 0};
     float *const to = a.split.partial ? a.split.part() : a.destination.row(k);
     Blocking::product(a.split, dy, w, a.outputs, [&](unsigned row, unsigned column, float sum) {
         if (row < a.samples && column < a.inputs) to[row * a.inputs + column] = sum;
@@ -27,9 +30,12 @@ template <class Blocking> __device__ __forceinline__ void linear_backward_data(c
 }
 
 template <class Blocking> __device__ __forceinline__ void linear_backward_weights(const LinearArguments &a) {
+    using Precision = typename Blocking::Precision;
     const unsigned k = blockIdx.z;
-    const Plain<false, Strided, Strided> x{held(a.left.row(k)), {a.inputs, 1}, {a.samples, a.inputs}, a.vector_left != 0};
-    const Plain<false, Strided, Strided> dy{held(a.right.row(k)), {a.outputs, 1}, {a.samples, a.outputs}, a.vector_right != 0};
+    const Plain<false, Strided, Strided> x{
+        held<Precision>(a.left.row(k)), {a.inputs, 1}, {a.samples, a.inputs}, a.vector_left != 0};
+    const Plain<false, Strided, Strided> dy{
+        held<Precision>(a.right.row(k)), {a.outputs, 1}, {a.samples, a.outputs}, a.vector_right != 0};
     const bool split = a.split.partial != nullptr;
     float *const dw = split ? a.split.part() : a.destination.row(k);
     float *const db = !a.bias.data ? nullptr : split ? dw + a.inputs * a.outputs : a.bias.row(k);
