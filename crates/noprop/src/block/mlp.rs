@@ -6,7 +6,6 @@ use crate::error::Result;
 use crate::nn::{Layout, LayoutBuilder, Linear, Step};
 use crate::ops::Buffer;
 use crate::ops::dropout::{self, Dropout};
-use crate::ops::relu::Relu;
 use candle_core::Tensor;
 
 /// All sizes of the block.
@@ -116,8 +115,7 @@ impl Block for Mlp {
         for (layer, linear) in self.rest.iter().enumerate().rev() {
             let dy = self.hidden.get(layer + 1).map_or(gradient, |(_, dy)| dy);
             let (y, dx) = &self.hidden[layer];
-            linear.backward(step, [Some(dx)], dy, [y])?;
-            Relu { len: step.samples * self.sizes.hidden[layer] }.backward(dx, y, dropout::scale(self.dropout))?;
+            linear.backward_to_relu(step, dx, dy, y, dropout::scale(self.dropout))?;
         }
         self.first.backward(step, [None, None], &self.hidden[0].1, [x, z])
     }

@@ -62,15 +62,30 @@ impl<const N: usize> Linear<N> {
             step.stop.check()?;
             let op = self.op(step, part);
             dx[part].map_or(Ok(()), |dx| op.backward_data(dx, dy, step.state))?;
-            match step.optimiser {
-                Some(optimiser) => op.update(optimiser, step.state, x[part], dy),
-                None => op.backward_weights(step.gradients, x[part], dy),
-            }
+            parameters(step, &op, dy, x[part])
         })
     }
 
     /// Multiply-adds of one sample forward.
     pub fn multiply_adds(&self) -> usize {
         self.inputs.iter().sum::<usize>() * self.outputs
+    }
+}
+
+impl Linear {
+    /// The same where a ReLU has made x, and perhaps a dropout of this scale: dx is the gradient of what came into it.
+    pub fn backward_to_relu(&self, step: Step<'_>, dx: &Buffer, dy: &Tensor, x: &Tensor, scale: f64) -> Result<()> {
+        step.stop.check()?;
+        let op = self.op(step, 0);
+        op.backward_data_to_relu(dx, dy, step.state, x, scale)?;
+        parameters(step, &op, dy, x)
+    }
+}
+
+/// Gradients of weight and bias, or what an optimiser makes of them.
+fn parameters(step: Step<'_>, op: &linear::Linear, dy: &Tensor, x: &Tensor) -> Result<()> {
+    match step.optimiser {
+        Some(optimiser) => op.update(optimiser, step.state, x, dy),
+        None => op.backward_weights(step.gradients, x, dy),
     }
 }
