@@ -1,7 +1,7 @@
 //! Fully connected layer on one input or on two that count as concatenated.
 
 use super::parameters::Init;
-use super::{Layout, LayoutBuilder, Step};
+use super::{Layout, LayoutBuilder, Step, Towards};
 use crate::error::Result;
 use crate::ops::dense::Dense;
 use crate::ops::{Buffer, Slot, linear};
@@ -56,36 +56,22 @@ impl<const N: usize> Linear<N> {
         self.dense(step).forward(true, y, x, step.state)
     }
 
-    /// Gradients of the inputs that ask for theirs and of the parameters; an optimiser moves these, which comes last.
-    pub fn backward(&self, step: Step<'_>, dx: [Option<&Buffer>; N], dy: &Tensor, x: [&Tensor; N]) -> Result<()> {
+    /// What is made of the gradients of the inputs, and the gradients of the parameters; an optimiser moves these, which comes
+    /// last.
+    pub fn backward(&self, step: Step<'_>, towards: [Towards<'_>; N], dy: &Tensor, x: [&Tensor; N]) -> Result<()> {
         (0..N).try_for_each(|part| {
             step.stop.check()?;
             let op = self.op(step, part);
-            dx[part].map_or(Ok(()), |dx| op.backward_data(dx, dy, step.state))?;
-            parameters(step, &op, dy, x[part])
+            towards[part].go(step, &op, dy, x[part])?;
+            match step.optimiser {
+                Some(optimiser) => op.update(optimiser, step.state, x[part], dy),
+                None => op.backward_weights(step.gradients, x[part], dy),
+            }
         })
     }
 
     /// Multiply-adds of one sample forward.
     pub fn multiply_adds(&self) -> usize {
         self.inputs.iter().sum::<usize>() * self.outputs
-    }
-}
-
-impl Linear {
-    /// The same where a ReLU has made x, and perhaps a dropout of this scale: dx is the gradient of what came into it.
-    pub fn backward_to_relu(&self, step: Step<'_>, dx: &Buffer, dy: &Tensor, x: &Tensor, scale: f64) -> Result<()> {
-        step.stop.check()?;
-        let op = self.op(step, 0);
-        op.backward_data_to_relu(dx, dy, step.state, x, scale)?;
-        parameters(step, &op, dy, x)
-    }
-}
-
-/// Gradients of weight and bias, or what an optimiser makes of them.
-fn parameters(step: Step<'_>, op: &linear::Linear, dy: &Tensor, x: &Tensor) -> Result<()> {
-    match step.optimiser {
-        Some(optimiser) => op.update(optimiser, step.state, x, dy),
-        None => op.backward_weights(step.gradients, x, dy),
     }
 }

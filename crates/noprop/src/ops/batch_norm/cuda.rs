@@ -96,6 +96,12 @@ impl BatchNormArguments {
         Self { mean: statistics.rows(), variance: statistics.from(op.width), ..self }
     }
 
+    /// Where the gradients of what is normalised and of the parameters go.
+    pub(in crate::ops) fn with_gradients(self, op: &BatchNorm, dx: DeviceRows, gradients: DeviceRows) -> Self {
+        let (d_weight, d_bias) = (gradients.from(op.weight.offset), gradients.from(op.bias.offset));
+        Self { dx: dx.rows(), d_weight, d_bias, ..self }
+    }
+
     /// A block of threads for each 32 columns of each of the `blocks` that run together.
     fn launch_columns(self, on: &Executor<'_>, kernel: &str, blocks: usize) -> Result<()> {
         let grid = columns_grid(self.width as usize, blocks);
@@ -133,11 +139,8 @@ pub(super) fn backward(
     [dy, y, x, statistics, state, gradients]: [DeviceRows; 6],
 ) -> Result<()> {
     let arguments = BatchNormArguments {
-        dx: dx.rows(),
         dy: dy.rows(),
-        d_weight: gradients.from(op.weight.offset),
-        d_bias: gradients.from(op.bias.offset),
-        ..BatchNormArguments::of(op, state).from_to(x, y)
+        ..BatchNormArguments::of(op, state).from_to(x, y).with_gradients(op, dx, gradients)
     };
     arguments.with_statistics(op, statistics).launch_columns(on, "batch_norm_backward", dx.count)
 }

@@ -10,7 +10,7 @@
 //! definition. On a device they are one launch, or two for a product that is split in depth (`cuda.rs`).
 
 #[cfg(device)]
-mod cuda;
+pub(super) mod cuda;
 #[cfg(device)]
 mod parity;
 #[cfg(all(test, feature = "emulation"))]
