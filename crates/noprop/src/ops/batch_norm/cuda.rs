@@ -87,7 +87,7 @@ impl BatchNormArguments {
     }
 
     /// What is normalised, and where it goes.
-    pub(in crate::ops) fn from_to(self, x: DeviceRows, y: DeviceRows) -> Self {
+    pub(in crate::ops) fn with_values(self, x: DeviceRows, y: DeviceRows) -> Self {
         Self { x: x.rows(), y: y.rows(), ..self }
     }
 
@@ -116,7 +116,7 @@ pub(in crate::ops) fn training(
     y: DeviceRows,
     [x, statistics, state]: [DeviceRows; 3],
 ) -> Result<()> {
-    let arguments = BatchNormArguments::of(op, state).from_to(x, y);
+    let arguments = BatchNormArguments::of(op, state).with_values(x, y);
     arguments.with_statistics(op, statistics).launch_columns(on, "batch_norm_training", y.count)
 }
 
@@ -127,7 +127,7 @@ pub(super) fn evaluation(op: &BatchNorm, on: &Executor<'_>, y: DeviceRows, [x, s
         grid: [ceil_div(op.len(), THREADS as usize), y.count as u32, 1],
         threads: THREADS,
         shared: 0,
-        arguments: BatchNormArguments::of(op, state).from_to(x, y),
+        arguments: BatchNormArguments::of(op, state).with_values(x, y),
     })
 }
 
@@ -140,7 +140,7 @@ pub(super) fn backward(
 ) -> Result<()> {
     let arguments = BatchNormArguments {
         dy: dy.rows(),
-        ..BatchNormArguments::of(op, state).from_to(x, y).with_gradients(op, dx, gradients)
+        ..BatchNormArguments::of(op, state).with_values(x, y).with_gradients(op, dx, gradients)
     };
     arguments.with_statistics(op, statistics).launch_columns(on, "batch_norm_backward", dx.count)
 }

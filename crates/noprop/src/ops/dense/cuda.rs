@@ -167,7 +167,7 @@ pub(super) fn training(
     state: DeviceRows,
 ) -> Result<()> {
     let mut product = Product::new(layer, to.product, inputs, state)?;
-    let by_batch = BatchNormArguments::of(norm, state).from_to(to.product, to.y);
+    let by_batch = BatchNormArguments::of(norm, state).with_values(to.product, to.y);
     let by_batch = by_batch.with_statistics(norm, to.statistics);
     if has_whole_columns(product.size) {
         let plan = Plan::whole(ALL_SAMPLES, product.size);

@@ -64,7 +64,7 @@ pub(super) fn launch(
     check_size("dense backward", &[rows * columns, rows * depth, columns * depth])?;
     let plan = Plan::whole(ALL_SAMPLES, size(layer));
     let (blocks, weight) = (norm.d_product.count, state.from(layer.weight.offset));
-    let arguments = BatchNormArguments::of(norm.op, state).from_to(norm.product, norm.y);
+    let arguments = BatchNormArguments::of(norm.op, state).with_values(norm.product, norm.y);
     let arguments = arguments.with_statistics(norm.op, norm.statistics);
     on.launch(Launch {
         kernel: &format!("dense_norm_backward_{}", on.multiply().suffix()),
