@@ -1,4 +1,5 @@
-//! How many kernels a training step launches, by name: a launch costs some microseconds, and a step has few to spare.
+//! How often a training step launches which kernels. A launch costs time before and behind it, in which a small net leaves a
+//! card idle.
 
 use super::*;
 use crate::cuda::launches_of;
