@@ -10,7 +10,7 @@
 use super::{Block, Buffers, Draw, Mode};
 use crate::data::InputShape;
 use crate::error::{Code, Error, Result};
-use crate::nn::{Conv3x3, Layout, LayoutBuilder, Linear, Normalised, Step};
+use crate::nn::{Conv3x3, Layout, LayoutBuilder, Linear, Normalised, Step, Towards};
 use crate::ops::Buffer;
 use crate::ops::add::Add;
 use crate::ops::conv3x3::{Backward, Dims};
@@ -148,9 +148,15 @@ impl<const N: usize> Hidden<N> {
         }
     }
 
-    /// The gradients dx that are asked for, from dy.
-    fn backward(&self, step: Step<'_>, dx: [Option<&Buffer>; N], dy: &Tensor, x: [&Tensor; N]) -> Result<()> {
-        self.layer.backward(step, dx, &self.d_product, dy, self.written(), x)
+    /// Where the gradient of y leads: to that of the product. dx is the gradient of y, to which `skip` is added.
+    fn towards<'a>(&'a self, dx: &'a Buffer, skip: Option<&'a Tensor>) -> Towards<'a> {
+        let norm = self.layer.norm();
+        Towards::Norm { norm, written: self.written(), dx, skip, d_product: &self.d_product }
+    }
+
+    /// On from the gradient of the product, to which the layer behind has led.
+    fn backward(&self, step: Step<'_>, towards: [Towards<'_>; N], x: [&Tensor; N]) -> Result<()> {
+        self.layer.backward(step, towards, &self.d_product, x)
     }
 }
 
@@ -257,22 +263,24 @@ impl Cnn {
     }
 
     fn backward_fuse(&self, step: Step<'_>, d_logits: &Tensor) -> Result<()> {
-        self.fuse3.backward(step, [Some(&self.d_fuse2)], d_logits, [&self.fuse2.y])?;
-        self.fuse2.backward(step, [Some(&self.d_fuse1)], &self.d_fuse2, [&self.fuse1.y])?;
-        let (fused, gradients): ([&Tensor; 2], _) = ([&self.image.y, &self.label3.y], [&self.d_image, &self.d_label]);
-        self.fuse1.backward(step, gradients.map(Some), &self.d_fuse1, fused)
+        let (fuse1, fuse2, image, label) = (&self.fuse1, &self.fuse2, &self.image, &self.label3);
+        self.fuse3.backward(step, [fuse2.towards(&self.d_fuse2, None)], d_logits, [&fuse2.y])?;
+        fuse2.backward(step, [fuse1.towards(&self.d_fuse1, None)], [&fuse1.y])?;
+        let towards = [image.towards(&self.d_image, None), label.towards(&self.d_label, None)];
+        fuse1.backward(step, towards, [&image.y, &label.y])
     }
 
     fn backward_label(&self, step: Step<'_>, z: &Tensor) -> Result<()> {
-        self.label3.backward(step, [Some(&self.d_skip)], &self.d_label, [&self.label2.y])?;
-        self.label2.backward(step, [Some(&self.d_skip)], &self.d_skip, [&self.label1.y])?;
-        Add { len: step.samples * self.sizes.hidden }.forward(&self.d_skip, &self.d_label)?;
-        self.label1.backward(step, [None], &self.d_skip, [z])
+        let (label1, label2, label3) = (&self.label1, &self.label2, &self.label3);
+        label3.backward(step, [label2.towards(&self.d_skip, None)], [&label2.y])?;
+        // What the skip was added to has the same gradient.
+        label2.backward(step, [label1.towards(&self.d_skip, Some(&self.d_label))], [&label1.y])?;
+        label1.backward(step, [Towards::Nothing], [z])
     }
 
     fn backward_image(&self, step: Step<'_>, x: &Tensor) -> Result<()> {
         let scale = dropout::scale(self.dropout);
-        self.image.backward(step, [Some(&self.dy3)], &self.d_image, [&self.y3])?;
+        self.image.backward(step, [Towards::Input(&self.dy3)], [&self.y3])?;
         self.backward_stage(
             step,
             &self.conv3,

@@ -3,10 +3,9 @@
 use super::{Block, Buffers, Draw, Mode};
 use crate::data::InputShape;
 use crate::error::Result;
-use crate::nn::{Layout, LayoutBuilder, Linear, Step};
+use crate::nn::{Layout, LayoutBuilder, Linear, Step, Towards};
 use crate::ops::Buffer;
 use crate::ops::dropout::{self, Dropout};
-use crate::ops::relu::Relu;
 use candle_core::Tensor;
 
 /// All sizes of the block.
@@ -116,9 +115,8 @@ impl Block for Mlp {
         for (layer, linear) in self.rest.iter().enumerate().rev() {
             let dy = self.hidden.get(layer + 1).map_or(gradient, |(_, dy)| dy);
             let (y, dx) = &self.hidden[layer];
-            linear.backward(step, [Some(dx)], dy, [y])?;
-            Relu { len: step.samples * self.sizes.hidden[layer] }.backward(dx, y, dropout::scale(self.dropout))?;
+            linear.backward(step, [Towards::Relu(dx, dropout::scale(self.dropout))], dy, [y])?;
         }
-        self.first.backward(step, [None, None], &self.hidden[0].1, [x, z])
+        self.first.backward(step, [Towards::Nothing; 2], &self.hidden[0].1, [x, z])
     }
 }

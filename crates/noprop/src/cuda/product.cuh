@@ -296,6 +296,11 @@ struct Split {
     }
 };
 
+/// A gradient through a ReLU whose output is the gate, or through none.
+__device__ __forceinline__ float behind_gate(const Rows &gate, unsigned k, unsigned at, float gradient) {
+    return !gate.data || gate.row(k)[at] > 0 ? gradient : 0.0f;
+}
+
 /// Σ over the parts `[parts, elements]` of one block's product, in their order.
 __device__ __forceinline__ float sum_of_parts_at(const float *partial, unsigned parts, unsigned elements, unsigned at) {
     float sum = 0.0f;

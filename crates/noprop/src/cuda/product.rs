@@ -113,6 +113,7 @@ impl Plan {
             arguments: SumOfPartsArguments {
                 destination: to.destination,
                 tail: to.tail,
+                gate: to.gate,
                 partial: split.partial,
                 elements: split.elements,
                 parts: ceil_div(self.parts, 1),
@@ -130,6 +131,8 @@ pub(crate) struct Sums {
     pub destination: RowsOf,
     /// The rest.
     pub tail: RowsOf,
+    /// Where the destination is 0 unless this is greater than 0.
+    pub gate: RowsOf,
     pub head: usize,
     /// Factor of all sums.
     pub scale: f32,
@@ -138,7 +141,7 @@ pub(crate) struct Sums {
 impl Sums {
     /// A product that is all of its destination.
     pub(crate) fn only(destination: RowsOf, size: Size) -> Self {
-        Self { destination, tail: NO_ROWS, head: size.rows * size.columns, scale: 1.0 }
+        Self { destination, tail: NO_ROWS, gate: NO_ROWS, head: size.rows * size.columns, scale: 1.0 }
     }
 }
 
@@ -147,6 +150,7 @@ impl Sums {
 struct SumOfPartsArguments {
     destination: RowsOf,
     tail: RowsOf,
+    gate: RowsOf,
     partial: Address,
     elements: u32,
     parts: u32,

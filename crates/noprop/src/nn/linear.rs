@@ -1,7 +1,7 @@
 //! Fully connected layer on one input or on two that count as concatenated.
 
 use super::parameters::Init;
-use super::{Layout, LayoutBuilder, Step};
+use super::{Layout, LayoutBuilder, Step, Towards};
 use crate::error::Result;
 use crate::ops::dense::Dense;
 use crate::ops::{Buffer, Slot, linear};
@@ -56,12 +56,13 @@ impl<const N: usize> Linear<N> {
         self.dense(step).forward(true, y, x, step.state)
     }
 
-    /// Gradients of the inputs that ask for theirs and of the parameters; an optimiser moves these, which comes last.
-    pub fn backward(&self, step: Step<'_>, dx: [Option<&Buffer>; N], dy: &Tensor, x: [&Tensor; N]) -> Result<()> {
+    /// What is made of the gradients of the inputs, and the gradients of the parameters; an optimiser moves these, which comes
+    /// last.
+    pub fn backward(&self, step: Step<'_>, towards: [Towards<'_>; N], dy: &Tensor, x: [&Tensor; N]) -> Result<()> {
         (0..N).try_for_each(|part| {
             step.stop.check()?;
             let op = self.op(step, part);
-            dx[part].map_or(Ok(()), |dx| op.backward_data(dx, dy, step.state))?;
+            towards[part].go(step, &op, dy, x[part])?;
             match step.optimiser {
                 Some(optimiser) => op.update(optimiser, step.state, x[part], dy),
                 None => op.backward_weights(step.gradients, x[part], dy),

@@ -1,15 +1,19 @@
 //! Layers: parameters, forward and backward, without a tape. A layer is a few sizes and the slots of its parameters in the
 //! block's flat buffers; the values live in the block's state, so one layer serves any number of blocks.
 
+pub mod batch_norm;
 pub mod conv;
 pub mod linear;
 pub mod normalised;
 pub mod parameters;
+pub mod towards;
 
+pub use batch_norm::BatchNorm;
 pub use conv::Conv3x3;
 pub use linear::Linear;
 pub use normalised::Normalised;
 pub use parameters::{Layout, LayoutBuilder};
+pub use towards::Towards;
 
 use crate::error::Result;
 use crate::ops::adamw::AdamW;

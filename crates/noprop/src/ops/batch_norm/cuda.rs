@@ -87,13 +87,19 @@ impl BatchNormArguments {
     }
 
     /// What is normalised, and where it goes.
-    pub(in crate::ops) fn from_to(self, x: DeviceRows, y: DeviceRows) -> Self {
+    pub(in crate::ops) fn with_values(self, x: DeviceRows, y: DeviceRows) -> Self {
         Self { x: x.rows(), y: y.rows(), ..self }
     }
 
     /// The batch's statistics, read or written.
     pub(in crate::ops) fn with_statistics(self, op: &BatchNorm, statistics: DeviceRows) -> Self {
         Self { mean: statistics.rows(), variance: statistics.from(op.width), ..self }
+    }
+
+    /// Where the gradients of what is normalised and of the parameters go.
+    pub(in crate::ops) fn with_gradients(self, op: &BatchNorm, dx: DeviceRows, gradients: DeviceRows) -> Self {
+        let (d_weight, d_bias) = (gradients.from(op.weight.offset), gradients.from(op.bias.offset));
+        Self { dx: dx.rows(), d_weight, d_bias, ..self }
     }
 
     /// A block of threads for each 32 columns of each of the `blocks` that run together.
@@ -110,7 +116,7 @@ pub(in crate::ops) fn training(
     y: DeviceRows,
     [x, statistics, state]: [DeviceRows; 3],
 ) -> Result<()> {
-    let arguments = BatchNormArguments::of(op, state).from_to(x, y);
+    let arguments = BatchNormArguments::of(op, state).with_values(x, y);
     arguments.with_statistics(op, statistics).launch_columns(on, "batch_norm_training", y.count)
 }
 
@@ -121,7 +127,7 @@ pub(super) fn evaluation(op: &BatchNorm, on: &Executor<'_>, y: DeviceRows, [x, s
         grid: [ceil_div(op.len(), THREADS as usize), y.count as u32, 1],
         threads: THREADS,
         shared: 0,
-        arguments: BatchNormArguments::of(op, state).from_to(x, y),
+        arguments: BatchNormArguments::of(op, state).with_values(x, y),
     })
 }
 
@@ -133,11 +139,8 @@ pub(super) fn backward(
     [dy, y, x, statistics, state, gradients]: [DeviceRows; 6],
 ) -> Result<()> {
     let arguments = BatchNormArguments {
-        dx: dx.rows(),
         dy: dy.rows(),
-        d_weight: gradients.from(op.weight.offset),
-        d_bias: gradients.from(op.bias.offset),
-        ..BatchNormArguments::of(op, state).from_to(x, y)
+        ..BatchNormArguments::of(op, state).with_values(x, y).with_gradients(op, dx, gradients)
     };
     arguments.with_statistics(op, statistics).launch_columns(on, "batch_norm_backward", dx.count)
 }

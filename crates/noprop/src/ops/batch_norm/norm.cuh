@@ -72,3 +72,32 @@ __device__ __forceinline__ void norm_training(const BatchNormArguments &a, unsig
     running_mean = (1 - a.momentum) * running_mean + a.momentum * mean;
     running_variance = (1 - a.momentum) * running_variance + a.momentum * (a.unbias * variance);
 }
+
+/// Gradients of one column: dβ = Σ dy, dγ = Σ dy · x̂, dx = γ / √(variance + ε) · (dy − dβ / n − x̂ · dγ / n), where dy counts only
+/// where y > 0 if ReLU followed. `dy(sample)` is the gradient of y. All threads of the block call it.
+template <class Dy>
+__device__ __forceinline__ void norm_backward(const BatchNormArguments &a, unsigned k, unsigned column, float *room, Dy dy) {
+    const float *x = a.x.row(k), *y = a.y.row(k);
+    float mean = 0, inverse = 0;
+    if (column < a.width) {
+        mean = a.mean.row(k)[column];
+        inverse = inverse_deviation(a.variance.row(k)[column], a.epsilon);
+    }
+    const auto gradient = [&](unsigned sample) {
+        return !a.relu || y[sample * a.width + column] > 0 ? dy(sample) : 0.0f;
+    };
+    const auto normal = [&](unsigned sample) { return (x[sample * a.width + column] - mean) * inverse; };
+    const auto product = [&](unsigned sample) { return gradient(sample) * normal(sample); };
+    const float d_bias = norm_column_sum(a, column, room, gradient);
+    const float d_weight = norm_column_sum(a, column, room, product);
+    if (column >= a.width) return;
+    const float share = 1 / float(a.samples), scale = a.weight.row(k)[column] * inverse;
+    float *const dx = a.dx.row(k);
+    norm_each_sample(a, [&](unsigned sample) {
+        const float rest = gradient(sample) - share * d_bias - normal(sample) * share * d_weight;
+        dx[sample * a.width + column] = scale * rest;
+    });
+    if (threadIdx.x >= NORM_COLUMNS) return;
+    a.d_weight.row(k)[column] = d_weight;
+    a.d_bias.row(k)[column] = d_bias;
+}

@@ -3,8 +3,7 @@
 // What follows value by value (batch norm by running statistics, ReLU alone) is the end of the product, or of the sum of its
 // parts. Batch norm by the batch's own statistics needs whole columns: a product that is not split in depth, of a batch that
 // fits the rows of one tile, has them in shared memory; else the sum of the parts has them.
-#include "../../cuda/product.cuh"
-#include "../batch_norm/norm.cuh"
+#include "columns.cuh"
 
 struct DenseArguments {
     /// Two inputs side by side along the depth, [K, samples · width] each; the second may be 0 wide.
@@ -53,16 +52,14 @@ struct SideBySide {
     __device__ __forceinline__ float value(const Raw &raw, unsigned i) const { return raw.value[i]; }
 };
 
-/// Calls put(row, column, sum) for this block's sums.
-template <class Blocking, class Put> __device__ __forceinline__ void dense_product(const DenseArguments &a, Put put) {
-    const unsigned k = blockIdx.z;
-    using Precision = typename Blocking::Precision;
-    const SideBySide x{
-        held<Precision>(a.first.row(k)), held<Precision>(a.second.row(k)), a.samples, a.first_width, a.second_width,
-        a.vector_first != 0,             a.vector_second != 0};
-    const Plain<false, Strided, Strided> w{
-        held<Precision>(a.weight.row(k)), {a.outputs, 1}, {a.depth(), a.outputs}, a.vector_weight != 0};
-    Blocking::product(a.split, x, w, a.depth(), put);
+/// The factors of block k.
+template <class Precision> __device__ __forceinline__ SideBySide dense_inputs(const DenseArguments &a, unsigned k) {
+    return {held<Precision>(a.first.row(k)), held<Precision>(a.second.row(k)), a.samples, a.first_width, a.second_width,
+            a.vector_first != 0,             a.vector_second != 0};
+}
+template <class Precision>
+__device__ __forceinline__ Plain<false, Strided, Strided> dense_weight(const DenseArguments &a, unsigned k) {
+    return {held<Precision>(a.weight.row(k)), {a.outputs, 1}, {a.depth(), a.outputs}, a.vector_weight != 0};
 }
 
 /// Writes y of one sum.
@@ -76,13 +73,16 @@ __device__ __forceinline__ void dense_finish(const DenseArguments &a, unsigned k
 }
 
 template <class Blocking> __device__ __forceinline__ void dense_forward(const DenseArguments &a) {
-    dense_product<Blocking>(a, [&](unsigned row, unsigned column, float sum) {
+    const unsigned k = blockIdx.z;
+    const auto put = [&](unsigned row, unsigned column, float sum) {
         if (row >= a.samples || column >= a.outputs) return;
         if (a.split.partial)
             a.split.part()[row * a.outputs + column] = sum;
         else
-            dense_finish(a, blockIdx.z, row, column, sum);
-    });
+            dense_finish(a, k, row, column, sum);
+    };
+    using Precision = typename Blocking::Precision;
+    Blocking::product(a.split, dense_inputs<Precision>(a, k), dense_weight<Precision>(a, k), a.depth(), put);
 }
 
 /// One value of the product of block k, from its parts.
@@ -114,25 +114,16 @@ KERNEL(dense_norm_of_parts, NORM_THREADS, DenseArguments) {
 
 /// All samples of 32 columns: the product, then batch norm by the batch's statistics.
 template <class Precision> __device__ __forceinline__ void dense_norm(const DenseArguments &a) {
-    using Tile = Blocking<Precision, 128, NORM_COLUMNS, 4, 2>;
-    static_assert(Tile::THREADS == NORM_THREADS, "the threads of the product are those of the norm");
-    // The lanes that write together are in different banks, but for pairs.
-    constexpr unsigned STRIDE = NORM_COLUMNS + 4;
-    const unsigned k = blockIdx.z, first_column = Tile::first_column(a.split);
-    float *const sums = shared<float>(), *const room = sums + Tile::ROWS * STRIDE;
-    dense_product<Tile>(a, [&](unsigned row, unsigned column, float sum) {
-        sums[row * STRIDE + column - first_column] = sum;
-    });
-    __syncthreads();
-    const unsigned column = first_column + threadIdx.x % NORM_COLUMNS;
-    const auto x = [&](unsigned sample) -> float & { return sums[sample * STRIDE + threadIdx.x % NORM_COLUMNS]; };
+    using Columns = WholeColumns<Precision>;
+    const unsigned k = blockIdx.z, column = Columns::column(a.split);
+    Columns::product(a.split, dense_inputs<Precision>(a, k), dense_weight<Precision>(a, k), a.depth());
     if (column < a.outputs) {
         const float bias = a.bias.row(k)[column];
-        float *const kept = a.norm.x.row(k);
+        float *const x = a.norm.x.row(k);
         // From here on each thread reads what it has written itself.
-        norm_each_sample(a.norm, [&](unsigned sample) { kept[sample * a.outputs + column] = x(sample) += bias; });
+        norm_each_sample(a.norm, [&](unsigned sample) { x[sample * a.outputs + column] = Columns::sum(sample) += bias; });
     }
-    norm_training(a.norm, k, column, room, x);
+    norm_training(a.norm, k, column, Columns::room(), [](unsigned sample) { return Columns::sum(sample); });
 }
 
 /// Grid (tiles, parts, K); of dense_norm (⌈outputs / 32⌉, 1, K).

@@ -40,20 +40,20 @@ struct DenseArguments {
 // SAFETY: mirrors the struct in cuda.cu; padding only behind the last field of `Split`.
 unsafe impl Arguments for DenseArguments {}
 
-/// Of `dense_norm`: all samples of as many columns as batch norm has threads for.
-const ALL_SAMPLES: Blocking = Blocking { rows: 128, columns: COLUMNS, threads: THREADS };
+/// `WholeColumns` of columns.cuh: all samples of as many columns as batch norm has threads for.
+pub(in crate::ops) const ALL_SAMPLES: Blocking = Blocking { rows: 128, columns: COLUMNS, threads: THREADS };
 /// Deeper products are left to more blocks of threads: a block waits for memory once a stride in depth, and a product that
 /// few blocks share takes as long as one of them.
 const MOST_DEPTH: usize = 512;
 
-/// Shared memory of `dense_norm`: the product's, and then its sums (4 values between rows) with the room of batch norm.
-fn shared_of_norm() -> u32 {
+/// Shared memory of `WholeColumns`: the product's, and then its sums (4 values between rows) with the room of batch norm.
+pub(in crate::ops) fn shared_of_columns() -> u32 {
     let sums = 4 * ALL_SAMPLES.rows * (COLUMNS + 4);
     (ALL_SAMPLES.shared() as u32).max(sums as u32 + SHARED)
 }
 
-/// Whether `dense_norm` serves.
-fn in_one_kernel(size: Size) -> bool {
+/// Whether `WholeColumns` serves for a product.
+pub(in crate::ops) fn has_whole_columns(size: Size) -> bool {
     size.rows <= ALL_SAMPLES.rows && size.depth <= MOST_DEPTH
 }
 
@@ -167,12 +167,12 @@ pub(super) fn training(
     state: DeviceRows,
 ) -> Result<()> {
     let mut product = Product::new(layer, to.product, inputs, state)?;
-    let by_batch = BatchNormArguments::of(norm, state).from_to(to.product, to.y);
+    let by_batch = BatchNormArguments::of(norm, state).with_values(to.product, to.y);
     let by_batch = by_batch.with_statistics(norm, to.statistics);
-    if in_one_kernel(product.size) {
+    if has_whole_columns(product.size) {
         let plan = Plan::whole(ALL_SAMPLES, product.size);
         (product.arguments.norm, product.arguments.split) = (by_batch, plan.split(on, product.blocks)?);
-        return product.multiply(on, "dense_norm", &plan, shared_of_norm());
+        return product.multiply(on, "dense_norm", &plan, shared_of_columns());
     }
     if product.forward(on)? {
         product.arguments.norm = by_batch;
@@ -188,15 +188,15 @@ mod tests {
 
     #[test]
     fn shared_memory_needs_no_permission_and_holds_all_sums() {
-        assert!(shared_of_norm() <= 48 * 1024);
-        assert!(shared_of_norm() as usize >= ALL_SAMPLES.shared());
+        assert!(shared_of_columns() <= 48 * 1024);
+        assert!(shared_of_columns() as usize >= ALL_SAMPLES.shared());
         // Rows of 36 values, and one value a thread behind them.
-        assert!(shared_of_norm() as usize >= 4 * (128 * 36 + 256));
+        assert!(shared_of_columns() as usize >= 4 * (128 * 36 + 256));
     }
 
     #[test]
     fn one_kernel_serves_what_a_tile_holds() {
-        let fits = |rows, depth| in_one_kernel(Size { rows, columns: 1000, depth });
+        let fits = |rows, depth| has_whole_columns(Size { rows, columns: 1000, depth });
         assert!(fits(1, 1) && fits(128, 512) && !fits(129, 1) && !fits(1, 513));
         let plan = Plan::whole(ALL_SAMPLES, Size { rows: 128, columns: 70, depth: 512 });
         assert_eq!((plan.grid(10), plan.parts()), ([3, 1, 10], 1));

@@ -7,10 +7,11 @@
 //! | bias, product, y | `[outputs]`, `[samples, outputs]`, `[samples, outputs]` |
 //!
 //! On the processor these are the operations [`Linear`], [`BatchNorm`] and [`Relu`], one after the other: they are the
-//! definition. On a device they are one launch, or two for a product that is split in depth (`cuda.rs`).
+//! definition. On a device they are one launch, or two where the product is split in depth or the batch is larger than a tile
+//! (`cuda.rs`).
 
 #[cfg(device)]
-mod cuda;
+pub(super) mod cuda;
 #[cfg(device)]
 mod parity;
 #[cfg(all(test, feature = "emulation"))]

@@ -8,12 +8,15 @@
 struct LinearArguments {
     /// dx or dw; the bias's gradient, or none where data is null.
     Rows destination, bias;
+    /// Where there is a gate, dx is 0 unless it is greater than 0, and else times scale.
+    Rows gate;
     /// The two factors.
     Rows left, right;
     Split split;
     std::uint32_t samples, inputs, outputs;
     /// Whether four values of a factor can be read at once.
     std::uint32_t vector_left, vector_right;
+    float scale;
 };
 
 template <class Blocking> __device__ __forceinline__ void linear_backward_data(const LinearArguments &a) {
@@ -23,9 +26,13 @@ template <class Blocking> __device__ __forceinline__ void linear_backward_data(c
         held<Precision>(a.left.row(k)), {a.samples, a.outputs}, {a.outputs, 1}, a.vector_left != 0};
     const Plain<true, Strided, Strided> w{
         held<Precision>(a.right.row(k)), {a.inputs, a.outputs}, {a.outputs, 1}, a.vector_right != 0};
-    float *const to = a.split.partial ? a.split.part() : a.destination.row(k);
     Blocking::product(a.split, dy, w, a.outputs, [&](unsigned row, unsigned column, float sum) {
-        if (row < a.samples && column < a.inputs) to[row * a.inputs + column] = sum;
+        if (row >= a.samples || column >= a.inputs) return;
+        const unsigned at = row * a.inputs + column;
+        if (a.split.partial)
+            a.split.part()[at] = sum;
+        else
+            a.destination.row(k)[at] = behind_gate(a.gate, k, at, a.scale * sum);
     });
 }
 

@@ -10,6 +10,7 @@ use crate::error::Result;
 struct LinearArguments {
     destination: RowsOf,
     bias: RowsOf,
+    gate: RowsOf,
     left: RowsOf,
     right: RowsOf,
     split: Split,
@@ -18,9 +19,10 @@ struct LinearArguments {
     outputs: u32,
     vector_left: u32,
     vector_right: u32,
+    scale: f32,
 }
 
-// SAFETY: mirrors the struct in cuda.cu; padding only behind the last field of `Split` and at the end.
+// SAFETY: mirrors the struct in cuda.cu; padding only behind the last field of `Split`.
 unsafe impl Arguments for LinearArguments {}
 
 /// Products of few columns, 10 classes say, take the narrow one.
@@ -56,6 +58,7 @@ fn product(
         arguments: LinearArguments {
             destination: to.destination,
             bias: to.tail,
+            gate: to.gate,
             left: left.0,
             right: right.0,
             split,
@@ -64,20 +67,25 @@ fn product(
             outputs: op.outputs as u32,
             vector_left: vector(left.0, &[left.1]),
             vector_right: vector(right.0, &[right.1]),
+            scale: to.scale,
         },
     })?;
     plan.sum(on, blocks, &split, to)
 }
 
+/// With the x that a ReLU has made, the gradient goes through it, times `scale`.
 pub(super) fn backward_data(
     op: &Linear,
     on: &Executor<'_>,
     dx: DeviceRows,
     [dy, state]: [DeviceRows; 2],
+    (x, scale): (Option<DeviceRows>, f64),
 ) -> Result<()> {
     let size = Size { rows: op.samples, columns: op.inputs, depth: op.outputs };
     let factors = ((dy.rows(), op.outputs), (state.from(op.weight.offset), op.outputs));
-    product(("linear_backward_data", op), on, (dx.count, size), factors, Sums::only(dx.rows(), size))
+    let gate = x.map_or(NO_ROWS, |x| x.rows());
+    let to = Sums { gate, scale: scale as f32, ..Sums::only(dx.rows(), size) };
+    product(("linear_backward_data", op), on, (dx.count, size), factors, to)
 }
 
 pub(super) fn backward_weights(

@@ -1,4 +1,5 @@
-//! How many kernels a training step launches, by name: a launch costs some microseconds, and a step has few to spare.
+//! How often a training step launches which kernels. A launch costs time before and behind it, in which a small net leaves a
+//! card idle.
 
 use super::*;
 use crate::cuda::launches_of;
@@ -40,8 +41,7 @@ fn check(net: &NetConfig, batch: usize, total: usize, expected: &[(&str, usize)]
 fn a_step_of_the_papers_block_launches_these_kernels() {
     let expected = [
         ("adamw", 1),
-        ("add", 2),
-        ("batch_norm_backward", 6),
+        ("add", 1),
         ("begin_step", 1),
         ("conv3x3_backward_data_f32", 1),
         ("conv3x3_backward_data_narrow_f32", 1),
@@ -52,10 +52,11 @@ fn a_step_of_the_papers_block_launches_these_kernels() {
         ("conv3x3_spread_f32", 3),
         ("dense_forward_f32", 1),
         ("dense_forward_narrow_f32", 1),
+        ("dense_norm_backward_f32", 6),
         ("dense_norm_f32", 5),
         ("dense_norm_of_parts", 1),
         ("gather_u8", 1),
-        ("linear_backward_data_f32", 7),
+        ("linear_backward_data_f32", 1),
         ("linear_backward_weights_f32", 7),
         ("linear_backward_weights_narrow_f32", 1),
         ("noised_labels", 1),
@@ -66,7 +67,7 @@ fn a_step_of_the_papers_block_launches_these_kernels() {
         ("store_loss", 1),
         ("sum_of_parts", 3),
     ];
-    check(&NetConfig::default(), 128, 54, &expected);
+    check(&NetConfig::default(), 128, 47, &expected);
 }
 
 #[test]
@@ -82,11 +83,10 @@ fn a_step_of_the_seeds_block_launches_these_kernels() {
         ("linear_backward_weights_f32", 4),
         ("linear_backward_weights_narrow_f32", 1),
         ("noised_labels", 1),
-        ("relu_backward", 3),
         ("squared_error_backward", 1),
         ("squared_error_forward", 1),
         ("store_loss", 1),
         ("sum_of_parts", 2),
     ];
-    check(&NetConfig::Mlp { hidden: vec![512; 3], dropout: 0.0 }, 128, 28, &expected);
+    check(&NetConfig::Mlp { hidden: vec![512; 3], dropout: 0.0 }, 128, 25, &expected);
 }
