@@ -141,7 +141,7 @@ template <class Precision, unsigned LINES, unsigned THREADS, class Factor>
 struct Mover<Precision, LINES, THREADS, Factor, true> {
     static constexpr unsigned WORDS = Packed<Precision>::WORDS, QUADS = LINE_WORDS / WORDS;
     static constexpr unsigned ALL = LINES * QUADS, OWN = (ALL + THREADS - 1) / THREADS;
-    static_assert(THREADS % QUADS == 0, "a thread's quads have the same depth");
+    static_assert(THREADS % (8 * QUADS) == 0, "a thread's quads have the same depth, and eight lines are dealt out together");
     const Factor &factor;
     typename Factor::Line line[OWN];
     typename Factor::Raw raw[OWN];
@@ -149,8 +149,8 @@ struct Mover<Precision, LINES, THREADS, Factor, true> {
     const unsigned place;
 
     __device__ __forceinline__ Mover(const Factor &factor, unsigned first)
-        : factor(factor), place(held<Precision>(threadIdx.x / QUADS * LINE_STRIDE + threadIdx.x % QUADS * WORDS)) {
-        UNROLL for (unsigned i = 0; i < OWN; i++) line[i] = factor.line(first + (threadIdx.x + i * THREADS) / QUADS);
+        : factor(factor), place(held<Precision>(own_line() * LINE_STRIDE + threadIdx.x % QUADS * WORDS)) {
+        UNROLL for (unsigned i = 0; i < OWN; i++) line[i] = factor.line(first + own_line() + i * (THREADS / QUADS));
     }
     template <bool FOURS> __device__ __forceinline__ void fetch(unsigned depth) {
         depth += threadIdx.x % QUADS * 4;
@@ -189,6 +189,12 @@ struct Mover<Precision, LINES, THREADS, Factor, true> {
                 to = packed_of<Precision>(value);
             }
         }
+    }
+
+    /// The first line of a thread. Of eight lines those that are stored together are four apart, which is half of the banks.
+    static __device__ __forceinline__ unsigned own_line() {
+        const unsigned n = threadIdx.x / QUADS;
+        return n / 8 * 8 + n % 2 * 4 + n / 2 % 4;
     }
 
   private:
