@@ -8,7 +8,7 @@
 //! | `prelude.cuh`, `philox.cuh`, `all.cu` | what kernels share, and the one translation unit of all |
 //! | `emulation.h`, `emulation.rs` | the same kernels compiled for the processor |
 //! | `gpu.rs` | the same kernels on candle's stream (feature `cuda`) |
-//! | `tile.cuh`, `product.cuh`, `product.cu`, `product.rs` | products on tensor cores, which linear layers and convolutions are |
+//! | `tile.cuh`, `factor.cuh`, `mover.cuh`, `product.cuh`, `product.cu`, `product.rs` | products on tensor cores, which linear layers and convolutions are |
 //! | `launch.rs`, `rows.rs` | what a launch is, the tensors it works on |
 //! | `engine.rs` | a card or the emulation, as training and inference see it |
 //! | `context.rs`, `step.rs` | what all operations of a step share, and what they read from device memory |

@@ -161,7 +161,7 @@ struct SumOfPartsArguments {
 // SAFETY: mirrors the struct in product.cu, which has no padding.
 unsafe impl Arguments for SumOfPartsArguments {}
 
-/// `Divisor` of product.cuh: division by multiplication, for numerators below 2^31.
+/// `Divisor` of factor.cuh: division by multiplication, for numerators below 2^31.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Divisor {
