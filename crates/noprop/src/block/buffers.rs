@@ -22,6 +22,8 @@ impl Buffers {
         #[cfg(test)]
         MADE.set(MADE.get() + self.stacked * len);
         let bytes = self.stacked * len * self.dtype.size_in_bytes();
+        #[cfg(device)]
+        crate::cuda::refuse_while_recording(|| format!("{bytes} bytes for a buffer"))?;
         Buffer::new(allocated(&self.device, bytes, Tensor::zeros((self.stacked, len), self.dtype, &self.device))?)
     }
 }

@@ -1,10 +1,11 @@
 //! Kernels on the processor: the same sources, compiled by a C++ compiler (see emulation.h).
 
 use super::Address;
-use super::launch::{Arguments, Launch};
+use super::launch::{Arguments, Launch, scratch_class};
+use super::recording::refuse;
 use crate::error::{Code, Error, Result};
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::fs::File;
 use std::io::Write;
@@ -40,14 +41,36 @@ pub(super) fn not_launched() -> Vec<String> {
 
 thread_local! {
     static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+    /// What a card would have ready after the calls of this thread: the loaded kernels and the classes of scratch memory.
+    static LOADED: RefCell<HashSet<String>> = RefCell::default();
+    static CLASSES: RefCell<BTreeSet<usize>> = const { RefCell::new(BTreeSet::new()) };
 }
 
 /// Room for `values` f32, filled with NaN: what is read must have been written.
-pub(super) fn scratch(values: usize) -> Address {
-    SCRATCH.with_borrow_mut(|scratch| {
+pub(super) fn scratch(values: usize) -> Result<Address> {
+    let class = scratch_class(values);
+    CLASSES.with_borrow_mut(|classes| {
+        if !classes.contains(&class) {
+            refuse(|| format!("{} bytes of scratch memory", class * size_of::<f32>()))?;
+            classes.insert(class);
+        }
+        Result::Ok(())
+    })?;
+    Ok(SCRATCH.with_borrow_mut(|scratch| {
         scratch.clear();
         scratch.resize(values, f32::NAN);
         scratch.as_mut_ptr() as Address
+    }))
+}
+
+/// A card loads a kernel at its first launch.
+fn load(kernel: &str) -> Result<()> {
+    LOADED.with_borrow_mut(|loaded| {
+        if !loaded.contains(kernel) {
+            refuse(|| format!("kernel {kernel}, which has not been loaded"))?;
+            loaded.insert(kernel.to_owned());
+        }
+        Ok(())
     })
 }
 
@@ -71,6 +94,7 @@ fn note<A: Arguments>(launch: &Launch<'_, A>) {
 
 /// Runs every thread of every block.
 pub(super) fn launch<A: Arguments>(launch: &Launch<'_, A>) -> Result<()> {
+    load(launch.kernel)?;
     note(launch);
     let name = CString::new(launch.kernel).expect("names of kernels have no NUL");
     let (threads, shared) = (launch.threads, launch.shared);

@@ -60,6 +60,14 @@ pub(crate) fn try_out(ordinal: usize) -> Result<()> {
     gpu.write(&sum, &y)?;
     let add = Add { len: 3 };
     add.forward(&sum, &x_there)?;
+    // A recording that fails must leave the stream as it was.
+    match gpu.record(|| add.forward(&sum, &x_there).and_then(|()| gpu.scratch(1).map(drop))) {
+        Err(error) if error.code == Code::Internal => {}
+        outcome => {
+            let outcome = outcome.err().map_or("none".to_owned(), |error| error.to_string());
+            return Err(Error::new(Code::Internal, "a recording that takes memory must be refused").received(outcome));
+        }
+    }
     let graph = gpu.record(|| add.forward(&sum, &x_there))?;
     graph.replay()?;
     graph.replay()?;
@@ -205,10 +213,11 @@ impl Gpu {
     }
 
     /// Records what `work` puts into the stream, without running it. `work` must have run once before, since kernels are
-    /// loaded at their first launch; and it must not wait for the stream, copy from or to the host, nor make or drop tensors.
+    /// loaded and scratch memory is taken at their first launch; and it must not wait for the stream, copy from or to the host,
+    /// nor make or drop tensors. After an error the stream is as it was before.
     ///
     /// # Errors
-    /// Those of `work`; [`Code::Device`] if something in it cannot be recorded.
+    /// Those of `work`; [`Code::Internal`] if it does something besides launching kernels, [`Code::Device`].
     pub fn record(&self, work: impl FnOnce() -> Result<()>) -> Result<Graph> {
         Graph::record(&self.stream, work)
     }

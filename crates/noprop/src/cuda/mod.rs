@@ -11,6 +11,7 @@
 //! | `tile.cuh`, `product.cuh`, `product.cu`, `product.rs` | products on tensor cores, which linear layers and convolutions are |
 //! | `launch.rs`, `rows.rs` | what a launch is, the tensors it works on |
 //! | `engine.rs` | a card or the emulation, as training and inference see it |
+//! | `recording.rs` | what must not happen while a step is recorded |
 //! | `context.rs`, `step.rs` | what all operations of a step share, and what they read from device memory |
 //! | `epoch.cu`, `epoch.rs` | the beginning and end of a training step, and what a run reads back after an epoch |
 //! | `reduce.cuh` | sums in a fixed order |
@@ -26,6 +27,7 @@ pub mod gpu;
 mod launch;
 pub mod parity;
 pub(crate) mod product;
+mod recording;
 mod rows;
 mod step;
 #[cfg(all(test, feature = "emulation"))]
@@ -35,6 +37,7 @@ pub(crate) use context::Context;
 pub(crate) use engine::{Engine, Mark, Recorded, out_of_memory};
 pub(crate) use epoch::{AllFinite, EpochTensors, Outcome, PARTS};
 pub(crate) use launch::{Arguments, Executor, Launch, ceil_div};
+pub(crate) use recording::refuse as refuse_while_recording;
 pub(crate) use rows::{Address, DeviceRows, RowsOf, address_of};
 pub(crate) use step::{DeviceStep, StepTensors, StepValues};
 
