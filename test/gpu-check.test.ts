@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { getAddon } from '../src/native.js'
 import { temporaryDirectory } from './support/data.js'
 import { root, runNode } from './support/process.js'
@@ -64,6 +64,36 @@ describe.skipIf(process.platform === 'win32')('on the processor, in place of a G
     expect(text).toContain('| 150 epochs of CIFAR-10, all 10 blocks | < 2 min | 45 s | not measured | – |')
     // Such a run is no measurement of a GPU.
     expect(readFileSync(join(root, 'docs/gpu.md'), 'utf8')).toBe(before)
+  })
+
+  test('the parity of kernels keeps what it has when its time is over', async () => {
+    const { parity, sanitizer } = await load('gpu/checks/parity.mjs')
+    const folder = temporaryDirectory()
+    // An addon that compares two cases and then hangs.
+    const env = { NOPROP_ADDON: join(root, 'test/support/hanging-addon.cjs') }
+    const context = { env, folder, sizes: { sanitizerMost: 300 } }
+    const ended = parity({ ...context, device: 'emulated', until: Date.now() + 2000 })
+    await expect(ended).rejects.toMatchObject({
+      message: 'time over after 2 cases, in linear 3 in f32',
+      measured: { compared: 2, leftOut: 1, failed: [] },
+    })
+    // A compute-sanitizer that only runs the program; the second tool complains.
+    const home = join(folder, 'cuda')
+    mkdirSync(join(home, 'bin'), { recursive: true })
+    const complaint = '[ $2 = racecheck ] && echo "========= Race reported between write and read"'
+    const program = `#!/bin/sh\necho "========= Version 2025.3"\n${complaint}\nshift 6\nexec "$@"\n`
+    writeFileSync(join(home, 'bin/compute-sanitizer'), program, { mode: 0o755 })
+    vi.stubEnv('CUDA_HOME', home)
+    const both = sanitizer({ ...context, device: 'cuda', until: Date.now() + 4000 })
+    await expect(both).rejects.toMatchObject({
+      message:
+        'memcheck: time over after 2 cases, in linear 3 in f32; racecheck found errors: Race reported between write and read',
+      measured: {
+        memcheck: { compared: 2, leftOut: 1, version: '2025.3' },
+        racecheck: { compared: 2, leftOut: 1, version: '2025.3' },
+      },
+    })
+    vi.unstubAllEnvs()
   })
 
   test('a step whose time is over fails, and the others still run', async () => {
@@ -158,7 +188,7 @@ describe('what is missing is told before anything runs, each in a sentence', () 
 })
 
 describe('a check that does not hold is seen', async () => {
-  const { judge } = await load('gpu/checks/parity.mjs')
+  const { judge, judged, soFar } = await load('gpu/found.mjs')
   const { differences } = await load('gpu/checks/training.mjs')
   const { difference } = await load('gpu/weights.mjs')
   const { affordable } = await load('gpu/checks/accuracy.mjs')
@@ -173,6 +203,47 @@ describe('a check that does not hold is seen', async () => {
     const failures = [{ multiply: 'bf16', error: { what: 'kernel x cannot be launched', received: '' } }]
     expect(() => judge({ ...report, failures })).toThrow(/bf16: kernel x cannot be launched$/)
     expect(() => judge({ ...report, comparisons: [] })).toThrow('nothing was compared')
+  })
+
+  test('in what was compared before a time was over or a process crashed', () => {
+    const log = join(temporaryDirectory(), 'log.jsonl')
+    const late = { code: 'SIGKILL', stdout: '', stderr: '', late: true }
+    const write = (...lines: unknown[]) => writeFileSync(log, lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
+    const end = (outcome: object) => {
+      try {
+        return judged('parity', outcome, log)
+      } catch (error) {
+        return error
+      }
+    }
+    // Before the first line.
+    expect(end(late)).toMatchObject({ message: 'time over after 0 cases', measured: { compared: 0 } })
+    const good = { case: 'add', multiply: 'f32', error: 1e-7, tolerance: 1e-6, passed: true }
+    const begun = { case: 'linear 3', multiply: 'f32' }
+    const lines = [{ begun: good }, { leftOut: begun }, { compared: good }, { begun }]
+    write(...lines)
+    // A line that was not written whole.
+    writeFileSync(log, '{"compared":{"ca', { flag: 'a' })
+    expect(soFar(log)).toEqual({ comparisons: [good], leftOut: 1, failures: [], within: begun })
+    expect(end(late)).toMatchObject({
+      message: 'time over after 1 case, in linear 3 in f32',
+      measured: { compared: 1, leftOut: 1, failed: [], worst: good },
+    })
+    const crashed = { code: 'SIGSEGV', stdout: '', stderr: 'a fault', late: false }
+    expect(end(crashed)).toMatchObject({
+      message: 'parity failed (SIGSEGV): a fault after 1 case, in linear 3 in f32',
+      measured: { compared: 1 },
+    })
+    // What failed before is told too.
+    const bad = { ...good, error: 1, passed: false }
+    write(...lines, { compared: bad })
+    expect(end(late)).toMatchObject({
+      message: 'time over after 2 cases; 1 of 2 comparisons failed: add in f32 is off by 1',
+      measured: { compared: 2, failed: [bad] },
+    })
+    // A process that ended well is judged by its result.
+    const result = { code: 0, stdout: JSON.stringify({ comparisons: [good], leftOut: 3, failures: [] }), stderr: '' }
+    expect(end({ ...result, late: false })).toMatchObject({ compared: 1, leftOut: 3 })
   })
 
   test('in weights', () => {
