@@ -294,8 +294,8 @@ describe('a check that does not hold is seen', async () => {
     }
     const text = figures(report)
     expect(text).toContain('**some checks failed**')
-    expect(text).toContain('| parity | failed | a \\| b | 1.00 |')
-    expect(text).toContain('| mnist | failed | too little | 2.00 |')
+    expect(text).toContain('| parity | failed | a \\| b | 1.0 |')
+    expect(text).toContain('| mnist | failed | too little | 2.0 |')
   })
 })
 
@@ -303,6 +303,7 @@ describe('the plan', async () => {
   const { deadline, full } = await load('gpu/sizes.mjs')
   const { goalRows } = await load('gpu/goals.mjs')
   const { secondsPerEpoch } = await load('gpu/checks/accuracy.mjs')
+  const { ratiosOf } = await load('gpu/checks/bench.mjs')
   const { keeping, CheckFailed } = await load('gpu/child.mjs')
 
   test('fits into ten minutes, and what a step leaves over is the next one’s', () => {
@@ -333,6 +334,22 @@ describe('the plan', async () => {
     expect(secondsPerEpoch({ trainSeconds: 3 }, undefined)).toBe(3)
   })
 
+  test('the ratios are those of noprop in bf16, and name what was best of PyTorch', () => {
+    const of = (name: string, samplesPerSecond?: number) => ({ name, own: name.startsWith('noprop'), samplesPerSecond })
+    const programs = [of('noprop, f32', 9000), of('noprop, bf16', 6000), of('PyTorch eager, bf16', 1000)]
+    const others = [of('PyTorch compiled, a CUDA graph, bf16', 3000), of('PyTorch vmap, bf16')]
+    // It trains end to end, which is another method.
+    const backprop = of('PyTorch back-propagation, bf16', 8000)
+    expect(ratiosOf([...programs, ...others, backprop])).toEqual({
+      ...{ overEager: 6, overBest: 2 },
+      ...{ ours: 'noprop, bf16', best: 'PyTorch compiled, a CUDA graph, bf16' },
+    })
+    expect(ratiosOf([of('noprop, f32', 9000), of('PyTorch vmap, bf16')])).toEqual({
+      ...{ overEager: null, overBest: null },
+      ...{ ours: 'noprop, f32', best: null },
+    })
+  })
+
   test('a step that runs out tells what it has', async () => {
     const late = () => Promise.reject(new CheckFailed('late'))
     await expect(keeping({ runs: [1] }, late)).rejects.toMatchObject({ message: 'late', measured: { runs: [1] } })
@@ -344,12 +361,18 @@ describe('the plan', async () => {
     const own = { name: 'noprop, bf16', own: true, samplesPerSecond: 75_000, floorShare: 0.45, memoryMiB: 900 }
     const peer = { name: 'PyTorch back-propagation, bf16', own: false, samplesPerSecond: 1, memoryMiB: 1000 }
     const steps = {
-      bench: { measured: { shape: 'cifar10', overEager: 12, overBest: 1.5, programs: [own, peer] } },
+      bench: {
+        measured: {
+          ...{ shape: 'cifar10', overEager: 12, overBest: 1.5, programs: [own, peer] },
+          ...{ ours: 'noprop, bf16', best: 'PyTorch vmap, bf16' },
+        },
+      },
       memory: {
         measured: { allInFlightMiB: 900, oneInFlightMiB: 250, manyBlocks: 1000, manyInFlightMiB: 910, manySeconds: 9 },
       },
       mnist: {
         measured: {
+          goal: 0.994,
           runs: [
             { epochs: 3, testAccuracy: 0.993, trainSeconds: 2 },
             { epochs: 6, testAccuracy: 0.9941, trainSeconds: 4 },
@@ -360,8 +383,8 @@ describe('the plan', async () => {
     }
     const rows = goalRows(steps)
     expect(rows.map((row: string[]) => row.slice(3))).toEqual([
-      ['12.0 ×', 'moonshot'],
-      ['1.50 ×', 'no'],
+      ['12.0 ×; noprop, bf16', 'moonshot'],
+      ['1.50 ×; noprop, bf16; PyTorch vmap, bf16', 'no'],
       ['45.00 %; noprop, bf16', 'yes'],
       ['100 s; extrapolated from 75,000 samples/s on random data of that shape, without evaluation', 'yes'],
       ['not measured', '–'],
@@ -373,12 +396,17 @@ describe('the plan', async () => {
       { epochs: 1, testAccuracy: 0.3, trainSeconds: 3 },
       { epochs, testAccuracy: 0.78, trainSeconds: epochs },
     ]
-    const trained = (epochs: number) => goalRows({ ...steps, cifar10: { measured: { runs: runs(epochs) } } })
+    const trained = (epochs: number) =>
+      goalRows({ ...steps, cifar10: { measured: { goal: 0.7925, runs: runs(epochs) } } })
     expect(trained(150)[3].slice(3)).toEqual(['150 s; measured', 'no'])
     expect(trained(100)[3].slice(3)).toEqual(['150 s; extrapolated from 100 epochs', 'no'])
     expect(trained(100)[4].slice(3)).toEqual(['78.00 %; after 100 epochs', 'no'])
-    const short = { runs: [{ epochs: 3, testAccuracy: 0.98, trainSeconds: 2 }] }
+    const short = { goal: 0.994, runs: [{ epochs: 3, testAccuracy: 0.98, trainSeconds: 2 }] }
     expect(goalRows({ mnist: { measured: short } })[5].slice(3)).toEqual(['not reached: 98.00 %', 'no'])
+    // With --quick accuracy is measured and not judged.
+    const unjudged = { measured: { runs: [{ epochs: 1, testAccuracy: 0.98, trainSeconds: 2 }] } }
+    const quickly = goalRows({ mnist: unjudged, cifar10: unjudged })
+    for (const row of [quickly[4], quickly[5]]) expect(row.slice(3)).toEqual(['98.00 % after 1 epoch, not judged', '–'])
     // A run that measured nothing still names every goal.
     expect(goalRows({}).map((row: string[]) => row.slice(3))).toEqual(Array(8).fill(['not measured', '–']))
   })

@@ -109,6 +109,16 @@ impl Engine {
         Ok(tensor.flatten_all()?.to_vec1()?)
     }
 
+    /// Copies one contiguous tensor of f32 to another on the device; may return before it is done.
+    pub(crate) fn copy(&self, to: &Tensor, from: &Tensor) -> Result<()> {
+        refuse(|| format!("a copy of {} values", from.elem_count()))?;
+        #[cfg(feature = "cuda")]
+        if let Some(gpu) = &self.gpu {
+            return gpu.copy(to, from);
+        }
+        Ok(to.slice_set(from, 0, 0)?)
+    }
+
     /// Waits until everything is done that was asked; errors of kernels arrive here.
     pub(crate) fn synchronize(&self) -> Result<()> {
         refuse(|| "a wait for the device".to_owned())?;

@@ -190,6 +190,19 @@ impl Gpu {
         outcome.map_err(|error| of_driver(error, "values cannot be copied from the GPU"))
     }
 
+    /// Copies one contiguous tensor of f32 to another as fast as the card can; returns before it is done.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub(crate) fn copy(&self, to: &Tensor, from: &Tensor) -> Result<()> {
+        let len = to.elem_count();
+        let (to, from) = (Self::whole::<f32>(to, len)?, Self::whole::<f32>(from, len)?);
+        self.bind()?;
+        // SAFETY: `whole` checked that `len` values lie at both places; kernels and copies of the stream run in order.
+        let outcome = unsafe { result::memcpy_dtod_async(to, from, len * size_of::<f32>(), self.stream.cu_stream()) };
+        outcome.map_err(|error| of_driver(error, "values cannot be copied on the GPU"))
+    }
+
     /// Marks the place behind everything in the stream.
     pub(crate) fn mark(&self) -> Result<Event> {
         let event = self.stream.record_event(Some(CUevent_flags::CU_EVENT_BLOCKING_SYNC));
@@ -204,11 +217,13 @@ impl Gpu {
         self.stream.synchronize().map_err(|error| of_driver(error, "the GPU failed"))
     }
 
-    /// Free and total memory of the card in bytes.
+    /// Free and total memory of the card in bytes. Waits for the stream: what is given back is free only once the stream has
+    /// come there, and drivers keep it until somebody waits.
     ///
     /// # Errors
     /// [`Code::Device`].
     pub fn memory(&self) -> Result<(usize, usize)> {
+        self.synchronize()?;
         self.stream.context().mem_get_info().map_err(|error| of_driver(error, "the GPU does not tell its memory"))
     }
 
