@@ -191,6 +191,7 @@ describe('a check that does not hold is seen', async () => {
   const { judge, judged, soFar } = await load('gpu/found.mjs')
   const { differences } = await load('gpu/checks/training.mjs')
   const { difference } = await load('gpu/weights.mjs')
+  const { errorIn } = await load('gpu/child.mjs')
   const { affordable } = await load('gpu/checks/accuracy.mjs')
   const { figures } = await load('gpu/document.mjs')
 
@@ -244,6 +245,15 @@ describe('a check that does not hold is seen', async () => {
     // A process that ended well is judged by its result.
     const result = { code: 0, stdout: JSON.stringify({ comparisons: [good], leftOut: 3, failures: [] }), stderr: '' }
     expect(end({ ...result, late: false })).toMatchObject({ compared: 1, leftOut: 3 })
+  })
+
+  test('in what a program printed before it ended', () => {
+    const python =
+      'Traceback (most recent call last):\n  File "x"\ntorch.AcceleratorError: CUDA error: no device\nA hint.\n'
+    expect(errorIn(python)).toBe('torch.AcceleratorError: CUDA error: no device')
+    expect(errorIn('at x\n[error NOPROP_DEVICE: no GPU] {\n')).toBe('error NOPROP_DEVICE: no GPU] {')
+    expect(errorIn('Error: {"what":"no memory","expected":"2","received":"1"}')).toBe('no memory, 1')
+    expect(errorIn('one\ntwo\n')).toBe('two')
   })
 
   test('in weights', () => {
