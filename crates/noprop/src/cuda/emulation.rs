@@ -112,3 +112,48 @@ pub(super) fn launch<A: Arguments>(launch: &Launch<'_, A>) -> Result<()> {
     };
     Err(Error::new(Code::Internal, format!("kernel {}: {what}", launch.kernel)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[repr(C)]
+    #[derive(Clone, Copy)]
+    struct BarrierArguments {
+        up_to: u32,
+    }
+
+    // SAFETY: mirrors the struct in emulation.cu.
+    unsafe impl Arguments for BarrierArguments {}
+
+    fn barrier(kernel: &str, up_to: u32) -> Result<()> {
+        launch(&Launch { kernel, grid: [2, 1, 1], threads: 64, shared: 0, arguments: BarrierArguments { up_to } })
+    }
+
+    #[test]
+    fn a_barrier_that_all_threads_reach_is_passed() {
+        barrier("emulation_block_barrier", 64).unwrap();
+        barrier("emulation_block_barrier", 0).unwrap();
+        barrier("emulation_warp_barrier", 64).unwrap();
+        // The second warp alone passes by.
+        barrier("emulation_warp_barrier", 32).unwrap();
+    }
+
+    /// The process ends, so it is another one that runs this test again.
+    #[test]
+    fn a_barrier_that_some_threads_never_reach_ends_the_process_with_a_message() {
+        const KERNEL: &str = "NOPROP_PARTIAL_BARRIER";
+        if let Ok(kernel) = std::env::var(KERNEL) {
+            return barrier(&kernel, 33).unwrap();
+        }
+        let name = std::thread::current().name().expect("the harness names its threads").to_owned();
+        for kernel in ["emulation_block_barrier", "emulation_warp_barrier"] {
+            let mut command = Command::new(std::env::current_exe().unwrap());
+            let ended = command.args(["--exact", &name, "--nocapture"]).env(KERNEL, kernel).output().unwrap();
+            let told = String::from_utf8_lossy(&ended.stderr);
+            assert!(!ended.status.success(), "{kernel} ended well");
+            assert!(told.contains("emulated kernel: a barrier is not reached by all threads"), "{kernel}: {told}");
+        }
+    }
+}

@@ -6,7 +6,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `prelude.cuh`, `philox.cuh`, `all.cu` | what kernels share, and the one translation unit of all |
-//! | `emulation.h`, `emulation.rs` | the same kernels compiled for the processor |
+//! | `emulation.h`, `emulation.rs`, `emulation.cu` | the same kernels compiled for the processor, and its tests |
 //! | `gpu.rs` | the same kernels on candle's stream (feature `cuda`) |
 //! | `tile.cuh`, `product.cuh`, `product.cu`, `product.rs` | products on tensor cores, which linear layers and convolutions are |
 //! | `launch.rs`, `rows.rs` | what a launch is, the tensors it works on |
