@@ -19,7 +19,7 @@ impl Buffers {
 
     /// `[K, len]`.
     pub(crate) fn rows(&self, len: usize) -> Result<Buffer> {
-        #[cfg(test)]
+        #[cfg(device)]
         MADE.set(MADE.get() + self.stacked * len);
         let bytes = self.stacked * len * self.dtype.size_in_bytes();
         #[cfg(device)]
@@ -28,13 +28,13 @@ impl Buffers {
     }
 }
 
-#[cfg(test)]
+#[cfg(device)]
 thread_local! {
     static MADE: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 /// Values of all buffers that this thread has made.
-#[cfg(all(test, feature = "emulation"))]
+#[cfg(device)]
 pub(crate) fn made() -> usize {
     MADE.get()
 }

@@ -5,6 +5,7 @@ use super::{Context, DeviceStep, Multiply};
 use crate::device::Spot;
 use crate::error::{Code, Error, Result};
 use candle_core::{Device, Tensor, WithDType};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Values that are copied to a device and back.
 #[cfg(feature = "cuda")]
@@ -26,9 +27,8 @@ pub(crate) struct Engine {
     /// `None` for the emulation.
     #[cfg(feature = "cuda")]
     gpu: Option<super::gpu::Gpu>,
-    /// How often values were read back.
-    #[cfg(test)]
-    pub reads: std::sync::atomic::AtomicUsize,
+    /// How often values were read back, for which the device runs dry.
+    pub reads: AtomicUsize,
 }
 
 /// A place in the queue of a device.
@@ -59,13 +59,7 @@ impl Engine {
                 let kind = crate::device::cards()?.swap_remove(ordinal).name;
                 let device = super::gpu::open(ordinal)?;
                 let gpu = Some(super::gpu::Gpu::on(&device)?);
-                Ok(Self {
-                    device,
-                    kind,
-                    gpu,
-                    #[cfg(test)]
-                    reads: Default::default(),
-                })
+                Ok(Self { device, kind, gpu, reads: AtomicUsize::default() })
             }
             #[cfg(feature = "emulation")]
             Spot::Emulated => Ok(Self {
@@ -73,8 +67,7 @@ impl Engine {
                 kind: "emulation".to_owned(),
                 #[cfg(feature = "cuda")]
                 gpu: None,
-                #[cfg(test)]
-                reads: Default::default(),
+                reads: AtomicUsize::default(),
             }),
         }
     }
@@ -98,8 +91,7 @@ impl Engine {
     /// The values of a contiguous tensor, after everything that was asked before.
     pub(crate) fn read<T: Value>(&self, tensor: &Tensor) -> Result<Vec<T>> {
         refuse(|| format!("a copy of {} values from the device", tensor.elem_count()))?;
-        #[cfg(test)]
-        self.reads.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.reads.fetch_add(1, Ordering::Relaxed);
         #[cfg(feature = "cuda")]
         if let Some(gpu) = &self.gpu {
             let mut values = vec![T::zero(); tensor.elem_count()];
@@ -215,11 +207,11 @@ mod tests {
     fn a_recorded_step_launches_what_has_been_launched_before() {
         let (engine, context, row) = engine();
         let one = Tensor::ones((2, 3), DType::F32, &engine.device).unwrap();
-        let mut step = || context.run(|| Add { len: 3 }.forward(&row, &one));
-        let recorded = engine.record(&mut step).unwrap();
-        assert_eq!(asked(engine.replay(&recorded, &mut step)), "kernel add, which has not been loaded");
+        let step = || context.run(|| Add { len: 3 }.forward(&row, &one));
+        let recorded = engine.record(step).unwrap();
+        assert_eq!(asked(engine.replay(&recorded, step)), "kernel add, which has not been loaded");
         step().unwrap();
-        engine.replay(&recorded, &mut step).unwrap();
+        engine.replay(&recorded, step).unwrap();
         assert_eq!(engine.read::<f32>(&row).unwrap(), [2.0; 6]);
     }
 
