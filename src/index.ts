@@ -29,6 +29,7 @@ export type { EvaluateResult, Prediction, RunsResult } from './inference.js'
 export type { TrainingRecord } from './model.js'
 export { NoProp } from './model.js'
 export type {
+  Augment,
   CnnNet,
   CosineSchedule,
   CustomSchedule,

@@ -6,20 +6,20 @@ import { FitRun } from './fit-run.js'
 import { type EvaluateResult, evaluate, type Prediction, predict, type RunsResult } from './inference.js'
 import { requireObject, toJson } from './json.js'
 import { getNative, type Native } from './native.js'
-import type { EvaluateOptions, ModelConfig, ModelOptions, PredictOptions, TrainOptions } from './options.js'
+import type { Augment, EvaluateOptions, ModelConfig, ModelOptions, PredictOptions, TrainOptions } from './options.js'
 import { summarise, type TensorSummary } from './summary.js'
 
 type NativeModel = InstanceType<Native['NativeModel']>
 
 /** What trained a model, as its file records it. */
 export interface TrainingRecord {
-  /** The options on which the weights depend, every default filled in. */
+  /** The options on which the weights depend, every default filled in; `augment` only where images were changed. */
   options: Required<
     Pick<
       TrainOptions,
-      'epochs' | 'batch' | 'learningRate' | 'learningRateSchedule' | 'weightDecay' | 'weighting' | 'eta'
+      'epochs' | 'batch' | 'learningRate' | 'learningRateSchedule' | 'weightDecay' | 'weighting' | 'eta' | 'precision'
     >
-  >
+  > & { augment?: Required<Augment> }
   /** Where it was trained, for example 'cpu'. */
   device: string
   /** The kernels that trained it, for example 'avx512'. */

@@ -103,6 +103,21 @@ export interface ModelConfig {
  */
 export type Precision = 'f32' | 'tf32' | 'bf16'
 
+/**
+ * How training images are changed, anew in every epoch; what happens to an image follows from seed, epoch and sample alone,
+ * so all blocks see the same. Evaluation and prediction see images as they are. (Of this package; the paper states no
+ * augmentation.)
+ */
+export interface Augment {
+  /**
+   * Greatest shift in pixels: an image moves up or down, and left or right, by as much as this, each place as likely as the
+   * others; 0 comes into the picture. From 0 to below the image's smaller side. Default 0.
+   */
+  shift?: number
+  /** Mirrors every second image, by chance, left to right. Default false. */
+  flip?: boolean
+}
+
 /** How a model is trained. Time and place (`threads`, `inFlight`, checkpoints) never change the weights that result. */
 export interface TrainOptions {
   /** Passes over the training data. Default 1 (this package; the paper trains MNIST for 100). */
@@ -127,6 +142,8 @@ export interface TrainOptions {
    * products (AVX-512 BF16), 'tf32' a GPU; others refuse it with NOPROP_DEVICE. `noprop doctor` says what a machine can do.
    */
   precision?: Precision
+  /** How training images are changed: `{ shift: 4, flip: true }`. Vectors refuse it with NOPROP_OPTION. Default: not at all. */
+  augment?: Augment
   /** Cores that train, each one block at a time. Default: the cores there are. */
   threads?: number
   /** Most blocks that are begun and not finished. Default: the smaller of `blocks` and 16; on GPUs as many as fit (this package). */

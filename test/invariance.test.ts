@@ -10,7 +10,20 @@ import { done, events, startCli } from './support/process.js'
  * processes, because that is what is killed in real life.
  */
 const NETS = {
-  cnn: ['--net', 'cnn', '--widths', '8,8,16', '--hidden', '24', '--dropout', '0.1', '--weighting', 'snr'],
+  cnn: [
+    '--net',
+    'cnn',
+    '--widths',
+    '8,8,16',
+    '--hidden',
+    '24',
+    '--dropout',
+    '0.1',
+    '--weighting',
+    'snr',
+    '--augment',
+    'shift=2,flip',
+  ],
   mlp: ['--net', 'mlp', '--hidden', '48,32', '--dropout', '0.1', '--schedule', 'linear'],
 }
 const BLOCKS = 4

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { NoPropError } from '../errors.js'
-import type { Net, SamplerOptions, Schedule, TrainOptions } from '../options.js'
+import type { Augment, Net, SamplerOptions, Schedule, TrainOptions } from '../options.js'
 
 /** Reads a number; what it means is for the core to judge. */
 export function number(flag: string): (text: string) => number {
@@ -120,6 +120,24 @@ export function addPrecisionFlag(command: Command): Command {
   )
 }
 
+/** Reads `shift=4,flip`; what the values mean is for the core to judge. */
+function augmentOf(text: string): Augment {
+  const augment: Augment = {}
+  for (const part of text.split(',').map((part) => part.trim())) {
+    const shift = part.match(/^shift=(.*)$/)?.[1]
+    if (shift !== undefined) augment.shift = parseNumber('--augment shift', shift)
+    else if (part === 'flip') augment.flip = true
+    else if (part !== 'none' || text.trim() !== 'none')
+      throw new NoPropError({
+        code: 'NOPROP_OPTION',
+        what: 'the value of --augment cannot be used',
+        expected: 'shift=PIXELS, flip, both separated by a comma, or none',
+        received: text === '' ? 'an empty text' : text,
+      })
+  }
+  return augment
+}
+
 /** Flags of `train` that go to the core under another name. */
 export interface FitFlags
   extends Omit<TrainOptions, 'learningRate' | 'learningRateSchedule' | 'precision'>,
@@ -137,6 +155,7 @@ export function addFitFlags(command: Command): Command {
     .option('--weight-decay <rate>', "AdamW's weight decay (default: 0.001)", number('--weight-decay'))
     .option('--weighting <uniform|snr>', "factor of each block's loss (default: uniform)")
     .option('--eta <number>', 'the η of snr (default: 0.1)', number('--eta'))
+    .option('--augment <list>', 'change training images: shift=PIXELS, flip, or both (default: none)', augmentOf)
     .option('--device <auto|cpu|cuda[:i]>', 'where to train: cuda, cuda:1, cuda:0,1, cuda:all (default: auto)')
     .option('--threads <number>', 'cores that train (default: all)', number('--threads'))
     .option('--in-flight <number>', 'most blocks begun and not finished (default: up to 16)', number('--in-flight'))
@@ -147,7 +166,7 @@ export function addFitFlags(command: Command): Command {
 
 export function fitOptionsOf(flags: FitFlags): TrainOptions {
   const { epochs, batch, lr, lrSchedule, weightDecay, weighting, eta, device, threads, inFlight } = flags
-  const { precision, checkpoint, checkpointSeconds, resume } = flags
+  const { precision, augment, checkpoint, checkpointSeconds, resume } = flags
   return {
     epochs,
     batch,
@@ -157,6 +176,7 @@ export function fitOptionsOf(flags: FitFlags): TrainOptions {
     weighting,
     eta,
     precision: precision as TrainOptions['precision'],
+    augment,
     device,
     threads,
     inFlight,

@@ -1,7 +1,7 @@
 //! What a user configures, checked in one place. JSON names are camelCase; an unknown name is an error.
 
 use crate::NetConfig;
-use crate::data::InputShape;
+use crate::data::{Augment, InputShape};
 use crate::device::DeviceChoice;
 use crate::diffusion::{EmbeddingConfig, MAX_BLOCKS, Schedule, ScheduleConfig, Weighting};
 use crate::error::{Code, Error, Result};
@@ -151,6 +151,9 @@ pub struct FitOptions {
     pub eta: f64,
     /// What the factors of products and convolutions are rounded to. Default f32.
     pub precision: Precision,
+    /// How training images are changed, anew in every epoch. Default: not at all (the paper states no augmentation).
+    #[serde(skip_serializing_if = "Augment::is_none")]
+    pub augment: Augment,
     /// Worker threads. Default: as many as the process may use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
@@ -181,6 +184,7 @@ impl Default for FitOptions {
             weighting: Weighting::default(),
             eta: 0.1,
             precision: Precision::default(),
+            augment: Augment::default(),
             threads: None,
             in_flight: None,
             device: DeviceChoice::Auto,

@@ -52,7 +52,7 @@ impl Evaluator {
         let count = z.len() / self.width;
         self.samples.clear();
         self.samples.extend((first..first + count).map(|sample| sample as u32));
-        Gather { data, samples: &self.samples }.fill(&self.x)?;
+        Gather { data, samples: &self.samples, augmenter: None }.fill(&self.x)?;
         apply(&Given(z), &self.z, [])?;
         // Inference is f32 whatever the training was: evaluations of one model compare.
         let precision = Precision::F32;

@@ -27,6 +27,8 @@ pub enum Purpose {
     InitialState = 3,
     /// ε of a stochastic sampler step.
     SamplerNoise = 4,
+    /// Changes of a training image, shared by all blocks.
+    Augment = 5,
     /// Dropout after the first stage of a block; later stages follow at `Dropout + stage`.
     Dropout = 16,
 }

@@ -2,7 +2,7 @@
 //! What dependencies allocate counts as well.
 
 use noprop::config::{FitOptions, Precision, from_json};
-use noprop::data::{Dataset, InputShape, Pixels};
+use noprop::data::{Augment, Dataset, InputShape, Pixels};
 use noprop::inference::predict;
 use noprop::ops::StopFlag;
 use noprop::storage::WeightStore;
@@ -75,10 +75,12 @@ fn data(samples: usize, classes: usize) -> Dataset {
     Dataset::from_arrays(pixels, InputShape::new(&[14, 14]).unwrap(), Some(labels)).unwrap()
 }
 
-/// Allocations of `epochs` warm epochs of 6 steps, the last of 5 samples, of three blocks that take turns.
+/// Allocations of `epochs` warm epochs of 6 steps, the last of 5 samples, of three blocks that take turns. Images are
+/// augmented.
 fn training(net: &str, classes: usize, (in_flight, batch): (usize, usize), precision: Precision, epochs: u64) -> u64 {
+    let augment = Augment { shift: 2, flip: true };
     let (threads, in_flight) = (Some(1), Some(in_flight));
-    let options = FitOptions { epochs: 100, batch, threads, in_flight, precision, ..FitOptions::default() };
+    let options = FitOptions { epochs: 100, batch, threads, in_flight, precision, augment, ..FitOptions::default() };
     let data = Arc::new(data(5 * batch + 5, classes));
     let plan = Plan::new(model(net, classes).checked, options, data).unwrap();
     let device = &candle_core::Device::Cpu;

@@ -14,6 +14,7 @@
 //! # Ok::<(), noprop::Error>(())
 //! ```
 
+pub mod augment;
 pub mod cifar;
 pub mod dataset;
 pub mod directory;
@@ -24,6 +25,7 @@ mod source;
 pub mod split;
 mod tar;
 
+pub use augment::Augment;
 pub use dataset::{Dataset, Pixels};
 pub use directory::load;
 pub use png::load_images;

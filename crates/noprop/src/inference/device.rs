@@ -149,7 +149,7 @@ impl DeviceChain {
                 stop.check()?;
                 // Inference is f32 whatever the training was: evaluations of one model compare.
                 in_context(*step).run(|| {
-                    pixels.gather(x, chunk.samples)?;
+                    pixels.gather(x, chunk.samples, None)?;
                     let pass = Step {
                         state: &weights,
                         gradients: nothing,

@@ -91,7 +91,7 @@ impl Plan {
             batch.samples.extend_from_slice(samples);
             batch.classes.clear();
             batch.classes.extend(samples.iter().map(|sample| self.classes[*sample as usize]));
-            Gather { data: &self.data, samples }.fill(&batch.x)
+            Gather { data: &self.data, samples, augmenter: self.augmenter(epoch) }.fill(&batch.x)
         })
     }
 

@@ -42,14 +42,19 @@ pub enum Saved {
 /// Everything that the weights depend on.
 fn identity(plan: &Plan) -> Value {
     let o = &plan.options;
+    let mut training = json!({
+        "epochs": o.epochs, "batch": o.batch, "learningRate": o.learning_rate,
+        "learningRateSchedule": o.learning_rate_schedule, "weightDecay": o.weight_decay,
+        "weighting": o.weighting, "eta": o.eta, "precision": o.precision,
+    });
+    // Named only where images are changed, so that checkpoints from before there was augmentation can be resumed.
+    if !o.augment.is_none() {
+        training["augment"] = json!(o.augment);
+    }
     json!({
         "version": VERSION,
         "model": plan.model.config,
-        "training": {
-            "epochs": o.epochs, "batch": o.batch, "learningRate": o.learning_rate,
-            "learningRateSchedule": o.learning_rate_schedule, "weightDecay": o.weight_decay,
-            "weighting": o.weighting, "eta": o.eta, "precision": o.precision,
-        },
+        "training": training,
         "device": device(plan),
         "data": { "fingerprint": plan.data.fingerprint(), "samples": plan.data.samples() },
     })

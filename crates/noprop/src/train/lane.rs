@@ -62,7 +62,7 @@ impl Lane {
         let x = match &self.wide {
             None => &batch.x,
             Some(wide) => {
-                Gather { data: &plan.data, samples }.fill(wide)?;
+                Gather { data: &plan.data, samples, augmenter: plan.augmenter(epoch) }.fill(wide)?;
                 wide
             }
         };

@@ -7,6 +7,7 @@ use crate::config::{Checked, FitOptions};
 #[cfg(device)]
 use crate::cuda::{Engine, Multiply};
 use crate::data::Dataset;
+use crate::data::augment::Augmenter;
 use crate::device::Place;
 #[cfg(device)]
 use crate::device::{DeviceChoice, in_one_line};
@@ -46,6 +47,7 @@ impl Plan {
     pub fn new(model: Checked, options: FitOptions, data: Arc<Dataset>) -> Result<Self> {
         InstructionSet::check_variable()?;
         check_shape(&model, &data)?;
+        options.augment.check(data.shape())?;
         #[cfg(device)]
         let in_flight = options.in_flight;
         let options = options.check(model.config.blocks, data.samples())?;
@@ -113,6 +115,12 @@ impl Plan {
         let (options, layout) = (&self.options, &self.model.layout);
         let rate = options.learning_rate_schedule.rate(options.learning_rate, step, self.steps());
         AdamW::new(rate, options.weight_decay, step + 1, layout.parameters(), layout.statistics())
+    }
+
+    /// What makes the images of an epoch (from 0) others than those of the data set, if anything does.
+    pub(crate) fn augmenter(&self, epoch: usize) -> Option<Augmenter> {
+        let (augment, seed) = (self.options.augment, self.model.config.seed);
+        (!augment.is_none()).then_some(Augmenter { augment, seed, epoch })
     }
 
     /// Factor of block `block`'s loss.

@@ -1,5 +1,6 @@
 //! Block jobs and runs: schedule invariance, resumption, checkpoints, what a step computes, how threads share the work.
 
+mod augment;
 mod batches;
 mod checkpoints;
 #[cfg(feature = "emulation")]

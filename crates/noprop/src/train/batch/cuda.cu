@@ -1,5 +1,31 @@
-// The kernels that make a batch: gathered samples, and noised labels.
+// The kernels that make a batch: gathered samples, changed on the way where images are augmented, and noised labels.
 #include "../../cuda/philox.cuh"
+
+/// How images are changed (data/augment.rs). Mirrors `AugmentationArguments` in cuda.rs.
+struct Augmentation {
+    std::uint64_t seed;
+    std::uint32_t purpose;
+    /// Greatest shift, pixels; 1 where images may be mirrored.
+    std::uint32_t shift, flip;
+    /// Sizes of an image.
+    std::uint32_t height, width, channels;
+
+    __device__ __forceinline__ bool none() const { return shift == 0 && flip == 0; }
+    /// A word as a share of 2³² picks one of the places.
+    __device__ __forceinline__ int shift_of(std::uint32_t word) const {
+        return int(std::uint64_t(word) * (2 * std::uint64_t(shift) + 1) >> 32) - int(shift);
+    }
+    /// Which value of a sample becomes value `i` of it in `epoch`: −1 where nothing does.
+    __device__ __forceinline__ int source(std::uint32_t epoch, std::uint32_t sample, unsigned i) const {
+        const Words words = Stream(seed, purpose, 0, epoch, sample).words(0);
+        const int row = int(i / (width * channels)) - shift_of(words.word[0]);
+        const int column = int(i / channels % width) - shift_of(words.word[1]);
+        if (row < 0 || row >= int(height) || column < 0 || column >= int(width)) return -1;
+        const bool mirrored = flip != 0 && words.word[2] >> 31 == 1;
+        const int from = mirrored ? int(width) - 1 - column : column;
+        return (row * int(width) + from) * int(channels) + int(i % channels);
+    }
+};
 
 struct GatherArguments {
     /// [samples, input].
@@ -8,24 +34,27 @@ struct GatherArguments {
     const void *pixels;
     DeviceStep step;
     std::uint32_t samples, input;
+    Augmentation augmentation;
 };
 
-/// Grid (⌈input / 256⌉, samples).
-KERNEL(gather_f32, 256, GatherArguments) {
-    const unsigned i = blockIdx.x * blockDim.x + threadIdx.x, sample = blockIdx.y;
+__device__ __forceinline__ float seen(float value) { return value; }
+/// Bytes stand for values from 0 to 1. The quotient is that of the processor, bit for bit.
+__device__ __forceinline__ float seen(std::uint8_t value) { return float(value) / 255.0f; }
+
+/// A thread writes one value of x.
+template <class Pixel> __device__ __forceinline__ void gather(const GatherArguments &a) {
+    const unsigned i = blockIdx.x * blockDim.x + threadIdx.x, place = blockIdx.y;
     if (i >= a.input) return;
-    const float *from = static_cast<const float *>(a.pixels) + std::uint64_t(a.step.samples[sample]) * a.input;
-    a.x[std::uint64_t(sample) * a.input + i] = from[i];
+    const unsigned sample = a.step.samples[place];
+    const Pixel *from = static_cast<const Pixel *>(a.pixels) + std::uint64_t(sample) * a.input;
+    float &to = a.x[std::uint64_t(place) * a.input + i];
+    const int source = a.augmentation.none() ? int(i) : a.augmentation.source(a.step.values->epoch, sample, i);
+    to = source < 0 ? 0.0f : seen(from[source]);
 }
 
-/// Bytes stand for values from 0 to 1. The quotient is that of the processor, bit for bit.
-KERNEL(gather_u8, 256, GatherArguments) {
-    const unsigned i = blockIdx.x * blockDim.x + threadIdx.x, sample = blockIdx.y;
-    if (i >= a.input) return;
-    const std::uint8_t *from =
-        static_cast<const std::uint8_t *>(a.pixels) + std::uint64_t(a.step.samples[sample]) * a.input;
-    a.x[std::uint64_t(sample) * a.input + i] = float(from[i]) / 255.0f;
-}
+/// Grid (⌈input / 256⌉, samples).
+KERNEL(gather_f32, 256, GatherArguments) { gather<float>(a); }
+KERNEL(gather_u8, 256, GatherArguments) { gather<std::uint8_t>(a); }
 
 struct NoisedLabelsArguments {
     /// [K, samples · width].

@@ -2,6 +2,8 @@
 
 use super::NoisedLabels;
 use crate::cuda::{Address, Arguments, DeviceRows, DeviceStep, Executor, Launch, RowsOf, address_of, ceil_div};
+use crate::data::InputShape;
+use crate::data::augment::Augmenter;
 use crate::error::{Code, Error, Result};
 use crate::ops::{Buffer, check};
 use crate::rng::Purpose;
@@ -12,8 +14,42 @@ use candle_core::{DType, Tensor};
 pub(crate) struct DeviceGather<'a> {
     /// `[N · input]` or `[N, input]`, as f32 or as bytes, which the net sees divided by 255.
     pub pixels: &'a Tensor,
-    /// Values of one sample.
-    pub input: usize,
+    /// Shape of one sample.
+    pub shape: InputShape,
+    /// What changes samples on the way, if anything does. The epoch is that of the running step.
+    pub augmenter: Option<Augmenter>,
+}
+
+/// Mirrors the struct in cuda.cu. All zero where samples stay as they are.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+struct AugmentationArguments {
+    seed: u64,
+    purpose: u32,
+    shift: u32,
+    flip: u32,
+    height: u32,
+    width: u32,
+    channels: u32,
+}
+
+impl AugmentationArguments {
+    /// A shape has at most [`crate::data::shape::MAX_VALUES`] values, which 32 bits hold.
+    fn new(augmenter: Option<Augmenter>, shape: InputShape) -> Self {
+        let (Some(Augmenter { augment, seed, .. }), InputShape::Image { height, width, channels }) = (augmenter, shape)
+        else {
+            return Self::default();
+        };
+        Self {
+            seed,
+            purpose: Purpose::Augment as u32,
+            shift: augment.shift as u32,
+            flip: augment.flip.into(),
+            height: height as u32,
+            width: width as u32,
+            channels: channels as u32,
+        }
+    }
 }
 
 #[repr(C)]
@@ -24,6 +60,7 @@ struct GatherArguments {
     step: DeviceStep,
     samples: u32,
     input: u32,
+    augmentation: AugmentationArguments,
 }
 
 // SAFETY: mirrors the struct in cuda.cu, without padding.
@@ -37,12 +74,12 @@ impl DeviceGather<'_> {
             DType::F32 => "gather_f32",
             other => return Err(Error::new(Code::Internal, format!("samples cannot be gathered from {other:?}"))),
         };
-        let to = DeviceRows::of(x)?;
-        check(to.count == 1 && to.len >= samples * self.input && self.pixels.is_contiguous(), "gather on a device")?;
+        let (to, input) = (DeviceRows::of(x)?, self.shape.len());
+        check(to.count == 1 && to.len >= samples * input && self.pixels.is_contiguous(), "gather on a device")?;
         Executor::with(x.device(), |on| {
             on.launch(Launch {
                 kernel,
-                grid: [ceil_div(self.input, 256), samples as u32, 1],
+                grid: [ceil_div(input, 256), samples as u32, 1],
                 threads: 256,
                 shared: 0,
                 arguments: GatherArguments {
@@ -50,7 +87,8 @@ impl DeviceGather<'_> {
                     pixels: address_of(self.pixels)?,
                     step: on.step()?,
                     samples: samples as u32,
-                    input: self.input as u32,
+                    input: input as u32,
+                    augmentation: AugmentationArguments::new(self.augmenter, self.shape),
                 },
             })
         })

@@ -13,6 +13,7 @@ pub(crate) use parity::parity;
 #[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::data::Dataset;
+use crate::data::augment::Augmenter;
 use crate::diffusion::noised_label;
 use crate::error::Result;
 use crate::ops::{BlockOp, Buffer, Real, apply, check};
@@ -24,12 +25,22 @@ pub struct Gather<'a> {
     pub data: &'a Dataset,
     /// Which.
     pub samples: &'a [u32],
+    /// What changes them on the way, if anything does.
+    pub augmenter: Option<Augmenter>,
 }
 
 impl Gather<'_> {
     /// Fills x.
     pub fn fill(&self, x: &Buffer) -> Result<()> {
         apply(self, x, [])
+    }
+
+    /// One sample as the net sees it.
+    fn value(&self, sample: usize, x: &mut [f32]) {
+        match &self.augmenter {
+            None => self.data.value(sample, x),
+            Some(augmenter) => augmenter.value(self.data, sample, x),
+        }
     }
 }
 
@@ -40,12 +51,12 @@ impl BlockOp<0> for Gather<'_> {
         check(x.len() >= self.samples.len() * len, "gather")?;
         let samples = self.samples.iter().map(|sample| *sample as usize);
         match T::f32s_mut(x) {
-            Some(x) => x.chunks_exact_mut(len).zip(samples).for_each(|(x, sample)| self.data.value(sample, x)),
+            Some(x) => x.chunks_exact_mut(len).zip(samples).for_each(|(x, sample)| self.value(sample, x)),
             None => {
                 // Checks in double precision may allocate.
                 let mut single = vec![0.0; len];
                 for (x, sample) in x.chunks_exact_mut(len).zip(samples) {
-                    self.data.value(sample, &mut single);
+                    self.value(sample, &mut single);
                     widen(x, &single);
                 }
             }

@@ -3,11 +3,15 @@
 use super::{DeviceGather, Gather, NoisedLabels};
 use crate::cuda::StepValues;
 use crate::cuda::parity::{Input, Parity, Values};
-use crate::data::{Dataset, InputShape, Pixels};
+use crate::data::augment::Augmenter;
+use crate::data::{Augment, Dataset, InputShape, Pixels};
 use crate::error::Result;
 use candle_core::{DType, Tensor};
 
-/// A step of 5 samples in epoch 3 with blocks 1 to `blocks` and their ᾱ.
+const SEED: u64 = 0x0123_4567_89ab_cdef;
+const EPOCH: usize = 3;
+
+/// A step of 5 samples in epoch [`EPOCH`] with blocks 1 to `blocks` and their ᾱ.
 fn in_step(
     parity: &mut Parity,
     blocks: usize,
@@ -17,7 +21,7 @@ fn in_step(
     let numbers: Vec<usize> = (1..=blocks).collect();
     let words: Vec<u32> = (1..=blocks as u32).collect();
     let alpha_bars: Vec<f64> = (0..blocks).map(|k| k as f64 / blocks as f64).collect();
-    let values = StepValues { epoch: 3, samples: 5, ..StepValues::default() };
+    let values = StepValues { epoch: EPOCH as u32, samples: 5, ..StepValues::default() };
     parity.in_step(values, [&samples, &classes, &words], &alpha_bars, &vec![1.0; blocks], |parity| {
         work(parity, [&samples, &classes], &numbers, &alpha_bars)
     })
@@ -25,7 +29,19 @@ fn in_step(
 
 pub(crate) fn parity(parity: &mut Parity) -> Result<()> {
     // Exactly: one value is copied, or one byte divided as IEEE 754 says.
-    for input in [1, 4, 257] {
+    let image = |height, width, channels| InputShape::Image { height, width, channels };
+    let none = Augment::default();
+    let cases = [
+        (InputShape::Vector { len: 1 }, none),
+        (InputShape::Vector { len: 257 }, none),
+        (image(2, 2, 1), none),
+        (image(5, 4, 3), Augment { shift: 3, flip: true }),
+        (image(9, 31, 1), Augment { shift: 2, flip: false }),
+        (image(1, 7, 2), Augment { shift: 0, flip: true }),
+    ];
+    for (shape, augment) in cases {
+        let input = shape.len();
+        let augmenter = (!augment.is_none()).then_some(Augmenter { augment, seed: SEED, epoch: EPOCH });
         let bytes: Vec<u8> = (0..7 * input).map(|i| (i * 37 % 256) as u8).collect();
         let numbers: Vec<f32> = bytes.iter().map(|byte| f32::from(*byte) * 0.3 - 20.0).collect();
         for (name, pixels) in [("bytes", Pixels::U8(bytes)), ("f32", Pixels::F32(numbers))] {
@@ -33,12 +49,14 @@ pub(crate) fn parity(parity: &mut Parity) -> Result<()> {
                 Pixels::U8(values) => Tensor::new(&values[..], parity.device())?,
                 Pixels::F32(values) => Tensor::new(&values[..], parity.device())?,
             };
-            let data = Dataset::from_arrays(pixels, InputShape::Vector { len: input }, None)?;
+            let data = Dataset::from_arrays(pixels, shape, None)?;
             in_step(parity, 1, |parity, [samples, _], _, _| {
                 let inputs = [Input(1, 6 * input, Values::Poison)];
-                parity.compare(format!("gather {name} [5, {input}]"), 0.0, &inputs, |b| match b[0].dtype() {
-                    DType::F64 => Gather { data: &data, samples }.fill(&b[0]),
-                    _ => DeviceGather { pixels: &on_device, input }.fill(&b[0], samples.len()),
+                let changes = if augment.is_none() { String::new() } else { format!(", {augment:?}") };
+                let case = format!("gather {name} [5, {shape}]{changes}");
+                parity.compare(case, 0.0, &inputs, |b| match b[0].dtype() {
+                    DType::F64 => Gather { data: &data, samples, augmenter }.fill(&b[0]),
+                    _ => DeviceGather { pixels: &on_device, shape, augmenter }.fill(&b[0], samples.len()),
                 })
             })?;
         }
@@ -47,8 +65,7 @@ pub(crate) fn parity(parity: &mut Parity) -> Result<()> {
     for (blocks, width) in [(1, 3), (3, 11), (10, 100)] {
         in_step(parity, blocks, |parity, [samples, classes], blocks, alpha_bars| {
             let inputs = [Input(blocks.len(), 6 * width, Values::Poison)];
-            let seed = 0x0123_4567_89ab_cdef;
-            let op = NoisedLabels { alpha_bars, blocks, seed, epoch: 3, samples, classes, width };
+            let op = NoisedLabels { alpha_bars, blocks, seed: SEED, epoch: EPOCH, samples, classes, width };
             parity.compare(format!("noised labels [{}, 5, {width}]", blocks.len()), 1e-7, &inputs, |b| op.fill(&b[0]))
         })?;
     }

@@ -1,7 +1,8 @@
 //! The data set on a device, uploaded once.
 
 use crate::cuda::Engine;
-use crate::data::{Dataset, Pixels};
+use crate::data::augment::Augmenter;
+use crate::data::{Dataset, InputShape, Pixels};
 use crate::error::Result;
 use crate::ops::Buffer;
 use crate::train::batch::DeviceGather;
@@ -12,8 +13,8 @@ use std::ops::Range;
 pub(crate) struct DeviceData {
     /// U8 or f32 `[samples · input]`.
     pixels: Tensor,
-    /// Values of one sample.
-    input: usize,
+    /// Shape of one sample.
+    shape: InputShape,
 }
 
 impl DeviceData {
@@ -30,12 +31,12 @@ impl DeviceData {
             Pixels::U8(values) => Tensor::from_slice(&values[range], len, device)?,
             Pixels::F32(values) => Tensor::from_slice(&values[range], len, device)?,
         };
-        Ok(Self { pixels, input })
+        Ok(Self { pixels, shape: data.shape() })
     }
 
-    /// x `[1, capacity · input]` of the running step.
-    pub(crate) fn gather(&self, x: &Buffer, samples: usize) -> Result<()> {
-        DeviceGather { pixels: &self.pixels, input: self.input }.fill(x, samples)
+    /// x `[1, capacity · input]` of the running step, whose samples `augmenter` changes, if there is one.
+    pub(crate) fn gather(&self, x: &Buffer, samples: usize, augmenter: Option<Augmenter>) -> Result<()> {
+        DeviceGather { pixels: &self.pixels, shape: self.shape, augmenter }.fill(x, samples)
     }
 
     /// Bytes that `data` take on a device.

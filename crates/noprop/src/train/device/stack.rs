@@ -167,7 +167,7 @@ impl Stack {
         let classes = &plan.classes[..samples.len()];
         let StepBuffers { block, x, z, gradient, gradients, loss } = &mut self.buffers;
         self.epoch.begin_step(&self.step)?;
-        data.gather(x, samples.len())?;
+        data.gather(x, samples.len(), plan.augmenter(epoch))?;
         NoisedLabels { alpha_bars: &self.alpha_bars, blocks, seed, epoch, samples, classes, width }.fill(z)?;
 
         // All parameters of all blocks move in one launch at the end.

@@ -1,6 +1,7 @@
 //! Training by the kernels, on their emulation: it follows the processor's own code, and no bit depends on how many blocks are
 //! stacked, on how many devices, or on interruptions.
 
+mod augment;
 mod cnn;
 
 use super::resume::{checkpointed, interrupted};
@@ -47,9 +48,9 @@ fn relative(found: &[f32], expected: &[f32]) -> f32 {
 /// After one step the first moments are a tenth of the gradients, and they have seen everything: batch, noise, masks, loss
 /// and every layer both ways. Both sides sum some hundred f32 products in another order, so 1e-4 of the greatest gradient is a
 /// few hundred roundings of 6e-8; another mask or another noise would change it by percents.
-fn check_a_step(config: &ModelConfig, data: &Arc<Dataset>) {
+fn check_a_step(config: &ModelConfig, options: &FitOptions, data: &Arc<Dataset>) {
     for weighting in [Weighting::Uniform, Weighting::Snr] {
-        let options = FitOptions { weighting, ..options(16) };
+        let options = FitOptions { weighting, ..options.clone() };
         let plan = plan(config.clone(), on("emulated", options.clone()), data);
         let reference = super::plan(config.clone(), options, data);
         let (n, all) = (plan.model.layout.parameters(), plan.model.layout.weights());
@@ -73,11 +74,11 @@ fn check_a_step(config: &ModelConfig, data: &Arc<Dataset>) {
 
 #[test]
 fn a_step_of_an_mlp_has_the_processors_gradients() {
-    check_a_step(&mlp(5), &vectors(50));
+    check_a_step(&mlp(5), &options(16), &vectors(50));
 }
 
 /// The losses of an epoch that follow on each other's weights: roundings grow, but slowly at the beginning of training.
-fn check_losses(config: &ModelConfig, data: &Arc<Dataset>) {
+fn check_losses(config: &ModelConfig, options: &FitOptions, data: &Arc<Dataset>) {
     let losses = |options: FitOptions| {
         let run = Run::start(plan(config.clone(), options, data));
         let events = run.drive(&[1, 2], 2, |_| false);
@@ -90,7 +91,7 @@ fn check_losses(config: &ModelConfig, data: &Arc<Dataset>) {
         }
         losses.concat()
     };
-    let options = FitOptions { learning_rate_schedule: LearningRateSchedule::OneCycle, ..options(16) };
+    let options = FitOptions { learning_rate_schedule: LearningRateSchedule::OneCycle, ..options.clone() };
     let (expected, found) = (losses(options.clone()), losses(on("emulated", options)));
     assert_eq!((expected.len(), found.len()), (6, 6));
     for (found, expected) in found.iter().zip(&expected) {
@@ -117,7 +118,7 @@ fn every_precision_trains() {
 
 #[test]
 fn the_losses_of_an_mlp_follow_the_processors() {
-    check_losses(&mlp(2), &vectors(50));
+    check_losses(&mlp(2), &options(16), &vectors(50));
 }
 
 fn check_schedules(config: &ModelConfig, options: &FitOptions, data: &Arc<Dataset>) {

@@ -7,7 +7,7 @@ fn blocks(order: impl IntoIterator<Item = usize>) -> Vec<usize> {
 }
 
 /// The weights are the same bytes for any number of threads and of blocks in flight, and for any order of the blocks.
-fn check(config: &ModelConfig, options: &FitOptions, data: &Arc<Dataset>) {
+pub(super) fn check(config: &ModelConfig, options: &FitOptions, data: &Arc<Dataset>) {
     let t = config.blocks;
     let with = |threads: usize, order: Vec<usize>, in_flight: usize| {
         let options = FitOptions { threads: Some(threads), ..options.clone() };

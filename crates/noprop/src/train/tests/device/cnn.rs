@@ -10,12 +10,12 @@ fn tiny(blocks: usize) -> ModelConfig {
 
 #[test]
 fn a_step_of_a_cnn_has_the_processors_gradients_and_statistics() {
-    check_a_step(&tiny(5), &images(40));
+    check_a_step(&tiny(5), &options(16), &images(40));
 }
 
 #[test]
 fn the_losses_of_a_cnn_follow_the_processors() {
-    check_losses(&tiny(2), &images(40));
+    check_losses(&tiny(2), &options(16), &images(40));
 }
 
 #[test]
