@@ -3,6 +3,7 @@
 
 mod augment;
 mod cnn;
+mod several;
 
 use super::resume::{checkpointed, interrupted};
 use super::*;
