@@ -189,7 +189,7 @@ describe('what is missing is told before anything runs, each in a sentence', () 
 
 describe('a check that does not hold is seen', async () => {
   const { judge, judged, soFar } = await load('gpu/found.mjs')
-  const { differences } = await load('gpu/checks/training.mjs')
+  const { differences, twoOf } = await load('gpu/checks/training.mjs')
   const { difference } = await load('gpu/weights.mjs')
   const { errorIn } = await load('gpu/child.mjs')
   const { affordable } = await load('gpu/checks/accuracy.mjs')
@@ -279,6 +279,19 @@ describe('a check that does not hold is seen', async () => {
     expect(differences('f32', good)).toEqual([])
     const bad = { runs: [good.runs[0], run('1 in flight', 'c')], whole: 'b', resumed: 'd', interrupted: false }
     expect(differences('f32', bad)).toHaveLength(3)
+  })
+
+  test('on two GPUs, where the machine has two of one model', () => {
+    const card = (number: number, name: string, usable = true) => ({ device: `cuda:${number}`, name, usable })
+    const cards = [card(0, 'A'), card(1, 'B'), card(2, 'A', false), card(3, 'A')]
+    expect(twoOf('cuda', cards)).toBe('cuda:0,3')
+    expect(twoOf('cuda:3', cards)).toBe('cuda:3,0')
+    expect(twoOf('cuda:1', cards)).toBe(undefined)
+    expect([twoOf('cuda', undefined), twoOf('cpu', []), twoOf('emulated')]).toEqual([
+      undefined,
+      undefined,
+      'emulated:2',
+    ])
   })
 
   test('and epochs are as many as the time allows', () => {

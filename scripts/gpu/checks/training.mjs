@@ -48,15 +48,29 @@ function apart(a, b) {
   return Math.abs(a - b) / Math.max(Math.abs(a), Math.abs(b), 1e-6)
 }
 
-/** Ten blocks with 10, again 10, 3 and 1 in flight, and interrupted and resumed: the same weights, in every precision. */
-export async function determinism({ device, env, until, sizes, precisions }) {
+/** Two devices of the same model, one of them `device`, as the option is written; undefined where there are none. */
+export function twoOf(device, cards = []) {
+  if (device === 'emulated') return 'emulated:2'
+  const usable = cards.filter((card) => card.usable)
+  const first = usable.find((card) => card.device === (device === 'cuda' ? 'cuda:0' : device))
+  const second = usable.find((card) => card !== first && card.name === first?.name)
+  return first && second && `${first.device},${second.device.slice('cuda:'.length)}`
+}
+
+/**
+ * Ten blocks with 10, again 10, 3 and 1 in flight, on two GPUs where there are two, and interrupted and resumed: the same
+ * weights, in every precision.
+ */
+export async function determinism({ device, env, until, sizes, precisions, probe }) {
   const { samples, net, determinismEpochs: epochs } = sizes
+  const two = twoOf(device, probe?.devices)
   const found = {}
   for (const precision of precisions) {
     const input = { device, samples, batch: samples / 10, blocks: 10, net, precision }
     const train = (more) => keeping(found, () => job('train', { ...input, epochs, ...more }, { env, until }))
     const runs = []
     for (const inFlight of [10, 10, 3, 1]) runs.push([`${inFlight} in flight`, await train({ inFlight })])
+    if (two) runs.push([`10 in flight on ${two}`, await train({ inFlight: 10, device: two })])
     // Long enough to be broken off in its middle.
     const long = { inFlight: 3, epochs: 10 * epochs }
     const [whole, resumed] = [await train(long), await train({ ...long, interrupt: 2 * epochs })]
