@@ -96,7 +96,7 @@ export function figures({ date, command, machine, notes, steps, seconds, passed 
   const parts = [
     `${date}, \`${command}\`: ${passed ? 'every check that was made passed' : '**some checks failed**'}, in ${time(seconds)} s.`,
     `${tools.join(', ')}.`,
-    ...notes.map((note) => `- ${note}`),
+    ...(notes.length > 0 ? [notes.map((note) => `- ${note}`).join('\n')] : []),
     table(['step', 'outcome', 'what was found', 'seconds'], Object.entries(steps).map(summary)),
     '### Goals on one H100',
     table(['what', 'goal', 'moonshot', 'measured', 'reached'], goalRows(steps)),

@@ -47,6 +47,8 @@ export const quick = {
   cifar10: { ...full.cifar10, epochs: 1, goal: undefined },
 }
 
+const little = ['--net', 'mlp', '--hidden', '8', '--limit', '256', '--blocks', '2']
+
 /** For the tests, on the processor: the smallest that goes through every step. */
 export const tiny = {
   ...quick,
@@ -55,5 +57,6 @@ export const tiny = {
   bench: { ...quick.bench, shape: 'mnist', seconds: 0.02, iterations: 1, warmUp: 1, net: { type: 'mlp', hidden: [8] } },
   manyBlocks: 20,
   parityMost: 400,
-  mnist: { epochs: [1], flags: ['--net', 'mlp', '--hidden', '8', '--limit', '256', '--blocks', '2'] },
+  mnist: { epochs: [1], flags: little },
+  cifar10: { epochs: 3, flags: little },
 }
