@@ -279,6 +279,11 @@ describe('a check that does not hold is seen', async () => {
     expect(differences('f32', good)).toEqual([])
     const bad = { runs: [good.runs[0], run('1 in flight', 'c')], whole: 'b', resumed: 'd', interrupted: false }
     expect(differences('f32', bad)).toHaveLength(3)
+    // A step whose time is over has tried a part of it.
+    expect(differences('f32', { runs: bad.runs })).toEqual([
+      'f32: the weights with 1 in flight are not those with 10 in flight',
+    ])
+    expect(differences('f32', { runs: [] })).toEqual([])
   })
 
   test('on two GPUs, where the machine has two of one model', () => {
@@ -312,12 +317,25 @@ describe('a check that does not hold is seen', async () => {
       },
       steps: {
         parity: { status: 'failed', reason: 'a | b', seconds: 1 },
+        determinism: {
+          ...{ status: 'failed', reason: 'late', seconds: 0.04 },
+          measured: {
+            f32: {
+              runs: ['0123456789abcdef', 'fedcba9876543210'].map((weightsSha256) => ({ weightsSha256 })),
+              ...{ whole: '1', resumed: '00112233445566', interrupted: true },
+            },
+            bf16: { runs: [] },
+          },
+        },
         mnist: { status: 'failed', reason: 'too little', seconds: 2, measured: { goal: 0.9, runs: [] } },
       },
     }
     const text = figures(report)
     expect(text).toContain('**some checks failed**')
     expect(text).toContain('| parity | failed | a \\| b | 1.0 |')
+    expect(text).toContain(
+      '| determinism | failed | late; f32: 2 runs 0123456789ab and fedcba987654, resumed 001122334455; bf16: 0 runs',
+    )
     expect(text).toContain('| mnist | failed | too little | 2.0 |')
   })
 })

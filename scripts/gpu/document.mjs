@@ -14,6 +14,8 @@ const time = (seconds) => (seconds < 100 ? seconds.toFixed(1) : number(seconds))
 const percent = (share) => `${(100 * share).toFixed(2)} %`
 const plural = (count, one) => `${count} ${one}${count === 1 ? '' : 's'}`
 
+const short = ({ weightsSha256 }) => weightsSha256.slice(0, 12)
+
 /** One line for each step of the first table. */
 const SUMMARIES = {
   parity: ({ compared, failed, leftOut, worst }) =>
@@ -27,8 +29,9 @@ const SUMMARIES = {
   determinism: (found) =>
     Object.entries(found)
       .map(
-        ([precision, { runs, whole }]) =>
-          `${precision}: ${plural(runs.length, 'run')} ${runs[0].weightsSha256.slice(0, 12)}, resumed ${whole.slice(0, 12)}`,
+        ([precision, { runs, resumed }]) =>
+          `${precision}: ${plural(runs.length, 'run')} ${[...new Set(runs.map(short))].join(' and ')}` +
+          (resumed ? `, resumed ${short({ weightsSha256: resumed })}` : ''),
       )
       .join('; '),
   bench: ({ overEager, overBest }) =>
