@@ -123,6 +123,7 @@ impl Engine {
 
     /// Marks the place behind everything that was asked so far; returns at once.
     pub(crate) fn mark(&self) -> Result<Mark> {
+        refuse(|| "a mark in the queue".to_owned())?;
         Ok(Mark {
             #[cfg(feature = "cuda")]
             event: self.gpu.as_ref().map(super::gpu::Gpu::mark).transpose()?,
@@ -131,6 +132,7 @@ impl Engine {
 
     /// Waits until the device has come to a mark, whatever is queued behind it; errors of kernels arrive here.
     pub(crate) fn wait(&self, mark: &Mark) -> Result<()> {
+        refuse(|| "a wait for the device".to_owned())?;
         #[cfg(feature = "cuda")]
         if let Some(event) = &mark.event {
             return event.wait();
@@ -232,6 +234,9 @@ mod tests {
         assert_eq!(replayed(&mut || engine.write(&row, &[0.0_f32; 6])), "a copy of 6 values to the device");
         assert_eq!(replayed(&mut || engine.read::<f32>(&row).map(drop)), "a copy of 6 values from the device");
         assert_eq!(replayed(&mut || engine.synchronize()), "a wait for the device");
+        assert_eq!(replayed(&mut || engine.mark().map(drop)), "a mark in the queue");
+        let mark = engine.mark().unwrap();
+        assert_eq!(replayed(&mut || engine.wait(&mark)), "a wait for the device");
         // What is refused while recording is possible again behind it.
         engine.write(&row, &[1.0_f32; 6]).unwrap();
         scratch((1 << 18) + 1).unwrap();

@@ -60,9 +60,10 @@ pub(super) fn chain(
     let mut kept = model.on_device();
     let mut chain = match kept.take() {
         Some(chain) if chain.spot == spot && chain.made_for >= data.samples() => chain,
-        // Its memory is given back before more is asked for.
         other => {
-            drop(other);
+            if let Some(other) = other {
+                other.give_back()?;
+            }
             let engine = Engine::open(spot)?;
             let room = Room::of(&engine, model, data)?;
             DeviceChain::new((spot, engine), model, room, data.samples())?
@@ -88,6 +89,13 @@ impl DeviceChain {
             weights: if room.keeps_weights { Some(blocks()?) } else { None },
             engine,
         })
+    }
+
+    /// Gives its memory back before more is asked for, and waits until that has happened.
+    fn give_back(self) -> Result<()> {
+        let Self { engine, made, weights, .. } = self;
+        drop((made, weights));
+        engine.synchronize()
     }
 
     fn run(
