@@ -15,7 +15,7 @@ const execute = promisify(execFile)
 
 /** Kernels are C++, so the Rust around them is compiled without optimisation, which takes a tenth of the time. */
 const CARGO = ['--config', 'profile.dev.package.noprop.opt-level=0']
-/** A barrier that some threads never reach hangs: no job takes longer than this unless it does. */
+/** No job takes longer than this, unless a kernel never ends. */
 const LIMIT_SECONDS = 3600
 
 const JOBS = {

@@ -28,8 +28,9 @@ function options() {
         device: { type: 'string', default: 'cuda' },
         out: { type: 'string', default: join(root, '.noprop') },
         document: { type: 'string' },
-        // For the tests: all that there is, in so many minutes.
+        // For the tests and for rehearsals: all that there is, in so many minutes, and other sizes (JSON, see sizes.mjs).
         minutes: { type: 'string' },
+        sizes: { type: 'string', default: '{}' },
       },
     })
     return values
@@ -73,9 +74,9 @@ async function run(check, context, until) {
   return result
 }
 
-function sizesOf({ device, quick: isQuick, minutes }) {
+function sizesOf({ device, quick: isQuick, minutes, sizes: others }) {
   const sizes = !isGpu(device) ? tiny : isQuick ? quick : full
-  return minutes ? { ...sizes, minutes: Number(minutes) } : sizes
+  return { ...sizes, ...(minutes && { minutes: Number(minutes) }), ...JSON.parse(others) }
 }
 
 /** `npm run gpu:check -- …` as it was called. */
@@ -97,6 +98,7 @@ await script(async () => {
   const { problems, notes, machine, ...found } = await step('preconditions', () =>
     preconditions(values.device, 1000 * sizes.seconds.preconditions),
   )
+  if (!isGpu(values.device)) notes.push(`${values.device} is no GPU: these figures say nothing of one`)
   for (const note of notes) console.log(`   ${note}`)
   if (problems.length > 0) throw new StepFailed(problems.map((problem) => `gpu:check: ${problem}.`).join('\n'))
   const { precisions } = found.probe

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { getAddon } from '../src/native.js'
 import { temporaryDirectory } from './support/data.js'
 import { root, runNode } from './support/process.js'
@@ -64,6 +64,36 @@ describe.skipIf(process.platform === 'win32')('on the processor, in place of a G
     expect(text).toContain('| 150 epochs of CIFAR-10, all 10 blocks | < 2 min | 45 s | not measured | – |')
     // Such a run is no measurement of a GPU.
     expect(readFileSync(join(root, 'docs/gpu.md'), 'utf8')).toBe(before)
+  })
+
+  test('the parity of kernels keeps what it has when its time is over', async () => {
+    const { parity, sanitizer } = await load('gpu/checks/parity.mjs')
+    const folder = temporaryDirectory()
+    // An addon that compares two cases and then hangs.
+    const env = { NOPROP_ADDON: join(root, 'test/support/hanging-addon.cjs') }
+    const context = { env, folder, sizes: { sanitizerMost: 300 } }
+    const ended = parity({ ...context, device: 'emulated', until: Date.now() + 2000 })
+    await expect(ended).rejects.toMatchObject({
+      message: 'time over after 2 cases, in linear 3 in f32',
+      measured: { compared: 2, leftOut: 1, failed: [] },
+    })
+    // A compute-sanitizer that only runs the program; the second tool complains.
+    const home = join(folder, 'cuda')
+    mkdirSync(join(home, 'bin'), { recursive: true })
+    const complaint = '[ $2 = racecheck ] && echo "========= Race reported between write and read"'
+    const program = `#!/bin/sh\necho "========= Version 2025.3"\n${complaint}\nshift 6\nexec "$@"\n`
+    writeFileSync(join(home, 'bin/compute-sanitizer'), program, { mode: 0o755 })
+    vi.stubEnv('CUDA_HOME', home)
+    const both = sanitizer({ ...context, device: 'cuda', until: Date.now() + 4000 })
+    await expect(both).rejects.toMatchObject({
+      message:
+        'memcheck: time over after 2 cases, in linear 3 in f32; racecheck found errors: Race reported between write and read',
+      measured: {
+        memcheck: { compared: 2, leftOut: 1, version: '2025.3' },
+        racecheck: { compared: 2, leftOut: 1, version: '2025.3' },
+      },
+    })
+    vi.unstubAllEnvs()
   })
 
   test('a step whose time is over fails, and the others still run', async () => {
@@ -158,9 +188,10 @@ describe('what is missing is told before anything runs, each in a sentence', () 
 })
 
 describe('a check that does not hold is seen', async () => {
-  const { judge } = await load('gpu/checks/parity.mjs')
-  const { differences } = await load('gpu/checks/training.mjs')
+  const { judge, judged, soFar } = await load('gpu/found.mjs')
+  const { differences, twoOf } = await load('gpu/checks/training.mjs')
   const { difference } = await load('gpu/weights.mjs')
+  const { errorIn } = await load('gpu/child.mjs')
   const { affordable } = await load('gpu/checks/accuracy.mjs')
   const { figures } = await load('gpu/document.mjs')
 
@@ -173,6 +204,56 @@ describe('a check that does not hold is seen', async () => {
     const failures = [{ multiply: 'bf16', error: { what: 'kernel x cannot be launched', received: '' } }]
     expect(() => judge({ ...report, failures })).toThrow(/bf16: kernel x cannot be launched$/)
     expect(() => judge({ ...report, comparisons: [] })).toThrow('nothing was compared')
+  })
+
+  test('in what was compared before a time was over or a process crashed', () => {
+    const log = join(temporaryDirectory(), 'log.jsonl')
+    const late = { code: 'SIGKILL', stdout: '', stderr: '', late: true }
+    const write = (...lines: unknown[]) => writeFileSync(log, lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
+    const end = (outcome: object) => {
+      try {
+        return judged('parity', outcome, log)
+      } catch (error) {
+        return error
+      }
+    }
+    // Before the first line.
+    expect(end(late)).toMatchObject({ message: 'time over after 0 cases', measured: { compared: 0 } })
+    const good = { case: 'add', multiply: 'f32', error: 1e-7, tolerance: 1e-6, passed: true }
+    const begun = { case: 'linear 3', multiply: 'f32' }
+    const lines = [{ begun: good }, { leftOut: begun }, { compared: good }, { begun }]
+    write(...lines)
+    // A line that was not written whole.
+    writeFileSync(log, '{"compared":{"ca', { flag: 'a' })
+    expect(soFar(log)).toEqual({ comparisons: [good], leftOut: 1, failures: [], within: begun })
+    expect(end(late)).toMatchObject({
+      message: 'time over after 1 case, in linear 3 in f32',
+      measured: { compared: 1, leftOut: 1, failed: [], worst: good },
+    })
+    const crashed = { code: 'SIGSEGV', stdout: '', stderr: 'a fault', late: false }
+    expect(end(crashed)).toMatchObject({
+      message: 'parity failed (SIGSEGV): a fault after 1 case, in linear 3 in f32',
+      measured: { compared: 1 },
+    })
+    // What failed before is told too.
+    const bad = { ...good, error: 1, passed: false }
+    write(...lines, { compared: bad })
+    expect(end(late)).toMatchObject({
+      message: 'time over after 2 cases; 1 of 2 comparisons failed: add in f32 is off by 1',
+      measured: { compared: 2, failed: [bad] },
+    })
+    // A process that ended well is judged by its result.
+    const result = { code: 0, stdout: JSON.stringify({ comparisons: [good], leftOut: 3, failures: [] }), stderr: '' }
+    expect(end({ ...result, late: false })).toMatchObject({ compared: 1, leftOut: 3 })
+  })
+
+  test('in what a program printed before it ended', () => {
+    const python =
+      'Traceback (most recent call last):\n  File "x"\ntorch.AcceleratorError: CUDA error: no device\nA hint.\n'
+    expect(errorIn(python)).toBe('torch.AcceleratorError: CUDA error: no device')
+    expect(errorIn('at x\n[error NOPROP_DEVICE: no GPU] {\n')).toBe('error NOPROP_DEVICE: no GPU] {')
+    expect(errorIn('Error: {"what":"no memory","expected":"2","received":"1"}')).toBe('no memory, 1')
+    expect(errorIn('one\ntwo\n')).toBe('two')
   })
 
   test('in weights', () => {
@@ -198,6 +279,24 @@ describe('a check that does not hold is seen', async () => {
     expect(differences('f32', good)).toEqual([])
     const bad = { runs: [good.runs[0], run('1 in flight', 'c')], whole: 'b', resumed: 'd', interrupted: false }
     expect(differences('f32', bad)).toHaveLength(3)
+    // A step whose time is over has tried a part of it.
+    expect(differences('f32', { runs: bad.runs })).toEqual([
+      'f32: the weights with 1 in flight are not those with 10 in flight',
+    ])
+    expect(differences('f32', { runs: [] })).toEqual([])
+  })
+
+  test('on two GPUs, where the machine has two of one model', () => {
+    const card = (number: number, name: string, usable = true) => ({ device: `cuda:${number}`, name, usable })
+    const cards = [card(0, 'A'), card(1, 'B'), card(2, 'A', false), card(3, 'A')]
+    expect(twoOf('cuda', cards)).toBe('cuda:0,3')
+    expect(twoOf('cuda:3', cards)).toBe('cuda:3,0')
+    expect(twoOf('cuda:1', cards)).toBe(undefined)
+    expect([twoOf('cuda', undefined), twoOf('cpu', []), twoOf('emulated')]).toEqual([
+      undefined,
+      undefined,
+      'emulated:2',
+    ])
   })
 
   test('and epochs are as many as the time allows', () => {
@@ -218,13 +317,26 @@ describe('a check that does not hold is seen', async () => {
       },
       steps: {
         parity: { status: 'failed', reason: 'a | b', seconds: 1 },
+        determinism: {
+          ...{ status: 'failed', reason: 'late', seconds: 0.04 },
+          measured: {
+            f32: {
+              runs: ['0123456789abcdef', 'fedcba9876543210'].map((weightsSha256) => ({ weightsSha256 })),
+              ...{ whole: '1', resumed: '00112233445566', interrupted: true },
+            },
+            bf16: { runs: [] },
+          },
+        },
         mnist: { status: 'failed', reason: 'too little', seconds: 2, measured: { goal: 0.9, runs: [] } },
       },
     }
     const text = figures(report)
     expect(text).toContain('**some checks failed**')
-    expect(text).toContain('| parity | failed | a \\| b | 1.00 |')
-    expect(text).toContain('| mnist | failed | too little | 2.00 |')
+    expect(text).toContain('| parity | failed | a \\| b | 1.0 |')
+    expect(text).toContain(
+      '| determinism | failed | late; f32: 2 runs 0123456789ab and fedcba987654, resumed 001122334455; bf16: 0 runs',
+    )
+    expect(text).toContain('| mnist | failed | too little | 2.0 |')
   })
 })
 
@@ -232,6 +344,7 @@ describe('the plan', async () => {
   const { deadline, full } = await load('gpu/sizes.mjs')
   const { goalRows } = await load('gpu/goals.mjs')
   const { secondsPerEpoch } = await load('gpu/checks/accuracy.mjs')
+  const { ratiosOf } = await load('gpu/checks/bench.mjs')
   const { keeping, CheckFailed } = await load('gpu/child.mjs')
 
   test('fits into ten minutes, and what a step leaves over is the next one’s', () => {
@@ -262,6 +375,22 @@ describe('the plan', async () => {
     expect(secondsPerEpoch({ trainSeconds: 3 }, undefined)).toBe(3)
   })
 
+  test('the ratios are those of noprop in bf16, and name what was best of PyTorch', () => {
+    const of = (name: string, samplesPerSecond?: number) => ({ name, own: name.startsWith('noprop'), samplesPerSecond })
+    const programs = [of('noprop, f32', 9000), of('noprop, bf16', 6000), of('PyTorch eager, bf16', 1000)]
+    const others = [of('PyTorch compiled, a CUDA graph, bf16', 3000), of('PyTorch vmap, bf16')]
+    // It trains end to end, which is another method.
+    const backprop = of('PyTorch back-propagation, bf16', 8000)
+    expect(ratiosOf([...programs, ...others, backprop])).toEqual({
+      ...{ overEager: 6, overBest: 2 },
+      ...{ ours: 'noprop, bf16', best: 'PyTorch compiled, a CUDA graph, bf16' },
+    })
+    expect(ratiosOf([of('noprop, f32', 9000), of('PyTorch vmap, bf16')])).toEqual({
+      ...{ overEager: null, overBest: null },
+      ...{ ours: 'noprop, f32', best: null },
+    })
+  })
+
   test('a step that runs out tells what it has', async () => {
     const late = () => Promise.reject(new CheckFailed('late'))
     await expect(keeping({ runs: [1] }, late)).rejects.toMatchObject({ message: 'late', measured: { runs: [1] } })
@@ -273,12 +402,18 @@ describe('the plan', async () => {
     const own = { name: 'noprop, bf16', own: true, samplesPerSecond: 75_000, floorShare: 0.45, memoryMiB: 900 }
     const peer = { name: 'PyTorch back-propagation, bf16', own: false, samplesPerSecond: 1, memoryMiB: 1000 }
     const steps = {
-      bench: { measured: { shape: 'cifar10', overEager: 12, overBest: 1.5, programs: [own, peer] } },
+      bench: {
+        measured: {
+          ...{ shape: 'cifar10', overEager: 12, overBest: 1.5, programs: [own, peer] },
+          ...{ ours: 'noprop, bf16', best: 'PyTorch vmap, bf16' },
+        },
+      },
       memory: {
         measured: { allInFlightMiB: 900, oneInFlightMiB: 250, manyBlocks: 1000, manyInFlightMiB: 910, manySeconds: 9 },
       },
       mnist: {
         measured: {
+          goal: 0.994,
           runs: [
             { epochs: 3, testAccuracy: 0.993, trainSeconds: 2 },
             { epochs: 6, testAccuracy: 0.9941, trainSeconds: 4 },
@@ -289,8 +424,8 @@ describe('the plan', async () => {
     }
     const rows = goalRows(steps)
     expect(rows.map((row: string[]) => row.slice(3))).toEqual([
-      ['12.0 ×', 'moonshot'],
-      ['1.50 ×', 'no'],
+      ['12.0 ×; noprop, bf16', 'moonshot'],
+      ['1.50 ×; noprop, bf16; PyTorch vmap, bf16', 'no'],
       ['45.00 %; noprop, bf16', 'yes'],
       ['100 s; extrapolated from 75,000 samples/s on random data of that shape, without evaluation', 'yes'],
       ['not measured', '–'],
@@ -302,12 +437,17 @@ describe('the plan', async () => {
       { epochs: 1, testAccuracy: 0.3, trainSeconds: 3 },
       { epochs, testAccuracy: 0.78, trainSeconds: epochs },
     ]
-    const trained = (epochs: number) => goalRows({ ...steps, cifar10: { measured: { runs: runs(epochs) } } })
+    const trained = (epochs: number) =>
+      goalRows({ ...steps, cifar10: { measured: { goal: 0.7925, runs: runs(epochs) } } })
     expect(trained(150)[3].slice(3)).toEqual(['150 s; measured', 'no'])
     expect(trained(100)[3].slice(3)).toEqual(['150 s; extrapolated from 100 epochs', 'no'])
     expect(trained(100)[4].slice(3)).toEqual(['78.00 %; after 100 epochs', 'no'])
-    const short = { runs: [{ epochs: 3, testAccuracy: 0.98, trainSeconds: 2 }] }
+    const short = { goal: 0.994, runs: [{ epochs: 3, testAccuracy: 0.98, trainSeconds: 2 }] }
     expect(goalRows({ mnist: { measured: short } })[5].slice(3)).toEqual(['not reached: 98.00 %', 'no'])
+    // With --quick accuracy is measured and not judged.
+    const unjudged = { measured: { runs: [{ epochs: 1, testAccuracy: 0.98, trainSeconds: 2 }] } }
+    const quickly = goalRows({ mnist: unjudged, cifar10: unjudged })
+    for (const row of [quickly[4], quickly[5]]) expect(row.slice(3)).toEqual(['98.00 % after 1 epoch, not judged', '–'])
     // A run that measured nothing still names every goal.
     expect(goalRows({}).map((row: string[]) => row.slice(3))).toEqual(Array(8).fill(['not measured', '–']))
   })

@@ -103,3 +103,40 @@ test('an abort before the start starts nothing', async () => {
   await expect(scheduler.run(controller.signal)).rejects.toBe('no')
   expect(lanes[0]).toMatchObject({ started: [], closed: 1 })
 })
+
+test('a lane that cannot start a block ends the run', async () => {
+  const { lanes, scheduler, controller } = setUp(4, [1, 1])
+  lanes[1]!.started.push = () => {
+    throw new NoPropError({ code: 'NOPROP_DEVICE', what: 'the GPU failed' })
+  }
+  const error = await scheduler.run(controller.signal).catch((reason: unknown) => reason)
+  expect(error).toMatchObject({ code: 'NOPROP_DEVICE', what: 'the GPU failed' })
+  expect(lanes.map(({ started, stopped, closed }) => [started.length, stopped, closed])).toEqual([
+    [1, 1, 1],
+    [0, 1, 1],
+  ])
+})
+
+test('lanes of any pace train every block once, the slower ones fewer, and none more at once than it has slots', async () => {
+  const slots = [2, 2, 3]
+  const paces = [1, 8, 2]
+  const { lanes, scheduler, controller } = setUp(40, slots)
+  const run = scheduler.run(controller.signal)
+  const running = lanes.map(() => [] as number[])
+  const taken = lanes.map(() => 0)
+  for (let tick = 1; running.some((blocks) => blocks.length > 0) || tick === 1; tick++) {
+    for (const [index, lane] of lanes.entries()) {
+      running[index]!.push(...lane.started.slice(taken[index]))
+      taken[index] = lane.started.length
+      expect(running[index]!.length).toBeLessThanOrEqual(slots[index]!)
+      const block = tick % paces[index]! === 0 ? running[index]!.shift() : undefined
+      if (block) lane.sink(finished(block) as LaneEvent)
+    }
+  }
+  await run
+  const started = lanes.map(({ started }) => started)
+  expect(started.flat().sort((a, b) => a - b)).toEqual(Array.from({ length: 40 }, (_, index) => index + 1))
+  const [fast, slow, middle] = started.map(({ length }) => length)
+  expect(fast).toBeGreaterThan(middle!)
+  expect(middle).toBeGreaterThan(slow!)
+})

@@ -37,7 +37,7 @@ export function errorIn(text) {
   // The addon's own errors are JSON.
   const [, what, received] = text.match(/"what":"([^"]*)".*?"received":"([^"]*)"/) ?? []
   if (what) return [what, received].filter(Boolean).join(', ')
-  return text.match(/^\[?((?:\w*Error\b|error NOPROP_).*)$/m)?.[1].slice(0, 500) ?? lastLine(text)
+  return text.match(/^\[?((?:[\w.]*Error\b|error NOPROP_).*)$/m)?.[1].slice(0, 500) ?? lastLine(text)
 }
 
 /**

@@ -10,8 +10,11 @@ const [BEGIN, END] = ['<!-- figures: written by npm run gpu:check -->', '<!-- en
 
 const number = (value) => (value >= 100 ? Math.round(value).toLocaleString('en') : value.toPrecision(3))
 const optional = (value, unit = '') => (value === null || value === undefined ? '–' : `${number(value)}${unit}`)
+const time = (seconds) => (seconds < 100 ? seconds.toFixed(1) : number(seconds))
 const percent = (share) => `${(100 * share).toFixed(2)} %`
 const plural = (count, one) => `${count} ${one}${count === 1 ? '' : 's'}`
+
+const short = ({ weightsSha256 }) => weightsSha256.slice(0, 12)
 
 /** One line for each step of the first table. */
 const SUMMARIES = {
@@ -26,14 +29,15 @@ const SUMMARIES = {
   determinism: (found) =>
     Object.entries(found)
       .map(
-        ([precision, { runs, whole }]) =>
-          `${precision}: ${plural(runs.length, 'run')} ${runs[0].weightsSha256.slice(0, 12)}, resumed ${whole.slice(0, 12)}`,
+        ([precision, { runs, resumed }]) =>
+          `${precision}: ${plural(runs.length, 'run')} ${[...new Set(runs.map(short))].join(' and ')}` +
+          (resumed ? `, resumed ${short({ weightsSha256: resumed })}` : ''),
       )
       .join('; '),
   bench: ({ overEager, overBest }) =>
     `noprop ÷ PyTorch eager bf16 ${optional(overEager)}, ÷ the best of PyTorch ${optional(overBest)}`,
   memory: ({ manyBlocks, manySeconds }) =>
-    `${manyBlocks} blocks trained${manySeconds ? ` in ${number(manySeconds)} s` : ''}`,
+    manySeconds ? `an epoch of ${manyBlocks} blocks in ${number(manySeconds)} s` : '',
   sanitizer: (found) =>
     Object.entries(found)
       .map(([tool, { compared, leftOut }]) => `${tool}: ${plural(compared, 'case')}, ${leftOut} left out`)
@@ -56,10 +60,10 @@ function summary([name, { status, reason, measured, seconds }]) {
   } catch {
     told = ''
   }
-  return [name, status, [reason, told].filter(Boolean).join('; ').replaceAll('|', '\\|'), number(seconds)]
+  return [name, status, [reason, told].filter(Boolean).join('; ').replaceAll('|', '\\|'), time(seconds)]
 }
 
-function speeds({ shape, blocks, batch, rounds, programs }) {
+function speeds({ shape, net, blocks, batch, rounds, programs }) {
   const lines = programs.map(({ name, failure, samplesPerSecond, least, greatest, floorShare, memoryMiB }) => {
     if (samplesPerSecond === undefined) return [name, `not measured: ${failure}`, '–', '–']
     const speed = `${number(samplesPerSecond)} (${number(least)}–${number(greatest)})`
@@ -70,7 +74,7 @@ function speeds({ shape, blocks, batch, rounds, programs }) {
     ? `A step of all blocks moves at least ${number(floor.floorGigabytes)} GB; the card copies ${number(floor.peakGigabytes)} GB/s.`
     : ''
   return [
-    `### Training, the paper's block, ${shape}'s shape, ${blocks} blocks, batch ${batch}`,
+    `### Training, ${net ? `a small ${net.type} (PyTorch: of 512 hidden values)` : "the paper's block"}, ${shape}'s shape, ${blocks} blocks, batch ${batch}`,
     table(['program', 'samples/s', 'share of the memory floor', 'memory, MiB'], lines),
     `Medians of ${plural(rounds, 'round')}, with the range. ${told}`.trim(),
   ]
@@ -93,9 +97,9 @@ function memories({ precision, allInFlightMiB, oneInFlightMiB, manyBlocks, manyI
 export function figures({ date, command, machine, notes, steps, seconds, passed }) {
   const tools = Object.entries(machine).map(([name, value]) => `${name} ${value ?? 'missing'}`)
   const parts = [
-    `${date}, \`${command}\`: ${passed ? 'every check that was made passed' : '**some checks failed**'}, in ${number(seconds)} s.`,
+    `${date}, \`${command}\`: ${passed ? 'every check that was made passed' : '**some checks failed**'}, in ${time(seconds)} s.`,
     `${tools.join(', ')}.`,
-    ...notes.map((note) => `- ${note}`),
+    ...(notes.length > 0 ? [notes.map((note) => `- ${note}`).join('\n')] : []),
     table(['step', 'outcome', 'what was found', 'seconds'], Object.entries(steps).map(summary)),
     '### Goals on one H100',
     table(['what', 'goal', 'moonshot', 'measured', 'reached'], goalRows(steps)),

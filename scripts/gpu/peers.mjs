@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { root } from '../support/steps.mjs'
-import { CheckFailed, endGroup, lastLine } from './child.mjs'
+import { CheckFailed, endGroup, errorIn } from './child.mjs'
 
 /** Starts `bench/peer_torch.py --serve`; `ready` resolves when it is warm, `measure()` gives one result. */
 export function startPeer(torch, { mode, amp, device, shape, blocks, batch, net, iterations, warmUp }, { env, until }) {
@@ -23,7 +23,7 @@ export function startPeer(torch, { mode, amp, device, shape, blocks, batch, net,
     if (!done) return JSON.parse(value)
     await ended
     const late = Date.now() >= until
-    throw new CheckFailed(late ? 'it did not end in its time' : `it failed: ${lastLine(errors) || 'no message'}`)
+    throw new CheckFailed(late ? 'it did not end in its time' : `it failed: ${errorIn(errors) || 'no message'}`)
   }
   const ready = next()
   // Whoever asks for it gets the error.

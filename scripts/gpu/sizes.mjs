@@ -20,7 +20,7 @@ export const full = {
   sanitizerMost: 3000,
   determinismEpochs: 2,
   rounds: 3,
-  bench: { shape: 'cifar10', blocks: 10, batch: 128, seconds: 2, iterations: 30, warmUp: 3 },
+  bench: { shape: 'cifar10', blocks: 10, batch: 128, seconds: 2, iterations: 50, warmUp: 5 },
   manyBlocks: 1000,
   mnist: { epochs: [3, 6, 12], goal: 0.994, flags: ['--lr', '3e-3', '--lr-schedule', 'one-cycle'] },
   cifar10: { epochs: 150, goal: 0.7925, flags: [] },
@@ -41,11 +41,13 @@ export const quick = {
   rounds: 1,
   sanitizerMost: 300,
   determinismEpochs: 1,
-  bench: { ...full.bench, seconds: 0.5, iterations: 5, warmUp: 2 },
+  bench: { ...full.bench, seconds: 0.5, iterations: 5, warmUp: 3 },
   manyBlocks: 100,
   mnist: { ...full.mnist, epochs: [1], goal: undefined },
   cifar10: { ...full.cifar10, epochs: 1, goal: undefined },
 }
+
+const little = ['--net', 'mlp', '--hidden', '8', '--limit', '256', '--blocks', '2']
 
 /** For the tests, on the processor: the smallest that goes through every step. */
 export const tiny = {
@@ -55,5 +57,6 @@ export const tiny = {
   bench: { ...quick.bench, shape: 'mnist', seconds: 0.02, iterations: 1, warmUp: 1, net: { type: 'mlp', hidden: [8] } },
   manyBlocks: 20,
   parityMost: 400,
-  mnist: { epochs: [1], flags: ['--net', 'mlp', '--hidden', '8', '--limit', '256', '--blocks', '2'] },
+  mnist: { epochs: [1], flags: little },
+  cifar10: { epochs: 3, flags: little },
 }

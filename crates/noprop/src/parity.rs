@@ -5,6 +5,7 @@ use crate::error::{Code, Error, Result};
 use crate::ops::StopFlag;
 use serde::Deserialize;
 use serde_json::Value;
+use std::path::PathBuf;
 
 /// What to compare.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -14,6 +15,9 @@ pub struct ParityOptions {
     pub device: DeviceChoice,
     /// Leaves out cases of more values than this, for tools that slow kernels down. Default: none is left out.
     pub most: Option<usize>,
+    /// A file for what is found, a line of JSON as soon as it is known: `{"begun":{…}}`, `{"leftOut":{…}}` (each with `case` and
+    /// `multiply`) and `{"compared":{…}}`, a comparison of the report. So a crash or a hang loses none. Default: no file.
+    pub log: Option<PathBuf>,
 }
 
 /// Runs every operation's cases with f32, TF32 and bf16 factors. The report as JSON: `comparisons` (each with `case`,
@@ -26,7 +30,7 @@ pub fn device_parity(options: &ParityOptions, stop: &StopFlag) -> Result<Value> 
     let place = options.device.place()?;
     #[cfg(device)]
     if let Some(device) = device::open(&place)? {
-        return device::compare(device, options.most, stop);
+        return device::compare(device, options, stop);
     }
     stop.check()?;
     Err(Error::new(Code::Device, "there are no kernels of a GPU to compare")
@@ -37,6 +41,7 @@ pub fn device_parity(options: &ParityOptions, stop: &StopFlag) -> Result<Value> 
 
 #[cfg(device)]
 mod device {
+    use super::ParityOptions;
     use crate::cuda::Multiply;
     use crate::cuda::parity::{Parity, every_operation};
     use crate::device::Place;
@@ -58,8 +63,9 @@ mod device {
         }
     }
 
-    pub(super) fn compare(device: Device, most: Option<usize>, stop: &StopFlag) -> Result<Value> {
-        let mut parity = Parity::new(device, Multiply::F32).up_to(most);
+    pub(super) fn compare(device: Device, options: &ParityOptions, stop: &StopFlag) -> Result<Value> {
+        let parity = Parity::new(device, Multiply::F32).up_to(options.most);
+        let mut parity = parity.logged(options.log.as_deref())?;
         let mut failures = Vec::new();
         for multiply in [Multiply::F32, Multiply::Tf32, Multiply::Bf16] {
             stop.check()?;
@@ -79,7 +85,7 @@ mod tests {
     use super::*;
 
     fn options(device: &str) -> ParityOptions {
-        ParityOptions { device: device.parse().unwrap(), most: Some(400) }
+        ParityOptions { device: device.parse().unwrap(), most: Some(400), log: None }
     }
 
     #[test]
@@ -99,13 +105,28 @@ mod tests {
     #[test]
     #[cfg(feature = "emulation")]
     fn the_emulation_is_compared_in_every_precision() {
-        let report = device_parity(&options("emulated"), &StopFlag::new()).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let log = directory.path().join("log.jsonl");
+        let with_log = ParityOptions { log: Some(log.clone()), ..options("emulated") };
+        let report = device_parity(&with_log, &StopFlag::new()).unwrap();
         let comparisons = report["comparisons"].as_array().unwrap();
         for multiply in ["f32", "tf32", "bf16"] {
             assert!(comparisons.iter().any(|one| one["multiply"] == multiply), "{multiply}");
         }
         assert!(comparisons.iter().all(|one| one["passed"] == true && one["error"].is_f64()), "{report:#}");
         assert!(report["leftOut"].as_u64().unwrap() > 0 && report["failures"].as_array().unwrap().is_empty());
+        // All of it is in the log too, in order.
+        let lines = std::fs::read_to_string(&log).unwrap();
+        let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let of = |kind: &str| lines.iter().filter_map(|line| line.get(kind)).cloned().collect::<Vec<_>>();
+        assert_eq!(&of("compared"), comparisons);
+        assert_eq!(report["leftOut"], of("leftOut").len());
+        assert!(lines.iter().zip(&lines[1..]).all(|(line, next)| {
+            // A case that was begun is the next that is compared.
+            line.get("begun").is_none_or(|begun| next["compared"]["case"] == begun["case"])
+        }));
+        let nowhere = ParityOptions { log: Some(directory.path().join("no/log")), ..options("emulated") };
+        assert_eq!(device_parity(&nowhere, &StopFlag::new()).unwrap_err().code, Code::FileNotFound);
         let stopped = StopFlag::new();
         stopped.stop();
         assert_eq!(device_parity(&options("emulated"), &stopped).unwrap_err().code, Code::Cancelled);

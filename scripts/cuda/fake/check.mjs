@@ -29,6 +29,11 @@ const CASES = [
     { devices: [{ usable: false, reason: /calculates wrongly.*expected: \[2\.5, .*received: \[5\.5, / }] },
   ],
   [
+    'a recording that takes memory in silence',
+    { FAKE_NODE: 10 },
+    { devices: [{ usable: false, reason: /does something besides launches.*memory that is taken/ }] },
+  ],
+  [
     'a card that is full',
     { FAKE_MEMORY: 8 },
     { devices: [{ usable: false, reason: /not enough free memory.*out of memory.*fewer blocks in flight/ }] },

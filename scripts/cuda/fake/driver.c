@@ -2,7 +2,8 @@
 // (ops/add/cuda.cu), written out here, and the environment says what is there. Whatever is not defined here is a link-time stub
 // (see ../stubs.mjs) and answers that it is one.
 //
-// FAKE_GPUS (1), FAKE_DRIVER (13000), FAKE_CAPABILITY (90), FAKE_MEMORY in bytes (1 GiB), FAKE_FAULT (add is wrong by so much)
+// FAKE_GPUS (1), FAKE_DRIVER (13000), FAKE_CAPABILITY (90), FAKE_MEMORY in bytes (1 GiB), FAKE_FAULT (add is wrong by so much),
+// FAKE_NODE (a recording's nodes are of that kind, CUgraphNodeType; 0 is a kernel)
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,17 +144,28 @@ int cuLaunchKernel(void *function, unsigned x, unsigned y, unsigned z, unsigned 
 }
 
 int cuStreamBeginCapture_v2(void *it, int mode) {
+    if (recording) return INVALID_VALUE;
     recording = 1;
     count = 0;
     return SUCCESS;
 }
 int cuStreamEndCapture(void *it, void **graph) {
+    if (!recording) return INVALID_VALUE;
     recording = 0;
     *graph = recorded;
     return SUCCESS;
 }
 int cuGraphInstantiateWithFlags(void **made, void *graph, unsigned long long flags) {
     *made = graph;
+    return SUCCESS;
+}
+int cuGraphGetNodes(void *graph, void **nodes, size_t *number) {
+    for (int k = 0; nodes && k < count; k++) nodes[k] = &recorded[k];
+    *number = count;
+    return SUCCESS;
+}
+int cuGraphNodeGetType(void *node, int *kind) {
+    *kind = (int)setting("FAKE_NODE", 0);
     return SUCCESS;
 }
 int cuGraphUpload(void *graph, void *in) { return SUCCESS; }

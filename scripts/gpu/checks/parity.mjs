@@ -2,36 +2,17 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { CheckFailed, execute, isGpu, job, keeping, lastLine, NotRun, resultOf } from '../child.mjs'
+import { CheckFailed, execute, isGpu, lastLine, NotRun } from '../child.mjs'
+import { judged, soFar } from '../found.mjs'
 
-/** Counts what was compared and names what is wrong. */
-export function judge({ comparisons, leftOut, failures }) {
-  const failed = comparisons.filter(({ passed }) => !passed)
-  const worst = comparisons.reduce((most, one) => (share(one) > share(most) ? one : most), comparisons[0])
-  const measured = { compared: comparisons.length, leftOut, worst, failed, failures }
-  const problems = [
-    ...failures.map(({ multiply, error }) => `${multiply}: ${[error.what, error.received].filter(Boolean).join(', ')}`),
-    ...failed
-      .slice(0, 3)
-      .map(({ case: name, multiply, error }) => `${name} in ${multiply} is off by ${error ?? 'NaN'}`),
-  ]
-  if (comparisons.length === 0 && failures.length === 0) problems.push('nothing was compared')
-  if (problems.length === 0) return measured
-  throw new CheckFailed(
-    `${failed.length} of ${comparisons.length} comparisons failed: ${problems.join('; ')}`,
-    measured,
-  )
-}
+const JOB = join('scripts', 'gpu', 'jobs', 'parity.mjs')
 
-/** An error as a share of what is allowed; one that is no number is infinite. */
-function share({ error, tolerance }) {
-  return error === null ? Number.POSITIVE_INFINITY : error / tolerance
-}
-
-export async function parity({ device, env, until, sizes }) {
-  const options = { env, until }
+export async function parity({ device, env, until, sizes, folder }) {
+  const log = join(folder, 'parity.jsonl')
+  const input = JSON.stringify({ device, log, ...(sizes.parityMost && { most: sizes.parityMost }) })
+  const outcome = await execute(process.execPath, [JOB, input], { env, until })
   try {
-    return judge(await job('parity', { device, ...(sizes.parityMost && { most: sizes.parityMost }) }, options))
+    return judged('parity', outcome, log)
   } catch (error) {
     // Tests run on an addon for the processor, which may not have the emulation either.
     if (!isGpu(device) && error.message.includes('no kernels of a GPU')) throw new NotRun('this addon has no kernels')
@@ -50,26 +31,54 @@ function findSanitizer() {
 }
 
 /** The small cases under memcheck (accesses outside of memory) and racecheck (shared memory without a barrier). */
-export async function sanitizer({ device, env, until, sizes }) {
-  const program = isGpu(device) ? findSanitizer() : undefined
+export async function sanitizer(context) {
+  const program = isGpu(context.device) ? findSanitizer() : undefined
   if (!program) throw new NotRun('compute-sanitizer is not installed')
-  const measured = {}
-  for (const [index, tool] of ['memcheck', 'racecheck'].entries()) {
-    const input = JSON.stringify({ device, most: sizes.sanitizerMost })
-    const args = ['--tool', tool, '--error-exitcode', '9', '--print-limit', '5', process.execPath]
-    const half = Date.now() + (until - Date.now()) / (2 - index)
-    const outcome = await execute(program, [...args, 'scripts/gpu/jobs/parity.mjs', input], { env, until: half })
-    if (outcome.code === 9) throw new CheckFailed(`${tool} found errors: ${firstError(outcome.stdout)}`, measured)
-    // The sanitizer writes among the program's lines.
-    const lines = outcome.stdout.split('\n').filter((line) => !line.startsWith('='))
-    const work = () => judge(resultOf(tool, { ...outcome, stdout: lines.join('\n') }))
-    const { compared, leftOut } = await keeping(measured, work)
-    const { version } = outcome.stdout.match(/Version (?<version>[\d.]+)/)?.groups ?? {}
-    measured[tool] = { compared, leftOut, ...(version && { version }) }
+  const tools = ['memcheck', 'racecheck']
+  const [measured, problems] = [{}, []]
+  for (const [index, tool] of tools.entries()) {
+    const until = Date.now() + (context.until - Date.now()) / (tools.length - index)
+    try {
+      await sanitize(program, tool, { ...context, until }, measured)
+    } catch (error) {
+      if (!(error instanceof CheckFailed)) throw error
+      // What the other tool says is worth knowing too.
+      problems.push(error.message)
+    }
   }
+  if (problems.length > 0) throw new CheckFailed(problems.join('; '), measured)
   return measured
 }
 
-function firstError(text) {
-  return (text.match(/^=+ ((?:Invalid|Error|Race|Program hit|Potential|Misaligned).*)$/m)?.[1] ?? lastLine(text)).trim()
+/** The cases under one tool; what it found goes into `measured`, also if that is a failure. */
+async function sanitize(program, tool, { device, env, until, sizes, folder }, measured) {
+  const log = join(folder, `${tool}.jsonl`)
+  const input = JSON.stringify({ device, log, most: sizes.sanitizerMost })
+  const args = ['--tool', tool, '--error-exitcode', '9', '--print-limit', '5', process.execPath]
+  const outcome = await execute(program, [...args, JOB, input], { env, until })
+  // The sanitizer writes among the program's lines.
+  const lines = outcome.stdout.split('\n')
+  const [told, printed] = [lines.filter((line) => line.startsWith('=')), lines.filter((line) => !line.startsWith('='))]
+  const { version } = outcome.stdout.match(/Version (?<version>[\d.]+)/)?.groups ?? {}
+  const keep = ({ compared, leftOut }) => {
+    measured[tool] = { compared, leftOut, ...(version && { version }) }
+  }
+  const error = errorOf(told.join('\n'))
+  if (outcome.code === 9 || error) {
+    const { comparisons, leftOut } = soFar(log)
+    keep({ compared: comparisons.length, leftOut })
+    throw new CheckFailed(`${tool} found errors: ${error ?? lastLine(outcome.stdout)}`)
+  }
+  try {
+    keep(judged(tool, { ...outcome, stdout: printed.join('\n') }, log))
+  } catch (error) {
+    if (error.measured) keep(error.measured)
+    error.message = `${tool}: ${error.message}`
+    throw error
+  }
+}
+
+/** The first thing that a sanitizer complains of. */
+function errorOf(text) {
+  return text.match(/^=+ ((?:Invalid|Error:|Race|Program hit|Potential|Misaligned).*)$/m)?.[1].trim()
 }

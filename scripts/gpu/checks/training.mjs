@@ -1,7 +1,7 @@
 // Training on the GPU and on the processor, and the property that nothing but block, configuration, data and seed counts.
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { CheckFailed, job, keeping } from '../child.mjs'
+import { CheckFailed, job } from '../child.mjs'
 import { difference, tensorsOf } from '../weights.mjs'
 
 const RATE = 1e-3
@@ -48,36 +48,60 @@ function apart(a, b) {
   return Math.abs(a - b) / Math.max(Math.abs(a), Math.abs(b), 1e-6)
 }
 
-/** Ten blocks with 10, again 10, 3 and 1 in flight, and interrupted and resumed: the same weights, in every precision. */
-export async function determinism({ device, env, until, sizes, precisions }) {
+/** Two devices of the same model, one of them `device`, as the option is written; undefined where there are none. */
+export function twoOf(device, cards = []) {
+  if (device === 'emulated') return 'emulated:2'
+  const usable = cards.filter((card) => card.usable)
+  const first = usable.find((card) => card.device === (device === 'cuda' ? 'cuda:0' : device))
+  const second = usable.find((card) => card !== first && card.name === first?.name)
+  return first && second && `${first.device},${second.device.slice('cuda:'.length)}`
+}
+
+/**
+ * Ten blocks with 10, again 10, 3 and 1 in flight, on two GPUs where there are two, and interrupted and resumed: the same
+ * weights, in every precision.
+ */
+export async function determinism({ device, env, until, sizes, precisions, probe }) {
   const { samples, net, determinismEpochs: epochs } = sizes
+  const two = twoOf(device, probe?.devices)
   const found = {}
   for (const precision of precisions) {
     const input = { device, samples, batch: samples / 10, blocks: 10, net, precision }
-    const train = (more) => keeping(found, () => job('train', { ...input, epochs, ...more }, { env, until }))
-    const runs = []
-    for (const inFlight of [10, 10, 3, 1]) runs.push([`${inFlight} in flight`, await train({ inFlight })])
+    const of = { runs: [] }
+    found[precision] = of
+    const train = async (more) => {
+      try {
+        return await job('train', { ...input, epochs, ...more }, { env, until })
+      } catch (error) {
+        if (!(error instanceof CheckFailed)) throw error
+        // What was seen before counts as well.
+        throw new CheckFailed([error.message, ...problemsOf(found)].join('; '), found)
+      }
+    }
+    const run = async (name, more) => of.runs.push({ name, weightsSha256: (await train(more)).weightsSha256 })
+    for (const inFlight of [10, 10, 3, 1]) await run(`${inFlight} in flight`, { inFlight })
+    if (two) await run(`10 in flight on ${two}`, { inFlight: 10, device: two })
     // Long enough to be broken off in its middle.
     const long = { inFlight: 3, epochs: 10 * epochs }
-    const [whole, resumed] = [await train(long), await train({ ...long, interrupt: 2 * epochs })]
-    found[precision] = {
-      runs: runs.map(([name, { weightsSha256 }]) => ({ name, weightsSha256 })),
-      whole: whole.weightsSha256,
-      resumed: resumed.weightsSha256,
-      interrupted: resumed.interrupted,
-    }
+    of.whole = (await train(long)).weightsSha256
+    const { weightsSha256, interrupted } = await train({ ...long, interrupt: 2 * epochs })
+    Object.assign(of, { resumed: weightsSha256, interrupted })
   }
-  const problems = Object.entries(found).flatMap(([precision, of]) => differences(precision, of))
+  const problems = problemsOf(found)
   if (problems.length > 0) throw new CheckFailed(problems.join('; '), found)
   return found
 }
 
-/** What of one precision is not the same. */
+const problemsOf = (found) => Object.entries(found).flatMap(([precision, of]) => differences(precision, of))
+
+/** What of one precision is not the same, as far as it was tried. */
 export function differences(precision, { runs, whole, resumed, interrupted }) {
   const [first, ...others] = runs
   const differing = others.filter(({ weightsSha256 }) => weightsSha256 !== first.weightsSha256)
+  const unequal = differing.map(({ name }) => `${precision}: the weights with ${name} are not those with ${first.name}`)
+  if (resumed === undefined) return unequal
   return [
-    ...differing.map(({ name }) => `${precision}: the weights with ${name} are not those with ${first.name}`),
+    ...unequal,
     ...(interrupted ? [] : [`${precision}: the run ended before it could be interrupted`]),
     ...(whole === resumed ? [] : [`${precision}: the weights of the resumed run are others`]),
   ]

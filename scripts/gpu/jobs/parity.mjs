@@ -1,4 +1,4 @@
-// Every kernel against the reference in double precision: `{ device, most? }`; all comparisons, see `deviceParity`.
+// Every kernel against the reference in double precision: `{ device, most?, log? }`; all comparisons, see `deviceParity`.
 import { addon, done, input } from './job.mjs'
 
 const { deviceParity, StopSignal } = addon()

@@ -17,22 +17,29 @@ impl Buffers {
         self.rows(if self.training { self.capacity * len } else { 1 })
     }
 
+    /// The same, or next to nothing where kernels infer: they normalise a product without storing it.
+    pub(crate) fn product(&self, len: usize) -> Result<Buffer> {
+        self.rows(if self.training || !self.launched { self.capacity * len } else { 1 })
+    }
+
     /// `[K, len]`.
     pub(crate) fn rows(&self, len: usize) -> Result<Buffer> {
-        #[cfg(test)]
+        #[cfg(device)]
         MADE.set(MADE.get() + self.stacked * len);
         let bytes = self.stacked * len * self.dtype.size_in_bytes();
+        #[cfg(device)]
+        crate::cuda::refuse_while_recording(|| format!("{bytes} bytes for a buffer"))?;
         Buffer::new(allocated(&self.device, bytes, Tensor::zeros((self.stacked, len), self.dtype, &self.device))?)
     }
 }
 
-#[cfg(test)]
+#[cfg(device)]
 thread_local! {
     static MADE: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 /// Values of all buffers that this thread has made.
-#[cfg(all(test, feature = "emulation"))]
+#[cfg(device)]
 pub(crate) fn made() -> usize {
     MADE.get()
 }

@@ -129,7 +129,7 @@ impl<const N: usize> Hidden<N> {
     fn new(layer: Normalised<N>, width: usize, buffers: &Buffers) -> Result<Self> {
         Ok(Self {
             layer,
-            product: buffers.samples(width)?,
+            product: buffers.product(width)?,
             y: buffers.samples(width)?,
             statistics: buffers.rows(2 * width)?,
             d_product: buffers.gradient(width)?,

@@ -6,7 +6,7 @@ pub mod mlp;
 #[cfg(test)]
 mod tests;
 
-#[cfg(all(test, feature = "emulation"))]
+#[cfg(device)]
 pub(crate) use buffers::made;
 
 use crate::data::InputShape;

@@ -1,4 +1,5 @@
 // One translation unit of all kernels: nvcc makes the fat binary of it, a C++ compiler the emulation.
+#include "emulation.cu"
 #include "epoch.cu"
 #include "product.cu"
 #include "tile.cu"

@@ -1,10 +1,9 @@
 // The processor as a GPU: compiles the very same kernels with a C++ compiler, so that they are tested without a card.
 //
 // A block's threads are fibers of one thread, which run in the order of their index and change at barriers; with
-// NOPROP_EMULATION_THREADS they are threads of their own, between which -fsanitize=thread sees a missing barrier (one that
-// only some threads reach then hangs; `npm run check:emulation` has a time limit). Blocks run one after the
-// other. A barrier that some threads of the block never reach ends the process with a message, where a GPU would hang.
-// Shared memory is as large as the launch declares and filled with NaN before each block.
+// NOPROP_EMULATION_THREADS they are threads of their own, between which -fsanitize=thread sees a missing barrier. Blocks run one
+// after the other. A barrier that some threads of the block never reach ends the process with a message, where a GPU would
+// hang. Shared memory is as large as the launch declares and filled with NaN before each block.
 #pragma once
 #include <atomic>
 #include <bit>
@@ -18,8 +17,13 @@
 #include <unordered_map>
 #include <vector>
 #ifdef NOPROP_EMULATION_THREADS
+#include <algorithm>
 #include <barrier>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
 #include <memory>
+#include <mutex>
 #include <thread>
 #else
 #include <ucontext.h>
@@ -73,6 +77,12 @@ struct Thread {
     ucontext_t context;
     std::vector<unsigned char> stack;
     enum { READY, AT_BLOCK, AT_WARP, OVER } state;
+#else
+    /// How often the thread has come to a barrier of the block, to one of its warp, and to the end of the kernel; and whether it
+    /// waits there. All relaxed: what is watched must not synchronise the threads, or the sanitizer would see no race.
+    enum Place { OF_BLOCK, OF_WARP, END, PLACES };
+    std::atomic<unsigned> come[PLACES] = {};
+    std::atomic<int> waits = PLACES;
 #endif
 };
 
@@ -85,30 +95,77 @@ inline thread_local Thread *current = nullptr;
 
 #ifdef NOPROP_EMULATION_THREADS
 
-inline void block_barrier() { current->block->all->arrive_and_wait(); }
-inline void warp_barrier() { current->block->warps[current->number / WARP]->arrive_and_wait(); }
+inline void wait_at(std::barrier<> &barrier, Thread::Place place) {
+    Thread *thread = current;
+    thread->come[place].fetch_add(1, std::memory_order_relaxed);
+    thread->waits.store(place, std::memory_order_relaxed);
+    barrier.arrive_and_wait();
+    thread->waits.store(Thread::PLACES, std::memory_order_relaxed);
+}
+
+inline void block_barrier() { wait_at(*current->block->all, Thread::OF_BLOCK); }
+inline void warp_barrier() { wait_at(*current->block->warps[current->number / WARP], Thread::OF_WARP); }
+
+/// Whether every thread waits at a barrier that others have not come to. A thread that has been let go on may still look as if
+/// it waited, but then all have come to its barrier as often as it has.
+inline bool is_stuck(const std::deque<Thread> &threads) {
+    const auto come = [&](std::size_t thread, int place) {
+        return threads[thread].come[place].load(std::memory_order_relaxed);
+    };
+    for (std::size_t number = 0; number < threads.size(); number++) {
+        const int place = threads[number].waits.load(std::memory_order_relaxed);
+        if (place == Thread::PLACES) return false;
+        const std::size_t first = place == Thread::OF_WARP ? number / WARP * WARP : 0;
+        const std::size_t end = place == Thread::OF_WARP ? std::min<std::size_t>(first + WARP, threads.size()) : threads.size();
+        bool is_open = true;
+        for (std::size_t other = first; other < end; other++)
+            is_open = is_open && come(other, place) >= come(number, place);
+        if (is_open) return false;
+    }
+    return true;
+}
 
 /// A thread goes from block to block, so that there are not as many threads to make as blocks have together.
 inline void run_grid(Block &block, unsigned shared, const std::function<void()> &kernel) {
     const unsigned count = block.count();
+    // Waits for the others behind a block, and then for the next one's shared memory.
     std::barrier<> between(count);
+    std::mutex mutex;
+    std::condition_variable ended;
+    unsigned running = count;
     block.all = std::make_unique<std::barrier<>>(count);
     for (unsigned first = 0; first < count; first += WARP)
         block.warps.push_back(std::make_unique<std::barrier<>>(count - first < WARP ? count - first : WARP));
+    std::deque<Thread> states(count);
     std::vector<std::thread> threads;
     for (unsigned number = 0; number < count; number++) {
         threads.emplace_back([&, number] {
             const dim3 size = block.size;
-            Thread thread{{number % size.x, number / size.x % size.y, number / size.x / size.y}, number, &block};
+            Thread &thread = states[number];
+            thread.index = {number % size.x, number / size.x % size.y, number / size.x / size.y};
+            thread.number = number;
+            thread.block = &block;
             current = &thread;
             block.each([&](dim3 index) {
-                between.arrive_and_wait();
+                wait_at(between, Thread::END);
                 if (number == 0) block.begin(index, shared);
-                between.arrive_and_wait();
+                wait_at(between, Thread::END);
                 kernel();
             });
+            // Whoever waits for this one at a barrier waits in vain.
+            wait_at(between, Thread::END);
+            const std::lock_guard lock(mutex);
+            if (--running == 0) ended.notify_one();
         });
     }
+    std::unique_lock lock(mutex);
+    // Twice, since the first look may have come between two changes.
+    for (bool was_stuck = false; !ended.wait_for(lock, std::chrono::milliseconds(200), [&] { return running == 0; });) {
+        const bool stuck = is_stuck(states);
+        if (stuck && was_stuck) fail("a barrier is not reached by all threads");
+        was_stuck = stuck;
+    }
+    lock.unlock();
     for (auto &thread : threads) thread.join();
 }
 

@@ -1,10 +1,11 @@
 //! Kernels on the processor: the same sources, compiled by a C++ compiler (see emulation.h).
 
 use super::Address;
-use super::launch::{Arguments, Launch};
+use super::launch::{Arguments, Launch, scratch_class};
+use super::recording::refuse;
 use crate::error::{Code, Error, Result};
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::fs::File;
 use std::io::Write;
@@ -40,6 +41,9 @@ pub(super) fn not_launched() -> Vec<String> {
 
 thread_local! {
     static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+    /// What a card would have ready after the calls of this thread: the loaded kernels and the classes of scratch memory.
+    static LOADED: RefCell<HashSet<String>> = RefCell::default();
+    static CLASSES: RefCell<BTreeSet<usize>> = const { RefCell::new(BTreeSet::new()) };
     #[cfg(test)]
     static LISTED: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
 }
@@ -60,11 +64,30 @@ fn listed(kernel: &str) -> bool {
 }
 
 /// Room for `values` f32, filled with NaN: what is read must have been written.
-pub(super) fn scratch(values: usize) -> Address {
-    SCRATCH.with_borrow_mut(|scratch| {
+pub(super) fn scratch(values: usize) -> Result<Address> {
+    let class = scratch_class(values);
+    CLASSES.with_borrow_mut(|classes| {
+        if !classes.contains(&class) {
+            refuse(|| format!("{} bytes of scratch memory", class * size_of::<f32>()))?;
+            classes.insert(class);
+        }
+        Result::Ok(())
+    })?;
+    Ok(SCRATCH.with_borrow_mut(|scratch| {
         scratch.clear();
         scratch.resize(values, f32::NAN);
         scratch.as_mut_ptr() as Address
+    }))
+}
+
+/// A card loads a kernel at its first launch.
+fn load(kernel: &str) -> Result<()> {
+    LOADED.with_borrow_mut(|loaded| {
+        if !loaded.contains(kernel) {
+            refuse(|| format!("kernel {kernel}, which has not been loaded"))?;
+            loaded.insert(kernel.to_owned());
+        }
+        Ok(())
     })
 }
 
@@ -92,6 +115,7 @@ pub(super) fn launch<A: Arguments>(launch: &Launch<'_, A>) -> Result<()> {
     if listed(launch.kernel) {
         return Ok(());
     }
+    load(launch.kernel)?;
     note(launch);
     let name = CString::new(launch.kernel).expect("names of kernels have no NUL");
     let (threads, shared) = (launch.threads, launch.shared);
@@ -108,4 +132,49 @@ pub(super) fn launch<A: Arguments>(launch: &Launch<'_, A>) -> Result<()> {
         _ => "it is not made for so many threads",
     };
     Err(Error::new(Code::Internal, format!("kernel {}: {what}", launch.kernel)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[repr(C)]
+    #[derive(Clone, Copy)]
+    struct BarrierArguments {
+        up_to: u32,
+    }
+
+    // SAFETY: mirrors the struct in emulation.cu.
+    unsafe impl Arguments for BarrierArguments {}
+
+    fn barrier(kernel: &str, up_to: u32) -> Result<()> {
+        launch(&Launch { kernel, grid: [2, 1, 1], threads: 64, shared: 0, arguments: BarrierArguments { up_to } })
+    }
+
+    #[test]
+    fn a_barrier_that_all_threads_reach_is_passed() {
+        barrier("emulation_block_barrier", 64).unwrap();
+        barrier("emulation_block_barrier", 0).unwrap();
+        barrier("emulation_warp_barrier", 64).unwrap();
+        // The second warp alone passes by.
+        barrier("emulation_warp_barrier", 32).unwrap();
+    }
+
+    /// The process ends, so it is another one that runs this test again.
+    #[test]
+    fn a_barrier_that_some_threads_never_reach_ends_the_process_with_a_message() {
+        const KERNEL: &str = "NOPROP_PARTIAL_BARRIER";
+        if let Ok(kernel) = std::env::var(KERNEL) {
+            return barrier(&kernel, 33).unwrap();
+        }
+        let name = std::thread::current().name().expect("the harness names its threads").to_owned();
+        for kernel in ["emulation_block_barrier", "emulation_warp_barrier"] {
+            let mut command = Command::new(std::env::current_exe().unwrap());
+            let ended = command.args(["--exact", &name, "--nocapture"]).env(KERNEL, kernel).output().unwrap();
+            let told = String::from_utf8_lossy(&ended.stderr);
+            assert!(!ended.status.success(), "{kernel} ended well");
+            assert!(told.contains("emulated kernel: a barrier is not reached by all threads"), "{kernel}: {told}");
+        }
+    }
 }

@@ -60,6 +60,14 @@ pub(crate) fn try_out(ordinal: usize) -> Result<()> {
     gpu.write(&sum, &y)?;
     let add = Add { len: 3 };
     add.forward(&sum, &x_there)?;
+    // A recording that fails must leave the stream as it was.
+    match gpu.record(|| add.forward(&sum, &x_there).and_then(|()| gpu.scratch(1).map(drop))) {
+        Err(error) if error.code == Code::Internal => {}
+        outcome => {
+            let outcome = outcome.err().map_or("none".to_owned(), |error| error.to_string());
+            return Err(Error::new(Code::Internal, "a recording that takes memory must be refused").received(outcome));
+        }
+    }
     let graph = gpu.record(|| add.forward(&sum, &x_there))?;
     graph.replay()?;
     graph.replay()?;
@@ -182,6 +190,19 @@ impl Gpu {
         outcome.map_err(|error| of_driver(error, "values cannot be copied from the GPU"))
     }
 
+    /// Copies one contiguous tensor of f32 to another as fast as the card can; returns before it is done.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub(crate) fn copy(&self, to: &Tensor, from: &Tensor) -> Result<()> {
+        let len = to.elem_count();
+        let (to, from) = (Self::whole::<f32>(to, len)?, Self::whole::<f32>(from, len)?);
+        self.bind()?;
+        // SAFETY: `whole` checked that `len` values lie at both places; kernels and copies of the stream run in order.
+        let outcome = unsafe { result::memcpy_dtod_async(to, from, len * size_of::<f32>(), self.stream.cu_stream()) };
+        outcome.map_err(|error| of_driver(error, "values cannot be copied on the GPU"))
+    }
+
     /// Marks the place behind everything in the stream.
     pub(crate) fn mark(&self) -> Result<Event> {
         let event = self.stream.record_event(Some(CUevent_flags::CU_EVENT_BLOCKING_SYNC));
@@ -196,19 +217,22 @@ impl Gpu {
         self.stream.synchronize().map_err(|error| of_driver(error, "the GPU failed"))
     }
 
-    /// Free and total memory of the card in bytes.
+    /// Free and total memory of the card in bytes. Waits for the stream: what is given back is free only once the stream has
+    /// come there, and drivers keep it until somebody waits.
     ///
     /// # Errors
     /// [`Code::Device`].
     pub fn memory(&self) -> Result<(usize, usize)> {
+        self.synchronize()?;
         self.stream.context().mem_get_info().map_err(|error| of_driver(error, "the GPU does not tell its memory"))
     }
 
     /// Records what `work` puts into the stream, without running it. `work` must have run once before, since kernels are
-    /// loaded at their first launch; and it must not wait for the stream, copy from or to the host, nor make or drop tensors.
+    /// loaded and scratch memory is taken at their first launch; and it must not wait for the stream, copy from or to the host,
+    /// nor make or drop tensors. After an error the stream is as it was before.
     ///
     /// # Errors
-    /// Those of `work`; [`Code::Device`] if something in it cannot be recorded.
+    /// Those of `work`; [`Code::Internal`] if it does something besides launching kernels, [`Code::Device`].
     pub fn record(&self, work: impl FnOnce() -> Result<()>) -> Result<Graph> {
         Graph::record(&self.stream, work)
     }

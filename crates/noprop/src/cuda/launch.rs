@@ -70,7 +70,7 @@ impl Executor<'_> {
     pub(crate) fn scratch(&self, values: usize) -> Result<Address> {
         match self {
             #[cfg(feature = "emulation")]
-            Self::Emulation => Ok(super::emulation::scratch(values)),
+            Self::Emulation => super::emulation::scratch(values),
             #[cfg(feature = "cuda")]
             Self::Gpu(gpu) => gpu.scratch(values),
             Self::Nowhere(_, never) => {
@@ -89,6 +89,12 @@ impl Executor<'_> {
     pub(crate) fn step(&self) -> Result<DeviceStep> {
         Context::current().step()
     }
+}
+
+/// f32 of the buffer that serves an operation which asks for `values`: few sizes, so that operations share buffers.
+pub(super) fn scratch_class(values: usize) -> usize {
+    const LEAST: usize = 1 << 18;
+    values.next_power_of_two().max(LEAST)
 }
 
 /// ⌈len / part⌉ as a number of blocks of threads.

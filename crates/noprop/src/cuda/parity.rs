@@ -3,12 +3,16 @@
 //! Each operation states its cases in `ops/<op>/parity.rs`, odd shapes and K = 1, 3, 10. The tests run them on the
 //! emulation, `npm run gpu:check` on a card.
 
+mod log;
+
 use super::{Context, Multiply, StepTensors, StepValues};
 use crate::error::Result;
 use crate::ops::Buffer;
 use crate::rng::{Purpose, Stream};
 use candle_core::{DType, Device, Tensor};
+use log::{Line, Log};
 use serde::Serialize;
+use std::path::Path;
 
 /// What a tensor of a case holds before the call.
 #[derive(Debug, Clone)]
@@ -55,18 +59,25 @@ pub struct Parity {
     most: usize,
     /// How many were left out.
     left_out: usize,
+    log: Log,
 }
 
 impl Parity {
     /// Comparisons on a device; on the processor, its emulation of the kernels.
     pub fn new(device: Device, multiply: Multiply) -> Self {
-        Self { device, multiply, comparisons: Vec::new(), most: usize::MAX, left_out: 0 }
+        Self { device, multiply, comparisons: Vec::new(), most: usize::MAX, left_out: 0, log: Log::default() }
     }
 
     /// Leaves out cases of more values than `most`.
     pub(crate) fn up_to(mut self, most: Option<usize>) -> Self {
         self.most = most.unwrap_or(usize::MAX);
         self
+    }
+
+    /// Writes what is found to a file, a line of JSON each, as soon as it is known.
+    pub(crate) fn logged(mut self, path: Option<&Path>) -> Result<Self> {
+        self.log = path.map(Log::open).transpose()?.unwrap_or_default();
+        Ok(self)
     }
 
     /// What was found, and how many cases were left out.
@@ -82,10 +93,12 @@ impl Parity {
         inputs: &[Input],
         call: impl Fn(&[Buffer]) -> Result<()>,
     ) -> Result<()> {
+        let (case, multiply) = (case.into(), self.multiply.suffix());
         if inputs.iter().map(|Input(rows, len, _)| rows * len).sum::<usize>() > self.most {
             self.left_out += 1;
-            return Ok(());
+            return self.log.add(&Line::LeftOut { case: &case, multiply });
         }
+        self.log.add(&Line::Begun { case: &case, multiply })?;
         let values: Vec<Vec<f64>> = inputs.iter().enumerate().map(|(index, input)| input.values(index)).collect();
         let buffers = |dtype, device: &Device| {
             let tensor = |(Input(rows, len, _), values): (&Input, &Vec<f64>)| {
@@ -102,8 +115,7 @@ impl Parity {
         for (device, reference) in device.iter().zip(&reference) {
             error = error.max(difference(&read(device)?, &read(reference)?));
         }
-        self.push(case.into(), error, tolerance);
-        Ok(())
+        self.push(case, error, tolerance)
     }
 
     /// Where the kernels run.
@@ -121,13 +133,15 @@ impl Parity {
     ) -> Result<()> {
         let found = read(device)?;
         let error = if found.len() == expected.len() { difference(&found, expected) } else { f64::INFINITY };
-        self.push(case.into(), error, tolerance);
-        Ok(())
+        self.push(case.into(), error, tolerance)
     }
 
-    fn push(&mut self, case: String, error: f64, tolerance: f64) {
+    fn push(&mut self, case: String, error: f64, tolerance: f64) -> Result<()> {
         let (multiply, passed) = (self.multiply.suffix(), error <= tolerance);
-        self.comparisons.push(Comparison { case, multiply, error, tolerance, passed });
+        let comparison = Comparison { case, multiply, error, tolerance, passed };
+        self.log.add(&Line::Compared(&comparison))?;
+        self.comparisons.push(comparison);
+        Ok(())
     }
 
     fn on_device<R>(&self, work: impl FnOnce() -> R) -> R {
@@ -223,8 +237,8 @@ mod tests {
         }
         parity.assert_passed();
         let mut without_case = crate::cuda::emulation::not_launched();
-        // Those of tile.cu are for the tests of tile.rs, which may not have run yet.
-        without_case.retain(|kernel| !kernel.starts_with("tile_"));
+        // Those of tile.cu and emulation.cu are for the tests of tile.rs and emulation.rs, which may not have run yet.
+        without_case.retain(|kernel| !kernel.starts_with("tile_") && !kernel.starts_with("emulation_"));
         println!("{} comparisons, {} cases left out", parity.comparisons.len(), parity.left_out);
         println!("kernels that were not launched: {without_case:?}");
         assert!(without_case.is_empty() || parity.left_out > 0, "kernels without a case");

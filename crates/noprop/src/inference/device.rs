@@ -1,15 +1,16 @@
 //! The chain on a device: a window of the data after the other lies there with its states, and the weights; nothing is read
-//! back but the states.
+//! back but the states, those after each block together.
 //!
 //! A window goes through all blocks chunk by chunk. Products are split as those of [`NOMINAL`] samples are, so no bit of a
 //! state depends on how many samples there are, or on how they are cut.
 
 mod room;
+mod seen;
 
 use super::{AfterBlock, SampleOptions};
-use crate::block::{Block, Buffers, Mode};
+use crate::block::{Buffers, Mode};
 use crate::config::Precision;
-use crate::cuda::{Context, DeviceStep, Engine, Multiply, address_of};
+use crate::cuda::{Context, DeviceStep, Engine, Mark, Multiply, address_of};
 use crate::data::Dataset;
 use crate::device::Spot;
 use crate::error::Result;
@@ -19,7 +20,8 @@ use crate::ops::sampler::Chunk;
 use crate::ops::{Buffer, StopFlag};
 use crate::train::DeviceData;
 use candle_core::{DType, Tensor};
-use room::Room;
+use room::{Made, Room};
+use seen::Seen;
 use std::ops::Range;
 
 /// Rows that products are split for: a usual batch, so that a small prediction fills a card as well as it can.
@@ -33,9 +35,7 @@ pub(crate) struct DeviceChain {
     room: Room,
     /// Samples that room was sought for; fewer take less.
     made_for: usize,
-    block: Box<dyn Block>,
-    x: Buffer,
-    nothing: Buffer,
+    made: Made,
     /// Those of every block; `None` where they are too many to keep.
     weights: Option<Vec<Buffer>>,
 }
@@ -60,9 +60,10 @@ pub(super) fn chain(
     let mut kept = model.on_device();
     let mut chain = match kept.take() {
         Some(chain) if chain.spot == spot && chain.made_for >= data.samples() => chain,
-        // Its memory is given back before more is asked for.
         other => {
-            drop(other);
+            if let Some(other) = other {
+                other.give_back()?;
+            }
             let engine = Engine::open(spot)?;
             let room = Room::of(&engine, model, data)?;
             DeviceChain::new((spot, engine), model, room, data.samples())?
@@ -90,12 +91,17 @@ impl DeviceChain {
             spot,
             room,
             made_for,
-            block: config.net.build(config.input, config.classes.len(), &buffers)?,
-            x: buffers.samples(config.input.len())?,
-            nothing: buffers.rows(1)?,
+            made: room::make(config, &buffers)?,
             weights: if room.keeps_weights { Some(blocks()?) } else { None },
             engine,
         })
+    }
+
+    /// Gives its memory back before more is asked for, and waits until that has happened.
+    fn give_back(self) -> Result<()> {
+        let Self { engine, made, weights, .. } = self;
+        drop((made, weights));
+        engine.synchronize()
     }
 
     fn run(
@@ -142,7 +148,12 @@ impl DeviceChain {
         for Part { chunk, z, step } in &parts {
             in_context(*step).run(|| chunk.start(z))?;
         }
-        for block in 1..=model.checked.config.blocks {
+        let blocks = model.checked.config.blocks;
+        let seen = after_block.as_mut().map(|see| Seen::new((&self.engine, self.room), &z, blocks, see));
+        let mut seen = seen.transpose()?;
+        let mut queued: Option<Mark> = None;
+        let Made { block: net, x, nothing } = &mut self.made;
+        for block in 1..=blocks {
             let weights = match &self.weights {
                 Some(blocks) => blocks[block - 1].clone(),
                 None => model.block(block, device)?,
@@ -152,23 +163,25 @@ impl DeviceChain {
                 stop.check()?;
                 // Inference is f32 whatever the training was: evaluations of one model compare.
                 in_context(*step).run(|| {
-                    pixels.gather(&self.x, chunk.samples, None)?;
+                    pixels.gather(x, chunk.samples, None)?;
                     let pass = Step {
                         state: &weights,
-                        gradients: &self.nothing,
+                        gradients: nothing,
                         optimiser: None,
                         stop,
                         samples: chunk.samples,
                         precision: Precision::F32,
                     };
-                    self.block.forward(pass, Mode::Evaluation, &self.x, z)?;
-                    chunk.advance(z, self.block.estimate(), block, coefficients)
+                    net.forward(pass, Mode::Evaluation, x, z)?;
+                    chunk.advance(z, net.estimate(), block, coefficients)
                 })?;
             }
-            // So that no more than a block is queued when a stop comes.
-            self.engine.synchronize()?;
-            if let Some(after_block) = after_block {
-                after_block(block, window.start, &self.engine.read(&z)?);
+            if let Some(seen) = &mut seen {
+                seen.after(block, window.start, &z)?;
+            }
+            // So that no more than two blocks are queued when a stop comes, and the device does not run dry between them.
+            if let Some(before) = queued.replace(self.engine.mark()?) {
+                self.engine.wait(&before)?;
             }
         }
         self.engine.read(&z)
@@ -247,14 +260,20 @@ mod tests {
             let all = data(&model, samples);
             let run = |count: usize, chunk: usize, window: usize| {
                 let part = data(&model, count);
-                let room = Room { chunk, window, keeps_weights: chunk.is_multiple_of(2) };
+                // States wait to be read for all blocks, for two, or for none.
+                let states = [usize::MAX, 2 * 4 * 3 * window, 0][chunk % 3];
+                let room = Room { chunk, window, keeps_weights: chunk.is_multiple_of(2), states };
                 let engine = (Spot::Emulated, Engine::open(Spot::Emulated).unwrap());
                 let mut chain = DeviceChain::new(engine, &model, room, count).unwrap();
                 let options = on("emulated", Sampler::Posterior, true);
                 let mut after = Vec::new();
                 let mut see = |block: usize, first: usize, states: &[f32]| after.push((block, first, states.len()));
                 let states = chain.run(&model, &part, &options, &StopFlag::new(), Some(&mut see)).unwrap();
-                assert_eq!(after.len(), model.checked.config.blocks * count.div_ceil(window));
+                let blocks = model.checked.config.blocks;
+                let windows = (0..count).step_by(window).map(|first| (first, window.min(count - first)));
+                let expected: Vec<_> =
+                    windows.flat_map(|(first, len)| (1..=blocks).map(move |block| (block, first, 3 * len))).collect();
+                assert_eq!(after, expected);
                 states.into_iter().map(f32::to_bits).collect::<Vec<_>>()
             };
             let expected = run(all.samples(), samples, samples);
@@ -299,6 +318,31 @@ mod tests {
             let found = launches_of(|| drop(predict(&model, &data, options, &StopFlag::new()).unwrap()));
             assert_eq!(found[1..], *expected, "{json}");
         }
+    }
+
+    #[test]
+    fn states_are_read_together_as_far_as_there_is_room_and_are_those_after_each_block() {
+        let model = model(MLP);
+        let data = data(&model, 10);
+        let run = |states: usize| {
+            let engine = (Spot::Emulated, Engine::open(Spot::Emulated).unwrap());
+            let room = Room { chunk: 4, window: 6, keeps_weights: true, states };
+            let mut chain = DeviceChain::new(engine, &model, room, 10).unwrap();
+            let options = on("emulated", Sampler::Posterior, true);
+            let mut after = Vec::new();
+            let mut see = |block: usize, first: usize, states: &[f32]| after.push((block, first, states.to_vec()));
+            let end = chain.run(&model, &data, &options, &StopFlag::new(), Some(&mut see)).unwrap();
+            assert_eq!(after[3].2, end[..3 * 6], "the last states are those after the last block");
+            (chain.engine.reads.into_inner(), after)
+        };
+        // Two windows of 6 and 4 samples, 4 blocks; of each window the end is read once more.
+        let (reads, each) = run(0);
+        assert_eq!(reads, 2 * (4 + 1));
+        let distinct: std::collections::HashSet<_> = each.iter().map(|(_, _, states)| states[0].to_bits()).collect();
+        assert_eq!((each.len(), distinct.len()), (8, 8));
+        let of_three = 3 * 4 * 3 * 6;
+        assert_eq!(run(of_three), (2 + 1 + 1 + 1, each.clone()));
+        assert_eq!(run(1 << 20), (2 * (1 + 1), each));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The fat binary of the kernels on one card, and what is checked before one is launched.
 
 use super::failure::of_driver;
+use crate::cuda::recording::refuse;
 use crate::error::{Code, Error, Result};
 use candle_core::cuda_backend::cudarc::driver::sys::{self, CUfunction_attribute_enum as Attribute};
 use candle_core::cuda_backend::cudarc::driver::{CudaContext, CudaFunction, CudaModule};
@@ -38,6 +39,7 @@ impl Kernels {
         if let Some(kernels) = loaded.get(&context.ordinal()) {
             return Ok(kernels.clone());
         }
+        refuse(|| "the kernels of a card".to_owned())?;
         // The module belongs to the card's primary context, which all contexts of cudarc share; this one is kept with it.
         let module = context.load_module(Ptx::from_binary(FAT_BINARY.to_vec())).map_err(|error| {
             of_driver(error, &format!("the kernels cannot be loaded on cuda:{}", context.ordinal()))
@@ -51,6 +53,7 @@ impl Kernels {
     pub(super) fn function(&self, name: &str, threads: u32, shared: u32, parameter: usize) -> Result<sys::CUfunction> {
         let mut functions = self.functions.lock().unwrap_or_else(PoisonError::into_inner);
         if !functions.contains_key(name) {
+            refuse(|| format!("kernel {name}, which has not been loaded"))?;
             functions.insert(name.to_owned(), Kernel::load(&self.module, name)?);
         }
         let kernel = functions.get_mut(name).expect("it was put there");
@@ -89,6 +92,7 @@ impl Kernel {
         if shared <= self.shared {
             return Ok(());
         }
+        refuse(|| format!("{shared} bytes of shared memory for kernel {name}, which has had {}", self.shared))?;
         let attribute = Attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
         let bytes = i32::try_from(shared).expect("shared memory is far below 2 GiB");
         self.function

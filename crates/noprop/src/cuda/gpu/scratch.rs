@@ -1,19 +1,17 @@
 //! Device memory that an operation needs for its own length.
 //!
-//! A stream has one buffer of each size class (powers of two), which stays where it is as long as anything else uses the
-//! stream: a recorded step goes on using it. So a step must run once before it is recorded, since no memory can be taken in
-//! between.
+//! A stream has one buffer of each size class, which stays where it is as long as anything else uses the stream: a recorded
+//! step goes on using it. So a step must run once before it is recorded, since a recording takes no memory.
 
 use super::failure::of_driver;
 use crate::cuda::Address;
+use crate::cuda::launch::scratch_class;
+use crate::cuda::recording::refuse;
 use crate::error::Result;
 use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaStream, DevicePtr};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// Values of the smallest class.
-const LEAST: usize = 1 << 18;
 
 /// The buffers of one stream by their class.
 struct OfStream {
@@ -32,7 +30,7 @@ static STREAMS: Mutex<Vec<OfStream>> = Mutex::new(Vec::new());
 
 /// At least `values` f32.
 pub(super) fn of(stream: &Arc<CudaStream>, values: usize) -> Result<Address> {
-    let class = values.next_power_of_two().max(LEAST);
+    let class = scratch_class(values);
     let mut streams = STREAMS.lock().unwrap_or_else(PoisonError::into_inner);
     let known = streams.iter().position(|known| Arc::ptr_eq(&known.stream, stream));
     let index = known.unwrap_or_else(|| {
@@ -44,9 +42,10 @@ pub(super) fn of(stream: &Arc<CudaStream>, values: usize) -> Result<Address> {
     let buffer = match buffers.entry(class) {
         Entry::Occupied(entry) => entry.into_mut(),
         Entry::Vacant(entry) => {
+            let bytes = class * size_of::<f32>();
+            refuse(|| format!("{bytes} bytes of scratch memory"))?;
             // SAFETY: any bits are an f32, and kernels read only what they have written.
             let slice = unsafe { stream.alloc::<f32>(class) };
-            let bytes = class * size_of::<f32>();
             entry.insert(
                 slice.map_err(|error| of_driver(error, &format!("no {bytes} bytes of scratch memory on the GPU")))?,
             )

@@ -1,9 +1,13 @@
 //! How much of an inference fits on a device at a time. No bit of a result depends on it.
 
+use crate::block::{Block, Buffers, made};
+use crate::config::ModelConfig;
 use crate::cuda::{Engine, out_of_memory};
 use crate::data::{Dataset, Pixels};
 use crate::error::Result;
 use crate::model::Model;
+use crate::ops::Buffer;
+use candle_core::{DType, Device};
 
 /// Samples of a chunk: enough for one block to fill a card.
 const CHUNK: usize = 1024;
@@ -11,8 +15,17 @@ const CHUNK: usize = 1024;
 const LEAST_CHUNK: usize = 32;
 /// Bytes of the samples that are on the device at a time.
 const WINDOW: usize = 256 << 20;
+/// Bytes of the states after some blocks that wait on the device to be read together.
+const STATES: usize = 16 << 20;
 /// Left to the driver, to fragmentation and to scratch memory, bytes.
 const RESERVE: usize = 256 << 20;
+
+/// The buffers of a chunk.
+pub(super) struct Made {
+    pub block: Box<dyn Block>,
+    pub x: Buffer,
+    pub nothing: Buffer,
+}
 
 /// How much is worked on at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +36,8 @@ pub(super) struct Room {
     pub window: usize,
     /// Whether the weights of all blocks stay there.
     pub keeps_weights: bool,
+    /// Bytes for states that wait to be read.
+    pub states: usize,
 }
 
 /// Bytes that an inference takes.
@@ -31,6 +46,8 @@ struct Demand {
     /// Weights of a block, and blocks.
     weights: usize,
     blocks: usize,
+    /// Whatever the samples: states that wait, and buffers that are none of a sample.
+    fixed: usize,
     /// Each sample of a chunk: activations and x.
     chunk: usize,
     /// Each sample of a window: as it is stored, its number, its state.
@@ -45,31 +62,36 @@ impl Room {
     pub(super) fn of(engine: &Engine, model: &Model, data: &Dataset) -> Result<Self> {
         let config = &model.checked.config;
         let width = config.classes.len();
-        // A sample's share of a full chunk. It counts the gradients too, which inference does not make.
-        let activations = config.net.activations(config.input, width, CHUNK)?.div_ceil(CHUNK);
         let pixels = match data.pixels() {
             Pixels::U8(_) => config.input.len(),
             Pixels::F32(_) => 4 * config.input.len(),
         };
         let store = model.weights()?;
+        let [fixed, chunk] = buffers(config)?;
         let demand = Demand {
             weights: 4 * store.block_len(),
             blocks: store.blocks(),
-            chunk: 4 * (activations + config.input.len()),
+            fixed: STATES + 4 * fixed,
+            chunk: 4 * chunk,
             window: pixels + 4 * (1 + width),
         };
         let free = engine.memory()?.map(|(free, _)| free);
         Self::decide(demand, free, data.samples(), model.may_be_resident()?)
     }
 
+    /// Of how many of the blocks the states `[1, values]` may wait to be read together; one alone is not worth it.
+    pub(super) fn waiting(&self, values: usize, blocks: usize) -> Option<usize> {
+        Some((self.states / (4 * values)).min(blocks)).filter(|blocks| *blocks > 1)
+    }
+
     fn decide(demand: Demand, free: Option<usize>, samples: usize, may_keep: bool) -> Result<Self> {
-        let Demand { weights, blocks, chunk: of_chunk, window: of_window } = demand;
+        let Demand { weights, blocks, fixed, chunk: of_chunk, window: of_window } = demand;
         let free_bytes = free.unwrap_or(usize::MAX);
         // Those of the next block arrive while those of this one are still used.
         let weights_of = |keeps: bool| weights.saturating_mul(if keeps { blocks } else { 2 });
         let total = |chunk: usize, keeps: bool| {
             let each = (of_chunk + of_window).saturating_mul(chunk.min(samples));
-            RESERVE.saturating_add(weights_of(keeps)).saturating_add(each)
+            (RESERVE + fixed).saturating_add(weights_of(keeps)).saturating_add(each)
         };
         let chunks = || std::iter::successors(Some(CHUNK), |chunk| (*chunk > LEAST_CHUNK).then(|| chunk / 2));
         let fitting = |keeps: bool| chunks().find(|chunk| total(*chunk, keeps) <= free_bytes);
@@ -82,8 +104,32 @@ impl Room {
         };
         let left = free_bytes - (total(chunk, keeps_weights) - of_window.saturating_mul(chunk.min(samples)));
         let window = (WINDOW.min(left) / of_window / chunk).max(1) * chunk;
-        Ok(Self { chunk: chunk.min(samples), window: window.min(samples), keeps_weights })
+        Ok(Self { chunk: chunk.min(samples), window: window.min(samples), keeps_weights, states: STATES })
     }
+}
+
+/// A block, x, and what stands in for gradients, of one chunk.
+pub(super) fn make(config: &ModelConfig, buffers: &Buffers) -> Result<Made> {
+    Ok(Made {
+        block: config.net.build(config.input, config.classes.len(), buffers)?,
+        x: buffers.samples(config.input.len())?,
+        nothing: buffers.rows(1)?,
+    })
+}
+
+/// Values that [`make`] makes: whatever the samples, and for each sample. Found out by making them for one and for two
+/// samples on the processor, so that nothing is forgotten or counted twice, whatever the net.
+fn buffers(config: &ModelConfig) -> Result<[usize; 2]> {
+    let values = |capacity| {
+        let before = made();
+        make(
+            config,
+            &Buffers { stacked: 1, capacity, dtype: DType::F32, device: Device::Cpu, training: false, launched: true },
+        )?;
+        Ok::<_, crate::Error>(made() - before)
+    };
+    let (one, two) = (values(1)?, values(2)?);
+    Ok([2 * one - two, two - one])
 }
 
 #[cfg(test)]
@@ -92,25 +138,29 @@ mod tests {
     use crate::error::Code;
 
     const MIB: usize = 1 << 20;
-    const DEMAND: Demand = Demand { weights: 4 * MIB, blocks: 10, chunk: MIB, window: 4096 };
+    const DEMAND: Demand = Demand { weights: 4 * MIB, blocks: 10, fixed: 2 * MIB, chunk: MIB, window: 4096 };
 
     fn decide(free: usize, samples: usize) -> Result<Room> {
         Room::decide(DEMAND, Some(free), samples, true)
     }
 
+    fn room(chunk: usize, window: usize, keeps_weights: bool) -> Room {
+        Room { chunk, window, keeps_weights, states: STATES }
+    }
+
     #[test]
     fn as_much_as_fits_is_worked_on_at_a_time() {
-        let all = Room { chunk: 1024, window: 65_536, keeps_weights: true };
+        let all = room(1024, 65_536, true);
         assert_eq!(decide(80 << 30, 1_000_000).unwrap(), all);
         assert_eq!(Room::decide(DEMAND, None, 1_000_000, true).unwrap(), all);
         // Few samples ask for little.
-        assert_eq!(decide(RESERVE + 44 * MIB, 3).unwrap(), Room { chunk: 3, window: 3, keeps_weights: true });
+        assert_eq!(decide(RESERVE + 46 * MIB, 3).unwrap(), room(3, 3, true));
         // First the window shrinks, then the weights are read block by block, then the chunk shrinks.
-        let window = decide(RESERVE + 40 * MIB + 1024 * MIB + 3 * 4 * MIB, 1_000_000).unwrap();
-        assert_eq!(window, Room { chunk: 1024, window: 3 * 1024, keeps_weights: true });
-        let weights = decide(RESERVE + 8 * MIB + 1024 * MIB + 4 * MIB, 1_000_000).unwrap();
-        assert_eq!(weights, Room { chunk: 1024, window: 1024, keeps_weights: false });
-        let chunk = decide(RESERVE + 8 * MIB + 65 * MIB, 1_000_000).unwrap();
+        let window = decide(RESERVE + 42 * MIB + 1024 * MIB + 3 * 4 * MIB, 1_000_000).unwrap();
+        assert_eq!(window, room(1024, 3 * 1024, true));
+        let weights = decide(RESERVE + 10 * MIB + 1024 * MIB + 4 * MIB, 1_000_000).unwrap();
+        assert_eq!(weights, room(1024, 1024, false));
+        let chunk = decide(RESERVE + 10 * MIB + 65 * MIB, 1_000_000).unwrap();
         assert_eq!((chunk.chunk, chunk.keeps_weights), (64, false));
         assert!(chunk.window.is_multiple_of(64) && chunk.window * DEMAND.window <= 2 * MIB);
         assert!(!Room::decide(DEMAND, None, 9, false).unwrap().keeps_weights);
@@ -118,9 +168,32 @@ mod tests {
 
     #[test]
     fn too_little_memory_is_told() {
-        let error = decide(RESERVE + 8 * MIB + 31 * MIB, 1_000_000).unwrap_err();
-        assert_eq!((error.code, &error.received[..]), (Code::DeviceMemory, "295 MiB free"));
-        assert_eq!(error.expected, "297 MiB free");
+        let error = decide(RESERVE + 10 * MIB + 31 * MIB, 1_000_000).unwrap_err();
+        assert_eq!((error.code, &error.received[..]), (Code::DeviceMemory, "297 MiB free"));
+        assert_eq!(error.expected, "299 MiB free");
         assert!(error.what.contains("inference"), "{error}");
+    }
+    #[test]
+    fn the_estimate_is_what_is_made_for_any_number_of_samples() {
+        let nets = [
+            r#"{"input":[15,17,2],"classes":[0,1,2],"blocks":3,"net":{"type":"cnn","widths":[3,4,5],"hidden":7}}"#,
+            r#"{"input":[9],"classes":[0,1,2],"blocks":3,"net":{"type":"mlp","hidden":[8,5]}}"#,
+        ];
+        for json in nets {
+            let config: ModelConfig = crate::config::from_json(json).unwrap();
+            let [fixed, each] = buffers(&config).unwrap();
+            let values = |capacity, training| {
+                let before = made();
+                make(
+                    &config,
+                    &Buffers { stacked: 1, capacity, dtype: DType::F32, device: Device::Cpu, training, launched: true },
+                )
+                .unwrap();
+                made() - before
+            };
+            assert_eq!(values(37, false), fixed + 37 * each);
+            // The gradients are not counted.
+            assert!(values(37, true) > values(37, false));
+        }
     }
 }

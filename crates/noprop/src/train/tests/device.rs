@@ -4,6 +4,7 @@
 mod augment;
 mod cnn;
 mod launches;
+mod several;
 
 use super::resume::{checkpointed, interrupted};
 use super::*;
