@@ -8,7 +8,17 @@ import { join } from 'node:path'
 import { buildAddon, SELECTION } from './cuda/addon.mjs'
 import { cudaEnvironment, optionsOf } from './cuda/environment.mjs'
 import { checkOnFakeDriver } from './cuda/fake/check.mjs'
-import { emulationOnly, problemsOf, readBounds, readLaunches, readReport, registersOfBlock } from './cuda/ptxas.mjs'
+import { MOST, readLoops, tooLong } from './cuda/loops.mjs'
+import {
+  emulationOnly,
+  problemsOf,
+  readBounds,
+  readGeneric,
+  readLaunches,
+  readReport,
+  registersOfBlock,
+} from './cuda/ptxas.mjs'
+import { findDisassembler } from './cuda/toolkit.mjs'
 import { table } from './support/machine.mjs'
 import { root, run, StepFailed, script, step } from './support/steps.mjs'
 import { requireRust } from './support/toolchain.mjs'
@@ -29,12 +39,18 @@ function capabilities() {
 
 /** Runs a program of the toolkit on the kernels; returns what it reports. */
 function compile(program, args, env) {
-  const { status, stderr, error } = spawnSync(program, args, {
+  return called(program, args, env).stderr
+}
+
+function called(program, args, env) {
+  const outcome = spawnSync(program, args, {
     cwd: core,
     encoding: 'utf8',
     env: { ...process.env, ...env },
+    maxBuffer: 1 << 28,
   })
-  if (status === 0) return stderr
+  const { status, stderr, error } = outcome
+  if (status === 0) return outcome
   throw new StepFailed(`\`${program} ${args.join(' ')}\` failed: ${error?.message ?? stderr.trim()}`)
 }
 
@@ -65,7 +81,10 @@ function checkKernels(home, env, directory, launches) {
     const kept = ['-keep', '-keep-dir', keep, '-o', join(keep, 'all.cubin')]
     const report = readReport(compile(nvcc, [...flags, arch, '-cubin', '-Xptxas=-v', ...kept], env))
     if (Object.keys(report).length === 0) throw new StepFailed('ptxas reports no kernels.')
-    problems.push(...problemsOf(capability, report, readBounds(readFileSync(join(keep, 'all.ptx'), 'utf8')), launches))
+    const text = readFileSync(join(keep, 'all.ptx'), 'utf8')
+    problems.push(...problemsOf(capability, report, readBounds(text), launches))
+    for (const name of readGeneric(text))
+      problems.push(`${name}, capability ${capability}: loads from an unknown memory`)
     for (const [name, { registers, shared, spilled }] of Object.entries(report)) {
       const { threads = 0, shared: dynamic = 0 } = launches[name] ?? {}
       rows.push([name, capability, registers, threads, registersOfBlock(registers, threads), shared + dynamic, spilled])
@@ -76,6 +95,17 @@ function checkKernels(home, env, directory, launches) {
     const source = join(directory, ptx, 'all.ptx')
     compile(join(home, 'bin', 'ptxas'), [`-arch=sm_${capability}`, source, '-o', join(directory, 'newer.cubin')], env)
   }
+  if (problems.length > 0) throw new StepFailed(`${problems.join(';\n')}.`)
+}
+
+/** The loops of products in the code for the capability that most is measured on. */
+function checkLoops(disassembler, directory, env) {
+  const loops = readLoops(called(disassembler, ['-c', join(directory, '90', 'all.cubin')], env).stdout)
+  const rows = Object.entries(loops).map(([name, { instructions, multiplications }]) => {
+    return [name, instructions, multiplications, (instructions / multiplications).toFixed(1), MOST[name] ?? '']
+  })
+  console.log(table(['loop of', 'instructions', 'on tensor cores', 'ratio', 'at most'], rows))
+  const problems = tooLong(loops)
   if (problems.length > 0) throw new StepFailed(`${problems.join(';\n')}.`)
 }
 
@@ -90,6 +120,8 @@ await script(async () => {
     await step(`kernels for every capability (nvcc ${toolkit.version})`, async () =>
       checkKernels(toolkit.home, env, directory, launches),
     )
+    const disassembler = await findDisassembler(toolkit.home)
+    await step('instructions of the loops of products', async () => checkLoops(disassembler, directory, env))
     await step('lint with the feature cuda (clippy)', () =>
       run('cargo', ['clippy', ...SELECTION, '--', '-D', 'warnings'], { env }),
     )

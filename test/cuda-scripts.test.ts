@@ -8,8 +8,59 @@ import { root } from './support/process.js'
 
 const load = (name: string) => import(pathToFileURL(join(root, 'scripts/cuda', name)).href)
 
+describe('the loops of products', async () => {
+  const { MOST, readLoops, tooLong } = await load('loops.mjs')
+  // In the form of `nvdisasm -c`: a loop of 3 instructions beside one of 4 and one without tensor cores, and another kernel.
+  const line = (text: string, index: number) =>
+    `        /*${(16 * index).toString(16).padStart(4, '0')}*/                   ${text} ;`
+  const text = [
+    '.text.product:',
+    ...['MOV R1, c[0x0][0x28]', '@!P0 BRA `(.L_x_2)'].map(line),
+    '.L_x_0:',
+    ...[
+      'IADD3 R0, R0, 0x1, RZ',
+      'HMMA.16816.F32.BF16 R4, R4, R8, R4',
+      '@P1 IMAD R2, R2, R2, R2',
+      '@P0 BRA `(.L_x_0)',
+    ].map(line),
+    '.L_x_1:',
+    ...['HMMA.16816.F32.BF16 R4, R4, R8, R4', 'HMMA.16816.F32.BF16 R4, R4, R8, R4', '@P0 BRA `(.L_x_1)'].map(line),
+    '.L_x_2:',
+    ...['FADD R0, R0, R0', '@P0 BRA `(.L_x_2)', 'EXIT'].map(line),
+    '.text.sum:',
+    '.L_x_3:',
+    ...['FADD R0, R0, R0', '@P0 BRA `(.L_x_3)', 'EXIT'].map(line),
+  ].join('\n')
+
+  test('are found in the code, of a kernel the shortest that multiplies', () => {
+    expect(readLoops(text)).toEqual({ product: { instructions: 3, multiplications: 2 } })
+  })
+
+  test('that have grown are told, and those that are gone', () => {
+    expect(tooLong(readLoops(text), { product: 1.5 })).toEqual([])
+    expect(tooLong(readLoops(text), { product: 1.4, sum: 9 })).toEqual([
+      'product: 1.5 instructions for one of the tensor cores, at most 1.4 are meant',
+      'sum: there is no loop on tensor cores',
+    ])
+  })
+
+  test('have bounds for kernels that the sources name', () => {
+    const sources = ['conv3x3', 'dense', 'linear'].map((op) =>
+      readFileSync(join(root, `crates/noprop/src/ops/${op}/cuda.cu`), 'utf8'),
+    )
+    for (const name of Object.keys(MOST)) {
+      const [op, direction] = [name.split('_')[0]!, name.replace(/^[a-z0-9]+_|_bf16$/g, '')]
+      expect([name, sources.find((text) => text.includes(op) && text.includes(direction)) !== undefined]).toEqual([
+        name,
+        true,
+      ])
+    }
+  })
+})
+
 describe("the compiler's report", async () => {
-  const { emulationOnly, problemsOf, readBounds, readLaunches, readReport, registersOfBlock } = await load('ptxas.mjs')
+  const { emulationOnly, problemsOf, readBounds, readGeneric, readLaunches, readReport, registersOfBlock } =
+    await load('ptxas.mjs')
   // From `nvcc -Xptxas=-v -cubin` 13.0.88 on two kernels.
   const text = [
     'ptxas info    : 0 bytes gmem',
@@ -38,6 +89,14 @@ describe("the compiler's report", async () => {
     })
     // 33 registers are handed out as 40 to each of 32 threads; 33 threads are two warps.
     expect(registersOfBlock(33, 33)).toBe(40 * 32 * 2)
+  })
+
+  test('names kernels that read or write a memory that they do not know', () => {
+    const entry = (name: string, code: string) => `.visible .entry ${name}()\n{\n\t${code}\n}\n`
+    const known = 'ld.global.v4.f32 {%f1}, [%rd1];\n\tst.shared.u32 [%r1], %r2;\n\tld.param.u64 %rd1, [p];'
+    const text =
+      entry('known', known) + entry('reads', 'ld.v4.f32 {%f1}, [%rd1];') + entry('writes', 'st.u16 [%rd1], %rs1;')
+    expect(readGeneric(text)).toEqual(['reads', 'writes'])
   })
 
   test('is not asked about kernels that only the emulation compiles', () => {

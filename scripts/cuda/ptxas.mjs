@@ -40,6 +40,12 @@ export function readBounds(ptx) {
   return Object.fromEntries([...entries].map(([, name, x, y = 1, z = 1]) => [name, x ? x * y * z : undefined]))
 }
 
+/** PTX → the kernels that read or write without knowing which memory it is, which takes longer. */
+export function readGeneric(ptx) {
+  const kernels = ptx.split(/\.entry (\w+)/).slice(1)
+  return kernels.filter((_, i) => i % 2 === 0 && /\b(?:ld|st)(?:\.v[24])?\.[fubs]\d/.test(kernels[i + 1]))
+}
+
 /** The lines `kernel threads shared` that the tests wrote → for each kernel its greatest launches. */
 export function readLaunches(text) {
   const launches = {}

@@ -1,6 +1,6 @@
 // Finds a CUDA compiler, or fetches the one that PyPI has: no root rights, no installer, 271 MB in the user's cache.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { root, run, StepFailed, step } from '../support/steps.mjs'
@@ -8,7 +8,8 @@ import { root, run, StepFailed, step } from '../support/steps.mjs'
 /** The release that requirements.txt pins, which is also the oldest that is supported. */
 export const RELEASE = '13.0'
 const VERSION = '13.0.88'
-const requirements = join(root, 'scripts', 'cuda', 'requirements.txt')
+/** The release that nvdisasm.txt pins. */
+const NVDISASM = '13.2.78'
 
 /**
  * A CUDA toolkit: `home` holds `bin/nvcc`, `version` is what nvcc tells, and `fetched` says that it is PyPI's, which has no
@@ -71,13 +72,31 @@ async function fetched() {
     rmSync(directory, { recursive: true, force: true })
   }
   const python = requirePip()
-  await step(`the CUDA compiler ${VERSION} from PyPI, into ${directory}`, () => install(python, directory))
+  await step(`the CUDA compiler ${VERSION} from PyPI, into ${directory}`, () =>
+    install(python, directory, join(root, 'scripts', 'cuda', 'requirements.txt')),
+  )
   if (nvccVersion(home) !== VERSION) throw new StepFailed(`${home}/bin/nvcc does not run on this machine.`)
   return home
 }
 
+/** A disassembler: that of the toolkit, else PyPI's, fetched unless it is there (4 MB). */
+export async function findDisassembler(home) {
+  const own = join(home, 'bin', 'nvdisasm')
+  if (existsSync(own)) return own
+  const directory = join(dirname(toolkitDirectory()), `nvdisasm-${NVDISASM}`)
+  const program = join(directory, 'nvidia', 'cu13', 'bin', 'nvdisasm')
+  if (!existsSync(program)) {
+    const python = requirePip()
+    await step(`the disassembler ${NVDISASM} from PyPI, into ${directory}`, () =>
+      install(python, directory, join(root, 'scripts', 'cuda', 'nvdisasm.txt')),
+    )
+  }
+  chmodSync(program, 0o755)
+  return program
+}
+
 /** Into a neighbour first, so that an interrupted fetch leaves nothing that looks whole. */
-async function install(python, directory) {
+async function install(python, directory, requirements) {
   mkdirSync(dirname(directory), { recursive: true })
   const partial = mkdtempSync(`${directory}-`)
   try {

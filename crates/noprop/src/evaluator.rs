@@ -23,7 +23,14 @@ pub(crate) struct Evaluator {
 impl Evaluator {
     pub(crate) fn new(checked: &Checked, capacity: usize, device: &Device) -> Result<Self> {
         let (input, width) = (checked.config.input, checked.config.classes.len());
-        let buffers = Buffers { stacked: 1, capacity, dtype: DType::F32, device: device.clone(), training: false };
+        let buffers = Buffers {
+            stacked: 1,
+            capacity,
+            dtype: DType::F32,
+            device: device.clone(),
+            training: false,
+            launched: false,
+        };
         Ok(Self {
             block: checked.config.net.build(input, width, &buffers)?,
             x: buffers.samples(input.len())?,

@@ -10,11 +10,11 @@
 use super::{Block, Buffers, Draw, Mode};
 use crate::data::InputShape;
 use crate::error::{Code, Error, Result};
-use crate::nn::batch_norm::Saved;
-use crate::nn::{BatchNorm, Conv3x3, Layout, LayoutBuilder, Linear, Step};
+use crate::nn::{Conv3x3, Layout, LayoutBuilder, Linear, Normalised, Step, Towards};
 use crate::ops::Buffer;
 use crate::ops::add::Add;
 use crate::ops::conv3x3::{Backward, Dims};
+use crate::ops::dense::Written;
 use crate::ops::dropout::{self, Dropout};
 use crate::ops::softmax::Softmax;
 use candle_core::Tensor;
@@ -75,6 +75,12 @@ impl Sizes {
         batch * (convolutions + 3 * normalised + gradients + self.classes) + 2 * normalised
     }
 
+    /// Values of one sample's gradient of the largest convolution, spread out.
+    #[cfg(device)]
+    pub(super) fn spread(&self) -> usize {
+        [self.conv1, self.conv2, self.conv3].map(|dims| dims.spread()).into_iter().max().unwrap_or_default()
+    }
+
     /// See [`super::NetConfig::flops`]: backward costs twice forward, less the gradients of image and label.
     pub(super) fn flops(&self) -> (usize, usize) {
         let first = self.conv1.multiply_adds() + self.classes * self.hidden;
@@ -91,55 +97,66 @@ pub fn layout(s: &Sizes) -> Layout {
         Conv3x3::declare(b, name, dims);
     }
     let h = s.hidden;
-    Linear::declare(b, "image_fc", [s.features], h);
-    Linear::declare(b, "label_fc1", [s.classes], h);
-    Linear::declare(b, "label_fc2", [h], h);
-    Linear::declare(b, "label_fc3", [h], h);
-    Linear::declare(b, "fuse_fc1", [h, h], h);
-    Linear::declare(b, "fuse_fc2", [h], h / 2);
-    Linear::declare(b, "fuse_fc3", [h / 2], s.classes);
-    for name in ["image_bn", "label_bn1", "label_bn2", "label_bn3", "fuse_bn1"] {
-        BatchNorm::declare(b, name, h);
-    }
-    BatchNorm::declare(b, "fuse_bn2", h / 2);
+    Normalised::declare(b, IMAGE, [s.features], h);
+    Normalised::declare(b, LABEL1, [s.classes], h);
+    Normalised::declare(b, LABEL2, [h], h);
+    Normalised::declare(b, LABEL3, [h], h);
+    Normalised::declare(b, FUSE1, [h, h], h);
+    Normalised::declare(b, FUSE2, [h], h / 2);
+    Linear::declare(b, FUSE3, [h / 2], s.classes);
     std::mem::take(b).build()
 }
 
-/// A batch-norm layer with its input and output, the batch's statistics, and the gradient of its input.
-struct Normalised {
-    layer: BatchNorm,
-    x: Buffer,
+/// Names of the fully connected layers, and of the batch norms behind them.
+const IMAGE: [&str; 2] = ["image_fc", "image_bn"];
+const LABEL1: [&str; 2] = ["label_fc1", "label_bn1"];
+const LABEL2: [&str; 2] = ["label_fc2", "label_bn2"];
+const LABEL3: [&str; 2] = ["label_fc3", "label_bn3"];
+const FUSE1: [&str; 2] = ["fuse_fc1", "fuse_bn1"];
+const FUSE2: [&str; 2] = ["fuse_fc2", "fuse_bn2"];
+const FUSE3: &str = "fuse_fc3";
+
+/// A hidden layer with what its forward pass writes, and the gradient of its product.
+struct Hidden<const N: usize = 1> {
+    layer: Normalised<N>,
+    product: Buffer,
     y: Buffer,
     statistics: Buffer,
-    dx: Buffer,
+    d_product: Buffer,
 }
 
-impl Normalised {
-    fn new(layout: &Layout, name: &str, width: usize, relu: bool, buffers: &Buffers) -> Result<Self> {
+impl<const N: usize> Hidden<N> {
+    fn new(layer: Normalised<N>, width: usize, buffers: &Buffers) -> Result<Self> {
         Ok(Self {
-            layer: BatchNorm::new(layout, name, width, relu),
-            x: buffers.samples(width)?,
+            layer,
+            product: buffers.samples(width)?,
             y: buffers.samples(width)?,
             statistics: buffers.rows(2 * width)?,
-            dx: buffers.gradient(width)?,
+            d_product: buffers.gradient(width)?,
         })
     }
 
-    fn saved(&self) -> Saved<'_> {
-        Saved { x: &self.x, y: &self.y, statistics: &self.statistics }
+    fn written(&self) -> Written<'_> {
+        Written { product: &self.product, y: &self.y, statistics: &self.statistics }
     }
 
-    fn forward(&self, step: Step<'_>, mode: Mode<'_>) -> Result<()> {
-        step.stop.check()?;
+    /// y of the inputs x.
+    fn forward(&self, step: Step<'_>, mode: Mode<'_>, x: [&Tensor; N]) -> Result<()> {
         match mode {
-            Mode::Training(_) => self.layer.forward_training(step, self.saved()),
-            Mode::Evaluation => self.layer.forward_evaluation(step, &self.y, &self.x),
+            Mode::Training(_) => self.layer.forward_training(step, self.written(), x),
+            Mode::Evaluation => self.layer.forward_evaluation(step, [&self.product, &self.y], x),
         }
     }
 
-    /// dx from dy.
-    fn backward(&self, step: Step<'_>, dy: &Tensor) -> Result<()> {
-        self.layer.backward(step, &self.dx, dy, self.saved())
+    /// Where the gradient of y leads: to that of the product. dx is the gradient of y, to which `skip` is added.
+    fn towards<'a>(&'a self, dx: &'a Buffer, skip: Option<&'a Tensor>) -> Towards<'a> {
+        let norm = self.layer.norm();
+        Towards::Norm { norm, written: self.written(), dx, skip, d_product: &self.d_product }
+    }
+
+    /// On from the gradient of the product, to which the layer behind has led.
+    fn backward(&self, step: Step<'_>, towards: [Towards<'_>; N], x: [&Tensor; N]) -> Result<()> {
+        self.layer.backward(step, towards, &self.d_product, x)
     }
 }
 
@@ -150,19 +167,13 @@ pub struct Cnn {
     conv1: Conv3x3,
     conv2: Conv3x3,
     conv3: Conv3x3,
-    image_fc: Linear,
-    label_fc1: Linear,
-    label_fc2: Linear,
-    label_fc3: Linear,
-    fuse_fc1: Linear<2>,
-    fuse_fc2: Linear,
-    fuse_fc3: Linear,
-    image_bn: Normalised,
-    label_bn1: Normalised,
-    label_bn2: Normalised,
-    label_bn3: Normalised,
-    fuse_bn1: Normalised,
-    fuse_bn2: Normalised,
+    image: Hidden,
+    label1: Hidden,
+    label2: Hidden,
+    label3: Hidden,
+    fuse1: Hidden<2>,
+    fuse2: Hidden,
+    fuse3: Linear,
     /// Outputs of the image pathway's stages, and their gradients.
     y1: Buffer,
     y2: Buffer,
@@ -170,6 +181,9 @@ pub struct Cnn {
     dy1: Buffer,
     dy2: Buffer,
     dy3: Buffer,
+    /// Where kernels spread out a stage's gradient; none on the processor.
+    #[cfg(device)]
+    spread: Option<Buffer>,
     estimate: Buffer,
     /// Gradients of the fused vectors `[hidden]`, of the fuse path's two hidden outputs, and of the skip path.
     d_image: Buffer,
@@ -184,32 +198,30 @@ impl Cnn {
     pub fn new(s: Sizes, dropout: f64, buffers: &Buffers) -> Result<Self> {
         let l = &layout(&s);
         let h = s.hidden;
-        let bn = |name: &str, width: usize, relu: bool| Normalised::new(l, name, width, relu, buffers);
+        let hidden = |names, inputs: usize, width: usize, relu: bool| {
+            Hidden::new(Normalised::new(l, names, [inputs], width, relu), width, buffers)
+        };
         Ok(Self {
             sizes: s,
             dropout,
             conv1: Conv3x3::new(l, "conv1", s.conv1),
             conv2: Conv3x3::new(l, "conv2", s.conv2),
             conv3: Conv3x3::new(l, "conv3", s.conv3),
-            image_fc: Linear::new(l, "image_fc", [s.features], h),
-            label_fc1: Linear::new(l, "label_fc1", [s.classes], h),
-            label_fc2: Linear::new(l, "label_fc2", [h], h),
-            label_fc3: Linear::new(l, "label_fc3", [h], h),
-            fuse_fc1: Linear::new(l, "fuse_fc1", [h, h], h),
-            fuse_fc2: Linear::new(l, "fuse_fc2", [h], h / 2),
-            fuse_fc3: Linear::new(l, "fuse_fc3", [h / 2], s.classes),
-            image_bn: bn("image_bn", h, false)?,
-            label_bn1: bn("label_bn1", h, true)?,
-            label_bn2: bn("label_bn2", h, true)?,
-            label_bn3: bn("label_bn3", h, false)?,
-            fuse_bn1: bn("fuse_bn1", h, true)?,
-            fuse_bn2: bn("fuse_bn2", h / 2, true)?,
+            image: hidden(IMAGE, s.features, h, false)?,
+            label1: hidden(LABEL1, s.classes, h, true)?,
+            label2: hidden(LABEL2, h, h, true)?,
+            label3: hidden(LABEL3, h, h, false)?,
+            fuse1: Hidden::new(Normalised::new(l, FUSE1, [h, h], h, true), h, buffers)?,
+            fuse2: hidden(FUSE2, h, h / 2, true)?,
+            fuse3: Linear::new(l, FUSE3, [h / 2], s.classes),
             y1: buffers.samples(s.conv1.stored())?,
             y2: buffers.samples(s.conv2.stored())?,
             y3: buffers.samples(s.conv3.stored())?,
             dy1: buffers.gradient(s.conv1.output())?,
             dy2: buffers.gradient(s.conv2.output())?,
             dy3: buffers.gradient(s.conv3.output())?,
+            #[cfg(device)]
+            spread: (buffers.training && buffers.launched).then(|| buffers.gradient(s.spread())).transpose()?,
             estimate: buffers.samples(s.classes)?,
             d_image: buffers.gradient(h)?,
             d_label: buffers.gradient(h)?,
@@ -233,57 +245,72 @@ impl Cnn {
         conv1.forward(step, &self.y1, x, self.dropout(mode, 0, conv1))?;
         conv2.forward(step, &self.y2, &self.y1, self.dropout(mode, 1, conv2))?;
         conv3.forward(step, &self.y3, &self.y2, self.dropout(mode, 2, conv3))?;
-        self.image_fc.forward(step, &self.image_bn.x, [&self.y3])?;
-        self.image_bn.forward(step, mode)
+        self.image.forward(step, mode, [&self.y3])
     }
 
     fn forward_label(&self, step: Step<'_>, mode: Mode<'_>, z: &Tensor) -> Result<()> {
-        self.label_fc1.forward(step, &self.label_bn1.x, [z])?;
-        self.label_bn1.forward(step, mode)?;
-        self.label_fc2.forward(step, &self.label_bn2.x, [&self.label_bn1.y])?;
-        self.label_bn2.forward(step, mode)?;
-        self.label_fc3.forward(step, &self.label_bn3.x, [&self.label_bn2.y])?;
-        self.label_bn3.forward(step, mode)?;
-        // label_bn3 has no ReLU, so its backward pass does not read the output that the skip is added to.
-        Add { len: step.samples * self.sizes.hidden }.forward(&self.label_bn3.y, &self.label_bn1.y)
+        self.label1.forward(step, mode, [z])?;
+        self.label2.forward(step, mode, [&self.label1.y])?;
+        self.label3.forward(step, mode, [&self.label2.y])?;
+        // The third layer has no ReLU, so its backward pass does not read the output that the skip is added to.
+        Add { len: step.samples * self.sizes.hidden }.forward(&self.label3.y, &self.label1.y)
     }
 
     fn forward_fuse(&self, step: Step<'_>, mode: Mode<'_>) -> Result<()> {
-        self.fuse_fc1.forward(step, &self.fuse_bn1.x, [&self.image_bn.y, &self.label_bn3.y])?;
-        self.fuse_bn1.forward(step, mode)?;
-        self.fuse_fc2.forward(step, &self.fuse_bn2.x, [&self.fuse_bn1.y])?;
-        self.fuse_bn2.forward(step, mode)?;
-        self.fuse_fc3.forward(step, &self.estimate, [&self.fuse_bn2.y])
+        self.fuse1.forward(step, mode, [&self.image.y, &self.label3.y])?;
+        self.fuse2.forward(step, mode, [&self.fuse1.y])?;
+        self.fuse3.forward(step, &self.estimate, [&self.fuse2.y])
     }
 
     fn backward_fuse(&self, step: Step<'_>, d_logits: &Tensor) -> Result<()> {
-        let (bn1, bn2) = (&self.fuse_bn1, &self.fuse_bn2);
-        self.fuse_fc3.backward(step, [Some(&self.d_fuse2)], d_logits, [&bn2.y])?;
-        bn2.backward(step, &self.d_fuse2)?;
-        self.fuse_fc2.backward(step, [Some(&self.d_fuse1)], &bn2.dx, [&bn1.y])?;
-        bn1.backward(step, &self.d_fuse1)?;
-        let fused: [&Tensor; 2] = [&self.image_bn.y, &self.label_bn3.y];
-        self.fuse_fc1.backward(step, [Some(&self.d_image), Some(&self.d_label)], &bn1.dx, fused)
+        let (fuse1, fuse2, image, label) = (&self.fuse1, &self.fuse2, &self.image, &self.label3);
+        self.fuse3.backward(step, [fuse2.towards(&self.d_fuse2, None)], d_logits, [&fuse2.y])?;
+        fuse2.backward(step, [fuse1.towards(&self.d_fuse1, None)], [&fuse1.y])?;
+        let towards = [image.towards(&self.d_image, None), label.towards(&self.d_label, None)];
+        fuse1.backward(step, towards, [&image.y, &label.y])
     }
 
     fn backward_label(&self, step: Step<'_>, z: &Tensor) -> Result<()> {
-        let (bn1, bn2, bn3) = (&self.label_bn1, &self.label_bn2, &self.label_bn3);
-        bn3.backward(step, &self.d_label)?;
-        self.label_fc3.backward(step, [Some(&self.d_skip)], &bn3.dx, [&bn2.y])?;
-        bn2.backward(step, &self.d_skip)?;
-        self.label_fc2.backward(step, [Some(&self.d_skip)], &bn2.dx, [&bn1.y])?;
-        Add { len: step.samples * self.sizes.hidden }.forward(&self.d_skip, &self.d_label)?;
-        bn1.backward(step, &self.d_skip)?;
-        self.label_fc1.backward(step, [None], &bn1.dx, [z])
+        let (label1, label2, label3) = (&self.label1, &self.label2, &self.label3);
+        label3.backward(step, [label2.towards(&self.d_skip, None)], [&label2.y])?;
+        // What the skip was added to has the same gradient.
+        label2.backward(step, [label1.towards(&self.d_skip, Some(&self.d_label))], [&label1.y])?;
+        label1.backward(step, [Towards::Nothing], [z])
     }
 
     fn backward_image(&self, step: Step<'_>, x: &Tensor) -> Result<()> {
         let scale = dropout::scale(self.dropout);
-        self.image_bn.backward(step, &self.d_image)?;
-        self.image_fc.backward(step, [Some(&self.dy3)], &self.image_bn.dx, [&self.y3])?;
-        self.conv3.backward(step, Some(&self.dy2), Backward { dy: &self.dy3, y: &self.y3, scale }, &self.y2)?;
-        self.conv2.backward(step, Some(&self.dy1), Backward { dy: &self.dy2, y: &self.y2, scale }, &self.y1)?;
-        self.conv1.backward(step, None, Backward { dy: &self.dy1, y: &self.y1, scale }, x)
+        self.image.backward(step, [Towards::Input(&self.dy3)], [&self.y3])?;
+        self.backward_stage(
+            step,
+            &self.conv3,
+            Some(&self.dy2),
+            Backward { dy: &self.dy3, y: &self.y3, scale },
+            &self.y2,
+        )?;
+        self.backward_stage(
+            step,
+            &self.conv2,
+            Some(&self.dy1),
+            Backward { dy: &self.dy2, y: &self.y2, scale },
+            &self.y1,
+        )?;
+        self.backward_stage(step, &self.conv1, None, Backward { dy: &self.dy1, y: &self.y1, scale }, x)
+    }
+
+    fn backward_stage(
+        &self,
+        step: Step<'_>,
+        conv: &Conv3x3,
+        dx: Option<&Buffer>,
+        backward: Backward<'_>,
+        x: &Tensor,
+    ) -> Result<()> {
+        #[cfg(device)]
+        if let Some(da) = &self.spread {
+            return conv.spread_backward(step, dx, backward, x, da);
+        }
+        conv.backward(step, dx, backward, x)
     }
 }
 

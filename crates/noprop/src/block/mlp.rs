@@ -3,10 +3,9 @@
 use super::{Block, Buffers, Draw, Mode};
 use crate::data::InputShape;
 use crate::error::Result;
-use crate::nn::{Layout, LayoutBuilder, Linear, Step};
+use crate::nn::{Layout, LayoutBuilder, Linear, Step, Towards};
 use crate::ops::Buffer;
 use crate::ops::dropout::{self, Dropout};
-use crate::ops::relu::Relu;
 use candle_core::Tensor;
 
 /// All sizes of the block.
@@ -86,29 +85,24 @@ impl Mlp {
         Ok(Self { sizes: s, dropout, first, rest, hidden, estimate })
     }
 
-    fn activate(&self, samples: usize, mode: Mode<'_>, layer: usize) -> Result<()> {
-        let (y, len) = (&self.hidden[layer].0, self.sizes.hidden[layer]);
-        Relu { len: samples * len }.forward(y)?;
-        match mode {
-            Mode::Training(draw) => {
-                let Draw { seed, blocks, epoch, samples } = draw;
-                Dropout { rate: self.dropout, seed, stage: layer as u16, blocks, epoch, samples, len }.forward(y)
-            }
-            Mode::Evaluation => Ok(()),
-        }
+    /// Drops values of a hidden layer's output.
+    fn drop(&self, mode: Mode<'_>, layer: usize) -> Result<()> {
+        let Mode::Training(Draw { seed, blocks, epoch, samples }) = mode else { return Ok(()) };
+        let len = self.sizes.hidden[layer];
+        let dropout = Dropout { rate: self.dropout, seed, stage: layer as u16, blocks, epoch, samples, len };
+        dropout.forward(&self.hidden[layer].0)
     }
 }
 
 impl Block for Mlp {
     fn forward(&mut self, step: Step<'_>, mode: Mode<'_>, x: &Tensor, z: &Tensor) -> Result<()> {
-        self.first.forward(step, &self.hidden[0].0, [x, z])?;
-        self.activate(step.samples, mode, 0)?;
+        self.first.forward_relu(step, &self.hidden[0].0, [x, z])?;
+        self.drop(mode, 0)?;
         for (layer, linear) in self.rest.iter().enumerate() {
-            let y = self.hidden.get(layer + 1).map_or(&self.estimate, |(y, _)| y);
-            linear.forward(step, y, [&self.hidden[layer].0])?;
-            if layer + 1 < self.hidden.len() {
-                self.activate(step.samples, mode, layer + 1)?;
-            }
+            let x: [&Tensor; 1] = [&self.hidden[layer].0];
+            let Some((y, _)) = self.hidden.get(layer + 1) else { return linear.forward(step, &self.estimate, x) };
+            linear.forward_relu(step, y, x)?;
+            self.drop(mode, layer + 1)?;
         }
         Ok(())
     }
@@ -121,9 +115,8 @@ impl Block for Mlp {
         for (layer, linear) in self.rest.iter().enumerate().rev() {
             let dy = self.hidden.get(layer + 1).map_or(gradient, |(_, dy)| dy);
             let (y, dx) = &self.hidden[layer];
-            linear.backward(step, [Some(dx)], dy, [y])?;
-            Relu { len: step.samples * self.sizes.hidden[layer] }.backward(dx, y, dropout::scale(self.dropout))?;
+            linear.backward(step, [Towards::Relu(dx, dropout::scale(self.dropout))], dy, [y])?;
         }
-        self.first.backward(step, [None, None], &self.hidden[0].1, [x, z])
+        self.first.backward(step, [Towards::Nothing; 2], &self.hidden[0].1, [x, z])
     }
 }

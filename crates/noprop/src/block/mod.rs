@@ -115,6 +115,8 @@ pub struct Buffers {
     pub device: Device,
     /// Whether the backward pass will be used.
     pub training: bool,
+    /// Whether operations are launched as kernels, on a device or on their emulation.
+    pub launched: bool,
 }
 
 impl NetConfig {
@@ -170,6 +172,15 @@ impl NetConfig {
                 Ok(cnn::Sizes::new(input, classes, *widths, *hidden)?.activations(batch))
             }
             Self::Mlp { hidden, .. } => Ok(mlp::Sizes::new(input, classes, hidden).activations(batch)),
+        }
+    }
+
+    /// Values of the buffers beside activations that one block's training on a device makes.
+    #[cfg(device)]
+    pub(crate) fn workspace(&self, input: InputShape, classes: usize, batch: usize) -> Result<usize> {
+        match self {
+            Self::Cnn { widths, hidden, .. } => Ok(batch * cnn::Sizes::new(input, classes, *widths, *hidden)?.spread()),
+            Self::Mlp { .. } => Ok(0),
         }
     }
 

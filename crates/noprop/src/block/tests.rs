@@ -85,7 +85,8 @@ impl<T: Real + WithDType> Rig<T> {
     fn new(net: &NetConfig, input: InputShape, width: usize, capacity: usize, blocks: &[usize]) -> Self {
         let layout = net.layout(input, width).unwrap();
         let stacked = blocks.len();
-        let buffers = Buffers { stacked, capacity, dtype: T::DTYPE, device: Device::Cpu, training: true };
+        let buffers =
+            Buffers { stacked, capacity, dtype: T::DTYPE, device: Device::Cpu, training: true, launched: false };
         let block = net.build(input, width, &buffers).unwrap();
         let gradients = rows(&poisoned::<T>(stacked * layout.parameters()), stacked);
         let weights: Vec<_> = blocks.iter().map(|block| layout.initial_weights(1, *block)).collect();

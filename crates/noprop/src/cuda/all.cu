@@ -7,6 +7,8 @@
 #include "../ops/add/cuda.cu"
 #include "../ops/batch_norm/cuda.cu"
 #include "../ops/conv3x3/cuda.cu"
+#include "../ops/dense/cuda.cu"
+#include "../ops/dense_backward/cuda.cu"
 #include "../ops/dropout/cuda.cu"
 #include "../ops/linear/cuda.cu"
 #include "../ops/relu/cuda.cu"

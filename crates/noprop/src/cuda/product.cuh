@@ -5,15 +5,45 @@
 // memory into registers. Every sum has the order of its depth, whatever runs beside it.
 //
 // A factor says where its values lie and in which direction they are neighbours in memory, so that neighbouring threads read
-// neighbours, four values at once where `vector` allows. Its lines are the rows of a or the columns of b:
-//   line(n), depth(n)           the place of a line or depth in memory; NOWHERE, which reads as 0, outside of the factor
+// neighbours, four values at once where that is allowed. Its lines are the rows of a or the columns of b:
+//   line(n)                     the place of a line; of one outside of the factor that of another, since nobody reads its sums
+//   depth(n), inside(depth)     the place of a depth, and whether the factor has it; else its values are 0
+//   in_fours()                  whether four values are read at once everywhere
+//   in_fours(n)                 whether they are at depth n
 //   fetch(raw, line, depth)     four neighbours from there on, as they lie in memory
 //   fetch(raw, i, line, depth)  the i-th of four, where neighbours may be apart
 //   value(raw, i)               what the i-th stands for; asked for only after the multiplication, so that nobody waits
+// A factor may also lie in memory as the words that the tile multiplies (PACKED): then four neighbours are a Packed, at every
+// place, and there is nothing to ask for.
+//
+// The loop over the depth costs instructions beside those of the tensor cores, which bound it. So whatever does not change
+// from stride to stride is `held`: the compiler would rather compute it anew than keep a register.
 #pragma once
 #include "tile.cuh"
 
 constexpr unsigned NOWHERE = 0xFFFFFFFFu;
+
+/// Says that a pointer is to global memory, which loads need to know where the compiler lost sight of where it came from.
+template <class T> __device__ __forceinline__ const T *global(const T *data) {
+#ifdef __CUDACC__
+    __builtin_assume(__isGlobal(data));
+#endif
+    return data;
+}
+
+/// A number, or a pointer to global memory, that stays in registers, unless sums without tensor cores need them all.
+template <class Precision> __device__ __forceinline__ unsigned held(unsigned value) {
+#ifdef __CUDACC__
+    if constexpr (Precision::TENSOR_CORES) asm("" : "+r"(value));
+#endif
+    return value;
+}
+template <class Precision, class T> __device__ __forceinline__ const T *held(const T *data) {
+#ifdef __CUDACC__
+    if constexpr (Precision::TENSOR_CORES) asm("" : "+l"(data));
+#endif
+    return global(data);
+}
 
 /// Lines or depths a constant stride apart.
 struct Strided {
@@ -21,28 +51,84 @@ struct Strided {
     __device__ __forceinline__ unsigned operator()(unsigned n) const { return n < count ? n * stride : NOWHERE; }
 };
 
+/// The place, or another that can be read.
+__device__ __forceinline__ unsigned somewhere(unsigned place) { return place == NOWHERE ? 0 : place; }
+
 /// n / divisor for n below 2^31 without a division. Mirrors `Divisor` in product.rs.
 struct Divisor {
     std::uint32_t divisor, multiplier, shift;
     __device__ __forceinline__ unsigned divide(unsigned n) const { return (__umulhi(n, multiplier) + n) >> shift; }
 };
 
+/// Four neighbours of a factor that lies in memory in words.
+template <class Precision> struct alignas(16 / Precision::PER_WORD) Packed {
+    static constexpr unsigned WORDS = 4 / Precision::PER_WORD;
+    std::uint32_t word[WORDS];
+};
+
+/// Those from value `at` on, a multiple of four.
+template <class Precision>
+__device__ __forceinline__ Packed<Precision> packed(const std::uint32_t *data, unsigned at) {
+    return reinterpret_cast<const Packed<Precision> *>(data)[at / 4];
+}
+
+/// Four values in words.
+template <class Precision> __device__ __forceinline__ Packed<Precision> packed_of(const float *value) {
+    Packed<Precision> four;
+    UNROLL for (unsigned w = 0; w < four.WORDS; w++) four.word[w] = Precision::pack(value + w * Precision::PER_WORD);
+    return four;
+}
+
+/// The word of the j-th of four lines, from the four values that lie side by side at each of its depths.
+template <class Precision>
+__device__ __forceinline__ std::uint32_t across(const Packed<Precision> (&at)[Precision::PER_WORD], unsigned j) {
+    if constexpr (Precision::PER_WORD == 1) {
+        return at[0].word[j];
+    } else {
+        const std::uint32_t first = at[0].word[j / 2], second = at[1].word[j / 2];
+        return j % 2 ? first >> 16 | (second & 0xFFFF0000u) : (first & 0xFFFFu) | second << 16;
+    }
+}
+
+/// A factor in words, at `line + depth`, which are multiples of four.
+template <class Precision, bool ALONG, class Lines, class Depths> struct InWords {
+    static constexpr bool ALONG_DEPTH = ALONG, PACKED = true;
+    using Line = unsigned;
+    using Depth = unsigned;
+    using Raw = Packed<Precision>;
+    const std::uint32_t *data;
+    Lines lines;
+    Depths depths;
+    __device__ __forceinline__ Line line(unsigned n) const { return somewhere(lines(n)); }
+    __device__ __forceinline__ Depth depth(unsigned n) const { return depths(n); }
+    __device__ __forceinline__ bool inside(Depth depth) const { return depth != NOWHERE; }
+    __device__ __forceinline__ bool in_fours() const { return true; }
+    __device__ __forceinline__ bool in_fours(unsigned) const { return true; }
+    __device__ __forceinline__ void fetch(Raw &raw, Line line, Depth depth) const {
+        raw = packed<Precision>(data, line + depth);
+    }
+};
+
 /// Values of a factor that are what lies in memory, at `data + line + depth`.
 template <bool ALONG, class Lines, class Depths> struct Plain {
-    static constexpr bool ALONG_DEPTH = ALONG;
+    static constexpr bool ALONG_DEPTH = ALONG, PACKED = false;
     using Line = unsigned;
     using Depth = unsigned;
     using Raw = Quad;
     const float *data;
-    Lines line;
-    Depths depth;
+    Lines lines;
+    Depths depths;
     bool vector;
+    __device__ __forceinline__ Line line(unsigned n) const { return somewhere(lines(n)); }
+    __device__ __forceinline__ Depth depth(unsigned n) const { return depths(n); }
+    __device__ __forceinline__ bool inside(Depth depth) const { return depth != NOWHERE; }
+    __device__ __forceinline__ bool in_fours() const { return vector; }
+    __device__ __forceinline__ bool in_fours(unsigned) const { return vector; }
     __device__ __forceinline__ void fetch(Raw &raw, Line line, Depth depth) const {
-        raw = {};
-        if ((line != NOWHERE) & (depth != NOWHERE)) raw = *reinterpret_cast<const Quad *>(data + (line + depth));
+        raw = *reinterpret_cast<const Quad *>(data + (line + depth));
     }
     __device__ __forceinline__ void fetch(Raw &raw, unsigned i, Line line, Depth depth) const {
-        raw.value[i] = (line != NOWHERE) & (depth != NOWHERE) ? data[line + depth] : 0.0f;
+        raw.value[i] = data[line + depth];
     }
     __device__ __forceinline__ float value(const Raw &raw, unsigned i) const { return raw.value[i]; }
 };
@@ -53,45 +139,62 @@ template <class Precision, unsigned LINES, unsigned THREADS, class Factor, bool 
 /// Neighbours in depth: a thread moves four values of a line, threads beside it the next four.
 template <class Precision, unsigned LINES, unsigned THREADS, class Factor>
 struct Mover<Precision, LINES, THREADS, Factor, true> {
-    static constexpr unsigned WORDS = 4 / Precision::PER_WORD, QUADS = LINE_WORDS / WORDS;
+    static constexpr unsigned WORDS = Packed<Precision>::WORDS, QUADS = LINE_WORDS / WORDS;
     static constexpr unsigned ALL = LINES * QUADS, OWN = (ALL + THREADS - 1) / THREADS;
-    static_assert(THREADS % QUADS == 0, "a thread's quads have the same depth");
+    static_assert(THREADS % (8 * QUADS) == 0, "a thread's quads have the same depth, and eight lines are dealt out together");
     const Factor &factor;
     typename Factor::Line line[OWN];
     typename Factor::Raw raw[OWN];
+    /// Where the first four go, from the first line on.
+    const unsigned place;
 
-    __device__ __forceinline__ Mover(const Factor &factor, unsigned first) : factor(factor) {
-        UNROLL for (unsigned i = 0; i < OWN; i++) line[i] = factor.line(first + (threadIdx.x + i * THREADS) / QUADS);
+    __device__ __forceinline__ Mover(const Factor &factor, unsigned first)
+        : factor(factor), place(held<Precision>(own_line() * LINE_STRIDE + threadIdx.x % QUADS * WORDS)) {
+        UNROLL for (unsigned i = 0; i < OWN; i++) line[i] = factor.line(first + own_line() + i * (THREADS / QUADS));
     }
-    __device__ __forceinline__ void fetch(unsigned depth) {
+    template <bool FOURS> __device__ __forceinline__ void fetch(unsigned depth) {
         depth += threadIdx.x % QUADS * 4;
-        if (factor.vector) {
+        if (FOURS || factor.in_fours(depth)) {
             const typename Factor::Depth at = factor.depth(depth);
-            UNROLL for (unsigned i = 0; i < OWN; i++) {
-                if (mine(i)) factor.fetch(raw[i], line[i], at);
+            if (factor.inside(at)) {
+                UNROLL for (unsigned i = 0; i < OWN; i++) {
+                    if (mine(i)) factor.fetch(raw[i], line[i], at);
+                }
+            } else {
+                UNROLL for (unsigned i = 0; i < OWN; i++) raw[i] = {};
             }
             return;
         }
-        UNROLL for (unsigned j = 0; j < 4; j++) {
-            const typename Factor::Depth at = factor.depth(depth + j);
-            UNROLL for (unsigned i = 0; i < OWN; i++) {
-                if (mine(i)) factor.fetch(raw[i], j, line[i], at);
+        if constexpr (!Factor::PACKED) {
+            UNROLL for (unsigned i = 0; i < OWN; i++) raw[i] = {};
+            UNROLL for (unsigned j = 0; j < 4; j++) {
+                const typename Factor::Depth at = factor.depth(depth + j);
+                if (!factor.inside(at)) continue;
+                UNROLL for (unsigned i = 0; i < OWN; i++) {
+                    if (mine(i)) factor.fetch(raw[i], j, line[i], at);
+                }
             }
         }
     }
     __device__ __forceinline__ void store(std::uint32_t *lines) const {
-        struct alignas(4 * WORDS) Words {
-            std::uint32_t word[WORDS];
-        };
         UNROLL for (unsigned i = 0; i < OWN; i++) {
             if (!mine(i)) continue;
-            float value[4];
-            UNROLL for (unsigned j = 0; j < 4; j++) value[j] = factor.value(raw[i], j);
-            Words words;
-            UNROLL for (unsigned w = 0; w < WORDS; w++) words.word[w] = Precision::pack(value + w * Precision::PER_WORD);
-            const unsigned n = threadIdx.x + i * THREADS;
-            *reinterpret_cast<Words *>(lines + n / QUADS * LINE_STRIDE + n % QUADS * WORDS) = words;
+            Packed<Precision> &to =
+                *reinterpret_cast<Packed<Precision> *>(lines + place + i * (THREADS / QUADS * LINE_STRIDE));
+            if constexpr (Factor::PACKED) {
+                to = raw[i];
+            } else {
+                float value[4];
+                UNROLL for (unsigned j = 0; j < 4; j++) value[j] = factor.value(raw[i], j);
+                to = packed_of<Precision>(value);
+            }
         }
+    }
+
+    /// The first line of a thread. Of eight lines those that are stored together are four apart, which is half of the banks.
+    static __device__ __forceinline__ unsigned own_line() {
+        const unsigned n = threadIdx.x / QUADS;
+        return n / 8 * 8 + n % 2 * 4 + n / 2 % 4;
     }
 
   private:
@@ -111,28 +214,34 @@ struct Mover<Precision, LINES, THREADS, Factor, false> {
     /// The first of each four.
     typename Factor::Line line[OWN];
     typename Factor::Raw raw[OWN][DEPTHS];
-    /// Sums of the values of this thread's lines at its depths, before they are rounded.
+    /// Sums of the values of this thread's lines at its depths; of a factor that is not in words, before they are rounded.
     float sums[OWN][4];
+    /// Where the word of the first line goes, from the first line on.
+    const unsigned place;
 
-    __device__ __forceinline__ Mover(const Factor &factor, unsigned first) : factor(factor), first(first) {
+    __device__ __forceinline__ Mover(const Factor &factor, unsigned first)
+        : factor(factor), first(first), place(held<Precision>(lines_of(0) * LINE_STRIDE + word())) {
         UNROLL for (unsigned i = 0; i < OWN; i++) {
             line[i] = factor.line(first + lines_of(i));
             UNROLL for (unsigned j = 0; j < 4; j++) sums[i][j] = 0.0f;
         }
     }
-    __device__ __forceinline__ void fetch(unsigned depth) {
-        typename Factor::Depth at[DEPTHS];
-        UNROLL for (unsigned d = 0; d < DEPTHS; d++) at[d] = factor.depth(depth + word() * DEPTHS + d);
-        UNROLL for (unsigned i = 0; i < OWN; i++) {
-            if (!mine(i)) continue;
-            if (factor.vector) {
-                UNROLL for (unsigned d = 0; d < DEPTHS; d++) factor.fetch(raw[i][d], line[i], at[d]);
-                continue;
-            }
-            UNROLL for (unsigned j = 0; j < 4; j++) {
-                // Looked up each time, which is rare, since four places would fill registers that are never used otherwise.
-                const typename Factor::Line line = factor.line(first + lines_of(i) + j);
-                UNROLL for (unsigned d = 0; d < DEPTHS; d++) factor.fetch(raw[i][d], j, line, at[d]);
+    template <bool FOURS> __device__ __forceinline__ void fetch(unsigned depth) {
+        UNROLL for (unsigned d = 0; d < DEPTHS; d++) {
+            const typename Factor::Depth at = factor.depth(depth + word() * DEPTHS + d);
+            if (!factor.inside(at)) {
+                UNROLL for (unsigned i = 0; i < OWN; i++) raw[i][d] = {};
+            } else if (FOURS || factor.in_fours(depth)) {
+                UNROLL for (unsigned i = 0; i < OWN; i++) {
+                    if (mine(i)) factor.fetch(raw[i][d], line[i], at);
+                }
+            } else if constexpr (!Factor::PACKED) {
+                UNROLL for (unsigned i = 0; i < OWN; i++) {
+                    if (!mine(i)) continue;
+                    // Looked up each time, which is rare, since four places would fill registers that are never used otherwise.
+                    UNROLL for (unsigned j = 0; j < 4; j++)
+                        factor.fetch(raw[i][d], j, factor.line(first + lines_of(i) + j), at);
+                }
             }
         }
     }
@@ -141,11 +250,15 @@ struct Mover<Precision, LINES, THREADS, Factor, false> {
             if (!mine(i)) continue;
             UNROLL for (unsigned j = 0; j < 4; j++) {
                 float value[DEPTHS];
-                UNROLL for (unsigned d = 0; d < DEPTHS; d++) {
-                    value[d] = factor.value(raw[i][d], j);
-                    sums[i][j] += value[d];
+                std::uint32_t &to = lines[place + (i * (THREADS / 32 * 8) + j) * LINE_STRIDE];
+                if constexpr (Factor::PACKED) {
+                    to = across<Precision>(raw[i], j);
+                    Precision::unpack(to, value);
+                } else {
+                    UNROLL for (unsigned d = 0; d < DEPTHS; d++) value[d] = factor.value(raw[i][d], j);
+                    to = Precision::pack(value);
                 }
-                lines[(lines_of(i) + j) * LINE_STRIDE + word()] = Precision::pack(value);
+                UNROLL for (unsigned d = 0; d < DEPTHS; d++) sums[i][j] += value[d];
             }
         }
     }
@@ -189,6 +302,18 @@ struct Split {
     }
 };
 
+/// A gradient through a ReLU whose output is the gate, or through none.
+__device__ __forceinline__ float behind_gate(const Rows &gate, unsigned k, unsigned at, float gradient) {
+    return !gate.data || gate.row(k)[at] > 0 ? gradient : 0.0f;
+}
+
+/// Σ over the parts `[parts, elements]` of one block's product, in their order.
+__device__ __forceinline__ float sum_of_parts_at(const float *partial, unsigned parts, unsigned elements, unsigned at) {
+    float sum = 0.0f;
+    for (unsigned part = 0; part < parts; part++) sum += partial[std::uint64_t(part) * elements + at];
+    return sum;
+}
+
 /// A block of threads: DOWN × ACROSS warps, each with a tile.
 template <class Precision_, unsigned ROWS_, unsigned COLUMNS_, unsigned DOWN, unsigned ACROSS> struct Blocking {
     using Precision = Precision_;
@@ -225,26 +350,41 @@ template <class Precision_, unsigned ROWS_, unsigned COLUMNS_, unsigned DOWN, un
   private:
     template <class A, class Right, class Put>
     static __device__ __forceinline__ void run(const Split &split, const A &a, Right &right, unsigned depth, Put put) {
-        constexpr unsigned STRIDE = LINE_WORDS * Precision::PER_WORD;
         const unsigned begin = blockIdx.y * split.depth_of_part;
-        const unsigned end = depth - begin < split.depth_of_part ? depth : begin + split.depth_of_part;
+        const unsigned end = held<Precision>(depth - begin < split.depth_of_part ? depth : begin + split.depth_of_part);
         const unsigned warp = threadIdx.x / 32, row = warp % DOWN * WARP_ROWS, column = warp / DOWN * WARP_COLUMNS;
         Mover<Precision, ROWS, THREADS, A> left(a, first_row(split));
         Tile<Precision, WARP_ROWS, WARP_COLUMNS> tile;
         tile.clear();
+        // Two loops, since the frequent one would carry the instructions and registers of the other. Without tensor cores
+        // the multiplication itself takes the time.
+        if (Precision::TENSOR_CORES && a.in_fours() && right.factor.in_fours())
+            walk<true>(begin, end, left, right, tile, row, column);
+        else
+            walk<false>(begin, end, left, right, tile, row, column);
+        row_and_column(tile, first_row(split) + row, first_column(split) + column, put);
+    }
+
+    /// Adds the product of the depths from `begin` to `end` to the warp's tile, which begins at `row` and `column`.
+    template <bool FOURS, class Left, class Right, class T>
+    static __device__ __forceinline__ void walk(unsigned begin, unsigned end, Left &left, Right &right, T &tile,
+                                                unsigned row, unsigned column) {
+        constexpr unsigned STRIDE = LINE_WORDS * Precision::PER_WORD;
         std::uint32_t *now = shared<std::uint32_t>(), *next = now + STAGE;
-        left.fetch(begin);
-        right.fetch(begin);
+        const unsigned of_a = held<Precision>(row * LINE_STRIDE + T::lane_of_a());
+        const unsigned of_b = held<Precision>((ROWS + column) * LINE_STRIDE + T::lane_of_b());
+        left.template fetch<FOURS>(begin);
+        right.template fetch<FOURS>(begin);
         left.store(now);
         right.store(now + ROWS * LINE_STRIDE);
         __syncthreads();
         for (unsigned at = begin; at < end; at += STRIDE) {
             const bool more = at + STRIDE < end;
             if (more) {
-                left.fetch(at + STRIDE);
-                right.fetch(at + STRIDE);
+                left.template fetch<FOURS>(at + STRIDE);
+                right.template fetch<FOURS>(at + STRIDE);
             }
-            tile.multiply(now + row * LINE_STRIDE, now + (ROWS + column) * LINE_STRIDE);
+            tile.multiply(now + of_a, now + of_b);
             if (more) {
                 left.store(next);
                 right.store(next + ROWS * LINE_STRIDE);
@@ -254,7 +394,6 @@ template <class Precision_, unsigned ROWS_, unsigned COLUMNS_, unsigned DOWN, un
             now = next;
             next = done;
         }
-        row_and_column(tile, first_row(split) + row, first_column(split) + column, put);
     }
 
     template <class T, class Put>

@@ -38,7 +38,7 @@ pub(crate) struct Size {
 
 /// `Split` of product.cuh.
 #[repr(C)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Split {
     partial: Address,
     elements: u32,
@@ -79,6 +79,11 @@ impl Plan {
         Self { blocking, row_tiles, column_tiles, depth_of_part, parts, elements: size.rows * size.columns + extra }
     }
 
+    /// Parts of the depth.
+    pub(crate) fn parts(&self) -> usize {
+        self.parts
+    }
+
     /// Of `blocks` products at once.
     pub(crate) fn grid(&self, blocks: usize) -> [u32; 3] {
         [ceil_div(self.row_tiles * self.column_tiles, 1), ceil_div(self.parts, 1), ceil_div(blocks, 1)]
@@ -107,14 +112,12 @@ impl Plan {
             shared: 0,
             arguments: SumOfPartsArguments {
                 destination: to.destination,
-                bias: to.bias,
                 tail: to.tail,
+                gate: to.gate,
                 partial: split.partial,
                 elements: split.elements,
                 parts: ceil_div(self.parts, 1),
                 head: ceil_div(to.head, 1),
-                columns: ceil_div(to.columns, 1),
-                add: u32::from(to.add),
                 scale: to.scale,
             },
         })
@@ -126,14 +129,11 @@ impl Plan {
 pub(crate) struct Sums {
     /// The first `head` of them.
     pub destination: RowsOf,
-    /// Added to them, column by column.
-    pub bias: RowsOf,
     /// The rest.
     pub tail: RowsOf,
+    /// Where the destination is 0 unless this is greater than 0.
+    pub gate: RowsOf,
     pub head: usize,
-    pub columns: usize,
-    /// Whether they are added to what the destination holds.
-    pub add: bool,
     /// Factor of all sums.
     pub scale: f32,
 }
@@ -141,8 +141,7 @@ pub(crate) struct Sums {
 impl Sums {
     /// A product that is all of its destination.
     pub(crate) fn only(destination: RowsOf, size: Size) -> Self {
-        let (head, columns) = (size.rows * size.columns, size.columns);
-        Self { destination, bias: NO_ROWS, tail: NO_ROWS, head, columns, add: false, scale: 1.0 }
+        Self { destination, tail: NO_ROWS, gate: NO_ROWS, head: size.rows * size.columns, scale: 1.0 }
     }
 }
 
@@ -150,14 +149,12 @@ impl Sums {
 #[derive(Clone, Copy)]
 struct SumOfPartsArguments {
     destination: RowsOf,
-    bias: RowsOf,
     tail: RowsOf,
+    gate: RowsOf,
     partial: Address,
     elements: u32,
     parts: u32,
     head: u32,
-    columns: u32,
-    add: u32,
     scale: f32,
 }
 

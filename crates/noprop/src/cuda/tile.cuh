@@ -124,6 +124,11 @@ __device__ __forceinline__ void multiply_add(float (&c)[4], const std::uint32_t 
 template <class Precision, unsigned ROWS, unsigned COLUMNS> struct Tile {
     static_assert(ROWS % 16 == 0 && COLUMNS % 16 == 0);
     static constexpr unsigned DOWN = ROWS / 16, ACROSS = COLUMNS / 8;
+#ifdef __CUDACC__
+    static constexpr bool FRAGMENTS = Precision::TENSOR_CORES;
+#else
+    static constexpr bool FRAGMENTS = false;
+#endif
     float sums[DOWN][ACROSS][4];
 
     __device__ __forceinline__ void clear() {
@@ -134,15 +139,24 @@ template <class Precision, unsigned ROWS, unsigned COLUMNS> struct Tile {
         }
     }
 
-    /// Adds the product of LINE_WORDS words of ROWS lines of a and of COLUMNS lines of b in shared memory.
+    /// Where a lane reads fragments, from the first line of a factor on.
+    static __device__ __forceinline__ unsigned fragments_of_a() {
+        return lane_of_warp() % 16 * LINE_STRIDE + lane_of_warp() / 16 * 4;
+    }
+    static __device__ __forceinline__ unsigned fragments_of_b() {
+        return (lane_of_warp() / 16 * 8 + lane_of_warp() % 8) * LINE_STRIDE + lane_of_warp() / 8 % 2 * 4;
+    }
+    /// Where a lane reads what it multiplies.
+    static __device__ __forceinline__ unsigned lane_of_a() { return FRAGMENTS ? fragments_of_a() : 0; }
+    static __device__ __forceinline__ unsigned lane_of_b() { return FRAGMENTS ? fragments_of_b() : 0; }
+
+    /// Adds the product of LINE_WORDS words of ROWS lines of a and of COLUMNS lines of b in shared memory. The factors are
+    /// given by where this lane reads.
     __device__ __forceinline__ void multiply(const std::uint32_t *a, const std::uint32_t *b) {
-#ifdef __CUDACC__
-        if constexpr (Precision::TENSOR_CORES) {
+        if constexpr (FRAGMENTS)
             multiply_fragments(a, b);
-            return;
-        }
-#endif
-        multiply_values(a, b);
+        else
+            multiply_values(a, b);
     }
 
     /// Each lane multiplies for its own sums.
@@ -170,15 +184,12 @@ template <class Precision, unsigned ROWS, unsigned COLUMNS> struct Tile {
     /// The warp's tensor core multiplies.
     __device__ __forceinline__ void multiply_fragments(const std::uint32_t *a, const std::uint32_t *b) {
         // Matrices of a: upper and lower 8 lines at words 0…3, then at words 4…7. Of b: 8 lines at both, then the next 8.
-        const unsigned lane = lane_of_warp();
-        const std::uint32_t *line_of_a = a + lane % 16 * LINE_STRIDE + lane / 16 * 4;
-        const std::uint32_t *line_of_b = b + (lane / 16 * 8 + lane % 8) * LINE_STRIDE + lane / 8 % 2 * 4;
         UNROLL for (unsigned word = 0; word < LINE_WORDS; word += 8) {
             std::uint32_t x[DOWN][4];
-            UNROLL for (unsigned m = 0; m < DOWN; m++) load_matrices(x[m], line_of_a + 16 * m * LINE_STRIDE + word);
+            UNROLL for (unsigned m = 0; m < DOWN; m++) load_matrices(x[m], a + 16 * m * LINE_STRIDE + word);
             UNROLL for (unsigned n = 0; n < ACROSS; n += 2) {
                 std::uint32_t y[4];
-                load_matrices(y, line_of_b + 8 * n * LINE_STRIDE + word);
+                load_matrices(y, b + 8 * n * LINE_STRIDE + word);
                 const std::uint32_t left[2] = {y[0], y[1]}, right[2] = {y[2], y[3]};
                 UNROLL for (unsigned m = 0; m < DOWN; m++) {
                     multiply_add<Precision>(sums[m][n], x[m], left);

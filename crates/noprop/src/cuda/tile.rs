@@ -14,6 +14,15 @@ struct TileArguments {
 // SAFETY: mirrors the struct in tile.cu.
 unsafe impl Arguments for TileArguments {}
 
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct PlacesArguments {
+    places: Address,
+}
+
+// SAFETY: mirrors the struct in tile.cu.
+unsafe impl Arguments for PlacesArguments {}
+
 /// Both ways' sums `[32, 32]` of lines `[32, depth]`.
 fn both_ways(precision: &str, a: &[f32], b: &[f32]) -> (Vec<f32>, Vec<f32>) {
     let mut sums = vec![f32::NAN; 2 * 1024];
@@ -69,6 +78,29 @@ fn ties_round_as_the_instructions_do() {
             (a[3], b[3]) = (value, 1.0);
             let (fragments, values) = both_ways(precision, &a, &b);
             assert_eq!((fragments[0], values[0]), (expected, expected), "{precision} of {value}");
+        }
+    }
+}
+
+/// Shared memory has 32 banks of a word, each of which serves one thread at a time. 128 bytes are moved at once, by as many
+/// threads as that takes.
+#[test]
+fn threads_that_move_words_together_use_different_banks() {
+    for (precision, words) in [("tf32", 4), ("bf16", 2)] {
+        let mut places = vec![f32::NAN; 4 * 128];
+        let arguments = PlacesArguments { places: places.as_mut_ptr() as Address };
+        let kernel = &format!("tile_places_{precision}");
+        Executor::Emulation.launch(Launch { kernel, grid: [1; 3], threads: 128, shared: 0, arguments }).unwrap();
+        let ways = ["stored along the depth", "stored across lines", "read of a", "read of b"];
+        for ((way, places), words) in ways.into_iter().zip(places.chunks(128)).zip([words, 1, 4, 4]) {
+            for (at, together) in places.chunks(32 / words).enumerate() {
+                let mut banks: Vec<_> = together
+                    .iter()
+                    .flat_map(|place| (0..words).map(move |word| (*place as usize + word) % 32))
+                    .collect();
+                banks.sort_unstable();
+                assert_eq!(banks, (0..32).collect::<Vec<_>>(), "{precision}, {way}, threads from {}", at * 32 / words);
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ mod room;
 mod seen;
 
 use super::{AfterBlock, SampleOptions};
-use crate::block::{Buffers, Mode};
+use crate::block::Mode;
 use crate::config::Precision;
 use crate::cuda::{Context, DeviceStep, Engine, Mark, Multiply, address_of};
 use crate::data::Dataset;
@@ -76,16 +76,13 @@ pub(super) fn chain(
 
 impl DeviceChain {
     fn new((spot, engine): (Spot, Engine), model: &Model, room: Room, made_for: usize) -> Result<Self> {
-        let capacity = room.chunk;
         let config = &model.checked.config;
-        let buffers =
-            Buffers { stacked: 1, capacity, dtype: DType::F32, device: engine.device.clone(), training: false };
         let blocks = || (1..=config.blocks).map(|block| model.block(block, &engine.device)).collect::<Result<_>>();
         Ok(Self {
             spot,
             room,
             made_for,
-            made: room::make(config, &buffers)?,
+            made: room::make(config, engine.device.clone(), room.chunk)?,
             weights: if room.keeps_weights { Some(blocks()?) } else { None },
             engine,
         })
@@ -274,6 +271,43 @@ mod tests {
             for (count, chunk, window) in [(1, 1, 1), (3, 2, 2), (samples, 1, 3), (samples, samples / 2, samples - 1)] {
                 assert_eq!(run(count, chunk, window), expected[..3 * count], "{count} samples, {chunk} and {window}");
             }
+        }
+    }
+
+    /// Every layer with what follows it is one launch, two where its product is split in depth.
+    #[test]
+    fn a_block_launches_these_kernels() {
+        use crate::cuda::launches_of;
+        let cnn = r#"{"input":[28,28],"classes":[0,1,2],"blocks":1,"net":{"type":"cnn"}}"#;
+        let mlp = r#"{"input":[28,28],"classes":[0,1,2],"blocks":1,"net":{"type":"mlp"}}"#;
+        // Convolutions; then the hidden layers, of which the image's is split; the skip; the last layer.
+        let of_cnn = [
+            "gather_u8",
+            "conv3x3_forward_narrow_f32",
+            "conv3x3_forward_f32",
+            "conv3x3_forward_f32",
+            "dense_forward_f32",
+            "dense_of_parts",
+            "dense_forward_f32",
+            "dense_forward_f32",
+            "dense_forward_f32",
+            "add",
+            "dense_forward_f32",
+            "dense_of_parts",
+            "dense_forward_f32",
+            "dense_forward_narrow_f32",
+            "softmax_forward",
+            "sampler_step",
+        ];
+        let split = ["dense_forward_f32", "dense_of_parts"];
+        let last = ["dense_forward_narrow_f32", "dense_of_parts", "sampler_step"];
+        let of_mlp = [&["gather_u8"][..], &split, &split, &split, &last].concat();
+        for (json, expected) in [(cnn, &of_cnn[..]), (mlp, &of_mlp[..])] {
+            let model = model(json);
+            let data = data(&model, 20);
+            let options = on("emulated", Sampler::Posterior, false);
+            let found = launches_of(|| drop(predict(&model, &data, options, &StopFlag::new()).unwrap()));
+            assert_eq!(found[1..], *expected, "{json}");
         }
     }
 

@@ -1,12 +1,11 @@
-//! Batch normalisation with or without a ReLU behind it.
+//! Parameters and running statistics of a batch normalisation, with or without a ReLU behind it.
 
 use super::parameters::Init;
-use super::{Layout, LayoutBuilder, Step};
-use crate::error::Result;
-use crate::ops::{Buffer, Slot, batch_norm};
-use candle_core::Tensor;
+use super::{Layout, LayoutBuilder};
+use crate::ops::{Slot, batch_norm};
 
-/// See [`batch_norm`].
+/// See [`batch_norm`]. What comes before and behind it does its work too: [`Normalised`](super::Normalised) forward,
+/// [`Towards::Norm`](super::Towards::Norm) backward.
 #[derive(Debug, Clone)]
 pub struct BatchNorm {
     width: usize,
@@ -15,17 +14,6 @@ pub struct BatchNorm {
     running_mean: Slot,
     running_variance: Slot,
     relu: bool,
-}
-
-/// What the backward pass needs of the forward one: input, output and the batch's statistics `[K, 2 · width]`.
-#[derive(Debug, Clone, Copy)]
-pub struct Saved<'a> {
-    /// Input.
-    pub x: &'a Tensor,
-    /// Output.
-    pub y: &'a Buffer,
-    /// Mean and variance of the batch.
-    pub statistics: &'a Buffer,
 }
 
 impl BatchNorm {
@@ -50,7 +38,7 @@ impl BatchNorm {
         }
     }
 
-    fn op(&self, samples: usize) -> batch_norm::BatchNorm {
+    pub(super) fn op(&self, samples: usize) -> batch_norm::BatchNorm {
         batch_norm::BatchNorm {
             samples,
             width: self.width,
@@ -62,20 +50,8 @@ impl BatchNorm {
         }
     }
 
-    /// Normalises by the batch and moves the running statistics.
-    pub fn forward_training(&self, step: Step<'_>, saved: Saved<'_>) -> Result<()> {
-        self.op(step.samples).training(step.state, [saved.y, saved.statistics], saved.x)
-    }
-
-    /// Normalises by the running statistics.
-    pub fn forward_evaluation(&self, step: Step<'_>, y: &Buffer, x: &Tensor) -> Result<()> {
-        self.op(step.samples).forward_evaluation(y, x, step.state)
-    }
-
-    /// Gradients of the parameters and of x. An optimiser moves the parameters.
-    pub fn backward(&self, step: Step<'_>, dx: &Buffer, dy: &Tensor, saved: Saved<'_>) -> Result<()> {
-        let Saved { x, y, statistics } = saved;
-        self.op(step.samples).backward(dx, step.gradients, [dy, y, x, statistics, step.state])?;
-        step.update([self.weight, self.bias])
+    /// Where the trained values lie: scale and shift.
+    pub(super) fn parameters(&self) -> [Slot; 2] {
+        [self.weight, self.bias]
     }
 }

@@ -49,6 +49,23 @@ impl Conv3x3 {
         step.update([self.weight, self.bias])
     }
 
+    /// The same by kernels, by way of da `[K, samples · spread]`, see `ops/conv3x3/spread.rs`.
+    #[cfg(device)]
+    pub(crate) fn spread_backward(
+        &self,
+        step: Step<'_>,
+        dx: Option<&Buffer>,
+        backward: Backward<'_>,
+        x: &Tensor,
+        da: &Buffer,
+    ) -> Result<()> {
+        let op = self.op(step);
+        op.spread(da, backward)?;
+        op.spread_backward_weights(step.gradients, x, da, backward.scale)?;
+        dx.map_or(Ok(()), |dx| op.spread_backward_data(dx, da, backward.scale, step.state))?;
+        step.update([self.weight, self.bias])
+    }
+
     /// Multiply-adds of one sample forward; backward takes twice that, a first layer once.
     pub fn multiply_adds(&self) -> usize {
         self.dims.multiply_adds()

@@ -1,8 +1,9 @@
 //! Fully connected layer on one input or on two that count as concatenated.
 
 use super::parameters::Init;
-use super::{Layout, LayoutBuilder, Step};
+use super::{Layout, LayoutBuilder, Step, Towards};
 use crate::error::Result;
+use crate::ops::dense::Dense;
 use crate::ops::{Buffer, Slot, linear};
 use candle_core::Tensor;
 
@@ -38,20 +39,30 @@ impl<const N: usize> Linear<N> {
         linear::Linear { samples, inputs, outputs, weight, bias: (part == 0).then_some(self.bias), precision }
     }
 
-    /// y = Σ_i x_i · weight_i + bias.
-    pub fn forward(&self, step: Step<'_>, y: &Buffer, x: [&Tensor; N]) -> Result<()> {
-        (0..N).try_for_each(|part| {
-            step.stop.check()?;
-            self.op(step, part).forward(y, x[part], step.state)
-        })
+    /// The products of all inputs.
+    pub(super) fn dense(&self, step: Step<'_>) -> Dense<N> {
+        Dense { products: std::array::from_fn(|part| self.op(step, part)) }
     }
 
-    /// Gradients of the inputs that ask for theirs and of the parameters; an optimiser moves these, which comes last.
-    pub fn backward(&self, step: Step<'_>, dx: [Option<&Buffer>; N], dy: &Tensor, x: [&Tensor; N]) -> Result<()> {
+    /// y = Σ_i x_i · weight_i + bias.
+    pub fn forward(&self, step: Step<'_>, y: &Buffer, x: [&Tensor; N]) -> Result<()> {
+        step.stop.check()?;
+        self.dense(step).forward(false, y, x, step.state)
+    }
+
+    /// y = max(Σ_i x_i · weight_i + bias, 0).
+    pub fn forward_relu(&self, step: Step<'_>, y: &Buffer, x: [&Tensor; N]) -> Result<()> {
+        step.stop.check()?;
+        self.dense(step).forward(true, y, x, step.state)
+    }
+
+    /// What is made of the gradients of the inputs, and the gradients of the parameters; an optimiser moves these, which comes
+    /// last.
+    pub fn backward(&self, step: Step<'_>, towards: [Towards<'_>; N], dy: &Tensor, x: [&Tensor; N]) -> Result<()> {
         (0..N).try_for_each(|part| {
             step.stop.check()?;
             let op = self.op(step, part);
-            dx[part].map_or(Ok(()), |dx| op.backward_data(dx, dy, step.state))?;
+            towards[part].go(step, &op, dy, x[part])?;
             match step.optimiser {
                 Some(optimiser) => op.update(optimiser, step.state, x[part], dy),
                 None => op.backward_weights(step.gradients, x[part], dy),

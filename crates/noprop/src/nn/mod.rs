@@ -4,12 +4,16 @@
 pub mod batch_norm;
 pub mod conv;
 pub mod linear;
+pub mod normalised;
 pub mod parameters;
+pub mod towards;
 
 pub use batch_norm::BatchNorm;
 pub use conv::Conv3x3;
 pub use linear::Linear;
+pub use normalised::Normalised;
 pub use parameters::{Layout, LayoutBuilder};
+pub use towards::Towards;
 
 use crate::error::Result;
 use crate::ops::adamw::AdamW;

@@ -12,6 +12,8 @@ pub mod adamw;
 pub mod add;
 pub mod batch_norm;
 pub mod conv3x3;
+pub mod dense;
+pub mod dense_backward;
 pub mod dropout;
 pub mod linear;
 pub mod multiply;
@@ -125,6 +127,8 @@ pub(crate) trait BlockOp<const N: usize> {
 #[cfg(device)]
 pub(crate) fn parity(parity: &mut crate::cuda::parity::Parity) -> Result<()> {
     conv3x3::parity(parity)?;
+    dense::parity(parity)?;
+    dense_backward::parity(parity)?;
     linear::parity(parity)?;
     // Kernels without products do the same whatever products multiply.
     if parity.multiply == crate::cuda::Multiply::F32 {

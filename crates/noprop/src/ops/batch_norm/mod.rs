@@ -5,7 +5,7 @@
 
 mod cpu;
 #[cfg(device)]
-mod cuda;
+pub(super) mod cuda;
 #[cfg(device)]
 mod parity;
 mod reference;
@@ -263,16 +263,26 @@ impl BlockOp<6> for Backward<'_> {
     fn launch(&self, on: &Executor<'_>, dx: DeviceRows, sources: [DeviceRows; 6]) -> Result<()> {
         let [dy, y, x, statistics, state, gradients] = sources;
         self.0.check_device(&[dx, dy, y, x], &[state], &[statistics])?;
-        let end = |slot: Slot| slot.offset + slot.len;
-        check(end(self.0.weight).max(end(self.0.bias)) <= gradients.len, "batch-norm gradients")?;
+        self.0.check_gradients(gradients)?;
         cuda::backward(self.0, on, dx, sources)
     }
 }
 
 #[cfg(device)]
 impl BatchNorm {
+    /// Whether there is room for the gradients of the parameters.
+    pub(super) fn check_gradients(&self, gradients: DeviceRows) -> Result<()> {
+        let end = |slot: Slot| slot.offset + slot.len;
+        check(end(self.weight).max(end(self.bias)) <= gradients.len, "batch-norm gradients")
+    }
+
     /// Whether the rows hold what the kernels reach.
-    fn check_device(&self, activations: &[DeviceRows], state: &[DeviceRows], statistics: &[DeviceRows]) -> Result<()> {
+    pub(super) fn check_device(
+        &self,
+        activations: &[DeviceRows],
+        state: &[DeviceRows],
+        statistics: &[DeviceRows],
+    ) -> Result<()> {
         let slots = [self.weight, self.bias, self.running_mean, self.running_variance];
         let end = slots.iter().map(|slot| slot.offset + self.width).max().unwrap_or(0);
         check(activations.iter().all(|rows| rows.len >= self.len()), "batch-norm activations")?;

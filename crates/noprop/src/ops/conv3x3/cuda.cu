@@ -2,19 +2,19 @@
 //
 // |                  | rows              | columns | depth             | a                      | b               |
 // | forward          | used pixels       | cout    | taps · cin        | x under the tap        | weight          |
-// | backward data    | pixels of x       | cin     | taps · cout       | gradient over the tap  | weight, flipped |
-// | backward weights | taps · cin        | cout    | used pixels       | x under the tap        | gradient        |
+// | backward data    | pixels of x       | cin     | taps · cout       | da over the tap        | weight, flipped |
+// | backward weights | taps · cin        | cout    | used pixels       | x under the tap        | da              |
 //
 // With pooling, the four pixels of a window are neighbours among the used pixels, in the order of its places. So a pixel's
 // window is its index / 4, which is also where the window's value lies in y.
 #include "../dropout/mask.cuh"
-#include "gradient.cuh"
+#include "spread.cuh"
 
 struct Conv3x3Arguments {
     /// y as the forward pass writes or left it: values, and winners from `winners` on with pooling.
     Rows x, y, dy, weight, bias;
-    /// dx or dw.
-    Rows destination;
+    /// The gradient of the convolution's own output, see spread.cuh, and dx or dw.
+    Rows da, destination;
     Split split;
     DropoutMask dropout;
     std::uint32_t samples, height, width, cin, cout, pool, winners;
@@ -22,7 +22,10 @@ struct Conv3x3Arguments {
     float scale;
     /// Windows (pixels without pooling) of a sample, of a row of windows; pixels of x of a sample, of a row.
     Divisor windows_of_sample, windows_of_row, pixels_of_sample, pixels_of_row;
-    Divisor cin_divisor, cout_divisor;
+    /// Used pixels of the convolution of a sample, of a row; values of x under a row of taps.
+    Divisor conv_of_sample, conv_of_row, tap_row;
+    /// Channels of da, and fours of them.
+    Divisor padded, fours;
     /// Whether four values of a factor can be read at once.
     std::uint32_t vector_left, vector_right;
 
@@ -47,30 +50,55 @@ struct UsedPixels {
     }
 };
 
-/// Where a channel under a tap lies from there on.
+/// The same of a pixel of the convolution, row by row.
+struct ConvPixels {
+    std::uint32_t pixels, cin;
+    /// Pixels of x beyond those of the convolution: of a row, and of a sample below its rows.
+    std::uint32_t beyond_row, beyond_sample;
+    Divisor by_sample, by_row;
+    __device__ __forceinline__ explicit ConvPixels(const Conv3x3Arguments &a)
+        : pixels(a.used_pixels()), cin(a.cin), beyond_row(a.width - a.conv_of_row.divisor),
+          beyond_sample(a.height * a.width - a.conv_of_sample.divisor / a.conv_of_row.divisor * a.width),
+          by_sample(a.conv_of_sample), by_row(a.conv_of_row) {}
+    __device__ __forceinline__ unsigned operator()(unsigned n) const {
+        if (n >= pixels) return NOWHERE;
+        return (n + by_row.divide(n) * beyond_row + by_sample.divide(n) * beyond_sample) * cin;
+    }
+};
+
+/// Where a channel under a tap lies from there on: tap · cin + channel, and what lies between the ends of the taps' rows.
 struct TapInputs {
-    std::uint32_t width;
-    Divisor by_cin;
+    std::uint32_t values, between;
+    Divisor by_row;
+    __device__ __forceinline__ explicit TapInputs(const Conv3x3Arguments &a)
+        : values(9 * a.cin), between((a.width - 3) * a.cin), by_row(a.tap_row) {}
     __device__ __forceinline__ unsigned operator()(unsigned n) const {
-        const unsigned tap = by_cin.divide(n);
-        return tap < 9 ? (tap / 3 * width + tap % 3) * by_cin.divisor + (n - tap * by_cin.divisor) : NOWHERE;
+        return n < values ? n + by_row.divide(n) * between : NOWHERE;
     }
 };
 
-/// Where the weight of an output channel of a tap lies, from that of an input channel on.
+/// Where the weight of a channel of da under a tap lies, from that of an input channel on.
 struct TapOutputs {
-    std::uint32_t cin;
-    Divisor by_cout;
+    std::uint32_t cin, cout;
+    Divisor by_channels;
     __device__ __forceinline__ unsigned operator()(unsigned n) const {
-        const unsigned tap = by_cout.divide(n), channel = n - tap * by_cout.divisor;
-        return tap < 9 ? tap * cin * by_cout.divisor + channel : NOWHERE;
+        const unsigned tap = by_channels.divide(n), channel = n - tap * by_channels.divisor;
+        return (tap < 9) & (channel < cout) ? tap * cin * cout + channel : NOWHERE;
     }
 };
 
-/// The gradient's tensors of block k.
-__device__ __forceinline__ Gradient gradient(const Conv3x3Arguments &a, unsigned k) {
-    const float *y = a.y.row(k);
-    return {a.dy.row(k), y, y + a.winners, a.pool != 0};
+/// da of block k.
+template <class Precision>
+__device__ __forceinline__ const std::uint32_t *da_of(const Conv3x3Arguments &a, unsigned k) {
+    return held<Precision>(reinterpret_cast<const std::uint32_t *>(a.da.row(k)));
+}
+
+/// Four values, of which those beyond `count` are 0.
+__device__ __forceinline__ Quad four(const float *values, unsigned count, bool vector) {
+    if (vector) return *reinterpret_cast<const Quad *>(values);
+    Quad quad = {};
+    for (unsigned i = 0; i < 4 && i < count; i++) quad.value[i] = values[i];
+    return quad;
 }
 
 /// max(x, 0)
@@ -85,13 +113,15 @@ __device__ __forceinline__ float first_maximum(const float (&value)[4], unsigned
 }
 
 template <class Blocking> __device__ __forceinline__ void conv3x3_forward(const Conv3x3Arguments &a) {
+    using Precision = typename Blocking::Precision;
     // Sums of the block; the stride keeps the lanes that write together in different banks.
     constexpr unsigned STRIDE = Blocking::COLUMNS + 8;
     const unsigned k = blockIdx.z, pixels = a.used_pixels();
     const unsigned first_row = Blocking::first_row(a.split), first_column = Blocking::first_column(a.split);
-    const Plain<true, UsedPixels, TapInputs> x{a.x.row(k), UsedPixels(a), {a.width, a.cin_divisor}, a.vector_left != 0};
+    const Plain<true, UsedPixels, TapInputs> x{
+        held<Precision>(a.x.row(k)), UsedPixels(a), TapInputs(a), a.vector_left != 0};
     const Plain<false, Strided, Strided> w{
-        a.weight.row(k), {a.cout, 1}, {9 * a.cin, a.cout}, a.vector_right != 0};
+        held<Precision>(a.weight.row(k)), {a.cout, 1}, {9 * a.cin, a.cout}, a.vector_right != 0};
     float *const sums = shared<float>();
     Blocking::product(a.split, x, w, 9 * a.cin, [&](unsigned row, unsigned column, float sum) {
         sums[(row - first_row) * STRIDE + column - first_column] = sum;
@@ -136,23 +166,47 @@ template <class Blocking> __device__ __forceinline__ void conv3x3_forward(const 
     }
 }
 
+/// A thread writes four channels of the pixels of a window.
+template <class Precision> __device__ __forceinline__ void conv3x3_spread(const Conv3x3Arguments &a) {
+    const unsigned n = blockIdx.x * blockDim.x + threadIdx.x, k = blockIdx.y;
+    const unsigned window = a.fours.divide(n), channel = (n - window * a.fours.divisor) * 4;
+    if (window >= a.samples * a.windows_of_sample.divisor) return;
+    const bool vector = a.vector_left != 0;
+    const unsigned at = window * a.cout + channel, count = a.cout - channel, places = a.pool ? 4 : 1;
+    const Quad dy = four(a.dy.row(k) + at, count, vector), y = four(a.y.row(k) + at, count, vector);
+    const Quad winner = a.pool ? four(a.y.row(k) + a.winners + at, count, vector) : Quad{};
+    auto *const da = reinterpret_cast<Packed<Precision> *>(a.da.row(k));
+    // The first pixel of the window.
+    const unsigned row = a.windows_of_row.divide(window), column = window - row * a.windows_of_row.divisor;
+    const unsigned width = a.conv_of_row.divisor, pixel = (row << a.pool) * width + (column << a.pool);
+    for (unsigned place = 0; place < places; place++) {
+        float value[4];
+        for (unsigned i = 0; i < 4; i++)
+            value[i] = y.value[i] > 0.0f && winner.value[i] == float(place) ? dy.value[i] : 0.0f;
+        da[(pixel + place / 2 * width + place % 2) * a.fours.divisor + channel / 4] = packed_of<Precision>(value);
+    }
+}
+
 template <class Blocking> __device__ __forceinline__ void conv3x3_backward_data(const Conv3x3Arguments &a) {
-    const unsigned k = blockIdx.z, inputs = a.samples * a.height * a.width, half = a.pool;
-    const unsigned out_width = a.windows_of_row.divisor, out_height = a.windows_of_sample.divisor / out_width;
-    const GradientOverInputs da{gradient(a, k),     inputs,            out_height << half, out_width << half, out_width,
-                                a.pixels_of_sample, a.pixels_of_row,   a.cout_divisor,     a.vector_left != 0};
+    using Precision = typename Blocking::Precision;
+    const unsigned k = blockIdx.z, inputs = a.samples * a.height * a.width;
+    const SpreadOverInputs<Precision> da{
+        da_of<Precision>(a, k), inputs, a.conv_of_sample.divisor / a.conv_of_row.divisor, a.conv_of_row.divisor,
+        a.pixels_of_sample, a.pixels_of_row, a.padded};
     const Plain<true, Strided, TapOutputs> w{
-        a.weight.row(k), {a.cin, a.cout}, {a.cin, a.cout_divisor}, a.vector_right != 0};
+        held<Precision>(a.weight.row(k)), {a.cin, a.cout}, {a.cin, a.cout, a.padded}, a.vector_right != 0};
     float *const dx = a.destination.row(k);
-    Blocking::product(a.split, da, w, 9 * a.cout, [&](unsigned row, unsigned column, float sum) {
+    Blocking::product(a.split, da, w, 9 * a.padded.divisor, [&](unsigned row, unsigned column, float sum) {
         if (row < inputs && column < a.cin) dx[row * a.cin + column] = a.scale * sum;
     });
 }
 
 template <class Blocking> __device__ __forceinline__ void conv3x3_backward_weights(const Conv3x3Arguments &a) {
-    const unsigned k = blockIdx.z, pixels = a.used_pixels(), weights = 9 * a.cin * a.cout;
-    const Plain<false, TapInputs, UsedPixels> x{a.x.row(k), {a.width, a.cin_divisor}, UsedPixels(a), a.vector_left != 0};
-    const GradientOfPixels da{gradient(a, k), a.cout, pixels, a.vector_right != 0};
+    using Precision = typename Blocking::Precision;
+    const unsigned k = blockIdx.z, pixels = a.used_pixels(), weights = 9 * a.cin * a.cout, padded = a.padded.divisor;
+    const Plain<false, TapInputs, ConvPixels> x{
+        held<Precision>(a.x.row(k)), TapInputs(a), ConvPixels(a), a.vector_left != 0};
+    const InWords<Precision, false, Strided, Strided> da{da_of<Precision>(a, k), {padded, 1}, {pixels, padded}};
     // The parts' sum takes the factor where there are parts.
     const bool split = a.split.partial != nullptr;
     float *const dw = split ? a.split.part() : a.destination.row(k);
@@ -168,18 +222,21 @@ template <class Blocking> __device__ __forceinline__ void conv3x3_backward_weigh
         });
 }
 
-/// Grid (tiles, parts, K). The gradient takes three loads a value, whose registers leave room for 64 rows.
-#define CONV3X3_KERNEL(direction, suffix, Precision, ROWS, WARPS_DOWN, WARPS_ACROSS)                                    \
-    KERNEL_RESIDENT(conv3x3_##direction##_##suffix, 256, 2, Conv3x3Arguments) {                                         \
-        conv3x3_##direction<Blocking<Precision, ROWS, 64, 4, 2>>(a);                                                    \
-    }                                                                                                                   \
-    KERNEL_RESIDENT(conv3x3_##direction##_narrow_##suffix, 256, 2, Conv3x3Arguments) {                                  \
-        conv3x3_##direction<Blocking<Precision, ROWS, 32, WARPS_DOWN, WARPS_ACROSS>>(a);                                \
+/// Grid (tiles, parts, K). Of the weights' gradients, narrow ones are mostly a first layer's, which has few rows; and sums
+/// without tensor cores need the registers of more rows.
+#define CONV3X3_KERNEL(direction, suffix, Precision, WIDE_ROWS, NARROW_ROWS, WARPS_DOWN, WARPS_ACROSS)                 \
+    KERNEL_RESIDENT(conv3x3_##direction##_##suffix, 256, 2, Conv3x3Arguments) {                                        \
+        conv3x3_##direction<Blocking<Precision, WIDE_ROWS, 64, 4, 2>>(a);                                              \
+    }                                                                                                                  \
+    KERNEL_RESIDENT(conv3x3_##direction##_narrow_##suffix, 256, 2, Conv3x3Arguments) {                                 \
+        conv3x3_##direction<Blocking<Precision, NARROW_ROWS, 32, WARPS_DOWN, WARPS_ACROSS>>(a);                        \
     }
-#define CONV3X3_KERNELS(suffix, Precision)                                                                              \
-    CONV3X3_KERNEL(forward, suffix, Precision, 128, 8, 1)                                                               \
-    CONV3X3_KERNEL(backward_data, suffix, Precision, 64, 4, 2)                                                          \
-    CONV3X3_KERNEL(backward_weights, suffix, Precision, 64, 4, 2)
+#define CONV3X3_KERNELS(suffix, Precision)                                                                             \
+    CONV3X3_KERNEL(forward, suffix, Precision, 128, 128, 8, 1)                                                         \
+    CONV3X3_KERNEL(backward_data, suffix, Precision, 128, 128, 8, 1)                                                   \
+    CONV3X3_KERNEL(backward_weights, suffix, Precision, (Precision::TENSOR_CORES ? 128 : 64), 64, 4, 2)                \
+    /* Grid (⌈windows · fours of channels / 256⌉, K). */                                                               \
+    KERNEL(conv3x3_spread_##suffix, 256, Conv3x3Arguments) { conv3x3_spread<Precision>(a); }
 
 CONV3X3_KERNELS(f32, F32)
 CONV3X3_KERNELS(tf32, Tf32)

@@ -2,7 +2,7 @@
 
 use super::{Conv3x3, Dims};
 use crate::cuda::product::{Blocking, Divisor, NO_ROWS, Plan, Size, Split, Sums, check_size, vector};
-use crate::cuda::{Arguments, DeviceRows, Executor, Launch, RowsOf};
+use crate::cuda::{Arguments, DeviceRows, Executor, Launch, Multiply, RowsOf, ceil_div};
 use crate::error::Result;
 use crate::ops::dropout::Dropout;
 use crate::ops::dropout::mask::Mask;
@@ -15,6 +15,7 @@ struct Conv3x3Arguments {
     dy: RowsOf,
     weight: RowsOf,
     bias: RowsOf,
+    da: RowsOf,
     destination: RowsOf,
     split: Split,
     dropout: Mask,
@@ -30,8 +31,11 @@ struct Conv3x3Arguments {
     windows_of_row: Divisor,
     pixels_of_sample: Divisor,
     pixels_of_row: Divisor,
-    cin_divisor: Divisor,
-    cout_divisor: Divisor,
+    conv_of_sample: Divisor,
+    conv_of_row: Divisor,
+    tap_row: Divisor,
+    padded: Divisor,
+    fours: Divisor,
     vector_left: u32,
     vector_right: u32,
 }
@@ -39,15 +43,22 @@ struct Conv3x3Arguments {
 // SAFETY: mirrors the struct in cuda.cu; padding only at the ends of `Split`, `Mask` and the whole.
 unsafe impl Arguments for Conv3x3Arguments {}
 
-/// Blocks of threads of a direction: how many rows, and whether 32 columns are enough.
-fn blocking(rows: usize, columns: usize) -> (Blocking, &'static str) {
-    let (columns, narrow) = if columns <= 32 { (32, "_narrow") } else { (64, "") };
-    (Blocking { rows, columns, threads: 256 }, narrow)
+/// Rows of a block of threads: of wide kernels, and of narrow ones.
+type Rows = (usize, usize);
+/// Where rows are pixels.
+const PIXELS: Rows = (128, 128);
+/// Where they are inputs under a tap.
+fn taps(multiply: Multiply) -> Rows {
+    if multiply == Multiply::F32 { (64, 64) } else { (128, 64) }
 }
 
-/// Rows of a block of threads.
-const FORWARD: usize = 128;
-const BACKWARD: usize = 64;
+/// Blocks of threads of a direction, and the part of the kernel's name that says so: 32 columns where they are enough.
+fn blocking(columns: usize, (rows, narrow_rows): Rows) -> (Blocking, &'static str) {
+    match columns {
+        ..=32 => (Blocking { rows: narrow_rows, columns: 32, threads: 256 }, "_narrow"),
+        _ => (Blocking { rows, columns: 64, threads: 256 }, ""),
+    }
+}
 
 /// Shared memory of the forward kernels: two strides of the factors, then the block's sums in their place.
 fn shared_forward(blocking: Blocking) -> usize {
@@ -63,6 +74,7 @@ fn arguments(op: &Conv3x3<'_>, on: &Executor<'_>, split: Split) -> Result<Conv3x
         dy: NO_ROWS,
         weight: NO_ROWS,
         bias: NO_ROWS,
+        da: NO_ROWS,
         destination: NO_ROWS,
         split,
         dropout: Mask::new(None, on)?,
@@ -78,8 +90,11 @@ fn arguments(op: &Conv3x3<'_>, on: &Executor<'_>, split: Split) -> Result<Conv3x
         windows_of_row: Divisor::new(op.dims.out_width()),
         pixels_of_sample: Divisor::new(height * width),
         pixels_of_row: Divisor::new(width),
-        cin_divisor: Divisor::new(cin),
-        cout_divisor: Divisor::new(cout),
+        conv_of_sample: Divisor::new(op.dims.conv_height() * op.dims.conv_width()),
+        conv_of_row: Divisor::new(op.dims.conv_width()),
+        tap_row: Divisor::new(3 * cin),
+        padded: Divisor::new(op.dims.padded()),
+        fours: Divisor::new(op.dims.padded() / 4),
         vector_left: 0,
         vector_right: 0,
     })
@@ -90,17 +105,12 @@ fn used_pixels(op: &Conv3x3<'_>) -> usize {
 }
 
 fn check(op: &Conv3x3<'_>) -> Result<()> {
-    check_size("conv3x3", &[op.samples * op.dims.input(), op.samples * op.dims.convolved(), op.dims.weights()])
+    check_size("conv3x3", &[op.samples * op.dims.input(), op.samples * op.dims.spread(), op.dims.weights()])
 }
 
 /// Where the winners begin in a row of y.
 fn winners(op: &Conv3x3<'_>, y: DeviceRows) -> usize {
     if op.dims.pool { y.len / 2 } else { 0 }
-}
-
-/// Whether the gradient can be read four channels at once.
-fn vector_gradient(op: &Conv3x3<'_>, dy: DeviceRows, y: DeviceRows) -> u32 {
-    vector(dy.rows(), &[op.dims.cout]) & vector(y.rows(), &[winners(op, y)])
 }
 
 pub(super) fn forward(
@@ -111,7 +121,7 @@ pub(super) fn forward(
 ) -> Result<()> {
     check(op)?;
     let Dims { cin, cout, .. } = op.dims;
-    let (blocking, narrow) = blocking(FORWARD, cout);
+    let (blocking, narrow) = blocking(cout, PIXELS);
     let plan = Plan::whole(blocking, Size { rows: used_pixels(op), columns: cout, depth: 9 * cin });
     let weight = state.from(op.weight.offset);
     on.launch(Launch {
@@ -133,16 +143,38 @@ pub(super) fn forward(
     })
 }
 
+/// Spreads dy out over the convolution's own output. A thread writes four channels of a window's pixels.
+pub(super) fn spread(op: &Conv3x3<'_>, on: &Executor<'_>, da: DeviceRows, [dy, y]: [DeviceRows; 2]) -> Result<()> {
+    check(op)?;
+    let winners = winners(op, y);
+    let windows = op.samples * op.dims.out_height() * op.dims.out_width();
+    on.launch(Launch {
+        kernel: &format!("conv3x3_spread_{}", on.multiply().suffix()),
+        grid: [ceil_div(windows * op.dims.padded() / 4, 256), ceil_div(da.count, 1), 1],
+        threads: 256,
+        shared: 0,
+        arguments: Conv3x3Arguments {
+            y: y.rows(),
+            dy: dy.rows(),
+            da: da.rows(),
+            winners: winners as u32,
+            vector_left: vector(dy.rows(), &[op.dims.cout]) & vector(y.rows(), &[winners]),
+            ..arguments(op, on, Split::default())?
+        },
+    })
+}
+
 pub(super) fn backward_data(
     (op, scale): (&Conv3x3<'_>, f64),
     on: &Executor<'_>,
     dx: DeviceRows,
-    [dy, y, state]: [DeviceRows; 3],
+    [da, state]: [DeviceRows; 2],
 ) -> Result<()> {
     check(op)?;
     let Dims { height, width, cin, cout, .. } = op.dims;
-    let (blocking, narrow) = blocking(BACKWARD, cin);
-    let plan = Plan::whole(blocking, Size { rows: op.samples * height * width, columns: cin, depth: 9 * cout });
+    let (blocking, narrow) = blocking(cin, PIXELS);
+    let size = Size { rows: op.samples * height * width, columns: cin, depth: 9 * op.dims.padded() };
+    let plan = Plan::whole(blocking, size);
     let weight = state.from(op.weight.offset);
     on.launch(Launch {
         kernel: &format!("conv3x3_backward_data{narrow}_{}", on.multiply().suffix()),
@@ -150,13 +182,10 @@ pub(super) fn backward_data(
         threads: blocking.threads,
         shared: blocking.shared() as u32,
         arguments: Conv3x3Arguments {
-            y: y.rows(),
-            dy: dy.rows(),
+            da: da.rows(),
             weight,
             destination: dx.rows(),
-            winners: winners(op, y) as u32,
             scale: scale as f32,
-            vector_left: vector_gradient(op, dy, y),
             vector_right: vector(weight, &[cout]),
             ..arguments(op, on, plan.split(on, dx.count)?)?
         },
@@ -167,11 +196,11 @@ pub(super) fn backward_weights(
     (op, scale): (&Conv3x3<'_>, f64),
     on: &Executor<'_>,
     gradients: DeviceRows,
-    [x, dy, y]: [DeviceRows; 3],
+    [x, da]: [DeviceRows; 2],
 ) -> Result<()> {
     check(op)?;
     let Dims { cin, cout, .. } = op.dims;
-    let (blocking, narrow) = blocking(BACKWARD, cout);
+    let (blocking, narrow) = blocking(cout, taps(on.multiply()));
     let size = Size { rows: 9 * cin, columns: cout, depth: used_pixels(op) };
     let plan = Plan::new(blocking, size, cout);
     let (destination, bias) = (gradients.from(op.weight.offset), gradients.from(op.bias.offset));
@@ -183,14 +212,11 @@ pub(super) fn backward_weights(
         shared: blocking.shared() as u32,
         arguments: Conv3x3Arguments {
             x: x.rows(),
-            y: y.rows(),
-            dy: dy.rows(),
+            da: da.rows(),
             bias,
             destination,
-            winners: winners(op, y) as u32,
             scale: scale as f32,
             vector_left: vector(x.rows(), &[cin]),
-            vector_right: vector_gradient(op, dy, y),
             ..arguments(op, on, split)?
         },
     })?;
@@ -204,10 +230,9 @@ mod tests {
     #[test]
     fn shared_memory_needs_no_permission_and_windows_stay_in_one_block() {
         for columns in [1, 32, 33, 128] {
-            let (forward, backward) = (blocking(FORWARD, columns).0, blocking(BACKWARD, columns).0);
-            assert!(shared_forward(forward) <= 48 * 1024 && backward.shared() <= 48 * 1024);
-            assert!(shared_forward(forward) >= forward.shared());
-            assert!(forward.rows.is_multiple_of(4) && forward.columns >= columns.min(64));
+            let blocking = blocking(columns, PIXELS).0;
+            assert!(shared_forward(blocking) <= 48 * 1024 && shared_forward(blocking) >= blocking.shared());
+            assert!(blocking.rows.is_multiple_of(4) && blocking.columns >= columns.min(64));
         }
     }
 
@@ -240,8 +265,11 @@ mod tests {
                 let (y, dx) = (tensor::<f32>(&vec![0.0; 2 * cout]), tensor::<f32>(&vec![0.0; 2 * dims.input()]));
                 let gradients = tensor::<f32>(&vec![0.0; dims.weights() + cout]);
                 op.forward(&y, &x, &state, None).unwrap();
-                op.backward_data(&dx, backward(&*dy), &state).unwrap();
-                op.backward_weights(&gradients, &x, backward(&*chosen)).unwrap();
+                let da = tensor::<f32>(&vec![0.0; 2 * dims.spread()]);
+                op.spread(&da, backward(&*dy)).unwrap();
+                op.spread_backward_data(&dx, &da, 1.0, &state).unwrap();
+                op.spread(&da, backward(&*chosen)).unwrap();
+                op.spread_backward_weights(&gradients, &x, &da, 1.0).unwrap();
                 for sample in 0..2 {
                     assert_eq!(values(&y)[sample * cout..][..cout], vec![rounded[sample]; cout]);
                     assert_eq!(

@@ -11,7 +11,7 @@
 //! (0 to 3, row by row, the first of equals) the maximum was. The gradient reads ReLU and dropout off y: where y is 0, none
 //! passes. So the convolution's own output is never stored.
 //!
-//! Two fast paths: `direct` for any width, `winograd` with 2.25 times fewer multiplications where all channels fill
+//! A device takes the gradients another way, by `spread`. Two fast paths on the processor: `direct` for any width, `winograd` with 2.25 times fewer multiplications where all channels fill
 //! whole panels of vectors.
 
 #[cfg(device)]
@@ -21,6 +21,8 @@ mod direct;
 mod parity;
 mod pool;
 mod reference;
+#[cfg(device)]
+mod spread;
 #[cfg(test)]
 mod tests;
 mod winograd;
@@ -82,6 +84,16 @@ impl Dims {
     /// Used values of one sample's convolution.
     pub fn convolved(&self) -> usize {
         self.conv_height() * self.conv_width() * self.cout
+    }
+    /// Channels of the gradient that is spread out, see [`spread`].
+    #[cfg(device)]
+    pub(crate) fn padded(&self) -> usize {
+        self.cout.next_multiple_of(4)
+    }
+    /// Values of one sample's gradient that is spread out.
+    #[cfg(device)]
+    pub(crate) fn spread(&self) -> usize {
+        self.conv_height() * self.conv_width() * self.padded()
     }
     /// Values of one sample's output.
     pub fn output(&self) -> usize {
@@ -234,11 +246,6 @@ impl BlockOp<3> for BackwardData<'_> {
             }
         }
     }
-    #[cfg(device)]
-    fn launch(&self, on: &Executor<'_>, dx: DeviceRows, [dy, y, state]: [DeviceRows; 3]) -> Result<()> {
-        self.0.check(dx.len, y.len, dy.len)?;
-        cuda::backward_data((self.0, self.1), on, dx, [dy, y, state])
-    }
 }
 
 struct BackwardWeights<'a>(&'a Conv3x3<'a>, f64);
@@ -268,10 +275,5 @@ impl BlockOp<3> for BackwardWeights<'_> {
                 Ok(())
             }
         }
-    }
-    #[cfg(device)]
-    fn launch(&self, on: &Executor<'_>, gradients: DeviceRows, [x, dy, y]: [DeviceRows; 3]) -> Result<()> {
-        self.0.check(x.len, y.len, dy.len)?;
-        cuda::backward_weights((self.0, self.1), on, gradients, [x, dy, y])
     }
 }

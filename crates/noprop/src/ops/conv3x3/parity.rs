@@ -6,7 +6,8 @@ use crate::cuda::parity::{Input, Parity, Values};
 use crate::error::Result;
 use crate::ops::dropout::{self, Dropout};
 use crate::ops::multiply::Precision;
-use crate::ops::{Slot, StopFlag};
+use crate::ops::{Buffer, Slot, StopFlag};
+use candle_core::Tensor;
 
 /// Sums of up to 2,000 products of order 1, each exact, in f32: about 2^-24 of the sum of their magnitudes a term.
 const TOLERANCE: f64 = 1e-5;
@@ -73,13 +74,22 @@ fn case(parity: &mut Parity, dims: Dims, blocks: usize, samples: usize, front: u
 
     let scale = dropout::scale(rate);
     let stage = || [normal(dy), Input(blocks, y, Values::Given(output(dims, samples)))];
+    // What a device's da holds only its products can say. Buffers for one sample more here, too.
+    let da = |like: &Tensor, backward: Backward<'_>| -> Result<Buffer> {
+        let poison = Tensor::full(f32::NAN, (blocks, (samples + 1) * dims.spread()), like.device())?;
+        let da = Buffer::new(poison.to_dtype(like.dtype())?)?;
+        op.spread(&da, backward)?;
+        Ok(da)
+    };
     let [gradient, kept] = stage();
     parity.compare(name("backward data"), TOLERANCE, &[poison(x), gradient, kept, normal(end)], |b| {
-        op.backward_data(&b[0], Backward { dy: &b[1], y: &b[2], scale }, &b[3])
+        let da = da(&b[0], Backward { dy: &b[1], y: &b[2], scale })?;
+        op.spread_backward_data(&b[0], &da, scale, &b[3])
     })?;
     let [gradient, kept] = stage();
     parity.compare(name("backward weights"), TOLERANCE, &[poison(end), gradient, kept, normal(x)], |b| {
-        op.backward_weights(&b[0], &b[3], Backward { dy: &b[1], y: &b[2], scale })
+        let da = da(&b[0], Backward { dy: &b[1], y: &b[2], scale })?;
+        op.spread_backward_weights(&b[0], &b[3], &da, scale)
     })
 }
 

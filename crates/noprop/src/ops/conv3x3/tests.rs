@@ -3,7 +3,7 @@ use crate::error::{Code, Result};
 use crate::ops::dropout::{self, Dropout};
 use crate::ops::multiply::Precision;
 use crate::ops::testing::{assert_close, assert_gradient, inner, normal, poisoned, slot, tensor, values};
-use crate::ops::{Real, StopFlag, simd};
+use crate::ops::{Buffer, Real, StopFlag, simd};
 use candle_core::WithDType;
 
 /// Relative to the greatest value; sums have up to 9 · 64 or 2 · 11 · 11 terms of order 1, and the transforms add a few.
@@ -21,6 +21,9 @@ struct Case {
     precision: Precision,
 }
 
+/// Writes dx and the gradients from dy, x and the state.
+type Backwards = fn(&Conv3x3<'_>, [&Buffer; 2], Backward<'_>, [&Buffer; 2]) -> Result<()>;
+
 /// Everything that comes out: y (values only), dx, dw, db.
 type Outcome = [Vec<f64>; 4];
 
@@ -33,6 +36,13 @@ impl Case {
     }
 
     fn run<T: Real + WithDType>(&self) -> Result<Outcome> {
+        self.run_with::<T>(|op, [dx, gradients], backward, [x, state]| {
+            op.backward_data(dx, backward, state)?;
+            op.backward_weights(gradients, x, backward)
+        })
+    }
+
+    fn run_with<T: Real + WithDType>(&self, backwards: Backwards) -> Result<Outcome> {
         let Self { dims, samples, x, w, b, dy, rate, precision } = self;
         let (nw, nb) = (dims.weights(), dims.cout);
         // The parameters lie behind 3 other values, to catch a forgotten offset.
@@ -50,8 +60,7 @@ impl Case {
             Dropout { rate: *rate, seed: 5, stage: 0, blocks: &[2], epoch: 1, samples: &ids, len: dims.output() };
         op.forward(&y, &x, &state, Some(dropout))?;
         let backward = Backward { dy: &dy, y: &y, scale: dropout::scale(*rate) };
-        op.backward_data(&dx, backward, &state)?;
-        op.backward_weights(&gradients, &x, backward)?;
+        backwards(&op, [&dx, &gradients], backward, [&x, &state])?;
         let gradients = values(&gradients);
         let y = values(&y)[..samples * dims.output()].to_vec();
         Ok([y, values(&dx), gradients[3 + nb..].to_vec(), gradients[3..3 + nb].to_vec()])
@@ -97,6 +106,26 @@ fn fast_paths_equal_the_reference_on_odd_shapes() {
                 assert_close(&format!("{name} of {shape:?} x {samples}, {}", set.as_str()), fast, reference, TOLERANCE);
             }
         });
+    }
+}
+
+/// The reference of a device's way against that of the processor's.
+#[cfg(device)]
+#[test]
+fn gradients_by_way_of_the_spread_one_equal_the_direct_ones() {
+    for (shape, samples) in SHAPES {
+        let case = Case::new(shape, samples, 0.2);
+        let spread = case.run_with::<f64>(|op, [dx, gradients], backward, [x, state]| {
+            let da = poisoned::<f64>((op.samples + 1) * op.dims.spread());
+            op.spread(&da, backward)?;
+            op.spread_backward_data(dx, &da, backward.scale, state)?;
+            op.spread_backward_weights(gradients, x, &da, backward.scale)
+        });
+        for (name, (spread, direct)) in
+            ["y", "dx", "dw", "db"].iter().zip(spread.unwrap().iter().zip(&case.run::<f64>().unwrap()))
+        {
+            assert_close(&format!("{name} of {shape:?} x {samples}"), spread, direct, 1e-14);
+        }
     }
 }
 

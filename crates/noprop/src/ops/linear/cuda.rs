@@ -1,4 +1,4 @@
-//! Launches of the kernels in `cuda.cu`.
+//! Launches of the kernels in `cuda.cu`, the gradients. The forward pass is `ops::dense`'s.
 
 use super::Linear;
 use crate::cuda::product::{Blocking, NO_ROWS, Plan, Size, Split, Sums, check_size, vector};
@@ -10,6 +10,7 @@ use crate::error::Result;
 struct LinearArguments {
     destination: RowsOf,
     bias: RowsOf,
+    gate: RowsOf,
     left: RowsOf,
     right: RowsOf,
     split: Split,
@@ -18,13 +19,14 @@ struct LinearArguments {
     outputs: u32,
     vector_left: u32,
     vector_right: u32,
+    scale: f32,
 }
 
-// SAFETY: mirrors the struct in cuda.cu; padding only behind the last field of `Split` and at the end.
+// SAFETY: mirrors the struct in cuda.cu; padding only behind the last field of `Split`.
 unsafe impl Arguments for LinearArguments {}
 
 /// Products of few columns, 10 classes say, take the narrow one.
-fn blocking(columns: usize) -> (Blocking, &'static str) {
+pub(in crate::ops) fn blocking(columns: usize) -> (Blocking, &'static str) {
     match columns {
         0..=16 => (Blocking { rows: 64, columns: 16, threads: 128 }, "_narrow"),
         _ => (Blocking { rows: 64, columns: 64, threads: 128 }, ""),
@@ -55,7 +57,8 @@ fn product(
         shared: blocking.shared() as u32,
         arguments: LinearArguments {
             destination: to.destination,
-            bias: if sums_of_columns { to.tail } else { to.bias },
+            bias: to.tail,
+            gate: to.gate,
             left: left.0,
             right: right.0,
             split,
@@ -64,28 +67,25 @@ fn product(
             outputs: op.outputs as u32,
             vector_left: vector(left.0, &[left.1]),
             vector_right: vector(right.0, &[right.1]),
+            scale: to.scale,
         },
     })?;
     plan.sum(on, blocks, &split, to)
 }
 
-pub(super) fn forward(op: &Linear, on: &Executor<'_>, y: DeviceRows, [x, state]: [DeviceRows; 2]) -> Result<()> {
-    let size = Size { rows: op.samples, columns: op.outputs, depth: op.inputs };
-    let factors = ((x.rows(), op.inputs), (state.from(op.weight.offset), op.outputs));
-    let bias = op.bias.map_or(NO_ROWS, |bias| state.from(bias.offset));
-    let to = Sums { bias, add: op.bias.is_none(), ..Sums::only(y.rows(), size) };
-    product(("linear_forward", op), on, (y.count, size), factors, to)
-}
-
+/// With the x that a ReLU has made, the gradient goes through it, times `scale`.
 pub(super) fn backward_data(
     op: &Linear,
     on: &Executor<'_>,
     dx: DeviceRows,
     [dy, state]: [DeviceRows; 2],
+    (x, scale): (Option<DeviceRows>, f64),
 ) -> Result<()> {
     let size = Size { rows: op.samples, columns: op.inputs, depth: op.outputs };
     let factors = ((dy.rows(), op.outputs), (state.from(op.weight.offset), op.outputs));
-    product(("linear_backward_data", op), on, (dx.count, size), factors, Sums::only(dx.rows(), size))
+    let gate = x.map_or(NO_ROWS, |x| x.rows());
+    let to = Sums { gate, scale: scale as f32, ..Sums::only(dx.rows(), size) };
+    product(("linear_backward_data", op), on, (dx.count, size), factors, to)
 }
 
 pub(super) fn backward_weights(

@@ -4,7 +4,7 @@
 
 pub(crate) mod cpu;
 #[cfg(device)]
-mod cuda;
+pub(super) mod cuda;
 #[cfg(device)]
 mod parity;
 mod reference;
@@ -17,6 +17,7 @@ pub(super) use parity::parity;
 
 use super::adamw::AdamW;
 use super::multiply::Precision;
+use super::relu::Relu;
 use super::{BlockOp, Buffer, Real, Slot, apply, check};
 #[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
@@ -41,7 +42,7 @@ pub struct Linear {
 }
 
 impl Linear {
-    fn check(&self, x: usize, y: usize) -> Result<()> {
+    pub(super) fn check(&self, x: usize, y: usize) -> Result<()> {
         check(x >= self.samples * self.inputs && y >= self.samples * self.outputs, "linear activations")?;
         check(self.weight.len == self.inputs * self.outputs, "linear weight")?;
         check(self.bias.is_none_or(|bias| bias.len == self.outputs), "linear bias")
@@ -55,6 +56,23 @@ impl Linear {
     /// dx = dy · weightᵀ.
     pub fn backward_data(&self, dx: &Buffer, dy: &Tensor, state: &Tensor) -> Result<()> {
         apply(&BackwardData(self), dx, [dy, state])
+    }
+
+    /// The same through the ReLU that has made x, and perhaps a dropout: see [`Relu::backward`].
+    pub fn backward_data_to_relu(
+        &self,
+        dx: &Buffer,
+        dy: &Tensor,
+        state: &Tensor,
+        x: &Tensor,
+        scale: f64,
+    ) -> Result<()> {
+        #[cfg(device)]
+        if super::on_device(dx) {
+            return apply(&BackwardDataToRelu(self, scale), dx, [dy, state, x]);
+        }
+        self.backward_data(dx, dy, state)?;
+        Relu { len: self.samples * self.inputs }.backward(dx, x, scale)
     }
 
     /// Writes xᵀ · dy and, with a bias, Σ dy into their slots of `gradients`.
@@ -96,7 +114,7 @@ impl BlockOp<2> for Forward<'_> {
     #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, y: DeviceRows, [x, state]: [DeviceRows; 2]) -> Result<()> {
         self.0.check(x.len, y.len)?;
-        cuda::forward(self.0, on, y, [x, state])
+        super::dense::linear(self.0, on, y, [x, state])
     }
 }
 
@@ -119,7 +137,24 @@ impl BlockOp<2> for BackwardData<'_> {
     #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, dx: DeviceRows, [dy, state]: [DeviceRows; 2]) -> Result<()> {
         self.0.check(dx.len, dy.len)?;
-        cuda::backward_data(self.0, on, dx, [dy, state])
+        cuda::backward_data(self.0, on, dx, [dy, state], (None, 1.0))
+    }
+}
+
+/// What [`Linear::backward_data_to_relu`] launches.
+#[cfg(device)]
+struct BackwardDataToRelu<'a>(&'a Linear, f64);
+
+#[cfg(device)]
+impl BlockOp<3> for BackwardDataToRelu<'_> {
+    const NAME: &'static str = "linear-backward-data-to-relu";
+    fn block<T: Real>(&self, _: usize, _: &mut [T], _: [&[T]; 3]) -> Result<()> {
+        check(false, "a linear gradient and a ReLU's in one kernel, on the processor")
+    }
+    fn launch(&self, on: &Executor<'_>, dx: DeviceRows, [dy, state, x]: [DeviceRows; 3]) -> Result<()> {
+        self.0.check(dx.len, dy.len)?;
+        self.0.check(x.len, dy.len)?;
+        cuda::backward_data(self.0, on, dx, [dy, state], (Some(x), self.1))
     }
 }
 

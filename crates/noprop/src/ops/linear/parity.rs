@@ -46,6 +46,13 @@ pub(crate) fn parity(parity: &mut Parity) -> Result<()> {
             parity.compare(case("backward data"), TOLERANCE, &[poison(x), normal(y), normal(end)], |b| {
                 op.backward_data(&b[0], &b[1], &b[2])
             })?;
+            let sparse = Input(blocks, x, Values::Sparse);
+            parity.compare(
+                case("backward data to ReLU"),
+                TOLERANCE,
+                &[poison(x), normal(y), normal(end), sparse],
+                |b| op.backward_data_to_relu(&b[0], &b[1], &b[2], &b[3], 1.25),
+            )?;
             parity.compare(case("backward weights"), TOLERANCE, &[poison(end), normal(x), normal(y)], |b| {
                 op.backward_weights(&b[0], &b[1], &b[2])
             })?;

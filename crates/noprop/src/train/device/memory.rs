@@ -30,7 +30,9 @@ impl Demand {
         let state = AdamW::state_len(layout.parameters(), layout.statistics());
         let steps = plan.steps_per_epoch() as usize;
         // z, the gradient of the estimate, the loss, and what is read back of an epoch.
-        let values = padded(state) + padded(layout.parameters()) + net + 2 * batch * width + 1 + steps + PARTS;
+        let workspace = config.net.workspace(config.input, width, batch)?;
+        let values =
+            padded(state) + padded(layout.parameters()) + net + workspace + 2 * batch * width + 1 + steps + PARTS;
         let samples = plan.data.samples();
         let shared = DeviceData::bytes(&plan.data) + 4 * (samples + batch * config.input.len() + 3 * steps + 2 * batch);
         Ok(Self { shared, block: 4 * values + SCRATCH })

@@ -58,7 +58,8 @@ impl Stack {
     pub(crate) fn new(plan: &Plan, engine: &Engine, stacked: usize) -> Result<Self> {
         let (config, layout, capacity) = (&plan.model.config, &plan.model.layout, plan.options.batch);
         let device = &engine.device;
-        let buffers = Buffers { stacked, capacity, dtype: DType::F32, device: device.clone(), training: true };
+        let buffers =
+            Buffers { stacked, capacity, dtype: DType::F32, device: device.clone(), training: true, launched: true };
         let width = config.classes.len();
         let (batch, each) = (vec![0; capacity], vec![0; stacked]);
         let state_len = AdamW::state_len(layout.parameters(), layout.statistics());

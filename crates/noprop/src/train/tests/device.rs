@@ -3,6 +3,7 @@
 
 mod augment;
 mod cnn;
+mod launches;
 mod several;
 
 use super::resume::{checkpointed, interrupted};

@@ -48,8 +48,14 @@ fn expected_loss(plan: &Plan, block: usize, step: u64) -> f64 {
             z.push(signal + (1.0 - share).sqrt() * noise.normal(k));
         }
     }
-    let buffers =
-        Buffers { stacked: 1, capacity: samples.len(), dtype: DType::F32, device: Device::Cpu, training: true };
+    let buffers = Buffers {
+        stacked: 1,
+        capacity: samples.len(),
+        dtype: DType::F32,
+        device: Device::Cpu,
+        training: true,
+        launched: false,
+    };
     let mut net = config.net.build(config.input, width, &buffers).unwrap();
     let (state, gradients) = (&initial_state(plan, block), &poisoned::<f32>(plan.model.layout.parameters()));
     let (stop, precision) = (&StopFlag::new(), plan.options.precision);

@@ -1,0 +1,207 @@
+//! Fully connected layer on one input or on two side by side, with what follows it: batch normalisation, ReLU.
+//!
+//! | tensor | shape |
+//! |---|---|
+//! | inputs | `[samples, inputs]` each |
+//! | weight | `[Σ inputs, outputs]`, the rows of the first input before those of the second |
+//! | bias, product, y | `[outputs]`, `[samples, outputs]`, `[samples, outputs]` |
+//!
+//! On the processor these are the operations [`Linear`], [`BatchNorm`] and [`Relu`], one after the other: they are the
+//! definition. On a device they are one launch, or two where the product is split in depth or the batch is larger than a tile
+//! (`cuda.rs`).
+
+#[cfg(device)]
+pub(super) mod cuda;
+#[cfg(device)]
+mod parity;
+#[cfg(all(test, feature = "emulation"))]
+mod tests;
+
+#[cfg(device)]
+pub(super) use parity::parity;
+
+use super::batch_norm::BatchNorm;
+use super::linear::Linear;
+use super::relu::Relu;
+#[cfg(device)]
+use super::{BlockOp, Real, apply, on_device};
+use super::{Buffer, check};
+#[cfg(device)]
+use crate::cuda::{DeviceRows, Executor};
+use crate::error::Result;
+use candle_core::Tensor;
+
+/// The products of a layer's `N` inputs, one or two.
+#[derive(Debug, Clone, Copy)]
+pub struct Dense<const N: usize = 1> {
+    /// That of each input. The first brings the bias; the weight of the second lies behind its own.
+    pub products: [Linear; N],
+}
+
+/// What a forward pass of training writes: the product with its bias, y, and the batch's statistics `[mean | variance]`.
+#[derive(Debug, Clone, Copy)]
+pub struct Written<'a> {
+    /// What is normalised.
+    pub product: &'a Buffer,
+    /// Output.
+    pub y: &'a Buffer,
+    /// Mean and biased variance.
+    pub statistics: &'a Buffer,
+}
+
+impl<const N: usize> Dense<N> {
+    /// y = Σ input · weight + bias, then max(y, 0) if `relu`.
+    pub fn forward(&self, relu: bool, y: &Buffer, inputs: [&Tensor; N], state: &Tensor) -> Result<()> {
+        #[cfg(device)]
+        if on_device(y) {
+            return apply(&Forward { layer: self.of_two()?, relu }, y, [inputs[0], inputs[N - 1], state]);
+        }
+        self.products(y, inputs, state)?;
+        if relu { Relu { len: self.samples() * self.outputs() }.forward(y) } else { Ok(()) }
+    }
+
+    /// The same, normalised by the batch's statistics; moves the running ones in `state`.
+    pub fn training(&self, norm: &BatchNorm, state: &Buffer, to: Written<'_>, inputs: [&Tensor; N]) -> Result<()> {
+        self.check_norm(norm)?;
+        let Written { product, y, statistics } = to;
+        #[cfg(device)]
+        if on_device(y) {
+            let sources: [&Tensor; 5] = [inputs[0], inputs[N - 1], product, statistics, state];
+            return apply(&Training { layer: self.of_two()?, norm }, y, sources);
+        }
+        self.products(product, inputs, state)?;
+        norm.training(state, [y, statistics], product)
+    }
+
+    /// The same, normalised by the running statistics. `product` is room for what is normalised, which a device leaves alone.
+    pub fn evaluation(
+        &self,
+        norm: &BatchNorm,
+        state: &Tensor,
+        [product, y]: [&Buffer; 2],
+        inputs: [&Tensor; N],
+    ) -> Result<()> {
+        self.check_norm(norm)?;
+        #[cfg(device)]
+        if on_device(y) {
+            return apply(&Evaluation { layer: self.of_two()?, norm }, y, [inputs[0], inputs[N - 1], state]);
+        }
+        self.products(product, inputs, state)?;
+        norm.forward_evaluation(y, product, state)
+    }
+
+    /// y = Σ input · weight + bias
+    fn products(&self, y: &Buffer, inputs: [&Tensor; N], state: &Tensor) -> Result<()> {
+        self.products.iter().zip(inputs).try_for_each(|(product, input)| product.forward(y, input, state))
+    }
+
+    fn samples(&self) -> usize {
+        self.products[0].samples
+    }
+
+    fn outputs(&self) -> usize {
+        self.products[0].outputs
+    }
+
+    fn check_norm(&self, norm: &BatchNorm) -> Result<()> {
+        let fits = norm.samples == self.samples() && norm.width == self.outputs();
+        check(fits && self.products[0].bias.is_some(), "the norm of a dense layer")
+    }
+
+    /// The same layer for kernels, which take two inputs: a layer of one has the same again, 0 wide.
+    #[cfg(device)]
+    fn of_two(&self) -> Result<Dense<2>> {
+        let first = self.products[0];
+        let end = first.weight.offset + first.weight.len;
+        let nothing = Linear { inputs: 0, bias: None, weight: super::Slot { offset: end, len: 0 }, ..first };
+        let second = if N == 1 { nothing } else { self.products[N - 1] };
+        let beside = second.samples == first.samples && second.outputs == first.outputs && second.weight.offset == end;
+        check(N <= 2 && beside && second.bias.is_none(), "the inputs of a dense layer")?;
+        Ok(Dense { products: [first, second] })
+    }
+}
+
+/// The forward pass of one [`Linear`] on a device.
+#[cfg(device)]
+pub(super) fn linear(op: &Linear, on: &Executor<'_>, y: DeviceRows, [x, state]: [DeviceRows; 2]) -> Result<()> {
+    let layer = Dense { products: [*op] }.of_two()?;
+    cuda::forward(&layer, on, y, [x, x], state, cuda::After::relu(false))
+}
+
+#[cfg(device)]
+impl Dense<2> {
+    /// Whether the rows hold what the kernels reach.
+    fn check_device(&self, y: DeviceRows, inputs: [DeviceRows; 2], state: DeviceRows) -> Result<()> {
+        let [first, second] = &self.products;
+        first.check(inputs[0].len, y.len)?;
+        second.check(inputs[1].len, y.len)?;
+        let end = second.weight.offset + second.weight.len;
+        let end = first.bias.map_or(end, |bias| end.max(bias.offset + bias.len));
+        check(end <= state.len, "dense state")
+    }
+}
+
+#[cfg(device)]
+fn none_on_the_processor() -> Result<()> {
+    check(false, "a dense layer in one kernel, on the processor")
+}
+
+#[cfg(device)]
+struct Forward {
+    layer: Dense<2>,
+    relu: bool,
+}
+
+#[cfg(device)]
+impl BlockOp<3> for Forward {
+    const NAME: &'static str = "dense-forward";
+    fn block<T: Real>(&self, _: usize, _: &mut [T], _: [&[T]; 3]) -> Result<()> {
+        none_on_the_processor()
+    }
+    fn launch(&self, on: &Executor<'_>, y: DeviceRows, [first, second, state]: [DeviceRows; 3]) -> Result<()> {
+        self.layer.check_device(y, [first, second], state)?;
+        cuda::forward(&self.layer, on, y, [first, second], state, cuda::After::relu(self.relu))
+    }
+}
+
+#[cfg(device)]
+struct Evaluation<'a> {
+    layer: Dense<2>,
+    norm: &'a BatchNorm,
+}
+
+#[cfg(device)]
+impl BlockOp<3> for Evaluation<'_> {
+    const NAME: &'static str = "dense-evaluation";
+    fn block<T: Real>(&self, _: usize, _: &mut [T], _: [&[T]; 3]) -> Result<()> {
+        none_on_the_processor()
+    }
+    fn launch(&self, on: &Executor<'_>, y: DeviceRows, [first, second, state]: [DeviceRows; 3]) -> Result<()> {
+        self.layer.check_device(y, [first, second], state)?;
+        self.norm.check_device(&[y], &[state], &[])?;
+        cuda::forward(&self.layer, on, y, [first, second], state, cuda::After::running(self.norm, state))
+    }
+}
+
+/// Also writes three of its sources: the product, the statistics, and the running ones in the state.
+#[cfg(device)]
+struct Training<'a> {
+    layer: Dense<2>,
+    norm: &'a BatchNorm,
+}
+
+#[cfg(device)]
+impl BlockOp<5> for Training<'_> {
+    const NAME: &'static str = "dense-training";
+    fn block<T: Real>(&self, _: usize, _: &mut [T], _: [&[T]; 5]) -> Result<()> {
+        none_on_the_processor()
+    }
+    fn launch(&self, on: &Executor<'_>, y: DeviceRows, sources: [DeviceRows; 5]) -> Result<()> {
+        let [first, second, product, statistics, state] = sources;
+        self.layer.check_device(y, [first, second], state)?;
+        self.norm.check_device(&[y, product], &[state], &[statistics])?;
+        let all = [product, statistics, state].iter().all(|rows| rows.count == y.count);
+        check(all, "rows that a dense layer writes")?;
+        cuda::training(&self.layer, self.norm, on, cuda::To { product, y, statistics }, [first, second], state)
+    }
+}

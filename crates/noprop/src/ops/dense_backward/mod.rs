@@ -1,0 +1,109 @@
+//! The gradient of a fully connected layer's input, and on through the batch norm, with or without ReLU, that has made this
+//! input.
+//!
+//! | tensor | shape | what it is |
+//! |---|---|---|
+//! | dy | `[samples, outputs]` | gradient of the layer's output |
+//! | dx | `[samples, inputs]` | dy · weightᵀ, and what comes from elsewhere (skip) |
+//! | d_product | `[samples, inputs]` | gradient of what was normalised |
+//!
+//! The definition are the operations [`Linear`], [`Add`] and [`BatchNorm`], one after the other. On a device they are one launch
+//! where a block of threads can have all samples of some columns.
+
+#[cfg(device)]
+mod cuda;
+#[cfg(device)]
+mod parity;
+#[cfg(all(test, feature = "emulation"))]
+mod tests;
+
+#[cfg(device)]
+pub(super) use parity::parity;
+
+use super::add::Add;
+use super::batch_norm::BatchNorm;
+use super::dense::Written;
+use super::linear::Linear;
+#[cfg(device)]
+use super::{BlockOp, Real, apply, on_device};
+use super::{Buffer, check};
+#[cfg(device)]
+use crate::cuda::{DeviceRows, Executor};
+use crate::error::Result;
+use candle_core::Tensor;
+
+/// A layer behind a batch norm.
+#[derive(Debug, Clone, Copy)]
+pub struct DenseBackward<'a> {
+    /// The layer, or what it does with this input if it has several.
+    pub layer: &'a Linear,
+    /// What has made its input.
+    pub norm: &'a BatchNorm,
+}
+
+/// Where gradients go.
+#[derive(Debug, Clone, Copy)]
+pub struct Gradients<'a> {
+    /// That of the layer's input.
+    pub dx: &'a Buffer,
+    /// That of what was normalised.
+    pub d_product: &'a Buffer,
+    /// `[K, parameters]`: those of the norm's scale and shift.
+    pub parameters: &'a Buffer,
+}
+
+impl DenseBackward<'_> {
+    /// `written` is what the forward pass of the norm left; `skip` is added to dx.
+    pub fn run(
+        &self,
+        to: Gradients<'_>,
+        dy: &Tensor,
+        skip: Option<&Tensor>,
+        written: Written<'_>,
+        state: &Tensor,
+    ) -> Result<()> {
+        let Self { layer, norm } = self;
+        let Gradients { dx, d_product, parameters } = to;
+        let Written { product, y, statistics } = written;
+        check(norm.samples == layer.samples && norm.width == layer.inputs, "the norm before a dense layer")?;
+        #[cfg(device)]
+        if on_device(d_product) && cuda::serves(layer) {
+            let launch = ThroughNorm { op: self, skips: skip.is_some() };
+            let sources: [&Tensor; 8] = [dy, skip.unwrap_or(dy), dx, product, y, statistics, state, parameters];
+            return apply(&launch, d_product, sources);
+        }
+        layer.backward_data(dx, dy, state)?;
+        if let Some(skip) = skip {
+            Add { len: layer.samples * layer.inputs }.forward(dx, skip)?;
+        }
+        norm.backward(d_product, parameters, [dx, y, product, statistics, state])
+    }
+}
+
+/// What is launched. Also writes two of its sources: dx, and the parameters' gradients.
+#[cfg(device)]
+struct ThroughNorm<'a> {
+    op: &'a DenseBackward<'a>,
+    skips: bool,
+}
+
+#[cfg(device)]
+impl BlockOp<8> for ThroughNorm<'_> {
+    const NAME: &'static str = "dense-backward";
+    fn block<T: Real>(&self, _: usize, _: &mut [T], _: [&[T]; 8]) -> Result<()> {
+        check(false, "a gradient through a norm in one kernel, on the processor")
+    }
+    fn launch(&self, on: &Executor<'_>, d_product: DeviceRows, sources: [DeviceRows; 8]) -> Result<()> {
+        let [dy, skip, dx, product, y, statistics, state, parameters] = sources;
+        let DenseBackward { layer, norm } = self.op;
+        layer.check(dx.len, dy.len)?;
+        norm.check_device(&[d_product, dx, product, y], &[state], &[statistics])?;
+        norm.check_gradients(parameters)?;
+        check(layer.weight.offset + layer.weight.len <= state.len, "dense state")?;
+        check(!self.skips || skip.len >= layer.samples * layer.inputs, "dense skip")?;
+        check([dx, parameters].iter().all(|rows| rows.count == d_product.count), "rows that a gradient writes")?;
+        let skip = self.skips.then_some(skip);
+        let norm_of = cuda::Norm { op: norm, product, y, statistics, d_product, gradients: parameters };
+        cuda::launch(layer, on, norm_of, cuda::Factors { dy, state }, dx, skip)
+    }
+}
