@@ -111,11 +111,11 @@ fn note<A: Arguments>(launch: &Launch<'_, A>) {
 
 /// Runs every thread of every block.
 pub(super) fn launch<A: Arguments>(launch: &Launch<'_, A>) -> Result<()> {
+    load(launch.kernel)?;
     #[cfg(test)]
     if listed(launch.kernel) {
         return Ok(());
     }
-    load(launch.kernel)?;
     note(launch);
     let name = CString::new(launch.kernel).expect("names of kernels have no NUL");
     let (threads, shared) = (launch.threads, launch.shared);

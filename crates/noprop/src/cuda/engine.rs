@@ -229,7 +229,8 @@ mod tests {
         engine.replay(&Recorded::Calls, || scratch(1 << 18)).unwrap();
 
         let device = engine.device.clone();
-        let buffers = Buffers { stacked: 2, capacity: 1, dtype: DType::F32, device, training: true, launched: true };
+        let (dtype, training) = (DType::F32, true);
+        let buffers = Buffers { stacked: 2, capacity: 1, dtype, device, training, launched: true };
         assert_eq!(replayed(&mut || buffers.rows(5).map(drop)), "40 bytes for a buffer");
         assert_eq!(replayed(&mut || engine.write(&row, &[0.0_f32; 6])), "a copy of 6 values to the device");
         assert_eq!(replayed(&mut || engine.read::<f32>(&row).map(drop)), "a copy of 6 values from the device");

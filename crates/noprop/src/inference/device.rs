@@ -8,7 +8,7 @@ mod room;
 mod seen;
 
 use super::{AfterBlock, SampleOptions};
-use crate::block::{Buffers, Mode};
+use crate::block::Mode;
 use crate::config::Precision;
 use crate::cuda::{Context, DeviceStep, Engine, Mark, Multiply, address_of};
 use crate::data::Dataset;
@@ -76,22 +76,13 @@ pub(super) fn chain(
 
 impl DeviceChain {
     fn new((spot, engine): (Spot, Engine), model: &Model, room: Room, made_for: usize) -> Result<Self> {
-        let capacity = room.chunk;
         let config = &model.checked.config;
-        let buffers = Buffers {
-            stacked: 1,
-            capacity,
-            dtype: DType::F32,
-            device: engine.device.clone(),
-            training: false,
-            launched: true,
-        };
         let blocks = || (1..=config.blocks).map(|block| model.block(block, &engine.device)).collect::<Result<_>>();
         Ok(Self {
             spot,
             room,
             made_for,
-            made: room::make(config, &buffers)?,
+            made: room::make(config, engine.device.clone(), room.chunk)?,
             weights: if room.keeps_weights { Some(blocks()?) } else { None },
             engine,
         })
