@@ -281,23 +281,15 @@ impl Cnn {
     fn backward_image(&self, step: Step<'_>, x: &Tensor) -> Result<()> {
         let scale = dropout::scale(self.dropout);
         self.image.backward(step, [Towards::Input(&self.dy3)], [&self.y3])?;
-        self.backward_stage(
-            step,
-            &self.conv3,
-            Some(&self.dy2),
-            Backward { dy: &self.dy3, y: &self.y3, scale },
-            &self.y2,
-        )?;
-        self.backward_stage(
-            step,
-            &self.conv2,
-            Some(&self.dy1),
-            Backward { dy: &self.dy2, y: &self.y2, scale },
-            &self.y1,
-        )?;
-        self.backward_stage(step, &self.conv1, None, Backward { dy: &self.dy1, y: &self.y1, scale }, x)
+        let stage = |conv: &Conv3x3, dx: Option<&Buffer>, [dy, y]: [&Buffer; 2], x: &Tensor| {
+            self.backward_stage(step, conv, dx, Backward { dy, y, scale }, x)
+        };
+        stage(&self.conv3, Some(&self.dy2), [&self.dy3, &self.y3], &self.y2)?;
+        stage(&self.conv2, Some(&self.dy1), [&self.dy2, &self.y2], &self.y1)?;
+        stage(&self.conv1, None, [&self.dy1, &self.y1], x)
     }
 
+    /// Kernels go by way of the gradient that is spread out.
     fn backward_stage(
         &self,
         step: Step<'_>,
