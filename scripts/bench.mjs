@@ -9,10 +9,10 @@ import { requireRust } from './support/toolchain.mjs'
 
 const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target')
 
-/** The files of `crates/noprop/benches/`, operations first and whole steps last. */
+/** The files of `crates/noprop-core/benches/`, operations first and whole steps last. */
 function benchmarks(asked) {
   const last = ['step', 'parts', 'inference', 'memory']
-  const names = readdirSync(join(root, 'crates/noprop/benches'))
+  const names = readdirSync(join(root, 'crates/noprop-core/benches'))
     .filter((name) => name.endsWith('.rs'))
     .map((name) => name.slice(0, -3))
     .sort((a, b) => last.indexOf(a) - last.indexOf(b) || (a < b ? -1 : 1))
@@ -61,7 +61,7 @@ await script(async () => {
   const names = benchmarks(process.argv.slice(2))
   for (const name of names) rmSync(join(target, 'bench', `${name}.json`), { force: true })
   await step('benchmarks (criterion)', () =>
-    run('cargo', ['bench', '--package', 'noprop', ...names.flatMap((name) => ['--bench', name])]),
+    run('cargo', ['bench', '--package', 'noprop-core', ...names.flatMap((name) => ['--bench', name])]),
   )
   const text = report(names)
   mkdirSync(join(root, '.noprop'), { recursive: true })

@@ -23,17 +23,17 @@ import { table } from './support/machine.mjs'
 import { root, run, StepFailed, script, step } from './support/steps.mjs'
 import { requireRust } from './support/toolchain.mjs'
 
-const core = join(root, 'crates', 'noprop')
+const kernels = join(root, 'crates', 'noprop-kernels')
 /** Cards that came after the newest capability that the fat binary has code for: they compile its PTX when it is loaded. */
 const NEWER = ['100', '120']
 
 /** The capabilities in `build.rs`: those with code, and the one whose PTX newer cards compile. */
 function capabilities() {
-  const source = readFileSync(join(core, 'build.rs'), 'utf8')
+  const source = readFileSync(join(kernels, 'build.rs'), 'utf8')
   const all = [...source.matchAll(/code=(sm|compute)_(\d+)/g)]
   const code = all.filter(([, kind]) => kind === 'sm').map(([, , capability]) => capability)
   const ptx = all.find(([, kind]) => kind === 'compute')?.[2]
-  if (code.length === 0 || !ptx) throw new StepFailed('crates/noprop/build.rs names no capabilities any more.')
+  if (code.length === 0 || !ptx) throw new StepFailed('crates/noprop-kernels/build.rs names no capabilities any more.')
   return { code, ptx }
 }
 
@@ -44,7 +44,7 @@ function compile(program, args, env) {
 
 function called(program, args, env) {
   const outcome = spawnSync(program, args, {
-    cwd: core,
+    cwd: kernels,
     encoding: 'utf8',
     env: { ...process.env, ...env },
     maxBuffer: 1 << 28,
@@ -57,11 +57,12 @@ function called(program, args, env) {
 /** The launches of every test of the kernels, as the emulation notes them down. */
 async function launchesOf(directory) {
   const path = join(directory, 'launches.txt')
-  const args = ['test', '--package', 'noprop', '--features', 'emulation', '--lib', '--quiet', 'cuda']
+  const packages = ['--package', 'noprop-kernels', '--package', 'noprop-core']
+  const args = ['test', ...packages, '--features', 'noprop-core/emulation', '--lib', '--quiet', '--', 'cuda', 'train::batch']
   await run('cargo', args, { env: { NOPROP_LAUNCHES: path } })
   if (!existsSync(path)) throw new StepFailed('the tests of the kernels launch none.')
   const launches = readLaunches(readFileSync(path, 'utf8'))
-  const sources = join(core, 'src', 'cuda')
+  const sources = join(kernels, 'src', 'cuda')
   for (const name of readdirSync(sources).filter((name) => name.endsWith('.cu'))) {
     for (const kernel of emulationOnly(readFileSync(join(sources, name), 'utf8'))) delete launches[kernel]
   }

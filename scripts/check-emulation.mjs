@@ -14,7 +14,8 @@ import { compiler, missingCompiler, requireRust } from './support/toolchain.mjs'
 const execute = promisify(execFile)
 
 /** Kernels are C++, so the Rust around them is compiled without optimisation, which takes a tenth of the time. */
-const CARGO = ['--config', 'profile.dev.package.noprop.opt-level=0']
+const PACKAGES = ['noprop-kernels', 'noprop-core']
+const CARGO = PACKAGES.flatMap((name) => ['--config', `profile.dev.package.${name}.opt-level=0`])
 /** No job takes longer than this, unless a kernel never ends. */
 const LIMIT_SECONDS = 3600
 
@@ -34,16 +35,19 @@ const JOBS = {
   },
 }
 
-/** Builds the tests of the core with kernels under a job's sanitizers. Returns the program. */
+/** Builds the tests of both crates with kernels under a job's sanitizers. Returns the programs. */
 async function build({ flags }) {
-  const args = [...CARGO, 'test', '-p', 'noprop', '--features', 'emulation', '--lib', '--no-run', '--quiet']
+  const args = [
+    ...[...CARGO, 'test', ...PACKAGES.flatMap((name) => ['-p', name])],
+    ...['--features', 'noprop-core/emulation', '--lib', '--no-run', '--quiet'],
+  ]
   const env = { ...process.env, NOPROP_EMULATION_FLAGS: flags }
   const options = { cwd: root, env, maxBuffer: 1 << 26 }
   const { stdout } = await execute('cargo', [...args, '--message-format', 'json'], options).catch((error) => {
     throw new StepFailed(`the tests cannot be built:\n${error.stderr}`)
   })
   const messages = stdout.split('\n').filter(Boolean)
-  return messages.map((line) => JSON.parse(line)).find(({ executable }) => executable).executable
+  return messages.map((line) => JSON.parse(line)).flatMap(({ executable }) => executable ?? [])
 }
 
 /** A sanitizer's library, which must be loaded before the program's others. */
@@ -56,9 +60,11 @@ function library(name) {
 
 async function check(job, env) {
   const variables = Object.entries({ ...job.env, ...env, LD_PRELOAD: job.libraries.map(library).join(' ') })
-  const program = await build(job)
-  const command = ['env', ...variables.map(([name, value]) => `${name}=${value}`), program]
-  await run('timeout', [String(LIMIT_SECONDS), ...command, 'cuda::', '--test-threads=1', '--nocapture'])
+  for (const program of await build(job)) {
+    const command = ['env', ...variables.map(([name, value]) => `${name}=${value}`), program]
+    const filters = ['cuda::', 'train::batch::', '--test-threads=1', '--nocapture']
+    await run('timeout', [String(LIMIT_SECONDS), ...command, ...filters])
+  }
 }
 
 function options() {

@@ -1,6 +1,6 @@
-// `npm run test:crate`: the crate as its users get it. Packs it, unpacks it into an empty folder outside the workspace,
-// builds it there without and with its tests, runs them, its documentation's examples and `--example mnist`, and asks the
-// registry whether it could be published. Nothing is published. It needs a network for that last step alone.
+// `npm run test:crate`: the two crates as their users get them. Packs them, unpacks them into an empty folder outside the
+// workspace, builds them there without and with their tests, runs these, the documentation's examples and `--example mnist`,
+// and asks the registry whether they could be published. Nothing is published. It needs a network for that last step alone.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -27,19 +27,26 @@ function emptyFolder() {
   mkdirSync(join(outside, 'data'), { recursive: true })
 }
 
-/** The unpacked crate's folder. */
-async function unpack() {
-  const name = `noprop-${currentVersion()}`
+const CRATES = ['noprop-kernels', 'noprop-core']
+const packages = CRATES.flatMap((name) => ['--package', name])
+
+/** Files without which a packed crate is not whole. */
+const NEEDED = {
+  'noprop-kernels': ['LICENSE', 'README.md', 'src/cuda/all.cu', 'src/ops/linear/cuda.cu'],
+  'noprop-core': [
+    ...['LICENSE', 'README.md'],
+    ...['tests/golden/schedules.json', 'tests/golden/dt_block_rgb32.safetensors'],
+  ],
+}
+
+/** The folder of an unpacked crate. */
+async function unpack(name) {
+  const folder = `${name}-${currentVersion()}`
   // Archives of crates carry a date of 2006 in every file, which cargo would take for "built already": -m leaves it out.
-  await run('tar', ['-xzmf', `${name}.crate`, '-C', outside], { cwd: join(target, 'package') })
-  const crate = join(outside, name)
-  for (const file of [
-    'LICENSE',
-    'README.md',
-    'tests/golden/schedules.json',
-    'tests/golden/dt_block_rgb32.safetensors',
-  ]) {
-    if (!existsSync(join(crate, file))) throw new StepFailed(`the packed crate lacks ${file}.`)
+  await run('tar', ['-xzmf', `${folder}.crate`, '-C', outside], { cwd: join(target, 'package') })
+  const crate = join(outside, folder)
+  for (const file of NEEDED[name]) {
+    if (!existsSync(join(crate, file))) throw new StepFailed(`the packed crate ${name} lacks ${file}.`)
   }
   return crate
 }
@@ -67,7 +74,7 @@ function writeSamples(directory) {
 function runWithoutData(cargo, crate, env) {
   const { NOPROP_DATA: _, ...rest } = process.env
   const options = { cwd: crate, encoding: 'utf8', env: { ...rest, ...env } }
-  const { status, stderr } = spawnSync('cargo', [...cargo, 'run', '--locked', '--example', 'mnist'], options)
+  const { status, stderr } = spawnSync('cargo', [...cargo, 'run', '--example', 'mnist'], options)
   if (status === 2 && stderr.includes('train-images-idx3-ubyte') && stderr.includes('-- DIRECTORY')) return
   throw new StepFailed(`the example ended with ${status} without data and did not say what it needs:\n${stderr}`)
 }
@@ -77,21 +84,26 @@ await script(async () => {
   emptyFolder()
   const cargo = ['--config', writeProfiles()]
   const env = { CARGO_TARGET_DIR: target }
-  await step('the crate, packed and built from what was packed', () =>
-    run('cargo', [...cargo, 'package', '--package', 'noprop', '--allow-dirty', '--locked'], { env }),
+  await step('the crates, packed and built from what was packed', () =>
+    run('cargo', [...cargo, 'package', ...packages, '--allow-dirty', '--locked'], { env }),
   )
-  const crate = await unpack()
+  const [kernels, crate] = await Promise.all(CRATES.map(unpack))
+  await step('the tests of noprop-kernels, alone', () =>
+    run('cargo', [...cargo, 'test', '--locked', '--quiet'], { cwd: kernels, env }),
+  )
+  // Until noprop-kernels is on the registry, cargo is told where it lies.
+  const patched = [...cargo, '--config', `patch.crates-io.noprop-kernels.path="${kernels}"`]
   const there = { cwd: crate, env }
-  await step('its tests, alone', () => run('cargo', [...cargo, 'test', '--locked', '--quiet'], there))
+  await step('the tests of noprop-core, alone', () => run('cargo', [...patched, 'test', '--quiet'], there))
   await step('its example', async () => {
-    runWithoutData(cargo, crate, env)
+    runWithoutData(patched, crate, env)
     writeSamples(join(outside, 'data'))
-    const args = ['run', '--locked', '--quiet', '--example', 'mnist', '--', join(outside, 'data')]
-    const output = await run('cargo', [...cargo, ...args], { ...there, capture: true })
+    const args = ['run', '--quiet', '--example', 'mnist', '--', join(outside, 'data')]
+    const output = await run('cargo', [...patched, ...args], { ...there, capture: true })
     if (!/test accuracy [\d.]+ % of 128 samples/.test(output)) throw new StepFailed('the example told no accuracy.')
   })
   await step('what the registry would say', () =>
-    run('cargo', ['publish', '--package', 'noprop', '--dry-run', '--no-verify', '--allow-dirty', '--locked'], { env }),
+    run('cargo', ['publish', ...packages, '--dry-run', '--no-verify', '--allow-dirty', '--locked'], { env }),
   )
   rmSync(outside, { recursive: true, force: true })
 })

@@ -17,7 +17,7 @@ function fingerprint() {
   const locked = read('Cargo.lock')
     .split('\n\n')
     .filter((entry) => entry.includes('\nsource = '))
-  const own = ['crates/noprop', 'crates/noprop-napi'].flatMap((crate) =>
+  const own = ['crates/noprop-kernels', 'crates/noprop-core', 'crates/noprop-napi'].flatMap((crate) =>
     read(`${crate}/Cargo.toml`)
       .split(/^(?=\[)/m)
       .filter((section) => /^\[(?!dev-)[^\]]*(?:dependencies|features)/.test(section)),

@@ -71,10 +71,10 @@ async function publishPackages(packages) {
 
 async function publishCrate() {
   const token = process.env.CARGO_REGISTRY_TOKEN
-  if (!token) console.log('The crate is not published, because CARGO_REGISTRY_TOKEN is not set: this is a trial.')
-  // `npm run test:crate` has built and tested it before.
-  const args = ['publish', '--package', 'noprop', '--locked', '--no-verify', ...(token ? [] : ['--dry-run'])]
-  await step(`the crate noprop ${version}`, () => run('cargo', args))
+  if (!token) console.log('The crates are not published, because CARGO_REGISTRY_TOKEN is not set: this is a trial.')
+  // `npm run test:crate` has built and tested them before.
+  const args = ['publish', '--package', 'noprop-kernels', '--package', 'noprop-core', '--locked', '--no-verify', ...(token ? [] : ['--dry-run'])]
+  await step(`the crates noprop-kernels and noprop-core ${version}`, () => run('cargo', args))
 }
 
 await script(async () => {

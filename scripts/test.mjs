@@ -17,7 +17,7 @@ function checkTypes() {
 
 /** With a C++ compiler the CUDA kernels are linted and tested too, on the processor. */
 const withoutEmulation = missingCompiler()
-const features = withoutEmulation ? [] : ['--features', 'noprop/emulation']
+const features = withoutEmulation ? [] : ['--features', 'noprop-core/emulation']
 
 async function cargoTest() {
   const count = (output) => {
@@ -62,7 +62,7 @@ async function main() {
     run('cargo', ['clippy', '--workspace', '--all-targets', ...features, '--quiet', '--', '-D', 'warnings']),
   )
   await step('Rust documentation (rustdoc)', () =>
-    run('cargo', ['doc', '--package', 'noprop', '--no-deps', '--quiet'], { env: { RUSTDOCFLAGS: '-D warnings' } }),
+    run('cargo', ['doc', '--package', 'noprop-kernels', '--package', 'noprop-core', '--no-deps', '--quiet'], { env: { RUSTDOCFLAGS: '-D warnings' } }),
   )
   await step('Rust tests (cargo)', cargoTest)
   await step('instruction counts (valgrind)', () => guardInstructions({ features }))

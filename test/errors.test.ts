@@ -5,7 +5,7 @@ import { ERROR_CODES, fromNative, NoPropError } from '../src/errors.js'
 import { root } from './support/process.js'
 
 test('every code of the core and of TypeScript is listed in docs/errors.md with a cure, and no other', () => {
-  const source = readFileSync(join(root, 'crates/noprop/src/error.rs'), 'utf8')
+  const source = readFileSync(join(root, 'crates/noprop-kernels/src/error.rs'), 'utf8')
   const native = [...source.matchAll(/Code::\w+ => "(NOPROP_\w+)"/g)].map((match) => match[1])
   expect(native.length).toBeGreaterThan(20)
   expect(ERROR_CODES).toEqual(expect.arrayContaining(native))

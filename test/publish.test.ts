@@ -67,7 +67,7 @@ unix('without tokens nothing is published, and everything is tried', () => {
   expect(calls).toEqual([
     `publish 1.tgz --access public --tag ${tag} --dry-run`,
     `publish 0.tgz --access public --tag ${tag} --dry-run`,
-    'cargo publish --package noprop --locked --no-verify --dry-run',
+    'cargo publish --package noprop-kernels --package noprop-core --locked --no-verify --dry-run',
   ])
   expect(stdout).toMatch(/NODE_AUTH_TOKEN is not set/)
   expect(stdout).toMatch(/CARGO_REGISTRY_TOKEN is not set/)
@@ -88,7 +88,7 @@ unix('with tokens platform packages go first, with provenance, and what is there
     `publish 1.tgz --access public --tag ${tag} --provenance`,
     // The token itself is in no file.
     ['//registry.invalid/some/:_authToken=$', '{NODE_AUTH_TOKEN}'].join(''),
-    'cargo publish --package noprop --locked --no-verify',
+    'cargo publish --package noprop-kernels --package noprop-core --locked --no-verify',
   ])
   expect(stdout).toMatch(/@noprop\/linux-x64-gnu@.* is published already/)
   expect(stdout).not.toMatch(/secret/)

@@ -11,7 +11,7 @@ const today = new Date().toISOString().slice(0, 10)
 /** A committed copy of the files that a release touches, with the scripts. */
 function copy(change: Record<string, (text: string) => string> = {}): string {
   const directory = temporaryDirectory()
-  const files = [...stating, 'crates/noprop/Cargo.toml', 'crates/noprop-napi/Cargo.toml', 'THIRD_PARTY_NOTICES.txt']
+  const files = [...stating, 'crates/noprop-kernels/Cargo.toml', 'crates/noprop-core/Cargo.toml', 'crates/noprop-napi/Cargo.toml', 'THIRD_PARTY_NOTICES.txt']
   for (const name of [...files, 'scripts']) {
     mkdirSync(dirname(join(directory, name)), { recursive: true })
     cpSync(join(root, name), join(directory, name), { recursive: true })
@@ -49,7 +49,7 @@ describe('the version', () => {
       encoding: 'utf8',
     })
     expect([status, stderr, stdout.trim()]).toEqual([0, '', version])
-    for (const crate of ['noprop', 'noprop-napi'])
+    for (const crate of ['noprop-kernels', 'noprop-core', 'noprop-napi'])
       expect(readFileSync(join(root, `crates/${crate}/Cargo.toml`), 'utf8')).toMatch(/^version\.workspace = true$/m)
   })
 
@@ -69,8 +69,8 @@ describe('the version', () => {
     const read = (name: string) => readFileSync(join(directory, name), 'utf8')
     const lines = [
       '2\t0\tCHANGELOG.md',
-      '1\t1\tCargo.toml',
-      '2\t2\tCargo.lock',
+      '2\t2\tCargo.toml',
+      '3\t3\tCargo.lock',
       '2\t2\tpackage.json',
       '2\t2\tpackage-lock.json',
     ]
@@ -143,7 +143,7 @@ describe('the notices', () => {
     ],
     [
       'a new dependency',
-      'crates/noprop/Cargo.toml',
+      'crates/noprop-core/Cargo.toml',
       (text: string) => text.replace('[dependencies]', '[dependencies]\nrayon = "1"'),
     ],
   ])('are found out of date: %s', (_, file, edit) => {
@@ -176,9 +176,10 @@ describe('the notices', () => {
   })
 })
 
-test('the crate carries the licence, and the npm package the notices', () => {
+test('the crates carry the licence, and the npm package the notices', () => {
   const licence = readFileSync(join(root, 'LICENSE'), 'utf8')
-  expect(readFileSync(join(root, 'crates/noprop/LICENSE'), 'utf8')).toBe(licence)
+  for (const crate of ['noprop-kernels', 'noprop-core'])
+    expect(readFileSync(join(root, `crates/${crate}/LICENSE`), 'utf8')).toBe(licence)
   const { files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   expect(files).toContain('THIRD_PARTY_NOTICES.txt')
   expect(readdirSync(root)).toContain('THIRD_PARTY_NOTICES.txt')

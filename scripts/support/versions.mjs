@@ -24,7 +24,9 @@ const PLACES = [
     'many',
   ],
   ['Cargo.toml', 'workspace', /(\[workspace\.package\]\s+version = ")([^"]+)/g],
-  ['Cargo.lock', 'noprop', /(\nname = "noprop"\nversion = ")([^"]+)/g],
+  ['Cargo.toml', 'noprop-kernels', /(\nnoprop-kernels = \{.*version = "=)([^"]+)/g],
+  ['Cargo.lock', 'noprop-core', /(\nname = "noprop-core"\nversion = ")([^"]+)/g],
+  ['Cargo.lock', 'noprop-kernels', /(\nname = "noprop-kernels"\nversion = ")([^"]+)/g],
   ['Cargo.lock', 'noprop-napi', /(\nname = "noprop-napi"\nversion = ")([^"]+)/g],
 ]
 

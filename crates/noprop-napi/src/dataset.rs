@@ -4,9 +4,9 @@ use crate::error::IntoJs;
 use crate::tasks::promise;
 use napi::bindgen_prelude::{Either, Env, Float32Array, Int32Array, Object, Uint8Array};
 use napi_derive::napi;
-use noprop::data::{Dataset, InputShape, Pixels, Split, load, load_images};
-use noprop::ops::StopFlag;
-use noprop::{Code, Error};
+use noprop_core::data::{Dataset, InputShape, Pixels, Split, load, load_images};
+use noprop_core::ops::StopFlag;
+use noprop_core::{Code, Error};
 use std::path::PathBuf;
 use std::sync::Arc;
 

@@ -1,9 +1,9 @@
 //! The core's errors as JavaScript receives them.
 
-use noprop::train::progress::Failure;
+use noprop_core::train::progress::Failure;
 
 /// An `Error` whose message is the core's error as JSON.
-pub fn to_js(error: noprop::Error) -> napi::Error {
+pub fn to_js(error: noprop_core::Error) -> napi::Error {
     let text = serde_json::to_string(&Failure(error));
     napi::Error::from_reason(text.unwrap_or_else(|error| error.to_string()))
 }
@@ -14,13 +14,14 @@ pub trait IntoJs<T> {
     fn into_js(self) -> napi::Result<T>;
 }
 
-impl<T> IntoJs<T> for noprop::Result<T> {
+impl<T> IntoJs<T> for noprop_core::Result<T> {
     fn into_js(self) -> napi::Result<T> {
         self.map_err(to_js)
     }
 }
 
 /// A value of the core as JSON text.
-pub fn json(value: &impl serde::Serialize) -> noprop::Result<String> {
-    serde_json::to_string(value).map_err(|error| noprop::Error::new(noprop::Code::Internal, error.to_string()))
+pub fn json(value: &impl serde::Serialize) -> noprop_core::Result<String> {
+    serde_json::to_string(value)
+        .map_err(|error| noprop_core::Error::new(noprop_core::Code::Internal, error.to_string()))
 }

@@ -7,12 +7,12 @@ use crate::tasks::promise;
 use crate::training::NativeTraining;
 use napi::bindgen_prelude::{Env, Float32Array, Function, Int32Array, Object, ToNapiValue, Unknown};
 use napi_derive::napi;
-use noprop::config::{FitOptions, ModelConfig, from_json};
-use noprop::data::Dataset;
-use noprop::inference::{evaluate, predict};
-use noprop::ops::StopFlag;
-use noprop::train::Plan;
-use noprop::{Model, SampleOptions};
+use noprop_core::config::{FitOptions, ModelConfig, from_json};
+use noprop_core::data::Dataset;
+use noprop_core::inference::{evaluate, predict};
+use noprop_core::ops::StopFlag;
+use noprop_core::train::Plan;
+use noprop_core::{Model, SampleOptions};
 use serde_json::json;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -140,7 +140,7 @@ impl NativeModel {
         &self,
         env: &'env Env,
         (data, options, stop): (&NativeDataset, String, &StopSignal),
-        work: impl FnOnce(&Model, &Dataset, SampleOptions, &StopFlag) -> noprop::Result<T> + Send + 'static,
+        work: impl FnOnce(&Model, &Dataset, SampleOptions, &StopFlag) -> noprop_core::Result<T> + Send + 'static,
     ) -> napi::Result<Object<'env>> {
         let (model, data, flag) = (self.model(), data.inner.clone(), stop.flag());
         promise(env, stop.flag(), move || work(&model, &data, from_json(&options)?, &flag))

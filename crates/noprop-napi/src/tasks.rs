@@ -3,9 +3,9 @@
 
 use crate::error::to_js;
 use napi::bindgen_prelude::{Env, Object, ToNapiValue};
-use noprop::ops::StopFlag;
-use noprop::train::Training;
-use noprop::{Code, Error};
+use noprop_core::ops::StopFlag;
+use noprop_core::train::Training;
+use noprop_core::{Code, Error};
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -68,7 +68,7 @@ pub fn register(env: &Env, training: &SharedTraining) -> napi::Result<()> {
 pub fn promise<'env, T, W>(env: &'env Env, stop: StopFlag, work: W) -> napi::Result<Object<'env>>
 where
     T: ToNapiValue + Send + 'static,
-    W: FnOnce() -> noprop::Result<T> + Send + 'static,
+    W: FnOnce() -> noprop_core::Result<T> + Send + 'static,
 {
     let (deferred, promise) = env.create_deferred::<T, Box<dyn FnOnce(Env) -> napi::Result<T> + Send>>()?;
     let run = move || {

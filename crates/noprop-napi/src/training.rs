@@ -5,10 +5,10 @@ use crate::model::SharedModel;
 use crate::tasks::{SharedTraining, promise, register};
 use napi::bindgen_prelude::{Env, Object};
 use napi_derive::napi;
-use noprop::ops::StopFlag;
-use noprop::ops::simd::InstructionSet;
-use noprop::train::{Observer, Plan, Training};
-use noprop::{Code, Error};
+use noprop_core::ops::StopFlag;
+use noprop_core::ops::simd::InstructionSet;
+use noprop_core::train::{Observer, Plan, Training};
+use noprop_core::{Code, Error};
 use serde_json::{Value, json};
 use std::sync::{Arc, PoisonError};
 
@@ -30,7 +30,7 @@ impl NativeTraining {
     /// while to open one.
     pub fn start<'env>(
         env: &'env Env,
-        make: impl FnOnce() -> noprop::Result<Plan> + Send + 'static,
+        make: impl FnOnce() -> noprop_core::Result<Plan> + Send + 'static,
         model: SharedModel,
         observer: Observer,
     ) -> napi::Result<Object<'env>> {

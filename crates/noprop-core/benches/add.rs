@@ -1,0 +1,14 @@
+//! The sum of two paths of the paper's block.
+
+mod support;
+
+use noprop_core::ops::add::Add;
+use support::{Bench, SAMPLES, bytes, random};
+
+fn main() {
+    let mut bench = Bench::new("add");
+    let len = SAMPLES * 256;
+    let (y, x) = (random(len), random(len));
+    bench.run("forward", "128x256", bytes(3 * len), || Add { len }.forward(&y, &x).expect("a sum"));
+    bench.finish();
+}

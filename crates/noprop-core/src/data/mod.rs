@@ -1,0 +1,33 @@
+//! Data sets: labelled samples in memory and the files they come from.
+//!
+//! [`load`] reads a directory of IDX files (MNIST and its kin) or of CIFAR's binary files, [`load_images`] reads PNG files,
+//! [`Dataset::from_arrays`] takes arrays. Files are read as hostile input: sizes are checked before memory is allocated, and
+//! compressed data may not grow past what its header claims.
+//!
+//! ```
+//! use noprop_core::data::{Dataset, InputShape, Pixels};
+//!
+//! // Two pictures of 2 × 2 grey pixels, and their labels, which may be any numbers.
+//! let pixels = Pixels::U8(vec![0, 255, 255, 0, 255, 0, 0, 255]);
+//! let data = Dataset::from_arrays(pixels, InputShape::new(&[2, 2])?, Some(vec![-1, 40]))?;
+//! assert_eq!((data.samples(), data.classes()), (2, &[-1, 40][..]));
+//! # Ok::<(), noprop_core::Error>(())
+//! ```
+
+pub mod augment;
+pub mod cifar;
+pub mod dataset;
+pub mod directory;
+pub mod idx;
+pub mod png;
+pub mod shape;
+mod source;
+pub mod split;
+mod tar;
+
+pub use augment::Augment;
+pub use dataset::{Dataset, Pixels};
+pub use directory::load;
+pub use png::load_images;
+pub use shape::InputShape;
+pub use split::Split;

@@ -1,0 +1,84 @@
+//! A denoiser for evaluation with the buffers of its inputs.
+
+use crate::block::{Block, Buffers, Mode};
+use crate::config::Checked;
+use crate::data::Dataset;
+use crate::error::Result;
+use crate::nn::Step;
+use crate::ops::batch::widen;
+use crate::ops::multiply::Precision;
+use crate::ops::{BlockOp, Buffer, Real, StopFlag, apply, check};
+use crate::train::batch::Gather;
+use candle_core::{DType, Device, Tensor};
+
+/// Runs any block of a model on as many samples at once as its buffers are for. A second call allocates nothing.
+pub(crate) struct Evaluator {
+    block: Box<dyn Block>,
+    x: Buffer,
+    z: Buffer,
+    nothing: Buffer,
+    samples: Vec<u32>,
+    width: usize,
+}
+
+impl Evaluator {
+    pub(crate) fn new(checked: &Checked, capacity: usize, device: &Device) -> Result<Self> {
+        let (input, width) = (checked.config.input, checked.config.classes.len());
+        let buffers = Buffers {
+            stacked: 1,
+            capacity,
+            dtype: DType::F32,
+            device: device.clone(),
+            training: false,
+            launched: false,
+        };
+        Ok(Self {
+            block: checked.config.net.build(input, width, &buffers)?,
+            x: buffers.samples(input.len())?,
+            z: buffers.samples(width)?,
+            nothing: buffers.rows(1)?,
+            samples: Vec::with_capacity(capacity),
+            width,
+        })
+    }
+
+    /// Number of classes.
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// û `[1, capacity · classes]` of the block with these weights, for the samples from `first` on in the states `z`
+    /// `[samples, classes]`.
+    pub(crate) fn estimate(
+        &mut self,
+        weights: &Buffer,
+        data: &Dataset,
+        first: usize,
+        z: &[f32],
+        stop: &StopFlag,
+    ) -> Result<&Tensor> {
+        let count = z.len() / self.width;
+        self.samples.clear();
+        self.samples.extend((first..first + count).map(|sample| sample as u32));
+        Gather { data, samples: &self.samples, augmenter: None }.fill(&self.x)?;
+        apply(&Given(z), &self.z, [])?;
+        // Inference is f32 whatever the training was: evaluations of one model compare.
+        let precision = Precision::F32;
+        let (state, gradients) = (weights, &self.nothing);
+        let pass = Step { state, gradients, optimiser: None, stop, samples: count, precision };
+        self.block.forward(pass, Mode::Evaluation, &self.x, &self.z)?;
+        Ok(self.block.estimate())
+    }
+}
+
+/// Writes values to the beginning of a tensor.
+struct Given<'a>(&'a [f32]);
+
+impl BlockOp<0> for Given<'_> {
+    const NAME: &'static str = "given";
+    fn block<T: Real>(&self, _: usize, to: &mut [T], []: [&[T]; 0]) -> Result<()> {
+        check(to.len() >= self.0.len(), "given values")?;
+        widen(to, self.0);
+        Ok(())
+    }
+}

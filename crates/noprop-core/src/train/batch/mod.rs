@@ -1,0 +1,59 @@
+//! The samples of a batch, gathered from the data set.
+
+#[cfg(device)]
+mod parity;
+
+#[cfg(device)]
+pub(crate) use parity::parity;
+
+use crate::data::Dataset;
+use crate::data::augment::Augmenter;
+use crate::error::Result;
+use crate::ops::batch::widen;
+use crate::ops::{BlockOp, Buffer, Real, apply, check};
+
+/// x `[1, samples · input]`: samples of the data set as the net sees them. Shared by all blocks.
+pub struct Gather<'a> {
+    /// Where from.
+    pub data: &'a Dataset,
+    /// Which.
+    pub samples: &'a [u32],
+    /// What changes them on the way, if anything does.
+    pub augmenter: Option<Augmenter>,
+}
+
+impl Gather<'_> {
+    /// Fills x.
+    pub fn fill(&self, x: &Buffer) -> Result<()> {
+        apply(self, x, [])
+    }
+
+    /// One sample as the net sees it.
+    fn value(&self, sample: usize, x: &mut [f32]) {
+        match &self.augmenter {
+            None => self.data.value(sample, x),
+            Some(augmenter) => augmenter.value(self.data, sample, x),
+        }
+    }
+}
+
+impl BlockOp<0> for Gather<'_> {
+    const NAME: &'static str = "gather";
+    fn block<T: Real>(&self, _: usize, x: &mut [T], []: [&[T]; 0]) -> Result<()> {
+        let len = self.data.shape().len();
+        check(x.len() >= self.samples.len() * len, "gather")?;
+        let samples = self.samples.iter().map(|sample| *sample as usize);
+        match T::f32s_mut(x) {
+            Some(x) => x.chunks_exact_mut(len).zip(samples).for_each(|(x, sample)| self.value(sample, x)),
+            None => {
+                // Checks in double precision may allocate.
+                let mut single = vec![0.0; len];
+                for (x, sample) in x.chunks_exact_mut(len).zip(samples) {
+                    self.value(sample, &mut single);
+                    widen(x, &single);
+                }
+            }
+        }
+        Ok(())
+    }
+}

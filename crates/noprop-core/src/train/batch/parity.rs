@@ -1,0 +1,67 @@
+//! The kernels against the operations on the processor.
+
+use super::Gather;
+use crate::cuda::parity::{Input, Parity, Values, in_batch_step};
+use crate::data::augment::Augmenter;
+use crate::data::{Augment, Dataset, InputShape, Pixels};
+use crate::error::Result;
+use crate::ops::batch::DeviceGather;
+use candle_core::{DType, Tensor};
+
+const SEED: u64 = 0x0123_4567_89ab_cdef;
+const EPOCH: usize = 3;
+
+pub(crate) fn parity(parity: &mut Parity) -> Result<()> {
+    // Exactly: one value is copied, or one byte divided as IEEE 754 says.
+    let image = |height, width, channels| InputShape::Image { height, width, channels };
+    let none = Augment::default();
+    let cases = [
+        (InputShape::Vector { len: 1 }, none),
+        (InputShape::Vector { len: 257 }, none),
+        (image(2, 2, 1), none),
+        (image(5, 4, 3), Augment { shift: 3, flip: true }),
+        (image(9, 31, 1), Augment { shift: 2, flip: false }),
+        (image(1, 7, 2), Augment { shift: 0, flip: true }),
+    ];
+    for (shape, augment) in cases {
+        let input = shape.len();
+        let augmenter = (!augment.is_none()).then_some(Augmenter { augment, seed: SEED, epoch: EPOCH });
+        let bytes: Vec<u8> = (0..7 * input).map(|i| (i * 37 % 256) as u8).collect();
+        let numbers: Vec<f32> = bytes.iter().map(|byte| f32::from(*byte) * 0.3 - 20.0).collect();
+        for (name, pixels) in [("bytes", Pixels::U8(bytes)), ("f32", Pixels::F32(numbers))] {
+            let on_device = match &pixels {
+                Pixels::U8(values) => Tensor::new(&values[..], parity.device())?,
+                Pixels::F32(values) => Tensor::new(&values[..], parity.device())?,
+            };
+            let data = Dataset::from_arrays(pixels, shape, None)?;
+            in_batch_step(parity, EPOCH, 1, |parity, [samples, _], _, _| {
+                let inputs = [Input(1, 6 * input, Values::Poison)];
+                let changes = if augment.is_none() { String::new() } else { format!(", {augment:?}") };
+                let case = format!("gather {name} [5, {shape}]{changes}");
+                parity.compare(case, 0.0, &inputs, |b| match b[0].dtype() {
+                    DType::F64 => Gather { data: &data, samples, augmenter }.fill(&b[0]),
+                    _ => {
+                        let changes = augmenter.and_then(|augmenter| augmenter.on_device(shape));
+                        DeviceGather { pixels: &on_device, input, changes }.fill(&b[0], samples.len())
+                    }
+                })
+            })?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(all(test, feature = "emulation"))]
+mod tests {
+    use super::*;
+    use crate::cuda::Multiply;
+    use candle_core::Device;
+
+    #[test]
+    fn gathering_equals_the_reference_on_the_emulation() {
+        let mut compared = Parity::new(Device::Cpu, Multiply::F32);
+        parity(&mut compared).unwrap();
+        assert_eq!(compared.comparisons.len(), 12);
+        assert!(compared.comparisons.iter().all(|comparison| comparison.passed), "{:#?}", compared.comparisons);
+    }
+}

@@ -1,0 +1,201 @@
+//! The buffers of K blocks that are stepped together, and one step of them.
+
+use super::DeviceData;
+use crate::block::{Block, Buffers, Draw, Mode};
+use crate::cuda::{Engine, EpochTensors, Outcome, Recorded, StepTensors, StepValues};
+use crate::error::Result;
+use crate::nn::Step;
+use crate::ops::adamw::AdamW;
+use crate::ops::batch::NoisedLabels;
+use crate::ops::squared_error::SquaredError;
+use crate::ops::{Buffer, StopFlag};
+use crate::train::Plan;
+use candle_core::{DType, Tensor};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Everything that K blocks need on a device. Made once for a K; any K blocks of the run can use it.
+pub(crate) struct Stack {
+    /// `[K, 3 · parameters + statistics, padded]`: parameters, statistics and both moments.
+    pub state: Buffer,
+    /// 3 · parameters + statistics.
+    state_len: usize,
+    buffers: StepBuffers,
+    epoch: EpochTensors,
+    step: StepTensors,
+    /// The blocks that the rows are, from 1, and ᾱ_{t−1} of each.
+    blocks: Vec<usize>,
+    alpha_bars: Vec<f64>,
+    /// The order of the epoch that is on the device.
+    order: Arc<Vec<u32>>,
+    /// An epoch that comes later, and its order.
+    upcoming: Option<(usize, Arc<Vec<u32>>)>,
+    /// Steps by the number of their samples. `None` after the first one, which is not recorded: it loads the kernels.
+    recorded: HashMap<usize, Option<Recorded>>,
+}
+
+/// What the operations of a step write.
+struct StepBuffers {
+    block: Box<dyn Block>,
+    /// `[1, batch · input]`, which all blocks share.
+    x: Buffer,
+    /// `[K, batch · classes]`, as is the gradient of û.
+    z: Buffer,
+    gradient: Buffer,
+    /// `[K, parameters, padded]`.
+    gradients: Buffer,
+    /// `[K, 1]`.
+    loss: Buffer,
+}
+
+/// Length of a row of `len` values: rows begin at multiples of 16 bytes, where kernels read four values at once.
+pub(super) fn padded(len: usize) -> usize {
+    len.next_multiple_of(4)
+}
+
+impl Stack {
+    /// Buffers for `stacked` blocks and `plan`'s batches.
+    pub(crate) fn new(plan: &Plan, engine: &Engine, stacked: usize) -> Result<Self> {
+        let (config, layout, capacity) = (&plan.model.config, &plan.model.layout, plan.options.batch);
+        let device = &engine.device;
+        let buffers =
+            Buffers { stacked, capacity, dtype: DType::F32, device: device.clone(), training: true, launched: true };
+        let width = config.classes.len();
+        let (batch, each) = (vec![0; capacity], vec![0; stacked]);
+        let state_len = AdamW::state_len(layout.parameters(), layout.statistics());
+        Ok(Self {
+            state: buffers.rows(padded(state_len))?,
+            state_len,
+            buffers: StepBuffers {
+                block: config.net.build(config.input, width, &buffers)?,
+                x: Buffers { stacked: 1, ..buffers.clone() }.samples(config.input.len())?,
+                z: buffers.samples(width)?,
+                gradient: buffers.samples(width)?,
+                gradients: buffers.rows(padded(layout.parameters()))?,
+                loss: buffers.rows(1)?,
+            },
+            epoch: EpochTensors::new(device, &plan.classes, capacity, stacked)?,
+            step: StepTensors::new(
+                device,
+                StepValues::default(),
+                [&batch, &batch, &each],
+                &vec![0.0; stacked],
+                &vec![0.0; stacked],
+            )?,
+            blocks: Vec::new(),
+            alpha_bars: Vec::new(),
+            order: Arc::default(),
+            upcoming: None,
+            recorded: HashMap::new(),
+        })
+    }
+
+    /// K.
+    pub(crate) fn stacked(&self) -> usize {
+        self.state.dims()[0]
+    }
+
+    /// Says which blocks (from 1) the rows are, and gives each its state.
+    pub(crate) fn load(&mut self, plan: &Plan, engine: &Engine, blocks: &[usize], states: &[Vec<f32>]) -> Result<()> {
+        self.blocks = blocks.to_vec();
+        self.alpha_bars = blocks.iter().map(|block| plan.model.schedule.alpha_bar(block - 1)).collect();
+        let numbers: Vec<u32> = blocks.iter().map(|block| *block as u32).collect();
+        let weights: Vec<f32> = blocks.iter().map(|block| plan.weight(*block) as f32).collect();
+        engine.write(&self.step.blocks, &numbers)?;
+        engine.write(&self.step.alpha_bars, &self.alpha_bars)?;
+        engine.write(&self.step.weights, &weights)?;
+        states.iter().enumerate().try_for_each(|(row, state)| engine.write(&self.row(row)?, state))
+    }
+
+    /// Makes the order of an epoch (from 0) that is to begin later, while the device is busy.
+    pub(crate) fn prepare(&mut self, plan: &Plan, epoch: usize) -> Result<()> {
+        self.upcoming = Some((epoch, plan.order(epoch)?));
+        Ok(())
+    }
+
+    /// Uploads what the steps of an epoch (from 0) need, of which step `next` (from 0 in the epoch) comes next. From then on
+    /// the device needs nothing of the processor until the epoch ends.
+    pub(crate) fn begin_epoch(&mut self, plan: &Plan, epoch: usize, next: usize) -> Result<()> {
+        self.order = match self.upcoming.take() {
+            Some((upcoming, order)) if upcoming == epoch => order,
+            _ => plan.order(epoch)?,
+        };
+        let first = epoch as u64 * plan.steps_per_epoch();
+        let rates: Vec<_> = (first..first + plan.steps_per_epoch()).map(|step| plan.adamw(step).rates()).collect();
+        self.epoch.start(epoch, next, &self.order, &rates)
+    }
+
+    /// Puts the step (from 0 in the run) into the device's queue. It must be the one that comes next.
+    pub(crate) fn step(
+        &mut self,
+        plan: &Plan,
+        engine: &Engine,
+        data: &DeviceData,
+        step: u64,
+        stop: &StopFlag,
+    ) -> Result<()> {
+        let per_epoch = plan.steps_per_epoch();
+        let first = (step % per_epoch) as usize * plan.options.batch;
+        let order = self.order.clone();
+        let samples = &order[first..(first + plan.options.batch).min(order.len())];
+        let epoch = (step / per_epoch) as usize;
+        let context = engine.context(plan.multiply(), Some(self.step.addresses()?));
+        let recorded = self.recorded.remove(&samples.len());
+        let mut launch = || context.run(|| self.launch(plan, data, epoch, samples, stop));
+        let recorded = match recorded {
+            None => {
+                launch()?;
+                None
+            }
+            Some(recorded) => {
+                let recorded = match recorded {
+                    Some(recorded) => recorded,
+                    None => engine.record(&mut launch)?,
+                };
+                engine.replay(&recorded, &mut launch)?;
+                Some(recorded)
+            }
+        };
+        self.recorded.insert(samples.len(), recorded);
+        Ok(())
+    }
+
+    /// The operations of a step, in order. Which samples they are, of which epoch and how fast to learn the kernels read from
+    /// the device's memory, where `begin_step` puts it; of what is stated here they take sizes alone.
+    fn launch(&mut self, plan: &Plan, data: &DeviceData, epoch: usize, samples: &[u32], stop: &StopFlag) -> Result<()> {
+        let config = &plan.model.config;
+        let (seed, width, blocks) = (config.seed, config.classes.len(), &self.blocks[..]);
+        let classes = &plan.classes[..samples.len()];
+        let StepBuffers { block, x, z, gradient, gradients, loss } = &mut self.buffers;
+        self.epoch.begin_step(&self.step)?;
+        data.gather(x, samples.len(), plan.augmenter(epoch))?;
+        NoisedLabels { alpha_bars: &self.alpha_bars, blocks, seed, epoch, samples, classes, width }.fill(z)?;
+
+        // All parameters of all blocks move in one launch at the end.
+        let (samples_here, precision) = (samples.len(), plan.options.precision);
+        let pass = Step { state: &self.state, gradients, optimiser: None, stop, samples: samples_here, precision };
+        block.forward(pass, Mode::Training(Draw { seed, blocks, epoch, samples }), x, z)?;
+        let error = SquaredError { classes, width };
+        error.forward(loss, block.estimate())?;
+        error.backward(gradient, block.estimate(), 1.0)?;
+        block.backward(pass, gradient, x, z)?;
+        plan.adamw(0).step(&self.state, gradients)?;
+        self.epoch.store_loss(&self.step, loss)
+    }
+
+    /// Losses of the running epoch, and whether the states are finite now: one read.
+    pub(crate) fn outcome(&self, engine: &Engine) -> Result<Outcome> {
+        self.epoch.check_finite(&self.state)?;
+        self.epoch.read(&engine.read(&self.epoch.outcome)?)
+    }
+
+    /// The state of one row.
+    pub(crate) fn state(&self, engine: &Engine, row: usize) -> Result<Vec<f32>> {
+        engine.read(&self.row(row)?)
+    }
+
+    /// `[3 · parameters + statistics]` of one row.
+    fn row(&self, row: usize) -> Result<Tensor> {
+        Ok(self.state.get(row)?.narrow(0, 0, self.state_len)?)
+    }
+}

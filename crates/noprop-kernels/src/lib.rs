@@ -1,0 +1,22 @@
+//! The operations of [noprop-core](https://docs.rs/noprop-core): tensors' buffers, kernels for AVX-512, AVX2, NEON and CUDA,
+//! counter-based random numbers. It knows no nets, no data sets and no training runs.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`ops`] | the operations of a training step, each with a plain reference and a fast path |
+//! | [`peak`] | the measured peaks of arithmetic and memory of this processor |
+//! | [`rng`] | counter-based random numbers |
+//! | [`device`] | where kernels run: the processor or GPUs |
+//! | [`error`] | the error type with its stable codes |
+//!
+//! Most users want `noprop-core`, which re-exports what they need.
+
+#[cfg(device)]
+pub mod cuda;
+pub mod device;
+pub mod error;
+pub mod ops;
+pub mod peak;
+pub mod rng;
+
+pub use error::{Code, Error, Result};

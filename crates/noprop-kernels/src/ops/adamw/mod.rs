@@ -1,0 +1,142 @@
+//! One step of AdamW on all parameters of a block at once (Loshchilov & Hutter 2019, as PyTorch computes it).
+//!
+//! The state of a block is one flat buffer `[parameters | statistics | first moments | second moments]`, so a step is one
+//! operation and a checkpoint one write. The batch-norm statistics lie among them untouched. Parameters do not depend on each
+//! other, so a layer may also move its own as soon as it has their gradients, while both are in a cache: see
+//! [`AdamW::step_part`] and [`Linear::update`](super::linear::Linear::update).
+
+mod cpu;
+#[cfg(device)]
+mod cuda;
+#[cfg(device)]
+mod parity;
+mod reference;
+#[cfg(test)]
+mod tests;
+
+#[cfg(device)]
+pub(super) use parity::parity;
+
+use super::{BlockOp, Buffer, Real, Slot, apply, check, profile};
+#[cfg(device)]
+use crate::cuda::{DeviceRows, Executor};
+use crate::error::Result;
+use candle_core::Tensor;
+
+/// The rates of one step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdamW {
+    /// Learning rate of this step.
+    pub learning_rate: f64,
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// Added to the root of the second moment.
+    pub epsilon: f64,
+    /// Decoupled weight decay, on every parameter.
+    pub weight_decay: f64,
+    /// Which step this is, from 1.
+    pub step: u64,
+    /// Number of parameters.
+    pub parameters: usize,
+    /// Number of batch-norm statistics behind them.
+    pub statistics: usize,
+}
+
+/// The factors that every parameter of one step shares.
+#[derive(Debug, Clone, Copy)]
+struct Factors<T> {
+    keep: T,
+    beta1: T,
+    beta2: T,
+    step_size: T,
+    inverse_root_correction: T,
+    epsilon: T,
+}
+
+impl AdamW {
+    /// PyTorch's default rates at `learning_rate` and `weight_decay`, for step `step` (from 1).
+    pub fn new(learning_rate: f64, weight_decay: f64, step: u64, parameters: usize, statistics: usize) -> Self {
+        Self { learning_rate, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay, step, parameters, statistics }
+    }
+
+    /// Length of a block's state.
+    pub fn state_len(parameters: usize, statistics: usize) -> usize {
+        3 * parameters + statistics
+    }
+
+    /// Updates `state` by `gradients` `[parameters]`.
+    pub fn step(&self, state: &Buffer, gradients: &Tensor) -> Result<()> {
+        self.step_part(state, gradients, Slot { offset: 0, len: self.parameters })
+    }
+
+    /// The same for the parameters in `slot` alone.
+    pub fn step_part(&self, state: &Buffer, gradients: &Tensor, slot: Slot) -> Result<()> {
+        apply(&Step(self, slot), state, [gradients])
+    }
+
+    /// A block's `[parameters, first moments, second moments]`.
+    pub(crate) fn split<'a, T>(&self, state: &'a mut [T]) -> Result<[&'a mut [T]; 3]> {
+        check(state.len() == Self::state_len(self.parameters, self.statistics), "adamw state")?;
+        let (parameters, rest) = state.split_at_mut(self.parameters);
+        let (first, second) = rest[self.statistics..].split_at_mut(self.parameters);
+        Ok([parameters, first, second])
+    }
+
+    /// Moves the parameters in `slot` by their gradients.
+    pub(crate) fn update<T: Real>(&self, state: &mut [&mut [T]; 3], slot: Slot, gradients: &[T]) {
+        let _time = profile::enter(Step::NAME);
+        let [parameters, first, second] = state.each_mut().map(|part| slot.of_mut(part));
+        let buffers = (T::f32s_mut(parameters), T::f32s_mut(first), T::f32s_mut(second), T::f32s(gradients));
+        if let (Some(parameters), Some(first), Some(second), Some(gradients)) = buffers {
+            cpu::step(self.factors(), parameters, first, second, gradients);
+            return;
+        }
+        let [parameters, first, second] = state.each_mut().map(|part| slot.of_mut(part));
+        reference::step(self.factors(), parameters, first, second, gradients);
+    }
+
+    /// The factors that change from step to step, as [`StepValues`](crate::cuda::StepValues) holds them: keep, step_size,
+    /// inverse_root_correction.
+    #[cfg(device)]
+    pub fn rates(&self) -> [f32; 3] {
+        let factors = self.factors::<f32>();
+        [factors.keep, factors.step_size, factors.inverse_root_correction]
+    }
+
+    fn factors<T: Real>(&self) -> Factors<T> {
+        let power = self.step.min(i32::MAX as u64) as i32;
+        let correction1 = 1.0 - self.beta1.powi(power);
+        let correction2 = 1.0 - self.beta2.powi(power);
+        Factors {
+            keep: T::of(1.0 - self.learning_rate * self.weight_decay),
+            beta1: T::of(self.beta1),
+            beta2: T::of(self.beta2),
+            step_size: T::of(self.learning_rate / correction1),
+            inverse_root_correction: T::of(1.0 / correction2.sqrt()),
+            epsilon: T::of(self.epsilon),
+        }
+    }
+}
+
+struct Step<'a>(&'a AdamW, Slot);
+
+impl BlockOp<1> for Step<'_> {
+    const NAME: &'static str = "adamw";
+    fn block<T: Real>(&self, _: usize, state: &mut [T], [gradients]: [&[T]; 1]) -> Result<()> {
+        let Self(op, slot) = self;
+        check(gradients.len() == op.parameters, "adamw gradients")?;
+        op.update(&mut op.split(state)?, *slot, slot.of(gradients));
+        Ok(())
+    }
+    #[cfg(device)]
+    fn launch(&self, on: &Executor<'_>, state: DeviceRows, [gradients]: [DeviceRows; 1]) -> Result<()> {
+        let Self(op, slot) = self;
+        let state_len = AdamW::state_len(op.parameters, op.statistics);
+        // Rows may be padded.
+        check(state.len >= state_len && gradients.len >= op.parameters, "adamw")?;
+        check(slot.offset + slot.len <= op.parameters, "adamw slot")?;
+        cuda::step(op, *slot, on, state, gradients)
+    }
+}

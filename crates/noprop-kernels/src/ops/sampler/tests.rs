@@ -1,0 +1,26 @@
+use super::{Chunk, Coefficients, initial_state, step};
+use crate::ops::Buffer;
+use crate::ops::testing::values;
+use crate::rng::{Purpose, Stream};
+use candle_core::{DType, Device, Tensor};
+
+#[test]
+fn chunks_take_the_same_steps_as_single_samples() {
+    let chunk = Chunk { seed: 5, first: 7, samples: 3, classes: 4 };
+    let estimate = Tensor::arange(0.0_f32, 12.0, &Device::Cpu).unwrap().reshape((1, 12)).unwrap();
+    // Room for one sample more, which stays.
+    let z = Buffer::new(Tensor::full(9.0_f32, (1, 16), &Device::Cpu).unwrap()).unwrap();
+    let coefficients = Coefficients { estimate: 0.5, state: 0.25, noise: 2.0 };
+    chunk.start(&z).unwrap();
+    chunk.advance(&z, &estimate, 3, coefficients).unwrap();
+    for sample in 0..3 {
+        let mut expected = [0.0; 4];
+        initial_state(&Stream::new(5, Purpose::InitialState, 0, 0, 7 + sample), &mut expected);
+        let noise = Stream::new(5, Purpose::SamplerNoise, 3, 0, 7 + sample);
+        let estimate: [f32; 4] = std::array::from_fn(|k| (4 * sample + k) as f32);
+        step(&coefficients, &estimate, &mut expected, Some(&noise)).unwrap();
+        assert_eq!(values(&z)[4 * sample..4 * sample + 4], expected.map(f64::from));
+    }
+    assert_eq!(values(&z)[12..], [9.0; 4]);
+    assert_eq!(z.dtype(), DType::F32);
+}
