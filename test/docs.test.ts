@@ -29,9 +29,9 @@ function blocksOf(file: string): Block[] {
 
 const documents = [
   ...['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md'].filter((name) => existsSync(join(root, name))),
-  ...readdirSync(join(root, 'docs'))
+  ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
-    .map((name) => `docs/${name}`),
+    .map((name) => `docs/${name.replaceAll('\\', '/')}`),
 ]
 const blocks = documents.flatMap(blocksOf)
 const programs = blocks.filter(({ language }) => language === 'ts' || language === 'js')

@@ -44,7 +44,7 @@ export function rows({ noprop, nopropMemory, torch, candle }, threads) {
     },
     {
       id: 'train-mlp',
-      title: "Training, the seed's block (mlp, 512, 512, 512), MNIST's shape",
+      title: "Training, the original sketch's block (mlp, 512, 512, 512), MNIST's shape",
       ...speed,
       runs: [noprop(mlp), ...['eager', 'tuned', 'vmap'].map((mode) => torch(mode, mlp))],
     },

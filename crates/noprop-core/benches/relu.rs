@@ -1,4 +1,4 @@
-//! ReLU on the hidden vectors of the seed's block, and its gradient on the largest activation of the paper's block.
+//! ReLU on the hidden vectors of the original sketch's block, and its gradient on the largest activation of the paper's block.
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! One whole training step of one block on one core: the paper's block on the shapes of MNIST and CIFAR-10, and the seed's,
+//! One whole training step of one block on one core: the paper's block on the shapes of MNIST and CIFAR-10, and the original sketch's,
 //! in every precision of the machine.
 
 mod support;

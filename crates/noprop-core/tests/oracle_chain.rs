@@ -280,7 +280,7 @@ fn noise_is_left_out_only_on_request() {
     }
 }
 
-/// The last block's output decides the class, also under the seed's schedule, whose last two shares are both 1.
+/// The last block's output decides the class, also under the original sketch's schedule, whose last two shares are both 1.
 #[test]
 fn the_last_block_decides() {
     for schedule in [paper_schedule(), ScheduleConfig::Linear { start: 1.0, end: 0.1 }.build(10).unwrap()] {

@@ -1,4 +1,4 @@
-//! The seed's block: û = MLP(concatenate(x, z)), hidden layers with ReLU, compared with the label by squared error.
+//! The original sketch's block: û = MLP(concatenate(x, z)), hidden layers with ReLU, compared with the label by squared error.
 
 use super::{Block, Buffers, Draw, Mode};
 use crate::data::InputShape;

@@ -32,7 +32,7 @@ pub enum NetConfig {
         #[serde(default = "default_dropout")]
         dropout: f64,
     },
-    /// The seed's block: image and noised label side by side, hidden layers with ReLU, the estimate without softmax.
+    /// The original sketch's block: image and noised label side by side, hidden layers with ReLU, the estimate without softmax.
     Mlp {
         /// Widths of the hidden layers.
         #[serde(default = "default_mlp_hidden")]

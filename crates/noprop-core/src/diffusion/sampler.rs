@@ -16,7 +16,7 @@ pub enum Sampler {
     /// The posterior q(z_t | z_{t−1}, û) (the paper's Eq. 3 and 6).
     #[default]
     Posterior,
-    /// √alpha_bar_t · û + √(1 − alpha_bar_t) · ε (the seed's rule, read with the cumulative alpha_bar).
+    /// √alpha_bar_t · û + √(1 − alpha_bar_t) · ε (the original sketch's rule, read with the cumulative alpha_bar).
     Resample,
     /// √alpha_bar_t · û + √(1 − alpha_bar_t) · (the noise that û implies in z_{t−1}); deterministic.
     Ddim,
@@ -28,7 +28,7 @@ impl Sampler {
     /// `stochastic: false` sets the noise to 0 and leaves the rest; the mean of the chain is unchanged, its variance shrinks.
     /// [`Ddim`](Self::Ddim) has no noise either way.
     ///
-    /// Where alpha_bar_{t−1} is 1 (the last block of the seed's schedule) the formulas read 0/0. z_{t−1} then carries no noise
+    /// Where alpha_bar_{t−1} is 1 (the last block of the original sketch's schedule) the formulas read 0/0. z_{t−1} then carries no noise
     /// to remove, and the limit in which the block's output is used is taken: the new state is the estimate itself.
     pub fn coefficients(self, schedule: &Schedule, t: usize, stochastic: bool) -> Coefficients {
         let (before, after) = (schedule.alpha_bar(t - 1), schedule.alpha_bar(t));

@@ -20,7 +20,7 @@ pub enum ScheduleConfig {
         #[serde(default = "default_max")]
         max: f64,
     },
-    /// The seed's rule: factors linspace(start, end, T) counted from the clean end, cumulated. alpha_bar_T is 1.
+    /// The original sketch's rule: factors linspace(start, end, T) counted from the clean end, cumulated. alpha_bar_T is 1.
     Linear {
         /// Factor of the last block, in [end, 1]. Default 1: the last block trains on the clean label.
         #[serde(default = "default_start")]
@@ -112,7 +112,7 @@ fn linear(blocks: usize, start: f64, end: f64) -> Result<Vec<f64>> {
             .received(blocks.to_string())
             .hint("use more blocks, or the cosine schedule"));
     }
-    // The seed counts from the clean end: its cumulative product after s factors is our alpha_bar_{T−s}.
+    // The original sketch counts from the clean end: its cumulative product after s factors is our alpha_bar_{T−s}.
     let mut alpha_bar = vec![1.0; blocks + 1];
     for s in 0..blocks {
         // Written so that both ends come out exactly.

@@ -22,7 +22,7 @@ def cosine(T, lo=mpf("1e-4"), hi=1 - mpf("1e-3")):
 
 
 def linear(T, start=mpf(1), end=mpf("0.1")):
-    """The seed's linspace(start, end, T), cumulated from the clean end; index T is the clean label."""
+    """The original sketch's linspace(start, end, T), cumulated from the clean end; index T is the clean label."""
     per = [start + (end - start) * mpf(s) / (T - 1) for s in range(T)]
     ab, acc = [mpf(1)], mpf(1)
     for a in per:
@@ -32,7 +32,7 @@ def linear(T, start=mpf(1), end=mpf("0.1")):
 
 
 rows = [row("cosine", T, cosine(T), clamp=[1e-4, 1 - 1e-3]) for T in (1, 2, 10, 100)]
-# start < 1 keeps every SNR finite; start = 1 makes alpha_bar of the two last indices equal to 1 (the seed's own table)
+# start < 1 keeps every SNR finite; start = 1 makes alpha_bar of the two last indices equal to 1 (the original sketch's own table)
 rows += [row("linear", T, linear(T, mpf("0.99"), mpf("0.1")), start=0.99, end=0.1) for T in (2, 10, 50)]
 rows.append(dict(name="linear", T=10, start=1.0, end=0.1, alpha_bar=[float(v) for v in linear(10)]))
 print(json.dumps(rows))
