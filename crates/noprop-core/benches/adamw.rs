@@ -2,8 +2,8 @@
 
 mod support;
 
-use noprop_core::ops::Buffer;
 use noprop_core::ops::adamw::AdamW;
+use noprop_core::tensor::Buffer;
 use support::{Bench, bytes, random};
 
 const PARAMETERS: usize = 919_946;

@@ -2,8 +2,8 @@
 
 mod support;
 
-use noprop_core::ops::Slot;
 use noprop_core::ops::batch_norm::BatchNorm;
+use noprop_core::tensor::Slot;
 use support::{Bench, SAMPLES, bytes, random};
 
 const WIDTH: usize = 256;

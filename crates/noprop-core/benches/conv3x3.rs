@@ -6,7 +6,7 @@ mod support;
 use noprop_core::ops::conv3x3::{Backward, Conv3x3, Dims};
 use noprop_core::ops::dropout::Dropout;
 use noprop_core::ops::multiply::Precision;
-use noprop_core::ops::{Slot, StopFlag};
+use noprop_core::tensor::{Slot, StopFlag};
 use support::{Bench, SAMPLES, Work, random};
 
 fn main() {

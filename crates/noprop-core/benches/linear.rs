@@ -2,9 +2,9 @@
 
 mod support;
 
-use noprop_core::ops::Slot;
 use noprop_core::ops::linear::Linear;
 use noprop_core::ops::multiply::Precision;
+use noprop_core::tensor::Slot;
 use support::{Bench, SAMPLES, Work, random};
 
 fn main() {

@@ -6,9 +6,9 @@
 mod support;
 
 use candle_core::Device;
-use noprop_core::ops::StopFlag;
 use noprop_core::ops::profile::{self, BETWEEN};
 use noprop_core::ops::simd::InstructionSet;
+use noprop_core::tensor::StopFlag;
 use noprop_core::train::{BlockJob, Lane, Plan};
 use noprop_core::{FitOptions, Model, NetConfig, Result};
 use serde_json::{Value, json};

@@ -6,7 +6,7 @@ mod support;
 use candle_core::Device;
 use noprop_core::config::Precision;
 use noprop_core::data::InputShape;
-use noprop_core::ops::StopFlag;
+use noprop_core::tensor::StopFlag;
 use noprop_core::train::{BlockJob, Lane, Plan};
 use noprop_core::{FitOptions, Model, NetConfig};
 use std::sync::Arc;

@@ -15,7 +15,7 @@ use noprop_core::ops::conv3x3::{Backward, Conv3x3, Dims};
 use noprop_core::ops::dropout::Dropout;
 use noprop_core::ops::linear::Linear;
 use noprop_core::ops::multiply::Precision;
-use noprop_core::ops::{Buffer, Slot, StopFlag};
+use noprop_core::tensor::{Buffer, Slot, StopFlag};
 use noprop_core::train::{BlockJob, Lane, Plan};
 use noprop_core::{FitOptions, Model, Result};
 use std::process::ExitCode;

@@ -7,7 +7,8 @@ use crate::error::Result;
 use crate::nn::Step;
 use crate::ops::batch::widen;
 use crate::ops::multiply::Precision;
-use crate::ops::{BlockOp, Buffer, Real, StopFlag, apply, check};
+use crate::ops::{BlockOp, apply};
+use crate::tensor::{Buffer, Real, StopFlag, check};
 use crate::train::batch::Gather;
 use candle_core::{DType, Device, Tensor};
 

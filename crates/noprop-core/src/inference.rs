@@ -15,8 +15,8 @@ use crate::diffusion::{Coefficients, Sampler, argmax, initial_state, probabiliti
 use crate::error::{Code, Error, Result};
 use crate::evaluator::Evaluator;
 use crate::model::Model;
-use crate::ops::{Buffer, StopFlag};
 use crate::rng::{Purpose, Stream};
+use crate::tensor::{Buffer, StopFlag};
 use crate::train::plan::check_shape;
 use candle_core::{CpuStorage, Device, Storage};
 use serde::{Deserialize, Serialize};

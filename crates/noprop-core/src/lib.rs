@@ -10,7 +10,7 @@
 //! use noprop_core::config::from_json;
 //! use noprop_core::data::{Dataset, InputShape, Pixels};
 //! use noprop_core::inference::evaluate;
-//! use noprop_core::ops::StopFlag;
+//! use noprop_core::tensor::StopFlag;
 //! use noprop_core::train::{Event, Plan, Training};
 //! use noprop_core::{FitOptions, Model, SampleOptions};
 //! use std::sync::Arc;
@@ -79,7 +79,7 @@ pub mod train;
 
 #[cfg(device)]
 pub use noprop_kernels::cuda;
-pub use noprop_kernels::{device, error, ops, rng};
+pub use noprop_kernels::{device, error, ops, rng, tensor};
 
 pub use block::NetConfig;
 pub use config::{FitOptions, ModelConfig};

@@ -7,9 +7,9 @@ use crate::config::{Checked, ModelConfig, from_json};
 use crate::error::{Code, Error, Result};
 #[cfg(device)]
 use crate::inference::DeviceChain;
-use crate::ops::Buffer;
 use crate::storage::container::{self, TensorShape, put};
 use crate::storage::{WeightStore, atomic};
+use crate::tensor::Buffer;
 use candle_core::{Device, Tensor};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

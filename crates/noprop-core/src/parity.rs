@@ -2,7 +2,7 @@
 
 use crate::device::DeviceChoice;
 use crate::error::{Code, Error, Result};
-use crate::ops::StopFlag;
+use crate::tensor::StopFlag;
 use serde::Deserialize;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -43,13 +43,14 @@ pub fn device_parity(options: &ParityOptions, stop: &StopFlag) -> Result<Value> 
 mod device {
     use super::ParityOptions;
     use crate::cuda::Multiply;
-    use crate::cuda::parity::{Parity, every_operation};
+    use crate::cuda::parity::Parity;
     use crate::device::Place;
     use crate::error::Result;
-    use crate::ops::StopFlag;
+    use crate::tensor::StopFlag;
     use crate::train::batch;
     use crate::train::progress::Failure;
     use candle_core::Device;
+    use noprop_kernels::parity::every_operation;
     use serde_json::{Value, json};
 
     /// Where the kernels' tensors lie; `None` for the processor's own code.

@@ -4,8 +4,8 @@
 use noprop_core::config::{FitOptions, Precision, from_json};
 use noprop_core::data::{Augment, Dataset, InputShape, Pixels};
 use noprop_core::inference::predict;
-use noprop_core::ops::StopFlag;
 use noprop_core::storage::WeightStore;
+use noprop_core::tensor::StopFlag;
 use noprop_core::train::{BlockJob, Lane, Plan};
 use noprop_core::{Model, SampleOptions};
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -6,7 +6,7 @@
 use noprop_core::Model;
 use noprop_core::config::{FitOptions, Precision, from_json};
 use noprop_core::data::{Dataset, InputShape, Pixels};
-use noprop_core::ops::StopFlag;
+use noprop_core::tensor::StopFlag;
 use noprop_core::train::{BlockJob, Lane, Plan};
 use std::fs::File;
 use std::io::Read;

@@ -1,5 +1,8 @@
 //! One error type with a stable code. Every error says what went wrong, what was expected, what came, and how to mend it.
 
+#[cfg(feature = "cuda")]
+pub(crate) mod driver;
+
 use std::fmt;
 
 /// Stable error codes, also visible to JavaScript and on the command line. `docs/errors.md` lists each with its cure.
@@ -165,7 +168,7 @@ impl From<candle_core::Error> for Error {
     /// candle's errors are ours to avoid, so one that arrives is a defect, unless the GPU failed. Its backtrace is left out.
     fn from(error: candle_core::Error) -> Self {
         #[cfg(feature = "cuda")]
-        if let Some(error) = crate::cuda::gpu::of_candle(&error) {
+        if let Some(error) = driver::of_candle(&error) {
             return error;
         }
         let text = error.to_string();

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`ops`] | the operations of a training step, each with a plain reference and a fast path |
 //! | [`peak`] | the measured peaks of arithmetic and memory of this processor |
+//! | [`tensor`] | buffers, rows, slots and element types of operations
 //! | [`rng`] | counter-based random numbers |
 //! | [`device`] | where kernels run: the processor or GPUs |
 //! | [`error`] | the error type with its stable codes |
@@ -16,7 +17,10 @@ pub mod cuda;
 pub mod device;
 pub mod error;
 pub mod ops;
+#[cfg(device)]
+pub mod parity;
 pub mod peak;
 pub mod rng;
+pub mod tensor;
 
 pub use error::{Code, Error, Result};

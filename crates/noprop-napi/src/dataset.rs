@@ -5,7 +5,7 @@ use crate::tasks::promise;
 use napi::bindgen_prelude::{Either, Env, Float32Array, Int32Array, Object, Uint8Array};
 use napi_derive::napi;
 use noprop_core::data::{Dataset, InputShape, Pixels, Split, load, load_images};
-use noprop_core::ops::StopFlag;
+use noprop_core::tensor::StopFlag;
 use noprop_core::{Code, Error};
 use std::path::PathBuf;
 use std::sync::Arc;

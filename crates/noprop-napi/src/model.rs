@@ -10,7 +10,7 @@ use napi_derive::napi;
 use noprop_core::config::{FitOptions, ModelConfig, from_json};
 use noprop_core::data::Dataset;
 use noprop_core::inference::{evaluate, predict};
-use noprop_core::ops::StopFlag;
+use noprop_core::tensor::StopFlag;
 use noprop_core::train::Plan;
 use noprop_core::{Model, SampleOptions};
 use serde_json::json;

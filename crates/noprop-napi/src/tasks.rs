@@ -3,7 +3,7 @@
 
 use crate::error::to_js;
 use napi::bindgen_prelude::{Env, Object, ToNapiValue};
-use noprop_core::ops::StopFlag;
+use noprop_core::tensor::StopFlag;
 use noprop_core::train::Training;
 use noprop_core::{Code, Error};
 use std::cell::RefCell;

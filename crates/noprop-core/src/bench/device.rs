@@ -3,7 +3,7 @@
 use super::{DeviceFigures, Rate};
 use crate::cuda::Engine;
 use crate::error::Result;
-use crate::ops::StopFlag;
+use crate::tensor::StopFlag;
 use crate::train::{BlockJob, DeviceData, Plan, Stack, floor};
 use candle_core::{DType, Device, Tensor};
 use std::time::Instant;
@@ -80,7 +80,7 @@ mod tests {
     use crate::bench::{BenchOptions, bench};
     use crate::config::from_json;
     use crate::error::Code;
-    use crate::ops::StopFlag;
+    use crate::tensor::StopFlag;
 
     fn options(device: &str, mode: &str) -> BenchOptions {
         let json = r#"{"input":[6],"classes":3,"net":{"type":"mlp","hidden":[5]},"blocks":4,"batch":8,"seconds":0.05}"#;

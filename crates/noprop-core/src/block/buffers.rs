@@ -3,7 +3,7 @@
 use super::Buffers;
 use crate::device::allocated;
 use crate::error::Result;
-use crate::ops::Buffer;
+use crate::tensor::Buffer;
 use candle_core::Tensor;
 
 impl Buffers {

@@ -11,12 +11,12 @@ use super::{Block, Buffers, Draw, Mode};
 use crate::data::InputShape;
 use crate::error::{Code, Error, Result};
 use crate::nn::{Conv3x3, Layout, LayoutBuilder, Linear, Normalised, Step, Towards};
-use crate::ops::Buffer;
 use crate::ops::add::Add;
 use crate::ops::conv3x3::{Backward, Dims};
 use crate::ops::dense::Written;
 use crate::ops::dropout::{self, Dropout};
 use crate::ops::softmax::Softmax;
+use crate::tensor::Buffer;
 use candle_core::Tensor;
 
 /// All sizes of the block.

@@ -4,8 +4,8 @@ use super::{Block, Buffers, Draw, Mode};
 use crate::data::InputShape;
 use crate::error::Result;
 use crate::nn::{Layout, LayoutBuilder, Linear, Step, Towards};
-use crate::ops::Buffer;
 use crate::ops::dropout::{self, Dropout};
+use crate::tensor::Buffer;
 use candle_core::Tensor;
 
 /// All sizes of the block.

@@ -12,7 +12,7 @@ pub(crate) use buffers::made;
 use crate::data::InputShape;
 use crate::error::{Code, Error, Result};
 use crate::nn::{Layout, Step};
-use crate::ops::Buffer;
+use crate::tensor::Buffer;
 use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 

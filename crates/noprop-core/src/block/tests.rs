@@ -12,7 +12,7 @@ use crate::ops::adamw::AdamW;
 use crate::ops::multiply::Precision;
 use crate::ops::squared_error::SquaredError;
 use crate::ops::testing::{normal, poisoned, tensor, values};
-use crate::ops::{Buffer, Real, StopFlag};
+use crate::tensor::{Buffer, Real, StopFlag};
 use candle_core::{Device, Tensor, WithDType};
 use std::marker::PhantomData;
 

@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::model::Model;
 use crate::nn::Step;
 use crate::ops::sampler::Chunk;
-use crate::ops::{Buffer, StopFlag};
+use crate::tensor::{Buffer, StopFlag};
 use crate::train::DeviceData;
 use candle_core::{DType, Tensor};
 use room::{Made, Room};

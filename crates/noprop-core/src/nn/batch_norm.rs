@@ -2,7 +2,8 @@
 
 use super::parameters::Init;
 use super::{Layout, LayoutBuilder};
-use crate::ops::{Slot, batch_norm};
+use crate::ops::batch_norm;
+use crate::tensor::Slot;
 
 /// See [`batch_norm`]. What comes before and behind it does its work too: [`Normalised`](super::Normalised) forward,
 /// [`Towards::Norm`](super::Towards::Norm) backward.

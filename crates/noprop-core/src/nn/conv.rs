@@ -5,7 +5,7 @@ use super::{Layout, LayoutBuilder, Step};
 use crate::error::Result;
 use crate::ops::conv3x3::{self, Backward, Dims};
 use crate::ops::dropout::Dropout;
-use crate::ops::{Buffer, Slot};
+use crate::tensor::{Buffer, Slot};
 use candle_core::Tensor;
 
 /// dropout(pool(relu(conv3×3(x) + bias))), see [`conv3x3`].

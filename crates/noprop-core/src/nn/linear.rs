@@ -4,7 +4,8 @@ use super::parameters::Init;
 use super::{Layout, LayoutBuilder, Step, Towards};
 use crate::error::Result;
 use crate::ops::dense::Dense;
-use crate::ops::{Buffer, Slot, linear};
+use crate::ops::linear;
+use crate::tensor::{Buffer, Slot};
 use candle_core::Tensor;
 
 /// y = x · weight + bias, see [`linear`]. `N` inputs lie side by side, each with rows of the weight of its own.

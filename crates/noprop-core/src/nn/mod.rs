@@ -18,7 +18,7 @@ pub use towards::Towards;
 use crate::error::Result;
 use crate::ops::adamw::AdamW;
 use crate::ops::multiply::Precision;
-use crate::ops::{Buffer, Slot, StopFlag};
+use crate::tensor::{Buffer, Slot, StopFlag};
 
 /// What all layers of one training step share.
 #[derive(Debug, Clone, Copy)]

@@ -2,8 +2,8 @@
 
 use super::{BatchNorm, Layout, LayoutBuilder, Linear, Step, Towards};
 use crate::error::Result;
-use crate::ops::Buffer;
 use crate::ops::dense::Written;
+use crate::tensor::Buffer;
 use candle_core::Tensor;
 
 /// y = ReLU(norm(linear(inputs))), see [`dense`](crate::ops::dense).

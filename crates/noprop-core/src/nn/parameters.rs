@@ -3,8 +3,8 @@
 //! A block's weights are `[parameters | statistics]`, each part in the order of its names. The model file names them
 //! `blocks.0001.params.conv1.weight` and `blocks.0001.stats.image_bn.mean`, so file order is name order.
 
-use crate::ops::Slot;
 use crate::rng::{Purpose, Stream};
+use crate::tensor::Slot;
 
 /// How a tensor begins.
 #[derive(Debug, Clone, Copy, PartialEq)]

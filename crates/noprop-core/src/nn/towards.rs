@@ -2,10 +2,10 @@
 
 use super::{BatchNorm, Step};
 use crate::error::Result;
-use crate::ops::Buffer;
 use crate::ops::dense::Written;
 use crate::ops::dense_backward::{DenseBackward, Gradients};
 use crate::ops::linear::Linear;
+use crate::tensor::Buffer;
 use candle_core::Tensor;
 
 /// Each is one launch on a device, or two for a product that is split in depth.

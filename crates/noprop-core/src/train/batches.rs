@@ -10,8 +10,8 @@ use super::cache::Cache;
 use super::plan::Plan;
 use crate::config::FitOptions;
 use crate::error::Result;
-use crate::ops::Buffer;
 use crate::rng;
+use crate::tensor::Buffer;
 use candle_core::{DType, Device, Tensor};
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -5,7 +5,7 @@ use super::plan::Plan;
 use crate::device::allocated;
 use crate::error::{Code, Error, Result};
 use crate::ops::adamw::AdamW;
-use crate::ops::{Buffer, StopFlag};
+use crate::tensor::{Buffer, StopFlag};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};

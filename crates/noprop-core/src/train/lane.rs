@@ -7,7 +7,7 @@ use crate::error::{Code, Error, Result};
 use crate::nn::Step;
 use crate::ops::batch::NoisedLabels;
 use crate::ops::squared_error::SquaredError;
-use crate::ops::{Buffer, Real, StopFlag};
+use crate::tensor::{Buffer, Real, StopFlag};
 use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
 
 /// Buffers for one step of one block.

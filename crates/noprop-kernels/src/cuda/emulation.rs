@@ -26,7 +26,7 @@ unsafe extern "C" {
 
 /// The kernels that have not been launched yet in this process.
 #[cfg(test)]
-pub(super) fn not_launched() -> Vec<String> {
+pub(crate) fn not_launched() -> Vec<String> {
     extern "C" fn found(names: *mut c_void, name: *const c_char) {
         // SAFETY: `names` is the vector below, and the callee's names end with a NUL.
         let (names, name) = unsafe { (&mut *names.cast::<Vec<String>>(), std::ffi::CStr::from_ptr(name)) };

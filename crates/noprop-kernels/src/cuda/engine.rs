@@ -186,8 +186,8 @@ pub fn out_of_memory(what: &str, asked: usize, free: usize) -> Error {
 mod tests {
     use super::*;
     use crate::cuda::Executor;
-    use crate::ops::Buffer;
     use crate::ops::add::Add;
+    use crate::tensor::Buffer;
     use candle_core::DType;
 
     /// Each test has a thread of its own, on which nothing has been launched yet.

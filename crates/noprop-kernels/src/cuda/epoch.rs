@@ -8,13 +8,13 @@
 
 mod parity;
 
-pub(super) use parity::parity;
+pub(crate) use parity::parity;
 
 use super::launch::{Arguments, Executor, Launch, ceil_div};
 use super::rows::{Address, DeviceRows, RowsOf, address_of};
 use super::step::{DeviceStep, StepTensors};
 use crate::error::Result;
-use crate::ops::check;
+use crate::tensor::check;
 use candle_core::{DType, Device, Tensor};
 
 /// The tensors of an epoch.

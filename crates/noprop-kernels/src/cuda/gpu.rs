@@ -9,30 +9,29 @@
 //! | `graph.rs` | recording and replaying |
 //! | `scratch.rs` | memory for the length of one operation |
 //! | `devices.rs` | the cards of this machine, and whether each can be used |
-//! | `failure.rs` | the driver's errors as ours |
 
 mod devices;
-mod failure;
+
 mod graph;
 mod kernels;
 mod scratch;
 
 pub(crate) use devices::cards;
-pub(crate) use failure::of_candle;
+
 pub use graph::Graph;
 
 use super::launch::{Arguments, Launch};
 use super::rows::{Address, address_of};
 use crate::device;
+use crate::error::driver::of_driver;
 use crate::error::{Code, Error, Result};
-use crate::ops::Buffer;
 use crate::ops::add::Add;
+use crate::tensor::Buffer;
 use candle_core::backend::BackendStorage;
 use candle_core::cuda_backend::CudaStorageSlice;
 use candle_core::cuda_backend::cudarc::driver::sys::CUevent_flags;
 use candle_core::cuda_backend::cudarc::driver::{CudaEvent, CudaSlice, CudaStream, DevicePtr, DeviceRepr, result};
 use candle_core::{CudaDevice, CudaStorage, Device, Tensor, WithDType};
-use failure::of_driver;
 use kernels::Kernels;
 use std::ffi::c_void;
 use std::sync::Arc;

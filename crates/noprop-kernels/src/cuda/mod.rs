@@ -21,7 +21,7 @@ mod context;
 #[cfg(feature = "emulation")]
 mod emulation;
 mod engine;
-mod epoch;
+pub(crate) mod epoch;
 #[cfg(feature = "cuda")]
 pub mod gpu;
 mod launch;
@@ -36,6 +36,8 @@ mod tile;
 pub use context::Context;
 #[cfg(all(any(test, feature = "testing"), feature = "emulation"))]
 pub use emulation::launches_of;
+#[cfg(all(test, feature = "emulation"))]
+pub(crate) use emulation::not_launched;
 pub use engine::{Engine, Mark, Recorded, out_of_memory};
 pub use epoch::{AllFinite, EpochTensors, Outcome, PARTS};
 pub use launch::{Arguments, Executor, Launch, ceil_div};

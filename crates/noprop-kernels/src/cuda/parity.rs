@@ -7,8 +7,8 @@ mod log;
 
 use super::{Context, Multiply, StepTensors, StepValues};
 use crate::error::Result;
-use crate::ops::Buffer;
 use crate::rng::{Purpose, Stream};
+use crate::tensor::Buffer;
 use candle_core::{DType, Device, Tensor};
 use log::{Line, Log};
 use serde::Serialize;
@@ -57,9 +57,9 @@ pub struct Parity {
     /// What was found.
     pub comparisons: Vec<Comparison>,
     /// Cases whose tensors have more values than this together are left out, for sanitizers that are slow.
-    most: usize,
+    pub(crate) most: usize,
     /// How many were left out.
-    left_out: usize,
+    pub(crate) left_out: usize,
     log: Log,
 }
 
@@ -224,39 +224,9 @@ pub fn in_batch_step(
     })
 }
 
-/// The cases of every kernel of this crate.
-pub fn every_operation(parity: &mut Parity) -> Result<()> {
-    crate::ops::parity(parity)?;
-    if parity.multiply == Multiply::F32 {
-        super::epoch::parity(parity)?;
-    }
-    Ok(())
-}
-
-#[cfg(all(test, feature = "emulation"))]
+#[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_kernel_equals_the_reference_on_the_emulation() {
-        let mut parity = Parity::new(Device::Cpu, Multiply::F32);
-        if let Ok(most) = std::env::var("NOPROP_PARITY_MOST") {
-            parity.most = most.parse().expect("NOPROP_PARITY_MOST is a number of values");
-        }
-        for multiply in [Multiply::F32, Multiply::Tf32, Multiply::Bf16] {
-            parity.multiply = multiply;
-            every_operation(&mut parity).unwrap();
-        }
-        parity.assert_passed();
-        let mut without_case = crate::cuda::emulation::not_launched();
-        // Those of tile.cu and emulation.cu are for the tests of tile.rs and emulation.rs, which may not have run yet. Gathering
-        // is compared with data sets, which the crate above has.
-        let elsewhere = ["tile_", "emulation_", "gather_"];
-        without_case.retain(|kernel| !elsewhere.iter().any(|name| kernel.starts_with(name)));
-        println!("{} comparisons, {} cases left out", parity.comparisons.len(), parity.left_out);
-        println!("kernels that were not launched: {without_case:?}");
-        assert!(without_case.is_empty() || parity.left_out > 0, "kernels without a case");
-    }
 
     #[test]
     fn a_difference_or_a_stray_nan_does_not_pass() {

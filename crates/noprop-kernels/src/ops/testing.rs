@@ -1,7 +1,7 @@
 //! Helpers of the operations' tests.
 
-use super::{Buffer, Real, Slot};
 use crate::rng::{Purpose, Stream};
+use crate::tensor::{Buffer, Real, Slot};
 use candle_core::{Device, Tensor, WithDType};
 
 /// `len` reproducible normal values.

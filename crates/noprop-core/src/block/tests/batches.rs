@@ -3,9 +3,9 @@
 use super::{Batch, Rig};
 use crate::NetConfig;
 use crate::data::InputShape;
-use crate::ops::Real;
 use crate::ops::simd::with_each;
 use crate::ops::testing::{assert_close, normal, values};
+use crate::tensor::Real;
 use candle_core::WithDType;
 
 const CLASSES: usize = 5;

@@ -5,7 +5,8 @@ use crate::NetConfig;
 use crate::data::InputShape;
 use crate::nn::parameters::Entry;
 use crate::ops::simd::with_each;
-use crate::ops::{Real, testing};
+use crate::ops::testing;
+use crate::tensor::Real;
 use candle_core::WithDType;
 use safetensors::{Dtype, SafeTensors};
 

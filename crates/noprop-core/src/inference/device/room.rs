@@ -6,7 +6,7 @@ use crate::cuda::{Engine, out_of_memory};
 use crate::data::{Dataset, Pixels};
 use crate::error::Result;
 use crate::model::Model;
-use crate::ops::Buffer;
+use crate::tensor::Buffer;
 use candle_core::{DType, Device};
 
 /// Samples of a chunk: enough for one block to fill a card.

@@ -10,7 +10,8 @@ use crate::data::Dataset;
 use crate::data::augment::Augmenter;
 use crate::error::Result;
 use crate::ops::batch::widen;
-use crate::ops::{BlockOp, Buffer, Real, apply, check};
+use crate::ops::{BlockOp, apply};
+use crate::tensor::{Buffer, Real, check};
 
 /// x `[1, samples · input]`: samples of the data set as the net sees them. Shared by all blocks.
 pub struct Gather<'a> {

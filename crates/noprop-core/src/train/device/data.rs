@@ -4,8 +4,8 @@ use crate::cuda::Engine;
 use crate::data::augment::Augmenter;
 use crate::data::{Dataset, InputShape, Pixels};
 use crate::error::Result;
-use crate::ops::Buffer;
 use crate::ops::batch::DeviceGather;
+use crate::tensor::Buffer;
 use candle_core::Tensor;
 use std::ops::Range;
 

@@ -3,7 +3,7 @@
 use super::{DeviceData, Stack};
 use crate::cuda::{Engine, Mark, Outcome};
 use crate::error::Result;
-use crate::ops::StopFlag;
+use crate::tensor::StopFlag;
 use crate::train::Plan;
 use crate::train::job::BlockJob;
 use std::collections::VecDeque;

@@ -8,7 +8,7 @@ use crate::nn::Step;
 use crate::ops::adamw::AdamW;
 use crate::ops::batch::NoisedLabels;
 use crate::ops::squared_error::SquaredError;
-use crate::ops::{Buffer, StopFlag};
+use crate::tensor::{Buffer, StopFlag};
 use crate::train::Plan;
 use candle_core::{DType, Tensor};
 use std::collections::HashMap;

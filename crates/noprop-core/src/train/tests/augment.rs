@@ -46,7 +46,7 @@ fn samples_are_changed_alike_in_either_precision() {
     let augmenter = Some(Augmenter { augment: AUGMENT, seed: 3, epoch: 2 });
     let filled = |dtype| {
         let x =
-            crate::ops::Buffer::new(candle_core::Tensor::zeros((1, 4 * 196), dtype, &Device::Cpu).unwrap()).unwrap();
+            crate::tensor::Buffer::new(candle_core::Tensor::zeros((1, 4 * 196), dtype, &Device::Cpu).unwrap()).unwrap();
         Gather { data: &data, samples: &[8, 0, 3, 3], augmenter }.fill(&x).unwrap();
         crate::ops::testing::values(&x)
     };

@@ -1,7 +1,7 @@
 //! Shared batches: each is gathered once for all blocks that run in step, and who shared what changes no bit.
 
 use super::*;
-use crate::ops::Buffer;
+use crate::tensor::Buffer;
 use crate::train::batches::Batches;
 use candle_core::{DType, Tensor};
 

@@ -4,11 +4,11 @@ use super::*;
 use crate::block::{Buffers, Draw, Mode};
 use crate::error::Code;
 use crate::nn::Step;
-use crate::ops::Buffer;
 use crate::ops::adamw::AdamW;
 use crate::ops::batch::NoisedLabels;
 use crate::ops::squared_error::SquaredError;
 use crate::ops::testing::{poisoned, tensor, values};
+use crate::tensor::Buffer;
 use candle_core::{DType, Tensor};
 
 /// ᾱ_t of the default schedule of T blocks, from its definition.

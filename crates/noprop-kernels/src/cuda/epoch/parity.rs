@@ -5,7 +5,7 @@ use crate::cuda::{AllFinite, EpochTensors, StepTensors, StepValues};
 use crate::error::Result;
 use candle_core::Tensor;
 
-pub(in crate::cuda) fn parity(parity: &mut Parity) -> Result<()> {
+pub(crate) fn parity(parity: &mut Parity) -> Result<()> {
     steps(parity)?;
     finite(parity)
 }

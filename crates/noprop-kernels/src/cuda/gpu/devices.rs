@@ -1,7 +1,7 @@
 //! The cards of this machine, and whether each can be used.
 
-use super::failure::{NEWER_DRIVER, of_driver};
 use crate::device::Card;
+use crate::error::driver::{NEWER_DRIVER, of_driver};
 use crate::error::{Code, Error, Result};
 use candle_core::cuda_backend::cudarc::driver::sys::{self, CUdevice_attribute as Attribute};
 use candle_core::cuda_backend::cudarc::driver::{DriverError, result};

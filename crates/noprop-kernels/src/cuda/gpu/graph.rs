@@ -1,7 +1,7 @@
 //! Recording a sequence of launches and replaying it with one call.
 
-use super::failure::of_driver;
 use crate::cuda::recording::Recording;
+use crate::error::driver::of_driver;
 use crate::error::{Code, Error, Result};
 use candle_core::cuda_backend::cudarc::driver::sys::{
     self, CUgraphInstantiate_flags as Flags, CUstreamCaptureMode as Mode,

@@ -1,7 +1,7 @@
 //! The fat binary of the kernels on one card, and what is checked before one is launched.
 
-use super::failure::of_driver;
 use crate::cuda::recording::refuse;
+use crate::error::driver::of_driver;
 use crate::error::{Code, Error, Result};
 use candle_core::cuda_backend::cudarc::driver::sys::{self, CUfunction_attribute_enum as Attribute};
 use candle_core::cuda_backend::cudarc::driver::{CudaContext, CudaFunction, CudaModule};

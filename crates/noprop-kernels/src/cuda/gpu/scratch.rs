@@ -3,11 +3,11 @@
 //! A stream has one buffer of each size class, which stays where it is as long as anything else uses the stream: a recorded
 //! step goes on using it. So a step must run once before it is recorded, since a recording takes no memory.
 
-use super::failure::of_driver;
 use crate::cuda::Address;
 use crate::cuda::launch::scratch_class;
 use crate::cuda::recording::refuse;
 use crate::error::Result;
+use crate::error::driver::of_driver;
 use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaStream, DevicePtr};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

@@ -3,7 +3,7 @@
 use super::AdamW;
 use crate::cuda::{Address, Arguments, DeviceRows, Executor, Launch, RowsOf, ceil_div};
 use crate::error::Result;
-use crate::ops::Slot;
+use crate::tensor::Slot;
 
 #[repr(C)]
 #[derive(Clone, Copy)]

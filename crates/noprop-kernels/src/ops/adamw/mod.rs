@@ -15,12 +15,13 @@ mod reference;
 mod tests;
 
 #[cfg(device)]
-pub(super) use parity::parity;
+pub(crate) use parity::parity;
 
-use super::{BlockOp, Buffer, Real, Slot, apply, check, profile};
+use super::{BlockOp, apply, profile};
 #[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
+use crate::tensor::{Buffer, Real, Slot, check};
 use candle_core::Tensor;
 
 /// The rates of one step.

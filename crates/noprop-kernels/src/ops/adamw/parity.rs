@@ -4,7 +4,7 @@ use super::AdamW;
 use crate::cuda::StepValues;
 use crate::cuda::parity::{Input, Parity, Values};
 use crate::error::Result;
-use crate::ops::Slot;
+use crate::tensor::Slot;
 
 /// A dozen roundings of 2^-24, and betas and rates that are rounded to f32 themselves.
 const TOLERANCE: f64 = 1e-6;

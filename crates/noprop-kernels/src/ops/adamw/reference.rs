@@ -1,7 +1,7 @@
 //! The definition, in a plain loop.
 
 use super::Factors;
-use crate::ops::Real;
+use crate::tensor::Real;
 
 /// θ ← (1 − lr·wd) θ;  m ← β₁ m + (1 − β₁) g;  v ← β₂ v + (1 − β₂) g²;
 /// θ ← θ − lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε)

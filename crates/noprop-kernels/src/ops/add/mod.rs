@@ -7,12 +7,13 @@ mod parity;
 mod reference;
 
 #[cfg(device)]
-pub(super) use parity::parity;
+pub(crate) use parity::parity;
 
-use super::{BlockOp, Buffer, Real, apply, check, simd::vectorize};
+use super::{BlockOp, apply, simd::vectorize};
 #[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
+use crate::tensor::{Buffer, Real, check};
 use candle_core::Tensor;
 
 /// y += x.

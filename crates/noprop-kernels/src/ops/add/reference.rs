@@ -1,6 +1,6 @@
 //! The definition, in a plain loop.
 
-use crate::ops::Real;
+use crate::tensor::Real;
 
 /// y += x
 #[inline(always)]

@@ -3,8 +3,8 @@
 use super::NoisedLabels;
 use crate::cuda::{Address, Arguments, DeviceRows, DeviceStep, Executor, Launch, RowsOf, address_of, ceil_div};
 use crate::error::{Code, Error, Result};
-use crate::ops::{Buffer, check};
 use crate::rng::Purpose;
+use crate::tensor::{Buffer, check};
 use candle_core::{DType, Tensor};
 
 /// How images are changed on the way into a batch: shifted by up to `shift` pixels and, with `flip`, mirrored by chance.

@@ -9,14 +9,15 @@ mod reference;
 #[cfg(device)]
 pub use cuda::{DeviceGather, ImageChanges};
 #[cfg(device)]
-pub(super) use parity::parity;
+pub(crate) use parity::parity;
 pub use reference::noised_label;
 
-use super::{BlockOp, Buffer, Real, apply, check};
+use super::{BlockOp, apply};
 #[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::rng::{Purpose, Stream};
+use crate::tensor::{Buffer, Real, check};
 
 /// `to` = `from` in `to`'s precision.
 pub fn widen<T: Real>(to: &mut [T], from: &[f32]) {

@@ -5,7 +5,7 @@ use super::{BatchNorm, EPSILON, MOMENTUM};
 use crate::cuda::product::NO_ROWS;
 use crate::cuda::{Arguments, DeviceRows, Executor, Launch, RowsOf, ceil_div};
 use crate::error::Result;
-use crate::ops::Slot;
+use crate::tensor::Slot;
 
 /// What the kernels of norm.cuh are told.
 #[repr(C)]

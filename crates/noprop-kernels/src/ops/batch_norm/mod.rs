@@ -13,12 +13,13 @@ mod reference;
 mod tests;
 
 #[cfg(device)]
-pub(super) use parity::parity;
+pub(crate) use parity::parity;
 
-use super::{BlockOp, Buffer, Real, Slot, apply, check};
+use super::{BlockOp, apply};
 #[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
+use crate::tensor::{Buffer, Real, Slot, check};
 use candle_core::Tensor;
 
 /// Added to the variance (PyTorch's default).

@@ -3,7 +3,7 @@
 use super::BatchNorm;
 use crate::cuda::parity::{Input, Parity, Values};
 use crate::error::Result;
-use crate::ops::Slot;
+use crate::tensor::Slot;
 
 /// Sums of up to 130 terms of size 1 in f32 are off by less than 130 · 2^-24 = 8e-6, mostly by a tenth of it; mean, deviation
 /// and gradient multiply a few of them.

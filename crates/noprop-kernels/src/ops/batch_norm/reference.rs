@@ -1,7 +1,7 @@
 //! The definition, in plain loops over rows.
 
 use super::{EPSILON, MOMENTUM};
-use crate::ops::Real;
+use crate::tensor::Real;
 
 /// mean = Σ_b x / n;  variance = Σ_b (x − mean)² / n
 #[inline(always)]

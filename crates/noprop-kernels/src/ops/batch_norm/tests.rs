@@ -1,6 +1,6 @@
 use super::BatchNorm;
-use crate::ops::Real;
 use crate::ops::testing::{assert_close, assert_gradient, inner, normal, poisoned, slot, tensor, values};
+use crate::tensor::Real;
 use candle_core::WithDType;
 
 /// State: `[bias | weight | running mean | running variance]`.

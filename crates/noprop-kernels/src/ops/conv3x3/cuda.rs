@@ -240,10 +240,10 @@ mod tests {
     #[test]
     fn every_kernel_multiplies_in_its_precision() {
         use crate::cuda::product::rounding::{FACTORS, each};
-        use crate::ops::StopFlag;
         use crate::ops::conv3x3::Backward;
         use crate::ops::multiply::Precision;
         use crate::ops::testing::{slot, tensor, values};
+        use crate::tensor::StopFlag;
         // One output of each sample; one factor a sample, the others 0 or 1; narrow products and wide ones.
         for (cin, cout) in [(1, 2), (33, 33)] {
             let dims = Dims { height: 3, width: 3, cin, cout, pool: false };

@@ -28,14 +28,15 @@ mod tests;
 mod winograd;
 
 #[cfg(device)]
-pub(super) use parity::parity;
+pub(crate) use parity::parity;
 
 use super::dropout::Dropout;
 use super::multiply::Precision;
-use super::{BlockOp, Buffer, Real, Slot, StopFlag, apply, check};
+use super::{BlockOp, apply};
 #[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
+use crate::tensor::{Buffer, Real, Slot, StopFlag, check};
 use candle_core::Tensor;
 use pool::Gradient;
 

@@ -6,7 +6,7 @@ use crate::cuda::parity::{Input, Parity, Values};
 use crate::error::Result;
 use crate::ops::dropout::{self, Dropout};
 use crate::ops::multiply::Precision;
-use crate::ops::{Buffer, Slot, StopFlag};
+use crate::tensor::{Buffer, Slot, StopFlag};
 use candle_core::Tensor;
 
 /// Sums of up to 2,000 products of order 1, each exact, in f32: about 2^-24 of the sum of their magnitudes a term.

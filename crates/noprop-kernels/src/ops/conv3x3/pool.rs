@@ -2,9 +2,10 @@
 
 use super::Dims;
 use crate::ops::multiply::{Multiply, Vector};
+use crate::ops::profile;
 use crate::ops::simd::vectorize;
 use crate::ops::tile::{load, panel};
-use crate::ops::{Real, profile};
+use crate::tensor::Real;
 use pulp::Simd;
 
 /// Pools two rows of the convolution `[2, conv width, cout]`, both behind the ReLU, to one row of values and winners

@@ -3,7 +3,7 @@
 
 use super::pool::pool_rows;
 use super::{Conv3x3, Dims};
-use crate::ops::Real;
+use crate::tensor::Real;
 
 /// a[b, r, c, o] = relu(bias[o] + Σ_{i, j, k} x[b, r + i, c + j, k] · w[i, j, k, o]); y = pool(a) or a.
 pub fn forward<T: Real>(op: &Conv3x3<'_>, y: &mut [T], winners: &mut [T], x: &[T], weight: &[T], bias: &[T]) {

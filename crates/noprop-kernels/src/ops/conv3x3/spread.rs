@@ -8,7 +8,8 @@
 use super::{Backward, Conv3x3, Dims, cuda, reference};
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
-use crate::ops::{BlockOp, Buffer, Real, Slot, apply, check};
+use crate::ops::{BlockOp, apply};
+use crate::tensor::{Buffer, Real, Slot, check};
 use candle_core::Tensor;
 
 impl Conv3x3<'_> {

@@ -2,8 +2,9 @@ use super::{Backward, Conv3x3, Dims, winograd};
 use crate::error::{Code, Result};
 use crate::ops::dropout::{self, Dropout};
 use crate::ops::multiply::Precision;
+use crate::ops::simd;
 use crate::ops::testing::{assert_close, assert_gradient, inner, normal, poisoned, slot, tensor, values};
-use crate::ops::{Buffer, Real, StopFlag, simd};
+use crate::tensor::{Buffer, Real, StopFlag};
 use candle_core::WithDType;
 
 /// Relative to the greatest value; sums have up to 9 · 64 or 2 · 11 · 11 terms of order 1, and the transforms add a few.

@@ -18,17 +18,17 @@ mod parity;
 mod tests;
 
 #[cfg(device)]
-pub(super) use parity::parity;
+pub(crate) use parity::parity;
 
 use super::batch_norm::BatchNorm;
 use super::linear::Linear;
 use super::relu::Relu;
 #[cfg(device)]
-use super::{BlockOp, Real, apply, on_device};
-use super::{Buffer, check};
+use super::{BlockOp, apply, on_device};
 #[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
+use crate::tensor::{Buffer, Real, Slot, check};
 use candle_core::Tensor;
 
 /// The products of a layer's `N` inputs, one or two.
@@ -113,7 +113,7 @@ impl<const N: usize> Dense<N> {
     fn of_two(&self) -> Result<Dense<2>> {
         let first = self.products[0];
         let end = first.weight.offset + first.weight.len;
-        let nothing = Linear { inputs: 0, bias: None, weight: super::Slot { offset: end, len: 0 }, ..first };
+        let nothing = Linear { inputs: 0, bias: None, weight: Slot { offset: end, len: 0 }, ..first };
         let second = if N == 1 { nothing } else { self.products[N - 1] };
         let beside = second.samples == first.samples && second.outputs == first.outputs && second.weight.offset == end;
         check(N <= 2 && beside && second.bias.is_none(), "the inputs of a dense layer")?;

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::ops::batch_norm::BatchNorm;
 use crate::ops::linear::Linear;
 use crate::ops::multiply::Precision;
-use crate::ops::{Buffer, Slot};
+use crate::tensor::{Buffer, Slot};
 
 /// Sums of up to 600 exact products of order 1 in f32, about 2^-24 of the sum of their magnitudes a term; batch norm divides
 /// them by their deviation again.

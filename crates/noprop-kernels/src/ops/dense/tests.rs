@@ -7,8 +7,8 @@ use crate::ops::linear::Linear;
 use crate::ops::multiply::Precision;
 use crate::ops::relu::Relu;
 use crate::ops::testing::slot;
-use crate::ops::{Buffer, Slot};
 use crate::rng::{Purpose, Stream};
+use crate::tensor::{Buffer, Slot};
 use candle_core::{Device, Tensor};
 
 const OUTPUTS: usize = 40;

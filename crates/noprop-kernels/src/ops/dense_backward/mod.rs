@@ -18,18 +18,18 @@ mod parity;
 mod tests;
 
 #[cfg(device)]
-pub(super) use parity::parity;
+pub(crate) use parity::parity;
 
 use super::add::Add;
 use super::batch_norm::BatchNorm;
 use super::dense::Written;
 use super::linear::Linear;
 #[cfg(device)]
-use super::{BlockOp, Real, apply, on_device};
-use super::{Buffer, check};
+use super::{BlockOp, apply, on_device};
 #[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
+use crate::tensor::{Buffer, Real, check};
 use candle_core::Tensor;
 
 /// A layer behind a batch norm.

@@ -3,11 +3,11 @@
 use super::{DenseBackward, Gradients};
 use crate::cuda::parity::{Input, Parity, Values};
 use crate::error::Result;
-use crate::ops::Slot;
 use crate::ops::batch_norm::BatchNorm;
 use crate::ops::dense::Written;
 use crate::ops::linear::Linear;
 use crate::ops::multiply::Precision;
+use crate::tensor::Slot;
 
 /// Sums of up to 600 exact products of order 1 in f32, and of 129 of those: about 2^-24 of the sum of their magnitudes a term.
 const TOLERANCE: f64 = 1e-5;

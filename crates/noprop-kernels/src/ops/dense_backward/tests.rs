@@ -2,7 +2,6 @@
 
 use super::{DenseBackward, Gradients};
 use crate::cuda::{Context, Multiply, launches_of};
-use crate::ops::Buffer;
 use crate::ops::add::Add;
 use crate::ops::batch_norm::BatchNorm;
 use crate::ops::dense::Written;
@@ -10,6 +9,7 @@ use crate::ops::linear::Linear;
 use crate::ops::multiply::Precision;
 use crate::ops::testing::slot;
 use crate::rng::{Purpose, Stream};
+use crate::tensor::Buffer;
 use candle_core::{Device, Tensor};
 
 const INPUTS: usize = 40;

@@ -15,13 +15,14 @@ mod reference;
 mod tests;
 
 #[cfg(device)]
-pub(super) use parity::parity;
+pub(crate) use parity::parity;
 
-use super::{BlockOp, Buffer, Real, apply, check, profile};
+use super::{BlockOp, apply, profile};
 #[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::rng::Stream;
+use crate::tensor::{Buffer, Real, check};
 
 /// Elements of one sample that share 16 consecutive Philox blocks of 8 × 16 bits.
 const GROUP: usize = 128;

@@ -1,7 +1,7 @@
 //! The definition, element by element.
 
 use super::{Dropout, bits_at, scale, threshold};
-use crate::ops::Real;
+use crate::tensor::Real;
 
 /// y[e] = y[e] / (1 − p) where the element's bits reach the threshold, else 0.
 pub fn apply<T: Real>(op: &Dropout<'_>, block: usize, sample: u32, y: &mut [T]) {

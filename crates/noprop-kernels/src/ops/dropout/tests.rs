@@ -1,6 +1,7 @@
 use super::Dropout;
+use crate::ops::simd;
 use crate::ops::testing::{tensor, values};
-use crate::ops::{Buffer, simd};
+use crate::tensor::Buffer;
 
 fn op<'a>(samples: &'a [u32], len: usize) -> Dropout<'a> {
     Dropout { rate: 0.2, seed: 5, stage: 1, blocks: &[3], epoch: 2, samples, len }

@@ -120,8 +120,8 @@ mod tests {
     fn train(blocks: &[usize]) -> [Vec<Vec<f32>>; 3] {
         use crate::cuda::{Context, Multiply};
         use crate::ops::multiply::Precision;
-        use crate::ops::{Buffer, Slot};
         use crate::rng::{Purpose, Stream};
+        use crate::tensor::{Buffer, Slot};
         use candle_core::{Device, Tensor};
         // Deep enough that forward and weights are split.
         let (samples, inputs, outputs) = (520, 530, 20);

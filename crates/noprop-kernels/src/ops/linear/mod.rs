@@ -13,15 +13,16 @@ mod row;
 mod tests;
 
 #[cfg(device)]
-pub(super) use parity::parity;
+pub(crate) use parity::parity;
 
 use super::adamw::AdamW;
 use super::multiply::Precision;
 use super::relu::Relu;
-use super::{BlockOp, Buffer, Real, Slot, apply, check};
+use super::{BlockOp, apply};
 #[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
+use crate::tensor::{Buffer, Real, Slot, check};
 use candle_core::Tensor;
 
 /// What the three directions share.

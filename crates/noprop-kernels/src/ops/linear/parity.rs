@@ -3,8 +3,8 @@
 use super::Linear;
 use crate::cuda::parity::{Input, Parity, Values};
 use crate::error::Result;
-use crate::ops::Slot;
 use crate::ops::multiply::Precision;
+use crate::tensor::Slot;
 
 /// Sums of up to 3,000 products of order 1, each exact, in f32: about 2^-24 of the sum of their magnitudes a term.
 const TOLERANCE: f64 = 1e-5;

@@ -1,7 +1,7 @@
 //! The definition, in plain loops. Factors are rounded to the operation's precision.
 
 use super::Linear;
-use crate::ops::Real;
+use crate::tensor::Real;
 
 /// y[b, o] += Σ_i x[b, i] · w[i, o]
 pub fn add_product<T: Real>(op: &Linear, y: &mut [T], x: &[T], weight: &[T]) {

@@ -1,9 +1,9 @@
 use super::Linear;
-use crate::ops::Real;
 use crate::ops::adamw::AdamW;
 use crate::ops::multiply::Precision;
 use crate::ops::simd::with_each;
 use crate::ops::testing::{assert_close, assert_gradient, inner, normal, slot, tensor, values};
+use crate::tensor::Real;
 use candle_core::WithDType;
 
 const F32: Precision = Precision::F32;

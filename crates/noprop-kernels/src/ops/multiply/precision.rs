@@ -2,8 +2,8 @@
 
 use super::bf16;
 use crate::error::{Code, Error, Result};
-use crate::ops::Real;
 use crate::ops::simd::{FORCE_VARIABLE, InstructionSet};
+use crate::tensor::Real;
 use serde::{Deserialize, Serialize};
 
 /// The type of the factors in the products and convolutions of training. Sums, weights, gradients, moments and every other

@@ -1,6 +1,6 @@
 //! The definition, in plain loops.
 
-use crate::ops::Real;
+use crate::tensor::Real;
 
 /// y = max(y, 0)
 #[inline(always)]

@@ -1,6 +1,6 @@
 use super::Relu;
-use crate::ops::Real;
 use crate::ops::testing::{tensor, values};
+use crate::tensor::Real;
 use candle_core::WithDType;
 
 fn run<T: Real + WithDType>() {

@@ -3,8 +3,8 @@
 use super::{Chunk, Coefficients};
 use crate::cuda::{Address, Arguments, DeviceRows, Executor, Launch, ceil_div};
 use crate::error::Result;
-use crate::ops::check;
 use crate::rng::Purpose;
+use crate::tensor::check;
 
 #[repr(C)]
 #[derive(Clone, Copy)]

@@ -10,14 +10,15 @@ mod reference;
 mod tests;
 
 #[cfg(device)]
-pub(super) use parity::parity;
+pub(crate) use parity::parity;
 pub use reference::{Coefficients, initial_state, step};
 
-use super::{BlockOp, Buffer, Real, apply, check};
+use super::{BlockOp, apply};
 #[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::rng::{Purpose, Stream};
+use crate::tensor::{Buffer, Real, check};
 use candle_core::Tensor;
 
 /// Samples that follow one another in the data set.

@@ -1,7 +1,7 @@
 use super::{Chunk, Coefficients, initial_state, step};
-use crate::ops::Buffer;
 use crate::ops::testing::values;
 use crate::rng::{Purpose, Stream};
+use crate::tensor::Buffer;
 use candle_core::{DType, Device, Tensor};
 
 #[test]

@@ -1,6 +1,6 @@
 //! The definition, in plain loops. A handful of values a sample: there is nothing to speed up.
 
-use crate::ops::Real;
+use crate::tensor::Real;
 
 /// p[b, k] = exp(l[b, k] − m) / Σ_j exp(l[b, j] − m), m the greatest logit; p replaces l
 pub fn forward<T: Real>(classes: usize, logits: &mut [T]) {

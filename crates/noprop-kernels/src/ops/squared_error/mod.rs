@@ -9,12 +9,13 @@ mod reference;
 mod tests;
 
 #[cfg(device)]
-pub(super) use parity::parity;
+pub(crate) use parity::parity;
 
-use super::{BlockOp, Buffer, Real, apply, check};
+use super::{BlockOp, apply};
 #[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
+use crate::tensor::{Buffer, Real, check};
 use candle_core::Tensor;
 
 /// What one batch is compared with.

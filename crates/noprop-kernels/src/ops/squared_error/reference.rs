@@ -1,7 +1,7 @@
 //! The definition, in plain loops. A handful of values a sample: there is nothing to speed up.
 
 use super::SquaredError;
-use crate::ops::Real;
+use crate::tensor::Real;
 
 /// (1 / samples) Σ_b Σ_k (û[b, k] − [k = y_b])²
 pub fn forward<T: Real>(op: &SquaredError<'_>, estimate: &[T]) -> T {

@@ -6,7 +6,7 @@ use crate::ops::conv3x3::{Backward, Conv3x3, Dims};
 use crate::ops::multiply::Precision;
 use crate::ops::simd::with_each;
 use crate::ops::testing::{assert_close, normal, poisoned, slot, tensor, values};
-use crate::ops::{Real, StopFlag};
+use crate::tensor::{Real, StopFlag};
 
 /// Sums have up to 96 or 3 · 36 terms of order 10; the kernels add them in f32.
 const TOLERANCE: f64 = 2e-5;

@@ -29,7 +29,7 @@ impl Buffer {
     }
 
     /// Gives `op` the storage, with the layout of the first element instead of the tensor's.
-    pub(super) fn write(&self, op: &impl InplaceOp1) -> candle_core::Result<()> {
+    pub(crate) fn write(&self, op: &impl InplaceOp1) -> candle_core::Result<()> {
         self.handle.inplace_op1(op)
     }
 }
@@ -47,7 +47,9 @@ mod tests {
     use super::Buffer;
     use crate::error::Result;
     use crate::ops::testing::values;
-    use crate::ops::{BlockOp, Real, Rows, apply};
+    use crate::ops::{BlockOp, apply};
+    use crate::tensor::Real;
+    use crate::tensor::Rows;
     use candle_core::{DType, Device, Layout, Tensor};
 
     /// Row k becomes k + 1.

@@ -6,7 +6,7 @@ use candle_core::cuda_backend::cudarc::driver::DriverError;
 use candle_core::cuda_backend::cudarc::driver::sys::CUresult;
 
 /// An error of the driver, with what could not be done because of it.
-pub(super) fn of_driver(error: DriverError, what: &str) -> Error {
+pub(crate) fn of_driver(error: DriverError, what: &str) -> Error {
     use CUresult as R;
     let (code, hint) = match error.0 {
         R::CUDA_ERROR_OUT_OF_MEMORY => (Code::DeviceMemory, OUT_OF_MEMORY),
@@ -40,7 +40,7 @@ pub(super) fn of_driver(error: DriverError, what: &str) -> Error {
     Error::new(code, what).received(text(error)).hint(hint)
 }
 
-pub(super) const NEWER_DRIVER: &str = "install a newer NVIDIA driver (580 or newer has CUDA 13.0)";
+pub(crate) const NEWER_DRIVER: &str = "install a newer NVIDIA driver (580 or newer has CUDA 13.0)";
 const OUT_OF_MEMORY: &str =
     "train with fewer blocks in flight (`inFlight`), a smaller batch, or nothing else on the GPU";
 

@@ -1,0 +1,142 @@
+//! What an operation is, and how it runs on every one of the blocks that run together.
+
+#[cfg(device)]
+use crate::cuda::{DeviceRows, Executor};
+use crate::error::{Code, Error, Result};
+use crate::ops::profile;
+use crate::tensor::{Buffer, Real, Rows};
+use candle_core::{CpuStorage, InplaceOp1, Layout, Storage, Tensor};
+use std::cell::Cell;
+
+/// An operation as one block sees it; [`apply`] repeats it over the blocks that run together.
+pub trait BlockOp<const N: usize> {
+    /// The operation's name, for profiles and errors.
+    const NAME: &'static str;
+    /// Computes `destination` of the k-th of the blocks that run together from its `sources`.
+    fn block<T: Real>(&self, k: usize, destination: &mut [T], sources: [&[T]; N]) -> Result<()>;
+    /// The same for all blocks that run together, by CUDA kernels. f32 alone.
+    #[cfg(device)]
+    fn launch(&self, on: &Executor<'_>, destination: DeviceRows, sources: [DeviceRows; N]) -> Result<()> {
+        let _ = (on, destination, sources);
+        Err(Error::new(Code::Internal, format!("operation {} has no CUDA kernel", Self::NAME)))
+    }
+}
+
+/// Whether operations on this destination are launched as kernels.
+#[cfg(device)]
+pub fn on_device(destination: &Buffer) -> bool {
+    let emulated = destination.dtype() == candle_core::DType::F32 && crate::cuda::Context::current().emulate;
+    !destination.device().is_cpu() || emulated
+}
+
+/// Runs `op` for every block: row k of `destination` from row k of each source (row 0 of a source with one row).
+pub fn apply<const N: usize, O: BlockOp<N>>(op: &O, destination: &Buffer, sources: [&Tensor; N]) -> Result<()> {
+    let _time = profile::enter(O::NAME);
+    let adapter = Adapter { op, layout: destination.layout(), sources, failure: Cell::new(None) };
+    let outcome = destination.write(&adapter);
+    match adapter.failure.take() {
+        Some(error) => Err(error),
+        None => Ok(outcome?),
+    }
+}
+
+/// Presents a [`BlockOp`] to candle. candle's public entry points take at most two sources; further ones are read
+/// through their own guards, which cannot dead-lock because no operation here reads the storage it writes.
+struct Adapter<'a, const N: usize, O> {
+    op: &'a O,
+    /// The destination's own; what candle hands over is that of its first element.
+    layout: &'a Layout,
+    sources: [&'a Tensor; N],
+    /// The operation's own error, which candle's would only carry as text.
+    failure: Cell<Option<Error>>,
+}
+
+impl<const N: usize, O: BlockOp<N>> Adapter<'_, N, O> {
+    fn run<T: Real>(&self, destination: &mut [T]) -> candle_core::Result<()> {
+        let guards = self.sources.map(Tensor::storage_and_layout);
+        let mut views: [Rows<&[T]>; N] = std::array::from_fn(|_| Rows::default());
+        for (view, (storage, layout)) in views.iter_mut().zip(&guards) {
+            let Storage::Cpu(storage) = &**storage else {
+                candle_core::bail!("{}: a source is not on the CPU", O::NAME)
+            };
+            *view = Rows::of(T::slice(storage)?, layout, O::NAME)?;
+        }
+        let rows = Rows::of_destination(self.layout, O::NAME)?;
+        for k in 0..rows.count {
+            let start = rows.start + k * rows.stride;
+            let sources = views.each_ref().map(|view| view.row(k));
+            if let Err(error) = self.op.block(k, &mut destination[start..start + rows.len], sources) {
+                self.failure.set(Some(error));
+                candle_core::bail!("{} failed", O::NAME)
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(device)]
+impl<const N: usize, O: BlockOp<N>> Adapter<'_, N, O> {
+    /// Launches the operation on the rows of a destination and of sources whose storages begin at the addresses given.
+    fn launch(
+        &self,
+        on: &Executor<'_>,
+        destination: u64,
+        source: impl Fn(&Storage) -> candle_core::Result<u64>,
+    ) -> candle_core::Result<()> {
+        let guards = self.sources.map(Tensor::storage_and_layout);
+        let mut sources = [DeviceRows { address: 0, stride: 0, count: 0, len: 0 }; N];
+        for (rows, (storage, layout)) in sources.iter_mut().zip(&guards) {
+            *rows = Rows::of((), layout, O::NAME)?.on_device(source(storage)?);
+        }
+        let destination = Rows::of_destination(self.layout, O::NAME)?.on_device(destination);
+        self.op.launch(on, destination, sources).map_err(|error| {
+            self.failure.set(Some(error));
+            candle_core::Error::Msg(format!("{} failed", O::NAME))
+        })
+    }
+}
+
+impl<const N: usize, O: BlockOp<N>> InplaceOp1 for Adapter<'_, N, O> {
+    fn name(&self) -> &'static str {
+        O::NAME
+    }
+
+    fn cpu_fwd(&self, storage: &mut CpuStorage, _: &Layout) -> candle_core::Result<()> {
+        #[cfg(feature = "emulation")]
+        if let (true, CpuStorage::F32(data)) = (crate::cuda::Context::current().emulate, &mut *storage) {
+            let address = data.as_mut_ptr() as u64;
+            return self.launch(&Executor::Emulation, address, |storage| match storage {
+                Storage::Cpu(CpuStorage::F32(data)) => Ok(data.as_ptr() as u64),
+                _ => candle_core::bail!("{}: a source is not f32 on the CPU", O::NAME),
+            });
+        }
+        match storage {
+            CpuStorage::F32(data) => self.run(data),
+            CpuStorage::F64(data) => self.run(data),
+            other => candle_core::bail!(
+                "{}: no kernel for {:?}",
+                O::NAME,
+                candle_core::backend::BackendStorage::dtype(other)
+            ),
+        }
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, storage: &mut candle_core::CudaStorage, _: &Layout) -> candle_core::Result<()> {
+        use crate::cuda::gpu;
+        let gpu = gpu::of(storage)?;
+        self.launch(&Executor::Gpu(&gpu), gpu::address(storage)?, |storage| match storage {
+            Storage::Cuda(storage) => gpu::address(storage),
+            _ => candle_core::bail!("{}: a source is not on the GPU", O::NAME),
+        })
+    }
+}
+
+#[cfg(device)]
+impl Rows<()> {
+    /// The same rows of f32 in a storage that begins at `address`.
+    fn on_device(&self, address: u64) -> DeviceRows {
+        let stride = if self.count == 1 { 0 } else { self.stride };
+        DeviceRows { address: address + 4 * self.start as u64, stride, count: self.count, len: self.len }
+    }
+}
