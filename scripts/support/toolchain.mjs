@@ -30,6 +30,7 @@ export const compiler = process.env.CXX || 'c++'
 /** Why the CUDA kernels cannot be compiled for the processor here, or undefined. Their emulation needs C++20 and ucontext. */
 export function missingCompiler() {
   const input = '#include <bit>\n#include <ucontext.h>\nstatic_assert(std::bit_cast<unsigned>(1.0f) != 0);\n'
+  /** @type {{ error?: NodeJS.ErrnoException, status: number | null }} */
   const { error, status } = spawnSync(compiler, ['-std=c++20', '-fsyntax-only', '-xc++', '-'], { input })
   if (error?.code === 'ENOENT') return `there is no C++ compiler \`${compiler}\``
   if (status !== 0) return `the C++ compiler \`${compiler}\` does not know C++20, or the system has no ucontext.h`

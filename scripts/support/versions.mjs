@@ -11,6 +11,7 @@ const VERSION =
  * File, name of the place, and a pattern whose groups are what stands before the version and the version. A pattern that
  * is `many` may be found any number of times, every other exactly once.
  */
+/** @type {[string, string, RegExp, string?][]} */
 const PLACES = [
   ['package.json', 'version', /^( {2}"version": ")([^"]+)/gm],
   ['package.json', 'platform packages', /("@noprop\/[\w-]+": ")([^"]+)/g, 'many'],

@@ -79,7 +79,7 @@ pub mod train;
 
 #[cfg(device)]
 pub use noprop_kernels::cuda;
-pub use noprop_kernels::{device, error, ops, rng, tensor};
+pub use noprop_kernels::{device, error, math, ops, rng, tensor};
 
 pub use block::NetConfig;
 pub use config::{FitOptions, ModelConfig};

@@ -3,6 +3,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`math`] | mathematical functions that do not depend on the system's library |
 //! | [`ops`] | the operations of a training step, each with a plain reference and a fast path |
 //! | [`peak`] | the measured peaks of arithmetic and memory of this processor |
 //! | [`tensor`] | buffers, rows, slots and element types of operations
@@ -16,6 +17,7 @@
 pub mod cuda;
 pub mod device;
 pub mod error;
+pub mod math;
 pub mod ops;
 #[cfg(device)]
 pub mod parity;

@@ -4,7 +4,7 @@
 //! depends on which numbers were drawn before, so the order in which work is done cannot change a result.
 //!
 //! ```
-//! use noprop::rng::{Purpose, Stream};
+//! use noprop_kernels::rng::{Purpose, Stream};
 //!
 //! let (seed, block, epoch, sample) = (0, 3, 1, 12);
 //! let stream = Stream::new(seed, Purpose::LabelNoise, block, epoch, sample);
@@ -12,6 +12,8 @@
 //! assert_eq!(stream.normal(0), Stream::new(seed, Purpose::LabelNoise, block, epoch, sample).normal(0));
 //! assert_eq!(stream.normal(1000), late);
 //! ```
+
+use crate::math;
 
 /// What a random number is for. Two purposes never share a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -108,13 +110,18 @@ impl Stream {
 
     /// A standard normal deviate at `index` (Box–Muller on the words of `index / 2`).
     pub fn normal(&self, index: u32) -> f64 {
-        let words = self.words(index / 2);
+        self.normal_pair(index / 2)[(index % 2) as usize]
+    }
+
+    /// The standard normal deviates at 2 · `pair` and 2 · `pair` + 1, for the price of one.
+    pub fn normal_pair(&self, pair: u32) -> [f64; 2] {
+        let words = self.words(pair);
         // (0, 1]: the logarithm is finite.
         let u1 = (f64::from(words[0]) + 1.0) / 4_294_967_296.0;
         let u2 = f64::from(words[1]) / 4_294_967_296.0;
-        let radius = (-2.0 * u1.ln()).sqrt();
-        let (sin, cos) = (std::f64::consts::TAU * u2).sin_cos();
-        if index.is_multiple_of(2) { radius * cos } else { radius * sin }
+        let radius = (-2.0 * math::ln(u1)).sqrt();
+        let (sin, cos) = math::sin_cos(std::f64::consts::TAU * u2);
+        [radius * cos, radius * sin]
     }
 
     /// A uniform deviate in [0, 1) at `index`.

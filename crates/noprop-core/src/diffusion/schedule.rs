@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Code, Error, Result};
+use crate::{Code, Error, Result, math};
 
 /// The largest number of blocks of a network.
 pub const MAX_BLOCKS: usize = 9999;
@@ -89,7 +89,7 @@ fn cosine(blocks: usize, min: f64, max: f64) -> Result<Vec<f64>> {
             .hint("the defaults are min 0.0001 and max 0.999"));
     }
     // cos²(π/2 · (T−t)/T) = sin²(π/2 · t/T); the sine keeps its relative precision where alpha_bar is small.
-    let share = |t: usize| (std::f64::consts::FRAC_PI_2 * t as f64 / blocks as f64).sin().powi(2);
+    let share = |t: usize| math::sin(std::f64::consts::FRAC_PI_2 * t as f64 / blocks as f64).powi(2);
     Ok((0..=blocks).map(|t| share(t).clamp(min, max)).collect())
 }
 

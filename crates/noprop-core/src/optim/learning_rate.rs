@@ -1,5 +1,6 @@
 //! Learning rate of a step, a function of the step alone.
 
+use crate::math;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
 
@@ -39,7 +40,7 @@ impl LearningRateSchedule {
 
 /// From `from` to `to` along half a cosine.
 fn anneal(from: f64, to: f64, share: f64) -> f64 {
-    to + (from - to) / 2.0 * (1.0 + (PI * share).cos())
+    to + (from - to) / 2.0 * (1.0 + math::cos(PI * share))
 }
 
 #[cfg(test)]

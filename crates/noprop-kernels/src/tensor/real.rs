@@ -1,5 +1,6 @@
 //! The element types of the operations.
 
+use crate::math;
 use candle_core::CpuStorage;
 use num_traits::{Float, NumAssign};
 
@@ -11,6 +12,8 @@ pub trait Real: Float + NumAssign + Send + Sync + std::fmt::Debug + 'static {
     fn f32s(slice: &[Self]) -> Option<&[f32]>;
     /// `Some` for `f32`, which has fast paths.
     fn f32s_mut(slice: &mut [Self]) -> Option<&mut [f32]>;
+    /// e to the power of the value, with the same bits on every system ([`crate::math`]).
+    fn exp_anywhere(self) -> Self;
     /// The elements of a tensor of this type.
     fn slice(storage: &CpuStorage) -> candle_core::Result<&[Self]>;
 }
@@ -24,6 +27,9 @@ impl Real for f32 {
     }
     fn f32s_mut(slice: &mut [Self]) -> Option<&mut [f32]> {
         Some(slice)
+    }
+    fn exp_anywhere(self) -> Self {
+        math::expf(self)
     }
     fn slice(storage: &CpuStorage) -> candle_core::Result<&[Self]> {
         storage.as_slice()
@@ -39,6 +45,9 @@ impl Real for f64 {
     }
     fn f32s_mut(_: &mut [Self]) -> Option<&mut [f32]> {
         None
+    }
+    fn exp_anywhere(self) -> Self {
+        math::exp(self)
     }
     fn slice(storage: &CpuStorage) -> candle_core::Result<&[Self]> {
         storage.as_slice()

@@ -130,8 +130,8 @@ impl Golden {
 
     fn softmax(&self, logits: &str) -> Vec<f64> {
         let softmax = |logits: &[f64]| {
-            let sum: f64 = logits.iter().map(|logit| logit.exp()).sum();
-            logits.iter().map(|logit| logit.exp() / sum).collect::<Vec<_>>()
+            let sum: f64 = logits.iter().map(|logit| crate::math::exp(*logit)).sum();
+            logits.iter().map(|logit| crate::math::exp(*logit) / sum).collect::<Vec<_>>()
         };
         self.values(logits).chunks_exact(self.classes).flat_map(softmax).collect()
     }

@@ -14,7 +14,7 @@ use candle_core::{DType, Tensor};
 /// ᾱ_t of the default schedule of T blocks, from its definition.
 fn alpha_bar(t: usize, blocks: usize) -> f64 {
     let angle = std::f64::consts::FRAC_PI_2 * (blocks - t) as f64 / blocks as f64;
-    angle.cos().powi(2).clamp(1e-4, 0.999)
+    crate::math::cos(angle).powi(2).clamp(1e-4, 0.999)
 }
 
 /// A block's state before its first step.

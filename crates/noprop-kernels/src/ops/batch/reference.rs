@@ -9,9 +9,12 @@ use crate::rng::Stream;
 /// of the schedule, never the factor alpha of one block: the sampler produces states with the cumulative share, and a block that trained on another share meets inputs it never saw.
 pub fn noised_label(alpha_bar: f64, class: usize, stream: &Stream, out: &mut [f32]) {
     let (signal, noise) = (alpha_bar.sqrt(), (1.0 - alpha_bar).sqrt());
-    for (k, value) in out.iter_mut().enumerate() {
-        let mean = if k == class { signal } else { 0.0 };
-        *value = (mean + noise * stream.normal(k as u32)) as f32;
+    for (pair, values) in out.chunks_mut(2).enumerate() {
+        let normal = stream.normal_pair(pair as u32);
+        for (at, (value, normal)) in values.iter_mut().zip(normal).enumerate() {
+            let mean = if 2 * pair + at == class { signal } else { 0.0 };
+            *value = (mean + noise * normal) as f32;
+        }
     }
 }
 

@@ -8,7 +8,7 @@ pub fn forward<T: Real>(classes: usize, logits: &mut [T]) {
         let most = row.iter().copied().fold(T::neg_infinity(), T::max);
         let mut sum = T::zero();
         for value in row.iter_mut() {
-            *value = (*value - most).exp();
+            *value = (*value - most).exp_anywhere();
             sum += *value;
         }
         for value in row {
