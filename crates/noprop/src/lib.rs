@@ -74,6 +74,7 @@ pub mod diffusion;
 pub mod error;
 mod evaluator;
 pub mod inference;
+mod memory;
 pub mod model;
 pub mod nn;
 pub mod ops;

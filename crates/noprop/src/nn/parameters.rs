@@ -65,8 +65,14 @@ impl Layout {
     /// Initial weights of block `block` (from 1): a function of (seed, block, tensor, element).
     pub fn initial_weights(&self, seed: u64, block: usize) -> Vec<f32> {
         let mut weights = vec![0.0; self.weights()];
+        self.write_initial_weights(seed, block, &mut weights);
+        weights
+    }
+
+    /// Writes [`initial_weights`](Self::initial_weights) to `weights`, which has as many values.
+    pub(crate) fn write_initial_weights(&self, seed: u64, block: usize, weights: &mut [f32]) {
         for (tensor, entry) in self.entries.iter().enumerate() {
-            let values = entry.slot.of_mut(&mut weights);
+            let values = entry.slot.of_mut(weights);
             match entry.init {
                 Init::Constant(value) => values.fill(value),
                 Init::FanIn(fan_in) => {
@@ -78,7 +84,6 @@ impl Layout {
                 }
             }
         }
-        weights
     }
 }
 

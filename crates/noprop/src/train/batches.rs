@@ -10,9 +10,10 @@ use super::cache::Cache;
 use super::plan::Plan;
 use crate::config::FitOptions;
 use crate::error::Result;
+use crate::memory::zero_tensor;
 use crate::ops::Buffer;
 use crate::rng;
-use candle_core::{DType, Device, Tensor};
+use candle_core::DType;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Greatest number of steps in a window. A window of small steps is still long beside the change to another job.
@@ -78,7 +79,7 @@ impl Plan {
         let input = self.data.shape().len();
         let new = || {
             Ok(Batch {
-                x: Buffer::new(Tensor::zeros((1, capacity * input), DType::F32, &Device::Cpu)?)?,
+                x: Buffer::new(zero_tensor(1, capacity * input, DType::F32, "a batch")?)?,
                 samples: Vec::with_capacity(capacity),
                 classes: Vec::with_capacity(capacity),
             })

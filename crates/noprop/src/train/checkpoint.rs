@@ -5,10 +5,12 @@
 use super::job::{BlockJob, Progress};
 use super::plan::Plan;
 use crate::error::{Code, Error, Result};
+use crate::memory::zeros;
 use crate::ops::adamw::AdamW;
 use crate::ops::simd::InstructionSet;
 use crate::storage::atomic::{self, TEMPORARY_PREFIX};
 use crate::storage::container::{self, Header, from_bytes, hexadecimal, put, sha256, to_bytes};
+use crate::storage::open_file;
 use candle_core::Device;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -84,6 +86,12 @@ impl Checkpoint {
                 .received(error.to_string())
         };
         fs::create_dir_all(directory).map_err(unwritable)?;
+        // Opening a pipe would wait for ever.
+        for name in ["lock", "run.json"].map(|name| directory.join(name)) {
+            if name.exists() {
+                open_file(&name, Code::CheckpointCorrupt)?;
+            }
+        }
         let lock = File::options()
             .create(true)
             .truncate(false)
@@ -153,10 +161,10 @@ impl Checkpoint {
     /// [`Code::CheckpointCorrupt`] for a file that is damaged or of another run.
     pub fn load(&self, plan: &Plan, block: usize, device: &Device) -> Result<Option<Saved>> {
         let path = self.path(block);
-        let mut file = match File::open(&path) {
+        let mut file = match open_file(&path, Code::CheckpointCorrupt) {
             Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Error::io(&path, &error)),
+            Err(error) if error.code == Code::FileNotFound => return Ok(None),
+            Err(error) => return Err(error),
         };
         let header = container::read_header(&mut file).map_err(|error| corrupt(&path, error.to_string()))?;
         let text = |name: &str| header.texts.get(name).map(String::as_str).unwrap_or_default();
@@ -187,7 +195,7 @@ fn one(name: &str, len: usize) -> impl Iterator<Item = (String, Vec<usize>)> {
 
 /// The `len` values behind the header, whose checksum must hold.
 fn read(file: &mut File, header: &Header, path: &Path, len: usize) -> Result<Vec<f32>> {
-    let mut bytes = vec![0; 4 * len];
+    let mut bytes = zeros::<u8>(4 * len, "a block's checkpoint")?;
     file.read_exact(&mut bytes).map_err(|error| Error::io(path, &error))?;
     let text = |name: &str| header.texts.get(name).map(String::as_str).unwrap_or_default();
     if text("sha256") != checksum(text("progress"), &bytes) {
