@@ -32,6 +32,8 @@ pub enum Code {
     ModelVersion,
     /// A model file that is shorter than it claims.
     ModelTruncated,
+    /// A model file that was overwritten while its model was in use.
+    ModelChanged,
     /// A model that has no trained weights yet.
     NotTrained,
     /// A model that is being trained.
@@ -81,6 +83,7 @@ impl Code {
             Code::ModelFormat => "NOPROP_MODEL_FORMAT",
             Code::ModelVersion => "NOPROP_MODEL_VERSION",
             Code::ModelTruncated => "NOPROP_MODEL_TRUNCATED",
+            Code::ModelChanged => "NOPROP_MODEL_CHANGED",
             Code::NotTrained => "NOPROP_NOT_TRAINED",
             Code::Busy => "NOPROP_BUSY",
             Code::Disposed => "NOPROP_DISPOSED",

@@ -66,17 +66,16 @@ impl Room {
             Pixels::U8(_) => config.input.len(),
             Pixels::F32(_) => 4 * config.input.len(),
         };
-        let store = model.weights()?;
         let [fixed, chunk] = buffers(config)?;
         let demand = Demand {
-            weights: 4 * store.block_len(),
-            blocks: store.blocks(),
+            weights: 4 * model.checked.layout.weights(),
+            blocks: config.blocks,
             fixed: STATES + 4 * fixed,
             chunk: 4 * chunk,
             window: pixels + 4 * (1 + width),
         };
         let free = engine.memory()?.map(|(free, _)| free);
-        Self::decide(demand, free, data.samples(), model.may_be_resident()?)
+        Self::decide(demand, free, data.samples(), model.may_be_resident())
     }
 
     /// Of how many of the blocks the states `[1, values]` may wait to be read together; one alone is not worth it.
