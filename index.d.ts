@@ -27,8 +27,13 @@ export declare class NativeDataset {
 export declare class NativeModel {
   /** An untrained model from a configuration as JSON. */
   static create(config: string): NativeModel
-  /** Opens a model file. */
+  /** Reads a model file. */
   static load(path: string): Promise<NativeModel>
+  /**
+   * Lets go of the weights and closes their file; work that has begun goes on. Every later call fails with
+   * NOPROP_DISPOSED, but this one.
+   */
+  dispose(): void
   /** The configuration with every default filled in, as JSON. */
   get config(): string
   /** Trained values of one block. */
@@ -41,6 +46,8 @@ export declare class NativeModel {
   summary(): string
   /** Writes the model file atomically. */
   save(path: string): Promise<void>
+  /** Fails as a later save would, for want of room as well; the model need not be trained. */
+  probeSave(path: string): Promise<void>
   /** SHA-256 over all weights in the order of their names, in hexadecimal. */
   weightsSha256(): Promise<string>
   /** Compares the model's classes with the data's labels; options and result are JSON. */

@@ -25,7 +25,8 @@ export default defineConfig([
     esbuildOptions: (options) => {
       options.logOverride = { 'empty-import-meta': 'silent' }
     },
-    dts: true,
+    // `Symbol.dispose`, which programs need not have among their own libraries.
+    dts: { banner: '/// <reference lib="esnext.disposable" />' },
     onSuccess: async () => cpSync('src/entry', 'dist', { recursive: true }),
   },
   {

@@ -1,6 +1,7 @@
 import { withStopSignal } from './abort.js'
 import { asDataset, type Data, nativeDataset } from './dataset.js'
 import { requireDevice } from './device.js'
+import { NoPropError, native } from './errors.js'
 import { requireCount, requireObject, toJson } from './json.js'
 import type { Native } from './native.js'
 import type { EvaluateOptions, ModelConfig, PredictOptions } from './options.js'
@@ -15,9 +16,11 @@ export interface EvaluateResult {
   loss: number
   /** The accuracy of the class read after each block, first to last: how denoising proceeds. */
   accuracyPerBlock: number[]
-  /** `confusion[i][j]`: samples of class `classes[i]` that were taken for `classes[j]`. */
-  confusion: number[][]
-  /** The label values in the order of `confusion`. */
+  /** `confusion[i][j]`: samples of class `classes[i]` that were taken for `classes[j]`. Left out for more than 1,000 classes. */
+  confusion?: number[][]
+  /** For more than 1,000 classes, instead of `confusion`: `[i, j, samples]` of each pair that occurred, by i, then by j. */
+  confusionPairs?: [number, number, number][]
+  /** The label values in the order of both. */
   classes: number[]
   samples: number
   seconds: number
@@ -51,15 +54,17 @@ export async function evaluate(
   options: EvaluateOptions,
 ): Promise<EvaluateResult | RunsResult> {
   const { signal, runs, ...sampler } = requireObject(options, 'the options of evaluate')
-  const config = JSON.parse(model.config) as ModelConfig
+  requireSignal(signal)
+  const config = JSON.parse(native(() => model.config)) as ModelConfig
   requireDevice(sampler.device)
   const count = runs === undefined ? 1 : requireCount(runs, 'runs', 1)
+  requireSeeds(sampler.seed ?? 0, count)
   signal?.throwIfAborted()
-  const native = nativeDataset(asDataset(data, config.input))
+  const samples = nativeDataset(asDataset(data, config.input))
   const results: EvaluateResult[] = []
   for (let run = 0; run < count; run++) {
     const json = toJson(run === 0 ? sampler : { ...sampler, seed: (sampler.seed ?? 0) + run })
-    results.push(JSON.parse(await withStopSignal(signal, (stop) => model.evaluate(native, json, stop))))
+    results.push(JSON.parse(await withStopSignal(signal, (stop) => model.evaluate(samples, json, stop))))
   }
   const first = results[0] as EvaluateResult
   if (runs === undefined) return first
@@ -76,16 +81,44 @@ export async function predict(
   options: PredictOptions,
 ): Promise<Prediction> {
   const { signal, ...sampler } = requireObject(options, 'the options of predict')
-  const config = JSON.parse(model.config) as ModelConfig
+  requireSignal(signal)
+  const config = JSON.parse(native(() => model.config)) as ModelConfig
   requireDevice(sampler.device)
+  requireSeeds(sampler.seed, 1)
   const json = toJson(sampler)
   signal?.throwIfAborted()
   const bare = ArrayBuffer.isView(images)
-  const native = nativeDataset(asDataset(bare ? { images } : images, config.input))
-  const { labels, probabilities } = await withStopSignal(signal, (stop) => model.predict(native, json, stop))
+  const samples = nativeDataset(asDataset(bare ? { images } : images, config.input))
+  const { labels, probabilities } = await withStopSignal(signal, (stop) => model.predict(samples, json, stop))
   const { classes } = config
   const rows = Array.from({ length: labels.length }, (_, sample) =>
     probabilities.subarray(sample * classes.length, (sample + 1) * classes.length),
   )
   return { labels, probabilities: rows, classes }
+}
+
+/** Each run adds its number to the seed, and beyond 2^53 − 1 adding 1 may change nothing. */
+function requireSeeds(seed: unknown, runs: number): void {
+  const most = Number.MAX_SAFE_INTEGER - (runs - 1)
+  if (typeof seed !== 'number' || seed <= most) return
+  throw new NoPropError({
+    code: 'NOPROP_OPTION',
+    what: 'seed is out of range',
+    expected: `an integer from 0 to ${most}${runs > 1 ? `, so that all ${runs} runs have a seed of their own` : ''}`,
+    received: String(seed),
+  })
+}
+
+/** JavaScript callers may pass anything. Signals of another realm (`vm`, Jest) are taken. Throws NOPROP_OPTION. */
+function requireSignal(signal: unknown): void {
+  const { aborted, addEventListener, throwIfAborted } = (signal ?? {}) as Partial<AbortSignal>
+  const serves =
+    typeof aborted === 'boolean' && typeof addEventListener === 'function' && typeof throwIfAborted === 'function'
+  if (signal === undefined || serves) return
+  throw new NoPropError({
+    code: 'NOPROP_OPTION',
+    what: 'the option signal cannot be used',
+    expected: 'an AbortSignal',
+    received: signal === null ? 'null' : `a value of type ${typeof signal}`,
+  })
 }

@@ -50,8 +50,10 @@ export class NoProp {
   }
 
   /**
-   * Reads a model file. Throws NOPROP_FILE_NOT_FOUND, NOPROP_MODEL_FORMAT, NOPROP_MODEL_VERSION,
-   * NOPROP_MODEL_TRUNCATED, NOPROP_IO.
+   * Reads a model file. The model stays what was loaded, whatever happens to the file: up to 512 MiB of weights are held in
+   * memory, and the file is closed; larger ones are read from the file when needed, and calls reject with
+   * NOPROP_MODEL_CHANGED if it was overwritten in place. Rejects with NOPROP_FILE_NOT_FOUND, NOPROP_MODEL_FORMAT,
+   * NOPROP_MODEL_VERSION, NOPROP_MODEL_TRUNCATED, NOPROP_MODEL_CHANGED, NOPROP_MEMORY, NOPROP_IO.
    */
   static async load(path: string | URL): Promise<NoProp> {
     const file = filePath(path)
@@ -60,32 +62,33 @@ export class NoProp {
 
   /** The configuration with every default filled in. */
   get config(): ModelConfig {
-    return JSON.parse(this.#native.config)
+    return JSON.parse(this.#use((model) => model.config))
   }
 
   /** Number of parameters of all blocks. */
   get parameters(): number {
-    return this.config.blocks * this.#native.parametersPerBlock
+    return this.config.blocks * this.#use((model) => model.parametersPerBlock)
   }
 
   /** Whether it has trained weights. */
   get trained(): boolean {
-    return this.#native.trained
+    return this.#use((model) => model.trained)
   }
 
   /** What trained it; null while it is untrained. */
   get training(): TrainingRecord | null {
-    return JSON.parse(this.#native.training ?? 'null')
+    return JSON.parse(this.#use((model) => model.training) ?? 'null')
   }
 
   /** The tensors that each block has. */
   get tensors(): TensorSummary[] {
-    return JSON.parse(this.#native.summary())
+    return JSON.parse(this.#use((model) => model.summary()))
   }
 
   /** A table of one block's tensors with shapes and parameters, and the sums, as text for a terminal. */
   summary(): string {
-    return summarise(this.config, this.tensors, this.#native.parametersPerBlock)
+    const { config, tensors } = this
+    return summarise(config, tensors, this.parameters / config.blocks)
   }
 
   /**
@@ -98,36 +101,70 @@ export class NoProp {
    * NOPROP_CANCELLED, NOPROP_CHECKPOINT_…, or the signal's reason.
    */
   fit(data: Data, options: FitOptions = {}): FitRun {
-    return new FitRun((queue, stop) => startFit(this.#native, data, options, queue, stop))
+    return new FitRun(async (queue, stop) => startFit(this.#live(), data, options, queue, stop))
   }
 
   /** Measures the model on labelled data. Rejects with NOPROP_NOT_TRAINED, NOPROP_SHAPE, NOPROP_LABEL, NOPROP_OPTION. */
   evaluate(data: Data, options: EvaluateOptions & { runs: number }): Promise<RunsResult>
   evaluate(data: Data, options?: EvaluateOptions): Promise<EvaluateResult>
-  evaluate(data: Data, options: EvaluateOptions = {}): Promise<EvaluateResult | RunsResult> {
-    return evaluate(this.#native, data, options)
+  async evaluate(data: Data, options: EvaluateOptions = {}): Promise<EvaluateResult | RunsResult> {
+    return evaluate(this.#live(), data, options)
   }
 
   /**
    * Predicts the label of each sample. A bare typed array holds samples of the model's own shape. Labels that the data
    * may have are not looked at. Rejects with NOPROP_NOT_TRAINED, NOPROP_SHAPE, NOPROP_VALUE, NOPROP_OPTION.
    */
-  predict(images: Data | Float32Array | Uint8Array, options: PredictOptions = {}): Promise<Prediction> {
-    return predict(this.#native, images, options)
+  async predict(images: Data | Float32Array | Uint8Array, options: PredictOptions = {}): Promise<Prediction> {
+    return predict(this.#live(), images, options)
   }
 
   /**
    * Writes the model as one `.safetensors` file, its configuration in the metadata; the file appears whole or not at all.
-   * Rejects with NOPROP_NOT_TRAINED, NOPROP_OUTPUT, NOPROP_IO.
+   * A link is followed, and a file that is there keeps its permissions. Rejects with NOPROP_NOT_TRAINED, NOPROP_OUTPUT,
+   * NOPROP_IO.
    */
   async save(path: string | URL): Promise<void> {
     const file = filePath(path)
     await nativeAsync(() => this.#native.save(file))
   }
 
+  /**
+   * Finds out before a long training whether `save(path)` will work after it: whether there is a directory, a permission,
+   * and room for the whole file, which is written and removed again. Rejects with NOPROP_OUTPUT.
+   */
+  async probeSave(path: string | URL): Promise<void> {
+    const file = filePath(path)
+    await nativeAsync(() => this.#native.probeSave(file))
+  }
+
   /** SHA-256 (hexadecimal) over all parameter and running-statistic bytes in name order. */
   weightsSha256(): Promise<string> {
     return nativeAsync(() => this.#native.weightsSha256())
+  }
+
+  /**
+   * Lets go of the weights at once instead of when the garbage collector finds the model. Calls that have begun end as they
+   * would have; every later use but `dispose` itself fails with NOPROP_DISPOSED. A model that is being trained then takes no
+   * weights, and its run rejects with NOPROP_DISPOSED.
+   */
+  dispose(): void {
+    this.#native.dispose()
+  }
+
+  /** As `dispose`, for `using model = …`. */
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+
+  #use<Result>(call: (model: NativeModel) => Result): Result {
+    return native(() => call(this.#native))
+  }
+
+  /** The native model. Throws NOPROP_DISPOSED. */
+  #live(): NativeModel {
+    this.#use((model) => model.trained)
+    return this.#native
   }
 }
 

@@ -45,7 +45,7 @@ async function evaluate(file: string, flags: EvalFlags, io: Io): Promise<void> {
     const { accuracyMean, accuracyStd, accuracies } = result as RunsResult
     lines.push(`over ${accuracies.length} runs     ${percent(accuracyMean)} ± ${percent(accuracyStd)}`)
   }
-  if (result.classes.length <= 12) lines.push('', confusionTable(result.classes, result.confusion))
+  if (result.confusion && result.classes.length <= 12) lines.push('', confusionTable(result.classes, result.confusion))
   io.print(lines.join('\n'))
 }
 

@@ -61,6 +61,7 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
   io.signal.throwIfAborted()
   const model = NoProp.create(modelOptions(flags, samples, test))
   checkValidation(test, model.config)
+  if (out !== undefined) await model.probeSave(out)
   io.note(introduction(flags, model, samples, test))
 
   const history = await fitShown(model, samples, flags, io)

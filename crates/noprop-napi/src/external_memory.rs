@@ -1,7 +1,8 @@
 //! Tells V8 how many native bytes a JavaScript object keeps. V8 collects garbage by what it knows of: an object of a few
 //! words that keeps megabytes would lie around for long.
 
-use napi::bindgen_prelude::Env;
+use napi::bindgen_prelude::{Env, ToNapiValue};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Marks an object that is gone: nothing more is told for it.
@@ -44,6 +45,24 @@ impl ExternalMemory {
         }
         self.told.store(to, Ordering::Relaxed);
         Some(to.max(0) - before)
+    }
+}
+
+/// A result of work on a thread of its own. Where JavaScript receives it, V8 is told what an object keeps by now.
+pub struct Told<T> {
+    /// The result.
+    pub value: T,
+    /// Of the object.
+    pub memory: Arc<ExternalMemory>,
+    /// What it keeps.
+    pub bytes: usize,
+}
+
+impl<T: ToNapiValue> ToNapiValue for Told<T> {
+    unsafe fn to_napi_value(env: napi::sys::napi_env, told: Self) -> napi::Result<napi::sys::napi_value> {
+        told.memory.tell(&Env::from_raw(env), told.bytes);
+        // SAFETY: the caller's environment, on its thread.
+        unsafe { T::to_napi_value(env, told.value) }
     }
 }
 

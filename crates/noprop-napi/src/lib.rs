@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod external_memory;
 mod model;
+mod shared_model;
 mod system;
 mod tasks;
 mod training;

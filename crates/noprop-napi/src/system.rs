@@ -18,7 +18,7 @@ use std::path::PathBuf;
 /// Fails with NOPROP_OUTPUT if a file could not be written at `path`.
 #[napi]
 pub fn probe_output(path: String) -> napi::Result<()> {
-    storage::probe_output(&PathBuf::from(path)).into_js()
+    storage::probe_output(&PathBuf::from(path), 0).into_js()
 }
 
 /// Version, processor and devices as JSON.

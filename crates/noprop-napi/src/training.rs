@@ -1,7 +1,7 @@
 //! Runs.
 
 use crate::error::{IntoJs, json};
-use crate::model::SharedModel;
+use crate::shared_model::SharedModel;
 use crate::tasks::{SharedTraining, promise, register};
 use napi::bindgen_prelude::{Env, Object};
 use napi_derive::napi;
@@ -10,7 +10,7 @@ use noprop::ops::simd::InstructionSet;
 use noprop::train::{Observer, Plan, Training};
 use noprop::{Code, Error};
 use serde_json::{Value, json};
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 
 /// A run: its threads, until [`NativeTraining::finish`] or [`NativeTraining::close`].
 #[napi]
@@ -125,9 +125,7 @@ impl NativeTraining {
         promise(env, self.stop.clone(), move || {
             let training = training.ok_or_else(|| Error::new(Code::Internal, "the run has ended"))?;
             let weights = training.finish()?;
-            let mut model = model.write().unwrap_or_else(PoisonError::into_inner);
-            *model = Arc::new(model.with_weights(weights, record));
-            Ok(())
+            model.replace(|model| model.with_weights(weights, record))
         })
     }
 
