@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -264,4 +265,19 @@ onUnix('loading a pipe is refused without waiting for a writer', async () => {
   const pipe = join(temporaryDirectory(), 'pipe')
   expect(spawnSync('mkfifo', [pipe]).status).toBe(0)
   await expect(NoProp.load(pipe)).rejects.toMatchObject({ code: 'NOPROP_MODEL_FORMAT' })
+})
+
+onUnix('pipes in a checkpoint directory are refused without waiting for a writer', async () => {
+  const checkpoint = temporaryDirectory()
+  const model = () => NoProp.create({ input: [6], classes: 3, blocks: 2, net: SMALL_MLP })
+  const options = { epochs: 1, batch: 32, checkpoint }
+  await model().fit(DATA, options)
+  for (const name of ['block-0001.safetensors', 'run.json', 'lock']) {
+    rmSync(join(checkpoint, name))
+    expect(spawnSync('mkfifo', [join(checkpoint, name)]).status).toBe(0)
+    await expect(model().fit(DATA, { ...options, resume: true })).rejects.toMatchObject({
+      code: 'NOPROP_CHECKPOINT_CORRUPT',
+      what: `${join(checkpoint, name)} is a pipe`,
+    })
+  }
 })

@@ -106,10 +106,10 @@ impl WeightStore {
     pub fn each_piece(&self, block: usize, mut see: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let mut file = self.at(block)?;
         let Some(origin) = &self.origin else {
-            return pieces(&mut *file, self.block_len, |_, bytes| see(bytes));
+            return pieces(&mut file, self.block_len, |_, bytes| see(bytes));
         };
         let mut hash = Sha256::new();
-        let outcome = pieces(&mut *file, self.block_len, |_, bytes| {
+        let outcome = pieces(&mut file, self.block_len, |_, bytes| {
             hash.update(bytes);
             see(bytes)
         });
