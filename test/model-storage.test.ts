@@ -101,7 +101,7 @@ test('V8 knows the bytes of models, so that those that are dropped do not pile u
   expect(megabytes).toBeGreaterThan(3.5)
   const program = `
     import { NoProp } from ${JSON.stringify(pathToFileURL(join(root, 'dist/index.js')).href)}
-    for (let count = 0; count < 400; count++) {
+    for (let count = 0; count < 600; count++) {
       const model = await NoProp.load(${JSON.stringify(path)})
       await model.predict(new Float32Array(6))
     }
@@ -109,7 +109,8 @@ test('V8 knows the bytes of models, so that those that are dropped do not pile u
   const { code, stdout } = await runNode(['--input-type=module', '--eval', program])
   expect(code).toBe(0)
   expect(Number(stdout)).toBeGreaterThan(20)
-  expect(Number(stdout)).toBeLessThan((400 * megabytes) / 2)
+  // Without being told it takes over 500, since it then waits until small objects fill its own heap.
+  expect(Number(stdout)).toBeLessThan(350)
 })
 
 test('after dispose every use fails with NOPROP_DISPOSED, and dispose may be called again', async () => {
