@@ -24,12 +24,12 @@ fn unwritable(path: &Path, received: impl Into<String>) -> Error {
         .hint("create the directory, change its permissions, or choose another path")
 }
 
-fn temporary(path: &Path) -> Result<NamedTempFile> {
+fn temporary(path: &Path, prefix: &str) -> Result<NamedTempFile> {
     if path.is_dir() {
         return Err(unwritable(path, "a directory"));
     }
     let mut builder = tempfile::Builder::new();
-    builder.prefix(TEMPORARY_PREFIX);
+    builder.prefix(prefix);
     #[cfg(unix)]
     {
         // Permissions as a plain `open` would give, less the process's umask.
@@ -44,7 +44,7 @@ fn temporary(path: &Path) -> Result<NamedTempFile> {
 /// # Errors
 /// [`Code::Output`].
 pub fn probe_output(path: &Path) -> Result<()> {
-    temporary(path).map(drop)
+    temporary(path, TEMPORARY_PREFIX).map(drop)
 }
 
 /// Writes `path` by `fill`; readers see the old file or the whole new one.
@@ -52,7 +52,16 @@ pub fn probe_output(path: &Path) -> Result<()> {
 /// # Errors
 /// [`Code::Output`], or what `fill` returns.
 pub fn write(path: &Path, fill: impl FnOnce(&mut BufWriter<&File>) -> Result<()>) -> Result<()> {
-    let file = temporary(path)?;
+    write_by(TEMPORARY_PREFIX, path, fill)
+}
+
+/// As [`write`], by a temporary file whose name begins with `prefix`, so that its owner knows it again.
+pub(crate) fn write_by(
+    prefix: &str,
+    path: &Path,
+    fill: impl FnOnce(&mut BufWriter<&File>) -> Result<()>,
+) -> Result<()> {
+    let file = temporary(path, prefix)?;
     let io = |error: std::io::Error| unwritable(path, error.to_string());
     let mut writer = BufWriter::with_capacity(1 << 18, file.as_file());
     fill(&mut writer)?;

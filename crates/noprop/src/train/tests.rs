@@ -7,8 +7,10 @@ mod checkpoints;
 mod device;
 mod events;
 mod invariance;
+mod refusals;
 mod resume;
 mod steps;
+mod stop;
 mod threads;
 
 use super::{BlockJob, Event, Lane, Observer, Plan, Training};
@@ -87,7 +89,7 @@ fn precisions() -> impl Iterator<Item = Precision> {
 
 /// Three epochs in one thread.
 fn options(batch: usize) -> FitOptions {
-    FitOptions { epochs: 3, batch, learning_rate: 5e-3, threads: Some(1), ..FitOptions::default() }
+    FitOptions { epochs: 3, batch: Some(batch), learning_rate: 5e-3, threads: Some(1), ..FitOptions::default() }
 }
 
 fn plan(model: ModelConfig, options: FitOptions, data: &Arc<Dataset>) -> Plan {
