@@ -16,18 +16,8 @@ fn kept_at_the_end(threads: usize, directory: &Path) -> FitOptions {
 /// has been asked to stop. Returns how it closed, or the run where it came to its end without a halt.
 fn stopped(plan: Plan, halt: impl Fn(&Event) -> bool + Send + Sync + 'static) -> Result<crate::Result<()>, Run> {
     let blocks: Vec<usize> = (1..=plan.model.config.blocks).collect();
-    let (gate, halted) = (Gate::default(), Arc::new(AtomicBool::new(false)));
-    let (closed, halting) = (gate.clone(), halted.clone());
-    let run = Run::observed(plan, move |event| {
-        if halt(event) {
-            halting.store(true, Ordering::SeqCst);
-            assert!(closed.wait());
-        }
-    });
-    run.drive(&blocks, blocks.len(), |_| halted.load(Ordering::SeqCst));
-    if !halted.load(Ordering::SeqCst) {
-        return Err(run);
-    }
+    let (_, run, gate) = halted(plan, &blocks, blocks.len(), halt);
+    let Some(gate) = gate else { return Err(run) };
     // It returns although a thread does not get on.
     run.training.stop();
     gate.open();
