@@ -21,7 +21,7 @@ const run = model.fit(data, { epochs: 100000, batch: 32 })
 `
 
 /** Milliseconds after which a process that should have ended hangs. */
-const HANGS = 20_000
+const HANGS = 60_000
 
 async function outcome(program: string) {
   const path = join(temporaryDirectory(), 'program.mjs')
