@@ -324,7 +324,11 @@ fn samples(options: &BenchOptions) -> Result<Dataset> {
     let len = options.input.len();
     let Some(values) = options.batch.checked_mul(len).filter(|values| u32::try_from(*values).is_ok()) else {
         return Err(Error::new(Code::Option, "option batch is too large for samples of this shape")
-            .expected(format!("at most {} samples of {len} values: {} values in all", u32::MAX as usize / len, u32::MAX))
+            .expected(format!(
+                "at most {} samples of {len} values: {} values in all",
+                u32::MAX as usize / len,
+                u32::MAX
+            ))
             .received(options.batch.to_string())
             .hint("use a smaller batch or a smaller shape"));
     };
@@ -351,4 +355,33 @@ fn plan(options: &BenchOptions, model: Checked, data: Arc<Dataset>) -> Result<Pl
         ..FitOptions::default()
     };
     Plan::new(model, fit, data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::from_json;
+
+    fn refusal(json: &str) -> Error {
+        bench(&from_json(json).unwrap(), &StopFlag::new()).unwrap_err()
+    }
+
+    #[test]
+    fn a_batch_that_no_counter_reaches_is_refused_with_the_largest_that_is() {
+        for mode in ["train", "inference"] {
+            let json = format!(
+                r#"{{"mode":"{mode}","input":[4194304],"batch":1024,"net":{{"type":"mlp","hidden":[1]}},"threads":1}}"#
+            );
+            let error = refusal(&json);
+            assert_eq!((error.code, &error.received[..]), (Code::Option, "1024"), "{error}");
+            assert!(error.what.contains("batch") && error.expected.contains("at most 1023 samples"), "{error}");
+        }
+    }
+
+    #[test]
+    fn training_of_single_samples_with_batch_norm_is_refused_as_in_a_run() {
+        let error = refusal(r#"{"input":[14,14],"batch":1,"threads":1,"device":"cpu"}"#);
+        assert_eq!(error.code, Code::Option);
+        assert!(error.what.contains("batch norm"), "{error}");
+    }
 }

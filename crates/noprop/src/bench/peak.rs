@@ -1,7 +1,7 @@
 //! What the processor reaches when it does nothing but multiply and add, or nothing but read and write memory.
 
-use crate::ops::multiply::{Multiply, Precision, WithMultiply, dispatch_at};
 use crate::error::Result;
+use crate::ops::multiply::{Multiply, Precision, WithMultiply, dispatch_at};
 use crate::ops::simd::vectorize;
 use crate::threads::spawn_scoped;
 use pulp::Simd;

@@ -46,7 +46,9 @@ impl Sizes {
         };
         if height.min(width) < LEAST_SIDE {
             return Err(Error::new(Code::Shape, "the images are too small for net cnn")
-                .expected(format!("at least {LEAST_SIDE}x{LEAST_SIDE}: three unpadded 3x3 convolutions and two poolings"))
+                .expected(format!(
+                    "at least {LEAST_SIDE}x{LEAST_SIDE}: three unpadded 3x3 convolutions and two poolings"
+                ))
                 .received(input.to_string())
                 .hint("use net mlp, or enlarge the images"));
         }

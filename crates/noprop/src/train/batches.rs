@@ -114,7 +114,8 @@ mod tests {
     /// `(batches kept, steps of a window)`
     fn sizes(threads: usize, in_flight: usize, batch: usize, input: usize) -> (usize, usize) {
         let (threads, in_flight) = (Some(threads), Some(in_flight));
-        let batches = Batches::new(&FitOptions { batch: Some(batch), threads, in_flight, ..FitOptions::default() }, input);
+        let batches =
+            Batches::new(&FitOptions { batch: Some(batch), threads, in_flight, ..FitOptions::default() }, input);
         (batches.batches.capacity(), batches.window)
     }
 

@@ -177,8 +177,7 @@ mod tests {
     fn what_is_due_every_period_is_due_once_in_each() {
         let mut every = Every::new(Duration::from_millis(100));
         let began = every.last;
-        let due: Vec<_> =
-            (0..500).filter(|ms| every.is_due_at(began + Duration::from_millis(*ms))).collect();
+        let due: Vec<_> = (0..500).filter(|ms| every.is_due_at(began + Duration::from_millis(*ms))).collect();
         assert_eq!(due, [100, 200, 300, 400]);
         // After a pause it does not catch up.
         let due = [750, 751, 849, 850].map(|ms| every.is_due_at(began + Duration::from_millis(ms)));

@@ -94,7 +94,9 @@ fn a_resumed_block_reports_its_own_speed() {
     // Of 12 steps of an epoch of 4, an earlier process made 9.
     let job = job(&plan, 1, 11);
     let event = crate::train::run::progress_event(&plan, &job, 11, (4.0, 9));
-    let Event::Progress { epoch, step, steps, samples_per_second, seconds_left, .. } = event else { panic!("{event:?}") };
+    let Event::Progress { epoch, step, steps, samples_per_second, seconds_left, .. } = event else {
+        panic!("{event:?}")
+    };
     assert_eq!((epoch, step, steps), (3, 11, 12));
     // 2 steps in 4 seconds, 4 steps for 50 samples.
     assert_eq!((samples_per_second, seconds_left), (50.0 / 8.0, 2.0));

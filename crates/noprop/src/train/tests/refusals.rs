@@ -13,7 +13,10 @@ fn batch_norm_over_single_samples_is_refused_and_says_what_to_do() {
     let error = refused(cnn(2), Some(1), &images(6)).unwrap();
     assert_eq!(error.code, Code::Option);
     assert!(error.what.contains("batch norm needs at least 2 samples a batch"), "{error}");
-    assert!(error.expected.contains("batch") && error.hint.contains("larger batch") && error.hint.contains("mlp"), "{error}");
+    assert!(
+        error.expected.contains("batch") && error.hint.contains("larger batch") && error.hint.contains("mlp"),
+        "{error}"
+    );
     // Whether the batch was said to be 1 or there is no more data.
     for batch in [None, Some(1)] {
         let error = refused(cnn(2), batch, &images(1)).unwrap();

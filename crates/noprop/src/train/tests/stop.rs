@@ -52,14 +52,14 @@ fn a_stop_keeps_every_block_in_flight() {
     assert_eq!(sha256(new()), sha256(plan(mlp(3), options(8), &data)));
 }
 
-/// Stops again and again until all blocks are trained.
-fn stop_and_go_on(new: impl Fn() -> Plan, expected: &str) {
+/// Stops again and again, at least so often, until all blocks are trained.
+fn stop_and_go_on(new: impl Fn() -> Plan, expected: &str, least: usize) {
     for stops in 0.. {
         match stopped(new(), epoch(1)) {
             Ok(outcome) => outcome.unwrap(),
             Err(run) => {
                 assert_eq!(run.finish().sha256().unwrap(), expected);
-                assert!(stops >= 3, "only {stops} stops");
+                assert!(stops >= least, "only {stops} stops");
                 return;
             }
         }
@@ -72,11 +72,11 @@ fn a_run_that_is_stopped_again_and_again_ends_the_same() {
     let expected = sha256(plan(mlp(3), options(8), &data));
     for threads in [1, 2] {
         let directory = tempfile::tempdir().unwrap();
-        stop_and_go_on(|| plan(mlp(3), kept_at_the_end(threads, directory.path()), &data), &expected);
+        stop_and_go_on(|| plan(mlp(3), kept_at_the_end(threads, directory.path()), &data), &expected, 3);
     }
     let (data, directory) = (images(41), tempfile::tempdir().unwrap());
     let expected = sha256(plan(cnn(3), options(8), &data));
-    stop_and_go_on(|| plan(cnn(3), kept_at_the_end(2, directory.path()), &data), &expected);
+    stop_and_go_on(|| plan(cnn(3), kept_at_the_end(2, directory.path()), &data), &expected, 3);
 }
 
 #[cfg(feature = "emulation")]
@@ -91,7 +91,8 @@ fn on_devices_as_well() {
         stopped(new(), epoch(1)).ok().expect("a halt").unwrap();
         let kept = steps_kept(directory.path(), &new());
         assert!(kept.iter().any(|step| step.is_some_and(|step| (1..21).contains(&step))), "{device}: {kept:?}");
-        stop_and_go_on(new, &expected);
+        // Blocks that are stepped together end their epochs together.
+        stop_and_go_on(new, &expected, 1);
     }
 }
 
