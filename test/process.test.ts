@@ -86,16 +86,19 @@ console.log(one === two ? 'same' : 'different')`)
   expect({ code, signal, stdout }).toEqual({ code: 0, signal: null, stdout: 'same\n' })
 })
 
-test.skipIf(process.platform === 'win32')('where no thread can be started, work rejects with a code and the process ends', async () => {
-  // No address space has room for such a stack.
-  const { code, stdout, stderr } = await outcome(
-    `
+test.skipIf(process.platform === 'win32')(
+  'where no thread can be started, work rejects with a code and the process ends',
+  async () => {
+    // No address space has room for such a stack.
+    const { code, stdout, stderr } = await outcome(
+      `
 import { datasets, NoProp } from ${JSON.stringify(library)}
 const data = { images: new Float32Array(8), shape: [2], labels: [0, 1, 0, 1] }
 const model = NoProp.create({ blocks: 1, input: [2], classes: 2 })
 const work = [() => model.fit(data), () => NoProp.load('missing.safetensors'), () => datasets.load('.')]
 for (const begin of work) console.log(await begin().then(() => 'done', ({ code }) => code))`,
-    { ...process.env, RUST_MIN_STACK: String(2n ** 47n) },
-  )
-  expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: 'NOPROP_THREADS\n'.repeat(3), stderr: '' })
-})
+      { ...process.env, RUST_MIN_STACK: String(2n ** 47n) },
+    )
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: 'NOPROP_THREADS\n'.repeat(3), stderr: '' })
+  },
+)
