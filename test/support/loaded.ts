@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -27,7 +27,9 @@ export async function loadedBy(args: readonly string[], options: { cwd?: string;
     const { result } = JSON.parse(readFileSync(join(directory, name), 'utf8')) as { result: { url: string }[] }
     return result.map(({ url }) => url)
   })
-  const files = urls.filter((url) => url.startsWith('file:')).map((url) => fileURLToPath(url))
+  // A program that was given by --eval has a name as well, but no file.
+  const paths = urls.filter((url) => url.startsWith('file:')).map((url) => fileURLToPath(url))
+  const files = paths.filter((path) => existsSync(path))
   const bytes = files.reduce((sum, file) => sum + statSync(file).size, 0)
   return { files, bytes, builtins: urls.filter((url) => url.startsWith('node:')), stdout } satisfies Loaded
 }
