@@ -38,7 +38,7 @@ fn work_that_can_start_no_thread_fails_with_a_code() {
 fn everything_is_refused() {
     let samples = 5000;
     let values = (0..samples * 3).map(|value| (value % 17) as f32 / 17.0).collect();
-    let labels = (0..samples).map(|sample| (sample % 2) as i32).collect();
+    let labels = (0..samples).map(|sample| sample % 2).collect();
     let input = InputShape::Vector { len: 3 };
     let data = Arc::new(Dataset::from_arrays(Pixels::F32(values), input, Some(labels)).unwrap());
     let config = r#"{"input":[3],"classes":[0,1],"blocks":2,"net":{"type":"mlp","hidden":[8]}}"#;
