@@ -30,6 +30,12 @@ fn epoch(number: usize) -> impl Fn(&Event) -> bool + Send + Sync {
     move |event| matches!(event, Event::Epoch { .. }) && seen.fetch_add(1, Ordering::SeqCst) + 1 == number
 }
 
+/// Says yes when the last of three blocks has ended its first epoch.
+fn first_epochs_of_all() -> impl Fn(&Event) -> bool + Send + Sync {
+    let seen = AtomicUsize::new(0);
+    move |event| matches!(event, Event::Epoch { epoch: 1, .. }) && seen.fetch_add(1, Ordering::SeqCst) == 2
+}
+
 /// How far each of three blocks is in the checkpoint: steps, or `None` where there is no file.
 fn steps_kept(directory: &Path, plan: &Plan) -> Vec<Option<u64>> {
     let checkpoint = Checkpoint::open(directory, plan, true).unwrap();
@@ -45,10 +51,11 @@ fn a_stop_keeps_every_block_in_flight() {
     let data = vectors(50);
     let directory = tempfile::tempdir().unwrap();
     let new = || plan(mlp(3), kept_at_the_end(1, directory.path()), &data);
-    // With one thread all three have ended their first epoch when the third event comes.
-    stopped(new(), epoch(3)).ok().expect("a halt").unwrap();
+    stopped(new(), first_epochs_of_all()).ok().expect("a halt").unwrap();
     let kept = steps_kept(directory.path(), &new());
-    assert!(kept.iter().all(|step| step.is_some_and(|step| (7..21).contains(&step))), "{kept:?}");
+    // The one that came last is in its second epoch; another may have begun long before it and have ended.
+    assert!(kept.iter().all(|step| step.is_some_and(|step| step >= 7)), "{kept:?}");
+    assert!(kept.iter().any(|step| step.is_some_and(|step| step < 14)), "{kept:?}");
     assert_eq!(sha256(new()), sha256(plan(mlp(3), options(8), &data)));
 }
 
@@ -72,13 +79,14 @@ fn stop_and_go_on(new: impl Fn() -> Plan, expected: &str, least: usize) {
 fn a_run_that_is_stopped_again_and_again_ends_the_same() {
     let data = vectors(50);
     let expected = sha256(plan(mlp(3), options(8), &data));
-    for threads in [1, 2] {
+    // While one of two threads waits for the stop the other one gets on.
+    for (threads, least) in [(1, 9), (2, 2)] {
         let directory = tempfile::tempdir().unwrap();
-        stop_and_go_on(|| plan(mlp(3), kept_at_the_end(threads, directory.path()), &data), &expected, 3);
+        stop_and_go_on(|| plan(mlp(3), kept_at_the_end(threads, directory.path()), &data), &expected, least);
     }
     let (data, directory) = (images(41), tempfile::tempdir().unwrap());
     let expected = sha256(plan(cnn(3), options(8), &data));
-    stop_and_go_on(|| plan(cnn(3), kept_at_the_end(2, directory.path()), &data), &expected, 3);
+    stop_and_go_on(|| plan(cnn(3), kept_at_the_end(2, directory.path()), &data), &expected, 2);
 }
 
 #[cfg(feature = "emulation")]
@@ -106,7 +114,7 @@ fn a_stop_before_the_first_step_keeps_nothing_and_one_without_a_step_writes_noth
     Run::start(new()).training.close().unwrap();
     assert_eq!(steps_kept(directory.path(), &new()), [None; 3]);
 
-    stopped(new(), epoch(3)).ok().expect("a halt").unwrap();
+    stopped(new(), first_epochs_of_all()).ok().expect("a halt").unwrap();
     let before = steps_kept(directory.path(), &new());
     assert!(before.iter().all(Option::is_some), "{before:?}");
     Run::start(new()).training.close().unwrap();
@@ -119,8 +127,8 @@ fn a_block_that_cannot_be_kept_is_told() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("checkpoint");
     let gone = path.clone();
-    let third = epoch(3);
-    let halt = move |event: &Event| third(event) && std::fs::remove_dir_all(&gone).is_ok();
+    let all = first_epochs_of_all();
+    let halt = move |event: &Event| all(event) && std::fs::remove_dir_all(&gone).is_ok();
     let closed = stopped(plan(mlp(3), kept_at_the_end(1, &path), &data), halt).ok().expect("a halt");
     assert_eq!(closed.unwrap_err().code, Code::Output);
 }
@@ -149,11 +157,8 @@ fn a_failure_keeps_the_other_blocks() {
     let data = vectors(50);
     let directory = tempfile::tempdir().unwrap();
     let new = || plan(mlp(3), kept_at_the_end(1, directory.path()), &data);
-    let seen = AtomicUsize::new(0);
-    let run = Run::observed(new(), move |event| {
-        let is_third = matches!(event, Event::Epoch { .. }) && seen.fetch_add(1, Ordering::SeqCst) == 2;
-        assert!(!is_third, "as a defect would");
-    });
+    let all = first_epochs_of_all();
+    let run = Run::observed(new(), move |event| assert!(!all(event), "as a defect would"));
     (1..=3).for_each(|block| run.training.start_block(block).unwrap());
     let failed = loop {
         if let Event::Failed { block, .. } = run.next() {
