@@ -26,8 +26,11 @@ test('an abort keeps every block in flight before the first checkpoint is due, a
     const reason = new Error('enough')
     const run = model.fit(data, { ...options, checkpoint, resume, checkpointSeconds: 1e6, signal: controller.signal })
     const stopping = (async () => {
-      let epochs = 0
-      for await (const event of run) if (event.event === 'epoch' && ++epochs === 6) controller.abort(reason)
+      const seen = new Set<number>()
+      for await (const event of run) {
+        if (event.event === 'epoch' || event.event === 'block') seen.add(event.block)
+        if (seen.size === 3) controller.abort(reason)
+      }
     })()
     await expect(stopping).rejects.toBe(reason)
     await expect(run).rejects.toBe(reason)
