@@ -70,11 +70,14 @@ export declare class NativeTraining {
   get stepsPerBlock(): number
   /** Puts a block (from 1) in flight; its end arrives as an event. */
   startBlock(block: number): void
-  /** Asks all threads to stop. Returns at once. */
+  /** Asks all threads to stop, with a checkpoint between two steps. Returns at once. */
   stop(): void
   /** After the end of every block: joins the threads and puts the weights into the model. */
   finish(): Promise<void>
-  /** Stops and joins the threads and releases the checkpoint. The model keeps what it had. */
+  /**
+   * Stops and joins the threads, and writes the blocks in flight to the checkpoint if there is one, which is then released;
+   * rejects if one could not be written. The model keeps what it had.
+   */
   close(): Promise<void>
 }
 

@@ -1,8 +1,28 @@
-import { nativeAsync } from './errors.js'
+import { NoPropError, nativeAsync } from './errors.js'
+import { typeName } from './json.js'
 import { getNative } from './native.js'
 
 interface Stop {
   stop(): void
+}
+
+/**
+ * `signal` if it is an `AbortSignal`, also one of another realm, or none (undefined or null). Throws NOPROP_OPTION; JavaScript
+ * callers may pass anything.
+ */
+export function requireSignal(signal: AbortSignal | undefined): AbortSignal | undefined {
+  if (signal === undefined || signal === null) return undefined
+  const { aborted, addEventListener, throwIfAborted } = Object(signal) as Partial<AbortSignal>
+  if (typeof aborted === 'boolean' && typeof addEventListener === 'function' && typeof throwIfAborted === 'function') {
+    return signal
+  }
+  throw new NoPropError({
+    code: 'NOPROP_OPTION',
+    what: 'the option signal cannot be used',
+    expected: 'an AbortSignal',
+    received: typeName(signal),
+    hint: 'pass the `signal` of an AbortController, not the controller itself',
+  })
 }
 
 /**
@@ -13,7 +33,7 @@ export async function withStopSignal<Result>(
   signal: AbortSignal | undefined,
   work: (stop: InstanceType<ReturnType<typeof getNative>['StopSignal']>) => Promise<Result>,
 ): Promise<Result> {
-  signal?.throwIfAborted()
+  requireSignal(signal)?.throwIfAborted()
   const stop = new (getNative().StopSignal)()
   return abortable(signal, stop, () => nativeAsync(() => work(stop)))
 }

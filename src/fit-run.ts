@@ -4,7 +4,8 @@ import type { FitEvent, History } from './events.js'
 
 /**
  * A training run, which has already begun. `await` it for its {@link History}, or iterate over its events, or both.
- * Leaving the loop early (`break`, `return`, `throw`) cancels the run: awaiting it then rejects with NOPROP_CANCELLED.
+ * Leaving the loop early (`break`, `return`, `throw`) stops the run as an abort of its signal does: unless all blocks are
+ * finished, awaiting it then rejects with NOPROP_CANCELLED.
  * A run that fails and that nobody awaits or iterates over ends silently, its model as it was before.
  */
 export class FitRun implements PromiseLike<History>, AsyncIterable<FitEvent> {
@@ -44,8 +45,10 @@ export class FitRun implements PromiseLike<History>, AsyncIterable<FitEvent> {
   }
 
   /**
-   * The run's events, those from before the call included. Of unread progress and checkpoint events only the newest of
-   * each block is kept; no other is dropped. One reader: a second call throws NOPROP_BUSY.
+   * The run's events, those from before the call included. What nobody has read yet is bounded: of progress and checkpoint
+   * events the newest of each block is kept, of epoch events the newest 10,000 of all blocks (each `block` event has the
+   * losses of all its epochs); every other event is kept. One reader: a second call throws NOPROP_BUSY. `next` may be
+   * called several times at once; the calls are served in their order.
    */
   [Symbol.asyncIterator](): AsyncIterator<FitEvent, undefined> {
     if (this.#read) {
@@ -62,6 +65,7 @@ export class FitRun implements PromiseLike<History>, AsyncIterable<FitEvent> {
         return value === undefined ? { done: true, value } : { done: false, value }
       },
       return: async () => {
+        this.#queue.leave()
         this.#stop.abort(
           new NoPropError({ code: 'NOPROP_CANCELLED', what: 'the loop over the events of the run was left' }),
         )

@@ -26,7 +26,6 @@ export type {
 export type { FitOptions } from './fit.js'
 export type { FitRun } from './fit-run.js'
 export type { EvaluateResult, Prediction, RunsResult } from './inference.js'
-export type { TrainingRecord } from './model.js'
 export { NoProp } from './model.js'
 export type {
   Augment,
@@ -44,6 +43,7 @@ export type {
   PredictOptions,
   SamplerOptions,
   Schedule,
+  TrainingRecord,
   TrainOptions,
 } from './options.js'
 export type { TensorSummary } from './summary.js'

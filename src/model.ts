@@ -6,31 +6,10 @@ import { FitRun } from './fit-run.js'
 import { type EvaluateResult, evaluate, type Prediction, predict, type RunsResult } from './inference.js'
 import { requireObject, toJson } from './json.js'
 import { getNative, type Native } from './native.js'
-import type { Augment, EvaluateOptions, ModelConfig, ModelOptions, PredictOptions, TrainOptions } from './options.js'
+import type { EvaluateOptions, ModelConfig, ModelOptions, PredictOptions, TrainingRecord } from './options.js'
 import { summarise, type TensorSummary } from './summary.js'
 
 type NativeModel = InstanceType<Native['NativeModel']>
-
-/** What trained a model, as its file records it. */
-export interface TrainingRecord {
-  /** The options on which the weights depend, every default filled in; `augment` only where images were changed. */
-  options: Required<
-    Pick<
-      TrainOptions,
-      'epochs' | 'batch' | 'learningRate' | 'learningRateSchedule' | 'weightDecay' | 'weighting' | 'eta' | 'precision'
-    >
-  > & { augment?: Required<Augment> }
-  /** Where it was trained, for example 'cpu'. */
-  device: string
-  /** The kernels that trained it, for example 'avx512'. */
-  instructionSet: string
-  /** Training samples. */
-  samples: number
-  /** `fingerprint` of the training data. */
-  fingerprint: string
-  /** The version of noprop that trained it. */
-  version: string
-}
 
 /**
  * A NoProp model: T blocks, each a denoiser that is trained alone, on noised labels drawn from a formula. No activation and
@@ -96,7 +75,10 @@ export class NoProp {
    * `await` it for its history, or iterate over its events. The result depends on the model's configuration and seed, the
    * data, and the training options alone: not on threads, order or interruptions.
    *
-   * The model takes its new weights when the last block is finished; until then, and after a failure, it keeps those it had.
+   * The end of the last block decides. A run that is stopped (by its signal, or by leaving the loop over its events) or fails
+   * before rejects, and the model keeps the weights it had. After it the model has its new weights, and all that is left is
+   * the validation: a stop leaves it out, and the run resolves without `validation`; a validation that fails rejects.
+   *
    * Rejects with NOPROP_OPTION, NOPROP_SHAPE, NOPROP_LABEL, NOPROP_BUSY, NOPROP_DEVICE, NOPROP_DIVERGED,
    * NOPROP_CANCELLED, NOPROP_CHECKPOINT_…, or the signal's reason.
    */

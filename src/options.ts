@@ -72,7 +72,7 @@ export interface ModelOptions {
   input: readonly number[]
   /** The label values, or their number n for the labels 0 … n − 1; usually `dataset.classes`. No default. */
   classes: number | readonly number[]
-  /** The denoiser of each block. Default 'cnn' (paper). */
+  /** The denoiser of each block. Default 'cnn' (paper) for images of at least 14×14, else 'mlp'. */
   net?: Net
   /** The noise schedule. Default 'cosine' (paper). */
   schedule?: Schedule
@@ -122,7 +122,10 @@ export interface Augment {
 export interface TrainOptions {
   /** Passes over the training data. Default 1 (this package; the paper trains MNIST for 100). */
   epochs?: number
-  /** Samples per optimiser step. Default 128 (paper). */
+  /**
+   * Samples per optimiser step. Default 128 (paper), or all samples where there are fewer. At least 2 with the net `cnn`, whose
+   * batch norm has nothing to compare in a single sample.
+   */
   batch?: number
   /** Step size of AdamW; with 'one-cycle' its peak. Default 1e-3 (paper). */
   learningRate?: number
@@ -155,12 +158,36 @@ export interface TrainOptions {
    * NOPROP_DEVICE_MEMORY where they cannot be had. GPUs need the package `@noprop/cuda-linux-x64`. Default 'auto'.
    */
   device?: DeviceOption
-  /** Directory that keeps the state of the run, so that `resume` can go on from it. Default: none is kept. */
+  /**
+   * Directory that keeps the state of the run, so that `resume` can go on from it. A stop ends the step that each block is in,
+   * and keeps all blocks in flight. Default: none is kept, and a stop interrupts steps.
+   */
   checkpoint?: string
   /** Longest time in seconds that a block in flight trains without being kept in `checkpoint`. Default 30 (this package). */
   checkpointSeconds?: number
   /** Go on with the run in `checkpoint`; where there is none, begin it. Default false. */
   resume?: boolean
+}
+
+/** What trained a model, as its file records it. */
+export interface TrainingRecord {
+  /** The options on which the weights depend, every default filled in; `augment` only where images were changed. */
+  options: Required<
+    Pick<
+      TrainOptions,
+      'epochs' | 'batch' | 'learningRate' | 'learningRateSchedule' | 'weightDecay' | 'weighting' | 'eta' | 'precision'
+    >
+  > & { augment?: Required<Augment> }
+  /** Where it was trained, for example 'cpu'. */
+  device: string
+  /** The kernels that trained it, for example 'avx512'. */
+  instructionSet: string
+  /** Training samples. */
+  samples: number
+  /** `fingerprint` of the training data. */
+  fingerprint: string
+  /** The version of noprop that trained it. */
+  version: string
 }
 
 /** Which rule leads from z_{t−1} and the block's estimate to z_t at inference, and how often. */

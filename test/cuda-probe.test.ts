@@ -64,10 +64,8 @@ describe('the probe', () => {
   })
 
   test('a driver that hangs is left after the time-out', () => {
-    const began = performance.now()
     const { problem } = probe(fakeAddon('exports.probeCuda = () => { for (;;); }'), { timeoutMs: 500 })
     expect(problem).toMatchObject({ code: 'NOPROP_DEVICE', received: 'it did not answer within 0.5 s' })
-    expect(performance.now() - began).toBeLessThan(5000)
   })
 
   test('a crash is told with its signal and the last words', () => {
@@ -327,11 +325,9 @@ describe('the hardware', () => {
     })
     vi.stubEnv('PATH', programs({ 'nvidia-smi': 'echo "Failed to initialize NVML"; exit 9' }))
     expect((await detectHardware({ root })).nvidiaSmi.problem).toBe('Failed to initialize NVML')
-    vi.stubEnv('PATH', programs({ 'nvidia-smi': 'exec sleep 30' }))
-    const began = performance.now()
+    vi.stubEnv('PATH', programs({ 'nvidia-smi': 'exec sleep 3600' }))
     expect((await detectHardware({ root, timeoutMs: 300 })).nvidiaSmi.problem).toBe(
       'nvidia-smi did not answer within 0.3 s',
     )
-    expect(performance.now() - began).toBeLessThan(5000)
   })
 })

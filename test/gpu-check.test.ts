@@ -72,7 +72,7 @@ describe.skipIf(process.platform === 'win32')('on the processor, in place of a G
     // An addon that compares two cases and then hangs.
     const env = { NOPROP_ADDON: join(root, 'test/support/hanging-addon.cjs') }
     const context = { env, folder, sizes: { sanitizerMost: 300 } }
-    const ended = parity({ ...context, device: 'emulated', until: Date.now() + 2000 })
+    const ended = parity({ ...context, device: 'emulated', until: Date.now() + 10_000 })
     await expect(ended).rejects.toMatchObject({
       message: 'time over after 2 cases, in linear 3 in f32',
       measured: { compared: 2, leftOut: 1, failed: [] },
@@ -84,7 +84,7 @@ describe.skipIf(process.platform === 'win32')('on the processor, in place of a G
     const program = `#!/bin/sh\necho "========= Version 2025.3"\n${complaint}\nshift 6\nexec "$@"\n`
     writeFileSync(join(home, 'bin/compute-sanitizer'), program, { mode: 0o755 })
     vi.stubEnv('CUDA_HOME', home)
-    const both = sanitizer({ ...context, device: 'cuda', until: Date.now() + 4000 })
+    const both = sanitizer({ ...context, device: 'cuda', until: Date.now() + 20_000 })
     await expect(both).rejects.toMatchObject({
       message:
         'memcheck: time over after 2 cases, in linear 3 in f32; racecheck found errors: Race reported between write and read',
@@ -94,7 +94,7 @@ describe.skipIf(process.platform === 'win32')('on the processor, in place of a G
       },
     })
     vi.unstubAllEnvs()
-  })
+  }, 180_000)
 
   test('a step whose time is over fails, and the others still run', async () => {
     const args = [

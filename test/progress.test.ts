@@ -7,6 +7,7 @@ const start: StartEvent = {
   event: 'start',
   blocks: 12,
   epochs: 2,
+  batch: 128,
   samples: 1000,
   stepsPerBlock: 100,
   parameters: 1,

@@ -21,6 +21,7 @@ import {
 } from './flags.js'
 import { Interruption } from './interrupts.js'
 import type { Io } from './io.js'
+import { keptIn } from './kept.js'
 import { peakMemoryMiB } from './memory.js'
 import { required } from './program.js'
 import { ProgressDisplay } from './progress.js'
@@ -129,7 +130,9 @@ async function fitShown(model: NoProp, samples: Dataset, flags: TrainFlags, io: 
     }
     return await run
   } catch (error) {
-    throw error instanceof Interruption ? error.withHint(howToGoOn(flags)) : error
+    if (error instanceof Interruption) throw error.withHint(howToGoOn(flags))
+    const { cause, message } = error as Error
+    throw cause instanceof Interruption ? cause.withHint(`not every block in flight could be kept: ${message}`) : error
   } finally {
     display?.end()
   }
@@ -141,5 +144,5 @@ function howToGoOn(flags: TrainFlags): string {
   const quoted = [...typed, '--resume'].map((arg) =>
     /^[\w@%+=:,./-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", "'\\''")}'`,
   )
-  return `the last checkpoint is in ${flags.checkpoint}; go on with: noprop ${quoted.join(' ')}`
+  return `${keptIn(flags.checkpoint)}; resume with: noprop ${quoted.join(' ')}`
 }

@@ -109,7 +109,7 @@ impl NativeTraining {
         }
     }
 
-    /// Asks all threads to stop. Returns at once.
+    /// Asks all threads to stop, with a checkpoint between two steps. Returns at once.
     #[napi]
     pub fn stop(&self) {
         match &*self.training.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -129,13 +129,11 @@ impl NativeTraining {
         })
     }
 
-    /// Stops and joins the threads and releases the checkpoint. The model keeps what it had.
+    /// Stops and joins the threads, and writes the blocks in flight to the checkpoint if there is one, which is then released;
+    /// rejects if one could not be written. The model keeps what it had.
     #[napi(ts_return_type = "Promise<void>")]
     pub fn close<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
         let training = self.take();
-        promise(env, self.stop.clone(), move || {
-            drop(training);
-            Ok(())
-        })
+        promise(env, self.stop.clone(), move || training.map_or(Ok(()), Training::close))
     }
 }

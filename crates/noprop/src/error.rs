@@ -58,6 +58,8 @@ pub enum Code {
     CudaDriver,
     /// An NVIDIA driver that is older than the CUDA release this was built with.
     CudaDriverOld,
+    /// A thread that the system refused to start.
+    Threads,
     /// Training produced a loss that is not a finite number.
     Diverged,
     /// The caller asked to stop.
@@ -96,6 +98,7 @@ impl Code {
             Code::DeviceMemory => "NOPROP_DEVICE_MEMORY",
             Code::CudaDriver => "NOPROP_CUDA_DRIVER",
             Code::CudaDriverOld => "NOPROP_CUDA_DRIVER_OLD",
+            Code::Threads => "NOPROP_THREADS",
             Code::Diverged => "NOPROP_DIVERGED",
             Code::Cancelled => "NOPROP_CANCELLED",
             Code::Internal => "NOPROP_INTERNAL",

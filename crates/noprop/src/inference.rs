@@ -21,6 +21,7 @@ use crate::memory::zeros;
 use crate::model::Model;
 use crate::ops::{Buffer, StopFlag};
 use crate::rng::{Purpose, Stream};
+use crate::threads::spawn_scoped;
 use crate::train::plan::check_shape;
 use candle_core::{CpuStorage, Device, Storage};
 use serde::{Deserialize, Serialize};
@@ -220,10 +221,14 @@ fn on_the_processor(
             vec![work.run(&mut evaluators[0], &next)]
         } else {
             std::thread::scope(|scope| {
-                let run = |evaluator| scope.spawn(|| work.run(evaluator, &next));
-                let threads: Vec<_> = evaluators.iter_mut().map(run).collect();
+                let run = |evaluator| spawn_scoped(scope, "noprop-infer", || work.run(evaluator, &next));
+                let started: Vec<_> = evaluators.iter_mut().map(run).collect();
+                if started.iter().any(Result::is_err) {
+                    // Nothing is left to do for those that were started.
+                    while next().is_some() {}
+                }
                 let panicked = |_| Err(Error::new(Code::Internal, "an inference thread panicked"));
-                threads.into_iter().map(|thread| thread.join().unwrap_or_else(panicked)).collect()
+                started.into_iter().map(|thread| thread?.join().unwrap_or_else(panicked)).collect()
             })
         };
         outcomes.into_iter().collect::<Result<Vec<()>>>()?;

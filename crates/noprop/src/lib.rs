@@ -23,7 +23,7 @@
 //!
 //! let config = r#"{ "input": [2], "classes": [0, 1], "blocks": 3, "net": { "type": "mlp", "hidden": [16] } }"#;
 //! let model = Model::new(from_json(config)?)?;
-//! let options = FitOptions { epochs: 20, batch: 50, learning_rate: 1e-2, ..FitOptions::default() };
+//! let options = FitOptions { epochs: 20, batch: Some(50), learning_rate: 1e-2, ..FitOptions::default() };
 //!
 //! let plan = Plan::new(model.checked.clone(), options, data.clone())?;
 //! let observer = |event: Event| match event {
@@ -82,6 +82,7 @@ pub mod optim;
 pub mod parity;
 pub mod rng;
 pub mod storage;
+pub mod threads;
 pub mod train;
 
 pub use block::NetConfig;

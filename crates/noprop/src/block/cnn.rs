@@ -19,6 +19,9 @@ use crate::ops::dropout::{self, Dropout};
 use crate::ops::softmax::Softmax;
 use candle_core::Tensor;
 
+/// Least height and width of an image: what three unpadded 3×3 convolutions and two poolings leave a value of.
+pub(super) const LEAST_SIDE: usize = 14;
+
 /// All sizes of the block.
 #[derive(Debug, Clone, Copy)]
 pub struct Sizes {
@@ -41,9 +44,11 @@ impl Sizes {
                 .received(input.to_string())
                 .hint("use net mlp"));
         };
-        if height < 14 || width < 14 {
+        if height.min(width) < LEAST_SIDE {
             return Err(Error::new(Code::Shape, "the images are too small for net cnn")
-                .expected("at least 14x14: three unpadded 3x3 convolutions and two poolings")
+                .expected(format!(
+                    "at least {LEAST_SIDE}x{LEAST_SIDE}: three unpadded 3x3 convolutions and two poolings"
+                ))
                 .received(input.to_string())
                 .hint("use net mlp, or enlarge the images"));
         }

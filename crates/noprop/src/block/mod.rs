@@ -120,6 +120,14 @@ pub struct Buffers {
 }
 
 impl NetConfig {
+    /// The net of blocks that nothing else is said of: the paper's for images that are large enough for it, else the mlp.
+    pub fn for_input(input: InputShape) -> Self {
+        match input {
+            InputShape::Image { height, width, .. } if height.min(width) >= cnn::LEAST_SIDE => Self::default(),
+            _ => Self::Mlp { hidden: default_mlp_hidden(), dropout: 0.0 },
+        }
+    }
+
     /// The tensors of one block.
     ///
     /// # Errors

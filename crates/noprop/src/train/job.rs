@@ -169,10 +169,30 @@ impl Every {
 
     /// Whether a period has passed since this last said so.
     pub(super) fn is_due(&mut self) -> bool {
-        let due = self.last.elapsed() >= self.period;
+        self.is_due_at(Instant::now())
+    }
+
+    fn is_due_at(&mut self, now: Instant) -> bool {
+        let due = now.duration_since(self.last) >= self.period;
         if due {
-            self.last = Instant::now();
+            self.last = now;
         }
         due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_due_every_period_is_due_once_in_each() {
+        let mut every = Every::new(Duration::from_millis(100));
+        let began = every.last;
+        let due: Vec<_> = (0..500).filter(|ms| every.is_due_at(began + Duration::from_millis(*ms))).collect();
+        assert_eq!(due, [100, 200, 300, 400]);
+        // After a pause it does not catch up.
+        let due = [750, 751, 849, 850].map(|ms| every.is_due_at(began + Duration::from_millis(ms)));
+        assert_eq!(due, [true, false, false, true]);
     }
 }

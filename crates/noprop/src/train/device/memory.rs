@@ -24,7 +24,7 @@ struct Demand {
 
 impl Demand {
     fn of(plan: &Plan) -> Result<Self> {
-        let (config, layout, batch) = (&plan.model.config, &plan.model.layout, plan.options.batch);
+        let (config, layout, batch) = (&plan.model.config, &plan.model.layout, plan.options.batch_size());
         let width = config.classes.len();
         let net = config.net.activations(config.input, width, batch)?;
         let state = AdamW::state_len(layout.parameters(), layout.statistics());
@@ -51,7 +51,7 @@ impl Demand {
 /// Bytes that a step of one block must move: weights read in both passes, gradients written and read, parameters and both
 /// moments read and written, each activation and its gradient written and read once.
 pub(crate) fn floor(plan: &Plan) -> Result<usize> {
-    let (config, parameters, batch) = (&plan.model.config, plan.model.layout.parameters(), plan.options.batch);
+    let (config, parameters, batch) = (&plan.model.config, plan.model.layout.parameters(), plan.options.batch_size());
     let width = config.classes.len();
     let activations = config.net.activations(config.input, width, batch)? + 2 * batch * width;
     Ok(4 * ((2 + 2 + 6) * parameters + 2 * activations))
@@ -132,7 +132,7 @@ mod tests {
             let pixels = Pixels::U8(vec![1; 10 * model.config.input.len()]);
             let labels = Some((0..10).map(|sample| sample % 3).collect());
             let data = Dataset::from_arrays(pixels, model.config.input, labels).unwrap();
-            let options = FitOptions { batch: 4, device: "emulated".parse().unwrap(), ..FitOptions::default() };
+            let options = FitOptions { batch: Some(4), device: "emulated".parse().unwrap(), ..FitOptions::default() };
             let plan = Plan::new(model, options, Arc::new(data)).unwrap();
             let values = |stacked: usize| {
                 let before = crate::block::made();

@@ -56,7 +56,7 @@ pub(super) fn padded(len: usize) -> usize {
 impl Stack {
     /// Buffers for `stacked` blocks and `plan`'s batches.
     pub(crate) fn new(plan: &Plan, engine: &Engine, stacked: usize) -> Result<Self> {
-        let (config, layout, capacity) = (&plan.model.config, &plan.model.layout, plan.options.batch);
+        let (config, layout, capacity) = (&plan.model.config, &plan.model.layout, plan.options.batch_size());
         let device = &engine.device;
         let buffers =
             Buffers { stacked, capacity, dtype: DType::F32, device: device.clone(), training: true, launched: true };
@@ -135,9 +135,9 @@ impl Stack {
         stop: &StopFlag,
     ) -> Result<()> {
         let per_epoch = plan.steps_per_epoch();
-        let first = (step % per_epoch) as usize * plan.options.batch;
+        let first = (step % per_epoch) as usize * plan.options.batch_size();
         let order = self.order.clone();
-        let samples = &order[first..(first + plan.options.batch).min(order.len())];
+        let samples = &order[first..(first + plan.options.batch_size()).min(order.len())];
         let epoch = (step / per_epoch) as usize;
         let context = engine.context(plan.multiply(), Some(self.step.addresses()?));
         let recorded = self.recorded.remove(&samples.len());

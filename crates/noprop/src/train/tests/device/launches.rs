@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 /// Kernels and how often each is launched, in a step of `blocks` blocks of a net for MNIST's images.
 fn step(net: &NetConfig, options: FitOptions, blocks: usize) -> Vec<(String, usize)> {
     let input = InputShape::Image { height: 28, width: 28, channels: 1 };
-    let samples = 2 * options.batch;
+    let samples = 2 * options.batch_size();
     let labels = (0..samples).map(|sample| (sample % 10) as i32).collect();
     let data = Dataset::from_arrays(Pixels::U8(vec![1; samples * input.len()]), input, Some(labels)).unwrap();
     let config = ModelConfig { classes: (0..10).collect(), ..model(blocks, input, net.clone()) };
