@@ -9,6 +9,7 @@
 mod dataset;
 mod error;
 mod events;
+mod external_memory;
 mod model;
 mod system;
 mod tasks;

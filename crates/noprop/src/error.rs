@@ -36,6 +36,10 @@ pub enum Code {
     NotTrained,
     /// A model that is being trained.
     Busy,
+    /// A model or a data set that was disposed of.
+    Disposed,
+    /// Memory that the system does not give.
+    Memory,
     /// A checkpoint directory that holds another run.
     CheckpointMismatch,
     /// A checkpoint directory that already holds a run, without `resume`.
@@ -79,6 +83,8 @@ impl Code {
             Code::ModelTruncated => "NOPROP_MODEL_TRUNCATED",
             Code::NotTrained => "NOPROP_NOT_TRAINED",
             Code::Busy => "NOPROP_BUSY",
+            Code::Disposed => "NOPROP_DISPOSED",
+            Code::Memory => "NOPROP_MEMORY",
             Code::CheckpointMismatch => "NOPROP_CHECKPOINT_MISMATCH",
             Code::CheckpointExists => "NOPROP_CHECKPOINT_EXISTS",
             Code::CheckpointCorrupt => "NOPROP_CHECKPOINT_CORRUPT",
