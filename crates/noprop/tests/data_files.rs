@@ -168,7 +168,9 @@ mod idx_files {
     #[test]
     fn several_sets_in_a_directory_are_refused() {
         let other = "emnist-letters-train-images-idx3-ubyte";
-        let directory = directory(&[(IMAGES, &images()), (LABELS, &labels()), (other, &images())]);
+        let others = "emnist-letters-train-labels-idx1-ubyte";
+        let files = [(IMAGES, images()), (LABELS, labels()), (other, images()), (others, labels())];
+        let directory = directory(&files.each_ref().map(|(name, bytes)| (*name, bytes.as_slice())));
         assert_code(&train(directory.path()).unwrap_err(), Code::FileFormat, other);
     }
 
