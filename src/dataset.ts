@@ -3,11 +3,11 @@ import { toLabels } from './data/labels.js'
 import { lengthOfFirst, type Samples, toNative } from './data/samples.js'
 import { kindOf } from './data/typed-array.js'
 import { fromDetails, NoPropError, native, nativeAsync } from './errors.js'
-import { defineDispose, inspectCustom } from './inspect.js'
+import { inspectCustom } from './inspect.js'
 import { requireCount } from './json.js'
 import { getNative, type Native } from './native.js'
 import type { ModelConfig } from './options.js'
-import { thousands } from './text.js'
+import { thousands } from './summary.js'
 
 type NativeDataset = InstanceType<Native['NativeDataset']>
 
@@ -46,6 +46,7 @@ export type Data = Dataset | DataInput
 /** Only this module makes data sets. */
 const OWN = Symbol('own')
 
+let wrap: (native: NativeDataset) => Dataset
 let unwrap: (dataset: Dataset) => NativeDataset
 
 /**
@@ -55,8 +56,7 @@ let unwrap: (dataset: Dataset) => NativeDataset
 export class Dataset {
   readonly #native: NativeDataset
 
-  /** @internal Data sets are made by `datasets`. */
-  constructor(native?: NativeDataset, own?: symbol) {
+  private constructor(native?: NativeDataset, own?: symbol) {
     if (native === undefined || own !== OWN) {
       throw new NoPropError({
         code: 'NOPROP_OPTION',
@@ -68,6 +68,7 @@ export class Dataset {
   }
 
   static {
+    wrap = (native) => new Dataset(native, OWN)
     unwrap = (dataset) => dataset.#native
   }
 
@@ -118,6 +119,11 @@ export class Dataset {
     this.#native.dispose()
   }
 
+  /** As {@link Dataset.dispose}, for `using dataset = …`. */
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+
   /** Whether {@link Dataset.dispose} was called. */
   get disposed(): boolean {
     return this.#native.disposed
@@ -140,9 +146,6 @@ export class Dataset {
     return this.toString()
   }
 }
-
-export interface Dataset extends Disposable {}
-defineDispose(Dataset)
 
 /** A data set as it is; arrays are copied into a new one. `shape` serves where the arrays name none. */
 export function asDataset(data: Data, shape?: readonly number[]): Dataset {
@@ -213,10 +216,7 @@ export function datasetFromArrays(input: DataInput, defaultShape?: readonly numb
   const size = shape.reduce((product, side) => product * side, 1)
   const images = toNative(samples, size)
   const labels = input.labels === undefined || input.labels === null ? null : toLabels(input.labels)
-  return new Dataset(
-    native(() => getNative().NativeDataset.fromArrays(images, shape, labels)),
-    OWN,
-  )
+  return wrap(native(() => getNative().NativeDataset.fromArrays(images, shape, labels)))
 }
 
 /** `images` or `inputs`, whichever is there. */
@@ -236,22 +236,18 @@ function samplesOf(input: DataInput): unknown {
   })
 }
 
-/** What is read of a directory. */
-export interface DirectoryOptions {
-  /** Use only the first `limit` samples. */
-  limit?: number | undefined
-  /** Whether labels are read. Without them their files need not be there. Default true. */
-  labels?: boolean | undefined
-}
-
-/** Reads one split from a directory of IDX or CIFAR files. */
+/**
+ * Reads one split from a directory of IDX or CIFAR files. `limit`: use only the first so many samples. Without `labels` their
+ * files need not be there.
+ */
 export async function datasetFromDirectory(
   directory: string,
   split: Split,
-  { limit, labels = true }: DirectoryOptions = {},
+  limit?: number,
+  labels = true,
 ): Promise<Dataset> {
   const most = limit === undefined ? null : requireCount(limit, 'limit', 1)
-  return new Dataset(await nativeAsync(() => getNative().NativeDataset.load(directory, split, most, labels)), OWN)
+  return wrap(await nativeAsync(() => getNative().NativeDataset.load(directory, split, most, labels)))
 }
 
 /** A picture that could not be read. */
@@ -269,12 +265,13 @@ export async function datasetFromPngs(
   paths: readonly string[],
   shape: readonly number[],
 ): Promise<{ dataset: Dataset | null; failures: PictureFailure[] }> {
-  const pictures = await nativeAsync(() => getNative().NativePictures.read([...paths], [...shape]))
-  const failures = JSON.parse(pictures.failures) as [number, unknown][]
-  const dataset = pictures.takeDataset()
+  const { dataset, failures } = await nativeAsync(() => getNative().NativeDataset.fromPngs([...paths], [...shape]))
   return {
-    dataset: dataset && new Dataset(dataset, OWN),
-    failures: failures.map(([index, details]) => ({ index, error: fromDetails(details) })),
+    dataset: dataset ? wrap(dataset) : null,
+    failures: (JSON.parse(failures) as [number, unknown][]).map(([index, details]) => ({
+      index,
+      error: fromDetails(details),
+    })),
   }
 }
 

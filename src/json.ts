@@ -1,3 +1,4 @@
+import { kindOf } from './data/typed-array.js'
 import { NoPropError } from './errors.js'
 
 /**
@@ -20,19 +21,26 @@ export function requireObject<Options extends object>(options: Options, what: st
   })
 }
 
-function plain(value: unknown, path: string): unknown {
+/** Options are a few objects deep; what goes deeper than this refers to itself, or is no option. */
+const DEEPEST = 32
+
+function plain(value: unknown, path: string, depth = 0): unknown {
+  if (depth > DEEPEST) {
+    const top = path.split(/[.[]/, 1)[0] ?? ''
+    throw refused(top, `at most ${DEEPEST} levels of lists and objects`, 'one that refers to itself or is nested deeper')
+  }
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return value
   if (typeof value === 'number') {
     if (Number.isFinite(value)) return value
     throw refused(path, 'a finite number', String(value))
   }
-  if (Array.isArray(value)) return value.map((item, index) => plain(item, `${path}[${index}]`))
-  if (ArrayBuffer.isView(value) && !(value instanceof DataView)) {
-    return Array.from(value as Uint8Array, (item, index) => plain(item, `${path}[${index}]`))
+  if (Array.isArray(value)) return Array.from(value, (item, index) => plain(item, `${path}[${index}]`, depth + 1))
+  if (kindOf(value) !== undefined) {
+    return Array.from(value as Uint8Array, (item, index) => plain(item, `${path}[${index}]`, depth + 1))
   }
   if (Object.prototype.toString.call(value) === '[object Object]') {
     const entries = Object.entries(value as object).filter(([, item]) => item !== undefined)
-    return Object.fromEntries(entries.map(([key, item]) => [key, plain(item, path ? `${path}.${key}` : key)]))
+    return Object.fromEntries(entries.map(([key, item]) => [key, plain(item, path ? `${path}.${key}` : key, depth + 1)]))
   }
   throw refused(path, 'a number, text, true or false, a list or an object of these', typeName(value))
 }

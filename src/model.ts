@@ -1,13 +1,15 @@
 import { fileURLToPath } from 'node:url'
+import type { SampleArray } from './data/typed-array.js'
 import type { Data } from './dataset.js'
 import { NoPropError, native, nativeAsync } from './errors.js'
 import { type FitOptions, startFit } from './fit.js'
 import { FitRun } from './fit-run.js'
 import { type EvaluateResult, evaluate, type Prediction, predict, type RunsResult } from './inference.js'
+import { inspectCustom } from './inspect.js'
 import { requireObject, toJson } from './json.js'
 import { getNative, type Native } from './native.js'
 import type { Augment, EvaluateOptions, ModelConfig, ModelOptions, PredictOptions, TrainOptions } from './options.js'
-import { summarise, type TensorSummary } from './summary.js'
+import { modelLine, summarise, type TensorSummary } from './summary.js'
 
 type NativeModel = InstanceType<Native['NativeModel']>
 
@@ -32,6 +34,9 @@ export interface TrainingRecord {
   version: string
 }
 
+/** Only this module makes models. */
+const OWN = Symbol('own')
+
 /**
  * A NoProp model: T blocks, each a denoiser that is trained alone, on noised labels drawn from a formula. No activation and
  * no gradient goes from one block to another.
@@ -39,14 +44,24 @@ export interface TrainingRecord {
 export class NoProp {
   readonly #native: NativeModel
 
-  private constructor(native: NativeModel) {
+  private constructor(native?: NativeModel, own?: symbol) {
+    if (native === undefined || own !== OWN) {
+      throw new NoPropError({
+        code: 'NOPROP_OPTION',
+        what: 'a model is not made with new',
+        expected: 'NoProp.create({ input, classes }) or await NoProp.load(file)',
+      })
+    }
     this.#native = native
   }
 
   /** Makes an untrained model. Throws NOPROP_OPTION, NOPROP_SHAPE, NOPROP_LABEL. */
   static create(options: ModelOptions): NoProp {
     const json = toJson(expand(requireObject(options, 'the options of create')))
-    return new NoProp(native(() => getNative().NativeModel.create(json)))
+    return new NoProp(
+      native(() => getNative().NativeModel.create(json)),
+      OWN,
+    )
   }
 
   /**
@@ -55,7 +70,7 @@ export class NoProp {
    */
   static async load(path: string | URL): Promise<NoProp> {
     const file = filePath(path)
-    return new NoProp(await nativeAsync(() => getNative().NativeModel.load(file)))
+    return new NoProp(await nativeAsync(() => getNative().NativeModel.load(file)), OWN)
   }
 
   /** The configuration with every default filled in. */
@@ -112,7 +127,7 @@ export class NoProp {
    * Predicts the label of each sample. A bare typed array holds samples of the model's own shape. Labels that the data
    * may have are not looked at. Rejects with NOPROP_NOT_TRAINED, NOPROP_SHAPE, NOPROP_VALUE, NOPROP_OPTION.
    */
-  predict(images: Data | Float32Array | Uint8Array, options: PredictOptions = {}): Promise<Prediction> {
+  predict(images: Data | SampleArray, options: PredictOptions = {}): Promise<Prediction> {
     return predict(this.#native, images, options)
   }
 
@@ -128,6 +143,20 @@ export class NoProp {
   /** SHA-256 (hexadecimal) over all parameter and running-statistic bytes in name order. */
   weightsSha256(): Promise<string> {
     return nativeAsync(() => this.#native.weightsSha256())
+  }
+
+  /** One line: `NoProp(28×28×1 → 10 classes, 10 cnn blocks, 3,274,500 parameters, trained)`. */
+  toString(): string {
+    return modelLine(this.config, this.parameters, this.trained)
+  }
+
+  get [Symbol.toStringTag](): string {
+    return 'NoProp'
+  }
+
+  /** What `console.log` prints. */
+  [inspectCustom](): string {
+    return this.toString()
   }
 }
 
@@ -158,7 +187,9 @@ function labelsUpTo(classes: number): number[] {
 }
 
 function filePath(path: string | URL): string {
-  if (path instanceof URL && path.protocol === 'file:') return fileURLToPath(path)
+  // By its tag rather than `instanceof`, which knows no URL of another realm.
+  const isUrl = Object.prototype.toString.call(path) === '[object URL]'
+  if (isUrl && (path as URL).protocol === 'file:') return fileURLToPath((path as URL).href)
   if (typeof path === 'string' && path !== '') return path
   throw new NoPropError({
     code: 'NOPROP_OPTION',
