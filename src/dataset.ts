@@ -9,6 +9,13 @@ import { getNative, type Native } from './native.js'
 import type { ModelConfig } from './options.js'
 import { thousands } from './summary.js'
 
+declare global {
+  // For programs whose TypeScript libraries have none; it is merged with theirs, as in `@types/node`.
+  interface SymbolConstructor {
+    readonly dispose: unique symbol
+  }
+}
+
 type NativeDataset = InstanceType<Native['NativeDataset']>
 
 /** The two halves that a data set comes in. */
@@ -37,8 +44,7 @@ interface Described {
  * Arrays are copied once when they are handed over, so writing to them later changes nothing. Arrays of other realms (Jest,
  * `vm`, other frames) and on shared memory are taken.
  */
-export type DataInput = Described &
-  ({ images: Samples; inputs?: undefined } | { inputs: Samples; images?: undefined })
+export type DataInput = Described & ({ images: Samples; inputs?: undefined } | { inputs: Samples; images?: undefined })
 
 /** What `fit`, `evaluate` and `predict` take: a data set, or arrays. */
 export type Data = Dataset | DataInput

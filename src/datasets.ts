@@ -127,7 +127,8 @@ export const datasets = {
 function checkOptions(options: LoadOptions, method: string): void {
   const { limit, signal, onDownload } = requireObject(options, `the options of ${method}`)
   if (limit !== undefined) requireCount(limit, 'limit', 1)
-  if (onDownload !== undefined && typeof onDownload !== 'function') throw badOption('onDownload', 'a function', onDownload)
+  if (onDownload !== undefined && typeof onDownload !== 'function')
+    throw badOption('onDownload', 'a function', onDownload)
   throwIfAborted(signal)
 }
 

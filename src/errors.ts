@@ -128,7 +128,11 @@ export function fromNative(error: unknown): NoPropError {
 }
 
 /** The NOPROP_IO of a call of the system that failed, with the system's reason. */
-export function fromSystem(what: string, cause: unknown, hint = 'check the path, and that you may use it'): NoPropError {
+export function fromSystem(
+  what: string,
+  cause: unknown,
+  hint = 'check the path, and that you may use it',
+): NoPropError {
   const received = cause instanceof Error ? cause.message : String(cause)
   return new NoPropError({ code: 'NOPROP_IO', what, received, hint }, { cause })
 }

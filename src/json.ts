@@ -27,7 +27,11 @@ const DEEPEST = 32
 function plain(value: unknown, path: string, depth = 0): unknown {
   if (depth > DEEPEST) {
     const top = path.split(/[.[]/, 1)[0] ?? ''
-    throw refused(top, `at most ${DEEPEST} levels of lists and objects`, 'one that refers to itself or is nested deeper')
+    throw refused(
+      top,
+      `at most ${DEEPEST} levels of lists and objects`,
+      'one that refers to itself or is nested deeper',
+    )
   }
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return value
   if (typeof value === 'number') {
@@ -40,7 +44,9 @@ function plain(value: unknown, path: string, depth = 0): unknown {
   }
   if (Object.prototype.toString.call(value) === '[object Object]') {
     const entries = Object.entries(value as object).filter(([, item]) => item !== undefined)
-    return Object.fromEntries(entries.map(([key, item]) => [key, plain(item, path ? `${path}.${key}` : key, depth + 1)]))
+    return Object.fromEntries(
+      entries.map(([key, item]) => [key, plain(item, path ? `${path}.${key}` : key, depth + 1)]),
+    )
   }
   throw refused(path, 'a number, text, true or false, a list or an object of these', typeName(value))
 }

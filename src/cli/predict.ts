@@ -16,7 +16,10 @@ interface PredictFlags extends SamplerFlags {
 export function define(command: Command, io: Io): void {
   command
     .argument('<file>', 'model file')
-    .argument('[images...]', 'PNG images of the size that the model takes, folders of them, or - for a list of paths on stdin')
+    .argument(
+      '[images...]',
+      'PNG images of the size that the model takes, folders of them, or - for a list of paths on stdin',
+    )
     .option('--data <name|dir>', 'predict the test samples of a data set: a name or a directory')
   addSamplerFlags(command)
   command.action((file: string, images: string[], flags: PredictFlags) => predict(file, images, flags, io))

@@ -12,3 +12,9 @@ export function describe(value: unknown): string {
 function shorten(text: string): string {
   return text.length > 40 ? `${text.slice(0, 40)}…` : text
 }
+
+/** A name with its article: `an Int32Array`, `a Float32Array`. */
+export function article(name: string): string {
+  // "a Uint8Array": it is said like "you".
+  return `${/^[AEIO]/.test(name) ? 'an' : 'a'} ${name}`
+}

@@ -139,7 +139,8 @@ const STALE = 24 * 60 * 60 * 1000
 /** Removes what killed downloads of the same file left; those of other processes that still run are younger. */
 async function removeStale(directory: string, name: string): Promise<void> {
   const isPart = (entry: string) =>
-    entry.startsWith(`.${name}.`) && /^\d+\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.part$/.test(entry.slice(name.length + 2))
+    entry.startsWith(`.${name}.`) &&
+    /^\d+\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.part$/.test(entry.slice(name.length + 2))
   for (const entry of (await readdir(directory)).filter(isPart)) {
     const path = join(directory, entry)
     try {

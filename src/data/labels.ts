@@ -1,5 +1,5 @@
 import { NoPropError } from '../errors.js'
-import { describe } from './describe.js'
+import { article, describe } from './describe.js'
 import { asIntegers, kindOf, unreadable } from './typed-array.js'
 
 const EXPECTED = 'an integer from -2147483648 to 2147483647'
@@ -14,7 +14,7 @@ export function toLabels(labels: unknown): Int32Array {
         code: 'NOPROP_LABEL',
         what: `the labels cannot be read: ${reason}`,
         expected: 'an array that still has its memory',
-        received: `a ${kind} of length 0`,
+        received: `${article(kind)} of length 0`,
         hint: 'hand over the array before its buffer is transferred or resized, or a copy of it',
       })
     }

@@ -1,5 +1,5 @@
 import { NoPropError } from '../errors.js'
-import { describe } from './describe.js'
+import { article, describe } from './describe.js'
 import { asBytes, asFloats, kindOf, type SampleArray, unreadable } from './typed-array.js'
 
 /** Samples as JavaScript holds them. */
@@ -37,7 +37,7 @@ function requireKind(array: unknown, name: string): string {
       code: 'NOPROP_OPTION',
       what: `${name} cannot be read: ${reason}`,
       expected: 'an array that still has its memory',
-      received: `a ${kind} of length 0`,
+      received: `${article(kind)} of length 0`,
       hint: 'hand over the array before its buffer is transferred or resized, or a copy of it',
     })
   }
@@ -45,7 +45,7 @@ function requireKind(array: unknown, name: string): string {
     code: 'NOPROP_OPTION',
     what: `${name} cannot be used`,
     expected: 'a Float32Array or Float64Array, a Uint8Array or Uint8ClampedArray, or one list of numbers a sample',
-    received: kind ? `a ${kind}` : describe(array),
+    received: kind ? article(kind) : describe(array),
     hint: kind
       ? kind.startsWith('Big')
         ? 'convert them: Float32Array.from(array, Number)'
@@ -90,7 +90,7 @@ function fromRows(rows: readonly unknown[], size: number): Float32Array | Uint8A
       code: 'NOPROP_OPTION',
       what: 'some samples are bytes and others are not',
       expected: `every sample as bytes, or none; bytes are divided by 255`,
-      received: `sample ${mixed} as a ${kinds[mixed]}, sample ${areBytes.indexOf(false)} not`,
+      received: `sample ${mixed} as ${article(kinds[mixed] as string)}, sample ${areBytes.indexOf(false)} not`,
     })
   }
   const images = new Float32Array(rows.length * size)
@@ -113,7 +113,8 @@ function requireRow(row: unknown, sample: number, size: number): string | undefi
   if (row === undefined || row === null || (!isList && kindOf(row) === undefined)) {
     throw new NoPropError({
       code: 'NOPROP_VALUE',
-      what: row === undefined || row === null ? `sample ${sample} is missing` : `sample ${sample} is not a list of numbers`,
+      what:
+        row === undefined || row === null ? `sample ${sample} is missing` : `sample ${sample} is not a list of numbers`,
       expected: `a list of ${size} numbers, or a typed array`,
       received: describe(row),
       hint: 'samples are counted from 0',
@@ -140,14 +141,22 @@ function badValue(value: unknown, sample: number, position: number): NoPropError
     new NoPropError({ code: 'NOPROP_VALUE', what: `${place} ${what}`, expected, received: describe(value), hint })
   if (typeof value === 'number') {
     return Number.isFinite(value)
-      ? error('is too large for a 32-bit float', 'numbers from -3.4028235e38 to 3.4028235e38', `${counted}; scale the data`)
+      ? error(
+          'is too large for a 32-bit float',
+          'numbers from -3.4028235e38 to 3.4028235e38',
+          `${counted}; scale the data`,
+        )
       : error('is not a finite number', 'finite numbers', `${counted}; replace or leave out the bad sample`)
   }
   if (value === undefined || value === null || (typeof value === 'string' && value.trim() === '')) {
     return error('is missing', 'a number', `${counted}; fill in missing values, or leave the sample out`)
   }
   if (typeof value === 'string') {
-    return error('is text, not a number', 'a number', `${counted}; convert text first, and decide what an empty cell means`)
+    return error(
+      'is text, not a number',
+      'a number',
+      `${counted}; convert text first, and decide what an empty cell means`,
+    )
   }
   if (typeof value === 'bigint') return error('is a BigInt', 'a number', `${counted}; convert it: Number(value)`)
   if (Array.isArray(value)) {

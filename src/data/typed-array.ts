@@ -28,8 +28,8 @@ export function unreadable(array: View): string | undefined {
     return undefined
   } catch {
     return isDetached(array.buffer)
-      ? 'its buffer was detached: transferred to a worker, by postMessage or structuredClone'
-      : 'its buffer was resized and is now smaller than the array'
+      ? 'the buffer was detached: transferred to a worker, by postMessage or structuredClone'
+      : 'the buffer was resized and is now smaller than the array'
   }
 }
 

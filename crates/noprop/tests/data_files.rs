@@ -177,9 +177,10 @@ mod idx_files {
     #[test]
     fn short_files_are_truncated() {
         for end in [0, 1, 4, 10, 16, 39] {
-            let what = if end < 16 { "ends too early" } else { "shorter than its header says" };
-            assert_code(&refusal(&images()[..end], &labels()), Code::FileTruncated, what);
-            assert_code(&refusal(&gzip(&images()[..end]), &labels()), Code::FileTruncated, "ends too early");
+            let packed = if end == 0 { "is empty" } else { "ends too early" };
+            let plain = if end < 16 { packed } else { "shorter than its header says" };
+            assert_code(&refusal(&images()[..end], &labels()), Code::FileTruncated, plain);
+            assert_code(&refusal(&gzip(&images()[..end]), &labels()), Code::FileTruncated, packed);
         }
         assert_code(&refusal(&images(), &labels()[..7]), Code::FileTruncated, LABELS);
         assert_code(&refusal(&images(), &labels()[..11]), Code::FileTruncated, LABELS);

@@ -59,7 +59,8 @@ pub(super) fn recognise(start: &[u8]) -> Option<Foreign> {
 pub(super) fn explain(mut error: Error, start: &[u8]) -> Error {
     if let Some(foreign) = recognise(start) {
         error.code = Code::FileFormat;
-        error.received = format!("what looks like {}", foreign.what);
+        let received = if error.received.is_empty() { String::new() } else { format!("{}: ", error.received) };
+        error.received = format!("{received}what looks like {}", foreign.what);
         error.hint = foreign.hint.to_owned();
     }
     error
