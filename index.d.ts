@@ -95,6 +95,9 @@ export declare function bench(options: string, stop: StopSignal): Promise<string
  */
 export declare function deviceParity(options: string, stop: StopSignal): Promise<string>
 
+/** Bytes outside its heap that V8 knows of; `process.memoryUsage()` does not count all of them. For tests. */
+export declare function externalMemory(): number
+
 /** What was read of a list of pictures. */
 export interface NativePictures {
   /** The samples of those that could be read, if there are any. */

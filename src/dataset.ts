@@ -140,7 +140,7 @@ export class Dataset {
     if (this.disposed) return 'Dataset(disposed)'
     const { samples, shape, classes } = this
     const labels = classes.length > 0 ? `${thousands(classes.length)} classes` : 'no labels'
-    return `Dataset(${thousands(samples)} samples of ${shape.join('×')}, ${labels})`
+    return `Dataset(${thousands(samples)} ${samples === 1 ? 'sample' : 'samples'} of ${shape.join('×')}, ${labels})`
   }
 
   get [Symbol.toStringTag](): string {

@@ -10,14 +10,14 @@ const asBytes = [5, 6, 7, 8].map((value) => Math.fround(value / 255))
 
 /** Sample 1 of two samples of four values. */
 function second(data: object): number[] {
-  const dataset = datasets.fromArrays({ shape: [4], labels, ...data } as DataInput)
+  const dataset = datasets.fromArrays({ shape: [4], labels, ...data } as unknown as DataInput)
   expect([dataset.samples, dataset.shape, dataset.classes]).toEqual([2, [4], [0, 1]])
   return [...dataset.sample(1)]
 }
 
 function failure(data: object): NoPropError {
   try {
-    datasets.fromArrays({ shape: [4], labels, ...data } as DataInput)
+    datasets.fromArrays({ shape: [4], labels, ...data } as unknown as DataInput)
   } catch (error) {
     expect(error).toBeInstanceOf(NoPropError)
     return error as NoPropError
@@ -236,8 +236,11 @@ test('arrays that have lost their memory are told from empty ones', () => {
     code: 'NOPROP_LABEL',
     what: reason,
   })
-  // lib.es2024 has `resize`.
-  const buffer = new ArrayBuffer(64, { maxByteLength: 64 } as object) as ArrayBuffer & { resize(bytes: number): void }
+  // As lib.es2024 declares it.
+  const Resizable = ArrayBuffer as unknown as {
+    new (bytes: number, options: { maxByteLength: number }): ArrayBuffer & { resize(bytes: number): void }
+  }
+  const buffer = new Resizable(64, { maxByteLength: 64 })
   const shrunk = new Float32Array(buffer, 0, 8)
   buffer.resize(16)
   expect(failure({ images: shrunk })).toMatchObject({ what: expect.stringContaining('the buffer was resized') })

@@ -1,11 +1,13 @@
 import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
 import { datasets, NoProp } from '../src/index.js'
+import { getNative } from '../src/native.js'
 import { vectors } from './support/data.js'
 import { SMALL_MLP } from './support/models.js'
 
 const MEBIBYTE = 2 ** 20
-const external = () => process.memoryUsage().external / MEBIBYTE
+/** Mebibytes outside its heap that V8 knows of. */
+const external = () => getNative().externalMemory() / MEBIBYTE
 const model = () => NoProp.create({ blocks: 2, net: SMALL_MLP, input: [8], classes: 4 })
 
 test('V8 is told of the bytes of a data set, and of their end', () => {

@@ -1,26 +1,30 @@
 import { spawn } from 'node:child_process'
-import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { NoProp } from '../src/index.js'
 import { squares, temporaryDirectory } from './support/data.js'
 import { smallModel } from './support/models.js'
 import { png } from './support/png.js'
 import { cli, events, type Outcome, runCli } from './support/process.js'
 
+let shared: string
 let model: string
 let good: string
 
 beforeAll(async () => {
-  const directory = temporaryDirectory()
-  model = join(directory, 'model.safetensors')
-  good = join(directory, 'good.png')
+  shared = mkdtempSync(join(tmpdir(), 'noprop-test-'))
+  model = join(shared, 'model.safetensors')
+  good = join(shared, 'good.png')
   const data = squares(64, 14, [0, 1, 2, 3])
   const made = NoProp.create(smallModel({ blocks: 1 }))
   await made.fit(data, { batch: 32 })
   await made.save(model)
   writeFileSync(good, png(data.images.subarray(0, 196), 14, 14))
 })
+
+afterAll(() => rmSync(shared, { recursive: true, force: true }))
 
 /** Runs predict with a list of paths on stdin. */
 function piped(text: string, ...args: string[]): Promise<Outcome> {
@@ -114,7 +118,7 @@ test('- is a list of paths on stdin, by lines or by NUL', async () => {
   expect([noList.code, noList.stderr]).toEqual([2, expect.stringMatching(/^error NOPROP_OPTION: stdin holds no list/)])
 })
 
-test('the same picture has the same answer in every group that many pictures are predicted in', async () => {
+test('more pictures than are read at a time are all predicted', async () => {
   const list = `${good}\n`.repeat(2500)
   const outcome = await piped(list, '-')
   const lines = outcome.stdout.trim().split('\n')
