@@ -79,7 +79,7 @@ function seedsOf(sampler: SamplerOptions, count: number): (number | undefined)[]
   toJson(sampler)
   if (count === 1) return [sampler.seed]
   const first = sampler.seed ?? 0
-  if (first + count - 1 > Number.MAX_SAFE_INTEGER) {
+  if (count - 1 > Number.MAX_SAFE_INTEGER - first) {
     throw new NoPropError({
       code: 'NOPROP_OPTION',
       what: 'the seeds of the runs are out of range',

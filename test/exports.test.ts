@@ -1,17 +1,19 @@
+import { writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { inspect } from 'node:util'
 import { build } from 'esbuild'
 import ts from 'typescript'
 import { expect, test } from 'vitest'
 import { Dataset, datasets, FitRun, NoProp } from '../src/index.js'
-import { vectors } from './support/data.js'
+import { temporaryDirectory, vectors } from './support/data.js'
 import { SMALL_MLP } from './support/models.js'
 import { root, runNode } from './support/process.js'
 
 const dist = join(root, 'dist')
 
-test('what the types call a value is one at run time, and the reverse', () => {
+test('what the types call a value is one at run time, and the reverse', async () => {
   const types = join(dist, 'index.d.cts')
   const program = ts.createProgram([types], { module: ts.ModuleKind.NodeNext, types: [] })
   const checker = program.getTypeChecker()
@@ -25,6 +27,7 @@ test('what the types call a value is one at run time, and the reverse', () => {
   const values = checker.getExportsOfModule(module).filter(isValue)
   const exported = Object.keys(createRequire(import.meta.url)(join(dist, 'index.cjs')))
   expect(exported.length).toBeGreaterThan(4)
+  expect(Object.keys(await import(pathToFileURL(join(dist, 'index.js')).href)).sort()).toEqual(exported.sort())
   expect(values.map(({ name }) => name).sort()).toEqual(exported.sort())
 })
 
@@ -76,6 +79,8 @@ test('classes keep their names in a bundle that is made small', async () => {
     platform: 'node',
     write: false,
   })
-  const { stdout, stderr } = await runNode(['-e', outputFiles[0]!.text])
+  const bundle = join(temporaryDirectory(), 'bundle.cjs')
+  writeFileSync(bundle, outputFiles[0]!.text)
+  const { stdout, stderr } = await runNode([bundle])
   expect([stdout, stderr]).toEqual(['NoProp,Dataset,FitRun,NoPropError\n', ''])
 })
