@@ -31,16 +31,16 @@ pub fn load_images<P: AsRef<Path>>(paths: &[P], shape: &InputShape) -> Result<Da
     Dataset::from_arrays(Pixels::U8(pixels), *shape, None)
 }
 
+/// The files that could not be read: the position of each among the paths, and its error.
+pub type Failures = Vec<(usize, Error)>;
+
 /// As [`load_images`], but leaves out what cannot be read. Returns the others (none if there is none) and, for each file that
 /// was left out, its position in `paths` and its error.
 ///
 /// # Errors
 /// Those that concern no single file: [`Code::Shape`] when the shape is not that of an image of 1 or 3 channels, and
 /// [`Code::Count`] without any path.
-pub fn load_sound_images<P: AsRef<Path>>(
-    paths: &[P],
-    shape: &InputShape,
-) -> Result<(Option<Dataset>, Vec<(usize, Error)>)> {
+pub fn load_sound_images<P: AsRef<Path>>(paths: &[P], shape: &InputShape) -> Result<(Option<Dataset>, Failures)> {
     let size = check(paths.len(), shape)?;
     let (mut pixels, mut failures) = (Vec::new(), Vec::new());
     for (index, path) in paths.iter().enumerate() {
