@@ -7,6 +7,8 @@ const shared: Options = {
   target: 'node20',
   platform: 'node',
   sourcemap: true,
+  // Classes are called what their messages and `console.log` say, in bundles of others too.
+  keepNames: true,
   define: { __NOPROP_VERSION__: JSON.stringify(version) },
 }
 

@@ -129,6 +129,16 @@ export function fromNative(error: unknown): NoPropError {
   return fromDetails(details, error)
 }
 
+/** The NOPROP_IO of a call of the system that failed, with the system's reason. */
+export function fromSystem(
+  what: string,
+  cause: unknown,
+  hint = 'check the path, and that you may use it',
+): NoPropError {
+  const received = cause instanceof Error ? cause.message : String(cause)
+  return new NoPropError({ code: 'NOPROP_IO', what, received, hint }, { cause })
+}
+
 /** Runs native code that may throw. */
 export function native<Result>(call: () => Result): Result {
   try {

@@ -1,6 +1,7 @@
 import { NoPropError } from './errors.js'
 import { EventQueue } from './event-queue.js'
 import type { FitEvent, History } from './events.js'
+import { inspectCustom } from './inspect.js'
 
 /**
  * A training run, which has already begun. `await` it for its {@link History}, or iterate over its events, or both.
@@ -13,15 +14,39 @@ export class FitRun implements PromiseLike<History>, AsyncIterable<FitEvent> {
   readonly #stop = new AbortController()
   readonly #result: Promise<History>
   #read = false
+  #state = 'running'
 
   /** @internal `train` pushes its events, stops when `stop` aborts, and may abort it for a signal of its own. */
-  constructor(train: (queue: EventQueue<FitEvent>, stop: AbortController) => Promise<History>) {
+  constructor(train?: (queue: EventQueue<FitEvent>, stop: AbortController) => Promise<History>) {
+    if (typeof train !== 'function') {
+      throw new NoPropError({ code: 'NOPROP_OPTION', what: 'a run is not made with new', expected: 'model.fit(data)' })
+    }
     this.#result = train(this.#queue, this.#stop)
     // Whoever awaits the run or iterates over it gets the error there; this only keeps Node from ending the process.
     this.#result.then(
-      () => this.#queue.finish(),
-      (error) => this.#queue.fail(error),
+      () => {
+        this.#state = 'finished'
+        this.#queue.finish()
+      },
+      (error) => {
+        this.#state = `failed: ${error instanceof NoPropError ? error.code : (error?.name ?? typeof error)}`
+        this.#queue.fail(error)
+      },
     )
+  }
+
+  /** One line: `FitRun(running)`, `FitRun(finished)`, `FitRun(failed: NOPROP_DIVERGED)`. */
+  toString(): string {
+    return `FitRun(${this.#state})`
+  }
+
+  get [Symbol.toStringTag](): string {
+    return 'FitRun'
+  }
+
+  /** What `console.log` prints. */
+  [inspectCustom](): string {
+    return this.toString()
   }
 
   // biome-ignore lint/suspicious/noThenProperty: a run is awaited for its history

@@ -1,10 +1,10 @@
-import { linkAbort, requireSignal } from './abort.js'
+import { linkAbort, throwIfAborted } from './abort.js'
 import { asDataset, checkValidation, type Data, type Dataset, nativeDataset } from './dataset.js'
 import { settleDevice } from './device.js'
 import { fromNative, NoPropError, native, nativeAsync } from './errors.js'
 import type { EventQueue } from './event-queue.js'
 import type { FitEvent, History } from './events.js'
-import { Records } from './history.js'
+import { describeHistory, Records } from './history.js'
 import { evaluate } from './inference.js'
 import { requireObject, toJson } from './json.js'
 import { addonSearch, type Native } from './native.js'
@@ -41,7 +41,7 @@ export async function startFit(
   stop: AbortController,
 ): Promise<History> {
   const { validation, signal, ...trainOptions } = requireObject(options, 'the options of fit')
-  requireSignal(signal)?.throwIfAborted()
+  throwIfAborted(signal)
   const config = JSON.parse(model.config) as ModelConfig
   const dataset = asDataset(data, config.input)
   const held = validation && asDataset(validation, config.input)
@@ -70,6 +70,9 @@ export async function startFit(
   } finally {
     busy.delete(model)
     unlink()
+    // Those made here of arrays; data sets of the caller stay.
+    if (dataset !== data) dataset.dispose()
+    if (held && held !== validation) held.dispose()
   }
 }
 
@@ -144,14 +147,14 @@ async function train(
     throw error
   }
   const seconds = (performance.now() - began) / 1000
-  return {
+  return describeHistory({
     ...records.summary(),
     seconds,
     samplesPerSecond: (samples * epochs * records.trainedShare) / seconds,
     weightsSha256: await nativeAsync(() => model.weightsSha256()),
     options: (JSON.parse(model.training ?? 'null') as TrainingRecord).options,
     ...where,
-  }
+  })
 }
 
 /** The addon's threads as a lane. */

@@ -1,10 +1,11 @@
-import { withStopSignal } from './abort.js'
-import { asDataset, type Data, nativeDataset } from './dataset.js'
+import { throwIfAborted, withStopSignal } from './abort.js'
+import type { SampleArray } from './data/typed-array.js'
+import { type Data, withDataset } from './dataset.js'
 import { requireDevice } from './device.js'
 import { NoPropError, native } from './errors.js'
 import { requireCount, requireObject, toJson } from './json.js'
 import type { Native } from './native.js'
-import type { EvaluateOptions, ModelConfig, PredictOptions } from './options.js'
+import type { EvaluateOptions, ModelConfig, PredictOptions, SamplerOptions } from './options.js'
 
 type NativeModel = InstanceType<Native['NativeModel']>
 
@@ -54,18 +55,18 @@ export async function evaluate(
   options: EvaluateOptions,
 ): Promise<EvaluateResult | RunsResult> {
   const { signal, runs, ...sampler } = requireObject(options, 'the options of evaluate')
-  requireSignal(signal)
   const config = JSON.parse(native(() => model.config)) as ModelConfig
   requireDevice(sampler.device)
   const count = runs === undefined ? 1 : requireCount(runs, 'runs', 1)
-  requireSeeds(sampler.seed ?? 0, count)
-  signal?.throwIfAborted()
-  const samples = nativeDataset(asDataset(data, config.input))
+  throwIfAborted(signal)
   const results: EvaluateResult[] = []
-  for (let run = 0; run < count; run++) {
-    const json = toJson(run === 0 ? sampler : { ...sampler, seed: (sampler.seed ?? 0) + run })
-    results.push(JSON.parse(await withStopSignal(signal, (stop) => model.evaluate(samples, json, stop))))
-  }
+  const seeds = seedsOf(sampler, count)
+  await withDataset(data, config.input, async (native) => {
+    for (const seed of seeds) {
+      const json = toJson({ ...sampler, seed })
+      results.push(JSON.parse(await withStopSignal(signal, (stop) => model.evaluate(native, json, stop))))
+    }
+  })
   const first = results[0] as EvaluateResult
   if (runs === undefined) return first
   const accuracies = results.map((result) => result.accuracy)
@@ -74,22 +75,31 @@ export async function evaluate(
   return { ...first, accuracies, accuracyMean, accuracyStd: count > 1 ? Math.sqrt(squares / (count - 1)) : 0 }
 }
 
+/** The seed of each run: the given one, then the next ones. */
+function seedsOf(sampler: SamplerOptions, count: number): (number | undefined)[] {
+  // Refuses what is no number before anything is added to it.
+  toJson(sampler)
+  requireSeeds(sampler.seed, count)
+  const first = sampler.seed ?? 0
+  return Array.from({ length: count }, (_, run) => (run === 0 ? sampler.seed : first + run))
+}
+
 /** Predicts the labels of samples; bare typed arrays have the model's own shape. */
 export async function predict(
   model: NativeModel,
-  images: Data | Float32Array | Uint8Array,
+  images: Data | SampleArray,
   options: PredictOptions,
 ): Promise<Prediction> {
   const { signal, ...sampler } = requireObject(options, 'the options of predict')
-  requireSignal(signal)
   const config = JSON.parse(native(() => model.config)) as ModelConfig
   requireDevice(sampler.device)
-  requireSeeds(sampler.seed, 1)
   const json = toJson(sampler)
-  signal?.throwIfAborted()
-  const bare = ArrayBuffer.isView(images)
-  const samples = nativeDataset(asDataset(bare ? { images } : images, config.input))
-  const { labels, probabilities } = await withStopSignal(signal, (stop) => model.predict(samples, json, stop))
+  requireSeeds(sampler.seed, 1)
+  throwIfAborted(signal)
+  const data: Data = ArrayBuffer.isView(images) ? { images } : images
+  const { labels, probabilities } = await withDataset(data, config.input, (native) =>
+    withStopSignal(signal, (stop) => model.predict(native, json, stop)),
+  )
   const { classes } = config
   const rows = Array.from({ length: labels.length }, (_, sample) =>
     probabilities.subarray(sample * classes.length, (sample + 1) * classes.length),
@@ -106,19 +116,5 @@ function requireSeeds(seed: unknown, runs: number): void {
     what: 'seed is out of range',
     expected: `an integer from 0 to ${most}${runs > 1 ? `, so that all ${runs} runs have a seed of their own` : ''}`,
     received: String(seed),
-  })
-}
-
-/** JavaScript callers may pass anything. Signals of another realm (`vm`, Jest) are taken. Throws NOPROP_OPTION. */
-function requireSignal(signal: unknown): void {
-  const { aborted, addEventListener, throwIfAborted } = (signal ?? {}) as Partial<AbortSignal>
-  const serves =
-    typeof aborted === 'boolean' && typeof addEventListener === 'function' && typeof throwIfAborted === 'function'
-  if (signal === undefined || serves) return
-  throw new NoPropError({
-    code: 'NOPROP_OPTION',
-    what: 'the option signal cannot be used',
-    expected: 'an AbortSignal',
-    received: signal === null ? 'null' : `a value of type ${typeof signal}`,
   })
 }

@@ -1,3 +1,4 @@
+import { kindOf } from './data/typed-array.js'
 import { NoPropError } from './errors.js'
 
 /**
@@ -35,8 +36,7 @@ function plain(value: unknown, path: string, above: readonly unknown[]): unknown
     throw refused(path, `at most ${MOST_LEVELS} levels of lists and objects in one another`, 'more')
   }
   const within = [...above, value]
-  if (Array.isArray(value)) return value.map((item, index) => plain(item, `${path}[${index}]`, within))
-  if (ArrayBuffer.isView(value) && !(value instanceof DataView)) {
+  if (Array.isArray(value) || kindOf(value) !== undefined) {
     return Array.from(value as Uint8Array, (item, index) => plain(item, `${path}[${index}]`, within))
   }
   if (Object.prototype.toString.call(value) === '[object Object]') {

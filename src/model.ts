@@ -1,15 +1,20 @@
 import { fileURLToPath } from 'node:url'
+import type { SampleArray } from './data/typed-array.js'
 import type { Data } from './dataset.js'
 import { NoPropError, native, nativeAsync } from './errors.js'
 import { type FitOptions, startFit } from './fit.js'
 import { FitRun } from './fit-run.js'
 import { type EvaluateResult, evaluate, type Prediction, predict, type RunsResult } from './inference.js'
+import { inspectCustom } from './inspect.js'
 import { requireObject, toJson } from './json.js'
 import { getNative, type Native } from './native.js'
 import type { EvaluateOptions, ModelConfig, ModelOptions, PredictOptions, TrainingRecord } from './options.js'
-import { summarise, type TensorSummary } from './summary.js'
+import { modelLine, summarise, type TensorSummary } from './summary.js'
 
 type NativeModel = InstanceType<Native['NativeModel']>
+
+/** Only this module makes models. */
+const OWN = Symbol('own')
 
 /**
  * A NoProp model: T blocks, each a denoiser that is trained alone, on noised labels drawn from a formula. No activation and
@@ -18,14 +23,24 @@ type NativeModel = InstanceType<Native['NativeModel']>
 export class NoProp {
   readonly #native: NativeModel
 
-  private constructor(native: NativeModel) {
+  private constructor(native?: NativeModel, own?: symbol) {
+    if (native === undefined || own !== OWN) {
+      throw new NoPropError({
+        code: 'NOPROP_OPTION',
+        what: 'a model is not made with new',
+        expected: 'NoProp.create({ input, classes }) or await NoProp.load(file)',
+      })
+    }
     this.#native = native
   }
 
   /** Makes an untrained model. Throws NOPROP_OPTION, NOPROP_SHAPE, NOPROP_LABEL. */
   static create(options: ModelOptions): NoProp {
     const json = toJson(expand(requireObject(options, 'the options of create')))
-    return new NoProp(native(() => getNative().NativeModel.create(json)))
+    return new NoProp(
+      native(() => getNative().NativeModel.create(json)),
+      OWN,
+    )
   }
 
   /**
@@ -36,7 +51,7 @@ export class NoProp {
    */
   static async load(path: string | URL): Promise<NoProp> {
     const file = filePath(path)
-    return new NoProp(await nativeAsync(() => getNative().NativeModel.load(file)))
+    return new NoProp(await nativeAsync(() => getNative().NativeModel.load(file)), OWN)
   }
 
   /** The configuration with every default filled in. */
@@ -97,7 +112,7 @@ export class NoProp {
    * Predicts the label of each sample. A bare typed array holds samples of the model's own shape. Labels that the data
    * may have are not looked at. Rejects with NOPROP_NOT_TRAINED, NOPROP_SHAPE, NOPROP_VALUE, NOPROP_OPTION.
    */
-  async predict(images: Data | Float32Array | Uint8Array, options: PredictOptions = {}): Promise<Prediction> {
+  async predict(images: Data | SampleArray, options: PredictOptions = {}): Promise<Prediction> {
     return predict(this.#live(), images, options)
   }
 
@@ -139,6 +154,25 @@ export class NoProp {
     this.dispose()
   }
 
+  /** One line: `NoProp(28×28×1 → 10 classes, 10 cnn blocks, 3,274,500 parameters, trained)`. */
+  toString(): string {
+    try {
+      return modelLine(this.config, this.parameters, this.trained)
+    } catch (error) {
+      if (error instanceof NoPropError && error.code === 'NOPROP_DISPOSED') return 'NoProp(disposed)'
+      throw error
+    }
+  }
+
+  get [Symbol.toStringTag](): string {
+    return 'NoProp'
+  }
+
+  /** What `console.log` prints. */
+  [inspectCustom](): string {
+    return this.toString()
+  }
+
   #use<Result>(call: (model: NativeModel) => Result): Result {
     return native(() => call(this.#native))
   }
@@ -177,7 +211,9 @@ function labelsUpTo(classes: number): number[] {
 }
 
 function filePath(path: string | URL): string {
-  if (path instanceof URL && path.protocol === 'file:') return fileURLToPath(path)
+  // By its tag rather than `instanceof`, which knows no URL of another realm.
+  const isUrl = Object.prototype.toString.call(path) === '[object URL]'
+  if (isUrl && (path as URL).protocol === 'file:') return fileURLToPath((path as URL).href)
   if (typeof path === 'string' && path !== '') return path
   throw new NoPropError({
     code: 'NOPROP_OPTION',

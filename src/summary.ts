@@ -23,6 +23,17 @@ export function table(rows: readonly (readonly string[])[]): string {
   return rows.map((row) => line(row).join('  ').trimEnd()).join('\n')
 }
 
+/** A model in one line, as `console.log` shows it. */
+export function modelLine({ input, classes, blocks, net }: ModelConfig, parameters: number, trained: boolean): string {
+  const parts = [
+    `${input.join('×')} → ${thousands(classes.length)} classes`,
+    `${thousands(blocks)} ${net.type} ${blocks === 1 ? 'block' : 'blocks'}`,
+    `${thousands(parameters)} parameters`,
+    trained ? 'trained' : 'untrained',
+  ]
+  return `NoProp(${parts.join(', ')})`
+}
+
 /** A model as a table for a terminal: what it is, one block's tensors, and the sums over blocks. */
 export function summarise(config: ModelConfig, tensors: readonly TensorSummary[], parametersPerBlock: number): string {
   const { blocks, net, schedule, input, classes } = config

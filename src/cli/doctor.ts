@@ -49,6 +49,7 @@ async function examine() {
   // What is kept of an earlier look does not count here.
   const cuda = lookForGpus(addonSearch(), { fresh: true })
   const hardware = await detectHardware()
+  const places = Object.entries(datasetPlaces())
   return {
     ok: loaded !== undefined,
     version,
@@ -79,8 +80,9 @@ async function examine() {
     features: system?.features ?? [],
     devices: [...(system?.devices ?? []), ...cuda.gpus] as SystemInfo['devices'],
     cuda: { ...hardware, problem: cuda.problem ?? null },
-    datasets: datasetPlaces(),
+    datasets: Object.fromEntries(places.map(([name, { directory }]) => [name, directory])),
     advice: [
+      ...new Set(places.flatMap(([, { problem }]) => (problem ? [`data: ${problem.message}`] : []))),
       ...(isIntact === false ? [`${loaded?.path}: it is not the file that was packed: install noprop anew`] : []),
       ...adviceOf(attempts, loaded !== undefined),
       ...gpuAdvice(hardware, cuda.problem),

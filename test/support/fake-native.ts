@@ -46,6 +46,10 @@ export function fakeCore({
   }
   class NativeDataset {
     fingerprint = ''
+    disposed = false
+    dispose() {
+      this.disposed = true
+    }
     constructor(
       readonly samples: number,
       readonly shape: number[],

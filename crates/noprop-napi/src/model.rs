@@ -170,7 +170,7 @@ impl NativeModel {
         (data, options, stop): (&NativeDataset, String, &StopSignal),
         work: impl FnOnce(&Model, &Dataset, SampleOptions, &StopFlag) -> noprop::Result<T> + Send + 'static,
     ) -> napi::Result<Object<'env>> {
-        let (model, data, flag) = (self.model()?, data.inner.clone(), stop.flag());
+        let (model, data, flag) = (self.model()?, data.get()?, stop.flag());
         let memory = self.memory.clone();
         promise(env, stop.flag(), move || {
             let value = work(&model, &data, from_json(&options)?, &flag)?;
@@ -223,7 +223,7 @@ impl NativeModel {
         options: String,
         on_events: Function<'_, String, Unknown<'static>>,
     ) -> napi::Result<Object<'env>> {
-        let (checked, data) = (self.model()?.checked.clone(), data.inner.clone());
+        let (checked, data) = (self.model()?.checked.clone(), data.get()?);
         let plan = move || Plan::new(checked, from_json::<FitOptions>(&options)?, data);
         NativeTraining::start(env, plan, self.inner.clone(), observer(&on_events)?)
     }

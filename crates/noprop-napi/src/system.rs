@@ -37,6 +37,12 @@ pub fn system_info() -> String {
     .to_string()
 }
 
+/// Bytes outside its heap that V8 knows of; `process.memoryUsage()` does not count all of them. For tests.
+#[napi]
+pub fn external_memory(env: Env) -> napi::Result<f64> {
+    Ok(env.adjust_external_memory(0)? as f64)
+}
+
 /// What this addon can do with GPUs, as JSON: `{"built":false}`, `{"built":true,"devices":[…]}` with every GPU tried, or
 /// `{"built":true,"error":{…}}`. May crash or hang where a driver is broken: ask it in a process of its own.
 #[napi]
