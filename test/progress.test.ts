@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { duration, ProgressDisplay } from '../src/cli/progress.js'
+import { ProgressDisplay } from '../src/cli/progress.js'
+import { duration } from '../src/cli/progress-lines.js'
 import type { FitEvent, ProgressEvent, StartEvent } from '../src/index.js'
 import { finished } from './support/fake-native.js'
 

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** What the machine shows of NVIDIA's hardware and driver, whether or not noprop can use it. */
@@ -28,6 +28,23 @@ export async function detectHardware({ root = '/proc/driver/nvidia', timeoutMs =
   }
 }
 
+/** NVIDIA's number on the PCI bus, and the class of graphics devices. */
+const [NVIDIA, GRAPHICS] = ['0x10de', '0x03']
+
+/**
+ * Whether there is a GPU of NVIDIA, with or without a driver: in /proc, on the PCI bus, or lent by Windows (WSL). Takes a
+ * millisecond, and does not fail.
+ */
+export function showsGpu({
+  proc = '/proc/driver/nvidia',
+  bus = '/sys/bus/pci/devices',
+  wsl = '/dev/dxg',
+} = {}): boolean {
+  const isNvidias = (name: string) =>
+    read(join(bus, name, 'vendor'))?.trim() === NVIDIA && read(join(bus, name, 'class'))?.startsWith(GRAPHICS)
+  return existsSync(wsl) || models(join(proc, 'gpus')).length > 0 || names(bus).some(isNvidias)
+}
+
 /** One sentence on what is there and not used: what to mend when a GPU is detected and not usable. */
 export function adviceFor({ driver, kernel, nvidiaSmi, bus }: Hardware): string | undefined {
   if (driver !== null && nvidiaSmi.lines.length === 0 && kernel.length > 0) {
@@ -40,10 +57,15 @@ export function adviceFor({ driver, kernel, nvidiaSmi, bus }: Hardware): string 
 }
 
 function models(directory: string): string[] {
+  return names(directory).map(
+    (name) => read(join(directory, name, 'information'))?.match(/^Model:\s*(.+)$/m)?.[1] ?? name,
+  )
+}
+
+/** What a directory contains; nothing where it cannot be read. */
+function names(directory: string): string[] {
   try {
-    return readdirSync(directory)
-      .sort()
-      .map((name) => read(join(directory, name, 'information'))?.match(/^Model:\s*(.+)$/m)?.[1] ?? name)
+    return readdirSync(directory).sort()
   } catch {
     return []
   }
