@@ -17,15 +17,16 @@ export function fields(rows: readonly Field[], width?: number, labels = LABELS):
       const [label, mark, text] = row.length === 2 ? [row[0], '', row[1]] : row
       const indent = labels + stripVTControlCharacters(mark).length
       const safe = printable(text)
-      const lines = width === undefined ? [safe] : wrapped(safe, width - indent)
+      const lines = wrapped(safe, width && width - indent)
       const head = printable(label).padEnd(labels) + mark
       return lines.map((line, index) => `${index === 0 ? head : ' '.repeat(indent)}${line}`.trimEnd())
     })
     .join('\n')
 }
 
-/** A number stays with its sign of per cent and with its unit. */
-function wrapped(text: string, width: number): string[] {
+/** Lines of at most `width` characters, if no part is longer. A number stays with its sign of per cent and with its unit. */
+export function wrapped(text: string, width: number | undefined): string[] {
+  if (width === undefined || text.length <= width) return [text]
   const isList = /\S {2}\S/.test(text)
   const [separator, parts] = isList ? ['  ', text.split('  ')] : [' ', text.split(/ (?!%|MiB|GiB|[µm]?s\b|GB\b)/)]
   const lines: string[] = []

@@ -114,7 +114,7 @@ export function addTrainFlags(command: Command): void {
   addFlags(command, 'Noise schedule', SCHEDULE)
   addFlags(command, 'Training', TRAINING)
   addFlags(command, 'Checkpoints', CHECKPOINTS)
-  addFlags(command, 'Device and threads (never change the weights)', PLACE)
+  addFlags(command, 'Device and threads', PLACE)
 }
 
 /** The options of a model that flags set; what they leave out takes its default. */

@@ -5,6 +5,8 @@ import { painter, textWidth, wantsColour } from './style.js'
 /** Columns that a description needs beside its term; with fewer it goes below. */
 const BESIDE = 34
 const BELOW = '      '
+/** Stands for a space at which no line is broken. */
+const GLUE = '\x01'
 
 /** Prepares a program and its commands: output through `io`, failures thrown, help as wide as the terminal. */
 export function dress(program: Command, io: Io): Command {
@@ -36,10 +38,13 @@ export function dress(program: Command, io: Io): Command {
 /** A term and its description, side by side where there is room. */
 function formatItem(this: Partial<Help>, term: string, termWidth: number, description: string, helper: Help): string {
   const width = helper.helpWidth as number
-  if (!description || width - termWidth - 4 >= BESIDE) {
-    return Help.prototype.formatItem.call(helper, term, termWidth, description, helper)
-  }
-  return `  ${term}\n${helper.boxWrap(description, width - BELOW.length).replace(/^/gm, BELOW)}`
+  // A short default stays on one line.
+  const text = description.replace(/\(default: [^)]{1,32}\)/g, (given) => given.replaceAll(' ', GLUE))
+  const item =
+    !text || width - termWidth - 4 >= BESIDE
+      ? Help.prototype.formatItem.call(helper, term, termWidth, text, helper)
+      : `  ${term}\n${helper.boxWrap(text, width - BELOW.length).replace(/^/gm, BELOW)}`
+  return item.replaceAll(GLUE, ' ')
 }
 
 /** Adds command lines to the end of a command's help. */
@@ -58,7 +63,7 @@ export function addNote(command: Command, note: string): void {
 /** A command line on as many lines as it needs, as a shell reads it: a flag stays with its value. */
 function continued(line: string, width: number): string {
   const lines: string[] = []
-  for (const part of line.split(/ (?=--)/)) {
+  for (const part of line.split(/(?<!--\S+) /)) {
     const last = lines.at(-1)
     if (last !== undefined && last.length + part.length + 3 <= width) lines[lines.length - 1] = `${last} ${part}`
     else lines.push(lines.length === 0 ? part : `  ${part}`)

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { fstatSync, writeFileSync } from 'node:fs'
 import { NoPropError } from '../errors.js'
 import { printable, printableJson } from '../printable.js'
-import { type Field, fields } from './fields.js'
+import { type Field, fields, wrapped } from './fields.js'
 import { Interruption } from './interrupts.js'
 import type { Screen } from './progress.js'
 import { painter } from './style.js'
@@ -90,7 +90,8 @@ export class Io {
 
   /** A message for people, not a result: one line. Nothing with `--json`. */
   note(text: string): void {
-    if (!this.json) this.#say(`${printable(text)}\n`)
+    if (!this.json)
+      this.#say(`${wrapped(printable(text), process.stderr.isTTY ? process.stderr.columns : undefined).join('\n')}\n`)
   }
 
   /** Waits until stdout has taken what was written, so that long results do not pile up in memory. */

@@ -78,7 +78,7 @@ export async function runProgram(typed: readonly string[], io: Io): Promise<numb
 /** The command before the flags of every command. */
 function commandFirst(args: readonly string[]): string[] {
   const first = args.findIndex((arg) => !GENERAL.includes(arg))
-  return first < 0 ? [...args] : [...args.slice(first), ...args.slice(0, first)]
+  return first < 0 ? [] : [...args.slice(first), ...args.slice(0, first)]
 }
 
 /** The command that is run, or whose help is printed. Throws NOPROP_USAGE if there is none of that name. */

@@ -23,10 +23,10 @@ const LAYOUTS: readonly { bar: number; least: number }[] = [
   { bar: 0, least: 5 },
 ]
 
-/** The first layout, from `from` on, in which no line has more than `width` characters; the narrowest if there is none. */
-export function layoutFor(lines: readonly ProgressLine[], width: number, from = 0): number {
+/** The first layout in which no line has more than `width` characters; the narrowest if there is none. */
+export function layoutFor(lines: readonly ProgressLine[], width: number): number {
   const narrowest = LAYOUTS.length - 1
-  let layout = Math.min(from, narrowest)
+  let layout = 0
   while (layout < narrowest && setLines(lines, layout).some((line) => line.length > width)) layout++
   return layout
 }

@@ -35,9 +35,6 @@ export class ProgressDisplay {
   #shown = Number.NEGATIVE_INFINITY
   /** Lengths of the lines on the screen that the next drawing overwrites. */
   #drawn: number[] = []
-  /** How the lines are set, and the width that this is for: they only ever become narrower, so that nothing flickers. */
-  #layout = 0
-  #width = 0
 
   constructor(screen: Screen) {
     this.#screen = screen
@@ -88,15 +85,13 @@ export class ProgressDisplay {
   #draw(last = false): void {
     const columns = this.#screen.columns || 80
     const lines = this.#lines(Math.max(4, this.#screen.rows || 24) - 2, last)
-    // The last column stays free: a cursor there is on no line for sure.
-    this.#layout = layoutFor(lines, columns - 1, this.#width === columns ? this.#layout : 0)
-    this.#width = columns
+    const layout = layoutFor(lines, columns)
     // Terminals set lines anew when they become narrower: what was one line may be several.
     const rows = this.#drawn.reduce((sum, length) => sum + Math.max(1, Math.ceil(length / columns)), 0)
-    const texts = setLines(lines, this.#layout, this.#cells).map((text) => text.slice(0, columns - 1))
+    const texts = setLines(lines, layout, this.#cells).map((text) => text.slice(0, columns))
     // To the beginning of the line first: Ctrl-C has shown ^C there. What is left below is erased.
     const back = rows > 0 ? `\r\x1b[${rows}A` : '\r'
-    this.#screen.write(`${NO_WRAP}${back}${texts.map((text) => `${text}\x1b[K\n`).join('')}\x1b[J${WRAP}`)
+    this.#screen.write(`${NO_WRAP}${back}${texts.map((text) => `\x1b[2K${text}\n`).join('')}\x1b[J${WRAP}`)
     this.#drawn = texts.map((text) => text.length)
   }
 

@@ -111,9 +111,14 @@ function introduction(flags: TrainFlags, model: NoProp, samples: Dataset, test: 
 async function fitShown(model: NoProp, samples: Dataset, flags: TrainFlags, io: Io) {
   const run = model.fit(samples, { ...fitOptionsOf(flags), signal: io.signal })
   const display = io.json ? undefined : new ProgressDisplay(io.screen)
-  const onContinue = () => display?.restart()
-  // After Ctrl-Z and `fg`, the shell has written below the display.
-  process.on('SIGCONT', onContinue)
+  const onStop = () => {
+    // When it goes on, after `fg`, the shell has written below the display.
+    display?.restart()
+    process.kill(process.pid, 'SIGSTOP')
+    // Meanwhile the terminal may have got another size.
+    process.kill(process.pid, 'SIGWINCH')
+  }
+  process.on('SIGTSTP', onStop)
   try {
     for await (const event of run) {
       // Where there is no GPU of NVIDIA, nobody misses one.
@@ -130,7 +135,7 @@ async function fitShown(model: NoProp, samples: Dataset, flags: TrainFlags, io: 
     throw error instanceof Interruption ? error.withHint(howToResume(flags)) : error
   } finally {
     display?.end()
-    process.off('SIGCONT', onContinue)
+    process.off('SIGTSTP', onStop)
   }
 }
 
