@@ -113,9 +113,22 @@ export function fromDetails(details: unknown, cause?: unknown): NoPropError {
   )
 }
 
+/** How Deno is told to let noprop work. */
+export const DENO_HINT =
+  'start the program with `deno run --allow-ffi --allow-read --allow-env`, the command line with `deno run -A`'
+
+/** Whether it is Deno's refusal of what a program was not allowed to do. */
+export function isDenoRefusal(error: unknown): error is Error {
+  return error instanceof Error && /^Requires \w+ access\b.*--allow-\w+/.test(error.message)
+}
+
 /** Turns what the native core threw into a {@link NoPropError}: its message is the JSON of {@link ErrorDetails}. */
 export function fromNative(error: unknown): NoPropError {
   if (error instanceof NoPropError) return error
+  if (isDenoRefusal(error)) {
+    const what = 'Deno does not give noprop the permissions that it needs'
+    return new NoPropError({ code: 'NOPROP_ADDON', what, received: error.message, hint: DENO_HINT }, { cause: error })
+  }
   let details: unknown
   try {
     details = JSON.parse((error as Error).message)

@@ -1,4 +1,5 @@
 import { constants } from 'node:os'
+import { DENO_HINT, isDenoRefusal } from '../errors.js'
 import { version } from '../version.js'
 import { readElf } from './elf.js'
 import { glibcVersion, type Libc } from './libc.js'
@@ -91,6 +92,7 @@ export function loadReason(error: unknown): Reason {
   while (inner instanceof Error && inner.cause instanceof Error) inner = inner.cause
   const { code, errno, message = String(inner) } = inner as NodeJS.ErrnoException
   const text = message.split(/\r?\n/)[0] as string
+  if (isDenoRefusal(inner)) return { kind: 'forbidden', text, cure: DENO_HINT }
   if (code === 'EACCES' || code === 'EPERM' || errno === -constants.errno.EACCES) {
     return { kind: 'forbidden', text, cure: 'give the user of this process the right to read the file' }
   }

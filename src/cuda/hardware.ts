@@ -42,7 +42,7 @@ export function showsGpu({
 } = {}): boolean {
   const isNvidias = (name: string) =>
     read(join(bus, name, 'vendor'))?.trim() === NVIDIA && read(join(bus, name, 'class'))?.startsWith(GRAPHICS)
-  return existsSync(wsl) || models(join(proc, 'gpus')).length > 0 || names(bus).some(isNvidias)
+  return exists(wsl) || models(join(proc, 'gpus')).length > 0 || names(bus).some(isNvidias)
 }
 
 /** One sentence on what is there and not used: what to mend when a GPU is detected and not usable. */
@@ -68,6 +68,15 @@ function names(directory: string): string[] {
     return readdirSync(directory).sort()
   } catch {
     return []
+  }
+}
+
+/** Deno throws where a program may not look. */
+function exists(path: string): boolean {
+  try {
+    return existsSync(path)
+  } catch {
+    return false
   }
 }
 
