@@ -104,7 +104,7 @@ const BENCH = [
 
 const BENCH_SHAPE = [
   new Flag('--shape <shape>', 'mnist, cifar10, cifar100, HxWxC or N (default: mnist)', { sets: 'input' }),
-  new Flag('--classes <number>', 'number of classes (default: those of the shape, else 10)', { read: number }),
+  new Flag('--classes <number>', 'number of classes (default: that of the shape, else 10)', { read: number }),
 ]
 const BENCH_PLACE = [...INFERENCE_PLACE, IN_FLIGHT, PRECISION]
 

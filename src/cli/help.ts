@@ -39,7 +39,7 @@ export function dress(program: Command, io: Io): Command {
 function formatItem(this: Partial<Help>, term: string, termWidth: number, description: string, helper: Help): string {
   const width = helper.helpWidth as number
   // A short default stays on one line.
-  const text = description.replace(/\(default: [^)]{1,32}\)/g, (given) => given.replaceAll(' ', GLUE))
+  const text = description.replace(/\(default: [^)]{1,23}\)/g, (given) => given.replaceAll(' ', GLUE))
   const item =
     !text || width - termWidth - 4 >= BESIDE
       ? Help.prototype.formatItem.call(helper, term, termWidth, text, helper)

@@ -75,17 +75,17 @@ export async function runProgram(typed: readonly string[], io: Io): Promise<numb
   }
 }
 
-/** The command before the flags of every command. */
+/** The command before the flags of every command; `help help` is the help of everything. */
 function commandFirst(args: readonly string[]): string[] {
   const first = args.findIndex((arg) => !GENERAL.includes(arg))
-  return first < 0 ? [] : [...args.slice(first), ...args.slice(0, first)]
+  const named = args.slice(first, first + 2).join(' ') === 'help help' ? 1 : 0
+  return first < 0 ? [] : [...args.slice(first + named), ...args.slice(0, first)]
 }
 
 /** The command that is run, or whose help is printed. Throws NOPROP_USAGE if there is none of that name. */
 function wantedCommand([first, second]: readonly string[]): string | undefined {
   const named = first === 'help' ? second : first
   if (named === undefined || named.startsWith('-') || Object.hasOwn(COMMANDS, named)) return named
-  if (first === 'help' && named === 'help') return undefined
   const near = nearest(named, [...Object.keys(COMMANDS), 'help'])
   throw usage(`unknown command '${named}'`, near ? `did you mean ${near}?` : 'noprop --help lists the commands')
 }

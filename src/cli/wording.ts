@@ -8,8 +8,15 @@ import { Flag } from './flag.js'
  */
 export function inFlagWords(error: NoPropError, options: readonly Option[]): NoPropError {
   const flags = new Map(options.flatMap((flag) => (flag instanceof Flag ? [[flag.path, flag.long as string]] : [])))
-  const flagOf = (path: string) =>
-    flags.get(path) ?? flags.get(`${path}.type`) ?? flags.get(path.replace(/^(model|training)\./, ''))
+  const exact = (path: string) => flags.get(path) ?? flags.get(`${path}.type`)
+  const flagOf = (path: string): string | undefined => {
+    // A checkpoint keeps the options in two objects.
+    const option = path.replace(/^(model|training)\./, '')
+    const [owner = '', ...rest] = option.split('.')
+    // `--augment shift` is a part of what one flag says.
+    const part = rest.length > 0 && flags.has(owner) ? `${flags.get(owner)} ${rest.join('.')}` : undefined
+    return exact(path) ?? exact(option) ?? part
+  }
   const reword = (text: string | undefined) =>
     text
       ?.replace(/\b(?:the )?option ([a-z][\w.]*\w)/gi, (whole, path: string) => flagOf(path) ?? whole)

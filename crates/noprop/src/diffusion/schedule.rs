@@ -125,7 +125,7 @@ fn linear(blocks: usize, start: f64, end: f64) -> Result<Vec<f64>> {
 fn custom(blocks: usize, alpha_bar: &[f64]) -> Result<Vec<f64>> {
     if alpha_bar.len() != blocks + 1 {
         return Err(Error::new(Code::Option, "the custom schedule has the wrong number of values")
-            .expected(format!("schedule.alphaBar with {} values for {blocks} blocks", blocks + 1))
+            .expected(format!("{} values of schedule.alphaBar for {blocks} blocks", blocks + 1))
             .received(format!("{} values", alpha_bar.len()))
             .hint("give one value before the first block and one after each block"));
     }
