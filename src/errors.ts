@@ -47,13 +47,13 @@ export interface ErrorDetails {
   expected?: string
   /** What came instead. */
   received?: string
-  /** How to mend it. */
+  /** How to fix it. */
   hint?: string
 }
 
 /**
  * The one error class of this package: every failure of its own says what went wrong, what was expected, what came
- * instead and how to mend it. (A promise that was aborted rejects with the reason of its `AbortSignal` instead.)
+ * instead and how to fix it. (A promise that was aborted rejects with the reason of its `AbortSignal` instead.)
  */
 export class NoPropError extends Error {
   override readonly name = 'NoPropError'
@@ -65,7 +65,7 @@ export class NoPropError extends Error {
   readonly expected: string | undefined
   /** What came instead. */
   readonly received: string | undefined
-  /** How to mend it. */
+  /** How to fix it. */
   readonly hint: string | undefined
 
   constructor(details: ErrorDetails, options?: { cause?: unknown }) {

@@ -38,7 +38,7 @@ export function versionReason(found: string | undefined): Reason {
   return {
     kind: 'version',
     text: `it is version ${found ?? 'unknown'}, and the JavaScript is version ${version}`,
-    cure: `install both in one version: ${again}; in a clone of the repository run \`npm run build\``,
+    cure: `install both in the same version: ${again}; in a clone of the repository run \`npm run build\``,
   }
 }
 
@@ -68,7 +68,7 @@ export function fileReason(path: string): Reason | undefined {
   if (process.platform !== 'linux' || !path.endsWith('.node')) return undefined
   try {
     const elf = readElf(path)
-    if (!elf) return corrupt('its file is no library for Linux')
+    if (!elf) return corrupt('its file is not a Linux library')
     if (elf.bytes < elf.needs) return corrupt(`its file is cut off (${elf.bytes} of at least ${elf.needs} bytes)`)
     if (elf.arch === process.arch) return undefined
     return {

@@ -51,7 +51,7 @@ export function adviceFor({ driver, kernel, nvidiaSmi, bus }: Hardware): string 
     return `the kernel's driver ${driver} has a GPU, but nvidia-smi does not list it (${nvidiaSmi.problem ?? 'it lists none'}): restart the machine after a driver update, or in a container use --gpus all`
   }
   if (driver === null && bus.length > 0) {
-    return "there is a GPU of NVIDIA on the bus, but its driver is not loaded: install NVIDIA's driver (580 or newer), and in a container use --gpus all"
+    return "there is an NVIDIA GPU on the bus, but its driver is not loaded: install NVIDIA's driver (580 or newer), and in a container use --gpus all"
   }
   return undefined
 }

@@ -226,8 +226,9 @@ impl Serialize for DeviceChoice {
 impl<'de> Deserialize<'de> for DeviceChoice {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        text.parse()
-            .map_err(|error: Error| de::Error::custom(format_args!("unknown variant `{}`, expected {}", error.received, error.expected)))
+        text.parse().map_err(|error: Error| {
+            de::Error::custom(format_args!("unknown variant `{}`, expected {}", error.received, error.expected))
+        })
     }
 }
 

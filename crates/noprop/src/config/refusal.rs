@@ -22,14 +22,19 @@ pub(super) fn refused<T: DeserializeOwned>(json: &str, path: &str, message: &str
     if let Some((name, _)) = quoted(message, "missing field ") {
         return Error::new(Code::Option, format!("option {} is missing", within(&path, name)));
     }
-    let what = if path.is_empty() { "the options cannot be read".to_owned() } else { format!("option {path} has a bad value") };
+    let what = if path.is_empty() {
+        "the options cannot be read".to_owned()
+    } else {
+        format!("option {path} has a bad value")
+    };
     let error = Error::new(Code::Option, what);
     // The types that check themselves say all there is to say.
     if let Some(error) = own(message) {
         return error;
     }
     let Some((received, expected)) = message.rsplit_once(", expected ") else { return error.received(message) };
-    let received = received.strip_prefix("invalid ").and_then(|text| text.split_once(": ")).map_or(received, |(_, text)| text);
+    let received =
+        received.strip_prefix("invalid ").and_then(|text| text.split_once(": ")).map_or(received, |(_, text)| text);
     error.expected(kind_of_value(expected)).received(value(received))
 }
 

@@ -227,7 +227,11 @@ fn check_identity(path: &Path, bytes: &[u8], expected: &Value) -> Result<()> {
     );
     Err(Error::new(
         Code::CheckpointMismatch,
-        format!("the checkpoint belongs to another run: {} {}", names.join(", "), if names.len() == 1 { "differs" } else { "differ" }),
+        format!(
+            "the checkpoint belongs to another run: {} {}",
+            names.join(", "),
+            if names.len() == 1 { "differs" } else { "differ" }
+        ),
     )
     .expected(format!("this run's {expected}"))
     .received(format!("the checkpoint's {found}"))
