@@ -253,7 +253,7 @@ describe.runIf(process.platform === 'linux' && process.arch === 'x64')('the pack
     const text = await runNode([cli, 'doctor'], { cwd, env: packages.env })
     expect(text.code).toBe(1)
     expect(text.stdout).toMatch(/searched +@noprop\/linux-x64-gnu: not installed\n/)
-    expect(text.stdout).toMatch(/\nto do +@noprop\/linux-x64-gnu: not installed: [^\n]*--omit=optional/)
+    expect(text.stdout).toMatch(/\nto do +[✗x] @noprop\/linux-x64-gnu: not installed: [^\n]*--omit=optional/)
     expect(text.stderr).toMatch(/^error NOPROP_ADDON: [^\n]*not installed[^\n]*\n$/)
     const json = await runNode([cli, 'doctor', '--json'], { cwd, env: packages.env })
     expect(json.code).toBe(1)
