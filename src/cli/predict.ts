@@ -3,13 +3,16 @@ import { locate } from '../data/locate.js'
 import { datasetFromDirectory, datasetFromPngs } from '../dataset.js'
 import type { Prediction } from '../inference.js'
 import { NoProp } from '../model.js'
+import { printable } from '../printable.js'
 import { downloadNote } from './download-note.js'
-import { addSamplerFlags, type SamplerFlags, samplerOf } from './flags.js'
+import { addFlags, Flag } from './flag.js'
+import { addSamplerFlags, samplerOf } from './flags.js'
+import { addExamples } from './help.js'
 import type { Io } from './io.js'
 import { findPictures, groups } from './pictures.js'
 import { usage } from './program.js'
 
-interface PredictFlags extends SamplerFlags {
+interface PredictFlags {
   data?: string
 }
 
@@ -20,8 +23,15 @@ export function define(command: Command, io: Io): void {
       '[images...]',
       'PNG images of the size that the model takes, folders of them, or - for a list of paths on stdin',
     )
-    .option('--data <name|dir>', 'predict the test samples of a data set: a name or a directory')
+  addFlags(command, 'Data', [
+    new Flag('--data <name|dir>', 'predict the test samples of a data set: a name or a directory'),
+  ])
   addSamplerFlags(command)
+  addExamples(
+    command,
+    'noprop predict digits.safetensors picture.png',
+    'noprop predict digits.safetensors --data mnist --json',
+  )
   command.action((file: string, images: string[], flags: PredictFlags) => predict(file, images, flags, io))
 }
 
@@ -104,6 +114,6 @@ function* rowsOf({ labels, probabilities, classes }: Prediction): Generator<Row>
 async function show({ label, probabilities, probability }: Row, source: object, name: string, io: Io): Promise<void> {
   io.signal.throwIfAborted()
   io.emit({ event: 'prediction', ...source, label, probabilities })
-  io.print(`${name}\t${label}\t${probability.toFixed(4)}`)
+  io.print(`${printable(name)}\t${label}\t${probability.toFixed(4)}`)
   await io.drain()
 }

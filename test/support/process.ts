@@ -1,6 +1,10 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
+// Whoever runs the tests may want colour, but not in what they compare.
+delete process.env.FORCE_COLOR
+delete process.env.NO_COLOR
+
 /** The repository's root. */
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 

@@ -247,10 +247,14 @@ fn check_identity(path: &Path, bytes: &[u8], expected: &Value) -> Result<()> {
     );
     Err(Error::new(
         Code::CheckpointMismatch,
-        format!("the checkpoint belongs to another run: {} differ", names.join(", ")),
+        format!(
+            "the checkpoint belongs to another run: {} {}",
+            names.join(", "),
+            if names.len() == 1 { "differs" } else { "differ" }
+        ),
     )
-    .expected(expected)
-    .received(found)
+    .expected(format!("this run's {expected}"))
+    .received(format!("the checkpoint's {found}"))
     .hint("resume with the options of the first run, or choose another directory"))
 }
 
