@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Flags of nvcc for every capability that the fat binary has code for, and PTX for newer cards.
-const CAPABILITIES: [&str; 4] = [
+const CAPABILITIES: [&str; 6] = [
     "-gencode=arch=compute_80,code=sm_80",
     "-gencode=arch=compute_89,code=sm_89",
     "-gencode=arch=compute_90,code=sm_90",
+    "-gencode=arch=compute_100,code=sm_100",
+    "-gencode=arch=compute_120,code=sm_120",
     "-gencode=arch=compute_90,code=compute_90",
 ];
 

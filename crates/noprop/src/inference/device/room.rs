@@ -67,9 +67,10 @@ impl Room {
             Pixels::F32(_) => 4 * config.input.len(),
         };
         let store = model.weights()?;
+        let placement = config.net.placement(config.input, width)?;
         let [fixed, chunk] = buffers(config)?;
         let demand = Demand {
-            weights: 4 * store.block_len(),
+            weights: 4 * (placement.parameters() + placement.statistics()),
             blocks: store.blocks(),
             fixed: STATES + 4 * fixed,
             chunk: 4 * chunk,
@@ -113,7 +114,7 @@ pub(super) fn make(config: &ModelConfig, device: Device, capacity: usize) -> Res
     let buffers = Buffers { stacked: 1, capacity, dtype: DType::F32, device, training: false, launched: true };
     Ok(Made {
         block: config.net.build(config.input, config.classes.len(), &buffers)?,
-        x: buffers.samples(config.input.len())?,
+        x: buffers.samples(config.net.launched_input(config.input).len())?,
         nothing: buffers.rows(1)?,
     })
 }
