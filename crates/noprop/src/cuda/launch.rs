@@ -9,7 +9,13 @@ use candle_core::Device;
 /// # Safety
 /// The type must be `#[repr(C)]` without padding that the kernel would read, and its addresses must be valid on the device
 /// while the kernel runs.
-pub(crate) unsafe trait Arguments: Copy {}
+pub(crate) unsafe trait Arguments: Copy {
+    /// Of a product, whether each of its factors is read four values at once.
+    #[cfg(all(test, feature = "emulation"))]
+    fn in_fours(&self) -> Vec<bool> {
+        Vec::new()
+    }
+}
 
 /// One launch of a kernel.
 #[derive(Debug, Clone, Copy)]

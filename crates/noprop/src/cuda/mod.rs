@@ -36,7 +36,7 @@ mod tile;
 
 pub(crate) use context::Context;
 #[cfg(all(test, feature = "emulation"))]
-pub(crate) use emulation::launches_of;
+pub(crate) use emulation::{launches_of, listed_of, strides};
 pub(crate) use engine::{Engine, Mark, out_of_memory};
 pub(crate) use epoch::{AllFinite, EpochTensors, Outcome, PARTS};
 pub(crate) use launch::{Arguments, Executor, Launch, ceil_div};
