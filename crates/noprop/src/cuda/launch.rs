@@ -148,7 +148,9 @@ mod tests {
 
     #[test]
     fn a_grid_that_no_card_takes_is_refused_by_the_emulation_too() {
-        let launch = |grid| Executor::Emulation.launch(Launch { kernel: "none", grid, threads: 1, shared: 0, arguments: Nothing });
+        let launch = |grid| {
+            Executor::Emulation.launch(Launch { kernel: "none", grid, threads: 1, shared: 0, arguments: Nothing })
+        };
         for grid in [[1 << 31, 1, 1], [u32::MAX, 1, 1], [1, 65_536, 1], [1, 1, 65_536]] {
             let error = launch(grid).unwrap_err();
             assert_eq!(error.code, Code::DeviceMemory, "{grid:?}");

@@ -136,7 +136,9 @@ mod tests {
         // bias, weight, mean; first moments; second moments.
         let state: Vec<f32> = (1..=9 + 7 + 7).map(|value| value as f32).collect();
         let row = placement.state(&state);
-        let of = |from: f32| [from, from + 1.0, from + 2.0, 0.0, from + 3.0, from + 4.0, 0.0, 0.0, from + 5.0, from + 6.0, 0.0, 0.0];
+        let of = |from: f32| {
+            [from, from + 1.0, from + 2.0, 0.0, from + 3.0, from + 4.0, 0.0, 0.0, from + 5.0, from + 6.0, 0.0, 0.0]
+        };
         assert_eq!(row, [&of(1.0)[..], &[8.0, 9.0, 0.0, 0.0], &of(10.0), &of(17.0)].concat());
         assert_eq!(placement.packed_state(&row), state);
         assert_eq!(placement.weights(&state[..9]), row[..16]);

@@ -6,7 +6,6 @@ use crate::error::Result;
 use crate::ops::Slot;
 use crate::ops::multiply::Precision;
 
-
 /// (blocks, samples, inputs, outputs): one value, widths that are and are not multiples of four, of a tile and of a stride in
 /// depth, products that are narrow, and some that are split in depth: forward (600), backward (528, 700).
 const SHAPES: [[usize; 4]; 9] = [

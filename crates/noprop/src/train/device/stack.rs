@@ -137,8 +137,7 @@ impl Stack {
         let epoch = (step / per_epoch) as usize;
         let context = engine.context(plan.multiply(), Some(self.step.addresses()?));
         let mut repeated = self.steps.remove(&samples.len()).unwrap_or_default();
-        let outcome =
-            repeated.run(engine, || context.run(|| self.launch(plan, data, epoch, samples, stop)));
+        let outcome = repeated.run(engine, || context.run(|| self.launch(plan, data, epoch, samples, stop)));
         self.steps.insert(samples.len(), repeated);
         outcome
     }

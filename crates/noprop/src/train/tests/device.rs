@@ -313,27 +313,3 @@ fn numbers_that_are_no_longer_finite_are_told_with_their_block() {
     assert_eq!(error.code, Code::Diverged);
     assert!(error.what.starts_with(&format!("block {block} diverged in step")), "{error}");
 }
-
-#[test]
-fn temporary_print_hashes() {
-    let image = |channels, height| InputShape::Image { height, width: 14, channels };
-    let nets = [
-        ("mlp", mlp(3), vectors(50)),
-        ("cnn1", cnn(2), images(40)),
-    ];
-    for precision in [Precision::F32, Precision::Tf32, Precision::Bf16] {
-        for (name, config, data) in nets.clone() {
-            let options = FitOptions { precision, epochs: 2, ..on("emulated", options(16)) };
-            println!("HASH {name} {precision:?} {}", sha256(plan(config, options, &data)));
-        }
-        for (channels, widths, hidden) in [(3, [8, 12, 16], 16), (1, [32, 64, 16], 32), (2, [3, 5, 7], 9)] {
-            let input = image(channels, 15);
-            let labels = (0..40).map(|sample| CLASSES[sample % 3]).collect();
-            let pixels = Pixels::U8((0..40 * input.len()).map(|at| (at * 37 % 251) as u8).collect());
-            let data = Arc::new(Dataset::from_arrays(pixels, input, Some(labels)).unwrap());
-            let config = model(2, input, NetConfig::Cnn { widths, hidden, dropout: 0.2 });
-            let options = FitOptions { precision, epochs: 2, ..on("emulated", options(16)) };
-            println!("HASH cnn{channels} {precision:?} {}", sha256(plan(config, options, &data)));
-        }
-    }
-}

@@ -21,7 +21,8 @@ fn singly(net: &NetConfig, input: InputShape, classes: i32) -> Vec<(String, usiz
                 name if name.starts_with("conv3x3_backward_weights") => vec![0],
                 _ => (0..in_fours.len()).collect(),
             };
-            found.extend(factors.into_iter().filter(|factor| !in_fours[*factor]).map(|factor| (kernel.clone(), factor)));
+            found
+                .extend(factors.into_iter().filter(|factor| !in_fours[*factor]).map(|factor| (kernel.clone(), factor)));
         }
     });
     found
