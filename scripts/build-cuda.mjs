@@ -27,7 +27,11 @@ await script(async () => {
   console.log(`── ${directory}: ${(statSync(built).size / 1e6).toFixed(1)} MB`)
   console.log(`   a copy for this clone: ${inClone}; \`npm pack\` in the folder makes the package`)
   if (!isForRelease(toolkit.version)) {
-    console.log(`   it is for this machine: drivers for CUDA ${RELEASE} do not read what nvcc ${toolkit.version} writes for new`)
-    console.log('   cards, so npm refuses to publish it; `npm run build:cuda -- --pinned` takes the compiler of releases')
+    console.log(
+      `   it is for this machine: drivers for CUDA ${RELEASE} do not read what nvcc ${toolkit.version} writes for new`,
+    )
+    console.log(
+      '   cards, so npm refuses to publish it; `npm run build:cuda -- --pinned` takes the compiler of releases',
+    )
   }
 })

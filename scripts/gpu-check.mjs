@@ -38,7 +38,9 @@ function options() {
     return values
   } catch (error) {
     if (!error.code?.startsWith('ERR_PARSE_ARGS')) throw error
-    throw new StepFailed(`${error.message.split('. ')[0]}; there are --quick, --only, --device, --minutes, --out and --document.`)
+    throw new StepFailed(
+      `${error.message.split('. ')[0]}; there are --quick, --only, --device, --minutes, --out and --document.`,
+    )
   }
 }
 

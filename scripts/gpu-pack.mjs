@@ -79,7 +79,10 @@ await script(async () => {
   const node = packedNode()
   if (node.path) cpSync(node.path, join(folder, 'node.gz'))
   else console.log(`Node is not packed: ${node.reason}`)
-  writeFileSync(join(folder, 'README.md'), './gpu-check.sh, or npm run gpu:check where there is Node: see docs/gpu.md.\n')
+  writeFileSync(
+    join(folder, 'README.md'),
+    './gpu-check.sh, or npm run gpu:check where there is Node: see docs/gpu.md.\n',
+  )
   const tarball = `${folder}.tar.gz`
   await run('tar', ['-czf', tarball, '-C', resolve(values.out), 'gpu-check'])
   const mib = (path) => sizeOf(path) / 2 ** 20

@@ -237,7 +237,14 @@ test('libraries that users need not have are seen in what the addon links', asyn
   const { foreignOf, neededOf } = await load('addon.mjs')
   // From `readelf -d`.
   const line = (name: string) => ` 0x0000000000000001 (NEEDED)             Shared library: [${name}]`
-  const usual = ['libcuda.so.1', 'libcublas.so.13', 'libcublasLt.so.13', 'libcurand.so.10', 'libgcc_s.so.1', 'libc.so.6']
+  const usual = [
+    'libcuda.so.1',
+    'libcublas.so.13',
+    'libcublasLt.so.13',
+    'libcurand.so.10',
+    'libgcc_s.so.1',
+    'libc.so.6',
+  ]
   const text = [...usual, 'libnvrtc.so.13', 'libcudart.so.13'].map(line).join('\n')
   expect(neededOf(`${text}\n 0x000000000000000e (SONAME)             Library soname: [libx.so]`)).toHaveLength(8)
   expect(foreignOf(neededOf(text))).toEqual(['libnvrtc.so.13', 'libcudart.so.13'])

@@ -111,7 +111,9 @@ describe.skipIf(process.platform === 'win32')('on the processor, in place of a G
         error: { what: expect.stringMatching(/^parity failed \(SIG\w+\)/), received: 'dense case' },
       },
     ])
-    expect(error.message).toMatch(/^0 of 7 comparisons failed: dense in f32: the GPU failed, illegal address; dense in tf32: /)
+    expect(error.message).toMatch(
+      /^0 of 7 comparisons failed: dense in f32: the GPU failed, illegal address; dense in tf32: /,
+    )
   })
 
   test('a run that is killed leaves the steps that it has made', async () => {
@@ -119,7 +121,9 @@ describe.skipIf(process.platform === 'win32')('on the processor, in place of a G
     const steps = ['training', 'determinism', 'bench'].flatMap((name) => ['--only', name])
     const args = ['scripts/gpu-check.mjs', '--device', 'cpu', '--out', out, ...steps]
     // The third step has too much to do to come to an end.
-    const sizes = JSON.stringify({ bench: { shape: 'mnist', blocks: 2, batch: 8, seconds: 3600, iterations: 1, warmUp: 1 } })
+    const sizes = JSON.stringify({
+      bench: { shape: 'mnist', blocks: 2, batch: 8, seconds: 3600, iterations: 1, warmUp: 1 },
+    })
     const child = spawn(process.execPath, [...args, '--sizes', sizes], {
       cwd: root,
       env: { ...process.env, NOPROP_ADDON: getAddon().path, NOPROP_PYTHON: '/nowhere/python', NOPROP_DATA: '' },
@@ -546,7 +550,8 @@ test.runIf(process.platform === 'linux' && process.arch === 'x64')(
     const { packedNode } = await load('gpu/node.mjs')
     const folder = join(temporaryDirectory(), 'gpu-check')
     mkdirSync(join(folder, 'scripts'), { recursive: true })
-    for (const name of ['check-node.cjs', 'gpu-check.mjs']) writeFileSync(join(folder, 'scripts', name), 'console.log(process.argv)')
+    for (const name of ['check-node.cjs', 'gpu-check.mjs'])
+      writeFileSync(join(folder, 'scripts', name), 'console.log(process.argv)')
     cpSync(join(root, 'scripts/gpu/check.sh'), join(folder, 'gpu-check.sh'))
     const tools = join(folder, 'bin')
     mkdirSync(tools)

@@ -41,7 +41,10 @@ export function deadline(name, names, seconds, end) {
 /** The same in so many minutes: with fewer of them every step has a smaller share. The look at the machine takes its time. */
 export function inMinutes(sizes, minutes) {
   const share = Math.min(1, minutes / sizes.minutes)
-  const seconds = Object.entries(sizes.seconds).map(([name, each]) => [name, (name === 'preconditions' ? 1 : share) * each])
+  const seconds = Object.entries(sizes.seconds).map(([name, each]) => [
+    name,
+    (name === 'preconditions' ? 1 : share) * each,
+  ])
   return { ...sizes, minutes, seconds: Object.fromEntries(seconds) }
 }
 

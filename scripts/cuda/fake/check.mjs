@@ -37,7 +37,7 @@ const CASES = [
     { FAKE_NODE: 10 },
     { devices: [{ usable: false, reason: /does something besides launches.*memory that is taken/ }] },
   ],
-  ['a recording that somebody else breaks', { FAKE_BREAKS: 1 }, { devices: [{ usable: true, reason: '' }] }],
+  ['a recording that somebody else breaks', { FAKE_BREAKS: 2 }, { devices: [{ usable: true, reason: '' }] }],
   ['a card without memory pools', { FAKE_POOLS: 0 }, { devices: [{ usable: true, reason: '' }] }],
   [
     'a kernel that faults',
@@ -62,6 +62,7 @@ export async function checkOnFakeDriver(addon, directory) {
     console.log(`   ${name}: as it should be`)
   }
   await checkTraining(addon, directory)
+  await checkSeveral(addon, directory)
   await checkParity(addon, directory)
 }
 
@@ -110,7 +111,8 @@ async function checkTraining(addon, directory) {
     expected ??= weightsSha256
     if (weightsSha256 !== expected) throw new StepFailed(`${name}: the weights are others.`)
     if (driver.replays === 0) throw new StepFailed(`${name}: no step is recorded.`)
-    if (driver.broken !== (settings.FAKE_BREAKS ?? 0)) throw new StepFailed(`${name}: ${driver.broken} recordings were broken.`)
+    if (driver.broken !== (settings.FAKE_BREAKS ?? 0))
+      throw new StepFailed(`${name}: ${driver.broken} recordings were broken.`)
     if (driver.foreign > 0) throw new StepFailed(`${name}: ${driver.foreign} modules are loaded that are not noprop's.`)
     if (driver.destroyed > 0) throw new StepFailed(`${name}: a device is closed.`)
     console.log(`   ${name}: ${JSON.stringify(driver)}`)
@@ -119,6 +121,29 @@ async function checkTraining(addon, directory) {
   if (code !== 1 || !/NOPROP_DEVICE/.test(stderr) || !/restart the process/.test(stderr))
     throw new StepFailed(`a run whose kernel faults ends with ${code}: ${stderr.trim()}`)
   console.log(`   a fault in a run: told; ${JSON.stringify(driver)}`)
+}
+
+/**
+ * Runs at once on one card, none of which breaks a recording of another by opening a device or loading kernels; and predictions,
+ * which take memory from the system once and not each time.
+ */
+async function checkSeveral(addon, directory) {
+  const several = async (name, runs, predictions) => {
+    const { env, report } = onFake(addon, directory, name, {})
+    const input = JSON.stringify({ device: 'cuda:0', runs, predictions })
+    const job = [join('scripts', 'cuda', 'fake', 'several.mjs'), input]
+    const outcome = await execute(process.execPath, job, { env, until: Date.now() + 300_000 })
+    const hashes = resultOf(name, outcome)
+    const driver = JSON.parse(readFileSync(report, 'utf8'))
+    console.log(`   ${name}: ${JSON.stringify(driver)}`)
+    if (new Set(hashes).size !== 1) throw new StepFailed(`${name}: the weights are others.`)
+    if (driver.broken > 0) throw new StepFailed(`${name}: ${driver.broken} recordings were broken.`)
+    return driver
+  }
+  await several('four runs at once', 4, 0)
+  const [few, many] = [await several('3 predictions', 1, 3), await several('30 predictions', 1, 30)]
+  if (few.takes !== many.takes)
+    throw new StepFailed(`3 predictions take memory ${few.takes} times from the system, 30 ${many.takes} times.`)
 }
 
 /** The comparison of kernels: all of them, and from a fault on. */

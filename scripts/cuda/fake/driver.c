@@ -212,7 +212,10 @@ int cuCtxSynchronize(void) {
     bool records = false;
     for (int i = 0; i < stream_count; i++) {
         if (!streams[i] || streams[i]->device != current) continue;
-        if (streams[i]->recording) records = streams[i]->invalid = true;
+        if (streams[i]->recording) {
+            broken += !streams[i]->invalid;
+            records = streams[i]->invalid = true;
+        }
         run(streams[i]);
     }
     return records ? CAPTURE_UNSUPPORTED : fault;

@@ -17,7 +17,13 @@ export async function parity({ device, env, until, sizes, folder }) {
   const found = { comparisons: [], leftOut: 0, failures: [] }
   const compare = async (multiply, after) => {
     const log = join(folder, `parity-${multiply}-${after ?? 'all'}.jsonl`)
-    const options = { device, log, multiply, ...(after && { after }), ...(sizes.parityMost && { most: sizes.parityMost }) }
+    const options = {
+      device,
+      log,
+      multiply,
+      ...(after && { after }),
+      ...(sizes.parityMost && { most: sizes.parityMost }),
+    }
     const outcome = await execute(process.execPath, [JOB, JSON.stringify(options)], { env, until })
     return { ...reportOf('parity', outcome, log), late: outcome.late }
   }

@@ -191,6 +191,7 @@ mod tests {
             let buffers = Buffers { stacked: 1, capacity: 37, dtype, device, training: true, launched: true };
             let before = made();
             config.net.build(config.input, config.classes.len(), &buffers).unwrap();
+            buffers.samples(config.net.launched_input(config.input).len()).unwrap();
             assert!(made() - before > inference);
         }
     }

@@ -4,7 +4,7 @@ use super::*;
 use crate::bench::{BenchOptions, bench};
 use crate::config::from_json;
 
-const SAMPLES: usize = 65_536 + 8;
+const SAMPLES: usize = 65_536;
 
 #[test]
 fn a_batch_of_more_than_65535_samples_trains() {
