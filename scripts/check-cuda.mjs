@@ -33,9 +33,9 @@ const WITHOUT_CODE = '110'
 /** The capabilities in `build.rs`: those with code, and the one whose PTX newer cards compile. */
 function capabilities() {
   const source = readFileSync(join(core, 'build.rs'), 'utf8')
-  const all = [...source.matchAll(/code=(sm|compute)_(\d+)/g)]
-  const code = all.filter(([, kind]) => kind === 'sm').map(([, , capability]) => capability)
-  const ptx = all.find(([, kind]) => kind === 'compute')?.[2]
+  const all = [...source.matchAll(/arch=compute_(\d+),code=(sm|compute)_(\d+)/g)]
+  const code = all.filter(([, , kind]) => kind === 'sm').map(([, arch, , capability]) => [capability, arch])
+  const ptx = all.find(([, , kind]) => kind === 'compute')?.[3]
   if (code.length === 0 || !ptx) throw new StepFailed('crates/noprop/build.rs names no capabilities any more.')
   return { code, ptx }
 }
@@ -77,10 +77,10 @@ function checkKernels(home, env, directory, launches) {
   const flags = ['-O3', '-std=c++17', 'src/cuda/all.cu']
   const rows = []
   const problems = []
-  for (const capability of code) {
+  for (const [capability, from] of code) {
     const keep = join(directory, capability)
     mkdirSync(keep)
-    const arch = `-gencode=arch=compute_${capability},code=sm_${capability}`
+    const arch = `-gencode=arch=compute_${from},code=sm_${capability}`
     const kept = ['-keep', '-keep-dir', keep, '-o', join(keep, 'all.cubin')]
     const report = readReport(compile(nvcc, [...flags, arch, '-cubin', '-Xptxas=-v', ...kept], env))
     if (Object.keys(report).length === 0) throw new StepFailed('ptxas reports no kernels.')

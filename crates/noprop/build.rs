@@ -4,13 +4,14 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Flags of nvcc for every capability that the fat binary has code for, and PTX for newer cards.
+/// Flags of nvcc for every capability that the fat binary has code for, and PTX for newer cards. The newest two are compiled from the
+/// same PTX: from one of their own the compiler no longer knows which memory some pointers are to.
 const CAPABILITIES: [&str; 6] = [
     "-gencode=arch=compute_80,code=sm_80",
     "-gencode=arch=compute_89,code=sm_89",
     "-gencode=arch=compute_90,code=sm_90",
-    "-gencode=arch=compute_100,code=sm_100",
-    "-gencode=arch=compute_120,code=sm_120",
+    "-gencode=arch=compute_90,code=sm_100",
+    "-gencode=arch=compute_90,code=sm_120",
     "-gencode=arch=compute_90,code=compute_90",
 ];
 

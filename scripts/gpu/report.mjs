@@ -53,7 +53,8 @@ export class Report {
 
   write() {
     Object.assign(this.content, { passed: this.failed().length === 0, seconds: (Date.now() - this.began) / 1000 })
-    replace(this.path, `${JSON.stringify(this.content, null, 1)}\n`)
+    // Whoever sees a step in the one finds it in the other.
     replace(this.textPath, `${this.text()}\n`)
+    replace(this.path, `${JSON.stringify(this.content, null, 1)}\n`)
   }
 }

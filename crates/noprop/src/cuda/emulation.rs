@@ -135,7 +135,6 @@ pub(super) fn launch<A: Arguments>(launch: &Launch<'_, A>) -> Result<()> {
     if listed(launch) {
         return Ok(());
     }
-    note(launch);
     let name = CString::new(launch.kernel).expect("names of kernels have no NUL");
     let (threads, shared) = (launch.threads, launch.shared);
     let arguments = (&raw const launch.arguments).cast();
@@ -145,7 +144,10 @@ pub(super) fn launch<A: Arguments>(launch: &Launch<'_, A>) -> Result<()> {
         noprop_emulate(name.as_ptr(), launch.grid.as_ptr(), threads, shared, arguments, std::mem::size_of::<A>())
     };
     let what = match outcome {
-        0 => return Ok(()),
+        0 => {
+            note(launch);
+            return Ok(());
+        }
         1 => "there is no such kernel",
         2 => "its arguments have another size",
         _ => "it is not made for so many threads",

@@ -77,10 +77,13 @@ template <class Precision_, unsigned ROWS_, unsigned COLUMNS_, unsigned DOWN, un
         tile.clear();
         // Two loops, since the frequent one would carry the instructions and registers of the other: in fours as far as both
         // factors allow, then the rest. Without tensor cores the multiplication itself takes the time.
-        unsigned fours = begin;
-        if constexpr (Precision::TENSOR_CORES) fours = end_of_fours(begin, end, a.fours(), right.factor.fours());
-        if (begin < fours) walk<true>(begin, fours, left, right, tile, row, column);
-        if (fours < end) walk<false>(fours, end, left, right, tile, row, column);
+        if constexpr (Precision::TENSOR_CORES) {
+            const unsigned fours = end_of_fours(begin, end, a.fours(), right.factor.fours());
+            if (begin < fours) walk<true>(begin, fours, left, right, tile, row, column);
+            if (fours < end) walk<false>(fours, end, left, right, tile, row, column);
+        } else {
+            walk<false>(begin, end, left, right, tile, row, column);
+        }
         row_and_column(tile, first_row(split) + row, first_column(split) + column, put);
     }
 
