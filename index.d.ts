@@ -101,7 +101,7 @@ export declare function bench(options: string, stop: StopSignal): Promise<string
 
 /**
  * Compares every kernel of a GPU with the plain reference in double precision, in every precision, for `npm run gpu:check`;
- * options (`device`, `most`, `log`) and result are JSON.
+ * options (`device`, `most`, `log`, `multiply`, `after`) and result are JSON.
  */
 export declare function deviceParity(options: string, stop: StopSignal): Promise<string>
 

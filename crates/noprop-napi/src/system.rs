@@ -65,7 +65,7 @@ pub fn run_bench<'env>(env: &'env Env, options: String, stop: &StopSignal) -> na
 }
 
 /// Compares every kernel of a GPU with the plain reference in double precision, in every precision, for `npm run gpu:check`;
-/// options (`device`, `most`, `log`) and result are JSON.
+/// options (`device`, `most`, `log`, `multiply`, `after`) and result are JSON.
 #[napi(ts_return_type = "Promise<string>")]
 pub fn device_parity<'env>(env: &'env Env, options: String, stop: &StopSignal) -> napi::Result<Object<'env>> {
     let flag = stop.flag();

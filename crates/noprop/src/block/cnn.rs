@@ -201,7 +201,7 @@ pub struct Cnn {
 impl Cnn {
     /// A block of these sizes.
     pub fn new(s: Sizes, dropout: f64, buffers: &Buffers) -> Result<Self> {
-        let l = &layout(&s);
+        let l = &buffers.place(layout(&s));
         let h = s.hidden;
         let hidden = |names, inputs: usize, width: usize, relu: bool| {
             Hidden::new(Normalised::new(l, names, [inputs], width, relu), width, buffers)

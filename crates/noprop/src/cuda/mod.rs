@@ -11,7 +11,7 @@
 //! | `tile.cuh`, `factor.cuh`, `mover.cuh`, `product.cuh`, `product.cu`, `product.rs` | products on tensor cores, which linear layers and convolutions are |
 //! | `launch.rs`, `rows.rs` | what a launch is, the tensors it works on |
 //! | `engine.rs` | a card or the emulation, as training and inference see it |
-//! | `recording.rs` | what must not happen while a step is recorded |
+//! | `recording.rs`, `repeated.rs` | what must not happen while a step is recorded; when it is recorded |
 //! | `context.rs`, `step.rs` | what all operations of a step share, and what they read from device memory |
 //! | `epoch.cu`, `epoch.rs` | the beginning and end of a training step, and what a run reads back after an epoch |
 //! | `reduce.cuh` | sums in a fixed order |
@@ -28,6 +28,7 @@ mod launch;
 pub mod parity;
 pub(crate) mod product;
 mod recording;
+mod repeated;
 mod rows;
 mod step;
 #[cfg(all(test, feature = "emulation"))]
@@ -35,11 +36,12 @@ mod tile;
 
 pub(crate) use context::Context;
 #[cfg(all(test, feature = "emulation"))]
-pub(crate) use emulation::launches_of;
-pub(crate) use engine::{Engine, Mark, Recorded, out_of_memory};
+pub(crate) use emulation::{launches_of, listed_of, strides};
+pub(crate) use engine::{Engine, Mark, out_of_memory};
 pub(crate) use epoch::{AllFinite, EpochTensors, Outcome, PARTS};
 pub(crate) use launch::{Arguments, Executor, Launch, ceil_div};
 pub(crate) use recording::refuse as refuse_while_recording;
+pub(crate) use repeated::Repeated;
 pub(crate) use rows::{Address, DeviceRows, RowsOf, address_of};
 pub(crate) use step::{DeviceStep, StepTensors, StepValues};
 

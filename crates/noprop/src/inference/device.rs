@@ -20,7 +20,7 @@ use crate::nn::Step;
 use crate::ops::sampler::{Chunk, words};
 use crate::ops::{Buffer, StopFlag};
 use crate::train::DeviceData;
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
 use room::{Made, Room};
 use seen::Seen;
 use std::ops::Range;
@@ -75,10 +75,19 @@ pub(super) fn chain(
     Ok(states)
 }
 
+/// The weights `[1, parameters + statistics]` of a block (from 1) where kernels look for them.
+fn weights(model: &Model, block: usize, device: &Device) -> Result<Buffer> {
+    let config = &model.checked.config;
+    let placement = config.net.placement(config.input, config.classes.len())?;
+    let weights = placement.weights(&model.weights()?.read(block)?);
+    let len = weights.len();
+    Buffer::new(Tensor::from_vec(weights, (1, len), device)?)
+}
+
 impl DeviceChain {
     fn new((spot, engine): (Spot, Engine), model: &Model, room: Room, made_for: usize) -> Result<Self> {
         let config = &model.checked.config;
-        let blocks = || (1..=config.blocks).map(|block| model.block(block, &engine.device)).collect::<Result<_>>();
+        let blocks = || (1..=config.blocks).map(|block| weights(model, block, &engine.device)).collect::<Result<_>>();
         Ok(Self {
             spot,
             room,
@@ -149,17 +158,18 @@ impl DeviceChain {
         let mut seen = seen.transpose()?;
         let mut queued: Option<Mark> = None;
         let Made { block: net, x, nothing } = &mut self.made;
+        let seen_as = model.checked.config.net.launched_input(model.checked.config.input);
         for block in 1..=blocks {
             let weights = match &self.weights {
                 Some(blocks) => blocks[block - 1].clone(),
-                None => model.block(block, device)?,
+                None => weights(model, block, device)?,
             };
             let coefficients = options.sampler.coefficients(&model.checked.schedule, block, options.stochastic);
             for Part { chunk, z, step } in &parts {
                 stop.check()?;
                 // Inference is f32 whatever the training was: evaluations of one model compare.
                 in_context(*step).run(|| {
-                    pixels.gather(x, chunk.keys.len(), None)?;
+                    pixels.gather(x, seen_as, chunk.keys.len(), None)?;
                     let pass = Step {
                         state: &weights,
                         gradients: nothing,

@@ -144,25 +144,28 @@ pub(crate) trait BlockOp<const N: usize> {
     }
 }
 
-/// Every operation's kernels against its reference.
+/// The cases that compare each operation's kernels with its reference, by name: of those with products, or of all.
 #[cfg(device)]
-pub(crate) fn parity(parity: &mut crate::cuda::parity::Parity) -> Result<()> {
-    conv3x3::parity(parity)?;
-    dense::parity(parity)?;
-    dense_backward::parity(parity)?;
-    linear::parity(parity)?;
-    // Kernels without products do the same whatever products multiply.
-    if parity.multiply == crate::cuda::Multiply::F32 {
-        adamw::parity(parity)?;
-        add::parity(parity)?;
-        batch_norm::parity(parity)?;
-        dropout::parity(parity)?;
-        relu::parity(parity)?;
-        sampler::parity(parity)?;
-        softmax::parity(parity)?;
-        squared_error::parity(parity)?;
+pub(crate) fn parity(all: bool) -> Vec<(&'static str, crate::cuda::parity::Cases)> {
+    let mut operations: Vec<(_, crate::cuda::parity::Cases)> = vec![
+        ("conv3x3", conv3x3::parity),
+        ("dense", dense::parity),
+        ("dense_backward", dense_backward::parity),
+        ("linear", linear::parity),
+    ];
+    if all {
+        operations.extend([
+            ("adamw", adamw::parity as crate::cuda::parity::Cases),
+            ("add", add::parity),
+            ("batch_norm", batch_norm::parity),
+            ("dropout", dropout::parity),
+            ("relu", relu::parity),
+            ("sampler", sampler::parity),
+            ("softmax", softmax::parity),
+            ("squared_error", squared_error::parity),
+        ]);
     }
-    Ok(())
+    operations
 }
 
 /// Whether operations on this destination are launched as kernels.

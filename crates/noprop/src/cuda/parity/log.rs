@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum Line<'a> {
+    /// An operation whose cases come next.
+    Operation { operation: &'static str, multiply: &'static str },
     /// A case that comes next.
     Begun { case: &'a str, multiply: &'static str },
     /// A case that is not made.

@@ -66,9 +66,10 @@ impl Room {
             Pixels::U8(_) => config.input.len(),
             Pixels::F32(_) => 4 * config.input.len(),
         };
+        let placement = config.net.placement(config.input, width)?;
         let [fixed, chunk] = buffers(config)?;
         let demand = Demand {
-            weights: 4 * model.checked.layout.weights(),
+            weights: 4 * (placement.parameters() + placement.statistics()),
             blocks: config.blocks,
             fixed: STATES + 4 * fixed,
             chunk: 4 * chunk,
@@ -112,7 +113,7 @@ pub(super) fn make(config: &ModelConfig, device: Device, capacity: usize) -> Res
     let buffers = Buffers { stacked: 1, capacity, dtype: DType::F32, device, training: false, launched: true };
     Ok(Made {
         block: config.net.build(config.input, config.classes.len(), &buffers)?,
-        x: buffers.samples(config.input.len())?,
+        x: buffers.samples(config.net.launched_input(config.input).len())?,
         nothing: buffers.rows(1)?,
     })
 }
@@ -189,6 +190,7 @@ mod tests {
             let buffers = Buffers { stacked: 1, capacity: 37, dtype, device, training: true, launched: true };
             let before = made();
             config.net.build(config.input, config.classes.len(), &buffers).unwrap();
+            buffers.samples(config.net.launched_input(config.input).len()).unwrap();
             assert!(made() - before > inference);
         }
     }

@@ -1,6 +1,7 @@
 //! Launches of the kernels in `cuda.cu`.
 
 use super::NoisedLabels;
+use crate::cuda::product::check_size;
 use crate::cuda::{Address, Arguments, DeviceRows, DeviceStep, Executor, Launch, RowsOf, address_of, ceil_div};
 use crate::data::InputShape;
 use crate::data::augment::Augmenter;
@@ -16,6 +17,8 @@ pub(crate) struct DeviceGather<'a> {
     pub pixels: &'a Tensor,
     /// Shape of one sample.
     pub shape: InputShape,
+    /// The same as x has it: an image may have more channels there, which are 0.
+    pub seen: InputShape,
     /// What changes samples on the way, if anything does. The epoch is that of the running step.
     pub augmenter: Option<Augmenter>,
 }
@@ -58,12 +61,15 @@ struct GatherArguments {
     x: Address,
     pixels: Address,
     step: DeviceStep,
-    samples: u32,
-    input: u32,
     augmentation: AugmentationArguments,
+    len: u32,
+    input: u32,
+    seen: u32,
+    channels: u32,
+    seen_channels: u32,
 }
 
-// SAFETY: mirrors the struct in cuda.cu, without padding.
+// SAFETY: mirrors the struct in cuda.cu; padding only behind the augmentation and at the end.
 unsafe impl Arguments for GatherArguments {}
 
 impl DeviceGather<'_> {
@@ -74,21 +80,31 @@ impl DeviceGather<'_> {
             DType::F32 => "gather_f32",
             other => return Err(Error::new(Code::Internal, format!("samples cannot be gathered from {other:?}"))),
         };
-        let (to, input) = (DeviceRows::of(x)?, self.shape.len());
-        check(to.count == 1 && to.len >= samples * input && self.pixels.is_contiguous(), "gather on a device")?;
+        let (to, input, seen) = (DeviceRows::of(x)?, self.shape.len(), self.seen.len());
+        let len = samples * seen;
+        check_size("gather", &[len, input])?;
+        let [channels, seen_channels] = [self.shape, self.seen].map(|shape| match shape {
+            InputShape::Image { channels, .. } => channels,
+            InputShape::Vector { .. } => 1,
+        });
+        check(input / channels == seen / seen_channels && channels <= seen_channels, "shapes of a gather")?;
+        check(to.count == 1 && to.len >= len && self.pixels.is_contiguous(), "gather on a device")?;
         Executor::with(x.device(), |on| {
             on.launch(Launch {
                 kernel,
-                grid: [ceil_div(input, 256), samples as u32, 1],
+                grid: [ceil_div(len, 256), 1, 1],
                 threads: 256,
                 shared: 0,
                 arguments: GatherArguments {
                     x: to.address,
                     pixels: address_of(self.pixels)?,
                     step: on.step()?,
-                    samples: samples as u32,
-                    input: input as u32,
                     augmentation: AugmentationArguments::new(self.augmenter, self.shape),
+                    len: len as u32,
+                    input: input as u32,
+                    seen: seen as u32,
+                    channels: channels as u32,
+                    seen_channels: seen_channels as u32,
                 },
             })
         })

@@ -6,6 +6,7 @@ use crate::cuda::parity::{Input, Parity, Values};
 use crate::data::augment::Augmenter;
 use crate::data::{Augment, Dataset, InputShape, Pixels};
 use crate::error::Result;
+use crate::ops::Buffer;
 use candle_core::{DType, Tensor};
 
 const SEED: u64 = 0x0123_4567_89ab_cdef;
@@ -56,17 +57,44 @@ pub(crate) fn parity(parity: &mut Parity) -> Result<()> {
                 let case = format!("gather {name} [5, {shape}]{changes}");
                 parity.compare(case, 0.0, &inputs, |b| match b[0].dtype() {
                     DType::F64 => Gather { data: &data, samples, augmenter }.fill(&b[0]),
-                    _ => DeviceGather { pixels: &on_device, shape, augmenter }.fill(&b[0], samples.len()),
+                    _ => DeviceGather { pixels: &on_device, shape, seen: shape, augmenter }.fill(&b[0], samples.len()),
                 })
             })?;
         }
     }
+    padded_channels(parity)?;
     // Two roundings to f32 of sums in double precision, at most 6 in size.
     for (blocks, width) in [(1, 3), (3, 11), (10, 100)] {
         in_step(parity, blocks, |parity, [samples, classes], blocks, alpha_bars| {
             let inputs = [Input(blocks.len(), 6 * width, Values::Poison)];
             let op = NoisedLabels { alpha_bars, blocks, seed: SEED, epoch: EPOCH, samples, classes, width };
             parity.compare(format!("noised labels [{}, 5, {width}]", blocks.len()), 1e-7, &inputs, |b| op.fill(&b[0]))
+        })?;
+    }
+    Ok(())
+}
+
+/// Images of one and of three channels that x has four of.
+fn padded_channels(parity: &mut Parity) -> Result<()> {
+    for (channels, augment) in [(1, Augment::default()), (3, Augment { shift: 2, flip: true })] {
+        let shape = InputShape::Image { height: 5, width: 6, channels };
+        let seen = InputShape::Image { height: 5, width: 6, channels: 4 };
+        let augmenter = (!augment.is_none()).then_some(Augmenter { augment, seed: SEED, epoch: EPOCH });
+        let bytes: Vec<u8> = (0..7 * shape.len()).map(|i| (i * 37 % 256) as u8).collect();
+        let pixels = Tensor::new(&bytes[..], parity.device())?;
+        let data = Dataset::from_arrays(Pixels::U8(bytes), shape, None)?;
+        in_step(parity, 1, |parity, [samples, _], _, _| {
+            let inputs = [Input(1, 6 * seen.len(), Values::Poison)];
+            parity.compare(format!("gather bytes [5, {shape}] as {seen}, {augment:?}"), 0.0, &inputs, |b| {
+                if b[0].dtype() == DType::F32 {
+                    return DeviceGather { pixels: &pixels, shape, seen, augmenter }.fill(&b[0], samples.len());
+                }
+                let packed = Buffer::new(Tensor::zeros((1, samples.len() * shape.len()), DType::F64, b[0].device())?)?;
+                Gather { data: &data, samples, augmenter }.fill(&packed)?;
+                let pixels = packed.reshape((samples.len() * 30, channels))?;
+                let wide = pixels.pad_with_zeros(1, 0, 4 - channels)?.reshape((1, samples.len() * seen.len()))?;
+                Ok(b[0].slice_set(&wide, 1, 0)?)
+            })
         })?;
     }
     Ok(())

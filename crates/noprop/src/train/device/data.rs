@@ -34,9 +34,16 @@ impl DeviceData {
         Ok(Self { pixels, shape: data.shape() })
     }
 
-    /// x `[1, capacity · input]` of the running step, whose samples `augmenter` changes, if there is one.
-    pub(crate) fn gather(&self, x: &Buffer, samples: usize, augmenter: Option<Augmenter>) -> Result<()> {
-        DeviceGather { pixels: &self.pixels, shape: self.shape, augmenter }.fill(x, samples)
+    /// x `[1, capacity · input]` of the running step, whose samples are seen in the shape `seen` (see
+    /// [`NetConfig::launched_input`](crate::block::NetConfig::launched_input)), changed by `augmenter`, if there is one.
+    pub(crate) fn gather(
+        &self,
+        x: &Buffer,
+        seen: InputShape,
+        samples: usize,
+        augmenter: Option<Augmenter>,
+    ) -> Result<()> {
+        DeviceGather { pixels: &self.pixels, shape: self.shape, seen, augmenter }.fill(x, samples)
     }
 
     /// Bytes that `data` take on a device.

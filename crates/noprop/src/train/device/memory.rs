@@ -1,7 +1,6 @@
 //! How many blocks devices have room for.
 
 use super::DeviceData;
-use super::stack::padded;
 use crate::cuda::{Engine, PARTS, out_of_memory};
 use crate::error::Result;
 use crate::ops::adamw::AdamW;
@@ -24,17 +23,18 @@ struct Demand {
 
 impl Demand {
     fn of(plan: &Plan) -> Result<Self> {
-        let (config, layout, batch) = (&plan.model.config, &plan.model.layout, plan.options.batch_size());
+        let (config, batch) = (&plan.model.config, plan.options.batch_size());
         let width = config.classes.len();
         let net = config.net.activations(config.input, width, batch)?;
-        let state = AdamW::state_len(layout.parameters(), layout.statistics());
+        let placement = config.net.placement(config.input, width)?;
+        let state = AdamW::state_len(placement.parameters(), placement.statistics());
         let steps = plan.steps_per_epoch() as usize;
         // z, the gradient of the estimate, the loss, and what is read back of an epoch.
         let workspace = config.net.workspace(config.input, width, batch)?;
-        let values =
-            padded(state) + padded(layout.parameters()) + net + workspace + 2 * batch * width + 1 + steps + PARTS;
+        let values = state + placement.parameters() + net + workspace + 2 * batch * width + 1 + steps + PARTS;
         let samples = plan.data.samples();
-        let shared = DeviceData::bytes(&plan.data) + 4 * (samples + batch * config.input.len() + 3 * steps + 2 * batch);
+        let input = config.net.launched_input(config.input).len();
+        let shared = DeviceData::bytes(&plan.data) + 4 * (samples + batch * input + 3 * steps + 2 * batch);
         Ok(Self { shared, block: 4 * values + SCRATCH })
     }
 
