@@ -37,7 +37,7 @@ fn data(samples: usize) -> Dataset {
 
 /// Trains the block, or gives the error that it failed with.
 fn fit(model: &Model, batch: usize) -> Result<(), Error> {
-    let options = FitOptions { epochs: 1, batch, threads: Some(1), ..FitOptions::default() };
+    let options = FitOptions { epochs: 1, batch: Some(batch), threads: Some(1), ..FitOptions::default() };
     let plan = Plan::new(model.checked.clone(), options, Arc::new(data(batch)))?;
     let (send, ends) = mpsc::channel();
     let observer = move |event| match event {

@@ -79,7 +79,8 @@ pub(super) fn chain(
 fn weights(model: &Model, block: usize, device: &Device) -> Result<Buffer> {
     let config = &model.checked.config;
     let placement = config.net.placement(config.input, config.classes.len())?;
-    let weights = placement.weights(&model.weights()?.read(block)?);
+    let packed: Vec<f32> = model.block(block, &Device::Cpu)?.flatten_all()?.to_vec1()?;
+    let weights = placement.weights(&packed);
     let len = weights.len();
     Buffer::new(Tensor::from_vec(weights, (1, len), device)?)
 }
