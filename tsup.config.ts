@@ -7,6 +7,8 @@ const shared: Options = {
   target: 'node20',
   platform: 'node',
   sourcemap: true,
+  // Classes are called what their messages and `console.log` say, in bundles of others too.
+  keepNames: true,
   define: { __NOPROP_VERSION__: JSON.stringify(version) },
 }
 
@@ -25,7 +27,8 @@ export default defineConfig([
     esbuildOptions: (options) => {
       options.logOverride = { 'empty-import-meta': 'silent' }
     },
-    dts: true,
+    // `Symbol.dispose`, which programs need not have among their own libraries.
+    dts: { banner: '/// <reference lib="esnext.disposable" />' },
     onSuccess: async () => cpSync('src/entry', 'dist', { recursive: true }),
   },
   {

@@ -1,9 +1,10 @@
 // `npm run build:cuda`: builds the addon with the CUDA code and its package, on any Linux machine on x86-64: it needs no GPU
 // and no CUDA toolkit. `--pinned` takes the compiler from PyPI even if the machine has one.
 import { statSync } from 'node:fs'
-import { answerOf, buildAddon } from './cuda/addon.mjs'
+import { answerOf, buildAddon, checkLinks } from './cuda/addon.mjs'
 import { cudaEnvironment, optionsOf } from './cuda/environment.mjs'
-import { copyToClone, inClone, writePackage } from './cuda/package.mjs'
+import { copyToClone, inClone, isForRelease, writePackage } from './cuda/package.mjs'
+import { RELEASE } from './cuda/toolkit.mjs'
 import { StepFailed, script, step } from './support/steps.mjs'
 import { requireRust } from './support/toolchain.mjs'
 
@@ -15,13 +16,22 @@ await script(async () => {
   const built = await step("the CUDA addon (Rust, release; candle's kernels take some minutes once)", () =>
     buildAddon(env),
   )
+  checkLinks(built)
   if (toolkit.stubs) {
     // With the link-time libraries in place of the real ones: whatever it asks of CUDA is found, and its code runs.
     const { error } = answerOf(built, toolkit.stubs)
     if (error?.code !== 'NOPROP_CUDA_DRIVER') throw new StepFailed('the addon loads, but does not miss the driver.')
   }
-  const directory = writePackage(built)
+  const directory = writePackage(built, { compiler: toolkit.version })
   copyToClone(built)
   console.log(`── ${directory}: ${(statSync(built).size / 1e6).toFixed(1)} MB`)
   console.log(`   a copy for this clone: ${inClone}; \`npm pack\` in the folder makes the package`)
+  if (!isForRelease(toolkit.version)) {
+    console.log(
+      `   it is for this machine: drivers for CUDA ${RELEASE} do not read what nvcc ${toolkit.version} writes for new`,
+    )
+    console.log(
+      '   cards, so npm refuses to publish it; `npm run build:cuda -- --pinned` takes the compiler of releases',
+    )
+  }
 })

@@ -1,8 +1,9 @@
-// `npm run gpu:check`: everything that only a machine with a GPU can check and measure, in ten minutes, without a network; see
-// docs/gpu.md. `--quick` (two minutes, figures are not kept in the document), `--only STEP` (may be repeated), `--device
-// cuda:1` (default cuda), `--out FOLDER` (for gpu-check.json and gpu-check.md, default .noprop), `--document FILE` (puts the
-// figures of such a JSON file into docs/gpu.md and does nothing else).
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+// `npm run gpu:check`: everything that only a machine with a GPU can check and measure, in less than ten minutes, without a
+// network; see docs/gpu.md. `--quick` (two minutes, figures are not kept in the document), `--only STEP` (may be repeated),
+// `--device cuda:1` (default cuda), `--minutes N` (all of it in so many, default 8.5), `--out FOLDER` (for gpu-check.json and
+// gpu-check.md, default .noprop), `--document FILE` (puts the figures of such a JSON file into docs/gpu.md and does nothing
+// else).
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -13,7 +14,8 @@ import { determinism, training } from './gpu/checks/training.mjs'
 import { CheckFailed, isGpu, NotRun } from './gpu/child.mjs'
 import { figures, writeDocument } from './gpu/document.mjs'
 import { preconditions } from './gpu/preconditions.mjs'
-import { deadline, full, quick, tiny } from './gpu/sizes.mjs'
+import { Report } from './gpu/report.mjs'
+import { deadline, full, inMinutes, quick, tiny } from './gpu/sizes.mjs'
 import { root, StepFailed, script, step } from './support/steps.mjs'
 
 /** In the order in which they run: what is wrong shows before what is slow. */
@@ -28,15 +30,17 @@ function options() {
         device: { type: 'string', default: 'cuda' },
         out: { type: 'string', default: join(root, '.noprop') },
         document: { type: 'string' },
-        // For the tests and for rehearsals: all that there is, in so many minutes, and other sizes (JSON, see sizes.mjs).
         minutes: { type: 'string' },
+        // For the tests and for rehearsals: other sizes (JSON, see sizes.mjs).
         sizes: { type: 'string', default: '{}' },
       },
     })
     return values
   } catch (error) {
     if (!error.code?.startsWith('ERR_PARSE_ARGS')) throw error
-    throw new StepFailed(`${error.message.split('. ')[0]}; there are --quick, --only, --device, --out and --document.`)
+    throw new StepFailed(
+      `${error.message.split('. ')[0]}; there are --quick, --only, --device, --minutes, --out and --document.`,
+    )
   }
 }
 
@@ -47,6 +51,9 @@ function checked(values) {
   // The processor, and its emulation of a GPU, serve the tests of this script.
   if (!/^(cpu|emulated|cuda(:\d+)?)$/.test(values.device)) {
     throw new StepFailed(`the value of --device must be cuda or cuda:N, not ${values.device}.`)
+  }
+  if (values.minutes !== undefined && !(Number(values.minutes) > 0)) {
+    throw new StepFailed(`the value of --minutes must be a number above 0, not ${values.minutes}.`)
   }
   return values
 }
@@ -75,8 +82,8 @@ async function run(check, context, until) {
 }
 
 function sizesOf({ device, quick: isQuick, minutes, sizes: others }) {
-  const sizes = !isGpu(device) ? tiny : isQuick ? quick : full
-  return { ...sizes, ...(minutes && { minutes: Number(minutes) }), ...JSON.parse(others) }
+  const sizes = { ...(!isGpu(device) ? tiny : isQuick ? quick : full), ...JSON.parse(others) }
+  return minutes ? inMinutes(sizes, Number(minutes)) : sizes
 }
 
 /** `npm run gpu:check -- …` as it was called. */
@@ -107,26 +114,24 @@ await script(async () => {
   // What earlier steps have measured helps later ones to plan.
   const context = { device: values.device, sizes, folder, precisions, precision, measured: {}, ...found }
   const date = new Date(began).toISOString()
-  const report = { format: 1, date, command: command(), quick: values.quick, machine, notes, precisions, steps: {} }
+  const head = { format: 1, date, command: command(), quick: values.quick, machine, notes, precisions }
+  const report = new Report(resolve(values.out), head)
   try {
     const names = Object.keys(CHECKS).filter((name) => values.only.length === 0 || values.only.includes(name))
     for (const name of names) {
       const until = deadline(name, names, sizes.seconds, end)
-      report.steps[name] = await step(name, () => run(CHECKS[name], context, until))
-      context.measured[name] = report.steps[name].measured
+      report.begin(name)
+      const result = await step(name, () => run(CHECKS[name], context, until))
+      report.end(name, result)
+      context.measured[name] = result.measured
     }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
-  const failed = Object.entries(report.steps).filter(([, { status }]) => status === 'failed')
-  Object.assign(report, { passed: failed.length === 0, seconds: (Date.now() - began) / 1000 })
-  const out = resolve(values.out)
-  mkdirSync(out, { recursive: true })
-  writeFileSync(join(out, 'gpu-check.json'), `${JSON.stringify(report, null, 1)}\n`)
-  const text = figures(report)
-  writeFileSync(join(out, 'gpu-check.md'), `${text}\n`)
-  console.log(`\n${text}\n\nThe report is in ${join(out, 'gpu-check.json')}.`)
+  const failed = report.finish()
+  const text = report.text()
+  console.log(`\n${text}\n\nThe report is in ${report.path}.`)
   const isWhole = isGpu(values.device) && !values.quick && values.only.length === 0
   if (isWhole) writeDocument(text)
-  if (failed.length > 0) throw new StepFailed(`These steps failed: ${failed.map(([name]) => name).join(', ')}.`)
+  if (failed.length > 0) throw new StepFailed(`These steps failed: ${failed.join(', ')}.`)
 })

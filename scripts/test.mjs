@@ -62,7 +62,9 @@ async function main() {
     run('cargo', ['clippy', '--workspace', '--all-targets', ...features, '--quiet', '--', '-D', 'warnings']),
   )
   await step('Rust documentation (rustdoc)', () =>
-    run('cargo', ['doc', '--package', 'noprop-kernels', '--package', 'noprop-core', '--no-deps', '--quiet'], { env: { RUSTDOCFLAGS: '-D warnings' } }),
+    run('cargo', ['doc', '--package', 'noprop-kernels', '--package', 'noprop-core', '--no-deps', '--quiet'], {
+      env: { RUSTDOCFLAGS: '-D warnings' },
+    }),
   )
   await step('Rust tests (cargo)', cargoTest)
   await step('instruction counts (valgrind)', () => guardInstructions({ features }))

@@ -1,4 +1,5 @@
-import { nativeAsync } from './errors.js'
+import { describe } from './data/describe.js'
+import { NoPropError, nativeAsync } from './errors.js'
 import { getNative } from './native.js'
 
 interface Stop {
@@ -13,9 +14,30 @@ export async function withStopSignal<Result>(
   signal: AbortSignal | undefined,
   work: (stop: InstanceType<ReturnType<typeof getNative>['StopSignal']>) => Promise<Result>,
 ): Promise<Result> {
-  signal?.throwIfAborted()
+  throwIfAborted(signal)
   const stop = new (getNative().StopSignal)()
   return abortable(signal, stop, () => nativeAsync(() => work(stop)))
+}
+
+/**
+ * Throws the signal's reason if it is aborted, and NOPROP_OPTION for what is no signal. Signals are known by what they can do, so
+ * that those of another realm or of a library serve.
+ */
+export function throwIfAborted(signal: AbortSignal | null | undefined): void {
+  if (signal === undefined || signal === null) return
+  const { aborted, throwIfAborted, addEventListener, removeEventListener } = signal
+  const methods: unknown[] = [throwIfAborted, addEventListener, removeEventListener]
+  if (typeof aborted === 'boolean' && methods.every((method) => typeof method === 'function')) {
+    signal.throwIfAborted()
+    return
+  }
+  throw new NoPropError({
+    code: 'NOPROP_OPTION',
+    what: 'signal cannot be used',
+    expected: 'an AbortSignal',
+    received: describe(signal),
+    hint: 'pass controller.signal, not the controller; or AbortSignal.timeout(milliseconds)',
+  })
 }
 
 /** Aborts `to` with the reason of `from` when that aborts, or at once when it has. Returns what undoes the link. */
@@ -32,7 +54,6 @@ async function abortable<Result>(
   stop: Stop,
   work: () => Promise<Result>,
 ): Promise<Result> {
-  signal?.throwIfAborted()
   const onAbort = () => stop.stop()
   signal?.addEventListener('abort', onAbort, { once: true })
   try {

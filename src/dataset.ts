@@ -1,23 +1,28 @@
-import { NoPropError, native, nativeAsync } from './errors.js'
+import { describe } from './data/describe.js'
+import { toLabels } from './data/labels.js'
+import { lengthOfFirst, type Samples, toNative } from './data/samples.js'
+import { kindOf } from './data/typed-array.js'
+import { fromDetails, NoPropError, native, nativeAsync } from './errors.js'
+import { inspectCustom } from './inspect.js'
 import { requireCount } from './json.js'
 import { getNative, type Native } from './native.js'
 import type { ModelConfig } from './options.js'
+import { thousands } from './summary.js'
+
+declare global {
+  // For programs whose TypeScript libraries have none; it is merged with theirs, as in `@types/node`.
+  interface SymbolConstructor {
+    readonly dispose: unique symbol
+  }
+}
 
 type NativeDataset = InstanceType<Native['NativeDataset']>
 
 /** The two halves that a data set comes in. */
 export type Split = 'train' | 'test'
 
-/**
- * Samples as JavaScript holds them. Typed arrays are copied once when they are handed over, so writing to them later
- * changes nothing.
- */
-export interface DataInput {
-  /**
-   * All samples one after another, each in row-major order `[height, width, channels]`: bytes 0–255 (the net sees
-   * them divided by 255), or floats as they are, which must be finite. Or one list of numbers a sample.
-   */
-  images: Float32Array | Uint8Array | readonly (readonly number[])[]
+/** What a {@link Dataset} is made of besides its samples. */
+interface Described {
   /**
    * Shape of one sample: `[height, width, channels]`, `[height, width]` or `[n]`. Default for lists of numbers: `[n]`
    * with the length of the first; no default for typed arrays.
@@ -27,48 +32,75 @@ export interface DataInput {
   labels?: ArrayLike<number>
 }
 
+/**
+ * Samples in arrays, as `images` or, which is the same, as `inputs`; one of the two.
+ *
+ * A typed array holds all samples one after another, each in row-major order `[height, width, channels]`: bytes 0–255
+ * (Uint8Array, Buffer, Uint8ClampedArray as in `ImageData`; the net sees them divided by 255), or floats as they are
+ * (Float32Array, Float64Array rounded to 32 bits), which must be finite. Or one list of numbers, or one such typed array,
+ * a sample; numbers in lists are taken as they are. Other integers (Int32Array, Uint16Array) are refused, since their range
+ * is not known.
+ *
+ * Arrays are copied once when they are handed over, so writing to them later changes nothing. Arrays of other realms (Jest,
+ * `vm`, other frames) and on shared memory are taken.
+ */
+export type DataInput = Described & ({ images: Samples; inputs?: undefined } | { inputs: Samples; images?: undefined })
+
 /** What `fit`, `evaluate` and `predict` take: a data set, or arrays. */
 export type Data = Dataset | DataInput
+
+/** Only this module makes data sets. */
+const OWN = Symbol('own')
 
 let wrap: (native: NativeDataset) => Dataset
 let unwrap: (dataset: Dataset) => NativeDataset
 
-/** Samples of one shape, with or without labels, held once in native memory and never changed. */
+/**
+ * Samples of one shape, with or without labels, held once in native memory and never changed. The memory is freed by
+ * {@link Dataset.dispose}, or when the garbage collector finds that nobody has the object any more.
+ */
 export class Dataset {
   readonly #native: NativeDataset
 
-  private constructor(native: NativeDataset) {
+  private constructor(native?: NativeDataset, own?: symbol) {
+    if (native === undefined || own !== OWN) {
+      throw new NoPropError({
+        code: 'NOPROP_OPTION',
+        what: 'a Dataset is not made with new',
+        expected: 'datasets.fromArrays({ images, shape, labels }) or await datasets.load(name)',
+      })
+    }
     this.#native = native
   }
 
   static {
-    wrap = (native) => new Dataset(native)
+    wrap = (native) => new Dataset(native, OWN)
     unwrap = (dataset) => dataset.#native
   }
 
   /** Number of samples. */
   get samples(): number {
-    return this.#native.samples
+    return native(() => this.#native.samples)
   }
 
   /** Shape of one sample: `[height, width, channels]` or `[n]`. */
   get shape(): number[] {
-    return this.#native.shape
+    return native(() => this.#native.shape)
   }
 
   /** The label values that occur, ascending; empty without labels. */
   get classes(): number[] {
-    return this.#native.classes
+    return native(() => this.#native.classes)
   }
 
   /** SHA-256 (hexadecimal) over shape, values and labels: two data sets with the same one train the same model. */
   get fingerprint(): string {
-    return this.#native.fingerprint
+    return native(() => this.#native.fingerprint)
   }
 
   /** A copy of the labels in the order of the samples; null without labels. */
   labels(): Int32Array | null {
-    return this.#native.labels()
+    return native(() => this.#native.labels())
   }
 
   /** A copy of sample `index` (from 0) as the net sees it, in row-major order. Throws NOPROP_OPTION. */
@@ -84,11 +116,63 @@ export class Dataset {
     }
     return native(() => this.#native.sample(index))
   }
+
+  /**
+   * Frees the native memory now, or as soon as the runs and predictions that use it have ended. May be called again; every
+   * other use afterwards throws NOPROP_DISPOSED.
+   */
+  dispose(): void {
+    this.#native.dispose()
+  }
+
+  /** As {@link Dataset.dispose}, for `using dataset = …`. */
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+
+  /** Whether {@link Dataset.dispose} was called. */
+  get disposed(): boolean {
+    return this.#native.disposed
+  }
+
+  /** One line: `Dataset(60,000 samples of 28×28×1, 10 classes)`. */
+  toString(): string {
+    if (this.disposed) return 'Dataset(disposed)'
+    const { samples, shape, classes } = this
+    const labels = classes.length > 0 ? `${thousands(classes.length)} classes` : 'no labels'
+    return `Dataset(${thousands(samples)} ${samples === 1 ? 'sample' : 'samples'} of ${shape.join('×')}, ${labels})`
+  }
+
+  get [Symbol.toStringTag](): string {
+    return 'Dataset'
+  }
+
+  /** What `console.log` prints. */
+  [inspectCustom](): string {
+    return this.toString()
+  }
 }
 
 /** A data set as it is; arrays are copied into a new one. `shape` serves where the arrays name none. */
 export function asDataset(data: Data, shape?: readonly number[]): Dataset {
   return data instanceof Dataset ? data : datasetFromArrays(data, shape)
+}
+
+/**
+ * Runs `use` with the native data set of `data`. One that was made of arrays here is freed when `use` has ended, rather than
+ * when the garbage collector comes by: a service may predict thousands of times before that.
+ */
+export async function withDataset<Result>(
+  data: Data,
+  shape: readonly number[],
+  use: (dataset: NativeDataset) => Promise<Result>,
+): Promise<Result> {
+  const dataset = asDataset(data, shape)
+  try {
+    return await use(unwrap(dataset))
+  } finally {
+    if (dataset !== data) dataset.dispose()
+  }
 }
 
 /** The native side of a data set. */
@@ -132,91 +216,80 @@ function list(numbers: readonly number[]): string {
 
 /** Copies arrays into a data set. Throws NOPROP_SHAPE, NOPROP_COUNT, NOPROP_VALUE, NOPROP_LABEL, NOPROP_OPTION. */
 export function datasetFromArrays(input: DataInput, defaultShape?: readonly number[]): Dataset {
-  if (typeof input !== 'object' || input === null || !('images' in input)) {
-    throw new NoPropError({
-      code: 'NOPROP_OPTION',
-      what: 'the data cannot be used',
-      expected: 'a Dataset, or an object { images, shape, labels }',
-      received: input === null ? 'null' : typeof input,
-    })
-  }
-  const ownShape = isList(input.images) ? [input.images[0]?.length ?? 0] : undefined
-  const shape = checkShape(input.shape ?? defaultShape ?? ownShape)
-  const images = isList(input.images) ? flatten(input.images, shape) : input.images
-  if (!(images instanceof Float32Array || images instanceof Uint8Array)) {
-    throw new NoPropError({
-      code: 'NOPROP_OPTION',
-      what: 'images cannot be used',
-      expected: 'a Float32Array, a Uint8Array, or one list of numbers a sample',
-      received: Object.prototype.toString.call(input.images).slice(8, -1),
-    })
-  }
-  const labels = input.labels === undefined || input.labels === null ? null : checkLabels(input.labels)
+  const samples = samplesOf(input)
+  const first = lengthOfFirst(samples)
+  const shape = checkShape(input.shape ?? defaultShape ?? (first === undefined ? undefined : [first]))
+  const size = shape.reduce((product, side) => product * side, 1)
+  const images = toNative(samples, size)
+  const labels = input.labels === undefined || input.labels === null ? null : toLabels(input.labels)
   return wrap(native(() => getNative().NativeDataset.fromArrays(images, shape, labels)))
 }
 
-/** Reads one split from a directory of IDX or CIFAR files. `limit`: the first so many samples only. */
-export async function datasetFromDirectory(directory: string, split: Split, limit?: number): Promise<Dataset> {
-  const most = limit === undefined ? null : requireCount(limit, 'limit', 1)
-  return wrap(await nativeAsync(() => getNative().NativeDataset.load(directory, split, most)))
-}
-
-/** Reads PNG files as unlabelled samples of the shape `[height, width, channels]`. */
-export async function datasetFromPngs(paths: string[], shape: readonly number[]): Promise<Dataset> {
-  return wrap(await nativeAsync(() => getNative().NativeDataset.fromPngs(paths, [...shape])))
-}
-
-function isList(images: DataInput['images']): images is readonly (readonly number[])[] {
-  return Array.isArray(images)
-}
-
-function checkShape(shape: readonly number[] | undefined): number[] {
-  if (shape === undefined || typeof shape !== 'object' || shape === null) {
-    throw new NoPropError({
-      code: 'NOPROP_SHAPE',
-      what: 'the shape of a sample is missing',
-      expected: 'shape: [height, width, channels], [height, width] or [n]',
-      received: String(shape),
-    })
-  }
-  return Array.from(shape, (side) => {
-    if (Number.isInteger(side) && side >= 1 && side < 2 ** 32) return side
-    throw new NoPropError({
-      code: 'NOPROP_SHAPE',
-      what: 'the shape of a sample cannot be used',
-      expected: 'integers from 1',
-      received: `[${Array.from(shape).join(', ')}]`,
-    })
+/** `images` or `inputs`, whichever is there. */
+function samplesOf(input: DataInput): unknown {
+  const isObject = typeof input === 'object' && input !== null
+  const { images, inputs } = isObject ? input : {}
+  if (isObject && (images === undefined) !== (inputs === undefined)) return images ?? inputs
+  const isForeign = isObject && Object.prototype.toString.call(input) === '[object Dataset]'
+  throw new NoPropError({
+    code: 'NOPROP_OPTION',
+    what: images === undefined ? 'the data cannot be used' : 'the data have both images and inputs',
+    expected: 'a Dataset, or an object { images, shape, labels } (or inputs for images)',
+    received: describe(input),
+    hint: isForeign
+      ? 'this Dataset is of another copy of noprop; load both from one (npm ls noprop)'
+      : 'a bare array is taken by predict alone',
   })
 }
 
-/** Lists of numbers, one a sample, as one array. */
-function flatten(rows: readonly (readonly number[])[], shape: readonly number[]): Float32Array {
-  const size = shape.reduce((product, side) => product * side, 1)
-  const wrong = rows.findIndex((row) => row?.length !== size)
-  if (wrong >= 0) {
-    throw new NoPropError({
-      code: 'NOPROP_SHAPE',
-      what: `sample ${wrong} has another size than the shape says`,
-      expected: `${size} numbers for the shape [${shape.join(', ')}]`,
-      received: String(rows[wrong]?.length ?? rows[wrong]),
-    })
-  }
-  const images = new Float32Array(rows.length * size)
-  for (const [index, row] of rows.entries()) images.set(row, index * size)
-  return images
+/**
+ * Reads one split from a directory of IDX or CIFAR files. `limit`: use only the first so many samples. Without `labels` their
+ * files need not be there.
+ */
+export async function datasetFromDirectory(
+  directory: string,
+  split: Split,
+  limit?: number,
+  labels = true,
+): Promise<Dataset> {
+  const most = limit === undefined ? null : requireCount(limit, 'limit', 1)
+  return wrap(await nativeAsync(() => getNative().NativeDataset.load(directory, split, most, labels)))
 }
 
-/** Labels as 32-bit integers, which a plain conversion would silently wrap or truncate. */
-function checkLabels(labels: ArrayLike<number>): Int32Array {
-  if (labels instanceof Int32Array) return labels
-  return Int32Array.from(labels, (label, index) => {
-    if (Number.isInteger(label) && label >= -(2 ** 31) && label < 2 ** 31) return label
-    throw new NoPropError({
-      code: 'NOPROP_LABEL',
-      what: `the label of sample ${index} is not a 32-bit integer`,
-      expected: 'an integer from -2147483648 to 2147483647',
-      received: String(label),
-    })
+/** A picture that could not be read. */
+export interface PictureFailure {
+  /** Its position in the list of paths, from 0. */
+  index: number
+  error: NoPropError
+}
+
+/**
+ * Reads PNG files as unlabelled samples of the shape `[height, width, channels]`. Returns those that can be read (null if
+ * there is none), and the failures of the others.
+ */
+export async function datasetFromPngs(
+  paths: readonly string[],
+  shape: readonly number[],
+): Promise<{ dataset: Dataset | null; failures: PictureFailure[] }> {
+  const { dataset, failures } = await nativeAsync(() => getNative().NativeDataset.fromPngs([...paths], [...shape]))
+  return {
+    dataset: dataset ? wrap(dataset) : null,
+    failures: (JSON.parse(failures) as [number, unknown][]).map(([index, details]) => ({
+      index,
+      error: fromDetails(details),
+    })),
+  }
+}
+
+function checkShape(shape: readonly number[] | undefined): number[] {
+  const isList = Array.isArray(shape) || kindOf(shape) !== undefined
+  const sides: unknown[] = isList ? Array.from(shape as readonly number[]) : []
+  const isGood = (side: unknown) => typeof side === 'number' && Number.isInteger(side) && side >= 1 && side < 2 ** 32
+  if (isList && sides.every(isGood)) return sides as number[]
+  throw new NoPropError({
+    code: 'NOPROP_SHAPE',
+    what: shape === undefined ? 'the shape of a sample is missing' : 'the shape of a sample cannot be used',
+    expected: 'shape: [height, width, channels], [height, width] or [n], of integers from 1',
+    received: isList ? `[${sides.slice(0, 8).map(describe).join(', ')}]` : describe(shape),
   })
 }

@@ -1,16 +1,46 @@
+import { throwIfAborted } from './abort.js'
 import type { DatasetName } from './data/catalogue.js'
+import { describe } from './data/describe.js'
 import type { DownloadProgress } from './data/download.js'
 import { locate } from './data/locate.js'
-import { type DataInput, type Dataset, datasetFromArrays, datasetFromDirectory } from './dataset.js'
+import {
+  type DataInput,
+  type Dataset,
+  datasetFromArrays,
+  datasetFromDirectory,
+  datasetFromPngs,
+  type Split,
+} from './dataset.js'
+import { NoPropError } from './errors.js'
+import { requireCount, requireObject } from './json.js'
 
 /** Options of `datasets.load`. */
 export interface LoadOptions {
-  /** Take only the first so many training samples. Default: all of them. */
+  /** Use only the first `limit` training samples. Default: all of them. */
   limit?: number
   /** Stops a download; the promise then rejects with the signal's reason. */
   signal?: AbortSignal
-  /** Called with each piece of a download. Nothing is printed otherwise. */
+  /** Called with each piece of a download. Nothing is printed otherwise. What it throws is what the promise rejects with. */
   onDownload?: (progress: DownloadProgress) => void
+}
+
+/** Options of `datasets.loadSplit`. */
+export interface LoadSplitOptions extends LoadOptions {
+  /** Use only the first `limit` samples of the split. Default: all of them. */
+  limit?: number
+  /** Whether to read the labels. With `false` their files need not be there: enough for prediction. Default: true. */
+  labels?: boolean
+}
+
+/** Options of `datasets.fromPngs`. */
+export interface PngOptions {
+  /** Shape of a sample, `[height, width, 1]` (grey) or `[height, width, 3]`: `model.config.input`. */
+  shape: readonly number[]
+  /**
+   * Called for each file that cannot be read, which is then left out of the data set. `index` is its position in `paths`.
+   * Default: the first such file rejects the promise.
+   */
+  onError?: (error: NoPropError, path: string, index: number) => void
 }
 
 /** Loads data sets. */
@@ -23,12 +53,14 @@ export const datasets = {
    * checksum checked (from `NOPROP_MIRROR/<name>/` when that is set). A directory holds four IDX files under MNIST's
    * names, plain or gzipped, with any classes and side lengths; or CIFAR's binary files or official archive.
    *
-   * Throws NOPROP_FILE_NOT_FOUND, NOPROP_FILE_FORMAT, NOPROP_FILE_TRUNCATED, NOPROP_COUNT, NOPROP_DATA, NOPROP_CHECKSUM.
+   * Throws NOPROP_FILE_NOT_FOUND, NOPROP_FILE_FORMAT, NOPROP_FILE_TRUNCATED, NOPROP_COUNT, NOPROP_DATA,
+   * NOPROP_CHECKSUM, NOPROP_IO, NOPROP_OPTION.
    */
   async load(
     nameOrDirectory: DatasetName | (string & {}),
     options: LoadOptions = {},
   ): Promise<{ train: Dataset; test: Dataset }> {
+    checkOptions(options, 'load')
     const { limit, signal, onDownload } = options
     const directory = await locate(nameOrDirectory, { signal, onDownload })
     signal?.throwIfAborted()
@@ -40,10 +72,71 @@ export const datasets = {
   },
 
   /**
+   * Loads one split, `'train'` or `'test'`, of what {@link datasets.load} loads; with `labels: false` also of a directory
+   * that has no files of labels. Throws what `load` throws.
+   */
+  async loadSplit(
+    nameOrDirectory: DatasetName | (string & {}),
+    split: Split,
+    options: LoadSplitOptions = {},
+  ): Promise<Dataset> {
+    checkOptions(options, 'loadSplit')
+    const { limit, signal, onDownload, labels } = options
+    if (split !== 'train' && split !== 'test') throw badOption('split', "'train' or 'test'", split)
+    if (labels !== undefined && typeof labels !== 'boolean') throw badOption('labels', 'true or false', labels)
+    const directory = await locate(nameOrDirectory, { signal, onDownload })
+    signal?.throwIfAborted()
+    const dataset = await datasetFromDirectory(directory, split, limit, labels)
+    signal?.throwIfAborted()
+    return dataset
+  },
+
+  /**
    * Copies typed arrays, or lists of numbers, into a data set; worth it when they serve several calls. Throws
-   * NOPROP_SHAPE, NOPROP_COUNT (labels and images differ in number), NOPROP_VALUE (NaN), NOPROP_LABEL, NOPROP_OPTION.
+   * NOPROP_SHAPE, NOPROP_COUNT (labels and samples differ in number), NOPROP_VALUE (what is missing, is not a number or is not
+   * finite), NOPROP_LABEL, NOPROP_OPTION.
    */
   fromArrays(input: DataInput): Dataset {
     return datasetFromArrays(input)
   },
+
+  /**
+   * Reads PNG files as samples without labels, in the order of `paths`: grey, colour, palette and 16-bit files of the size
+   * that `shape` says; colours become grey for one channel. Throws NOPROP_FILE_NOT_FOUND, NOPROP_FILE_FORMAT,
+   * NOPROP_FILE_TRUNCATED, NOPROP_SHAPE, NOPROP_COUNT (no paths), NOPROP_IO, NOPROP_OPTION.
+   */
+  async fromPngs(paths: readonly string[], options: PngOptions): Promise<Dataset> {
+    const { shape, onError } = requireObject(options, 'the options of fromPngs')
+    if (!Array.isArray(paths) || !Array.from(paths).every((path) => typeof path === 'string')) {
+      throw badOption('paths', 'a list of paths', paths)
+    }
+    if (onError !== undefined && typeof onError !== 'function') throw badOption('onError', 'a function', onError)
+    const { dataset, failures } = await datasetFromPngs(paths, shape)
+    const first = failures[0]
+    if (first && (!onError || !dataset)) {
+      dataset?.dispose()
+      throw first.error
+    }
+    for (const { index, error } of failures) onError?.(error, paths[index] as string, index)
+    // Without a sample there is a failure, which has been thrown.
+    return dataset as Dataset
+  },
+}
+
+/** Before anything is downloaded. */
+function checkOptions(options: LoadOptions, method: string): void {
+  const { limit, signal, onDownload } = requireObject(options, `the options of ${method}`)
+  if (limit !== undefined) requireCount(limit, 'limit', 1)
+  if (onDownload !== undefined && typeof onDownload !== 'function')
+    throw badOption('onDownload', 'a function', onDownload)
+  throwIfAborted(signal)
+}
+
+function badOption(name: string, expected: string, received: unknown): NoPropError {
+  return new NoPropError({
+    code: 'NOPROP_OPTION',
+    what: `${name} cannot be used`,
+    expected,
+    received: describe(received),
+  })
 }

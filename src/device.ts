@@ -1,5 +1,6 @@
 import type { Search } from './addon/search.js'
 import { askAddon } from './cuda/ask.js'
+import { showsGpu } from './cuda/hardware.js'
 import { CUDA_PACKAGE, type CudaReport, oneLine, unusable } from './cuda/report.js'
 import { type ErrorDetails, fromDetails } from './errors.js'
 import { addonSearch } from './native.js'
@@ -13,14 +14,15 @@ export type DeviceOption = 'auto' | 'cpu' | 'cuda' | 'cuda:all' | `cuda:${number
  * none: NOPROP_CUDA_ADDON, NOPROP_CUDA_DRIVER, NOPROP_CUDA_DRIVER_OLD, NOPROP_CUDA_LIBRARY, NOPROP_DEVICE. Whether the
  * text is one that exists, and the GPU of that number is there, is for the core to check.
  */
-export function settleDevice(device: unknown, search: Search): string | undefined {
+export function settleDevice(device: unknown, search: Search, hasGpu = showsGpu): string | undefined {
   const wanted = device ?? 'auto'
   const isCuda = typeof wanted === 'string' && /^cuda(:(all|\d+(,\d+)*))?$/.test(wanted)
   if (search.loaded?.flavour === 'cuda' || (wanted !== 'auto' && !isCuda)) return undefined
   // What was missing minutes ago may be there now, so what is thrown is a new answer.
   const { problem = STALE } = lookForGpus(search, { fresh: isCuda })
   if (isCuda) throw fromDetails(problem)
-  return oneLine(problem)
+  // Where there is no GPU, a package for GPUs is not what is missing.
+  return problem.code === 'NOPROP_CUDA_ADDON' && !hasGpu() ? 'this machine shows no NVIDIA GPU' : oneLine(problem)
 }
 
 /** As {@link settleDevice}, where nobody is told why 'auto' takes no GPU. */

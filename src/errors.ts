@@ -13,8 +13,11 @@ export const ERROR_CODES = [
   'NOPROP_MODEL_FORMAT',
   'NOPROP_MODEL_VERSION',
   'NOPROP_MODEL_TRUNCATED',
+  'NOPROP_MODEL_CHANGED',
   'NOPROP_NOT_TRAINED',
   'NOPROP_BUSY',
+  'NOPROP_DISPOSED',
+  'NOPROP_MEMORY',
   'NOPROP_CHECKPOINT_MISMATCH',
   'NOPROP_CHECKPOINT_EXISTS',
   'NOPROP_CHECKPOINT_CORRUPT',
@@ -25,6 +28,7 @@ export const ERROR_CODES = [
   'NOPROP_CUDA_DRIVER',
   'NOPROP_CUDA_DRIVER_OLD',
   'NOPROP_CUDA_LIBRARY',
+  'NOPROP_THREADS',
   'NOPROP_DIVERGED',
   'NOPROP_CANCELLED',
   'NOPROP_INTERNAL',
@@ -47,13 +51,13 @@ export interface ErrorDetails {
   expected?: string
   /** What came instead. */
   received?: string
-  /** How to mend it. */
+  /** How to fix it. */
   hint?: string
 }
 
 /**
  * The one error class of this package: every failure of its own says what went wrong, what was expected, what came
- * instead and how to mend it. (A promise that was aborted rejects with the reason of its `AbortSignal` instead.)
+ * instead and how to fix it. (A promise that was aborted rejects with the reason of its `AbortSignal` instead.)
  */
 export class NoPropError extends Error {
   override readonly name = 'NoPropError'
@@ -65,7 +69,7 @@ export class NoPropError extends Error {
   readonly expected: string | undefined
   /** What came instead. */
   readonly received: string | undefined
-  /** How to mend it. */
+  /** How to fix it. */
   readonly hint: string | undefined
 
   constructor(details: ErrorDetails, options?: { cause?: unknown }) {
@@ -113,9 +117,22 @@ export function fromDetails(details: unknown, cause?: unknown): NoPropError {
   )
 }
 
+/** How Deno is told to let noprop work. */
+export const DENO_HINT =
+  'start the program with `deno run --allow-ffi --allow-read --allow-env`, the command line with `deno run -A`'
+
+/** Whether it is Deno's refusal of what a program was not allowed to do. */
+export function isDenoRefusal(error: unknown): error is Error {
+  return error instanceof Error && /^Requires \w+ access\b.*--allow-\w+/.test(error.message)
+}
+
 /** Turns what the native core threw into a {@link NoPropError}: its message is the JSON of {@link ErrorDetails}. */
 export function fromNative(error: unknown): NoPropError {
   if (error instanceof NoPropError) return error
+  if (isDenoRefusal(error)) {
+    const what = 'Deno does not give noprop the permissions that it needs'
+    return new NoPropError({ code: 'NOPROP_ADDON', what, received: error.message, hint: DENO_HINT }, { cause: error })
+  }
   let details: unknown
   try {
     details = JSON.parse((error as Error).message)
@@ -123,6 +140,16 @@ export function fromNative(error: unknown): NoPropError {
     // Not one of the core's own errors: `fromDetails` wraps it as it is.
   }
   return fromDetails(details, error)
+}
+
+/** The NOPROP_IO of a call of the system that failed, with the system's reason. */
+export function fromSystem(
+  what: string,
+  cause: unknown,
+  hint = 'check the path, and that you may use it',
+): NoPropError {
+  const received = cause instanceof Error ? cause.message : String(cause)
+  return new NoPropError({ code: 'NOPROP_IO', what, received, hint }, { cause })
 }
 
 /** Runs native code that may throw. */

@@ -1,4 +1,5 @@
 import type { EvaluateResult } from './inference.js'
+import type { TrainingRecord } from './options.js'
 
 /** A block's state while it trains; of several unread ones only the newest of each block is kept. */
 export interface ProgressEvent {
@@ -58,6 +59,8 @@ export interface StartEvent {
   event: 'start'
   blocks: number
   epochs: number
+  /** Samples per optimiser step. */
+  batch: number
   /** Training samples. */
   samples: number
   /** Optimiser steps of one block over all epochs. */
@@ -109,12 +112,14 @@ export interface History {
    */
   samplesPerSecond: number
   /**
-   * The result on `validation`. It is there once, at the end: blocks never wait for each other, so there is no
+   * The result on `validation`, unless the run was stopped meanwhile. It is there once, at the end: blocks never wait for each other, so there is no
    * earlier moment at which the model as a whole has a state worth measuring.
    */
   validation?: EvaluateResult
   /** SHA-256 (hexadecimal) over all parameter and running-statistic bytes in name order. */
   weightsSha256: string
+  /** The options on which the weights depend, every default filled in. */
+  options: TrainingRecord['options']
   /** Where it was trained: 'cpu', 'cuda:0'. */
   device: string
   /** With `device: 'auto'` and no GPU that can be used: why not, in one line. */

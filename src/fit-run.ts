@@ -1,10 +1,12 @@
 import { NoPropError } from './errors.js'
 import { EventQueue } from './event-queue.js'
 import type { FitEvent, History } from './events.js'
+import { inspectCustom } from './inspect.js'
 
 /**
  * A training run, which has already begun. `await` it for its {@link History}, or iterate over its events, or both.
- * Leaving the loop early (`break`, `return`, `throw`) cancels the run: awaiting it then rejects with NOPROP_CANCELLED.
+ * Leaving the loop early (`break`, `return`, `throw`) stops the run as an abort of its signal does: unless all blocks are
+ * finished, awaiting it then rejects with NOPROP_CANCELLED.
  * A run that fails and that nobody awaits or iterates over ends silently, its model as it was before.
  */
 export class FitRun implements PromiseLike<History>, AsyncIterable<FitEvent> {
@@ -12,15 +14,39 @@ export class FitRun implements PromiseLike<History>, AsyncIterable<FitEvent> {
   readonly #stop = new AbortController()
   readonly #result: Promise<History>
   #read = false
+  #state = 'running'
 
   /** @internal `train` pushes its events, stops when `stop` aborts, and may abort it for a signal of its own. */
-  constructor(train: (queue: EventQueue<FitEvent>, stop: AbortController) => Promise<History>) {
+  constructor(train?: (queue: EventQueue<FitEvent>, stop: AbortController) => Promise<History>) {
+    if (typeof train !== 'function') {
+      throw new NoPropError({ code: 'NOPROP_OPTION', what: 'a run is not made with new', expected: 'model.fit(data)' })
+    }
     this.#result = train(this.#queue, this.#stop)
     // Whoever awaits the run or iterates over it gets the error there; this only keeps Node from ending the process.
     this.#result.then(
-      () => this.#queue.finish(),
-      (error) => this.#queue.fail(error),
+      () => {
+        this.#state = 'finished'
+        this.#queue.finish()
+      },
+      (error) => {
+        this.#state = `failed: ${error instanceof NoPropError ? error.code : (error?.name ?? typeof error)}`
+        this.#queue.fail(error)
+      },
     )
+  }
+
+  /** One line: `FitRun(running)`, `FitRun(finished)`, `FitRun(failed: NOPROP_DIVERGED)`. */
+  toString(): string {
+    return `FitRun(${this.#state})`
+  }
+
+  get [Symbol.toStringTag](): string {
+    return 'FitRun'
+  }
+
+  /** What `console.log` prints. */
+  [inspectCustom](): string {
+    return this.toString()
   }
 
   // biome-ignore lint/suspicious/noThenProperty: a run is awaited for its history
@@ -44,8 +70,10 @@ export class FitRun implements PromiseLike<History>, AsyncIterable<FitEvent> {
   }
 
   /**
-   * The run's events, those from before the call included. Of unread progress and checkpoint events only the newest of
-   * each block is kept; no other is dropped. One reader: a second call throws NOPROP_BUSY.
+   * The run's events, those from before the call included. What nobody has read yet is bounded: of progress and checkpoint
+   * events the newest of each block is kept, of epoch events the newest 10,000 of all blocks (each `block` event has the
+   * losses of all its epochs); every other event is kept. One reader: a second call throws NOPROP_BUSY. `next` may be
+   * called several times at once; the calls are served in their order.
    */
   [Symbol.asyncIterator](): AsyncIterator<FitEvent, undefined> {
     if (this.#read) {
@@ -62,6 +90,7 @@ export class FitRun implements PromiseLike<History>, AsyncIterable<FitEvent> {
         return value === undefined ? { done: true, value } : { done: false, value }
       },
       return: async () => {
+        this.#queue.leave()
         this.#stop.abort(
           new NoPropError({ code: 'NOPROP_CANCELLED', what: 'the loop over the events of the run was left' }),
         )

@@ -1,14 +1,14 @@
-import { linkAbort } from './abort.js'
+import { linkAbort, throwIfAborted } from './abort.js'
 import { asDataset, checkValidation, type Data, type Dataset, nativeDataset } from './dataset.js'
 import { settleDevice } from './device.js'
 import { fromNative, NoPropError, native, nativeAsync } from './errors.js'
 import type { EventQueue } from './event-queue.js'
 import type { FitEvent, History } from './events.js'
-import { Records } from './history.js'
+import { describeHistory, Records } from './history.js'
 import { evaluate } from './inference.js'
 import { requireObject, toJson } from './json.js'
 import { addonSearch, type Native } from './native.js'
-import type { ModelConfig, TrainOptions } from './options.js'
+import type { ModelConfig, TrainingRecord, TrainOptions } from './options.js'
 import { type LaneEvent, type OpenLane, Scheduler } from './scheduler.js'
 
 type NativeModel = InstanceType<Native['NativeModel']>
@@ -18,12 +18,16 @@ type NativeTraining = InstanceType<Native['NativeTraining']>
 export interface FitOptions extends TrainOptions {
   /** Labelled data to evaluate the finished model on, once, after the last block. Default: none. */
   validation?: Data
-  /** Stops the run; it then rejects with the signal's reason, and the last checkpoint stays. */
+  /**
+   * Stops the run, which then rejects with the signal's reason (see {@link NoProp.fit} on stops after the last block). With a
+   * `checkpoint` the blocks in flight are kept there first; if that fails the run rejects with NOPROP_OUTPUT and the reason
+   * as its `cause`.
+   */
   signal?: AbortSignal
 }
 
 /** What the core filled in. */
-type Resolved = Required<Pick<TrainOptions, 'epochs' | 'threads' | 'inFlight'>>
+type Resolved = Required<Pick<TrainOptions, 'epochs' | 'batch' | 'threads' | 'inFlight'>>
 
 /** Models that are being trained. */
 const busy = new WeakSet<NativeModel>()
@@ -37,7 +41,7 @@ export async function startFit(
   stop: AbortController,
 ): Promise<History> {
   const { validation, signal, ...trainOptions } = requireObject(options, 'the options of fit')
-  signal?.throwIfAborted()
+  throwIfAborted(signal)
   const config = JSON.parse(model.config) as ModelConfig
   const dataset = asDataset(data, config.input)
   const held = validation && asDataset(validation, config.input)
@@ -55,15 +59,30 @@ export async function startFit(
   try {
     const history = await train(model, config, dataset, trainOptions, queue, stop.signal)
     if (held) {
-      const { threads, device } = trainOptions
-      history.validation = await evaluate(model, held, { threads, device, signal: stop.signal })
-      queue.push({ event: 'validation', ...history.validation })
+      const validation = await validate(model, held, trainOptions, stop.signal)
+      if (validation) {
+        history.validation = validation
+        queue.push({ event: 'validation', ...validation })
+      }
     }
     queue.push({ event: 'done', history })
     return history
   } finally {
     busy.delete(model)
     unlink()
+    // Those made here of arrays; data sets of the caller stay.
+    if (dataset !== data) dataset.dispose()
+    if (held && held !== validation) held.dispose()
+  }
+}
+
+/** The result on the validation data; undefined when `signal` aborts first: what is trained is trained. */
+async function validate(model: NativeModel, held: Dataset, { threads, device }: TrainOptions, signal: AbortSignal) {
+  try {
+    return await evaluate(model, held, { threads, device, signal })
+  } catch (error) {
+    if (signal.aborted && error === signal.reason) return undefined
+    throw error
   }
 }
 
@@ -81,7 +100,8 @@ async function train(
   const onEvent = (event: LaneEvent) => {
     if (event.event === 'block') records.add(event)
     const replaceable = event.event === 'progress' || event.event === 'checkpoint'
-    queue.push(event, replaceable ? `${event.event} ${event.block}` : undefined)
+    const key = replaceable ? `${event.event} ${event.block}` : undefined
+    queue.push(event, { key, passing: event.event === 'epoch' })
   }
   const reason = settleDevice(options.device, addonSearch())
   let receive: Parameters<OpenLane>[0] | undefined
@@ -89,7 +109,7 @@ async function train(
   const training = await nativeAsync(() =>
     model.train(nativeDataset(dataset), toJson(options), (json) => receive && deliver(json, receive)),
   )
-  const { epochs, threads, inFlight } = JSON.parse(training.options) as Resolved
+  const { epochs, batch, threads, inFlight } = JSON.parse(training.options) as Resolved
   const scheduler = new Scheduler(
     blocks,
     [
@@ -110,6 +130,7 @@ async function train(
     event: 'start',
     blocks,
     epochs,
+    batch,
     samples,
     stepsPerBlock,
     parameters,
@@ -126,13 +147,14 @@ async function train(
     throw error
   }
   const seconds = (performance.now() - began) / 1000
-  return {
+  return describeHistory({
     ...records.summary(),
     seconds,
     samplesPerSecond: (samples * epochs * records.trainedShare) / seconds,
     weightsSha256: await nativeAsync(() => model.weightsSha256()),
+    options: (JSON.parse(model.training ?? 'null') as TrainingRecord).options,
     ...where,
-  }
+  })
 }
 
 /** The addon's threads as a lane. */
@@ -141,7 +163,7 @@ function nativeLane(training: NativeTraining, slots: number): ReturnType<OpenLan
     slots,
     start: (block) => native(() => training.startBlock(block)),
     stop: () => training.stop(),
-    close: () => training.close(),
+    close: () => nativeAsync(() => training.close()),
   }
 }
 

@@ -5,9 +5,11 @@
  */
 export type { DatasetName } from './data/catalogue.js'
 export type { DownloadProgress } from './data/download.js'
-export type { Data, DataInput } from './dataset.js'
+export type { Samples } from './data/samples.js'
+export type { SampleArray } from './data/typed-array.js'
+export type { Data, DataInput, Split } from './dataset.js'
 export { Dataset } from './dataset.js'
-export type { LoadOptions } from './datasets.js'
+export type { LoadOptions, LoadSplitOptions, PngOptions } from './datasets.js'
 export { datasets } from './datasets.js'
 export type { DeviceOption } from './device.js'
 export type { ErrorCode, ErrorDetails } from './errors.js'
@@ -24,9 +26,8 @@ export type {
   ValidationEvent,
 } from './events.js'
 export type { FitOptions } from './fit.js'
-export type { FitRun } from './fit-run.js'
+export { FitRun } from './fit-run.js'
 export type { EvaluateResult, Prediction, RunsResult } from './inference.js'
-export type { TrainingRecord } from './model.js'
 export { NoProp } from './model.js'
 export type {
   Augment,
@@ -44,6 +45,7 @@ export type {
   PredictOptions,
   SamplerOptions,
   Schedule,
+  TrainingRecord,
   TrainOptions,
 } from './options.js'
 export type { TensorSummary } from './summary.js'

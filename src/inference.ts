@@ -1,9 +1,11 @@
-import { withStopSignal } from './abort.js'
-import { asDataset, type Data, nativeDataset } from './dataset.js'
+import { throwIfAborted, withStopSignal } from './abort.js'
+import type { SampleArray } from './data/typed-array.js'
+import { type Data, withDataset } from './dataset.js'
 import { requireDevice } from './device.js'
+import { NoPropError, native } from './errors.js'
 import { requireCount, requireObject, toJson } from './json.js'
 import type { Native } from './native.js'
-import type { EvaluateOptions, ModelConfig, PredictOptions } from './options.js'
+import type { EvaluateOptions, ModelConfig, PredictOptions, SamplerOptions } from './options.js'
 
 type NativeModel = InstanceType<Native['NativeModel']>
 
@@ -15,9 +17,11 @@ export interface EvaluateResult {
   loss: number
   /** The accuracy of the class read after each block, first to last: how denoising proceeds. */
   accuracyPerBlock: number[]
-  /** `confusion[i][j]`: samples of class `classes[i]` that were taken for `classes[j]`. */
-  confusion: number[][]
-  /** The label values in the order of `confusion`. */
+  /** `confusion[i][j]`: samples of class `classes[i]` that were taken for `classes[j]`. Left out for more than 1,000 classes. */
+  confusion?: number[][]
+  /** For more than 1,000 classes, instead of `confusion`: `[i, j, samples]` of each pair that occurred, by i, then by j. */
+  confusionPairs?: [number, number, number][]
+  /** The label values in the order of both. */
   classes: number[]
   samples: number
   seconds: number
@@ -51,16 +55,18 @@ export async function evaluate(
   options: EvaluateOptions,
 ): Promise<EvaluateResult | RunsResult> {
   const { signal, runs, ...sampler } = requireObject(options, 'the options of evaluate')
-  const config = JSON.parse(model.config) as ModelConfig
+  const config = JSON.parse(native(() => model.config)) as ModelConfig
   requireDevice(sampler.device)
   const count = runs === undefined ? 1 : requireCount(runs, 'runs', 1)
-  signal?.throwIfAborted()
-  const native = nativeDataset(asDataset(data, config.input))
+  throwIfAborted(signal)
   const results: EvaluateResult[] = []
-  for (let run = 0; run < count; run++) {
-    const json = toJson(run === 0 ? sampler : { ...sampler, seed: (sampler.seed ?? 0) + run })
-    results.push(JSON.parse(await withStopSignal(signal, (stop) => model.evaluate(native, json, stop))))
-  }
+  const seeds = seedsOf(sampler, count)
+  await withDataset(data, config.input, async (native) => {
+    for (const seed of seeds) {
+      const json = toJson({ ...sampler, seed })
+      results.push(JSON.parse(await withStopSignal(signal, (stop) => model.evaluate(native, json, stop))))
+    }
+  })
   const first = results[0] as EvaluateResult
   if (runs === undefined) return first
   const accuracies = results.map((result) => result.accuracy)
@@ -69,23 +75,46 @@ export async function evaluate(
   return { ...first, accuracies, accuracyMean, accuracyStd: count > 1 ? Math.sqrt(squares / (count - 1)) : 0 }
 }
 
+/** The seed of each run: the given one, then the next ones. */
+function seedsOf(sampler: SamplerOptions, count: number): (number | undefined)[] {
+  // Refuses what is no number before anything is added to it.
+  toJson(sampler)
+  requireSeeds(sampler.seed, count)
+  const first = sampler.seed ?? 0
+  return Array.from({ length: count }, (_, run) => (run === 0 ? sampler.seed : first + run))
+}
+
 /** Predicts the labels of samples; bare typed arrays have the model's own shape. */
 export async function predict(
   model: NativeModel,
-  images: Data | Float32Array | Uint8Array,
+  images: Data | SampleArray,
   options: PredictOptions,
 ): Promise<Prediction> {
   const { signal, ...sampler } = requireObject(options, 'the options of predict')
-  const config = JSON.parse(model.config) as ModelConfig
+  const config = JSON.parse(native(() => model.config)) as ModelConfig
   requireDevice(sampler.device)
   const json = toJson(sampler)
-  signal?.throwIfAborted()
-  const bare = ArrayBuffer.isView(images)
-  const native = nativeDataset(asDataset(bare ? { images } : images, config.input))
-  const { labels, probabilities } = await withStopSignal(signal, (stop) => model.predict(native, json, stop))
+  requireSeeds(sampler.seed, 1)
+  throwIfAborted(signal)
+  const data: Data = ArrayBuffer.isView(images) ? { images } : images
+  const { labels, probabilities } = await withDataset(data, config.input, (native) =>
+    withStopSignal(signal, (stop) => model.predict(native, json, stop)),
+  )
   const { classes } = config
   const rows = Array.from({ length: labels.length }, (_, sample) =>
     probabilities.subarray(sample * classes.length, (sample + 1) * classes.length),
   )
   return { labels, probabilities: rows, classes }
+}
+
+/** Each run adds its number to the seed, and beyond 2^53 − 1 adding 1 may change nothing. */
+function requireSeeds(seed: unknown, runs: number): void {
+  const most = Number.MAX_SAFE_INTEGER - (runs - 1)
+  if (typeof seed !== 'number' || seed <= most) return
+  throw new NoPropError({
+    code: 'NOPROP_OPTION',
+    what: 'seed is out of range',
+    expected: `an integer from 0 to ${most}${runs > 1 ? `, so that all ${runs} runs have a seed of their own` : ''}`,
+    received: String(seed),
+  })
 }

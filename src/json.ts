@@ -1,3 +1,4 @@
+import { kindOf } from './data/typed-array.js'
 import { NoPropError } from './errors.js'
 
 /**
@@ -6,8 +7,11 @@ import { NoPropError } from './errors.js'
  * Throws NOPROP_OPTION naming the option.
  */
 export function toJson(options: object): string {
-  return JSON.stringify(plain(options, ''))
+  return JSON.stringify(plain(options, '', []))
 }
+
+/** Levels of lists and objects in one another; the deepest option that there is has four. */
+const MOST_LEVELS = 32
 
 /** `options` if it is an object; JavaScript callers may pass anything. Throws NOPROP_OPTION. */
 export function requireObject<Options extends object>(options: Options, what: string): Options {
@@ -20,19 +24,24 @@ export function requireObject<Options extends object>(options: Options, what: st
   })
 }
 
-function plain(value: unknown, path: string): unknown {
+/** `above`: the lists and objects that `value` lies in. */
+function plain(value: unknown, path: string, above: readonly unknown[]): unknown {
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return value
   if (typeof value === 'number') {
     if (Number.isFinite(value)) return value
     throw refused(path, 'a finite number', String(value))
   }
-  if (Array.isArray(value)) return value.map((item, index) => plain(item, `${path}[${index}]`))
-  if (ArrayBuffer.isView(value) && !(value instanceof DataView)) {
-    return Array.from(value as Uint8Array, (item, index) => plain(item, `${path}[${index}]`))
+  if (above.includes(value)) throw refused(path, 'options that do not contain themselves', 'a cycle')
+  if (above.length === MOST_LEVELS) {
+    throw refused(path, `at most ${MOST_LEVELS} levels of lists and objects in one another`, 'more')
+  }
+  const within = [...above, value]
+  if (Array.isArray(value) || kindOf(value) !== undefined) {
+    return Array.from(value as Uint8Array, (item, index) => plain(item, `${path}[${index}]`, within))
   }
   if (Object.prototype.toString.call(value) === '[object Object]') {
     const entries = Object.entries(value as object).filter(([, item]) => item !== undefined)
-    return Object.fromEntries(entries.map(([key, item]) => [key, plain(item, path ? `${path}.${key}` : key)]))
+    return Object.fromEntries(entries.map(([key, item]) => [key, plain(item, path ? `${path}.${key}` : key, within)]))
   }
   throw refused(path, 'a number, text, true or false, a list or an object of these', typeName(value))
 }
@@ -41,11 +50,12 @@ function refused(path: string, expected: string, received: string): NoPropError 
   return new NoPropError({ code: 'NOPROP_OPTION', what: `the option ${path} cannot be used`, expected, received })
 }
 
-function typeName(value: unknown): string {
+/** What a value is, in a few words. */
+export function typeName(value: unknown): string {
   if (value === null) return 'null'
   if (typeof value === 'object')
-    return Array.isArray(value) ? 'a list' : `an object ${value.constructor?.name ?? ''}`.trim()
-  return `a ${typeof value}`
+    return Array.isArray(value) ? 'a list' : `an object ${String(value.constructor?.name ?? '')}`.trim()
+  return typeof value === 'bigint' ? `the bigint ${value}n` : `a ${typeof value}`
 }
 
 /** An integer that the native side takes as an unsigned 32-bit number, which would silently wrap others. */

@@ -1,36 +1,20 @@
 import { fileURLToPath } from 'node:url'
+import type { SampleArray } from './data/typed-array.js'
 import type { Data } from './dataset.js'
 import { NoPropError, native, nativeAsync } from './errors.js'
 import { type FitOptions, startFit } from './fit.js'
 import { FitRun } from './fit-run.js'
 import { type EvaluateResult, evaluate, type Prediction, predict, type RunsResult } from './inference.js'
+import { inspectCustom } from './inspect.js'
 import { requireObject, toJson } from './json.js'
 import { getNative, type Native } from './native.js'
-import type { Augment, EvaluateOptions, ModelConfig, ModelOptions, PredictOptions, TrainOptions } from './options.js'
-import { summarise, type TensorSummary } from './summary.js'
+import type { EvaluateOptions, ModelConfig, ModelOptions, PredictOptions, TrainingRecord } from './options.js'
+import { modelLine, summarise, type TensorSummary } from './summary.js'
 
 type NativeModel = InstanceType<Native['NativeModel']>
 
-/** What trained a model, as its file records it. */
-export interface TrainingRecord {
-  /** The options on which the weights depend, every default filled in; `augment` only where images were changed. */
-  options: Required<
-    Pick<
-      TrainOptions,
-      'epochs' | 'batch' | 'learningRate' | 'learningRateSchedule' | 'weightDecay' | 'weighting' | 'eta' | 'precision'
-    >
-  > & { augment?: Required<Augment> }
-  /** Where it was trained, for example 'cpu'. */
-  device: string
-  /** The kernels that trained it, for example 'avx512'. */
-  instructionSet: string
-  /** Training samples. */
-  samples: number
-  /** `fingerprint` of the training data. */
-  fingerprint: string
-  /** The version of noprop that trained it. */
-  version: string
-}
+/** Only this module makes models. */
+const OWN = Symbol('own')
 
 /**
  * A NoProp model: T blocks, each a denoiser that is trained alone, on noised labels drawn from a formula. No activation and
@@ -39,53 +23,66 @@ export interface TrainingRecord {
 export class NoProp {
   readonly #native: NativeModel
 
-  private constructor(native: NativeModel) {
+  private constructor(native?: NativeModel, own?: symbol) {
+    if (native === undefined || own !== OWN) {
+      throw new NoPropError({
+        code: 'NOPROP_OPTION',
+        what: 'a model is not made with new',
+        expected: 'NoProp.create({ input, classes }) or await NoProp.load(file)',
+      })
+    }
     this.#native = native
   }
 
   /** Makes an untrained model. Throws NOPROP_OPTION, NOPROP_SHAPE, NOPROP_LABEL. */
   static create(options: ModelOptions): NoProp {
     const json = toJson(expand(requireObject(options, 'the options of create')))
-    return new NoProp(native(() => getNative().NativeModel.create(json)))
+    return new NoProp(
+      native(() => getNative().NativeModel.create(json)),
+      OWN,
+    )
   }
 
   /**
-   * Reads a model file. Throws NOPROP_FILE_NOT_FOUND, NOPROP_MODEL_FORMAT, NOPROP_MODEL_VERSION,
-   * NOPROP_MODEL_TRUNCATED, NOPROP_IO.
+   * Reads a model file. The model stays what was loaded, whatever happens to the file: up to 512 MiB of weights are held in
+   * memory, and the file is closed; larger ones are read from the file when needed, and calls reject with
+   * NOPROP_MODEL_CHANGED if it was overwritten in place. Rejects with NOPROP_FILE_NOT_FOUND, NOPROP_MODEL_FORMAT,
+   * NOPROP_MODEL_VERSION, NOPROP_MODEL_TRUNCATED, NOPROP_MODEL_CHANGED, NOPROP_MEMORY, NOPROP_IO.
    */
   static async load(path: string | URL): Promise<NoProp> {
     const file = filePath(path)
-    return new NoProp(await nativeAsync(() => getNative().NativeModel.load(file)))
+    return new NoProp(await nativeAsync(() => getNative().NativeModel.load(file)), OWN)
   }
 
   /** The configuration with every default filled in. */
   get config(): ModelConfig {
-    return JSON.parse(this.#native.config)
+    return JSON.parse(this.#use((model) => model.config))
   }
 
   /** Number of parameters of all blocks. */
   get parameters(): number {
-    return this.config.blocks * this.#native.parametersPerBlock
+    return this.config.blocks * this.#use((model) => model.parametersPerBlock)
   }
 
   /** Whether it has trained weights. */
   get trained(): boolean {
-    return this.#native.trained
+    return this.#use((model) => model.trained)
   }
 
   /** What trained it; null while it is untrained. */
   get training(): TrainingRecord | null {
-    return JSON.parse(this.#native.training ?? 'null')
+    return JSON.parse(this.#use((model) => model.training) ?? 'null')
   }
 
   /** The tensors that each block has. */
   get tensors(): TensorSummary[] {
-    return JSON.parse(this.#native.summary())
+    return JSON.parse(this.#use((model) => model.summary()))
   }
 
   /** A table of one block's tensors with shapes and parameters, and the sums, as text for a terminal. */
   summary(): string {
-    return summarise(this.config, this.tensors, this.#native.parametersPerBlock)
+    const { config, tensors } = this
+    return summarise(config, tensors, this.parameters / config.blocks)
   }
 
   /**
@@ -93,41 +90,97 @@ export class NoProp {
    * `await` it for its history, or iterate over its events. The result depends on the model's configuration and seed, the
    * data, and the training options alone: not on threads, order or interruptions.
    *
-   * The model takes its new weights when the last block is finished; until then, and after a failure, it keeps those it had.
+   * The end of the last block decides. A run that is stopped (by its signal, or by leaving the loop over its events) or fails
+   * before rejects, and the model keeps the weights it had. After it the model has its new weights, and all that is left is
+   * the validation: a stop leaves it out, and the run resolves without `validation`; a validation that fails rejects.
+   *
    * Rejects with NOPROP_OPTION, NOPROP_SHAPE, NOPROP_LABEL, NOPROP_BUSY, NOPROP_DEVICE, NOPROP_DIVERGED,
    * NOPROP_CANCELLED, NOPROP_CHECKPOINT_…, or the signal's reason.
    */
   fit(data: Data, options: FitOptions = {}): FitRun {
-    return new FitRun((queue, stop) => startFit(this.#native, data, options, queue, stop))
+    return new FitRun(async (queue, stop) => startFit(this.#live(), data, options, queue, stop))
   }
 
   /** Measures the model on labelled data. Rejects with NOPROP_NOT_TRAINED, NOPROP_SHAPE, NOPROP_LABEL, NOPROP_OPTION. */
   evaluate(data: Data, options: EvaluateOptions & { runs: number }): Promise<RunsResult>
   evaluate(data: Data, options?: EvaluateOptions): Promise<EvaluateResult>
-  evaluate(data: Data, options: EvaluateOptions = {}): Promise<EvaluateResult | RunsResult> {
-    return evaluate(this.#native, data, options)
+  async evaluate(data: Data, options: EvaluateOptions = {}): Promise<EvaluateResult | RunsResult> {
+    return evaluate(this.#live(), data, options)
   }
 
   /**
    * Predicts the label of each sample. A bare typed array holds samples of the model's own shape. Labels that the data
    * may have are not looked at. Rejects with NOPROP_NOT_TRAINED, NOPROP_SHAPE, NOPROP_VALUE, NOPROP_OPTION.
    */
-  predict(images: Data | Float32Array | Uint8Array, options: PredictOptions = {}): Promise<Prediction> {
-    return predict(this.#native, images, options)
+  async predict(images: Data | SampleArray, options: PredictOptions = {}): Promise<Prediction> {
+    return predict(this.#live(), images, options)
   }
 
   /**
    * Writes the model as one `.safetensors` file, its configuration in the metadata; the file appears whole or not at all.
-   * Rejects with NOPROP_NOT_TRAINED, NOPROP_OUTPUT, NOPROP_IO.
+   * A link is followed, and a file that is there keeps its permissions. Rejects with NOPROP_NOT_TRAINED, NOPROP_OUTPUT,
+   * NOPROP_IO.
    */
   async save(path: string | URL): Promise<void> {
     const file = filePath(path)
     await nativeAsync(() => this.#native.save(file))
   }
 
+  /**
+   * Finds out before a long training whether `save(path)` will work after it: whether there is a directory, a permission,
+   * and room for the whole file, which is written and removed again. Rejects with NOPROP_OUTPUT.
+   */
+  async probeSave(path: string | URL): Promise<void> {
+    const file = filePath(path)
+    await nativeAsync(() => this.#native.probeSave(file))
+  }
+
   /** SHA-256 (hexadecimal) over all parameter and running-statistic bytes in name order. */
   weightsSha256(): Promise<string> {
     return nativeAsync(() => this.#native.weightsSha256())
+  }
+
+  /**
+   * Lets go of the weights at once instead of when the garbage collector finds the model. Calls that have begun end as they
+   * would have; every later use but `dispose` itself fails with NOPROP_DISPOSED. A model that is being trained then takes no
+   * weights, and its run rejects with NOPROP_DISPOSED.
+   */
+  dispose(): void {
+    this.#native.dispose()
+  }
+
+  /** As `dispose`, for `using model = …`. */
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+
+  /** One line: `NoProp(28×28×1 → 10 classes, 10 cnn blocks, 3,274,500 parameters, trained)`. */
+  toString(): string {
+    try {
+      return modelLine(this.config, this.parameters, this.trained)
+    } catch (error) {
+      if (error instanceof NoPropError && error.code === 'NOPROP_DISPOSED') return 'NoProp(disposed)'
+      throw error
+    }
+  }
+
+  get [Symbol.toStringTag](): string {
+    return 'NoProp'
+  }
+
+  /** What `console.log` prints. */
+  [inspectCustom](): string {
+    return this.toString()
+  }
+
+  #use<Result>(call: (model: NativeModel) => Result): Result {
+    return native(() => call(this.#native))
+  }
+
+  /** The native model. Throws NOPROP_DISPOSED. */
+  #live(): NativeModel {
+    this.#use((model) => model.trained)
+    return this.#native
   }
 }
 
@@ -158,7 +211,9 @@ function labelsUpTo(classes: number): number[] {
 }
 
 function filePath(path: string | URL): string {
-  if (path instanceof URL && path.protocol === 'file:') return fileURLToPath(path)
+  // By its tag rather than `instanceof`, which knows no URL of another realm.
+  const isUrl = Object.prototype.toString.call(path) === '[object URL]'
+  if (isUrl && (path as URL).protocol === 'file:') return fileURLToPath((path as URL).href)
   if (typeof path === 'string' && path !== '') return path
   throw new NoPropError({
     code: 'NOPROP_OPTION',

@@ -17,7 +17,7 @@ export interface CnnNet {
   dropout?: number
 }
 
-/** The seed's block: features and noised label concatenated, then hidden layers. */
+/** The block of the original sketch: features and noised label concatenated, then hidden layers. */
 export interface MlpNet {
   type: 'mlp'
   /** Units of each hidden layer. Default [512, 512, 512] (this package). */
@@ -41,14 +41,14 @@ export interface CosineSchedule {
 }
 
 /**
- * Per-step factors α evenly spaced from `start` to `end`, multiplied up (the seed's rule). It ends at ᾱ_T = 1, where the SNR is
+ * Per-step factors α evenly spaced from `start` to `end`, multiplied up (the rule of the original sketch). It ends at ᾱ_T = 1, where the SNR is
  * infinite, so it does not go with the 'snr' weighting.
  */
 export interface LinearSchedule {
   type: 'linear'
-  /** First factor. Default 1 (the seed): the last block trains on the clean label. */
+  /** First factor. Default 1 (the original sketch): the last block trains on the clean label. */
   start?: number
-  /** Last factor. Default 0.1 (the seed). */
+  /** Last factor. Default 0.1 (the original sketch). */
   end?: number
 }
 
@@ -64,7 +64,7 @@ export type Embedding = 'one-hot' | { type: 'one-hot' }
 
 /** What a model is; `NoProp.create` takes it. */
 export interface ModelOptions {
-  /** The training method. Default 'dt' (paper: NoProp-DT, discrete time, one network a block). */
+  /** The training method. Default 'dt' (paper: NoProp-DT, discrete time, one network per block). */
   method?: 'dt'
   /** Number of blocks T, each a denoising step. Default 10 (paper). */
   blocks?: number
@@ -72,7 +72,7 @@ export interface ModelOptions {
   input: readonly number[]
   /** The label values, or their number n for the labels 0 … n − 1; usually `dataset.classes`. No default. */
   classes: number | readonly number[]
-  /** The denoiser of each block. Default 'cnn' (paper). */
+  /** The denoiser of each block. Default 'cnn' (paper) for images of at least 14×14, else 'mlp'. */
   net?: Net
   /** The noise schedule. Default 'cosine' (paper). */
   schedule?: Schedule
@@ -111,7 +111,7 @@ export type Precision = 'f32' | 'tf32' | 'bf16'
 export interface Augment {
   /**
    * Greatest shift in pixels: an image moves up or down, and left or right, by as much as this, each place as likely as the
-   * others; 0 comes into the picture. From 0 to below the image's smaller side. Default 0.
+   * others; uncovered pixels become 0. From 0 to below the image's smaller side. Default 0.
    */
   shift?: number
   /** Mirrors every second image, by chance, left to right. Default false. */
@@ -122,7 +122,10 @@ export interface Augment {
 export interface TrainOptions {
   /** Passes over the training data. Default 1 (this package; the paper trains MNIST for 100). */
   epochs?: number
-  /** Samples per optimiser step. Default 128 (paper). */
+  /**
+   * Samples per optimiser step. Default 128 (paper), or all samples where there are fewer. At least 2 with the net `cnn`, whose
+   * batch norm has nothing to compare in a single sample.
+   */
   batch?: number
   /** Step size of AdamW; with 'one-cycle' its peak. Default 1e-3 (paper). */
   learningRate?: number
@@ -146,7 +149,7 @@ export interface TrainOptions {
   augment?: Augment
   /** Cores that train, each one block at a time. Default: the cores there are. */
   threads?: number
-  /** Most blocks that are begun and not finished. Default: the smaller of `blocks` and 16; on GPUs as many as fit (this package). */
+  /** Most blocks that train at the same time. Default: the smaller of `blocks` and 16; on GPUs as many as fit (this package). */
   inFlight?: number
   /**
    * Where to train. 'auto' takes the first GPU that works, else the processor; the `start` event and the history say why no
@@ -155,18 +158,42 @@ export interface TrainOptions {
    * NOPROP_DEVICE_MEMORY where they cannot be had. GPUs need the package `@noprop/cuda-linux-x64`. Default 'auto'.
    */
   device?: DeviceOption
-  /** Directory that keeps the state of the run, so that `resume` can go on from it. Default: none is kept. */
+  /**
+   * Directory in which the state of the run is saved, so that it can be resumed. A stop finishes the step that each block is in,
+   * and saves all blocks in flight. Default: none is saved, and a stop interrupts steps.
+   */
   checkpoint?: string
-  /** Longest time in seconds that a block in flight trains without being kept in `checkpoint`. Default 30 (this package). */
+  /** Longest time in seconds that a block in flight trains without being saved in `checkpoint`. Default 30 (this package). */
   checkpointSeconds?: number
-  /** Go on with the run in `checkpoint`; where there is none, begin it. Default false. */
+  /** Resumes the run in `checkpoint`, or starts it if there is none. Default false. */
   resume?: boolean
+}
+
+/** What trained a model, as its file records it. */
+export interface TrainingRecord {
+  /** The options on which the weights depend, every default filled in; `augment` only where images were changed. */
+  options: Required<
+    Pick<
+      TrainOptions,
+      'epochs' | 'batch' | 'learningRate' | 'learningRateSchedule' | 'weightDecay' | 'weighting' | 'eta' | 'precision'
+    >
+  > & { augment?: Required<Augment> }
+  /** Where it was trained, for example 'cpu'. */
+  device: string
+  /** The kernels that trained it, for example 'avx512'. */
+  instructionSet: string
+  /** Training samples. */
+  samples: number
+  /** `fingerprint` of the training data. */
+  fingerprint: string
+  /** The version of noprop that trained it. */
+  version: string
 }
 
 /** Which rule leads from z_{t−1} and the block's estimate to z_t at inference, and how often. */
 export interface SamplerOptions {
   /**
-   * 'posterior' (paper, Eq. 3), 'resample' (the seed's rule) or 'ddim' (deterministic). Default 'posterior'.
+   * 'posterior' (paper, Eq. 3), 'resample' (the rule of the original sketch) or 'ddim' (deterministic). Default 'posterior'.
    */
   sampler?: 'posterior' | 'resample' | 'ddim'
   /** Whether each step adds its noise; without it the step takes the mean. Default false (this package). */

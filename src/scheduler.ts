@@ -1,4 +1,4 @@
-import { fromDetails } from './errors.js'
+import { fromDetails, NoPropError } from './errors.js'
 import type { BlockEvent, CheckpointEvent, EpochEvent, ProgressEvent } from './events.js'
 
 /** A block failed; `error` is the JSON of a NoPropError. */
@@ -22,7 +22,7 @@ export interface Lane {
   start(block: number): void
   /** Asks its blocks to stop; returns at once. */
   stop(): void
-  /** Resolves when nothing of it runs any more. */
+  /** Resolves when nothing of it runs any more; rejects if something that was to be kept could not be. */
   close(): Promise<void>
 }
 
@@ -59,7 +59,10 @@ export class Scheduler {
     }
   }
 
-  /** Runs all blocks. On failure and on abort it stops and closes the lanes, then rejects with the error or the reason. */
+  /**
+   * Runs all blocks. On failure and on abort it stops and closes the lanes, then rejects with the error or the reason; on abort
+   * with what went wrong at closing, if anything did, and the reason as its cause.
+   */
   async run(signal: AbortSignal): Promise<void> {
     let onAbort: (() => void) | undefined
     try {
@@ -71,17 +74,21 @@ export class Scheduler {
         this.#fill()
       })
     } catch (error) {
-      await this.close()
+      const [problem] = await this.close()
+      if (problem instanceof NoPropError && signal.aborted && error === signal.reason) {
+        throw new NoPropError(problem.toJSON(), { cause: error })
+      }
       throw error
     } finally {
       if (onAbort) signal.removeEventListener('abort', onAbort)
     }
   }
 
-  /** Stops whatever runs and waits until nothing does. */
-  async close(): Promise<void> {
+  /** Stops whatever runs and waits until nothing does. Resolves with what went wrong. */
+  async close(): Promise<unknown[]> {
     for (const { lane } of this.#places) lane.stop()
-    await Promise.allSettled(this.#places.map(({ lane }) => lane.close()))
+    const closed = await Promise.allSettled(this.#places.map(({ lane }) => lane.close()))
+    return closed.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []))
   }
 
   #fill(): void {

@@ -41,9 +41,9 @@ test('a cnn learns images and says so in its history, its evaluation and its pre
   expect(result.accuracyPerBlock).toHaveLength(3)
   expect(result.accuracyPerBlock.at(-1)).toBe(result.accuracy)
   expect(result).toMatchObject({ classes: FOUR, samples: 100 })
-  const right = result.confusion.reduce((sum, row, index) => sum + row[index]!, 0)
+  const right = result.confusion!.reduce((sum, row, index) => sum + row[index]!, 0)
   expect(right / 100).toBeCloseTo(result.accuracy)
-  expect(result.confusion.map((row) => row.reduce((sum, count) => sum + count, 0))).toEqual([25, 25, 25, 25])
+  expect(result.confusion!.map((row) => row.reduce((sum, count) => sum + count, 0))).toEqual([25, 25, 25, 25])
 
   const { labels, probabilities, classes } = await model.predict(test)
   expect(labels).toBeInstanceOf(Int32Array)

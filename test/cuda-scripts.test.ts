@@ -9,7 +9,7 @@ import { root } from './support/process.js'
 const load = (name: string) => import(pathToFileURL(join(root, 'scripts/cuda', name)).href)
 
 describe('the loops of products', async () => {
-  const { MOST, readLoops, tooLong } = await load('loops.mjs')
+  const { MOST, notWhole, readLoops, tooLong } = await load('loops.mjs')
   // In the form of `nvdisasm -c`: a loop of 3 instructions beside one of 4 and one without tensor cores, and another kernel.
   const line = (text: string, index: number) =>
     `        /*${(16 * index).toString(16).padStart(4, '0')}*/                   ${text} ;`
@@ -41,6 +41,13 @@ describe('the loops of products', async () => {
     expect(tooLong(readLoops(text), { product: 1.4, sum: 9 })).toEqual([
       'product: 1.5 instructions for one of the tensor cores, at most 1.4 are meant',
       'sum: there is no loop on tensor cores',
+    ])
+  })
+
+  test('that the compiler has split are told', () => {
+    expect(notWhole(readLoops(text), { product: 2 })).toEqual([])
+    expect(notWhole(readLoops(text), { product: 4 })).toEqual([
+      'product: a turn of its loop has 2 multiplications on tensor cores, not 4',
     ])
   })
 
@@ -103,7 +110,7 @@ describe("the compiler's report", async () => {
 
   test('of kernels that fit gives nothing to complain about', () => {
     const launches = { add: { threads: 256, shared: 98 * 1024 } }
-    for (const capability of ['80', '89', '90'])
+    for (const capability of ['80', '89', '90', '120'])
       expect(problemsOf(capability, good, { add: 256 }, launches)).toEqual([])
   })
 
@@ -225,12 +232,42 @@ describe.runIf(process.platform === 'linux' && process.arch === 'x64')(
   },
 )
 
+test('libraries that users need not have are seen in what the addon links', async () => {
+  const { foreignOf, neededOf } = await load('addon.mjs')
+  // From `readelf -d`.
+  const line = (name: string) => ` 0x0000000000000001 (NEEDED)             Shared library: [${name}]`
+  const usual = [
+    'libcuda.so.1',
+    'libcublas.so.13',
+    'libcublasLt.so.13',
+    'libcurand.so.10',
+    'libgcc_s.so.1',
+    'libc.so.6',
+  ]
+  const text = [...usual, 'libnvrtc.so.13', 'libcudart.so.13'].map(line).join('\n')
+  expect(neededOf(`${text}\n 0x000000000000000e (SONAME)             Library soname: [libx.so]`)).toHaveLength(8)
+  expect(foreignOf(neededOf(text))).toEqual(['libnvrtc.so.13', 'libcudart.so.13'])
+  expect(foreignOf(usual)).toEqual([])
+})
+
+test('an addon of a newer compiler is not for releases', async () => {
+  const { isForRelease, writePackage } = await load('package.mjs')
+  expect(['13.0.88', '13.1.80', '12.9.1'].map(isForRelease)).toEqual([true, false, false])
+  const addon = join(temporaryDirectory(), 'built.node')
+  writeFileSync(addon, 'an addon')
+  const manifest = (compiler: string) => {
+    const directory = writePackage(addon, { out: temporaryDirectory(), compiler })
+    return JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8'))
+  }
+  expect([manifest('13.0.88').private, manifest('13.1.80').private]).toEqual([undefined, true])
+})
+
 test('the package goes with this version, and keeps other machines out', async () => {
   const { writePackage } = await load('package.mjs')
   const out = temporaryDirectory()
   const addon = join(out, 'built.node')
   writeFileSync(addon, 'an addon')
-  const directory = writePackage(addon, out)
+  const directory = writePackage(addon, { out, compiler: '13.0.88' })
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   expect(JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8'))).toMatchObject({
     name: '@noprop/cuda-linux-x64',

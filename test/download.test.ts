@@ -175,7 +175,7 @@ test('a mirror that has other files is found out by their checksum', async () =>
 test('neither a name nor a directory is NOPROP_FILE_NOT_FOUND with a guess', async () => {
   await expect(locate('mnits')).rejects.toMatchObject({ code: 'NOPROP_FILE_NOT_FOUND', hint: 'did you mean mnist?' })
   await expect(locate('./missing/folder')).rejects.toMatchObject({ code: 'NOPROP_FILE_NOT_FOUND' })
-  await expect(locate('package.json')).rejects.toMatchObject({ what: 'package.json is no directory' })
+  await expect(locate('package.json')).rejects.toMatchObject({ what: 'package.json is not a directory' })
   await expect(locate('__proto__')).rejects.toMatchObject({ code: 'NOPROP_FILE_NOT_FOUND' })
 })
 

@@ -1,5 +1,6 @@
 import { getEventListeners } from 'node:events'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { MOST_PASSING } from '../src/event-queue.js'
 import type { FitEvent } from '../src/index.js'
 import { fakeCore, fakeModel, finished } from './support/fake-native.js'
 
@@ -110,6 +111,129 @@ test('leaving the loop early cancels the run and waits until it has stopped', as
   expect(isClosed).toBe(true)
   expect(core.calls).toEqual(['stop', 'close'])
   await expect(run).rejects.toMatchObject({ code: 'NOPROP_CANCELLED' })
+})
+
+const LATE_STOPS = ['break', 'abort'] as const
+const never = new Promise<void>(() => {})
+
+/** Runs until its last block is finished, and is stopped then. */
+async function stoppedAfterTheLastBlock(how: (typeof LATE_STOPS)[number], withValidation: boolean) {
+  const core = fakeCore()
+  core.evaluating = never
+  const { model, data } = fakeModel(2)
+  const controller = new AbortController()
+  const validation = withValidation ? data : undefined
+  const run = model.fit(data, { validation, signal: controller.signal })
+  core.emit(finished(1), finished(2))
+  for await (const event of run) {
+    if (event.event !== 'block' || event.block !== 2) continue
+    if (how === 'break') break
+    controller.abort(new Error('enough'))
+  }
+  return { core, history: await run }
+}
+
+test.each(
+  LATE_STOPS.flatMap(
+    (how) =>
+      [
+        [how, false],
+        [how, true],
+      ] as const,
+  ),
+)('a stop after the last block comes too late for the training: %s, validation %s', async (how, withValidation) => {
+  const { core, history } = await stoppedAfterTheLastBlock(how, withValidation)
+  expect(history.weightsSha256).toBe('abc')
+  expect(history).not.toHaveProperty('validation')
+  // Nothing of the training is stopped; the validation may have begun.
+  expect(core.calls.filter((call) => call !== 'stop evaluation')).toEqual(['finish'])
+})
+
+test('a stop while the validation runs leaves it out, and the run ends with done', async () => {
+  const core = fakeCore()
+  core.evaluating = never
+  const { model, data } = fakeModel(1)
+  const controller = new AbortController()
+  const run = model.fit(data, { validation: data, signal: controller.signal })
+  core.emit(finished(1))
+  while (!core.calls.includes('finish')) await tick()
+  await tick()
+  controller.abort(new Error('enough'))
+  const seen: string[] = []
+  for await (const { event } of run) seen.push(event)
+  expect(seen).toEqual(['start', 'block', 'done'])
+})
+
+test('a validation that fails rejects', async () => {
+  const core = fakeCore()
+  core.evaluating = Promise.reject(new Error(JSON.stringify({ code: 'NOPROP_DEVICE_MEMORY', what: 'no room' })))
+  core.evaluating.catch(() => {})
+  const { model, data } = fakeModel(1)
+  const run = model.fit(data, { validation: data })
+  core.emit(finished(1))
+  await expect(run).rejects.toMatchObject({ code: 'NOPROP_DEVICE_MEMORY' })
+  expect(core.calls).toEqual(['finish'])
+})
+
+test('blocks in flight that could not be kept at a stop are told, with the reason of the stop', async () => {
+  const core = fakeCore()
+  core.closing = Promise.reject(new Error(JSON.stringify({ code: 'NOPROP_OUTPUT', what: 'the disk is full' })))
+  core.closing.catch(() => {})
+  const { model, data } = fakeModel(1)
+  const controller = new AbortController()
+  const reason = new Error('enough')
+  const run = model.fit(data, { signal: controller.signal, checkpoint: 'directory' })
+  await tick()
+  controller.abort(reason)
+  await expect(run).rejects.toMatchObject({ code: 'NOPROP_OUTPUT', what: 'the disk is full', cause: reason })
+})
+
+test('a run that is only awaited keeps a bounded number of events, and ends', async () => {
+  const core = fakeCore()
+  const { model, data } = fakeModel(2)
+  const run = model.fit(data)
+  await tick()
+  const epoch = (number: number) => ({ event: 'epoch', block: 1, epoch: number, loss: 1 })
+  for (let part = 0; part < 30; part++) {
+    core.emit(...Array.from({ length: 1000 }, (_, index) => epoch(1000 * part + index + 1)))
+  }
+  core.emit(finished(1), finished(2))
+  await run
+  const seen: FitEvent[] = []
+  for await (const event of run) seen.push(event)
+  const epochs = seen.flatMap((event) => (event.event === 'epoch' ? [event.epoch] : []))
+  expect(epochs).toEqual(Array.from({ length: MOST_PASSING }, (_, index) => 30_000 - MOST_PASSING + index + 1))
+  expect(seen.filter(({ event }) => event !== 'epoch').map(({ event }) => event)).toEqual([
+    'start',
+    'block',
+    'block',
+    'done',
+  ])
+})
+
+test('next may be called several times at once, and after the loop was left there is nothing more', async () => {
+  const core = fakeCore()
+  const { model, data } = fakeModel(2)
+  const run = model.fit(data)
+  const events = run[Symbol.asyncIterator]()
+  const calls = [events.next(), events.next(), events.next()]
+  core.emit(finished(1))
+  const [start, block] = await Promise.all(calls.slice(0, 2))
+  expect([start!.value?.event, block!.value?.event]).toEqual(['start', 'block'])
+  await events.return?.()
+  expect([await calls[2], await events.next()]).toEqual([
+    { done: true, value: undefined },
+    { done: true, value: undefined },
+  ])
+  await expect(run).rejects.toMatchObject({ code: 'NOPROP_CANCELLED' })
+})
+
+test.each([5, 'abort', {}, new AbortController(), () => {}])('%s is no signal', async (signal) => {
+  const core = fakeCore()
+  const { model, data } = fakeModel(1)
+  const error = await model.fit(data, { signal: signal as AbortSignal }).catch((reason: unknown) => reason)
+  expect(error).toMatchObject({ code: 'NOPROP_OPTION', what: expect.stringContaining('signal') })
+  expect(core.started).toEqual([])
 })
 
 test('leaving the loop at the last event leaves the finished run as it is', async () => {

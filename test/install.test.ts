@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { appendFileSync, chmodSync, copyFileSync, cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import ts from 'typescript'
@@ -50,6 +50,52 @@ describe.runIf(process.platform === 'linux' && process.arch === 'x64')('the pack
       expect(JSON.parse(output)).toEqual({ node: expect.stringMatching(`^v${major}\\.`), version, correct: true })
     })
   })
+
+  describe('on Deno', () => {
+    let deno: string
+    beforeAll(async () => {
+      deno = join(await fetched('@deno/linux-x64-glibc@2.9.6'), 'deno')
+    }, 300_000)
+    const ALLOWED = ['--allow-ffi', '--allow-read', '--allow-env']
+    const run = (flags: string[], program: string) => {
+      const env = { ...packages.env, NO_COLOR: '1' }
+      const args = ['run', '--no-prompt', ...flags, program]
+      return spawnSync(deno, args, { cwd: installed, env, encoding: 'utf8' })
+    }
+
+    test.each(['train.mjs', 'train.cjs'])(
+      '%s trains and predicts with the permissions that the hint names',
+      (program) => {
+        const { status, stdout, stderr } = run(ALLOWED, program)
+        expect([status, stderr]).toEqual([0, ''])
+        expect(JSON.parse(stdout)).toMatchObject({ version, correct: true })
+      },
+    )
+
+    test('each permission that is missing is told with what gives it', () => {
+      for (const missing of ALLOWED) {
+        const { status, stderr } = run(
+          ALLOWED.filter((flag) => flag !== missing),
+          'train.mjs',
+        )
+        const text = stderr.replaceAll('\n', ' ')
+        expect([missing, status, text]).toEqual([missing, 1, expect.stringContaining('NoPropError')])
+        expect(text).toContain(`run again with the ${missing} flag`)
+        expect(text).toContain('hint: start the program with `deno run --allow-ffi --allow-read --allow-env`')
+        expect(text).not.toContain('please report')
+      }
+    })
+  })
+
+  test.each(['train.mjs', 'train.cjs'])(
+    '%s trains and predicts on Bun',
+    async (program) => {
+      const bun = join(await fetched('@oven/bun-linux-x64@1.4.5'), 'bin', 'bun')
+      const output = execFileSync(bun, [program], { cwd: installed, env: packages.env, encoding: 'utf8' })
+      expect(JSON.parse(output)).toMatchObject({ version, correct: true })
+    },
+    300_000,
+  )
 
   test('pnpm installs it', async () => {
     const cwd = packages.project()
@@ -207,7 +253,7 @@ describe.runIf(process.platform === 'linux' && process.arch === 'x64')('the pack
     const text = await runNode([cli, 'doctor'], { cwd, env: packages.env })
     expect(text.code).toBe(1)
     expect(text.stdout).toMatch(/searched +@noprop\/linux-x64-gnu: not installed\n/)
-    expect(text.stdout).toMatch(/\nto do +@noprop\/linux-x64-gnu: not installed: [^\n]*--omit=optional/)
+    expect(text.stdout).toMatch(/\nto do +[✗x] @noprop\/linux-x64-gnu: not installed: [^\n]*--omit=optional/)
     expect(text.stderr).toMatch(/^error NOPROP_ADDON: [^\n]*not installed[^\n]*\n$/)
     const json = await runNode([cli, 'doctor', '--json'], { cwd, env: packages.env })
     expect(json.code).toBe(1)

@@ -12,7 +12,7 @@ test.each([
   ['learningRate', { learningRate: Number.NaN }, 'NaN'],
   ['net.widths[1]', { net: { widths: [1, Number.POSITIVE_INFINITY] } }, 'Infinity'],
   ['epochs', { epochs: () => 1 }, 'a function'],
-  ['seed', { seed: 1n }, 'a bigint'],
+  ['seed', { seed: 1n }, 'the bigint 1n'],
   ['classes', { classes: new Map() }, 'an object Map'],
   ['schedule.alphaBar[0]', { schedule: { alphaBar: Float32Array.of(Number.NaN) } }, 'NaN'],
   ['list[0]', { list: [undefined] }, 'a undefined'],
@@ -20,6 +20,27 @@ test.each([
   expect(() => toJson(options)).toThrow(
     expect.objectContaining({ code: 'NOPROP_OPTION', what: `the option ${name} cannot be used`, received }),
   )
+})
+
+test('options that contain themselves, or too much in one another, are refused by their name', () => {
+  const cyclic: { net: { self?: unknown } } = { net: {} }
+  cyclic.net.self = cyclic.net
+  const deep = Array.from({ length: 10_000 }).reduce((below) => [below], 1)
+  // The same list twice is no cycle.
+  const twice = [1, 2]
+  expect(JSON.parse(toJson({ a: twice, b: [twice, twice] }))).toEqual({
+    a: [1, 2],
+    b: [
+      [1, 2],
+      [1, 2],
+    ],
+  })
+  const refused = (options: object, what: string, received: string) =>
+    expect(() => toJson(options)).toThrow(
+      expect.objectContaining({ code: 'NOPROP_OPTION', what: expect.stringContaining(what), received }),
+    )
+  refused(cyclic, 'the option net.self cannot', 'a cycle')
+  refused({ classes: deep }, 'the option classes[0][0]', 'more')
 })
 
 test.each([-1, 1.5, Number.NaN, 2 ** 32, '3', null, undefined])('%s is no count', (value) => {

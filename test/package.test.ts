@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { installWithNpm, type Packages, packAndServe } from './support/installed.js'
+import { loadedBy } from './support/loaded.js'
 import { root, runNode } from './support/process.js'
 
 let packages: Packages
@@ -44,49 +45,36 @@ test('the addon takes at most 6 MB, and all that is installed at most 8 MB', () 
   expect(bytes(join(installed, 'node_modules'))).toBeLessThanOrEqual(8e6)
 })
 
-/** What a program takes, in milliseconds: medians of 15 runs in turns with others. */
-interface Times {
-  /** Processor time, to which other work on the machine adds nothing. */
-  processor: number
-  /** Waiting: the least by which the clock went further than the processor. */
-  waiting: number
-}
+/** Modules of Node's that take their time to load, and that nothing needs before there is work to do. */
+const HEAVY = /^node:(http|https|http2|tls|zlib|worker_threads|test|repl|inspector|internal\/deps\/undici)/
 
-async function times(...programs: string[][]): Promise<Times[]> {
-  const runs: Times[][] = programs.map(() => [])
-  for (let round = 0; round < 15; round++) {
-    for (const [index, args] of programs.entries()) {
-      const observed = ['--require', join(root, 'test/support/processor-time.cjs'), ...args]
-      const { code, stderr, milliseconds } = await runNode(observed, { cwd: installed, env: packages.env })
-      expect([code, stderr]).toEqual([0, expect.stringMatching(/^[\d.]+\n$/)])
-      runs[index]!.push({ processor: Number(stderr), waiting: milliseconds - Number(stderr) })
-    }
-  }
-  return runs.map((each) => ({
-    processor: each.map(({ processor }) => processor).sort((a, b) => a - b)[7]!,
-    waiting: Math.min(...each.map(({ waiting }) => waiting)),
-  }))
-}
+/** Ends a program: which native libraries it has loaded. */
+const NATIVE = `
+process.report.excludeNetwork = true
+console.log(JSON.stringify(process.report.getReport().sharedObjects.filter((name) => name.endsWith('.node'))))`
 
-test('import and require each take at most 60 ms over an empty Node process', async () => {
-  const used = (how: string) => `globalThis.used = (${how}).NoProp`
-  const importing = ['--input-type=module', '-e', used(`await import('noprop')`)]
-  const [empty, ...filled] = await times(['-e', ''], importing, ['-e', used(`require('noprop')`)])
-  for (const { processor, waiting } of filled) {
-    expect(processor - empty!.processor).toBeLessThanOrEqual(60)
-    // A busy machine makes both wait; what an import itself waited for would come on top.
-    expect(waiting - empty!.waiting).toBeLessThan(1000)
-  }
+test.each([
+  ['import', ['--input-type=module', '-e', `globalThis.used = (await import('noprop')).NoProp${NATIVE}`], 2],
+  ['require', ['-e', `globalThis.used = require('noprop').NoProp${NATIVE}`], 1],
+])('%s loads one file of JavaScript (and its entry), and does nothing yet', async (_, args, most) => {
+  const { files, bytes, builtins, stdout } = await loadedBy(args, { cwd: installed, env: packages.env })
+  expect(files.length, files.join(', ')).toBeLessThanOrEqual(most)
+  expect(files.length).toBeGreaterThan(0)
+  expect(bytes).toBeLessThanOrEqual(120_000)
+  expect(builtins.filter((name) => HEAVY.test(name))).toEqual([])
+  expect(JSON.parse(stdout)).toEqual([])
 })
 
-test('the command that `npx noprop` runs answers --help within 150 ms', async () => {
+test('the command that `npx noprop` runs reads for --help only what it prints', async () => {
   const bin = join(installed, 'node_modules', '.bin', process.platform === 'win32' ? 'noprop.cmd' : 'noprop')
   expect(existsSync(bin)).toBe(true)
   const help = [join(installed, 'node_modules', 'noprop', 'dist', 'cli.js'), '--help']
-  expect((await runNode(help)).stdout).toContain('Usage: noprop')
-  const [empty, helping] = await times(['-e', ''], help)
-  expect(helping!.processor).toBeLessThanOrEqual(150)
-  expect(helping!.waiting - empty!.waiting).toBeLessThan(1000)
+  const { files, bytes, builtins, stdout } = await loadedBy(help, { cwd: installed, env: packages.env })
+  expect(stdout).toContain('Usage: noprop')
+  expect(files.length, files.join(', ')).toBeLessThanOrEqual(24)
+  expect(bytes).toBeLessThanOrEqual(250_000)
+  expect(files.filter((name) => /index\.cjs|\.node$/.test(name))).toEqual([])
+  expect(builtins.filter((name) => HEAVY.test(name))).toEqual([])
 })
 
 /** A program that uses the whole API; the first line brings the names. */
@@ -96,7 +84,7 @@ ${imports}
 async function main(): Promise<void> {
 const options: ModelOptions = { input: [28, 28], classes: 10, net: 'cnn', schedule: { type: 'linear', end: 0.2 } }
 const model = NoProp.create(options)
-const { train, test } = await datasets.load('mnist', { limit: 100, signal: AbortSignal.timeout(1000) })
+const { train, test } = await datasets.load('mnist', { limit: 100, signal: AbortSignal.timeout(60_000) })
 const run = model.fit(train, { epochs: 1, learningRateSchedule: 'one-cycle', validation: test })
 for await (const event of run) {
   const seen: FitEvent = event

@@ -21,12 +21,12 @@ const run = model.fit(data, { epochs: 100000, batch: 32 })
 `
 
 /** Milliseconds after which a process that should have ended hangs. */
-const HANGS = 20_000
+const HANGS = 60_000
 
-async function outcome(program: string) {
+async function outcome(program: string, env = process.env) {
   const path = join(temporaryDirectory(), 'program.mjs')
   writeFileSync(path, program)
-  const { child, ended } = startNode([path])
+  const { child, ended } = startNode([path], { env })
   const timer = setTimeout(() => child.kill('SIGKILL'), HANGS)
   const { code, signal, stdout, stderr } = await ended
   clearTimeout(timer)
@@ -85,3 +85,20 @@ const [one, two] = await Promise.all([start(), start()])
 console.log(one === two ? 'same' : 'different')`)
   expect({ code, signal, stdout }).toEqual({ code: 0, signal: null, stdout: 'same\n' })
 })
+
+test.skipIf(process.platform === 'win32')(
+  'where no thread can be started, work rejects with a code and the process ends',
+  async () => {
+    // No address space has room for such a stack.
+    const { code, stdout, stderr } = await outcome(
+      `
+import { datasets, NoProp } from ${JSON.stringify(library)}
+const data = { images: new Float32Array(8), shape: [2], labels: [0, 1, 0, 1] }
+const model = NoProp.create({ blocks: 1, input: [2], classes: 2 })
+const work = [() => model.fit(data), () => NoProp.load('missing.safetensors'), () => datasets.load('.')]
+for (const begin of work) console.log(await begin().then(() => 'done', ({ code }) => code))`,
+      { ...process.env, RUST_MIN_STACK: String(2n ** 47n) },
+    )
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: 'NOPROP_THREADS\n'.repeat(3), stderr: '' })
+  },
+)

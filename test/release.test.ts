@@ -11,7 +11,13 @@ const today = new Date().toISOString().slice(0, 10)
 /** A committed copy of the files that a release touches, with the scripts. */
 function copy(change: Record<string, (text: string) => string> = {}): string {
   const directory = temporaryDirectory()
-  const files = [...stating, 'crates/noprop-kernels/Cargo.toml', 'crates/noprop-core/Cargo.toml', 'crates/noprop-napi/Cargo.toml', 'THIRD_PARTY_NOTICES.txt']
+  const files = [
+    ...stating,
+    'crates/noprop-kernels/Cargo.toml',
+    'crates/noprop-core/Cargo.toml',
+    'crates/noprop-napi/Cargo.toml',
+    'THIRD_PARTY_NOTICES.txt',
+  ]
   for (const name of [...files, 'scripts']) {
     mkdirSync(dirname(join(directory, name)), { recursive: true })
     cpSync(join(root, name), join(directory, name), { recursive: true })

@@ -48,7 +48,7 @@ test('the check agrees with package.json, and every script of a newcomer starts 
     'gpu:pack',
   ]
   for (const name of [...setUp, 'bench', 'bench:peers', 'bench:instructions'])
-    expect(scripts[name]).toMatch(/^node scripts\/check-node\.cjs && /)
+    expect(scripts[name]).toMatch(/^node scripts\/run\.cjs [a-z-]+/)
 })
 
 test('the check is in syntax that every Node reads', () => {

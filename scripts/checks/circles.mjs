@@ -36,7 +36,9 @@ export function leaves(tree, prefix = []) {
 
 /** Source text without comments and without inline test modules. */
 function significant(text) {
-  return text.replace(/\/\/.*$/gm, '').replace(/#\[cfg\((?:all\()?(?:any\()?test[\s\S]*?\)\]\s*(?:pub )?mod \w+ \{[\s\S]*?^\}/gm, '')
+  return text
+    .replace(/\/\/.*$/gm, '')
+    .replace(/#\[cfg\((?:all\()?(?:any\()?test[\s\S]*?\)\]\s*(?:pub )?mod \w+ \{[\s\S]*?^\}/gm, '')
 }
 
 const isTest = (path) => /(^|\/)(tests|testing)(\.rs|\/)/.test(path)
@@ -66,7 +68,8 @@ export function modulesOf(directory) {
       }
       return ''
     })
-    for (const [path] of rest.matchAll(/\b(?:crate|super|self)(?:::\w+)+/g)) module.uses.push(absolute(path.split('::')))
+    for (const [path] of rest.matchAll(/\b(?:crate|super|self)(?:::\w+)+/g))
+      module.uses.push(absolute(path.split('::')))
     modules.set(name.join('::'), module)
   }
   return modules

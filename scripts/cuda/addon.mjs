@@ -34,3 +34,27 @@ export function answerOf(addon, libraries, env = {}) {
   if (status === 0) return JSON.parse(stdout)
   throw new StepFailed(`the addon was built but does not load: ${stderr.trim().split('\n').at(-1)}.`)
 }
+
+/** The libraries that a shared object names for the loader (`readelf -d`). */
+export function neededOf(text) {
+  return [...text.matchAll(/\(NEEDED\).*\[(.*)\]/g)].map(([, name]) => name)
+}
+
+/**
+ * The addon may need the libraries that docs/cuda.md names, and no others of CUDA's: link-time libraries in their place would hide
+ * it here, and users would miss them.
+ */
+export function foreignOf(needed) {
+  const known = ['libcuda.so.1', 'libcublas.so.13', 'libcublasLt.so.13', 'libcurand.so.10']
+  return needed.filter((name) => /^lib(cu|nv)/.test(name) && !known.includes(name))
+}
+
+/** Refuses an addon that needs another library of CUDA's. */
+export function checkLinks(addon) {
+  const { status, stdout, stderr, error } = spawnSync('readelf', ['-d', addon], { encoding: 'utf8' })
+  if (status !== 0) throw new StepFailed(`readelf cannot read ${addon}: ${error?.message ?? stderr.trim()}`)
+  const needed = neededOf(stdout)
+  console.log(`   ${needed.join(', ')}`)
+  const foreign = foreignOf(needed)
+  if (foreign.length > 0) throw new StepFailed(`the addon needs ${foreign.join(', ')}, which users need not have.`)
+}

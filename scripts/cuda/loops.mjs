@@ -15,6 +15,19 @@ export const MOST = {
 }
 
 /**
+ * Instructions of the tensor cores in one turn of the frequent loop: sub-tiles of 16 × 8 in a warp's tile, times two steps of a
+ * stride. Another number says that the compiler has split the loop, for lanes that come apart say.
+ */
+const MULTIPLICATIONS = {
+  conv3x3_forward_bf16: 32,
+  conv3x3_backward_data_bf16: 32,
+  conv3x3_backward_weights_bf16: 32,
+  dense_forward_bf16: 32,
+  linear_backward_data_bf16: 32,
+  linear_backward_weights_bf16: 32,
+}
+
+/**
  * `nvdisasm -c` → for each kernel with tensor cores its shortest loop that multiplies, which is the frequent one: the other
  * reads values one by one, where four cannot be read at once. `{ instructions, multiplications }`.
  */
@@ -56,5 +69,14 @@ export function tooLong(loops, most = MOST) {
     const found = loop.instructions / loop.multiplications
     if (found <= bound) return []
     return [`${name}: ${found.toFixed(1)} instructions for one of the tensor cores, at most ${bound} are meant`]
+  })
+}
+
+/** One sentence for each kernel of `expected` whose frequent loop has another number of multiplications. */
+export function notWhole(loops, expected = MULTIPLICATIONS) {
+  return Object.entries(expected).flatMap(([name, count]) => {
+    const found = loops[name]?.multiplications
+    if (found === undefined || found === count) return []
+    return [`${name}: a turn of its loop has ${found} multiplications on tensor cores, not ${count}`]
   })
 }

@@ -1,8 +1,9 @@
 // The package @noprop/cuda-linux-x64: one addon and its manifest, as the packages of the platforms are.
-import { copyFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { stagePlatform } from '../pack/stage.mjs'
 import { root } from '../support/steps.mjs'
+import { RELEASE } from './toolkit.mjs'
 
 const PLATFORM = { name: 'cuda-linux-x64', fields: { os: ['linux'], cpu: ['x64'], libc: ['glibc'] } }
 
@@ -21,10 +22,23 @@ The addon contains NVIDIA's static CUDA runtime (libcudart_static.a), which the 
 Toolkit, Attachment A, lets applications distribute. THIRD_PARTY_NOTICES.txt has the licences of everything else.
 `
 
-/** Puts the package together around the built addon, in the folder `out`; returns the package's own folder there. */
-export function writePackage(addon, out = join(root, '.noprop')) {
+/** Whether what a compiler of this version writes runs on the oldest driver that is supported, PTX included. */
+export function isForRelease(compiler) {
+  return compiler.startsWith(`${RELEASE}.`)
+}
+
+/**
+ * Puts the package together around the addon that nvcc `compiler` built, in the folder `out`; returns the package's own folder
+ * there. npm refuses to publish one that is not for releases.
+ */
+export function writePackage(addon, { out = join(root, '.noprop'), compiler }) {
   const directory = stagePlatform(PLATFORM, addon, out)
   writeFileSync(join(directory, 'README.md'), README)
+  if (!isForRelease(compiler)) {
+    const path = join(directory, 'package.json')
+    const manifest = { ...JSON.parse(readFileSync(path, 'utf8')), private: true }
+    writeFileSync(path, `${JSON.stringify(manifest, null, 2)}\n`)
+  }
   return directory
 }
 

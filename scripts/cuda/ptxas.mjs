@@ -7,13 +7,15 @@ const THREADS_MAX = 1024
 
 /**
  * Greatest shared memory of a block in bytes, static and dynamic, by compute capability (CUDA C++ Programming Guide, table
- * "Technical Specifications per Compute Capability"). Code for 8.0 also runs on 8.6.
+ * "Technical Specifications per Compute Capability"). Code also runs on newer capabilities of the same first number.
  */
-const SHARED = { 80: 163, 86: 99, 89: 99, 90: 227 }
+const SHARED = { 80: 163, 86: 99, 89: 99, 90: 227, 100: 227, 103: 227, 120: 99, 121: 99 }
+/** Capabilities without code of their own → whose code runs on them. */
+const RUNS = { 86: '80', 103: '100', 121: '120' }
 
 /** Compute capabilities on which code that was compiled for `capability` runs. */
 function runsOn(capability) {
-  return Object.keys(SHARED).filter((each) => each === capability || (capability === '80' && each === '86'))
+  return Object.keys(SHARED).filter((each) => each === capability || RUNS[each] === capability)
 }
 
 /** `ptxas -v` → for each kernel its registers, static shared memory and spilled bytes. */

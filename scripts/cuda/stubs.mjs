@@ -24,12 +24,13 @@ export function declaredFunctions(source) {
 }
 
 /**
- * Makes the libraries in `directory`; `cudarc` is that crate's folder, `runtime` the static CUDA runtime. What C sources in
- * `instead` (by cudarc's module) define, they define.
+ * Makes the libraries in `directory`; `cudarc` is that crate's folder, `runtime` the static CUDA runtime. What the sources in
+ * `instead` (by cudarc's module: a list of C sources and objects, and of options of the linker) define, they define.
  */
 export async function makeStubs(directory, cudarc, runtime, instead = {}) {
   const done = join(directory, '.made-from')
-  const definitions = Object.values(instead).map((path) => readFileSync(path, 'utf8'))
+  const files = Object.values(instead).flat()
+  const definitions = files.filter((path) => path.endsWith('.c')).map((path) => readFileSync(path, 'utf8'))
   const current = JSON.stringify([cudarc, LIBRARIES, runtime, definitions])
   if (existsSync(done) && readFileSync(done, 'utf8') === current) return
   rmSync(directory, { recursive: true, force: true })
@@ -43,7 +44,7 @@ export async function makeStubs(directory, cudarc, runtime, instead = {}) {
       names.map((each) => `__attribute__((weak)) int ${each}(void) { return ${answer}; }\n`).join(''),
     )
     const output = join(directory, soname)
-    const sources = [source, ...(instead[module] ? [instead[module]] : ['-nostdlib'])]
+    const sources = [source, ...(instead[module] ?? ['-nostdlib'])]
     await run('gcc', ['-shared', '-fPIC', '-w', `-Wl,-soname,${soname}`, '-o', output, ...sources])
     symlinkSync(soname, join(directory, `lib${name}.so`))
     rmSync(source)

@@ -94,10 +94,11 @@ function memories({ precision, allInFlightMiB, oneInFlightMiB, manyBlocks, manyI
 }
 
 /** The report as Markdown. */
-export function figures({ date, command, machine, notes, steps, seconds, passed }) {
+export function figures({ date, command, machine, notes, steps, seconds, passed, finished = true }) {
+  const outcome = passed ? 'every check that was made passed' : '**some checks failed**'
   const tools = Object.entries(machine).map(([name, value]) => `${name} ${value ?? 'missing'}`)
   const parts = [
-    `${date}, \`${command}\`: ${passed ? 'every check that was made passed' : '**some checks failed**'}, in ${time(seconds)} s.`,
+    `${date}, \`${command}\`: ${outcome}, in ${time(seconds)} s${finished ? '' : '; **it was ended before its end**'}.`,
     `${tools.join(', ')}.`,
     ...(notes.length > 0 ? [notes.map((note) => `- ${note}`).join('\n')] : []),
     table(['step', 'outcome', 'what was found', 'seconds'], Object.entries(steps).map(summary)),

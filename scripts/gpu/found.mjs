@@ -8,7 +8,10 @@ export function judge({ comparisons, leftOut, failures }) {
   const worst = comparisons.reduce((most, one) => (share(one) > share(most) ? one : most), comparisons[0])
   const measured = { compared: comparisons.length, leftOut, worst, failed, failures }
   const problems = [
-    ...failures.map(({ multiply, error }) => `${multiply}: ${[error.what, error.received].filter(Boolean).join(', ')}`),
+    ...failures.map(
+      ({ operation, multiply, error }) =>
+        `${operation ? `${operation} in ` : ''}${multiply}: ${[error.what, error.received].filter(Boolean).join(', ')}`,
+    ),
     ...failed
       .slice(0, 3)
       .map(({ case: name, multiply, error }) => `${name} in ${multiply} is off by ${error ?? 'NaN'}`),
@@ -26,13 +29,14 @@ function share({ error, tolerance }) {
   return error === null ? Number.POSITIVE_INFINITY : error / tolerance
 }
 
-/** The log so far: a report as far as it came, and the case that was begun and not ended, if one was. */
+/** The log so far: a report as far as it came, the last operation, and the case that was begun and not ended, if one was. */
 export function soFar(log) {
-  const found = { comparisons: [], leftOut: 0, failures: [], within: undefined }
+  const found = { comparisons: [], leftOut: 0, failures: [], operation: undefined, within: undefined }
   const lines = existsSync(log) ? readFileSync(log, 'utf8').split('\n') : []
   // What stands behind the last newline is nothing, or half a line.
   for (const line of lines.slice(0, -1)) {
-    const { begun, leftOut, compared } = JSON.parse(line)
+    const { operation, begun, leftOut, compared } = JSON.parse(line)
+    if (operation) found.operation = operation.operation
     if (begun) found.within = begun
     if (leftOut) found.leftOut++
     if (compared) {
@@ -43,20 +47,25 @@ export function soFar(log) {
   return found
 }
 
-/** The judgement on a process that ended as `outcome` says and wrote `log`; where it has no result, on what it had found. */
-export function judged(name, outcome, log) {
-  let report
+/** The report of a process that ended as `outcome` says and wrote `log`; without one, what it had found, and its `end`. */
+export function reportOf(name, outcome, log) {
   try {
-    report = resultOf(name, outcome)
+    return resultOf(name, outcome)
   } catch (error) {
     if (!(error instanceof CheckFailed)) throw error
-    throw unfinished(outcome.late ? 'time over' : error.message, soFar(log))
+    return { ...soFar(log), end: outcome.late ? 'time over' : error.message }
   }
+}
+
+/** The judgement on such a process. */
+export function judged(name, outcome, log) {
+  const { end, ...report } = reportOf(name, outcome, log)
+  if (end !== undefined) throw unfinished(end, report)
   return judge(report)
 }
 
 /** The end of a process without a result, with what it had found. */
-function unfinished(end, { within, ...found }) {
+export function unfinished(end, { within, ...found }) {
   const count = found.comparisons.length
   const where = within ? `, in ${within.case} in ${within.multiply}` : ''
   const reason = `${end} after ${count} case${count === 1 ? '' : 's'}${where}`

@@ -67,6 +67,15 @@ export function findLibraries(python) {
   )
 }
 
+/**
+ * LD_LIBRARY_PATH for children: CUDA's libraries first, then the folders that it names already, since a driver may be found
+ * through them alone.
+ */
+export function libraryPath(folders, named = process.env.LD_LIBRARY_PATH) {
+  const all = [...folders, ...(named ?? '').split(delimiter).filter(Boolean)]
+  return [...new Set(all)].join(delimiter)
+}
+
 /** The folder of a data set that is on this machine, or undefined; nothing is downloaded. */
 export function findData(name) {
   const places = [process.env.NOPROP_DATA, join(root, 'data')].filter(Boolean).map((folder) => join(folder, name))
@@ -118,8 +127,8 @@ export async function preconditions(device, milliseconds) {
   for (const name of DATA)
     if (!data[name])
       notes.push(`there are no data of ${name} (NOPROP_DATA/${name} or data/${name}): its accuracy is left out`)
-  const env = { NOPROP_ADDON: addon, LD_LIBRARY_PATH: libraries?.join(delimiter) || process.env.LD_LIBRARY_PATH }
-  if (env.LD_LIBRARY_PATH === undefined) delete env.LD_LIBRARY_PATH
+  const env = { NOPROP_ADDON: addon, LD_LIBRARY_PATH: libraryPath(libraries ?? []) }
+  if (!env.LD_LIBRARY_PATH) delete env.LD_LIBRARY_PATH
   // To import torch may have taken long; that must not end the question before it is asked.
   const until = Date.now() + milliseconds
   const probe = addon && hasOutput && (await ask({ device, env, until, problems }))

@@ -28,7 +28,16 @@ export function findTorch() {
 
 /** Builds candle's program; returns its path. */
 export async function buildCandle() {
-  const args = ['build', '--release', '--package', 'noprop-core', '--example', 'peer_candle', '--message-format', 'json']
+  const args = [
+    'build',
+    '--release',
+    '--package',
+    'noprop-core',
+    '--example',
+    'peer_candle',
+    '--message-format',
+    'json',
+  ]
   const { stdout } = await execute('cargo', [...args, '--quiet'], { cwd: root, maxBuffer: 1 << 26 }).catch((error) => {
     throw new StepFailed(`the example peer_candle cannot be built:\n${error.stderr}`)
   })

@@ -2,7 +2,7 @@ import { askAddon } from '../cuda/ask.js'
 import { oneLine } from '../cuda/report.js'
 import type { Reason } from './reason.js'
 
-const CURE = 'mend the GPU or its driver (nvidia-smi shows what the driver sees); until then the processor is used'
+const CURE = 'fix the GPU or its driver (nvidia-smi shows what the driver sees); until then the processor is used'
 
 /**
  * Why the CUDA addon at `path` should not be loaded here, or undefined if it should. It is tried in a process of its own: a

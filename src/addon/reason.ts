@@ -1,4 +1,5 @@
 import { constants } from 'node:os'
+import { DENO_HINT, isDenoRefusal } from '../errors.js'
 import { version } from '../version.js'
 import { readElf } from './elf.js'
 import { glibcVersion, type Libc } from './libc.js'
@@ -37,7 +38,7 @@ export function versionReason(found: string | undefined): Reason {
   return {
     kind: 'version',
     text: `it is version ${found ?? 'unknown'}, and the JavaScript is version ${version}`,
-    cure: `install both in one version: ${again}; in a clone of the repository run \`npm run build\``,
+    cure: `install both in the same version: ${again}; in a clone of the repository run \`npm run build\``,
   }
 }
 
@@ -67,7 +68,7 @@ export function fileReason(path: string): Reason | undefined {
   if (process.platform !== 'linux' || !path.endsWith('.node')) return undefined
   try {
     const elf = readElf(path)
-    if (!elf) return corrupt('its file is no library for Linux')
+    if (!elf) return corrupt('its file is not a Linux library')
     if (elf.bytes < elf.needs) return corrupt(`its file is cut off (${elf.bytes} of at least ${elf.needs} bytes)`)
     if (elf.arch === process.arch) return undefined
     return {
@@ -91,6 +92,7 @@ export function loadReason(error: unknown): Reason {
   while (inner instanceof Error && inner.cause instanceof Error) inner = inner.cause
   const { code, errno, message = String(inner) } = inner as NodeJS.ErrnoException
   const text = message.split(/\r?\n/)[0] as string
+  if (isDenoRefusal(inner)) return { kind: 'forbidden', text, cure: DENO_HINT }
   if (code === 'EACCES' || code === 'EPERM' || errno === -constants.errno.EACCES) {
     return { kind: 'forbidden', text, cure: 'give the user of this process the right to read the file' }
   }

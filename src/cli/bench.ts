@@ -1,23 +1,21 @@
 import type { Command } from 'commander'
 import { withStopSignal } from '../abort.js'
 import { requireDevice } from '../device.js'
-import { NoPropError } from '../errors.js'
 import { toJson } from '../json.js'
 import { getNative } from '../native.js'
-import { addNetFlags, addPrecisionFlag, type NetFlags, netOf, number, type PrecisionFlags } from './flags.js'
+import { counted } from '../summary.js'
+import type { Field } from './fields.js'
+import { badValue } from './flag.js'
+import { addBenchFlags, benchOptionsOf } from './flags.js'
+import { addExamples } from './help.js'
 import type { Io } from './io.js'
 import { peakMemoryMiB } from './memory.js'
 
-interface BenchFlags extends NetFlags, PrecisionFlags {
-  mode?: string
+/** The flags that this command itself reads; the others become options of the benchmark. */
+interface BenchFlags {
   shape?: string
   classes?: number
-  blocks?: number
-  batch?: number
-  threads?: number
-  inFlight?: number
   device?: string
-  seconds?: number
 }
 
 /** What the core measured. */
@@ -54,51 +52,34 @@ const SHAPES: Record<string, { input: number[]; classes: number }> = {
 }
 
 export function define(command: Command, io: Io): void {
-  command
-    .option('--mode <train|inference>', 'what to measure (default: train)')
-    .option('--shape <shape>', 'mnist, cifar10, cifar100, HxWxC or N (default: mnist)')
-    .option('--classes <number>', 'number of classes (default: those of the shape, else 10)', number('--classes'))
-    .option('--blocks <number>', 'number of blocks (default: 10)', number('--blocks'))
-    .option('--batch <number>', 'samples a step or prediction (default: 128)', number('--batch'))
-    .option('--threads <number>', 'cores to use (default: all)', number('--threads'))
-    .option('--in-flight <number>', 'most blocks begun and not finished', number('--in-flight'))
-    .option('--device <auto|cpu|cuda[:i]>', 'where to compute (default: auto)')
-    .option('--seconds <number>', 'measure for so long', number('--seconds'))
-  addNetFlags(command)
-  addPrecisionFlag(command)
+  addBenchFlags(command)
+  addExamples(command, 'noprop bench --net mlp --hidden 128,64 --seconds 2', 'noprop bench --mode inference --batch 1')
   command.action((flags: BenchFlags) => bench(flags, io))
 }
 
 async function bench(flags: BenchFlags, io: Io): Promise<void> {
-  const { blocks, batch, threads, inFlight, device, precision, seconds } = flags
   const { input, classes } = shapeOf(flags.shape ?? 'mnist')
-  const options = {
-    mode: flags.mode,
-    input,
-    classes: flags.classes ?? classes,
-    net: netOf(flags),
-    blocks,
-    batch,
-    threads,
-    inFlight,
-    device,
-    precision,
-    seconds,
-  }
-  requireDevice(device)
+  const options = { input, classes: flags.classes ?? classes, ...benchOptionsOf(flags) }
+  requireDevice(flags.device)
   const json = await withStopSignal(io.signal, (stop) => getNative().bench(toJson(options), stop))
   const result = JSON.parse(json) as BenchResult
   const peak = peakMemoryMiB()
   io.emit({ event: 'done', ...result, peakMemoryMiB: peak })
-  io.print(
+  const { samplesPerSecond, gflops, precision, peakGflops, instructionSet, batch } = result
+  const place = peakGflops ? counted(result.threads, 'thread') : result.device
+  io.printFields([
     [
-      `speed           ${result.samplesPerSecond.toFixed(1)} samples/s through ${result.blocks} blocks, ${timesOf(result)}`,
-      `arithmetic      ${result.gflops.toFixed(1)} GFLOP/s${shareOf(result)} (${result.precision}${result.peakGflops ? `, ${result.instructionSet}` : ''})`,
-      `work            ${input.join('×')}, batch ${result.batch}, ${result.peakGflops ? `${result.threads} threads` : result.device}`,
-      ...memoryOf(result),
-      `peak memory     ${Math.round(peak)} MiB`,
-    ].join('\n'),
-  )
+      'speed',
+      `${samplesPerSecond.toFixed(1)} samples/s through ${counted(result.blocks, 'block')}, ${timesOf(result)}`,
+    ],
+    [
+      'arithmetic',
+      `${gflops.toFixed(1)} GFLOP/s${shareOf(result)} (${precision}${peakGflops ? `, ${instructionSet}` : ''})`,
+    ],
+    ['work', `${input.join('×')}, batch ${batch}, ${place}`],
+    ...memoryOf(result),
+    ['peak memory', `${Math.round(peak)} MiB`],
+  ])
 }
 
 /** Of what the processor reaches; there is no such figure for a GPU. */
@@ -108,11 +89,14 @@ function shareOf({ peakGflops, peakShare }: BenchResult): string {
 }
 
 /** A GPU's memory in training: how much of it, and how near the step is to what moving its bytes takes. */
-function memoryOf({ deviceMemoryMiB, floorGigabytes, floorShare, peakGigabytes }: BenchResult): string[] {
+function memoryOf({ deviceMemoryMiB, floorGigabytes, floorShare, peakGigabytes }: BenchResult): Field[] {
   if (deviceMemoryMiB === undefined || peakGigabytes === undefined) return []
   const share = `${(100 * (floorShare ?? 0)).toFixed(1)} % of the memory floor`
   return [
-    `GPU memory      ${Math.round(deviceMemoryMiB)} MiB; ${share} (${floorGigabytes?.toFixed(2)} GB a step, ${peakGigabytes.toFixed(0)} GB/s)`,
+    [
+      'GPU memory',
+      `${Math.round(deviceMemoryMiB)} MiB; ${share} (${floorGigabytes?.toFixed(2)} GB per step, ${peakGigabytes.toFixed(0)} GB/s)`,
+    ],
   ]
 }
 
@@ -127,10 +111,5 @@ function shapeOf(text: string): { input: number[]; classes: number } {
   const known = Object.hasOwn(SHAPES, text) ? SHAPES[text] : undefined
   if (known) return known
   if (/^\d{1,9}(x\d{1,9}){0,2}$/.test(text)) return { input: text.split('x').map(Number), classes: 10 }
-  throw new NoPropError({
-    code: 'NOPROP_OPTION',
-    what: 'the value of --shape cannot be used',
-    expected: `one of ${Object.keys(SHAPES).join(', ')}, HxWxC or N`,
-    received: text,
-  })
+  throw badValue('--shape', `one of ${Object.keys(SHAPES).join(', ')}, HxWxC or N`, text)
 }

@@ -12,8 +12,11 @@ import { datasetPlaces } from '../data/locate.js'
 import { lookForGpus } from '../device.js'
 import { type ErrorDetails, native } from '../errors.js'
 import { addonSearch } from '../native.js'
+import { counted } from '../summary.js'
 import { version } from '../version.js'
+import { addExamples } from './help.js'
 import type { Io } from './io.js'
+import { hasUnicode, painter, type Terminal } from './style.js'
 
 /** What the core says about the machine. */
 interface SystemInfo {
@@ -27,11 +30,15 @@ interface SystemInfo {
 /** Everything that `--json` prints; the text says the same. */
 type Report = Awaited<ReturnType<typeof examine>>
 
+/** Label, mark and text. */
+type Line = [label: string, mark: string, text: string]
+
 export function define(command: Command, io: Io): void {
+  addExamples(command, 'noprop doctor', 'noprop doctor --json')
   command.action(async () => {
     const report = await examine()
     io.emit({ event: 'done', ...report })
-    io.print(linesOf(report).join('\n'))
+    io.printFields(linesOf(report, marksFor(process.stdout)))
     if (report.ok) return
     io.complain(searchError(addonSearch(), process.env.NOPROP_ADDON))
     io.exitCode = 1
@@ -49,6 +56,7 @@ async function examine() {
   // What is kept of an earlier look does not count here.
   const cuda = lookForGpus(addonSearch(), { fresh: true })
   const hardware = await detectHardware()
+  const places = Object.entries(datasetPlaces())
   return {
     ok: loaded !== undefined,
     version,
@@ -79,9 +87,10 @@ async function examine() {
     features: system?.features ?? [],
     devices: [...(system?.devices ?? []), ...cuda.gpus] as SystemInfo['devices'],
     cuda: { ...hardware, problem: cuda.problem ?? null },
-    datasets: datasetPlaces(),
+    datasets: Object.fromEntries(places.map(([name, { directory }]) => [name, directory])),
     advice: [
-      ...(isIntact === false ? [`${loaded?.path}: it is not the file that was packed: install noprop anew`] : []),
+      ...new Set(places.flatMap(([, { problem }]) => (problem ? [`data: ${problem.message}`] : []))),
+      ...(isIntact === false ? [`${loaded?.path}: it is not the file that was packed: reinstall noprop`] : []),
       ...adviceOf(attempts, loaded !== undefined),
       ...gpuAdvice(hardware, cuda.problem),
     ],
@@ -108,50 +117,73 @@ function adviceOf(attempts: readonly Attempt[], isLoaded: boolean): string[] {
   return worth.map(({ place, reason }) => `${place}: ${reason?.text}: ${reason?.cure}`)
 }
 
-function linesOf(report: Report): string[] {
+/** What stands before a line: all is well, something is wrong, or neither. */
+interface Marks {
+  good: string
+  bad: string
+  none: string
+}
+
+/** Marks that are told apart without colour too. */
+function marksFor(terminal: Terminal): Marks {
+  const paint = painter(terminal)
+  const [good, bad] = hasUnicode() ? ['✓', '✗'] : ['+', 'x']
+  return { good: paint('green', `${good} `), bad: paint('red', `${bad} `), none: '  ' }
+}
+
+/** The lines of the report. */
+function linesOf(report: Report, { good, bad, none }: Marks): Line[] {
   const { addon, libc } = report
   return [
-    line('noprop', `${version}, Node ${report.node} on ${process.platform} ${process.arch}, ${systemOf(report)}`),
-    line(
+    ['noprop', none, `${version}, Node ${report.node} on ${process.platform} ${process.arch}, ${systemOf(report)}`],
+    [
       'processor',
-      `${report.processor}, ${report.cores} cores, ${
+      none,
+      `${report.processor}, ${counted(report.cores, 'core')}, ${
         report.instructionSet
           ? `kernels for ${report.instructionSet} (of ${report.features.join(', ')})`
           : 'kernels unknown without the addon'
       }`,
-    ),
-    ...report.search.map(({ place, reason }) => line('searched', `${place}: ${reason ?? 'loaded'}`)),
-    line(
-      'addon',
-      addon
-        ? `${addon.path}, version ${addon.version}, loaded in ${addon.loadMilliseconds.toFixed(1)} ms`
-        : `none for ${report.platform}${libc ? ` with ${libc.name}` : ''}`,
-    ),
-    ...report.devices.map(({ device, name, usable, reason, precisions }) => {
-      const how = precisions ? `usable in ${precisions.join(', ')}` : 'usable'
-      return line('device', `${device}: ${name}, ${usable ? how : `not usable: ${reason || 'no reason given'}`}`)
+    ],
+    ...report.search.map(({ place, result, reason }): Line => {
+      const isAbsent = result === 'no-file' || result === 'not-installed'
+      return ['searched', result === 'loaded' ? good : isAbsent ? none : bad, `${place}: ${reason ?? 'loaded'}`]
     }),
-    ...gpuLines(report.cuda),
-    ...Object.entries(report.datasets).map(([name, place]) =>
-      line('data', `${name}: ${place ?? 'not here; downloaded at first use'}`),
-    ),
-    ...(report.advice.length > 0 ? report.advice : ['nothing, all is well']).map((text) => line('to do', text)),
+    addon
+      ? [
+          'addon',
+          addon.intact === false ? bad : good,
+          `${addon.path}, version ${addon.version}, loaded in ${addon.loadMilliseconds.toFixed(1)} ms`,
+        ]
+      : ['addon', bad, `none for ${report.platform}${libc ? ` with ${libc.name}` : ''}`],
+    ...report.devices.map(({ device, name, usable, reason, precisions }): Line => {
+      const how = precisions ? `usable in ${precisions.join(', ')}` : 'usable'
+      const text = `${device}: ${name}, ${usable ? how : `not usable: ${reason || 'no reason given'}`}`
+      return ['device', usable ? good : bad, text]
+    }),
+    ...gpuLines(report.cuda, { good, bad, none }),
+    ...Object.entries(report.datasets).map(([name, place]): Line => {
+      return ['data', place ? good : none, `${name}: ${place ?? 'not here; downloaded at first use'}`]
+    }),
+    ...report.advice.map((text): Line => ['to do', bad, text]),
+    ...(report.advice.length > 0 ? [] : [['to do', good, 'nothing, all is well'] as Line]),
   ]
 }
 
-/** What the machine shows of NVIDIA's, and why noprop uses none of it. */
-function gpuLines({ driver, kernel, nvidiaSmi, bus, problem }: Report['cuda']): string[] {
+/** What the machine shows of NVIDIA's, and, where there is a GPU, why noprop uses none of it. */
+function gpuLines({ driver, kernel, nvidiaSmi, bus, problem }: Report['cuda'], { good, bad, none }: Marks): Line[] {
   const found = [nvidiaSmi.lines, kernel, bus].find((lines) => lines.length > 0) ?? []
+  if (found.length === 0 && driver === null) return [['detected', none, 'no NVIDIA GPU']]
   return [
-    ...(found.length > 0 ? found : ['no GPU of NVIDIA']).map((text) => line('detected', text)),
-    ...(driver !== null || found.length > 0
-      ? [line('driver', driver ? `NVIDIA ${driver}` : `none loaded (${nvidiaSmi.problem ?? 'nothing in /proc'})`)]
-      : []),
-    ...(problem ? [line('no GPU used', oneLine(problem))] : []),
+    ...(found.length > 0 ? found : ['no NVIDIA GPU']).map((text): Line => ['detected', none, text]),
+    driver
+      ? ['driver', good, `NVIDIA ${driver}`]
+      : ['driver', bad, `none loaded (${nvidiaSmi.problem ?? 'nothing in /proc'})`],
+    ...(problem && found.length > 0 ? [['no GPU used', bad, oneLine(problem)] as Line] : []),
   ]
 }
 
-/** What to do where there is a GPU that noprop cannot use. Without a GPU there is nothing to mend. */
+/** What to do where there is a GPU that noprop cannot use. Without a GPU there is nothing to fix. */
 function gpuAdvice(hardware: Hardware, problem: ErrorDetails | undefined): string[] {
   if (!problem || hardware.kernel.length + hardware.nvidiaSmi.lines.length + hardware.bus.length === 0) return []
   return [adviceFor(hardware), problem.hint && `${oneLine(problem)}: ${problem.hint}`].filter(
@@ -161,8 +193,4 @@ function gpuAdvice(hardware: Hardware, problem: ErrorDetails | undefined): strin
 
 function systemOf({ libc, system }: Report): string {
   return `${libc ? `${libc.name} ${libc.version ?? ''}`.trim() : 'system'}${libc ? ', system' : ''} ${system}`
-}
-
-function line(name: string, text: string): string {
-  return `${name.padEnd(16)}${text}`
 }

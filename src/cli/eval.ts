@@ -3,27 +3,40 @@ import { locate } from '../data/locate.js'
 import { datasetFromDirectory } from '../dataset.js'
 import type { RunsResult } from '../inference.js'
 import { NoProp } from '../model.js'
-import { table, thousands } from '../summary.js'
+import { accuracyAfterBlocks, counted, percent, table, thousands } from '../summary.js'
 import { downloadNote } from './download-note.js'
-import { addSamplerFlags, number, type SamplerFlags, samplerOf } from './flags.js'
+import type { Field } from './fields.js'
+import { addFlags, Flag, number } from './flag.js'
+import { addSamplerFlags, samplerOf } from './flags.js'
+import { addExamples } from './help.js'
 import type { Io } from './io.js'
 import { required } from './program.js'
 
-interface EvalFlags extends SamplerFlags {
+/** The flags that this command itself reads; the others become options of the evaluation. */
+interface EvalFlags {
   data?: string
   runs?: number
 }
 
+/** Most classes whose confusions are printed as a table. */
+const MOST_CLASSES = 12
+
+const DATA = [
+  new Flag('--data <name|dir>', 'data set whose test samples to use: a name or a directory'),
+  new Flag('--runs <number>', 'repeat N times, with the seeds from --seed on; adds mean and deviation', {
+    read: number,
+  }),
+]
+
 export function define(command: Command, io: Io): void {
-  command
-    .argument('<file>', 'model file')
-    .option('--data <name|dir>', 'the data set whose test samples to use: a name or a directory')
-    .option(
-      '--runs <number>',
-      'measure so often, with the seeds from --seed on: adds mean and deviation',
-      number('--runs'),
-    )
+  command.argument('<file>', 'model file')
+  addFlags(command, 'Data', DATA)
   addSamplerFlags(command)
+  addExamples(
+    command,
+    'noprop eval digits.safetensors --data mnist',
+    'noprop eval digits.safetensors --data mnist --stochastic --runs 5',
+  )
   command.action((file: string, flags: EvalFlags) => evaluate(file, flags, io))
 }
 
@@ -34,19 +47,23 @@ async function evaluate(file: string, flags: EvalFlags, io: Io): Promise<void> {
   const test = await datasetFromDirectory(directory, 'test')
   const result = await model.evaluate(test, { ...samplerOf(flags), runs: flags.runs, signal: io.signal })
   io.emit({ event: 'done', ...result })
-  const percent = (share: number) => `${(100 * share).toFixed(2)} %`
-  const lines = [
-    `accuracy        ${percent(result.accuracy)} of ${thousands(result.samples)} samples`,
-    `loss            ${result.loss.toFixed(4)}`,
-    `after block     ${result.accuracyPerBlock.map((accuracy, index) => `${index + 1}: ${percent(accuracy)}`).join('  ')}`,
-    `speed           ${thousands(Math.round(result.samplesPerSecond))} samples/s`,
+  const rows: Field[] = [
+    ['accuracy', `${percent(result.accuracy)} of ${thousands(result.samples)} samples`],
+    ['loss', result.loss.toFixed(4)],
+    ['after block', accuracyAfterBlocks(result.accuracyPerBlock)],
+    ['speed', `${thousands(Math.round(result.samplesPerSecond))} samples/s`],
   ]
   if (flags.runs !== undefined) {
     const { accuracyMean, accuracyStd, accuracies } = result as RunsResult
-    lines.push(`over ${accuracies.length} runs     ${percent(accuracyMean)} ± ${percent(accuracyStd)}`)
+    rows.push([`over ${counted(accuracies.length, 'run')}`, `${percent(accuracyMean)} ± ${percent(accuracyStd)}`])
   }
-  if (result.classes.length <= 12) lines.push('', confusionTable(result.classes, result.confusion))
-  io.print(lines.join('\n'))
+  io.printFields(rows)
+  if (result.confusion === undefined || result.classes.length > MOST_CLASSES) return
+  const confusion = confusionTable(result.classes, result.confusion)
+  const columns = Math.max(...confusion.split('\n').map((line) => line.length))
+  // A table with broken lines is none.
+  if (columns <= (io.width ?? columns)) io.print(`\n${confusion}`)
+  else io.note(`the table of confusions needs ${columns} columns; this terminal has ${io.width}`)
 }
 
 /** Rows are the true labels, columns the predicted ones. */

@@ -1,123 +1,181 @@
 import type { Command } from 'commander'
-import { NoPropError } from '../errors.js'
-import type { Augment, Net, SamplerOptions, Schedule, TrainOptions } from '../options.js'
+import type { Augment, ModelOptions, Net, SamplerOptions, Schedule, TrainOptions } from '../options.js'
+import { addFlags, badValue, Flag, number, numbers, optionsOf, parseNumber, type Values } from './flag.js'
 
-/** Reads a number; what it means is for the core to judge. */
-export function number(flag: string): (text: string) => number {
-  return (text) => parseNumber(flag, text)
+/** Where to compute, for every command that does. */
+const THREADS = new Flag('--threads <number>', 'cores to use (default: all)', { read: number })
+const IN_FLIGHT = new Flag('--in-flight <number>', 'blocks trained at the same time (default: up to 16)', {
+  read: number,
+})
+const PRECISION = new Flag('--precision <f32|tf32|bf16>', 'rounding of factors in training (default: f32)')
+
+const BLOCKS = new Flag('--blocks <number>', 'number of blocks T (default: 10)', { read: number })
+
+/** What a model is, apart from its net and schedule. */
+const MODEL = [
+  new Flag('--method <dt>', 'training method (default: dt)'),
+  BLOCKS,
+  new Flag('--embedding <one-hot>', 'label embedding (default: one-hot)'),
+  new Flag('--seed <number>', 'seed of every random number (default: 0)', { read: number }),
+]
+
+const NET = [
+  new Flag('--net <cnn|mlp>', 'network of each block (default: cnn for images of at least 14×14, else mlp)', {
+    sets: 'net.type',
+  }),
+  new Flag('--widths <list>', 'cnn: channels of the three convolutions (default: 32,64,128)', {
+    read: numbers,
+    sets: 'net.widths',
+  }),
+  new Flag(
+    '--hidden <number|list>',
+    'hidden units: one number for cnn (default: 256), one per layer for mlp (default: 512,512,512)',
+    { read: numbers, sets: 'net.hidden' },
+  ),
+  new Flag('--dropout <share>', 'share of values that dropout zeroes (default: 0.2 for cnn, 0 for mlp)', {
+    read: number,
+    sets: 'net.dropout',
+  }),
+]
+
+const SCHEDULE = [
+  new Flag('--schedule <cosine|linear|custom>', 'noise schedule (default: cosine)', { sets: 'schedule.type' }),
+  new Flag('--schedule-min <share>', 'cosine: smallest signal share (default: 0.0001)', {
+    read: number,
+    sets: 'schedule.min',
+  }),
+  new Flag('--schedule-max <share>', 'cosine: largest signal share (default: 0.999)', {
+    read: number,
+    sets: 'schedule.max',
+  }),
+  new Flag('--schedule-start <factor>', 'linear: first factor (default: 1)', { read: number, sets: 'schedule.start' }),
+  new Flag('--schedule-end <factor>', 'linear: last factor (default: 0.1)', { read: number, sets: 'schedule.end' }),
+  new Flag('--alpha-bar <list>', 'custom: signal shares in ascending order, one more than blocks', {
+    read: numbers,
+    sets: 'schedule.alphaBar',
+  }),
+]
+
+const TRAINING = [
+  new Flag('--epochs <number>', 'passes over the training samples (default: 1)', { read: number }),
+  new Flag('--batch <number>', 'samples per step (default: 128)', { read: number }),
+  new Flag('--lr <rate>', 'learning rate; with one-cycle its peak (default: 0.001)', {
+    read: number,
+    sets: 'learningRate',
+  }),
+  new Flag('--lr-schedule <constant|one-cycle>', 'learning rate over time (default: constant)', {
+    sets: 'learningRateSchedule',
+  }),
+  new Flag('--weight-decay <rate>', 'weight decay of AdamW (default: 0.001)', { read: number }),
+  new Flag('--weighting <uniform|snr>', "factor of each block's loss (default: uniform)"),
+  new Flag('--eta <number>', 'snr: its factor η (default: 0.1)', { read: number }),
+  new Flag('--augment <list>', 'augment training images: shift=PIXELS, flip, or both (default: none)', {
+    read: () => augmentOf,
+  }),
+  PRECISION,
+]
+
+const CHECKPOINTS = [
+  new Flag('--checkpoint <dir>', 'save the state of the run in this directory'),
+  new Flag('--checkpoint-seconds <number>', 'save at least this often (default: 30)', { read: number }),
+  new Flag('--resume', 'resume the run in --checkpoint, or start it if there is none'),
+]
+
+const PLACE = [
+  new Flag(
+    '--device <auto|cpu|cuda[:i]>',
+    'where to train: auto, cpu, cuda, cuda:1, cuda:0,1, cuda:all (default: auto)',
+  ),
+  THREADS,
+  IN_FLIGHT,
+]
+
+const SAMPLER = [
+  new Flag('--sampler <posterior|resample|ddim>', 'rule from block to block (default: posterior)'),
+  new Flag('--stochastic', 'add the noise of each step (default: use its mean)'),
+  new Flag('--seed <number>', 'seed of the initial state and of the noise (default: 0)', { read: number }),
+]
+
+const INFERENCE_PLACE = [new Flag('--device <auto|cpu|cuda[:i]>', 'where to compute (default: auto)'), THREADS]
+
+const BENCH = [
+  new Flag('--mode <train|inference>', 'what to measure (default: train)'),
+  new Flag('--seconds <number>', 'how long to measure (default: 5)', { read: number }),
+  new Flag('--batch <number>', 'samples per step or prediction (default: 128)', { read: number }),
+]
+
+const BENCH_SHAPE = [
+  new Flag('--shape <shape>', 'mnist, cifar10, cifar100, HxWxC or N (default: mnist)', { sets: 'input' }),
+  new Flag('--classes <number>', 'number of classes (default: that of the shape, else 10)', { read: number }),
+]
+const BENCH_PLACE = [...INFERENCE_PLACE, IN_FLIGHT, PRECISION]
+
+/** Flags of `train` beside the data set. */
+export function addTrainFlags(command: Command): void {
+  addFlags(command, 'Model', [...MODEL, ...NET])
+  addFlags(command, 'Noise schedule', SCHEDULE)
+  addFlags(command, 'Training', TRAINING)
+  addFlags(command, 'Checkpoints', CHECKPOINTS)
+  addFlags(command, 'Device and threads', PLACE)
 }
 
-/** Reads numbers separated by commas. */
-export function numbers(flag: string): (text: string) => number[] {
-  return (text) => text.split(',').map((part) => parseNumber(flag, part))
+/** The name of a net. */
+type NetType = Exclude<Net, string>['type']
+
+/** The options of a model that flags set; `netType` is the net that they mean where they name none. */
+export function modelOptionsOf(values: Values, netType: NetType): Partial<ModelOptions> {
+  return {
+    ...optionsOf<Partial<ModelOptions>>(values, MODEL),
+    ...withoutUndefined({ net: netOf(values, netType), schedule: scheduleOf(values) }),
+  }
 }
 
-function parseNumber(flag: string, text: string): number {
-  const value = text.trim() === '' ? Number.NaN : Number(text)
-  if (Number.isFinite(value)) return value
-  throw new NoPropError({
-    code: 'NOPROP_OPTION',
-    what: `the value of ${flag} cannot be used`,
-    expected: 'a number',
-    received: text === '' ? 'an empty text' : text,
-  })
-}
-
-/** Flags that describe the net, for training and benchmarks. */
-export interface NetFlags {
-  net?: string
-  widths?: number[]
-  hidden?: number[]
-  dropout?: number
-}
-
-export function addNetFlags(command: Command): Command {
-  return command
-    .option('--net <cnn|mlp>', "each block's network (default: cnn)")
-    .option('--widths <list>', 'channels of the convolutions (default: 32,64,128; cnn)', numbers('--widths'))
-    .option(
-      '--hidden <number|list>',
-      'hidden units: 256 (cnn) or one number a layer, 512,512,512 (mlp)',
-      numbers('--hidden'),
-    )
-    .option(
-      '--dropout <share>',
-      'share of values zeroed in training (default: 0.2 for cnn, 0 for mlp)',
-      number('--dropout'),
-    )
+/** The options of a training run that flags set. */
+export function fitOptionsOf(values: Values): TrainOptions {
+  return optionsOf(values, [...TRAINING, ...CHECKPOINTS, ...PLACE])
 }
 
 /** The net as the core reads it; undefined when no flag names anything of it. */
-export function netOf({ net, widths, hidden, dropout }: NetFlags): Net | undefined {
-  if (net === undefined && !widths && !hidden && dropout === undefined) return undefined
-  const type = net ?? 'cnn'
-  const units = type === 'mlp' || hidden === undefined || hidden.length > 1 ? hidden : hidden[0]
-  return { type, widths, hidden: units, dropout } as Net
+function netOf(values: Values, netType: NetType): Net | undefined {
+  const { net } = optionsOf<{ net?: { type?: string; hidden?: number[] } }>(values, NET)
+  if (!net) return undefined
+  const { type = netType, hidden } = net
+  // A list of one number is that number for a cnn, and one layer for an mlp.
+  const units = type !== 'mlp' && hidden?.length === 1 ? hidden[0] : hidden
+  return withoutUndefined({ ...net, type, hidden: units }) as Net
 }
 
-/** Flags of the noise schedule. */
-export interface ScheduleFlags {
-  schedule?: string
-  scheduleStart?: number
-  scheduleEnd?: number
-  scheduleMin?: number
-  scheduleMax?: number
-  alphaBar?: number[]
+/** The schedule as the core reads it; its type follows from the flags when it is not named. */
+function scheduleOf(values: Values): Schedule | undefined {
+  const { schedule } = optionsOf<{ schedule?: Record<string, unknown> }>(values, SCHEDULE)
+  if (!schedule) return undefined
+  const isLinear = schedule.start !== undefined || schedule.end !== undefined
+  const implied = schedule.alphaBar ? 'custom' : isLinear ? 'linear' : 'cosine'
+  return { type: implied, ...schedule } as unknown as Schedule
 }
 
-export function addScheduleFlags(command: Command): Command {
-  return command
-    .option('--schedule <cosine|linear|custom>', 'noise schedule (default: cosine)')
-    .option('--schedule-min <share>', 'smallest signal share of cosine (default: 0.0001)', number('--schedule-min'))
-    .option('--schedule-max <share>', 'largest signal share of cosine (default: 0.999)', number('--schedule-max'))
-    .option('--schedule-start <factor>', 'first factor of linear (default: 1)', number('--schedule-start'))
-    .option('--schedule-end <factor>', 'last factor of linear (default: 0.1)', number('--schedule-end'))
-    .option('--alpha-bar <list>', 'signal shares of custom: one more than blocks, ascending', numbers('--alpha-bar'))
+/** Flags of how a class is read off the blocks, and where. */
+export function addSamplerFlags(command: Command): void {
+  addFlags(command, 'Sampling', SAMPLER)
+  addFlags(command, 'Device and threads', INFERENCE_PLACE)
 }
 
-/** The schedule as the core reads it; its kind follows from the flags when it is not named. */
-export function scheduleOf(flags: ScheduleFlags): Schedule | undefined {
-  const { schedule, scheduleStart: start, scheduleEnd: end, scheduleMin: min, scheduleMax: max, alphaBar } = flags
-  const implied = alphaBar ? 'custom' : start !== undefined || end !== undefined ? 'linear' : 'cosine'
-  const given = Object.fromEntries(
-    Object.entries({ start, end, min, max, alphaBar }).filter(([, value]) => value !== undefined),
-  )
-  if (schedule === undefined && Object.keys(given).length === 0) return undefined
-  return { type: schedule ?? implied, ...given } as unknown as Schedule
+export function samplerOf(values: Values): SamplerOptions {
+  return optionsOf(values, [...SAMPLER, ...INFERENCE_PLACE])
 }
 
-/** Flags of how a class is read off the blocks. */
-export interface SamplerFlags {
-  sampler?: string
-  stochastic?: boolean
-  seed?: number
-  threads?: number
-  device?: string
+export function addBenchFlags(command: Command): void {
+  addFlags(command, 'Benchmark', BENCH)
+  addFlags(command, 'Model', [...BENCH_SHAPE, BLOCKS, ...NET])
+  addFlags(command, 'Device and threads', BENCH_PLACE)
 }
 
-export function addSamplerFlags(command: Command): Command {
-  return command
-    .option('--sampler <posterior|resample|ddim>', 'rule from block to block (default: posterior)')
-    .option('--stochastic', 'add the noise of each step (default: take its mean)')
-    .option('--seed <number>', 'seed of the initial state and of the noise (default: 0)', number('--seed'))
-    .option('--threads <number>', 'cores to use (default: all)', number('--threads'))
-    .option('--device <auto|cpu|cuda[:i]>', 'where to compute (default: auto)')
-}
-
-export function samplerOf({ sampler, stochastic, seed, threads, device }: SamplerFlags): SamplerOptions {
-  return { sampler, stochastic, seed, threads, device } as SamplerOptions
-}
-
-/** The flag of what factors are rounded to, for training and benchmarks. */
-export interface PrecisionFlags {
-  precision?: string
-}
-
-export function addPrecisionFlag(command: Command): Command {
-  return command.option(
-    '--precision <f32|tf32|bf16>',
-    'factors of products and convolutions in training (default: f32)',
-  )
+/** The options of a benchmark that flags set, without those of its shape. */
+export function benchOptionsOf(values: Values): Record<string, unknown> {
+  return {
+    ...optionsOf(values, [...BENCH, BLOCKS, ...BENCH_PLACE]),
+    ...withoutUndefined({ net: netOf(values, 'cnn') }),
+  }
 }
 
 /** Reads `shift=4,flip`; what the values mean is for the core to judge. */
@@ -128,60 +186,11 @@ function augmentOf(text: string): Augment {
     if (shift !== undefined) augment.shift = parseNumber('--augment shift', shift)
     else if (part === 'flip') augment.flip = true
     else if (part !== 'none' || text.trim() !== 'none')
-      throw new NoPropError({
-        code: 'NOPROP_OPTION',
-        what: 'the value of --augment cannot be used',
-        expected: 'shift=PIXELS, flip, both separated by a comma, or none',
-        received: text === '' ? 'an empty text' : text,
-      })
+      throw badValue('--augment', 'shift=PIXELS, flip, both separated by a comma, or none', text)
   }
   return augment
 }
 
-/** Flags of `train` that go to the core under another name. */
-export interface FitFlags
-  extends Omit<TrainOptions, 'learningRate' | 'learningRateSchedule' | 'precision'>,
-    PrecisionFlags {
-  lr?: number
-  lrSchedule?: string
-}
-
-export function addFitFlags(command: Command): Command {
-  return addPrecisionFlag(command)
-    .option('--epochs <number>', 'passes over the training samples (default: 1)', number('--epochs'))
-    .option('--batch <number>', 'samples a step (default: 128)', number('--batch'))
-    .option('--lr <rate>', 'learning rate, with one-cycle its peak (default: 0.001)', number('--lr'))
-    .option('--lr-schedule <constant|one-cycle>', 'learning rate over time (default: constant)')
-    .option('--weight-decay <rate>', "AdamW's weight decay (default: 0.001)", number('--weight-decay'))
-    .option('--weighting <uniform|snr>', "factor of each block's loss (default: uniform)")
-    .option('--eta <number>', 'the η of snr (default: 0.1)', number('--eta'))
-    .option('--augment <list>', 'change training images: shift=PIXELS, flip, or both (default: none)', augmentOf)
-    .option('--device <auto|cpu|cuda[:i]>', 'where to train: cuda, cuda:1, cuda:0,1, cuda:all (default: auto)')
-    .option('--threads <number>', 'cores that train (default: all)', number('--threads'))
-    .option('--in-flight <number>', 'most blocks begun and not finished (default: up to 16)', number('--in-flight'))
-    .option('--checkpoint <dir>', 'keep the state of the run there')
-    .option('--checkpoint-seconds <number>', 'at least this often (default: 30)', number('--checkpoint-seconds'))
-    .option('--resume', 'go on with the run in --checkpoint, or begin it')
-}
-
-export function fitOptionsOf(flags: FitFlags): TrainOptions {
-  const { epochs, batch, lr, lrSchedule, weightDecay, weighting, eta, device, threads, inFlight } = flags
-  const { precision, augment, checkpoint, checkpointSeconds, resume } = flags
-  return {
-    epochs,
-    batch,
-    learningRate: lr,
-    learningRateSchedule: lrSchedule as TrainOptions['learningRateSchedule'],
-    weightDecay,
-    weighting,
-    eta,
-    precision: precision as TrainOptions['precision'],
-    augment,
-    device,
-    threads,
-    inFlight,
-    checkpoint,
-    checkpointSeconds,
-    resume,
-  }
+function withoutUndefined<Options extends object>(options: Options): Options {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Options
 }

@@ -1,9 +1,13 @@
 import type { Command } from 'commander'
 import { NoProp } from '../model.js'
+import { printableLines } from '../printable.js'
+import { type Field, fields } from './fields.js'
+import { addExamples } from './help.js'
 import type { Io } from './io.js'
 
 export function define(command: Command, io: Io): void {
   command.argument('<file>', 'model file').action((file: string) => inspect(file, io))
+  addExamples(command, 'noprop inspect digits.safetensors')
 }
 
 async function inspect(file: string, io: Io): Promise<void> {
@@ -11,19 +15,18 @@ async function inspect(file: string, io: Io): Promise<void> {
   const { config, training, parameters, tensors } = model
   const weightsSha256 = await model.weightsSha256()
   io.emit({ event: 'done', path: file, config, blocks: config.blocks, parameters, tensors, training, weightsSha256 })
-  io.print(model.summary())
+  io.print(printableLines(model.summary()))
   io.print('')
-  io.print(facts('configuration', config))
+  io.print(facts('configuration', config, io.width))
   const { options, ...trained } = training ?? {}
-  io.print(facts('trained by', { ...options, ...trained }))
-  io.print(`weights         sha256 ${weightsSha256}`)
+  io.print(facts('trained by', { ...options, ...trained }, io.width))
+  io.printFields([['weights', `sha256 ${weightsSha256}`]])
 }
 
-/** A heading and a line a key. */
-function facts(heading: string, record: object): string {
-  const lines = Object.entries(record).map(([key, value]) => {
-    const text = typeof value === 'object' ? JSON.stringify(value) : String(value)
-    return `  ${key.padEnd(22)} ${text}`
+/** A heading and a line per key. What a file says of itself is not trusted, and cannot begin a line. */
+function facts(heading: string, record: object, width: number | undefined): string {
+  const rows = Object.entries(record).map(([key, value]): Field => {
+    return [`  ${key}`, typeof value === 'object' ? JSON.stringify(value) : String(value)]
   })
-  return [heading, ...(lines.length > 0 ? lines : ['  nothing: it has no trained weights'])].join('\n')
+  return [heading, rows.length > 0 ? fields(rows, width, 25) : '  nothing: it has no trained weights'].join('\n')
 }

@@ -10,10 +10,15 @@ const io = new Io(args.includes('--json'), args.includes('--verbose'), interrupt
 
 try {
   process.exitCode = await runProgram(args, io)
+  await io.flush()
+  if (io.failure) fail(io.failure)
 } catch (error) {
-  const failure = error instanceof NoPropError ? error : fromNative(error)
-  io.fail(failure)
-  process.exitCode = exitCodeOf(failure)
+  fail(error instanceof NoPropError ? error : fromNative(error))
+}
+
+function fail(error: NoPropError): void {
+  io.fail(error)
+  process.exitCode = exitCodeOf(error)
 }
 
 /** 130 or 143 for an interruption, 2 for what was typed wrongly, 1 for every other failure. */

@@ -1,22 +1,37 @@
 import type { Command } from 'commander'
 import { locate } from '../data/locate.js'
-import { type Dataset, datasetFromDirectory, datasetFromPngs } from '../dataset.js'
+import { datasetFromDirectory, datasetFromPngs } from '../dataset.js'
+import type { Prediction } from '../inference.js'
 import { NoProp } from '../model.js'
+import { printable } from '../printable.js'
 import { downloadNote } from './download-note.js'
-import { addSamplerFlags, type SamplerFlags, samplerOf } from './flags.js'
+import { addFlags, Flag } from './flag.js'
+import { addSamplerFlags, samplerOf } from './flags.js'
+import { addExamples } from './help.js'
 import type { Io } from './io.js'
+import { findPictures, groups } from './pictures.js'
 import { usage } from './program.js'
 
-interface PredictFlags extends SamplerFlags {
+interface PredictFlags {
   data?: string
 }
 
 export function define(command: Command, io: Io): void {
   command
     .argument('<file>', 'model file')
-    .argument('[images...]', 'PNG images of the size that the model takes')
-    .option('--data <name|dir>', 'predict the test samples of a data set: a name or a directory')
+    .argument(
+      '[images...]',
+      'PNG images of the size that the model takes, folders of them, or - for a list of paths on stdin',
+    )
+  addFlags(command, 'Data', [
+    new Flag('--data <name|dir>', 'predict the test samples of a data set: a name or a directory'),
+  ])
   addSamplerFlags(command)
+  addExamples(
+    command,
+    'noprop predict digits.safetensors picture.png',
+    'noprop predict digits.safetensors --data mnist --json',
+  )
   command.action((file: string, images: string[], flags: PredictFlags) => predict(file, images, flags, io))
 }
 
@@ -24,26 +39,81 @@ async function predict(file: string, images: string[], flags: PredictFlags, io: 
   if ((flags.data === undefined) === (images.length === 0)) {
     throw usage(
       images.length === 0 ? 'nothing to predict is named' : 'both --data and images are named',
-      'name either --data NAME|DIR or PNG images',
+      'name either --data NAME|DIR or PNG images, folders of them, or -',
     )
   }
   const model = await NoProp.load(file)
-  const samples = await samplesOf(model, images, flags, io)
-  const { labels, probabilities, classes } = await model.predict(samples, { ...samplerOf(flags), signal: io.signal })
-  for (const [index, label] of labels.entries()) {
+  if (images.length > 0) return predictPictures(model, images, flags, io)
+  const directory = await locate(flags.data as string, { signal: io.signal, onDownload: downloadNote(io) })
+  const samples = await datasetFromDirectory(directory, 'test', undefined, false)
+  const prediction = await model.predict(samples, { ...samplerOf(flags), signal: io.signal })
+  let index = 0
+  for (const row of rowsOf(prediction)) {
     if (io.closed) break
-    io.signal.throwIfAborted()
-    const row = Array.from(probabilities[index] as Float32Array, (probability) => Number(probability.toPrecision(6)))
-    const source = images.length > 0 ? { path: images[index] } : { index }
-    io.emit({ event: 'prediction', ...source, label, probabilities: row })
-    io.print(`${images[index] ?? index}\t${label}\t${(row[classes.indexOf(label)] ?? Number.NaN).toFixed(4)}`)
-    await io.drain()
+    await show(row, { index }, String(index), io)
+    index++
   }
-  io.emit({ event: 'done', samples: labels.length, classes })
+  io.emit({ event: 'done', samples: prediction.labels.length, classes: prediction.classes })
 }
 
-async function samplesOf(model: NoProp, images: string[], flags: PredictFlags, io: Io): Promise<Dataset> {
-  if (flags.data === undefined) return datasetFromPngs(images, model.config.input)
-  const directory = await locate(flags.data, { signal: io.signal, onDownload: downloadNote(io) })
-  return datasetFromDirectory(directory, 'test')
+/** Predicts what can be read, group by group, and reports the rest: one damaged picture does not lose the others. */
+async function predictPictures(model: NoProp, images: string[], flags: PredictFlags, io: Io): Promise<void> {
+  const { input, classes } = model.config
+  const values = Math.max(
+    input.reduce((product, side) => product * side, 1),
+    classes.length,
+  )
+  // A group takes at most 64 MiB.
+  const most = Math.max(1, Math.min(1024, Math.floor(2 ** 24 / values)))
+  let [samples, failed] = [0, 0]
+  for await (const group of groups(findPictures(images, process.stdin, io.signal), most)) {
+    const errors = group.map(({ error }) => error)
+    const found = [...group.keys()].filter((index) => errors[index] === undefined)
+    let rows: Iterator<Row> | undefined
+    io.signal.throwIfAborted()
+    if (found.length > 0) {
+      const paths = found.map((index) => group[index]?.path as string)
+      const { dataset, failures } = await datasetFromPngs(paths, input)
+      for (const { index, error } of failures) errors[found[index] as number] = error
+      if (dataset) rows = rowsOf(await model.predict(dataset, { ...samplerOf(flags), signal: io.signal }))
+      dataset?.dispose()
+    }
+    for (const [index, { path }] of group.entries()) {
+      if (io.closed) return
+      const error = errors[index]
+      if (error === undefined) {
+        samples++
+        await show(rows?.next().value as Row, { path }, path, io)
+      } else {
+        failed++
+        io.exitCode = 1
+        io.emit({ event: 'error', path, ...error.toJSON() })
+        io.complain(error)
+      }
+    }
+  }
+  io.emit({ event: 'done', samples, failed, classes })
+}
+
+/** The prediction of one sample. */
+interface Row {
+  label: number
+  probabilities: number[]
+  /** Probability of `label`. */
+  probability: number
+}
+
+function* rowsOf({ labels, probabilities, classes }: Prediction): Generator<Row> {
+  for (const [index, label] of labels.entries()) {
+    const row = Array.from(probabilities[index] as Float32Array, (probability) => Number(probability.toPrecision(6)))
+    yield { label, probabilities: row, probability: row[classes.indexOf(label)] ?? Number.NaN }
+  }
+}
+
+/** Shows a prediction of what is called `source` for programs and `name` for people. */
+async function show({ label, probabilities, probability }: Row, source: object, name: string, io: Io): Promise<void> {
+  io.signal.throwIfAborted()
+  io.emit({ event: 'prediction', ...source, label, probabilities })
+  io.print(`${printable(name)}\t${label}\t${probability.toFixed(4)}`)
+  await io.drain()
 }

@@ -1,8 +1,12 @@
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import { NoPropError } from '../errors.js'
 import { nearest } from '../nearest.js'
 import { version } from '../version.js'
+import { addFlags } from './flag.js'
+import { addExamples, addNote, dress } from './help.js'
+import { Interruption } from './interrupts.js'
 import type { Io } from './io.js'
+import { inFlagWords } from './wording.js'
 
 /** A command's module: `define` adds arguments, options and the action to the command of that name. */
 interface CommandModule {
@@ -14,75 +18,90 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandMod
   train: { summary: 'train a model and measure it', load: () => import('./train.js') },
   eval: { summary: 'measure a model on test samples', load: () => import('./eval.js') },
   predict: { summary: 'predict the labels of samples or PNG images', load: () => import('./predict.js') },
-  inspect: { summary: 'show what a model file holds', load: () => import('./inspect.js') },
+  inspect: { summary: 'show what a model file contains', load: () => import('./inspect.js') },
   bench: { summary: 'measure the speed of training or inference on this machine', load: () => import('./bench.js') },
   doctor: { summary: 'show what noprop finds on this machine', load: () => import('./doctor.js') },
 }
 
-/** Runs the command line `args`; returns the exit code of what did not fail. Throws NoPropError. */
-export async function runProgram(args: readonly string[], io: Io): Promise<number> {
-  const program = configure(new Command('noprop'))
+/** Flags of every command, which may also stand before its name. */
+const GENERAL = ['--json', '--verbose']
+
+/** Runs the command line `typed`; returns the exit code of what did not fail. Throws NoPropError. */
+export async function runProgram(typed: readonly string[], io: Io): Promise<number> {
+  const args = commandFirst(typed)
+  const wanted = wantedCommand(args)
+  const program = dress(new Command('noprop'), io)
     .description('Trains neural networks whose blocks never wait for each other.')
-    .version(version)
-    .helpCommand('help [command]', 'show the help of a command')
-    .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted by Ctrl-C, 143 by SIGTERM.')
-  const named = args.filter((arg) => !arg.startsWith('-')).slice(0, 2)
-  const wanted = named[0] === 'help' ? named[1] : named[0]
-  for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
-    const command = configure(program.command(name))
+    .version(version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand('help [command]', 'print the help of a command')
+  addExamples(
+    program,
+    'noprop train --data mnist --out digits.safetensors',
+    'noprop predict digits.safetensors picture.png',
+    'noprop train --help',
+  )
+  addNote(program, 'Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted by Ctrl-C, 143 by SIGTERM.')
+  for (const [name, { summary }] of Object.entries(COMMANDS)) {
+    program
+      .command(name)
       .summary(summary)
       .description(`${summary[0]?.toUpperCase()}${summary.slice(1)}.`)
-    if (name !== wanted) continue
-    const { define } = await load()
+  }
+  const command = program.commands.find((each) => each.name() === wanted)
+  if (command && wanted) {
+    const { define } = await (COMMANDS[wanted] as (typeof COMMANDS)[string]).load()
     define(command, io)
-    command
-      .option('--json', 'results as JSON, one object a line, the last {"event":"done",…}')
-      .option('--verbose', 'show the stack of a failure')
+    addFlags(command, 'Output', [
+      new Option('--json', 'print results as JSON, one object per line'),
+      new Option('--verbose', 'print the stack trace of a failure'),
+    ])
+    command.addHelpOption(new Option('-h, --help', 'print this help').helpGroup('Output:'))
   }
   program.allowExcessArguments().action(() => {
-    throw wanted === undefined
-      ? usage('no command is named', 'noprop --help lists the commands')
-      : unknownCommand(wanted)
+    // Programs that read JSON have forgotten the command; people want to know what there is.
+    if (io.json) throw usage('no command is given', 'noprop --help lists the commands')
+    program.outputHelp()
   })
   try {
     await program.parseAsync(args, { from: 'user' })
     return io.exitCode
   } catch (error) {
+    if (error instanceof NoPropError && !(error instanceof Interruption))
+      throw inFlagWords(error, command?.options ?? [])
     if (!(error instanceof CommanderError)) throw error
     if (error.exitCode === 0) return 0
-    throw usageError(error, args)
+    throw usageError(error, wanted)
   }
 }
 
-/** Failures are thrown and printed once, by `main.ts`. */
-function configure(command: Command): Command {
-  return command
-    .exitOverride()
-    .configureOutput({ outputError: () => {} })
-    .showSuggestionAfterError(true)
-    .configureHelp({ helpWidth: 110 })
+/** The command before the flags of every command; `help help` is the help of everything. */
+function commandFirst(args: readonly string[]): string[] {
+  const first = args.findIndex((arg) => !GENERAL.includes(arg))
+  const named = args.slice(first, first + 2).join(' ') === 'help help' ? 1 : 0
+  return first < 0 ? [] : [...args.slice(first + named), ...args.slice(0, first)]
 }
 
-function usageError(error: CommanderError, args: readonly string[]): NoPropError {
+/** The command that is run, or whose help is printed. Throws NOPROP_USAGE if there is none of that name. */
+function wantedCommand([first, second]: readonly string[]): string | undefined {
+  const named = first === 'help' ? second : first
+  if (named === undefined || named.startsWith('-') || Object.hasOwn(COMMANDS, named)) return named
+  const near = nearest(named, [...Object.keys(COMMANDS), 'help'])
+  throw usage(`unknown command '${named}'`, near ? `did you mean ${near}?` : 'noprop --help lists the commands')
+}
+
+function usageError(error: CommanderError, command: string | undefined): NoPropError {
   // "error: unknown option '--epoch'\n(Did you mean --epochs?)"
   const [first = '', second] = error.message.replace(/^error: /, '').split('\n')
   const guess = second?.match(/Did you mean (?:one of )?(.*)\?\)?/)?.[1]
-  const command = args.find((arg) => arg in COMMANDS)
-  return usage(
-    first,
-    guess ? `did you mean ${guess}?` : `noprop ${command ? `${command} ` : ''}--help lists what there is`,
-  )
-}
-
-function unknownCommand(name: string): NoPropError {
-  const near = nearest(name, Object.keys(COMMANDS))
-  return usage(`unknown command '${name}'`, near ? `did you mean ${near}?` : 'noprop --help lists the commands')
+  const listed = command && Object.hasOwn(COMMANDS, command) ? `noprop ${command}` : 'noprop'
+  return usage(first, guess ? `did you mean ${guess}?` : `${listed} --help lists the options`)
 }
 
 /** The value of an option that a command cannot do without; unknown options are reported before a missing one. */
 export function required(value: string | undefined, flag: string): string {
   if (value !== undefined && value !== '') return value
-  throw usage(`the option ${flag} is missing`, `give ${flag}`)
+  throw usage(`the option ${flag} is missing`, `add ${flag}`)
 }
 
 /** What was typed is not a command line of this program. */

@@ -1,4 +1,6 @@
 import type { BlockEvent, FitEvent, ProgressEvent, StartEvent } from '../events.js'
+import { duration, layoutFor, type Part, type ProgressLine, percentage, setLines } from './progress-lines.js'
+import { hasUnicode } from './style.js'
 
 /** As much of a stream as the display needs; `process.stderr` fits. */
 export interface Screen {
@@ -11,15 +13,19 @@ export interface Screen {
 /** Milliseconds between two drawings on a terminal, and between two reports in a log. */
 const REDRAW = 100
 const REPORT = 5000
-const BAR = 20
+
+/** Between these a terminal cuts lines at its edge instead of going on in the next one. */
+const [NO_WRAP, WRAP] = ['\x1b[?7l', '\x1b[?7h']
 
 /**
- * Shows a training run as it goes. On a terminal: one line a block, redrawn in place, and one for the whole. Elsewhere (a log,
- * a pipe): a line for each finished block, and every few seconds one for each block that trains.
+ * Shows a training run as it goes. On a terminal: one line a block, redrawn in place, and one for the whole, as wide as the
+ * terminal allows. Elsewhere (a log, a pipe): a line for each finished block, and every few seconds one for each block that
+ * trains.
  */
 export class ProgressDisplay {
   readonly #screen: Screen
   readonly #live: boolean
+  readonly #cells: readonly [string, string] = hasUnicode() ? ['█', '░'] : ['#', '-']
   readonly #progress = new Map<number, ProgressEvent>()
   readonly #finished = new Map<number, BlockEvent>()
   #start: StartEvent | undefined
@@ -27,8 +33,8 @@ export class ProgressDisplay {
   /** Share of each block that an earlier run had trained. */
   readonly #before = new Map<number, number>()
   #shown = Number.NEGATIVE_INFINITY
-  /** Lines on the screen that the next drawing overwrites. */
-  #drawn = 0
+  /** Lengths of the lines on the screen that the next drawing overwrites. */
+  #drawn: number[] = []
 
   constructor(screen: Screen) {
     this.#screen = screen
@@ -49,84 +55,102 @@ export class ProgressDisplay {
       if (event.resumed) this.#before.set(event.block, 1)
       this.#progress.delete(event.block)
       this.#finished.set(event.block, event)
-      if (!this.#live) this.#screen.write(`${this.#blockLine(event.block)}\n`)
+      if (!this.#live) this.#log([this.#blockLine(event.block)])
     } else return
     const now = performance.now()
     if (now - this.#shown < (this.#live ? REDRAW : REPORT)) return
     this.#shown = now
     if (this.#live) this.#draw()
-    else for (const line of this.#lines(8)) this.#screen.write(`${line}\n`)
+    else this.#log(this.#lines(8))
   }
 
-  /** Draws the last state and leaves it standing. */
+  /** Draws the last state and leaves it standing, the cursor at the beginning of the line below. */
   end(): void {
     if (this.#live && this.#start) this.#draw(true)
-    this.#drawn = 0
+    this.restart()
   }
 
-  #seconds(): number {
-    return (performance.now() - this.#began) / 1000
+  /** Begins the next drawing where the cursor is: others have written to the screen. */
+  restart(): void {
+    this.#drawn = []
+  }
+
+  #log(lines: readonly ProgressLine[]): void {
+    for (const { name, share, parts } of lines) {
+      const texts = parts.map(({ text }) => text)
+      this.#screen.write(`${name}  ${percentage(share)}  ${texts.join(', ')}\n`)
+    }
   }
 
   #draw(last = false): void {
-    const rows = Math.max(4, this.#screen.rows ?? 24)
-    const width = (this.#screen.columns ?? 80) - 1
-    const lines = this.#lines(rows - 2, last)
-    const back = this.#drawn > 0 ? `\x1b[${this.#drawn}A` : ''
-    const surplus = this.#drawn > lines.length ? '\x1b[J' : ''
-    this.#screen.write(back + surplus + lines.map((line) => `\x1b[2K${line.slice(0, width)}\n`).join(''))
-    this.#drawn = lines.length
+    const columns = this.#screen.columns || 80
+    const lines = this.#lines(Math.max(4, this.#screen.rows || 24) - 2, last)
+    const layout = layoutFor(lines, columns)
+    // Terminals set lines anew when they become narrower: what was one line may be several.
+    const rows = this.#drawn.reduce((sum, length) => sum + Math.max(1, Math.ceil(length / columns)), 0)
+    const texts = setLines(lines, layout, this.#cells).map((text) => text.slice(0, columns))
+    // To the beginning of the line first: Ctrl-C has shown ^C there. What is left below is erased.
+    const back = rows > 0 ? `\r\x1b[${rows}A` : '\r'
+    this.#screen.write(`${NO_WRAP}${back}${texts.map((text) => `\x1b[2K${text}\n`).join('')}\x1b[J${WRAP}`)
+    this.#drawn = texts.map((text) => text.length)
   }
 
   /** On a terminal all blocks that have begun, if there is room, else those that train; in a log those that train. */
-  #lines(most: number, last = false): string[] {
+  #lines(most: number, last = false): ProgressLine[] {
     const all = [...this.#finished.keys(), ...this.#progress.keys()].sort((a, b) => a - b)
     const blocks =
       this.#live && all.length <= most ? all : [...this.#progress.keys()].sort((a, b) => a - b).slice(0, most)
     return [...blocks.map((block) => this.#blockLine(block)), this.#totalLine(last)]
   }
 
-  #blockLine(block: number): string {
+  #blockLine(block: number): ProgressLine {
     const name = `block ${String(block).padStart(String(this.#start?.blocks ?? block).length)}`
     const finished = this.#finished.get(block)
     if (finished) {
-      const how = finished.resumed ? 'kept from the checkpoint' : `finished in ${finished.seconds.toFixed(1)} s`
-      return `${name}  ${this.#bar(1)}${how}, loss ${finished.loss.toFixed(4)}`
+      const how = finished.resumed ? 'from the checkpoint' : `finished in ${finished.seconds.toFixed(1)} s`
+      return {
+        name,
+        share: 1,
+        parts: [
+          { text: how, weight: 2 },
+          { text: `loss ${finished.loss.toFixed(4)}`, weight: 3 },
+        ],
+      }
     }
     const { epoch, epochs, step, steps, loss, samplesPerSecond, secondsLeft } = this.#progress.get(
       block,
     ) as ProgressEvent
-    const rate = `${Math.round(samplesPerSecond).toLocaleString('en-US')} samples/s`
-    return `${name}  ${this.#bar(step / steps)}epoch ${epoch}/${epochs}, ${rate}, ${loss === null ? '' : `loss ${loss.toFixed(4)}, `}${duration(secondsLeft)} left`
+    const parts: Part[] = [
+      { text: `epoch ${epoch}/${epochs}`, weight: 2 },
+      { text: speed(samplesPerSecond), weight: 1 },
+      ...(loss === null ? [] : [{ text: `loss ${loss.toFixed(4)}`, weight: 3 }]),
+      { text: `${duration(secondsLeft)} left`, weight: 4 },
+    ]
+    return { name, share: step / steps, parts }
   }
 
-  #totalLine(last: boolean): string {
+  #totalLine(last: boolean): ProgressLine {
     const { blocks, epochs, samples } = this.#start as StartEvent
     const shares = [...this.#progress.values()].map(({ step, steps }) => step / steps)
     const share = (this.#finished.size + shares.reduce((sum, value) => sum + value, 0)) / blocks
     const before = [...this.#before.values()].reduce((sum, value) => sum + value, 0) / blocks
-    const seconds = this.#seconds()
+    const seconds = (performance.now() - this.#began) / 1000
     const made = share - before
-    const rate = Math.round((made * samples * epochs) / seconds)
-    const left = made > 0 ? duration((seconds * (1 - share)) / made) : 'unknown time'
-    const time = last && this.#finished.size === blocks ? `in ${duration(seconds)}` : `${left} left`
-    const name = 'all'.padEnd(`block ${blocks}`.length)
-    return `${name}  ${this.#bar(share)}${this.#finished.size}/${blocks} blocks, ${rate.toLocaleString('en-US')} samples/s through all, ${time}`
-  }
-
-  #bar(share: number): string {
-    const full = Math.round(Math.min(1, Math.max(0, share)) * BAR)
-    return this.#live
-      ? `${'█'.repeat(full)}${'░'.repeat(BAR - full)}  `
-      : `${String(Math.floor(100 * share)).padStart(3)} %  `
+    const isDone = last && this.#finished.size === blocks
+    const time = isDone ? `in ${duration(seconds)}` : `${duration((seconds * (1 - share)) / made)} left`
+    return {
+      name: 'all'.padEnd(`block ${blocks}`.length),
+      share,
+      parts: [
+        { text: `${this.#finished.size}/${blocks} blocks`, weight: 3 },
+        { text: `${speed((made * samples * epochs) / seconds)} through all`, weight: 1 },
+        // Before anything is made nobody knows how long it takes.
+        ...(made > 0 || isDone ? [{ text: time, weight: 4 }] : []),
+      ],
+    }
   }
 }
 
-/** Seconds as `0:07`, `12:30` or `3:05:00`. */
-export function duration(seconds: number): string {
-  if (!Number.isFinite(seconds)) return '?'
-  const whole = Math.max(0, Math.round(seconds))
-  const pad = (value: number) => String(value).padStart(2, '0')
-  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60]
-  return hours > 0 ? `${hours}:${pad(minutes)}:${pad(whole % 60)}` : `${minutes}:${pad(whole % 60)}`
+function speed(samplesPerSecond: number): string {
+  return `${Math.round(samplesPerSecond).toLocaleString('en-US')} samples/s`
 }

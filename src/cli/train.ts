@@ -1,52 +1,47 @@
 import type { Command } from 'commander'
+import { showsGpu } from '../cuda/hardware.js'
 import { locate } from '../data/locate.js'
 import { checkValidation, type Dataset, datasetFromDirectory } from '../dataset.js'
 import { native } from '../errors.js'
 import { NoProp } from '../model.js'
 import { getNative } from '../native.js'
 import type { ModelOptions } from '../options.js'
-import { thousands } from '../summary.js'
+import { accuracyAfterBlocks, counted, percent, thousands } from '../summary.js'
 import { downloadNote } from './download-note.js'
-import {
-  addFitFlags,
-  addNetFlags,
-  addScheduleFlags,
-  type FitFlags,
-  fitOptionsOf,
-  type NetFlags,
-  netOf,
-  number,
-  type ScheduleFlags,
-  scheduleOf,
-} from './flags.js'
+import { addFlags, Flag, number } from './flag.js'
+import { addTrainFlags, fitOptionsOf, modelOptionsOf } from './flags.js'
+import { addExamples } from './help.js'
 import { Interruption } from './interrupts.js'
 import type { Io } from './io.js'
+import { keptIn } from './kept.js'
 import { peakMemoryMiB } from './memory.js'
 import { required } from './program.js'
 import { ProgressDisplay } from './progress.js'
 
-interface TrainFlags extends FitFlags, NetFlags, ScheduleFlags {
+/** The flags that this command itself reads; the others become options of the model and of the run. */
+interface TrainFlags {
   data?: string
-  method?: string
-  blocks?: number
-  embedding?: string
-  seed?: number
   limit?: number
   out?: string
+  threads?: number
+  checkpoint?: string
 }
 
+const DATA = [
+  new Flag('--data <name|dir>', 'mnist, fashion-mnist, cifar10, cifar100, or a directory of IDX or CIFAR files'),
+  new Flag('--limit <number>', 'use only the first N training samples', { read: number }),
+  new Flag('--out <file>', 'save the model to this file (.safetensors)'),
+]
+
 export function define(command: Command, io: Io): void {
-  command
-    .option('--data <name|dir>', 'mnist, fashion-mnist, cifar10, cifar100, or a directory of IDX or CIFAR files')
-    .option('--method <dt>', 'training method (default: dt)')
-    .option('--blocks <number>', 'number of blocks T (default: 10)', number('--blocks'))
-    .option('--embedding <one-hot>', 'label embedding (default: one-hot)')
-    .option('--seed <number>', 'seed of every random number (default: 0)', number('--seed'))
-    .option('--limit <number>', 'train on the first so many samples only', number('--limit'))
-    .option('--out <file>', 'write the model there (.safetensors)')
-  addNetFlags(command)
-  addScheduleFlags(command)
-  addFitFlags(command)
+  addFlags(command, 'Data', DATA)
+  addTrainFlags(command)
+  addExamples(
+    command,
+    'noprop train --data mnist --out digits.safetensors',
+    'noprop train --data mnist --epochs 6 --lr 3e-3 --lr-schedule one-cycle',
+    'noprop train --data mnist --epochs 20 --checkpoint run --resume',
+  )
   command.action((flags: TrainFlags) => train(flags, io))
 }
 
@@ -61,10 +56,14 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
   io.signal.throwIfAborted()
   const model = NoProp.create(modelOptions(flags, samples, test))
   checkValidation(test, model.config)
-  io.note(introduction(flags, model, samples, test))
+  if (out !== undefined) await model.probeSave(out)
+  for (const line of introduction(flags, model, samples, test)) io.note(line)
 
   const history = await fitShown(model, samples, flags, io)
-  if (out !== undefined) await model.save(out)
+  if (out !== undefined) {
+    await model.save(out)
+    io.saved = out
+  }
   const tested = await model.evaluate(test, { threads: flags.threads, signal: io.signal })
   const peak = peakMemoryMiB()
   io.emit({
@@ -80,65 +79,78 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
     device: history.device,
     ...(out === undefined ? {} : { out }),
   })
-  io.print(
+  io.printFields([
     [
-      `test accuracy   ${(100 * tested.accuracy).toFixed(2)} % of ${thousands(test.samples)} samples, loss ${tested.loss.toFixed(4)}`,
-      `after block     ${tested.accuracyPerBlock.map((accuracy, index) => `${index + 1}: ${(100 * accuracy).toFixed(1)} %`).join('  ')}`,
-      `trained in      ${history.seconds.toFixed(1)} s, ${thousands(Math.round(history.samplesPerSecond))} samples/s through all blocks, on ${history.device}`,
-      `peak memory     ${Math.round(peak)} MiB`,
-      `weights         sha256 ${history.weightsSha256}`,
-      `model           ${out ?? 'not saved (--out FILE saves it)'}`,
-    ].join('\n'),
-  )
+      'test accuracy',
+      `${percent(tested.accuracy, 2)} of ${thousands(test.samples)} samples, loss ${tested.loss.toFixed(4)}`,
+    ],
+    ['after block', accuracyAfterBlocks(tested.accuracyPerBlock, 1)],
+    [
+      'trained in',
+      `${history.seconds.toFixed(1)} s, ${thousands(Math.round(history.samplesPerSecond))} samples/s through all blocks, on ${history.device}`,
+    ],
+    ['peak memory', `${Math.round(peak)} MiB`],
+    ['weights', `sha256 ${history.weightsSha256}`],
+    ['model', out ?? 'not saved (--out FILE saves it)'],
+  ])
 }
 
 /** The classes are those of both splits, so that the first few samples alone (`--limit`) make the same model as all. */
 function modelOptions(flags: TrainFlags, samples: Dataset, test: Dataset): ModelOptions {
-  const { method, blocks, embedding, seed } = flags
   const classes = [...new Set([...samples.classes, ...test.classes])].sort((a, b) => a - b)
-  return {
-    method: method as ModelOptions['method'],
-    blocks,
-    input: samples.shape,
-    classes,
-    net: netOf(flags),
-    schedule: scheduleOf(flags),
-    embedding: embedding as ModelOptions['embedding'],
-    seed,
-  }
+  const input = samples.shape
+  // What net the flags mean where they name none, the core decides by the shape.
+  const { net } = NoProp.create({ input, classes, blocks: 1 }).config
+  return { input, classes, ...modelOptionsOf(flags, net.type) }
 }
 
-function introduction(flags: TrainFlags, model: NoProp, samples: Dataset, test: Dataset): string {
+function introduction(flags: TrainFlags, model: NoProp, samples: Dataset, test: Dataset): string[] {
   const { config } = model
   return [
     `${flags.data}: ${thousands(samples.samples)} training and ${thousands(test.samples)} test samples, ${samples.shape.join('×')}, ${config.classes.length} classes`,
-    `NoProp-${config.method.toUpperCase()}: ${config.blocks} ${config.net.type} blocks, ${thousands(model.parameters)} parameters`,
-  ].join('\n')
+    `NoProp-${config.method.toUpperCase()}: ${counted(config.blocks, `${config.net.type} block`)}, ${thousands(model.parameters)} parameters`,
+  ]
 }
 
-/** Trains with a progress display or JSON events; an interruption says what is kept and how to go on. */
+/** Trains with a progress display or JSON events; an interruption says what is kept and how to resume. */
 async function fitShown(model: NoProp, samples: Dataset, flags: TrainFlags, io: Io) {
   const run = model.fit(samples, { ...fitOptionsOf(flags), signal: io.signal })
-  const display = io.json ? undefined : new ProgressDisplay(process.stderr)
+  const display = io.json ? undefined : new ProgressDisplay(io.screen)
+  const onStop = () => {
+    // When it goes on, after `fg`, the shell has written below the display.
+    display?.restart()
+    process.kill(process.pid, 'SIGSTOP')
+    // Meanwhile the terminal may have got another size.
+    process.kill(process.pid, 'SIGWINCH')
+  }
+  process.on('SIGTSTP', onStop)
   try {
     for await (const event of run) {
-      if (event.event === 'start' && event.whyNoGpu) io.note(`on the processor, no GPU: ${event.whyNoGpu}`)
+      // Where there is no GPU of NVIDIA, nobody misses one.
+      if (event.event === 'start' && event.whyNoGpu && showsGpu()) {
+        io.note(`training on the processor, no GPU: ${event.whyNoGpu}`)
+      }
       display?.show(event)
       if (event.event !== 'done') io.emit(event)
+      // Without a file to write, training on would be for nothing.
+      if (flags.out === undefined && flags.checkpoint === undefined && io.failure) throw io.failure
     }
     return await run
   } catch (error) {
-    throw error instanceof Interruption ? error.withHint(howToGoOn(flags)) : error
+    if (error instanceof Interruption) throw error.withHint(howToResume(flags))
+    const { cause, message } = error as Error
+    throw cause instanceof Interruption ? cause.withHint(`not every block in flight could be kept: ${message}`) : error
   } finally {
     display?.end()
+    process.off('SIGTSTP', onStop)
   }
 }
 
-function howToGoOn(flags: TrainFlags): string {
+function howToResume(flags: TrainFlags): string {
   if (flags.checkpoint === undefined) return 'nothing is kept; with --checkpoint DIR a run can be resumed'
   const typed = process.argv.slice(2).filter((arg) => arg !== '--resume')
   const quoted = [...typed, '--resume'].map((arg) =>
     /^[\w@%+=:,./-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", "'\\''")}'`,
   )
-  return `the last checkpoint is in ${flags.checkpoint}; go on with: noprop ${quoted.join(' ')}`
+  return `${keptIn(flags.checkpoint)}; resume with: noprop ${quoted.join(' ')}`
 }

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** What the machine shows of NVIDIA's hardware and driver, whether or not noprop can use it. */
@@ -28,24 +28,55 @@ export async function detectHardware({ root = '/proc/driver/nvidia', timeoutMs =
   }
 }
 
+/** NVIDIA's number on the PCI bus, and the class of graphics devices. */
+const [NVIDIA, GRAPHICS] = ['0x10de', '0x03']
+
+/**
+ * Whether there is a GPU of NVIDIA, with or without a driver: in /proc, on the PCI bus, or lent by Windows (WSL). Takes a
+ * millisecond, and does not fail.
+ */
+export function showsGpu({
+  proc = '/proc/driver/nvidia',
+  bus = '/sys/bus/pci/devices',
+  wsl = '/dev/dxg',
+} = {}): boolean {
+  const isNvidias = (name: string) =>
+    read(join(bus, name, 'vendor'))?.trim() === NVIDIA && read(join(bus, name, 'class'))?.startsWith(GRAPHICS)
+  return exists(wsl) || models(join(proc, 'gpus')).length > 0 || names(bus).some(isNvidias)
+}
+
 /** One sentence on what is there and not used: what to mend when a GPU is detected and not usable. */
 export function adviceFor({ driver, kernel, nvidiaSmi, bus }: Hardware): string | undefined {
   if (driver !== null && nvidiaSmi.lines.length === 0 && kernel.length > 0) {
     return `the kernel's driver ${driver} has a GPU, but nvidia-smi does not list it (${nvidiaSmi.problem ?? 'it lists none'}): restart the machine after a driver update, or in a container use --gpus all`
   }
   if (driver === null && bus.length > 0) {
-    return "there is a GPU of NVIDIA on the bus, but its driver is not loaded: install NVIDIA's driver (580 or newer), and in a container use --gpus all"
+    return "there is an NVIDIA GPU on the bus, but its driver is not loaded: install NVIDIA's driver (580 or newer), and in a container use --gpus all"
   }
   return undefined
 }
 
 function models(directory: string): string[] {
+  return names(directory).map(
+    (name) => read(join(directory, name, 'information'))?.match(/^Model:\s*(.+)$/m)?.[1] ?? name,
+  )
+}
+
+/** What a directory contains; nothing where it cannot be read. */
+function names(directory: string): string[] {
   try {
-    return readdirSync(directory)
-      .sort()
-      .map((name) => read(join(directory, name, 'information'))?.match(/^Model:\s*(.+)$/m)?.[1] ?? name)
+    return readdirSync(directory).sort()
   } catch {
     return []
+  }
+}
+
+/** Deno throws where a program may not look. */
+function exists(path: string): boolean {
+  try {
+    return existsSync(path)
+  } catch {
+    return false
   }
 }
 

@@ -9,8 +9,15 @@ export const PROBING = 'NOPROP_PROBING'
 
 const MARK = 'noprop-probe:'
 
+/** Ends a probe's process when the one that started it is gone: a thread of its own, since the driver may keep the first. */
+const WATCH = `
+  const parent = Number(process.argv[2])
+  setInterval(() => { if (process.ppid !== parent) process.kill(process.pid, 'SIGKILL') }, 200)`
+
 /** Loads the addon and prints its answer behind a mark, since a driver may print as well. */
 const ASK = `
+  const { Worker } = require('node:worker_threads')
+  new Worker(${JSON.stringify(WATCH)}, { eval: true, argv: [process.argv[2]] }).unref()
   let answer
   try {
     answer = require(process.argv[1]).probeCuda()
@@ -22,12 +29,15 @@ const ASK = `
 
 /**
  * Runs ASK in a process of its own and tells how it went, within the time. A driver that hangs in the kernel cannot even be
- * killed; so this program, not the one that users run, is the one that would wait for it, and it does not.
+ * killed; so this program, not the one that users run, is the one that would wait for it, and it does not. If this program
+ * is ended, by Ctrl-C or otherwise, so is that process.
  */
 const SUPERVISE = `
   const [, addon, timeout, ask] = process.argv
-  const child = require('node:child_process').spawn(process.execPath, ['-e', ask, addon], {
-    stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+  const child = require('node:child_process').spawn(process.execPath, ['-e', ask, addon, process.pid], {
+    stdio: ['ignore', 'pipe', 'pipe'] })
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+    process.on(name, () => { child.kill('SIGKILL'); process.exit(1) })
   const outcome = { stdout: '', stderr: '' }
   const tell = (more) => process.stdout.write(JSON.stringify({ ...outcome, ...more }), () => process.exit(0))
   for (const name of ['stdout', 'stderr'])

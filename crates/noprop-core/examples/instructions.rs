@@ -162,7 +162,7 @@ fn step(times: usize) -> Result<()> {
     let labels = (0..SAMPLES as i32).map(|sample| sample % 10).collect();
     let data = Dataset::from_arrays(Pixels::U8(pixels), input, Some(labels))?;
     let model = Model::new(from_json(r#"{"input":[28,28,1],"classes":[0,1,2,3,4,5,6,7,8,9]}"#)?)?;
-    let options = FitOptions { epochs: 1_000_000, batch: SAMPLES, threads: Some(1), ..FitOptions::default() };
+    let options = FitOptions { epochs: 1_000_000, batch: Some(SAMPLES), threads: Some(1), ..FitOptions::default() };
     let plan = Plan::new(model.checked, options, Arc::new(data))?;
     let (mut lane, mut job) = (Lane::new(&plan, &Device::Cpu)?, BlockJob::start(&plan, 5, &Device::Cpu)?);
     (0..times).try_for_each(|_| job.step(&plan, &mut lane, &StopFlag::new()).map(drop))

@@ -12,12 +12,14 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
+mod refusal;
+
 /// Greatest number of classes.
 const MAX_CLASSES: usize = 1 << 16;
+/// Samples of a step where nothing says how many (paper), as far as there are so many.
+const DEFAULT_BATCH: usize = 128;
 /// Greatest integer that JavaScript holds exactly, and so the greatest seed.
 const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
-
-const WHOLE: &str = "expected a whole number of at least 0";
 
 /// Reads a configuration from JSON.
 ///
@@ -38,14 +40,7 @@ pub fn from_json<T: DeserializeOwned>(json: &str) -> Result<T> {
     let mut text = serde_json::Deserializer::from_str(json);
     serde_path_to_error::deserialize(&mut text).map_err(|error| {
         let path = error.path().to_string();
-        let option = if path == "." { "an option".to_owned() } else { format!("option {path}") };
-        // "… at line 1 column 57" says nothing to a user who wrote no JSON, nor does "usize" to one who writes no Rust.
-        let reason = error.into_inner().to_string();
-        let reason = reason.split(" at line ").next().unwrap_or_default();
-        let reason = reason.replace("expected usize", WHOLE).replace("expected u64", WHOLE);
-        Error::new(Code::Option, format!("{option} is unknown or has a bad value"))
-            .received(reason.replace("expected f64", "expected a number"))
-            .hint("see the option's documentation")
+        refusal::refused::<T>(json, &path, &error.into_inner().to_string())
     })
 }
 
@@ -60,30 +55,51 @@ pub enum Method {
 
 /// A model: everything that inference needs besides the weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", from = "Written")]
 pub struct ModelConfig {
     /// Training method.
-    #[serde(default)]
     pub method: Method,
     /// T, the number of blocks, 1 to 9,999. Default 10 (paper).
-    #[serde(default = "default_blocks")]
     pub blocks: usize,
     /// Shape of one sample.
     pub input: InputShape,
     /// The labels, sorted, without repetition.
     pub classes: Vec<i32>,
-    /// The blocks' net.
-    #[serde(default)]
+    /// The blocks' net. Default: [`NetConfig::for_input`].
     pub net: NetConfig,
     /// Noise schedule. Default cosine (paper).
-    #[serde(default)]
     pub schedule: ScheduleConfig,
     /// Class embeddings. Default one-hot.
-    #[serde(default)]
     pub embedding: EmbeddingConfig,
     /// Seed of every random number in initialisation and training. Default 0.
-    #[serde(default)]
     pub seed: u64,
+}
+
+/// A [`ModelConfig`] as JSON has it: which net is the default depends on the shape of a sample.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Written {
+    #[serde(default)]
+    method: Method,
+    #[serde(default = "default_blocks")]
+    blocks: usize,
+    input: InputShape,
+    classes: Vec<i32>,
+    net: Option<NetConfig>,
+    #[serde(default)]
+    schedule: ScheduleConfig,
+    #[serde(default)]
+    embedding: EmbeddingConfig,
+    #[serde(default)]
+    seed: u64,
+}
+
+impl From<Written> for ModelConfig {
+    fn from(written: Written) -> Self {
+        let Written { method, blocks, input, classes, net, schedule, embedding, seed } = written;
+        let net = net.unwrap_or_else(|| NetConfig::for_input(input));
+        Self { method, blocks, input, classes, net, schedule, embedding, seed }
+    }
 }
 
 fn default_blocks() -> usize {
@@ -137,8 +153,9 @@ impl ModelConfig {
 pub struct FitOptions {
     /// Passes over the data. Default 1.
     pub epochs: usize,
-    /// Samples of a step. Default 128 (paper).
-    pub batch: usize,
+    /// Samples of a step. Default 128 (paper), or all samples where there are fewer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<usize>,
     /// Learning rate, or the peak of the one-cycle schedule. Default 1e-3 (paper).
     pub learning_rate: f64,
     /// Course of the learning rate. Default constant.
@@ -177,7 +194,7 @@ impl Default for FitOptions {
     fn default() -> Self {
         Self {
             epochs: 1,
-            batch: 128,
+            batch: None,
             learning_rate: 1e-3,
             learning_rate_schedule: LearningRateSchedule::default(),
             weight_decay: 1e-3,
@@ -196,7 +213,12 @@ impl Default for FitOptions {
 }
 
 impl FitOptions {
-    /// Checks every value and fills in `threads` and `in_flight`.
+    /// Samples of a step, once [`check`](Self::check) has filled it in.
+    pub(crate) fn batch_size(&self) -> usize {
+        self.batch.unwrap_or(DEFAULT_BATCH)
+    }
+
+    /// Checks every value and fills in `batch`, `threads` and `in_flight`.
     ///
     /// # Errors
     /// [`Code::Option`] naming the value, its range and what came.
@@ -204,22 +226,24 @@ impl FitOptions {
         if !(1..=1_000_000).contains(&self.epochs) {
             return Err(out_of_range("epochs", "1 to 1000000", self.epochs));
         }
-        if self.batch == 0 {
-            return Err(out_of_range("batch", "at least 1", self.batch));
+        let batch = self.batch.unwrap_or(DEFAULT_BATCH.min(samples));
+        if batch == 0 {
+            return Err(out_of_range("batch", "at least 1", batch));
         }
-        if self.batch > samples {
+        if batch > samples {
             return Err(Error::new(Code::Option, "the batch is larger than the data")
                 .expected(format!("option batch from 1 to {samples}, the number of training samples"))
-                .received(self.batch.to_string())
+                .received(batch.to_string())
                 .hint("use a smaller batch or more data"));
         }
+        self.batch = Some(batch);
         let rate = |name, value: f64, range: std::ops::RangeInclusive<f64>| {
             if range.contains(&value) {
                 return Ok(());
             }
             let (from, to) = (range.start(), range.end());
             let is_open = *from == f64::MIN_POSITIVE;
-            let range = if is_open { format!("more than 0, at most {to}") } else { format!("{from} to {to}") };
+            let range = if is_open { format!("more than 0 and at most {to}") } else { format!("{from} to {to}") };
             Err(out_of_range(name, range, value))
         };
         rate("learningRate", self.learning_rate, f64::MIN_POSITIVE..=1e3)?;
@@ -233,9 +257,9 @@ impl FitOptions {
         }
         self.in_flight = Some(in_flight.min(blocks));
         if self.resume && self.checkpoint.is_none() {
-            return Err(Error::new(Code::Option, "nothing says where to resume from")
-                .expected("option checkpoint beside resume")
-                .received("resume alone"));
+            return Err(Error::new(Code::Option, "option resume needs option checkpoint")
+                .expected("option checkpoint with the directory of the run")
+                .received("no directory"));
         }
         Ok(self)
     }
@@ -277,11 +301,34 @@ mod tests {
     }
 
     #[test]
-    fn bad_types_name_the_option_in_plain_words() {
-        let error = config(r#"{"input":[28,28],"classes":[0,1],"seed":-1}"#).unwrap_err();
-        assert!(error.what.contains("seed") && error.received.contains(WHOLE), "{error}");
+    fn the_default_net_follows_the_shape_of_a_sample() {
+        let mlp = NetConfig::Mlp { hidden: vec![512; 3], dropout: 0.0 };
+        for (input, expected) in [
+            ("[28,28]", NetConfig::default()),
+            ("[14,14,3]", NetConfig::default()),
+            ("[13,14]", mlp.clone()),
+            ("[8,8]", mlp.clone()),
+            ("[30]", mlp),
+        ] {
+            let checked = config(&format!(r#"{{"input":{input},"classes":[0,1]}}"#)).unwrap();
+            assert_eq!(checked.config.net, expected, "{input}");
+        }
+    }
+
+    #[test]
+    fn the_default_batch_is_at_most_the_data() {
+        for (asked, samples, expected) in [(None, 500, 128), (None, 128, 128), (None, 60, 60), (Some(60), 60, 60)] {
+            let options = FitOptions { batch: asked, ..FitOptions::default() }.check(2, samples).unwrap();
+            assert_eq!(options.batch, Some(expected), "{asked:?} of {samples}");
+        }
+        let error = FitOptions { batch: Some(128), ..FitOptions::default() }.check(2, 60).unwrap_err();
+        assert_eq!((error.code, &error.received[..]), (Code::Option, "128"));
+    }
+
+    #[test]
+    fn a_range_is_told_in_plain_words() {
         let error = FitOptions { learning_rate: 0.0, ..FitOptions::default() }.check(2, 500).unwrap_err();
-        assert_eq!(error.expected, "more than 0, at most 1000");
+        assert_eq!(error.expected, "more than 0 and at most 1000");
     }
 
     #[test]
@@ -292,8 +339,8 @@ mod tests {
             (r#"{"input":[28,28],"classes":[0,1],"blocks":-3}"#, Code::Option, "-3"),
             (r#"{"input":[28,28],"classes":[0]}"#, Code::Label, "classes"),
             (r#"{"input":[28,28],"classes":[1,1]}"#, Code::Label, "order"),
-            (r#"{"input":[8,8],"classes":[0,1]}"#, Code::Shape, "14x14"),
-            (r#"{"input":[30],"classes":[0,1]}"#, Code::Shape, "mlp"),
+            (r#"{"input":[8,8],"classes":[0,1],"net":{"type":"cnn"}}"#, Code::Shape, "14x14"),
+            (r#"{"input":[30],"classes":[0,1],"net":{"type":"cnn"}}"#, Code::Shape, "mlp"),
             (r#"{"input":[28,28],"classes":[0,1],"net":{"type":"cnn","widths":[0,1,2]}}"#, Code::Option, "widths"),
             (r#"{"input":[28,28],"classes":[0,1],"net":{"type":"cnn","widths":[1,2]}}"#, Code::Option, "length"),
             (r#"{"input":[28,28],"classes":[0,1],"net":{"type":"mlp","hidden":[]}}"#, Code::Option, "hidden"),
@@ -313,8 +360,8 @@ mod tests {
         assert_eq!((options.threads, options.in_flight), (Some(2), Some(2)));
         let bad = [
             FitOptions { epochs: 0, ..FitOptions::default() },
-            FitOptions { batch: 0, ..FitOptions::default() },
-            FitOptions { batch: 501, ..FitOptions::default() },
+            FitOptions { batch: Some(0), ..FitOptions::default() },
+            FitOptions { batch: Some(501), ..FitOptions::default() },
             FitOptions { learning_rate: 0.0, ..FitOptions::default() },
             FitOptions { learning_rate: f64::NAN, ..FitOptions::default() },
             FitOptions { threads: Some(0), ..FitOptions::default() },
@@ -333,6 +380,6 @@ mod tests {
         assert_eq!(serde_json::to_value(&options).unwrap()["device"], "cuda:1");
         let error = from_json::<FitOptions>(r#"{"device":"abacus"}"#).unwrap_err();
         assert_eq!(error.code, Code::Option);
-        assert!(error.what.contains("device") && error.received.contains("abacus, expected auto, cpu"), "{error}");
+        assert!(error.what == "unknown device 'abacus'" && error.expected.starts_with("auto, cpu"), "{error}");
     }
 }

@@ -2,8 +2,11 @@
 //!
 //! Samples are worked on in chunks of fixed size that do not depend on the number of threads, so neither do the results.
 
+mod content;
 #[cfg(device)]
 mod device;
+#[cfg(test)]
+mod tests;
 
 #[cfg(device)]
 pub(crate) use device::DeviceChain;
@@ -14,12 +17,15 @@ use crate::device::DeviceChoice;
 use crate::diffusion::{Coefficients, Sampler, argmax, initial_state, probabilities, step};
 use crate::error::{Code, Error, Result};
 use crate::evaluator::Evaluator;
+use crate::memory::zeros;
 use crate::model::Model;
 use crate::rng::{Purpose, Stream};
 use crate::tensor::{Buffer, StopFlag};
+use crate::threads::spawn_scoped;
 use crate::train::plan::check_shape;
 use candle_core::{CpuStorage, Device, Storage};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -45,6 +51,9 @@ pub struct SampleOptions {
     pub device: DeviceChoice,
 }
 
+/// Most classes for which all pairs of classes are counted in a table. For 65,536 it would have 34 GB.
+pub const MOST_CONFUSION: usize = 1000;
+
 /// What [`evaluate`] found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -55,9 +64,13 @@ pub struct Evaluation {
     pub loss: f64,
     /// Accuracy of the class read off z_t after each block.
     pub accuracy_per_block: Vec<f64>,
-    /// `confusion[i][j]`: samples of class i that were taken for class j.
-    pub confusion: Vec<Vec<u64>>,
-    /// The labels behind the indices of `confusion`.
+    /// `confusion[i][j]`: samples of class i that were taken for class j. Up to [`MOST_CONFUSION`] classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confusion: Option<Vec<Vec<u64>>>,
+    /// The same for more classes: `[i, j, samples]` of those pairs that occurred, in their order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confusion_pairs: Option<Vec<[u64; 3]>>,
+    /// The labels behind the indices of both.
     pub classes: Vec<i32>,
     /// Number of samples.
     pub samples: usize,
@@ -93,11 +106,11 @@ pub fn evaluate(model: &Model, data: &Dataset, options: SampleOptions, stop: &St
     let states = chain(model, data, &options, stop, Some(&mut after_block))?;
     let accuracy_per_block: Vec<_> =
         right_per_block.into_iter().map(|right| right as f64 / targets.len() as f64).collect();
-    let mut confusion = vec![vec![0; width]; width];
+    let mut pairs = BTreeMap::<[u64; 2], u64>::new();
     let mut loss = 0.0;
     let mut row = vec![0.0; width];
     for (z, target) in states.chunks_exact(width).zip(&targets) {
-        confusion[*target as usize][argmax(z)] += 1;
+        *pairs.entry([u64::from(*target), argmax(z) as u64]).or_default() += 1;
         probabilities(z, model.checked.schedule.alpha_bar(config.blocks), &mut row);
         row[*target as usize] -= 1.0;
         loss += row.iter().map(|error| f64::from(*error).powi(2)).sum::<f64>();
@@ -107,12 +120,20 @@ pub fn evaluate(model: &Model, data: &Dataset, options: SampleOptions, stop: &St
         accuracy: accuracy_per_block.last().copied().unwrap_or_default(),
         loss: loss / targets.len() as f64,
         accuracy_per_block,
-        confusion,
+        confusion: (width <= MOST_CONFUSION).then(|| table(&pairs, width)),
+        confusion_pairs: (width > MOST_CONFUSION)
+            .then(|| pairs.iter().map(|([i, j], count)| [*i, *j, *count]).collect()),
         classes: config.classes.clone(),
         samples: targets.len(),
         seconds,
         samples_per_second: targets.len() as f64 / seconds,
     })
+}
+
+fn table(pairs: &BTreeMap<[u64; 2], u64>, width: usize) -> Vec<Vec<u64>> {
+    let mut table = vec![vec![0; width]; width];
+    pairs.iter().for_each(|([i, j], count)| table[*i as usize][*j as usize] = *count);
+    table
 }
 
 /// The label of each sample and its classes' probabilities.
@@ -124,7 +145,7 @@ pub fn predict(model: &Model, data: &Dataset, options: SampleOptions, stop: &Sto
     let width = config.classes.len();
     let states = chain(model, data, &options, stop, None)?;
     let labels = states.chunks_exact(width).map(|z| config.classes[argmax(z)]).collect();
-    let mut all = vec![0.0; states.len()];
+    let mut all = zeros::<f32>(states.len(), "the probabilities")?;
     let end = model.checked.schedule.alpha_bar(config.blocks);
     for (z, row) in states.chunks_exact(width).zip(all.chunks_exact_mut(width)) {
         probabilities(z, end, row);
@@ -143,7 +164,7 @@ fn chain(
     stop: &StopFlag,
     after_block: AfterBlock<'_>,
 ) -> Result<Vec<f32>> {
-    model.weights()?;
+    model.check_trained()?;
     check_shape(&model.checked, data)?;
     stop.check()?;
     let place = options.device.place()?;
@@ -178,13 +199,14 @@ fn on_the_processor(
         (1, None) => 1,
         (chunks, asked) => config::threads(asked)?.min(chunks),
     };
-    let resident = if samples < STREAMED { model.resident(&device)? } else { None };
+    let resident = if samples < STREAMED { model.resident()? } else { None };
     let mut evaluators =
         (0..threads).map(|_| Evaluator::new(checked, samples.min(CHUNK), &device)).collect::<Result<Vec<_>>>()?;
 
-    let mut states = vec![0.0; samples * width];
-    for (sample, z) in states.chunks_exact_mut(width).enumerate() {
-        initial_state(&Stream::new(options.seed, Purpose::InitialState, 0, 0, sample), z);
+    let keys = content::keys(data)?;
+    let mut states = zeros::<f32>(samples.saturating_mul(width), "the samples' states")?;
+    for (key, z) in keys.iter().zip(states.chunks_exact_mut(width)) {
+        initial_state(&Stream::of_content(options.seed, Purpose::InitialState, 0, *key), z);
     }
     for block in 1..=checked.config.blocks {
         let weights = match &resident {
@@ -192,17 +214,21 @@ fn on_the_processor(
             None => model.block(block, &device)?,
         };
         let coefficients = options.sampler.coefficients(&checked.schedule, block, options.stochastic);
-        let work = BlockWork { data, weights: &weights, block, coefficients, seed: options.seed, stop };
+        let work = BlockWork { data, keys: &keys, weights: &weights, block, coefficients, seed: options.seed, stop };
         let chunks = Mutex::new(states.chunks_mut(CHUNK * width).enumerate());
         let next = || chunks.lock().unwrap_or_else(PoisonError::into_inner).next();
         let outcomes: Vec<Result<()>> = if threads == 1 {
             vec![work.run(&mut evaluators[0], &next)]
         } else {
             std::thread::scope(|scope| {
-                let run = |evaluator| scope.spawn(|| work.run(evaluator, &next));
-                let threads: Vec<_> = evaluators.iter_mut().map(run).collect();
+                let run = |evaluator| spawn_scoped(scope, "noprop-infer", || work.run(evaluator, &next));
+                let started: Vec<_> = evaluators.iter_mut().map(run).collect();
+                if started.iter().any(Result::is_err) {
+                    // Nothing is left to do for those that were started.
+                    while next().is_some() {}
+                }
                 let panicked = |_| Err(Error::new(Code::Internal, "an inference thread panicked"));
-                threads.into_iter().map(|thread| thread.join().unwrap_or_else(panicked)).collect()
+                started.into_iter().map(|thread| thread?.join().unwrap_or_else(panicked)).collect()
             })
         };
         outcomes.into_iter().collect::<Result<Vec<()>>>()?;
@@ -216,6 +242,7 @@ fn on_the_processor(
 /// What one block does to every chunk.
 struct BlockWork<'a> {
     data: &'a Dataset,
+    keys: &'a [u64],
     weights: &'a Buffer,
     block: usize,
     coefficients: Coefficients,
@@ -242,96 +269,10 @@ impl BlockWork<'_> {
             return Err(Error::new(Code::Internal, "an estimate is not f32 on the CPU"));
         };
         let estimates = estimates[layout.start_offset()..].chunks_exact(width);
-        for (sample, (z, estimate)) in (first..).zip(states.chunks_exact_mut(width).zip(estimates)) {
-            let noise = Stream::new(self.seed, Purpose::SamplerNoise, self.block, 0, sample);
+        for (key, (z, estimate)) in self.keys[first..].iter().zip(states.chunks_exact_mut(width).zip(estimates)) {
+            let noise = Stream::of_content(self.seed, Purpose::SamplerNoise, self.block, *key);
             step(&self.coefficients, estimate, z, Some(&noise))?;
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::from_json;
-    use crate::data::{InputShape, Pixels};
-    use crate::storage::WeightStore;
-    use serde_json::Value;
-
-    const INPUT: InputShape = InputShape::Vector { len: 3 };
-
-    /// A model with random weights: enough to see how work is divided.
-    fn model() -> Model {
-        let json = r#"{"input":[3],"classes":[-4,7,100],"blocks":4,"net":{"type":"mlp","hidden":[8]}}"#;
-        let model = Model::new(from_json(json).unwrap()).unwrap();
-        let store = WeightStore::temporary(4, model.checked.layout.weights()).unwrap();
-        for block in 1..=4 {
-            store.write(block, &model.checked.layout.initial_weights(1, block)).unwrap();
-        }
-        model.with_weights(store, Value::Null)
-    }
-
-    fn data(samples: usize, labelled: bool) -> Dataset {
-        let values = (0..samples * 3).map(|value| (value % 17) as f32 / 17.0).collect();
-        let labels = labelled.then(|| (0..samples).map(|sample| [-4, 7, 100][sample % 3]).collect());
-        Dataset::from_arrays(Pixels::F32(values), INPUT, labels).unwrap()
-    }
-
-    #[test]
-    fn threads_and_streaming_change_no_bit() {
-        let model = model();
-        let all = data(STREAMED + 7, false);
-        let run = |threads| {
-            let options = SampleOptions { stochastic: true, threads: Some(threads), ..SampleOptions::default() };
-            predict(&model, &all, options, &StopFlag::new()).unwrap()
-        };
-        let one = run(1);
-        assert_eq!(one, run(2));
-        assert_eq!(one, run(3));
-        assert_eq!(one.labels.len(), STREAMED + 7);
-        // A smaller set keeps its weights in memory.
-        let options = SampleOptions { stochastic: true, ..SampleOptions::default() };
-        let few = predict(&model, &data(STREAMED - 1, false), options, &StopFlag::new()).unwrap();
-        assert_eq!(few.labels, one.labels[..STREAMED - 1]);
-        assert_eq!(few.probabilities, one.probabilities[..(STREAMED - 1) * 3]);
-    }
-
-    #[test]
-    fn evaluation_counts_what_prediction_says_and_labels_do_not_reach_the_chain() {
-        let model = model();
-        let (labelled, bare) = (data(50, true), data(50, false));
-        let evaluation = evaluate(&model, &labelled, SampleOptions::default(), &StopFlag::new()).unwrap();
-        let prediction = predict(&model, &bare, SampleOptions::default(), &StopFlag::new()).unwrap();
-        let right = prediction.labels.iter().zip(labelled.labels().unwrap()).filter(|(a, b)| a == b).count();
-        assert_eq!(evaluation.accuracy, right as f64 / 50.0);
-        assert_eq!(evaluation.accuracy_per_block.len(), 4);
-        assert_eq!(evaluation.accuracy_per_block[3], evaluation.accuracy);
-        let diagonal: u64 = (0..3).map(|class| evaluation.confusion[class][class]).sum();
-        let total: u64 = evaluation.confusion.iter().flatten().sum();
-        assert_eq!((diagonal as usize, total), (right, 50));
-        assert_eq!(evaluate(&model, &bare, SampleOptions::default(), &StopFlag::new()).unwrap_err().code, Code::Label);
-        for row in prediction.probabilities.chunks_exact(3) {
-            assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5 && row.iter().all(|p| (0.0..=1.0).contains(p)));
-        }
-    }
-
-    #[test]
-    fn seeds_matter_and_bad_calls_are_refused() {
-        let model = model();
-        let data = data(20, false);
-        let with = |seed| {
-            predict(&model, &data, SampleOptions { seed, ..SampleOptions::default() }, &StopFlag::new()).unwrap()
-        };
-        assert_ne!(with(0).probabilities, with(1).probabilities);
-        let stop = StopFlag::new();
-        stop.stop();
-        assert_eq!(predict(&model, &data, SampleOptions::default(), &stop).unwrap_err().code, Code::Cancelled);
-        let other = Dataset::from_arrays(Pixels::F32(vec![0.0; 4]), InputShape::Vector { len: 2 }, None).unwrap();
-        assert_eq!(predict(&model, &other, SampleOptions::default(), &StopFlag::new()).unwrap_err().code, Code::Shape);
-        let untrained = Model::new(model.checked.config.clone()).unwrap();
-        assert_eq!(
-            predict(&untrained, &data, SampleOptions::default(), &StopFlag::new()).unwrap_err().code,
-            Code::NotTrained
-        );
     }
 }

@@ -23,7 +23,7 @@
 //!
 //! let config = r#"{ "input": [2], "classes": [0, 1], "blocks": 3, "net": { "type": "mlp", "hidden": [16] } }"#;
 //! let model = Model::new(from_json(config)?)?;
-//! let options = FitOptions { epochs: 20, batch: 50, learning_rate: 1e-2, ..FitOptions::default() };
+//! let options = FitOptions { epochs: 20, batch: Some(50), learning_rate: 1e-2, ..FitOptions::default() };
 //!
 //! let plan = Plan::new(model.checked.clone(), options, data.clone())?;
 //! let observer = |event: Event| match event {
@@ -79,7 +79,7 @@ pub mod train;
 
 #[cfg(device)]
 pub use noprop_kernels::cuda;
-pub use noprop_kernels::{device, error, math, ops, rng, tensor};
+pub use noprop_kernels::{device, error, math, memory, ops, rng, tensor, threads};
 
 pub use block::NetConfig;
 pub use config::{FitOptions, ModelConfig};

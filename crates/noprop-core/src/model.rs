@@ -1,28 +1,26 @@
 //! A model: a checked configuration and, once trained, the weights of its blocks.
-//!
-//! The model file is one safetensors file: the configuration and what trained it in the metadata, block t's tensors as
-//! `blocks.000t.params.…` and `blocks.000t.stats.…`, f32, in the order of their names.
 
-use crate::config::{Checked, ModelConfig, from_json};
+mod file;
+#[cfg(test)]
+mod tests;
+
+pub use file::{FORMAT_VERSION, tensors};
+
+use crate::config::{Checked, ModelConfig};
 use crate::error::{Code, Error, Result};
 #[cfg(device)]
 use crate::inference::DeviceChain;
-use crate::storage::container::{self, TensorShape, put};
-use crate::storage::{WeightStore, atomic};
+use crate::storage::WeightStore;
+use crate::storage::container::{hexadecimal, to_bytes};
 use crate::tensor::Buffer;
-use candle_core::{Device, Tensor};
-use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::path::Path;
+use candle_core::{CpuStorage, Device, Storage, Tensor};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
 #[cfg(device)]
 use std::sync::MutexGuard;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Version of the model file's format.
-pub const FORMAT_VERSION: &str = "1";
-const FORMAT: &str = "noprop-model";
-/// Greatest sum of weights that [`Model::resident`] keeps in memory, values.
+/// Greatest sum of weights that is kept in memory, values.
 const MAX_RESIDENT: usize = 1 << 27;
 
 /// A configuration with or without trained weights.
@@ -31,11 +29,28 @@ pub struct Model {
     pub checked: Checked,
     /// What trained the weights, or null.
     pub training: Value,
-    weights: Option<WeightStore>,
-    resident: Mutex<Option<Arc<Vec<Buffer>>>>,
+    weights: Weights,
     /// What was last used of it on a device.
     #[cfg(device)]
     on_device: Mutex<Option<DeviceChain>>,
+}
+
+/// Weights are those of a moment, whatever happens to the file that they came from.
+enum Weights {
+    None,
+    /// Each block's `[1, parameters + statistics]`.
+    InMemory(Arc<Vec<Buffer>>),
+    /// In a file, from where they are taken into memory when that is worth it.
+    Stored {
+        store: WeightStore,
+        resident: Mutex<Option<Arc<Vec<Buffer>>>>,
+    },
+}
+
+impl Weights {
+    fn stored(store: WeightStore) -> Self {
+        Self::Stored { store, resident: Mutex::new(None) }
+    }
 }
 
 impl Model {
@@ -44,20 +59,19 @@ impl Model {
     /// # Errors
     /// See [`ModelConfig::check`].
     pub fn new(config: ModelConfig) -> Result<Self> {
-        Ok(Self::of(config.check()?, None, Value::Null))
+        Ok(Self::of(config.check()?, Weights::None, Value::Null))
     }
 
     /// The same configuration with the weights of a finished run. `training` says what made them.
     pub fn with_weights(&self, weights: WeightStore, training: Value) -> Self {
-        Self::of(self.checked.clone(), Some(weights), training)
+        Self::of(self.checked.clone(), Weights::stored(weights), training)
     }
 
-    fn of(checked: Checked, weights: Option<WeightStore>, training: Value) -> Self {
+    fn of(checked: Checked, weights: Weights, training: Value) -> Self {
         Self {
             checked,
             training,
             weights,
-            resident: Mutex::new(None),
             #[cfg(device)]
             on_device: Mutex::new(None),
         }
@@ -65,35 +79,73 @@ impl Model {
 
     /// Whether there are weights.
     pub fn is_trained(&self) -> bool {
-        self.weights.is_some()
+        !matches!(self.weights, Weights::None)
     }
 
     /// # Errors
     /// [`Code::NotTrained`] before training.
-    pub fn weights(&self) -> Result<&WeightStore> {
-        self.weights.as_ref().ok_or_else(|| {
-            Error::new(Code::NotTrained, "the model has no trained weights")
-                .expected("a model that has been trained or loaded")
-                .hint("call fit first, or load a model file")
-        })
+    pub(crate) fn check_trained(&self) -> Result<()> {
+        if self.is_trained() { Ok(()) } else { Err(not_trained()) }
+    }
+
+    /// Bytes of weights that it keeps in the processor's memory.
+    pub fn resident_bytes(&self) -> usize {
+        let blocks = match &self.weights {
+            Weights::None => None,
+            Weights::InMemory(blocks) => Some(blocks.clone()),
+            Weights::Stored { resident, .. } => resident.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        };
+        blocks.map_or(0, |blocks| blocks.iter().map(|block| 4 * block.elem_count()).sum())
     }
 
     /// SHA-256 over all parameter and statistic bytes in the order of their names, in hexadecimal.
+    ///
+    /// # Errors
+    /// [`Code::NotTrained`], [`Code::ModelChanged`], [`Code::Io`].
     pub fn weights_sha256(&self) -> Result<String> {
-        self.weights()?.sha256()
+        let mut hash = Sha256::new();
+        for block in 1..=self.checked.config.blocks {
+            self.each_piece(block, |bytes| {
+                hash.update(bytes);
+                Ok(())
+            })?;
+        }
+        Ok(hexadecimal(&hash.finalize()))
     }
 
-    /// The weights of block `block` (from 1) as a tensor `[1, parameters + statistics]`, read from the store.
+    /// Shows the little-endian bytes of a block's weights (from 1) to `see`, piece by piece.
+    fn each_piece(&self, block: usize, mut see: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        match &self.weights {
+            Weights::None => Err(not_trained()),
+            Weights::Stored { store, .. } => store.each_piece(block, see),
+            Weights::InMemory(blocks) => {
+                let (storage, _) = blocks[block - 1].storage_and_layout();
+                let Storage::Cpu(CpuStorage::F32(values)) = &*storage else {
+                    return Err(Error::new(Code::Internal, "weights that are not f32 in the processor's memory"));
+                };
+                values.chunks(1 << 16).try_for_each(|piece| see(&to_bytes(piece)))
+            }
+        }
+    }
+
+    /// The weights of block `block` (from 1) as a tensor `[1, parameters + statistics]`.
     pub(crate) fn block(&self, block: usize, device: &Device) -> Result<Buffer> {
-        let weights = self.weights()?.read(block)?;
+        let store = match &self.weights {
+            Weights::None => return Err(not_trained()),
+            Weights::InMemory(blocks) => {
+                let block = &blocks[block - 1];
+                return if device.is_cpu() { Ok(block.clone()) } else { Buffer::new(block.to_device(device)?) };
+            }
+            Weights::Stored { store, .. } => store,
+        };
+        let weights = store.read(block)?;
         let len = weights.len();
         Buffer::new(Tensor::from_vec(weights, (1, len), device)?)
     }
 
     /// Whether the weights of all blocks are few enough to keep.
-    pub(crate) fn may_be_resident(&self) -> Result<bool> {
-        let store = self.weights()?;
-        Ok(store.blocks().saturating_mul(store.block_len()) <= MAX_RESIDENT)
+    pub(crate) fn may_be_resident(&self) -> bool {
+        self.checked.config.blocks.saturating_mul(self.checked.layout.weights()) <= MAX_RESIDENT
     }
 
     /// Where the model keeps what it has on a device; whoever uses it holds it.
@@ -102,167 +154,28 @@ impl Model {
         self.on_device.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The weights of all blocks in memory, for callers that will be back; `None` when they are too many to keep.
-    pub(crate) fn resident(&self, device: &Device) -> Result<Option<Arc<Vec<Buffer>>>> {
-        let store = self.weights()?;
-        if !self.may_be_resident()? {
+    /// The weights of all blocks in the processor's memory, for callers that will be back; `None` when they are too many to
+    /// keep.
+    pub(crate) fn resident(&self) -> Result<Option<Arc<Vec<Buffer>>>> {
+        let resident = match &self.weights {
+            Weights::None => return Err(not_trained()),
+            Weights::InMemory(blocks) => return Ok(Some(blocks.clone())),
+            Weights::Stored { resident, .. } => resident,
+        };
+        if !self.may_be_resident() {
             return Ok(None);
         }
-        let mut resident = self.resident.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut resident = resident.lock().unwrap_or_else(PoisonError::into_inner);
         if resident.is_none() {
-            let blocks = (1..=store.blocks()).map(|block| self.block(block, device)).collect::<Result<_>>()?;
-            *resident = Some(Arc::new(blocks));
+            let blocks = 1..=self.checked.config.blocks;
+            *resident = Some(Arc::new(blocks.map(|block| self.block(block, &Device::Cpu)).collect::<Result<_>>()?));
         }
         Ok(resident.clone())
     }
-
-    /// Writes the model file atomically.
-    ///
-    /// # Errors
-    /// [`Code::NotTrained`] before training, [`Code::Output`] when the file cannot be written.
-    pub fn save(&self, path: &Path) -> Result<()> {
-        let store = self.weights()?;
-        let texts = BTreeMap::from([
-            ("format", FORMAT.to_owned()),
-            ("format_version", FORMAT_VERSION.to_owned()),
-            ("config", json!(self.checked.config).to_string()),
-            ("training", self.training.to_string()),
-        ]);
-        let header = container::header(&texts, tensors(&self.checked));
-        atomic::write(path, |writer| {
-            put(writer, &header)?;
-            (1..=store.blocks()).try_for_each(|block| put(writer, &store.bytes(block)?))
-        })
-    }
-
-    /// Opens a model file. The weights stay in the file and are read block by block.
-    ///
-    /// # Errors
-    /// [`Code::FileNotFound`], [`Code::ModelFormat`], [`Code::ModelVersion`] or [`Code::ModelTruncated`], naming the file.
-    pub fn load(path: &Path) -> Result<Self> {
-        let name = |mut error: Error| {
-            error.what = format!("{}: {}", path.display(), error.what);
-            error
-        };
-        if path.is_dir() {
-            return Err(
-                Error::new(Code::ModelFormat, format!("{} is a directory", path.display())).expected("a model file")
-            );
-        }
-        let mut file = File::open(path).map_err(|error| Error::io(path, &error))?;
-        let header = container::read_header(&mut file).map_err(name)?;
-        let text = |key: &str| header.texts.get(key).map(String::as_str).unwrap_or_default();
-        if text("format") != FORMAT {
-            return Err(name(
-                Error::new(Code::ModelFormat, "this safetensors file is not a model of noprop")
-                    .expected(format!("metadata format {FORMAT:?}"))
-                    .received(format!("{:?}", text("format")))
-                    .hint("choose a file that noprop saved"),
-            ));
-        }
-        if text("format_version") != FORMAT_VERSION {
-            return Err(name(
-                Error::new(Code::ModelVersion, "the model file has another version")
-                    .expected(format!("version {FORMAT_VERSION}"))
-                    .received(format!("version {:?}", text("format_version")))
-                    .hint("use the version of noprop that saved it, or train again"),
-            ));
-        }
-        let damaged = |mut error: Error| {
-            error.code = Code::ModelFormat;
-            name(error)
-        };
-        let checked = from_json::<ModelConfig>(text("config")).and_then(ModelConfig::check).map_err(damaged)?;
-        let training = serde_json::from_str(text("training")).unwrap_or(Value::Null);
-        header.expect(tensors(&checked)).map_err(name)?;
-        let (blocks, block_len) = (checked.config.blocks, checked.layout.weights());
-        let weights = WeightStore::inside(file, header.data_start, blocks, block_len);
-        Ok(Self::of(checked, Some(weights), training))
-    }
 }
 
-/// Names and shapes of all tensors of a model, in the order of their names.
-pub fn tensors(checked: &Checked) -> impl Iterator<Item = TensorShape> + '_ {
-    (1..=checked.config.blocks).flat_map(|block| {
-        checked
-            .layout
-            .entries()
-            .iter()
-            .map(move |entry| (format!("blocks.{block:04}.{}", entry.name), entry.shape.clone()))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::storage::container::{sha256, to_bytes};
-
-    fn trained() -> Model {
-        let json = r#"{"input":[2],"classes":[0,1],"blocks":12,"net":{"type":"mlp","hidden":[3]},"seed":4}"#;
-        let model = Model::new(from_json(json).unwrap()).unwrap();
-        let len = model.checked.layout.weights();
-        let store = WeightStore::temporary(12, len).unwrap();
-        for block in 1..=12 {
-            store.write(block, &model.checked.layout.initial_weights(4, block)).unwrap();
-        }
-        model.with_weights(store, json!({ "epochs": 3 }))
-    }
-
-    #[test]
-    fn a_saved_model_loads_with_equal_weights_and_equal_bytes() {
-        let directory = tempfile::tempdir().unwrap();
-        let (first, second) = (directory.path().join("a"), directory.path().join("b"));
-        let model = trained();
-        model.save(&first).unwrap();
-        let loaded = Model::load(&first).unwrap();
-        assert_eq!(loaded.checked.config, model.checked.config);
-        assert_eq!(loaded.training, model.training);
-        assert_eq!(loaded.weights_sha256().unwrap(), model.weights_sha256().unwrap());
-        loaded.save(&second).unwrap();
-        assert_eq!(std::fs::read(&first).unwrap(), std::fs::read(&second).unwrap());
-        // Saving over the file that the weights are read from.
-        loaded.save(&first).unwrap();
-        assert_eq!(std::fs::read(&first).unwrap(), std::fs::read(&second).unwrap());
-    }
-
-    #[test]
-    fn tensors_lie_in_the_order_of_their_names_and_hash_to_the_models_sum() {
-        let model = trained();
-        let names: Vec<_> = tensors(&model.checked).map(|(name, _)| name).collect();
-        assert!(names.is_sorted() && names.len() == 48);
-        let all: Vec<f32> = (1..=12).flat_map(|block| model.checked.layout.initial_weights(4, block)).collect();
-        assert_eq!(model.weights_sha256().unwrap(), sha256(&to_bytes(&all)));
-    }
-
-    #[test]
-    fn bad_files_are_refused_with_their_reason() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("model");
-        trained().save(&path).unwrap();
-        let good = std::fs::read(&path).unwrap();
-        let load = |bytes: &[u8]| {
-            std::fs::write(&path, bytes).unwrap();
-            Model::load(&path).err().map(|error| error.code)
-        };
-        let replaced = |from: &str, to: &str| {
-            assert_eq!(from.len(), to.len());
-            let at = good.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
-            [&good[..at], to.as_bytes(), &good[at + from.len()..]].concat()
-        };
-        assert_eq!(load(&good), None);
-        for len in [0, 7, 8, 100, good.len() - 1] {
-            assert_eq!(load(&good[..len]), Some(Code::ModelTruncated), "{len} bytes");
-        }
-        assert_eq!(load(&[&good[..], &[0]].concat()), Some(Code::ModelFormat));
-        assert_eq!(load(&[0xFF; 64]), Some(Code::ModelFormat));
-        assert_eq!(load(b"\x02\0\0\0\0\0\0\0[]"), Some(Code::ModelFormat));
-        assert_eq!(load(&replaced("noprop-model", "moprop-nodel")), Some(Code::ModelFormat));
-        assert_eq!(load(&replaced(r#""format_version":"1""#, r#""format_version":"2""#)), Some(Code::ModelVersion));
-        // A configuration that asks for other tensors than the file holds, or for impossible ones.
-        assert_eq!(load(&replaced(r#"\"blocks\":12"#, r#"\"blocks\":13"#)), Some(Code::ModelFormat));
-        assert_eq!(load(&replaced(r#"\"blocks\":12"#, r#"\"blocks\":-2"#)), Some(Code::ModelFormat));
-        assert_eq!(load(&replaced(r#"\"hidden\":[3]"#, r#"\"hidden\":[9]"#)), Some(Code::ModelFormat));
-        assert_eq!(Model::load(directory.path()).err().unwrap().code, Code::ModelFormat);
-        assert_eq!(Model::load(&directory.path().join("none")).err().unwrap().code, Code::FileNotFound);
-    }
+fn not_trained() -> Error {
+    Error::new(Code::NotTrained, "the model has no trained weights")
+        .expected("a model that has been trained or loaded")
+        .hint("call fit first, or load a model file")
 }

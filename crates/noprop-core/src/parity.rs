@@ -1,5 +1,6 @@
 //! Every kernel of a device against the plain reference in double precision, for whoever has a card: `npm run gpu:check`.
 
+use crate::config::Precision;
 use crate::device::DeviceChoice;
 use crate::error::{Code, Error, Result};
 use crate::tensor::StopFlag;
@@ -16,16 +17,24 @@ pub struct ParityOptions {
     /// Leaves out cases of more values than this, for tools that slow kernels down. Default: none is left out.
     pub most: Option<usize>,
     /// A file for what is found, a line of JSON as soon as it is known: `{"begun":{…}}`, `{"leftOut":{…}}` (each with `case` and
-    /// `multiply`) and `{"compared":{…}}`, a comparison of the report. So a crash or a hang loses none. Default: no file.
+    /// `multiply`) and `{"compared":{…}}`, a comparison of the report; before an operation's cases
+    /// `{"operation":{"operation":…,"multiply":…}}`. So a crash or a hang loses none. Default: no file.
     pub log: Option<PathBuf>,
+    /// What products multiply. Default: one precision after the other.
+    pub multiply: Option<Precision>,
+    /// Leaves out the operations up to this one, behind which another process goes on: the fault of a kernel lasts until its
+    /// process ends. Default: none is left out.
+    pub after: Option<String>,
 }
 
 /// Runs every operation's cases with f32, TF32 and bf16 factors. The report as JSON: `comparisons` (each with `case`,
-/// `multiply`, `error`, `tolerance`, `passed`; an error that is no number is `null`), `leftOut`, and `failures`, what ended
-/// the cases of a precision early (each with `multiply` and `error`).
+/// `multiply`, `error`, `tolerance`, `passed`; an error that is no number is `null`), `leftOut`, `failures`, operations that an
+/// error ended (each with `operation`, `multiply` and `error`), and where the device answered no more the operation at which it
+/// `ended`.
 ///
 /// # Errors
-/// Those of [`DeviceChoice::place`]; [`Code::Device`] for the processor; [`Code::Cancelled`] when stopped.
+/// Those of [`DeviceChoice::place`]; [`Code::Device`] for the processor; [`Code::Option`] for an operation `after` that there
+/// is not; [`Code::Cancelled`] when stopped.
 pub fn device_parity(options: &ParityOptions, stop: &StopFlag) -> Result<Value> {
     let place = options.device.place()?;
     #[cfg(device)]
@@ -43,7 +52,7 @@ pub fn device_parity(options: &ParityOptions, stop: &StopFlag) -> Result<Value> 
 mod device {
     use super::ParityOptions;
     use crate::cuda::Multiply;
-    use crate::cuda::parity::Parity;
+    use crate::cuda::parity::{Failed, Found, Parity};
     use crate::device::Place;
     use crate::error::Result;
     use crate::tensor::StopFlag;
@@ -68,21 +77,27 @@ mod device {
     pub(super) fn compare(device: Device, options: &ParityOptions, stop: &StopFlag) -> Result<Value> {
         let parity = Parity::new(device, Multiply::F32).up_to(options.most);
         let mut parity = parity.logged(options.log.as_deref())?;
-        let mut failures = Vec::new();
-        for multiply in [Multiply::F32, Multiply::Tf32, Multiply::Bf16] {
-            stop.check()?;
+        let all = [Multiply::F32, Multiply::Tf32, Multiply::Bf16];
+        let asked = options.multiply.map(Multiply::from);
+        for multiply in all.into_iter().filter(|multiply| asked.is_none_or(|asked| asked == *multiply)) {
             parity.multiply = multiply;
-            // What the other precisions have to say is worth knowing too.
-            let mut compared = every_operation(&mut parity);
-            if multiply == Multiply::F32 && compared.is_ok() {
-                compared = batch::parity(&mut parity);
-            }
-            if let Err(error) = compared {
-                failures.push(json!({ "multiply": multiply.suffix(), "error": Failure(error) }));
+            every_operation(&mut parity, &[("gather", batch::parity)], options.after.as_deref(), stop)?;
+            if parity.has_ended() {
+                break;
             }
         }
-        let (comparisons, left_out) = parity.into_found();
-        Ok(json!({ "comparisons": comparisons, "leftOut": left_out, "failures": failures }))
+        let Found { comparisons, left_out, failed, ended } = parity.into_found();
+        let failures: Vec<_> = failed
+            .into_iter()
+            .map(|Failed { operation, multiply, error }| {
+                json!({ "operation": operation, "multiply": multiply, "error": Failure(error) })
+            })
+            .collect();
+        let mut report = json!({ "comparisons": comparisons, "leftOut": left_out, "failures": failures });
+        if let Some(ended) = ended {
+            report["ended"] = ended.into();
+        }
+        Ok(report)
     }
 }
 
@@ -91,7 +106,7 @@ mod tests {
     use super::*;
 
     fn options(device: &str) -> ParityOptions {
-        ParityOptions { device: device.parse().unwrap(), most: Some(400), log: None }
+        ParityOptions { device: device.parse().unwrap(), most: Some(400), log: None, multiply: None, after: None }
     }
 
     #[test]
@@ -127,6 +142,20 @@ mod tests {
         let of = |kind: &str| lines.iter().filter_map(|line| line.get(kind)).cloned().collect::<Vec<_>>();
         assert_eq!(&of("compared"), comparisons);
         assert_eq!(report["leftOut"], of("leftOut").len());
+        let begun = of("operation");
+        assert_eq!(begun.iter().filter(|line| line["operation"] == "linear").count(), 3);
+        assert_eq!(begun.iter().filter(|line| line["operation"] == "add").count(), 1);
+        assert!(report.get("ended").is_none());
+        // One precision alone, behind an operation.
+        let part = ParityOptions {
+            multiply: Some(Precision::Bf16),
+            after: Some("dense_backward".to_owned()),
+            ..options("emulated")
+        };
+        let part = device_parity(&part, &StopFlag::new()).unwrap();
+        let of_part = part["comparisons"].as_array().unwrap();
+        let expected = |one: &&Value| one["multiply"] == "bf16" && one["case"].as_str().unwrap().starts_with("linear");
+        assert_eq!(of_part.iter().collect::<Vec<_>>(), comparisons.iter().filter(expected).collect::<Vec<_>>());
         assert!(lines.iter().zip(&lines[1..]).all(|(line, next)| {
             // A case that was begun is the next that is compared.
             line.get("begun").is_none_or(|begun| next["compared"]["case"] == begun["case"])

@@ -80,7 +80,8 @@ fn data(samples: usize, classes: usize) -> Dataset {
 fn training(net: &str, classes: usize, (in_flight, batch): (usize, usize), precision: Precision, epochs: u64) -> u64 {
     let augment = Augment { shift: 2, flip: true };
     let (threads, in_flight) = (Some(1), Some(in_flight));
-    let options = FitOptions { epochs: 100, batch, threads, in_flight, precision, augment, ..FitOptions::default() };
+    let options =
+        FitOptions { epochs: 100, batch: Some(batch), threads, in_flight, precision, augment, ..FitOptions::default() };
     let data = Arc::new(data(5 * batch + 5, classes));
     let plan = Plan::new(model(net, classes).checked, options, data).unwrap();
     let device = &candle_core::Device::Cpu;

@@ -168,16 +168,19 @@ mod idx_files {
     #[test]
     fn several_sets_in_a_directory_are_refused() {
         let other = "emnist-letters-train-images-idx3-ubyte";
-        let directory = directory(&[(IMAGES, &images()), (LABELS, &labels()), (other, &images())]);
+        let others = "emnist-letters-train-labels-idx1-ubyte";
+        let files = [(IMAGES, images()), (LABELS, labels()), (other, images()), (others, labels())];
+        let directory = directory(&files.each_ref().map(|(name, bytes)| (*name, bytes.as_slice())));
         assert_code(&train(directory.path()).unwrap_err(), Code::FileFormat, other);
     }
 
     #[test]
     fn short_files_are_truncated() {
         for end in [0, 1, 4, 10, 16, 39] {
-            let what = if end < 16 { "ends too early" } else { "shorter than its header says" };
-            assert_code(&refusal(&images()[..end], &labels()), Code::FileTruncated, what);
-            assert_code(&refusal(&gzip(&images()[..end]), &labels()), Code::FileTruncated, "ends too early");
+            let packed = if end == 0 { "is empty" } else { "ends too early" };
+            let plain = if end < 16 { packed } else { "shorter than its header says" };
+            assert_code(&refusal(&images()[..end], &labels()), Code::FileTruncated, plain);
+            assert_code(&refusal(&gzip(&images()[..end]), &labels()), Code::FileTruncated, packed);
         }
         assert_code(&refusal(&images(), &labels()[..7]), Code::FileTruncated, LABELS);
         assert_code(&refusal(&images(), &labels()[..11]), Code::FileTruncated, LABELS);

@@ -31,7 +31,7 @@ fn warm_faults(net: &str, precision: Precision) -> u64 {
     let pixels = Pixels::U8((0..samples * 784).map(|index| (index * 7919 % 251) as u8).collect());
     let labels = (0..samples).map(|sample| (sample % 3) as i32).collect();
     let data = Dataset::from_arrays(pixels, InputShape::new(&[28, 28]).unwrap(), Some(labels)).unwrap();
-    let options = FitOptions { epochs: 100, batch: 64, threads: Some(1), precision, ..FitOptions::default() };
+    let options = FitOptions { epochs: 100, batch: Some(64), threads: Some(1), precision, ..FitOptions::default() };
     let plan = Plan::new(model.checked, options, Arc::new(data)).unwrap();
     let device = &candle_core::Device::Cpu;
     let (mut lane, mut job) = (Lane::new(&plan, device).unwrap(), BlockJob::start(&plan, 1, device).unwrap());

@@ -226,8 +226,9 @@ impl Serialize for DeviceChoice {
 impl<'de> Deserialize<'de> for DeviceChoice {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        text.parse()
-            .map_err(|error: Error| de::Error::custom(format_args!("{}, expected {}", error.received, error.expected)))
+        text.parse().map_err(|error: Error| {
+            de::Error::custom(format_args!("unknown variant `{}`, expected {}", error.received, error.expected))
+        })
     }
 }
 
@@ -345,7 +346,7 @@ fn memory(device: &Device) -> Option<(usize, usize)> {
 
 fn out_of_memory(asked: usize, memory: Option<(usize, usize)>) -> Error {
     let mib = |bytes: usize| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
-    let error = Error::new(Code::DeviceMemory, "the GPU has not enough free memory")
+    let error = Error::new(Code::DeviceMemory, "the GPU does not have enough free memory")
         .expected(format!("{} more", mib(asked)))
         .hint("train with fewer blocks in flight (inFlight), a smaller batch, or nothing else on the GPU");
     match memory {

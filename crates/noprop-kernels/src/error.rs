@@ -35,10 +35,16 @@ pub enum Code {
     ModelVersion,
     /// A model file that is shorter than it claims.
     ModelTruncated,
+    /// A model file that was overwritten while its model was in use.
+    ModelChanged,
     /// A model that has no trained weights yet.
     NotTrained,
     /// A model that is being trained.
     Busy,
+    /// A model or a data set that was disposed of.
+    Disposed,
+    /// Memory that the system does not give.
+    Memory,
     /// A checkpoint directory that holds another run.
     CheckpointMismatch,
     /// A checkpoint directory that already holds a run, without `resume`.
@@ -55,6 +61,8 @@ pub enum Code {
     CudaDriver,
     /// An NVIDIA driver that is older than the CUDA release this was built with.
     CudaDriverOld,
+    /// A thread that the system refused to start.
+    Threads,
     /// Training produced a loss that is not a finite number.
     Diverged,
     /// The caller asked to stop.
@@ -80,8 +88,11 @@ impl Code {
             Code::ModelFormat => "NOPROP_MODEL_FORMAT",
             Code::ModelVersion => "NOPROP_MODEL_VERSION",
             Code::ModelTruncated => "NOPROP_MODEL_TRUNCATED",
+            Code::ModelChanged => "NOPROP_MODEL_CHANGED",
             Code::NotTrained => "NOPROP_NOT_TRAINED",
             Code::Busy => "NOPROP_BUSY",
+            Code::Disposed => "NOPROP_DISPOSED",
+            Code::Memory => "NOPROP_MEMORY",
             Code::CheckpointMismatch => "NOPROP_CHECKPOINT_MISMATCH",
             Code::CheckpointExists => "NOPROP_CHECKPOINT_EXISTS",
             Code::CheckpointCorrupt => "NOPROP_CHECKPOINT_CORRUPT",
@@ -90,6 +101,7 @@ impl Code {
             Code::DeviceMemory => "NOPROP_DEVICE_MEMORY",
             Code::CudaDriver => "NOPROP_CUDA_DRIVER",
             Code::CudaDriverOld => "NOPROP_CUDA_DRIVER_OLD",
+            Code::Threads => "NOPROP_THREADS",
             Code::Diverged => "NOPROP_DIVERGED",
             Code::Cancelled => "NOPROP_CANCELLED",
             Code::Internal => "NOPROP_INTERNAL",

@@ -4,6 +4,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`math`] | mathematical functions that do not depend on the system's library |
+//! | [`memory`], [`threads`] | what the system may refuse, as errors |
 //! | [`ops`] | the operations of a training step, each with a plain reference and a fast path |
 //! | [`peak`] | the measured peaks of arithmetic and memory of this processor |
 //! | [`tensor`] | buffers, rows, slots and element types of operations
@@ -18,11 +19,13 @@ pub mod cuda;
 pub mod device;
 pub mod error;
 pub mod math;
+pub mod memory;
 pub mod ops;
 #[cfg(device)]
 pub mod parity;
 pub mod peak;
 pub mod rng;
 pub mod tensor;
+pub mod threads;
 
 pub use error::{Code, Error, Result};

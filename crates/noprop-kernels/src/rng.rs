@@ -52,6 +52,12 @@ impl Stream {
         Self::with_purpose(seed, purpose as u16, block, epoch, sample)
     }
 
+    /// The noise of a sample in inference, which is drawn by the sample's content instead of its place: `key` is a number that
+    /// tells it.
+    pub fn of_content(seed: u64, purpose: Purpose, block: usize, key: u64) -> Self {
+        Self::new(seed, purpose, block, (key >> 32) as usize, (key & 0xFFFF_FFFF) as usize)
+    }
+
     /// The stream of dropout stage `stage` (0-based) of a block.
     pub fn dropout(seed: u64, stage: u16, block: usize, epoch: usize, sample: usize) -> Self {
         Self::with_purpose(seed, Purpose::Dropout as u16 + stage, block, epoch, sample)

@@ -1,11 +1,10 @@
-//! Events on their way to JavaScript: one wake-up at a time, however many events; of several progress events of a block only
-//! the newest; all others in order.
+//! Events on their way to JavaScript: one wake-up at a time, however many events; what waits is bounded (see [`Backlog`]).
 
 use napi::Status;
 use napi::bindgen_prelude::{Function, Unknown};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
-use noprop_core::train::{Event, Observer};
-use std::sync::{Arc, Mutex, PoisonError};
+use noprop_core::train::{Backlog, Event, Observer};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// Least time between two wake-ups for progress alone.
@@ -13,7 +12,7 @@ const PERIOD: Duration = Duration::from_millis(100);
 
 #[derive(Default)]
 struct Pending {
-    events: Vec<Event>,
+    backlog: Backlog,
     /// Whether a wake-up is on its way.
     is_woken: bool,
     last: Option<Instant>,
@@ -22,38 +21,48 @@ struct Pending {
 impl Pending {
     /// Adds an event. Returns whether JavaScript must be woken.
     fn push(&mut self, event: Event) -> bool {
-        let mut is_due = true;
-        if let Event::Progress { block, .. } = event {
-            is_due = self.last.is_none_or(|last| last.elapsed() >= PERIOD);
-            self.events.retain(|old| !matches!(old, Event::Progress { block: same, .. } if *same == block));
-        }
-        self.events.push(event);
+        let is_progress = matches!(event, Event::Progress { .. });
+        let is_due = !is_progress || self.last.is_none_or(|last| last.elapsed() >= PERIOD);
+        self.backlog.push(event);
         is_due && !std::mem::replace(&mut self.is_woken, true)
     }
 
-    fn drain(&mut self) -> Vec<Event> {
-        self.is_woken = false;
+    /// The next events, and whether JavaScript must be woken for more.
+    fn drain(&mut self) -> (Vec<Event>, bool) {
+        let events = self.backlog.take();
+        self.is_woken = !self.backlog.is_empty();
         self.last = Some(Instant::now());
-        std::mem::take(&mut self.events)
+        (events, self.is_woken)
     }
 }
 
 type Wake = ThreadsafeFunction<(), Unknown<'static>, String, Status, false>;
 
+fn wake(wake: &Wake) {
+    // Refused only when the environment is ending; then nobody listens.
+    let _ = wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+}
+
 /// An observer that hands events to `on_events` as JSON arrays, on the JavaScript thread.
 pub fn observer(on_events: &Function<'_, String, Unknown<'static>>) -> napi::Result<Observer> {
     let pending = Arc::new(Mutex::new(Pending::default()));
     let drained = pending.clone();
-    let wake: Wake =
-        on_events.build_threadsafe_function::<()>().callee_handled::<false>().build_callback(move |_| {
-            let events = drained.lock().unwrap_or_else(PoisonError::into_inner).drain();
+    // The function itself, for more. It must not own itself.
+    let itself = Arc::new(OnceLock::<Weak<Wake>>::new());
+    let again = itself.clone();
+    let waker: Arc<Wake> =
+        Arc::new(on_events.build_threadsafe_function::<()>().callee_handled::<false>().build_callback(move |_| {
+            let (events, more) = drained.lock().unwrap_or_else(PoisonError::into_inner).drain();
+            if more && let Some(waker) = again.get().and_then(Weak::upgrade) {
+                wake(&waker);
+            }
             serde_json::to_string(&events).map_err(napi::Error::from)
-        })?;
+        })?);
+    let _ = itself.set(Arc::downgrade(&waker));
     Ok(Box::new(move |event| {
         let must_wake = pending.lock().unwrap_or_else(PoisonError::into_inner).push(event);
         if must_wake {
-            // Refused only when the environment is ending; then nobody listens.
-            let _ = wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+            wake(&waker);
         }
     }))
 }

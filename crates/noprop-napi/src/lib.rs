@@ -9,7 +9,9 @@
 mod dataset;
 mod error;
 mod events;
+mod external_memory;
 mod model;
+mod shared_model;
 mod system;
 mod tasks;
 mod training;

@@ -3,9 +3,11 @@
 use crate::dataset::NativeDataset;
 use crate::error::{IntoJs, json};
 use crate::events::observer;
+use crate::external_memory::{ExternalMemory, Told};
+use crate::shared_model::SharedModel;
 use crate::tasks::promise;
 use crate::training::NativeTraining;
-use napi::bindgen_prelude::{Env, Float32Array, Function, Int32Array, Object, ToNapiValue, Unknown};
+use napi::bindgen_prelude::{Env, Float32Array, Function, Int32Array, Object, ObjectFinalize, ToNapiValue, Unknown};
 use napi_derive::napi;
 use noprop_core::config::{FitOptions, ModelConfig, from_json};
 use noprop_core::data::Dataset;
@@ -15,10 +17,7 @@ use noprop_core::train::Plan;
 use noprop_core::{Model, SampleOptions};
 use serde_json::json;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
-
-/// A model that a run replaces by a trained one when it ends.
-pub type SharedModel = Arc<RwLock<Arc<Model>>>;
+use std::sync::Arc;
 
 /// A flag that native work polls.
 #[napi]
@@ -56,14 +55,22 @@ pub struct NativePrediction {
 }
 
 /// A configuration with or without trained weights.
-#[napi]
+#[napi(custom_finalize)]
 pub struct NativeModel {
     inner: SharedModel,
+    memory: Arc<ExternalMemory>,
 }
 
 impl From<Model> for NativeModel {
     fn from(model: Model) -> Self {
-        Self { inner: Arc::new(RwLock::new(Arc::new(model))) }
+        Self { inner: model.into(), memory: Arc::new(ExternalMemory::new()) }
+    }
+}
+
+impl ObjectFinalize for NativeModel {
+    fn finalize(self, env: Env) -> napi::Result<()> {
+        self.memory.release(&env);
+        Ok(())
     }
 }
 
@@ -75,63 +82,84 @@ impl NativeModel {
         from_json::<ModelConfig>(&config).and_then(Model::new).map(Self::from).into_js()
     }
 
-    /// Opens a model file.
+    /// Reads a model file.
     #[napi(ts_return_type = "Promise<NativeModel>")]
     pub fn load<'env>(env: &'env Env, path: String) -> napi::Result<Object<'env>> {
-        promise(env, StopFlag::new(), move || Model::load(&PathBuf::from(path)).map(Self::from))
+        promise(env, StopFlag::new(), move || {
+            let model = Model::load(&PathBuf::from(path))?;
+            let bytes = model.resident_bytes();
+            let value = Self::from(model);
+            let memory = value.memory.clone();
+            Ok(Told { value, memory, bytes })
+        })
     }
 
-    fn model(&self) -> Arc<Model> {
-        self.inner.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn model(&self) -> napi::Result<Arc<Model>> {
+        self.inner.get().into_js()
+    }
+
+    /// Lets go of the weights and closes their file; work that has begun goes on. Every later call fails with
+    /// NOPROP_DISPOSED, but this one.
+    #[napi]
+    pub fn dispose(&self, env: &Env) {
+        self.inner.dispose();
+        self.memory.release(env);
     }
 
     /// The configuration with every default filled in, as JSON.
     #[napi(getter)]
     pub fn config(&self) -> napi::Result<String> {
-        json(&self.model().checked.config).into_js()
+        json(&self.model()?.checked.config).into_js()
     }
 
     /// Trained values of one block.
     #[napi(getter)]
-    pub fn parameters_per_block(&self) -> f64 {
-        self.model().checked.layout.parameters() as f64
+    pub fn parameters_per_block(&self) -> napi::Result<f64> {
+        Ok(self.model()?.checked.layout.parameters() as f64)
     }
 
     /// Whether there are weights.
     #[napi(getter)]
-    pub fn trained(&self) -> bool {
-        self.model().is_trained()
+    pub fn trained(&self) -> napi::Result<bool> {
+        Ok(self.model()?.is_trained())
     }
 
     /// What trained the weights, as JSON, or null.
     #[napi(getter, ts_return_type = "string | null")]
-    pub fn training(&self) -> Option<String> {
-        let model = self.model();
-        (!model.training.is_null()).then(|| model.training.to_string())
+    pub fn training(&self) -> napi::Result<Option<String>> {
+        let model = self.model()?;
+        Ok((!model.training.is_null()).then(|| model.training.to_string()))
     }
 
     /// The tensors of one block as JSON `[{ name, shape, parameters }]`; a statistic has 0 parameters.
     #[napi]
-    pub fn summary(&self) -> String {
-        let model = self.model();
+    pub fn summary(&self) -> napi::Result<String> {
+        let model = self.model()?;
         let tensors = model.checked.layout.entries().iter().map(|entry| {
             let parameters = if entry.name.starts_with("params.") { entry.slot.len } else { 0 };
             json!({ "name": entry.name, "shape": entry.shape, "parameters": parameters })
         });
-        json!(tensors.collect::<Vec<_>>()).to_string()
+        Ok(json!(tensors.collect::<Vec<_>>()).to_string())
     }
 
     /// Writes the model file atomically.
     #[napi(ts_return_type = "Promise<void>")]
     pub fn save<'env>(&self, env: &'env Env, path: String) -> napi::Result<Object<'env>> {
-        let model = self.model();
+        let model = self.model()?;
         promise(env, StopFlag::new(), move || model.save(&PathBuf::from(path)))
+    }
+
+    /// Fails as a later save would, for want of room as well; the model need not be trained.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn probe_save<'env>(&self, env: &'env Env, path: String) -> napi::Result<Object<'env>> {
+        let model = self.model()?;
+        promise(env, StopFlag::new(), move || model.probe_save(&PathBuf::from(path)))
     }
 
     /// SHA-256 over all weights in the order of their names, in hexadecimal.
     #[napi(ts_return_type = "Promise<string>")]
     pub fn weights_sha256<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
-        let model = self.model();
+        let model = self.model()?;
         promise(env, StopFlag::new(), move || model.weights_sha256())
     }
 
@@ -142,8 +170,13 @@ impl NativeModel {
         (data, options, stop): (&NativeDataset, String, &StopSignal),
         work: impl FnOnce(&Model, &Dataset, SampleOptions, &StopFlag) -> noprop_core::Result<T> + Send + 'static,
     ) -> napi::Result<Object<'env>> {
-        let (model, data, flag) = (self.model(), data.inner.clone(), stop.flag());
-        promise(env, stop.flag(), move || work(&model, &data, from_json(&options)?, &flag))
+        let (model, data, flag) = (self.model()?, data.get()?, stop.flag());
+        let memory = self.memory.clone();
+        promise(env, stop.flag(), move || {
+            let value = work(&model, &data, from_json(&options)?, &flag)?;
+            // The first use of few samples takes weights into memory.
+            Ok(Told { value, memory, bytes: model.resident_bytes() })
+        })
     }
 
     /// Compares the model's classes with the data's labels; options and result are JSON.
@@ -190,7 +223,7 @@ impl NativeModel {
         options: String,
         on_events: Function<'_, String, Unknown<'static>>,
     ) -> napi::Result<Object<'env>> {
-        let (checked, data) = (self.model().checked.clone(), data.inner.clone());
+        let (checked, data) = (self.model()?.checked.clone(), data.get()?);
         let plan = move || Plan::new(checked, from_json::<FitOptions>(&options)?, data);
         NativeTraining::start(env, plan, self.inner.clone(), observer(&on_events)?)
     }

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 /// Fails with NOPROP_OUTPUT if a file could not be written at `path`.
 #[napi]
 pub fn probe_output(path: String) -> napi::Result<()> {
-    storage::probe_output(&PathBuf::from(path)).into_js()
+    storage::probe_output(&PathBuf::from(path), 0).into_js()
 }
 
 /// Version, processor and devices as JSON.
@@ -35,6 +35,12 @@ pub fn system_info() -> String {
         "devices": [{ "device": "cpu", "name": std::env::consts::ARCH, "usable": true, "reason": "", "precisions": precisions }],
     })
     .to_string()
+}
+
+/// Bytes outside its heap that V8 knows of; `process.memoryUsage()` does not count all of them. For tests.
+#[napi]
+pub fn external_memory(env: Env) -> napi::Result<f64> {
+    Ok(env.adjust_external_memory(0)? as f64)
 }
 
 /// What this addon can do with GPUs, as JSON: `{"built":false}`, `{"built":true,"devices":[…]}` with every GPU tried, or
@@ -59,7 +65,7 @@ pub fn run_bench<'env>(env: &'env Env, options: String, stop: &StopSignal) -> na
 }
 
 /// Compares every kernel of a GPU with the plain reference in double precision, in every precision, for `npm run gpu:check`;
-/// options (`device`, `most`, `log`) and result are JSON.
+/// options (`device`, `most`, `log`, `multiply`, `after`) and result are JSON.
 #[napi(ts_return_type = "Promise<string>")]
 pub fn device_parity<'env>(env: &'env Env, options: String, stop: &StopSignal) -> napi::Result<Object<'env>> {
     let flag = stop.flag();

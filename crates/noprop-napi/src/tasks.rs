@@ -4,6 +4,7 @@
 use crate::error::to_js;
 use napi::bindgen_prelude::{Env, Object, ToNapiValue};
 use noprop_core::tensor::StopFlag;
+use noprop_core::threads::refused;
 use noprop_core::train::Training;
 use noprop_core::{Code, Error};
 use std::cell::RefCell;
@@ -64,23 +65,33 @@ pub fn register(env: &Env, training: &SharedTraining) -> napi::Result<()> {
     with_tasks(env, |tasks| tasks.trainings.push(Arc::downgrade(training)))
 }
 
-/// Runs `work` on a thread of its own; its result settles the returned promise.
+/// Runs `work` on a thread of its own; its result settles the returned promise. Where no thread can be started the promise
+/// rejects, and `work` is dropped.
 pub fn promise<'env, T, W>(env: &'env Env, stop: StopFlag, work: W) -> napi::Result<Object<'env>>
 where
     T: ToNapiValue + Send + 'static,
     W: FnOnce() -> noprop_core::Result<T> + Send + 'static,
 {
     let (deferred, promise) = env.create_deferred::<T, Box<dyn FnOnce(Env) -> napi::Result<T> + Send>>()?;
+    // A thread that is not started drops its closure: what settles the promise must be in another hand as well.
+    let settles = Arc::new(Mutex::new(Some(deferred)));
+    let take = |settles: &Mutex<Option<_>>| settles.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let theirs = settles.clone();
     let run = move || {
         let outcome = catch_unwind(AssertUnwindSafe(work));
+        let Some(deferred) = take(&theirs) else { return };
         match outcome.unwrap_or_else(|_| Err(Error::new(Code::Internal, "a native task panicked"))) {
             Ok(value) => deferred.resolve(Box::new(move |_| Ok(value))),
             Err(error) => deferred.reject(to_js(error)),
         }
     };
-    let thread = std::thread::Builder::new().name("noprop-task".to_owned()).spawn(run);
-    let thread = thread
-        .map_err(|error| to_js(Error::new(Code::Internal, "no thread can be started").received(error.to_string())))?;
-    with_tasks(env, |tasks| tasks.threads.push((stop, thread)))?;
+    match std::thread::Builder::new().name("noprop-task".to_owned()).spawn(run) {
+        Ok(thread) => with_tasks(env, |tasks| tasks.threads.push((stop, thread)))?,
+        Err(error) => {
+            if let Some(deferred) = take(&settles) {
+                deferred.reject(to_js(refused(&error)));
+            }
+        }
+    }
     Ok(promise)
 }

@@ -1,7 +1,7 @@
 //! Runs.
 
 use crate::error::{IntoJs, json};
-use crate::model::SharedModel;
+use crate::shared_model::SharedModel;
 use crate::tasks::{SharedTraining, promise, register};
 use napi::bindgen_prelude::{Env, Object};
 use napi_derive::napi;
@@ -10,7 +10,7 @@ use noprop_core::tensor::StopFlag;
 use noprop_core::train::{Observer, Plan, Training};
 use noprop_core::{Code, Error};
 use serde_json::{Value, json};
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 
 /// A run: its threads, until [`NativeTraining::finish`] or [`NativeTraining::close`].
 #[napi]
@@ -109,7 +109,7 @@ impl NativeTraining {
         }
     }
 
-    /// Asks all threads to stop. Returns at once.
+    /// Asks all threads to stop, with a checkpoint between two steps. Returns at once.
     #[napi]
     pub fn stop(&self) {
         match &*self.training.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -125,19 +125,15 @@ impl NativeTraining {
         promise(env, self.stop.clone(), move || {
             let training = training.ok_or_else(|| Error::new(Code::Internal, "the run has ended"))?;
             let weights = training.finish()?;
-            let mut model = model.write().unwrap_or_else(PoisonError::into_inner);
-            *model = Arc::new(model.with_weights(weights, record));
-            Ok(())
+            model.replace(|model| model.with_weights(weights, record))
         })
     }
 
-    /// Stops and joins the threads and releases the checkpoint. The model keeps what it had.
+    /// Stops and joins the threads, and writes the blocks in flight to the checkpoint if there is one, which is then released;
+    /// rejects if one could not be written. The model keeps what it had.
     #[napi(ts_return_type = "Promise<void>")]
     pub fn close<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
         let training = self.take();
-        promise(env, self.stop.clone(), move || {
-            drop(training);
-            Ok(())
-        })
+        promise(env, self.stop.clone(), move || training.map_or(Ok(()), Training::close))
     }
 }

@@ -3,21 +3,45 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { CheckFailed, execute, isGpu, lastLine, NotRun } from '../child.mjs'
-import { judged, soFar } from '../found.mjs'
+import { judge, judged, reportOf, soFar, unfinished } from '../found.mjs'
 
 const JOB = join('scripts', 'gpu', 'jobs', 'parity.mjs')
 
+const PRECISIONS = ['f32', 'tf32', 'bf16']
+
+/**
+ * All cases, in a process for each precision: the fault of a kernel lasts until its process ends. Where one faults or crashes
+ * another process compares the operations behind it.
+ */
 export async function parity({ device, env, until, sizes, folder }) {
-  const log = join(folder, 'parity.jsonl')
-  const input = JSON.stringify({ device, log, ...(sizes.parityMost && { most: sizes.parityMost }) })
-  const outcome = await execute(process.execPath, [JOB, input], { env, until })
-  try {
-    return judged('parity', outcome, log)
-  } catch (error) {
-    // Tests run on an addon for the processor, which may not have the emulation either.
-    if (!isGpu(device) && error.message.includes('no kernels of a GPU')) throw new NotRun('this addon has no kernels')
-    throw error
+  const found = { comparisons: [], leftOut: 0, failures: [] }
+  const compare = async (multiply, after) => {
+    const log = join(folder, `parity-${multiply}-${after ?? 'all'}.jsonl`)
+    const options = {
+      device,
+      log,
+      multiply,
+      ...(after && { after }),
+      ...(sizes.parityMost && { most: sizes.parityMost }),
+    }
+    const outcome = await execute(process.execPath, [JOB, JSON.stringify(options)], { env, until })
+    return { ...reportOf('parity', outcome, log), late: outcome.late }
   }
+  for (const multiply of PRECISIONS) {
+    let after
+    do {
+      const { comparisons, leftOut, failures, ended, end, late, operation, within } = await compare(multiply, after)
+      found.comparisons.push(...comparisons)
+      found.failures.push(...failures)
+      found.leftOut += leftOut
+      // Tests run on an addon for the processor, which may not have the emulation either.
+      if (!isGpu(device) && end?.includes('no kernels of a GPU')) throw new NotRun('this addon has no kernels')
+      if (end && (late || !operation)) throw unfinished(end, { ...found, within })
+      if (end) found.failures.push({ operation, multiply, error: { what: end, received: within?.case ?? '' } })
+      after = end ? operation : ended
+    } while (after)
+  }
+  return judge(found)
 }
 
 /** NVIDIA's compute-sanitizer, in the path or in a CUDA installation. */

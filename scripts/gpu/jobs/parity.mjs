@@ -1,4 +1,5 @@
-// Every kernel against the reference in double precision: `{ device, most?, log? }`; all comparisons, see `deviceParity`.
+// Every kernel against the reference in double precision: `{ device, most?, log?, multiply?, after? }`; all comparisons, see
+// `deviceParity`.
 import { addon, done, input } from './job.mjs'
 
 const { deviceParity, StopSignal } = addon()

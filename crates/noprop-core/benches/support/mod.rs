@@ -80,8 +80,8 @@ impl Bench {
         let nanoseconds = |pointer: &str| estimates.pointer(pointer).and_then(Value::as_f64).unwrap_or(f64::NAN);
         let median = nanoseconds("/median/point_estimate");
         let (amount, unit, peak) = match work {
-            Work::Flops(flops, precision) => (flops, "GFLOP/s", peak_gflops(1, precision)),
-            Work::Bytes(bytes) => (bytes, "GB/s", peak_gigabytes(1, bytes.min(BEYOND_CACHES))),
+            Work::Flops(flops, precision) => (flops, "GFLOP/s", peak_gflops(1, precision).expect("a thread")),
+            Work::Bytes(bytes) => (bytes, "GB/s", peak_gigabytes(1, bytes.min(BEYOND_CACHES)).expect("a thread")),
         };
         let rate = amount as f64 / median;
         let share = 100.0 * rate / peak;

@@ -15,6 +15,7 @@ use crate::error::{Code, Error, Result};
 use crate::ops::simd::InstructionSet;
 use crate::rng::{Purpose, Stream};
 use crate::tensor::StopFlag;
+use crate::threads::spawn_scoped;
 use crate::train::{BlockJob, Lane, Plan};
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
@@ -45,9 +46,8 @@ pub struct BenchOptions {
     /// Number of classes. Default 10.
     #[serde(default = "ten")]
     pub classes: usize,
-    /// The blocks' net.
-    #[serde(default)]
-    pub net: NetConfig,
+    /// The blocks' net. Default: [`NetConfig::for_input`].
+    pub net: Option<NetConfig>,
     /// Number of blocks. Default 10.
     #[serde(default = "ten")]
     pub blocks: usize,
@@ -67,6 +67,12 @@ pub struct BenchOptions {
     /// Time to measure, after a warm-up of a fifth of it. Default 5.
     #[serde(default = "seconds")]
     pub seconds: f64,
+}
+
+impl BenchOptions {
+    fn net(&self) -> NetConfig {
+        self.net.clone().unwrap_or_else(|| NetConfig::for_input(self.input))
+    }
 }
 
 fn ten() -> usize {
@@ -174,12 +180,12 @@ pub fn bench(options: &BenchOptions, stop: &StopFlag) -> Result<Bench> {
     let (model, data) = (checked(options)?, Arc::new(samples(options)?));
     let threads = config::threads(options.threads)?;
     let parameters_per_block = model.layout.parameters();
-    let peak_gflops = place.is_cpu().then(|| peak_gflops(threads, options.precision));
+    let peak_gflops = place.is_cpu().then(|| peak_gflops(threads, options.precision)).transpose()?;
     let rate = match options.mode {
         BenchMode::Train => train(plan(options, model, data)?, options, stop)?,
         BenchMode::Inference => inference::predictions(model, &data, options, stop)?,
     };
-    let (forward, step) = options.net.flops(options.input, options.classes)?;
+    let (forward, step) = options.net().flops(options.input, options.classes)?;
     let flops = match options.mode {
         BenchMode::Train => step,
         BenchMode::Inference => forward,
@@ -223,7 +229,10 @@ fn train(plan: Plan, options: &BenchOptions, stop: &StopFlag) -> Result<Rate> {
         stop: stop.clone(),
     };
     let outcome = std::thread::scope(|scope| {
-        let lanes: Vec<_> = (0..threads).map(|_| scope.spawn(|| work.run())).collect();
+        let lanes: Vec<_> = (0..threads).map(|_| spawn_scoped(scope, "noprop-bench", || work.run())).collect();
+        let lanes = lanes.into_iter().collect::<Result<Vec<_>>>().inspect_err(|_| {
+            work.over.store(true, Ordering::Relaxed);
+        })?;
         work.sleep(options.seconds / 5.0);
         let (before, started) = (work.steps.load(Ordering::Relaxed), Instant::now());
         work.sleep(options.seconds);
@@ -291,7 +300,7 @@ fn checked(options: &BenchOptions) -> Result<Checked> {
         blocks: options.blocks,
         input: options.input,
         classes: (0..classes.min(1 << 17)).collect(),
-        net: options.net.clone(),
+        net: options.net(),
         schedule: ScheduleConfig::default(),
         embedding: Default::default(),
         seed: 0,
@@ -300,9 +309,9 @@ fn checked(options: &BenchOptions) -> Result<Checked> {
 }
 
 /// Batches of the random data: as many as fit into 32 MiB, so that what is done once an epoch weighs as little as in real
-/// training.
-fn batches(options: &BenchOptions) -> usize {
-    ((1 << 25) / (options.batch * options.input.len())).clamp(1, 64)
+/// training. `values` are those of a batch.
+fn batches(values: usize) -> usize {
+    ((1 << 25) / values).clamp(1, 64)
 }
 
 /// Random samples; inference takes a single batch of them.
@@ -310,12 +319,25 @@ fn samples(options: &BenchOptions) -> Result<Dataset> {
     if !(1..=1 << 16).contains(&options.batch) {
         return Err(config::out_of_range("batch", "1 to 65536", options.batch));
     }
-    let stream = Stream::new(0, Purpose::Init, 0, 0, 0);
-    let count = match options.mode {
-        BenchMode::Train => options.batch * batches(options),
-        BenchMode::Inference => options.batch,
+    // A value's place is a 32-bit counter of the random numbers.
+    let len = options.input.len();
+    let Some(values) = options.batch.checked_mul(len).filter(|values| u32::try_from(*values).is_ok()) else {
+        return Err(Error::new(Code::Option, "option batch is too large for samples of this shape")
+            .expected(format!(
+                "at most {} samples of {len} values: {} values in all",
+                u32::MAX as usize / len,
+                u32::MAX
+            ))
+            .received(options.batch.to_string())
+            .hint("use a smaller batch or a smaller shape"));
     };
-    let pixels = (0..(count * options.input.len()) as u32).map(|index| (stream.words(index)[0] >> 24) as u8).collect();
+    let stream = Stream::new(0, Purpose::Init, 0, 0, 0);
+    let batches = match options.mode {
+        BenchMode::Train => batches(values),
+        BenchMode::Inference => 1,
+    };
+    let count = options.batch * batches;
+    let pixels = (0..(values * batches) as u32).map(|index| (stream.words(index)[0] >> 24) as u8).collect();
     let labels = (0..count).map(|sample| (sample % options.classes) as i32).collect();
     Dataset::from_arrays(Pixels::U8(pixels), options.input, Some(labels))
 }
@@ -324,7 +346,7 @@ fn samples(options: &BenchOptions) -> Result<Dataset> {
 fn plan(options: &BenchOptions, model: Checked, data: Arc<Dataset>) -> Result<Plan> {
     let fit = FitOptions {
         epochs: 1_000_000,
-        batch: options.batch,
+        batch: Some(options.batch),
         threads: options.threads,
         in_flight: options.in_flight,
         device: options.device.clone(),
@@ -332,4 +354,33 @@ fn plan(options: &BenchOptions, model: Checked, data: Arc<Dataset>) -> Result<Pl
         ..FitOptions::default()
     };
     Plan::new(model, fit, data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::from_json;
+
+    fn refusal(json: &str) -> Error {
+        bench(&from_json(json).unwrap(), &StopFlag::new()).unwrap_err()
+    }
+
+    #[test]
+    fn a_batch_that_no_counter_reaches_is_refused_with_the_largest_that_is() {
+        for mode in ["train", "inference"] {
+            let json = format!(
+                r#"{{"mode":"{mode}","input":[4194304],"batch":1024,"net":{{"type":"mlp","hidden":[1]}},"threads":1}}"#
+            );
+            let error = refusal(&json);
+            assert_eq!((error.code, &error.received[..]), (Code::Option, "1024"), "{error}");
+            assert!(error.what.contains("batch") && error.expected.contains("at most 1023 samples"), "{error}");
+        }
+    }
+
+    #[test]
+    fn training_of_single_samples_with_batch_norm_is_refused_as_in_a_run() {
+        let error = refusal(r#"{"input":[14,14],"batch":1,"threads":1,"device":"cpu"}"#);
+        assert_eq!(error.code, Code::Option);
+        assert!(error.what.contains("batch norm"), "{error}");
+    }
 }

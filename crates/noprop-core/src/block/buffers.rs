@@ -3,6 +3,7 @@
 use super::Buffers;
 use crate::device::allocated;
 use crate::error::Result;
+use crate::memory::zero_tensor;
 use crate::tensor::Buffer;
 use candle_core::Tensor;
 
@@ -29,6 +30,9 @@ impl Buffers {
         let bytes = self.stacked * len * self.dtype.size_in_bytes();
         #[cfg(device)]
         crate::cuda::refuse_while_recording(|| format!("{bytes} bytes for a buffer"))?;
+        if self.device.is_cpu() {
+            return Buffer::new(zero_tensor(self.stacked, len, self.dtype, "a block's activations")?);
+        }
         Buffer::new(allocated(&self.device, bytes, Tensor::zeros((self.stacked, len), self.dtype, &self.device))?)
     }
 }

@@ -19,6 +19,9 @@ use crate::ops::softmax::Softmax;
 use crate::tensor::Buffer;
 use candle_core::Tensor;
 
+/// Least height and width of an image: what three unpadded 3×3 convolutions and two poolings leave a value of.
+pub(super) const LEAST_SIDE: usize = 14;
+
 /// All sizes of the block.
 #[derive(Debug, Clone, Copy)]
 pub struct Sizes {
@@ -41,9 +44,11 @@ impl Sizes {
                 .received(input.to_string())
                 .hint("use net mlp"));
         };
-        if height < 14 || width < 14 {
+        if height.min(width) < LEAST_SIDE {
             return Err(Error::new(Code::Shape, "the images are too small for net cnn")
-                .expected("at least 14x14: three unpadded 3x3 convolutions and two poolings")
+                .expected(format!(
+                    "at least {LEAST_SIDE}x{LEAST_SIDE}: three unpadded 3x3 convolutions and two poolings"
+                ))
                 .received(input.to_string())
                 .hint("use net mlp, or enlarge the images"));
         }
@@ -196,7 +201,7 @@ pub struct Cnn {
 impl Cnn {
     /// A block of these sizes.
     pub fn new(s: Sizes, dropout: f64, buffers: &Buffers) -> Result<Self> {
-        let l = &layout(&s);
+        let l = &buffers.place(layout(&s));
         let h = s.hidden;
         let hidden = |names, inputs: usize, width: usize, relu: bool| {
             Hidden::new(Normalised::new(l, names, [inputs], width, relu), width, buffers)

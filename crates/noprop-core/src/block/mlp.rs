@@ -71,7 +71,7 @@ pub struct Mlp {
 impl Mlp {
     /// A block of these sizes.
     pub fn new(s: Sizes, dropout: f64, buffers: &Buffers) -> Result<Self> {
-        let l = layout(&s);
+        let l = buffers.place(layout(&s));
         let first = Linear::new(&l, &name(0), [s.input, s.classes], s.hidden[0]);
         let widths = s.hidden.iter().zip(s.outputs()).enumerate();
         let rest =

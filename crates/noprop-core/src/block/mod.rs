@@ -11,6 +11,8 @@ pub(crate) use buffers::made;
 
 use crate::data::InputShape;
 use crate::error::{Code, Error, Result};
+#[cfg(device)]
+use crate::nn::Placement;
 use crate::nn::{Layout, Step};
 use crate::tensor::Buffer;
 use candle_core::{DType, Device, Tensor};
@@ -119,7 +121,22 @@ pub struct Buffers {
     pub launched: bool,
 }
 
+impl Buffers {
+    /// The layout of a block with these buffers.
+    fn place(&self, layout: Layout) -> Layout {
+        if self.launched { layout.aligned() } else { layout }
+    }
+}
+
 impl NetConfig {
+    /// The net of blocks that nothing else is said of: the paper's for images that are large enough for it, else the mlp.
+    pub fn for_input(input: InputShape) -> Self {
+        match input {
+            InputShape::Image { height, width, .. } if height.min(width) >= cnn::LEAST_SIDE => Self::default(),
+            _ => Self::Mlp { hidden: default_mlp_hidden(), dropout: 0.0 },
+        }
+    }
+
     /// The tensors of one block.
     ///
     /// # Errors
@@ -152,8 +169,28 @@ impl NetConfig {
         Ok(layout)
     }
 
-    /// One denoiser with its buffers, for a configuration whose [`layout`](Self::layout) was accepted.
+    /// The shape of a sample as kernels see it. Convolutions have channels by fours, of which those that the images have not
+    /// are 0, as are their weights.
+    pub(crate) fn launched_input(&self, input: InputShape) -> InputShape {
+        match (self, input) {
+            (Self::Cnn { .. }, InputShape::Image { height, width, channels }) => {
+                InputShape::Image { height, width, channels: channels.next_multiple_of(4) }
+            }
+            _ => input,
+        }
+    }
+
+    /// Where the tensors of one block lie on a device.
+    #[cfg(device)]
+    pub(crate) fn placement(&self, input: InputShape, classes: usize) -> Result<Placement> {
+        let device = self.layout(self.launched_input(input), classes)?.aligned();
+        Ok(Placement::new(&self.layout(input, classes)?, &device))
+    }
+
+    /// One denoiser with its buffers, for a configuration whose [`layout`](Self::layout) was accepted. One that is launched has
+    /// its tensors where [`placement`](Self::placement) says.
     pub fn build(&self, input: InputShape, classes: usize, buffers: &Buffers) -> Result<Box<dyn Block>> {
+        let input = if buffers.launched { self.launched_input(input) } else { input };
         Ok(match self {
             Self::Cnn { widths, hidden, dropout } => {
                 Box::new(cnn::Cnn::new(cnn::Sizes::new(input, classes, *widths, *hidden)?, *dropout, buffers)?)

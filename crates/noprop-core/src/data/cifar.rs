@@ -4,6 +4,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::dataset::check_limit;
+use super::foreign;
+use super::listing::{Listing, key, visible};
 use super::source::{Source, fill};
 use super::{Dataset, InputShape, Pixels, Split, tar};
 use crate::{Code, Error, Result};
@@ -87,14 +89,36 @@ pub enum Location {
 
 /// Looks for a split of either data set in `directory`, in the folder that the official archive unpacks to, and for the
 /// archive itself. Files count as found when the first of the split is there.
-pub fn find(directory: &Path, split: Split) -> Option<(Cifar, Location)> {
-    Cifar::ALL.into_iter().find_map(|cifar| {
-        let folders = [directory.to_owned(), directory.join(cifar.folder())];
-        let folder = folders.into_iter().find(|folder| file_in(folder, cifar.files(split)[0]).is_some());
-        let archive = directory.join(cifar.archive());
-        let archive = archive.is_file().then_some(Location::Archive(archive));
-        Some((cifar, folder.map(Location::Folder).or(archive)?))
-    })
+///
+/// # Errors
+/// [`Code::Io`] for a folder that cannot be read, [`Code::FileFormat`] for several files under one name.
+pub fn find(directory: &Path, split: Split) -> Result<Option<(Cifar, Location)>> {
+    for cifar in Cifar::ALL {
+        let unpacked = subfolder(directory, cifar.folder());
+        // Explorer and 7-Zip unpack into one more folder, of the archive's name.
+        let nested = subfolder(directory, cifar.archive().trim_end_matches(".tar.gz"))
+            .and_then(|folder| subfolder(&folder, cifar.folder()));
+        for folder in [Some(directory.to_owned()), unpacked, nested].into_iter().flatten() {
+            if file_in(&folder, cifar.files(split)[0])?.is_some() {
+                return Ok(Some((cifar, Location::Folder(folder))));
+            }
+        }
+        let archive = file_in(directory, cifar.archive())?.filter(|path| path.is_file());
+        if let Some(archive) = archive {
+            return Ok(Some((cifar, Location::Archive(archive))));
+        }
+    }
+    Ok(None)
+}
+
+/// A folder within another, whatever the case of its name.
+fn subfolder(directory: &Path, name: &str) -> Option<PathBuf> {
+    let entries = visible(directory).ok()?;
+    entries
+        .into_iter()
+        .map(|(found, path)| (key(&found), path))
+        .find(|(found, _)| *found == key(name))
+        .map(|(_, path)| path)
 }
 
 /// Reads a split; `limit` reads the first samples only. The images have the shape 32x32x3.
@@ -141,19 +165,25 @@ impl Records {
 }
 
 /// The file `name` of `folder`, plain or gzipped.
-fn file_in(folder: &Path, name: &str) -> Option<PathBuf> {
-    [folder.join(name), folder.join(format!("{name}.gz"))].into_iter().find(|path| path.is_file())
+fn file_in(folder: &Path, name: &str) -> Result<Option<PathBuf>> {
+    let wanted = key(name);
+    Listing::new(folder, |key| key == wanted)?.file(&wanted)
 }
 
 fn read_file(cifar: Cifar, split: Split, folder: &Path, name: &str, limit: usize) -> Result<Records> {
-    let Some(path) = file_in(folder, name) else {
+    let Some(path) = file_in(folder, name)? else {
         return Err(Error::new(Code::FileNotFound, format!("{name} is missing in {}", folder.display()))
             .expected(cifar.files(split).join(", "))
             .hint("each file may also be gzipped; unpack the official archive again, or leave it packed"));
     };
     let mut source = Source::open(&path)?;
     if let Some(len) = source.plain_len() {
-        check_len(cifar, &path.display().to_string(), len)?;
+        check_len(cifar, &path.display().to_string(), len).map_err(|error| {
+            let mut start = [0; foreign::START];
+            // Only for the message, so that failures do not matter.
+            let read = fill(&mut source, &mut start).unwrap_or(0);
+            explain(cifar, error, &start[..read])
+        })?;
     }
     let place = path.display().to_string();
     let mut records = Records::default();
@@ -201,6 +231,15 @@ fn leading(found: &[Option<Records>]) -> usize {
     found.iter().map_while(Option::as_ref).map(|records| records.labels.len()).sum()
 }
 
+/// Adds to `error` what the file is, unless it begins as records do: with a label.
+fn explain(cifar: Cifar, error: Error, start: &[u8]) -> Error {
+    if start.first().is_some_and(|label| *label >= cifar.classes().min(20)) {
+        foreign::explain(error, start)
+    } else {
+        error
+    }
+}
+
 /// Checks that `len` bytes make whole records.
 fn check_len(cifar: Cifar, place: &str, len: u64) -> Result<()> {
     let record = cifar.record() as u64;
@@ -240,12 +279,15 @@ fn read_records(
     loop {
         let wanted = GROUP.min(limit - records.labels.len()) * record;
         let read = fill(reader, &mut group[..wanted]).map_err(Failure::Read)?;
+        let is_first = records.labels.is_empty();
+        let start = if is_first { &group[..read.min(foreign::START)] } else { &[] };
+        let content = |error| Failure::Content(explain(cifar, error, start));
         for bytes in group[..read].chunks_exact(record) {
-            push(cifar, place, bytes, records).map_err(Failure::Content)?;
+            push(cifar, place, bytes, records).map_err(content)?;
         }
         if read < GROUP * record {
             let total = (records.labels.len() * record + read % record) as u64;
-            return check_len(cifar, place, total).map_err(Failure::Content);
+            return check_len(cifar, place, total).map_err(content);
         }
     }
 }

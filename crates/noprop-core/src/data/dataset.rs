@@ -108,6 +108,23 @@ impl Dataset {
         Self::from_arrays(self.pixels, self.shape, self.labels)
     }
 
+    /// The same samples without labels.
+    ///
+    /// # Errors
+    /// None that [`from_arrays`](Self::from_arrays) has not refused before.
+    pub fn without_labels(self) -> Result<Self> {
+        Self::from_arrays(self.pixels, self.shape, None)
+    }
+
+    /// Bytes of memory that it takes.
+    pub fn bytes(&self) -> usize {
+        let values = match &self.pixels {
+            Pixels::U8(values) => values.capacity(),
+            Pixels::F32(values) => 4 * values.capacity(),
+        };
+        values + 4 * (self.labels.as_ref().map_or(0, Vec::capacity) + self.classes.capacity())
+    }
+
     /// The number of samples, at least 1 and at most `u32::MAX`.
     pub fn samples(&self) -> usize {
         self.samples

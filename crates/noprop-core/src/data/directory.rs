@@ -1,42 +1,55 @@
 //! Finds out what a directory holds and loads it.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::listing::{Listing, visible};
 use super::{Dataset, Split, cifar, idx};
 use crate::{Code, Error, Result};
 
 /// Folders of the directory in which IDX files are looked for, in this order.
 const IDX_FOLDERS: [&str; 3] = ["", "data", "raw"];
+/// Words before a name that make it a copy: `old-train-images-idx3-ubyte`, `Copy of train-images-idx3-ubyte`.
+const COPY: [&str; 8] = ["old", "backup", "bak", "copy", "of", "orig", "original", "tmp"];
 
-/// Loads a split of the data set in `directory`: IDX files under MNIST's names, with any prefix (EMNIST's) and also in `data/`
-/// or `raw/`, or CIFAR's binary files or official archive. Every file may be gzipped. Labels need not start at 0 nor be
-/// dense. `limit` loads the first samples only.
+/// Loads a split of the data set in `directory`: IDX files under MNIST's names, with any prefix (EMNIST's) and also in `data/`,
+/// `raw/` or one `*/raw/` (torchvision's root); or CIFAR's binary files or official archive. Every file may be gzipped.
+/// Labels need not start at 0 nor be dense. `limit` loads the first samples only.
+///
+/// Upper and lower case, `.` and `-` are the same in names. Hidden files and `__MACOSX` are skipped, and a folder of a file's
+/// name that holds this file stands for it. Copies (`old-…`, `copy of …`) and images without labels do not count where
+/// other images are.
 ///
 /// # Errors
 /// [`Code::FileNotFound`] when the directory or a file is missing; [`Code::FileFormat`] when `directory` is a file or holds
 /// several data sets; otherwise as [`idx::load`] and [`cifar::load`].
 pub fn load(directory: &Path, split: Split, limit: Option<usize>) -> Result<Dataset> {
-    let kind = std::fs::metadata(directory).map_err(|error| {
-        let mut error = Error::io(directory, &error);
-        if error.code == Code::FileNotFound {
-            error.what = format!("the directory {} does not exist", directory.display());
-        }
-        error
-    })?;
-    if !kind.is_dir() {
-        return Err(Error::new(Code::FileFormat, format!("{} is not a directory", directory.display()))
-            .expected("a directory that holds a data set")
-            .received("a file")
-            .hint("give the directory that holds the file"));
+    check_directory(directory)?;
+    if let Some(Files { images, labels, missing }) = find_idx(directory, split)? {
+        let Some(labels) = labels else {
+            let text = format!("{} has no labels beside it", images.display());
+            return Err(Error::new(Code::FileNotFound, text)
+                .expected(format!("{missing} or {missing}.gz"))
+                .hint("training and evaluation need labels; prediction does not"));
+        };
+        return idx::load(&images, &labels, limit);
     }
-    for folder in IDX_FOLDERS {
-        let folder = if folder.is_empty() { directory.to_owned() } else { directory.join(folder) };
-        if let Some((images, labels)) = find_idx(&folder, split)? {
-            return idx::load(&images, &labels, limit);
-        }
+    load_cifar(directory, split, limit)
+}
+
+/// Loads the samples of a split as [`load`] does, without labels: files of labels need not be there and are not read.
+///
+/// # Errors
+/// As [`load`], but for what concerns labels.
+pub fn load_unlabelled(directory: &Path, split: Split, limit: Option<usize>) -> Result<Dataset> {
+    check_directory(directory)?;
+    match find_idx(directory, split)? {
+        Some(files) => idx::load_unlabelled(&files.images, limit),
+        None => load_cifar(directory, split, limit)?.without_labels(),
     }
-    if let Some((cifar, location)) = cifar::find(directory, split) {
+}
+
+fn load_cifar(directory: &Path, split: Split, limit: Option<usize>) -> Result<Dataset> {
+    if let Some((cifar, location)) = cifar::find(directory, split)? {
         return cifar::load(cifar, &location, split, limit);
     }
     let (images, others) = match split {
@@ -51,57 +64,100 @@ pub fn load(directory: &Path, split: Split, limit: Option<usize>) -> Result<Data
         .hint("check that the path names the directory with the files"))
 }
 
-/// The images file and the labels file of a split, if the folder exists and holds one.
-fn find_idx(folder: &Path, split: Split) -> Result<Option<(PathBuf, PathBuf)>> {
-    if !folder.is_dir() {
-        return Ok(None);
-    }
-    // Name without `.gz` → path. Where a file is there both plain and gzipped, the plain one is taken.
-    let mut files = BTreeMap::new();
-    for entry in std::fs::read_dir(folder).map_err(|error| Error::io(folder, &error))? {
-        let path = entry.map_err(|error| Error::io(folder, &error))?.path();
-        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-        let stem = name.strip_suffix(".gz").unwrap_or(name).to_owned();
-        if stem.ends_with("ubyte") && (stem.len() == name.len() || !files.contains_key(&stem)) {
-            files.insert(stem, path);
+fn check_directory(directory: &Path) -> Result<()> {
+    let kind = std::fs::metadata(directory).map_err(|error| {
+        let mut error = Error::io(directory, &error);
+        if error.code == Code::FileNotFound {
+            error.what = format!("the directory {} does not exist", directory.display());
         }
+        error
+    })?;
+    if kind.is_dir() {
+        return Ok(());
     }
-    let images: Vec<&String> = files.keys().filter(|stem| is_images(stem, split)).collect();
-    let stem = match images[..] {
-        [] => return Ok(None),
-        [stem] => stem,
-        _ => {
-            let names: Vec<&str> = images.iter().take(8).map(|stem| stem.as_str()).collect();
-            return Err(Error::new(Code::FileFormat, format!("{} holds several data sets", folder.display()))
-                .expected(format!("one file of {split} images"))
-                .received(names.join(", "))
-                .hint("put the files of each data set into a directory of its own"));
-        }
-    };
-    let wanted = labels_of(stem);
-    let Some(labels) = files.get(&wanted) else {
-        return Err(Error::new(Code::FileNotFound, format!("{stem} has no labels in {}", folder.display()))
-            .expected(format!("{wanted} or {wanted}.gz beside it")));
-    };
-    Ok(Some((files[stem].clone(), labels.clone())))
+    Err(Error::new(Code::FileFormat, format!("{} is not a directory", directory.display()))
+        .expected("a directory that holds a data set")
+        .received("a file")
+        .hint("give the directory that holds the file"))
 }
 
-/// Whether a file name is that of a split's images, as in `train-images-idx3-ubyte`, `train-images.idx3-ubyte` or
-/// `emnist-letters-train-images-idx3-ubyte`.
-fn is_images(stem: &str, split: Split) -> bool {
+/// The files of a split.
+struct Files {
+    images: PathBuf,
+    labels: Option<PathBuf>,
+    /// The name that labels have.
+    missing: String,
+}
+
+/// The IDX files of a split in `directory` or the folders within where they may be.
+fn find_idx(directory: &Path, split: Split) -> Result<Option<Files>> {
+    for folder in IDX_FOLDERS {
+        let folder = if folder.is_empty() { directory.to_owned() } else { directory.join(folder) };
+        if let Some(files) = find_in(&folder, split)? {
+            return Ok(Some(files));
+        }
+    }
+    let mut found = None;
+    for (_, folder) in visible(directory)? {
+        let Some(files) = find_in(&folder.join("raw"), split)? else { continue };
+        if let Some((other, _)) = found.replace((folder.clone(), files)) {
+            return Err(several(directory, split, &format!("{} and {}", other.display(), folder.display())));
+        }
+    }
+    Ok(found.map(|(_, files)| files))
+}
+
+/// The IDX files of a split in a folder, which need not exist.
+fn find_in(folder: &Path, split: Split) -> Result<Option<Files>> {
+    let listing = Listing::new(folder, |key| key.ends_with("ubyte"))?;
+    let mut images: Vec<&str> = listing.keys().filter(|key| prefix(key, split).is_some()).collect();
+    keep_if_any(&mut images, |key| !is_copy(key, split));
+    keep_if_any(&mut images, |key| listing.keys().any(|other| other == labels_of(key)));
+    let key = match images[..] {
+        [] => return Ok(None),
+        [key] => key,
+        _ => return Err(several(folder, split, &images[..images.len().min(8)].join(", "))),
+    };
+    let Some(images) = listing.file(key)? else { return Ok(None) };
+    let missing = labels_of(key);
+    Ok(Some(Files { images, labels: listing.file(&missing)?, missing }))
+}
+
+fn several(folder: &Path, split: Split, received: &str) -> Error {
+    Error::new(Code::FileFormat, format!("{} holds several data sets", folder.display()))
+        .expected(format!("one file of {split} images"))
+        .received(received)
+        .hint("put the files of each data set into a directory of its own")
+}
+
+/// Removes what is not `good`, unless nothing would be left.
+fn keep_if_any(keys: &mut Vec<&str>, good: impl Fn(&str) -> bool) {
+    if keys.iter().any(|key| good(key)) {
+        keys.retain(|key| good(key));
+    }
+}
+
+/// What comes before the name of a split's images in a [key](super::listing::key), as in `train-images-idx3-ubyte` or
+/// `emnist-letters-train-images-idx3-ubyte`; none if it is another file's.
+fn prefix(key: &str, split: Split) -> Option<&str> {
     let names: &[&str] = match split {
         Split::Train => &["train-images"],
         Split::Test => &["t10k-images", "test-images"],
     };
-    names.iter().any(|name| {
-        stem.find(name).is_some_and(|at| {
-            // A whole word: `pretrain-images-…` is something else.
-            at == 0 || !stem.as_bytes()[at - 1].is_ascii_alphanumeric()
-        })
+    names.iter().find_map(|name| {
+        // A whole word: `pretrain-images-…` is something else.
+        let prefix = &key[..key.find(name)?];
+        (!prefix.ends_with(char::is_alphanumeric)).then_some(prefix)
     })
 }
 
-/// The name of the labels that belong to an images file: rank 1, whatever the rank of the images.
+/// Whether the words before the name say that it is a copy.
+fn is_copy(key: &str, split: Split) -> bool {
+    let mut words = prefix(key, split).unwrap_or_default().split('-').filter(|word| !word.is_empty()).peekable();
+    words.peek().is_some() && words.all(|word| COPY.contains(&word))
+}
+
+/// The key of the labels that belong to images: rank 1, whatever the rank of the images.
 fn labels_of(images: &str) -> String {
     let mut name = images.replace("-images", "-labels");
     for rank in 2..=4 {
@@ -118,18 +174,27 @@ mod tests {
     fn names_of_images_and_their_labels() {
         for (images, split, labels) in [
             ("train-images-idx3-ubyte", Split::Train, "train-labels-idx1-ubyte"),
-            ("train-images.idx3-ubyte", Split::Train, "train-labels.idx1-ubyte"),
             ("emnist-letters-train-images-idx3-ubyte", Split::Train, "emnist-letters-train-labels-idx1-ubyte"),
             ("train-images-idx4-ubyte", Split::Train, "train-labels-idx1-ubyte"),
             ("train-images-ubyte", Split::Train, "train-labels-ubyte"),
             ("t10k-images-idx3-ubyte", Split::Test, "t10k-labels-idx1-ubyte"),
             ("emnist-letters-test-images-idx3-ubyte", Split::Test, "emnist-letters-test-labels-idx1-ubyte"),
         ] {
-            assert!(is_images(images, split), "{images}");
+            assert!(prefix(images, split).is_some() && !is_copy(images, split), "{images}");
             assert_eq!(labels_of(images), labels);
             let other = if split == Split::Train { Split::Test } else { Split::Train };
-            assert!(!is_images(images, other) && !is_images(labels, split), "{images}");
+            assert!(prefix(images, other).is_none() && prefix(labels, split).is_none(), "{images}");
         }
-        assert!(!is_images("pretrain-images-idx3-ubyte", Split::Train));
+        assert!(prefix("pretrain-images-idx3-ubyte", Split::Train).is_none());
+    }
+
+    #[test]
+    fn copies_are_known_by_the_words_before_the_name() {
+        for prefix in ["old-", "copy-of-", "backup---", "bak-"] {
+            assert!(is_copy(&format!("{prefix}train-images-idx3-ubyte"), Split::Train), "{prefix}");
+        }
+        for prefix in ["", "-", "emnist-old-", "gold-", "qmnist-"] {
+            assert!(!is_copy(&format!("{prefix}train-images-idx3-ubyte"), Split::Train), "{prefix}");
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! IDX files, MNIST's format: a big-endian header (two zero bytes, the kind of value, the rank, the sizes), then the values.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::dataset::check_limit;
-use super::source::Source;
+use super::foreign;
+use super::source::{Source, fill};
 use super::{Dataset, InputShape, Pixels};
 use crate::{Code, Error, Result};
 
@@ -54,7 +56,7 @@ struct Open {
 /// [`Code::Count`] when images and labels differ in number, [`Code::Option`] for a limit of 0.
 pub fn load(images: &Path, labels: &Path, limit: Option<usize>) -> Result<Dataset> {
     check_limit(limit)?;
-    let mut images = open(images, Content::Images)?;
+    let images = open(images, Content::Images)?;
     let mut labels = open(labels, Content::Labels)?;
     if images.samples != labels.samples {
         return Err(Error::new(Code::Count, "images and labels differ in number")
@@ -62,20 +64,45 @@ pub fn load(images: &Path, labels: &Path, limit: Option<usize>) -> Result<Datase
             .received(format!("{} labels in {}", labels.samples, labels.source.path().display()))
             .hint("take both files from the same data set and the same split"));
     }
+    let labels = labels.read(limit)?.into_iter().map(i32::from).collect();
+    dataset(images, limit, Some(labels))
+}
+
+/// Reads images alone, as [`load`] does, for prediction.
+///
+/// # Errors
+/// As [`load`], but for [`Code::Count`].
+pub fn load_unlabelled(images: &Path, limit: Option<usize>) -> Result<Dataset> {
+    check_limit(limit)?;
+    dataset(open(images, Content::Images)?, limit, None)
+}
+
+fn dataset(mut images: Open, limit: Option<usize>, labels: Option<Vec<i32>>) -> Result<Dataset> {
     let shape = InputShape::new(&images.sizes).map_err(|mut error| {
         error.what = format!("the images of {} have a shape out of range", images.source.path().display());
         error
     })?;
-    let labels = labels.read(limit)?.into_iter().map(i32::from).collect();
-    Dataset::from_arrays(Pixels::U8(images.read(limit)?), shape, Some(labels))
+    Dataset::from_arrays(Pixels::U8(images.read(limit)?), shape, labels)
 }
 
 fn open(path: &Path, content: Content) -> Result<Open> {
     let mut source = Source::open(path)?;
+    let mut start = [0; foreign::START];
     let mut magic = [0; 4];
-    source.read_all(&mut magic)?;
+    match fill(&mut source, &mut magic).map_err(|error| source.explain(&error))? {
+        0 => {
+            return Err(Error::new(Code::FileTruncated, format!("{} is empty", path.display()))
+                .expected("an IDX file")
+                .hint("its download or copy has failed; fetch it again"));
+        }
+        4 => {}
+        read => return Err(foreign::explain(source.explain(&ErrorKind::UnexpectedEof.into()), &magic[..read])),
+    }
     if magic[..2] != [0, 0] || magic[2] != UNSIGNED_BYTE || !content.fits(magic[3]) {
-        return Err(wrong_magic(path, content, magic));
+        // Only for the message, so that failures do not matter.
+        let more = fill(&mut source, &mut start[4..]).unwrap_or(0);
+        start[..4].copy_from_slice(&magic);
+        return Err(foreign::explain(wrong_magic(path, content, magic), &start[..4 + more]));
     }
     let mut sizes = Vec::new();
     for _ in 0..magic[3] {
@@ -85,10 +112,11 @@ fn open(path: &Path, content: Content) -> Result<Open> {
     }
     let header = 4 + 4 * u64::from(magic[3]);
     let bad_sizes = |expected: &str| {
-        Error::new(Code::FileFormat, format!("the header of {} has sizes out of range", path.display()))
+        let error = Error::new(Code::FileFormat, format!("the header of {} has sizes out of range", path.display()))
             .expected(expected)
             .received(format!("{sizes:?}"))
-            .hint("the file is damaged, or not an IDX file")
+            .hint("the file is damaged, or not an IDX file");
+        foreign::explain_damage(error, path)
     };
     let claimed = sizes.iter().try_fold(1u64, |product, size| product.checked_mul(u64::from(*size)));
     let claimed =
@@ -96,7 +124,7 @@ fn open(path: &Path, content: Content) -> Result<Open> {
     if sizes.contains(&0) {
         return Err(bad_sizes("at least one sample and sizes of at least 1"));
     }
-    source.check_claim(claimed)?;
+    source.check_claim(claimed).map_err(|error| foreign::explain_damage(error, path))?;
     let samples = sizes[0] as usize;
     let sizes: Vec<usize> = sizes[1..].iter().map(|size| *size as usize).collect();
     Ok(Open { source, samples, sizes, header })
@@ -116,7 +144,8 @@ impl Open {
         })?;
         let values = self.source.read_vec(len)?;
         if samples == self.samples {
-            self.source.expect_end(self.header + bytes)?;
+            let end = self.source.expect_end(self.header + bytes);
+            end.map_err(|error| foreign::explain_damage(error, self.source.path()))?;
         }
         Ok(values)
     }
@@ -136,6 +165,8 @@ fn wrong_magic(path: &Path, content: Content, magic: [u8; 4]) -> Error {
         }
     } else if is_idx && matches!(magic[2], 0x09 | 0x0b..=0x0e) {
         "this looks like an IDX file of another kind of value; only unsigned bytes are read"
+    } else if magic[2..] == [0, 0] && magic[1] == UNSIGNED_BYTE {
+        "its bytes are in reverse order (little-endian); write the numbers of the header big-endian"
     } else {
         "this does not look like an IDX file"
     };
@@ -155,6 +186,7 @@ mod tests {
         assert!(hint(Content::Images, [0, 0, 8, 1]).contains("labels file"));
         assert!(hint(Content::Labels, [0, 0, 8, 3]).contains("images file"));
         assert!(hint(Content::Images, [0, 0, 0x0d, 3]).contains("another kind of value"));
+        assert!(hint(Content::Images, [3, 8, 0, 0]).contains("little-endian"));
         assert!(hint(Content::Images, *b"\x89PNG").contains("not look like an IDX"));
         let error = wrong_magic(Path::new("x"), Content::Images, [0, 0, 8, 1]);
         assert_eq!(error.received, "2049 (0x00000801)");

@@ -1,11 +1,12 @@
 //! PNG files as unlabelled samples.
 
 use std::fs::File;
-use std::io::{BufReader, ErrorKind};
+use std::io::{BufRead, BufReader, ErrorKind};
 use std::path::Path;
 
 use png::{ColorType, Decoder, DecodingError, Limits, Transformations};
 
+use super::foreign;
 use super::source::open_file;
 use super::{Dataset, InputShape, Pixels};
 use crate::{Code, Error, Result};
@@ -22,9 +23,42 @@ const MAX_BYTES: usize = 64 << 20;
 /// [`Code::Shape`] when the shape is not that of an image of 1 or 3 channels or a file has another size,
 /// [`Code::FileNotFound`], [`Code::FileFormat`], [`Code::FileTruncated`], and [`Code::Count`] without any path.
 pub fn load_images<P: AsRef<Path>>(paths: &[P], shape: &InputShape) -> Result<Dataset> {
+    let size = check(paths.len(), shape)?;
+    let mut pixels = Vec::new();
+    for path in paths {
+        append(path.as_ref(), size, &mut pixels)?;
+    }
+    Dataset::from_arrays(Pixels::U8(pixels), *shape, None)
+}
+
+/// The files that could not be read: the position of each among the paths, and its error.
+pub type Failures = Vec<(usize, Error)>;
+
+/// As [`load_images`], but leaves out what cannot be read. Returns the others (none if there is none) and, for each file that
+/// was left out, its position in `paths` and its error.
+///
+/// # Errors
+/// Those that concern no single file: [`Code::Shape`] when the shape is not that of an image of 1 or 3 channels, and
+/// [`Code::Count`] without any path.
+pub fn load_sound_images<P: AsRef<Path>>(paths: &[P], shape: &InputShape) -> Result<(Option<Dataset>, Failures)> {
+    let size = check(paths.len(), shape)?;
+    let (mut pixels, mut failures) = (Vec::new(), Vec::new());
+    for (index, path) in paths.iter().enumerate() {
+        let sound = pixels.len();
+        if let Err(error) = append(path.as_ref(), size, &mut pixels) {
+            pixels.truncate(sound);
+            failures.push((index, error));
+        }
+    }
+    let data = (!pixels.is_empty()).then(|| Dataset::from_arrays(Pixels::U8(pixels), *shape, None)).transpose()?;
+    Ok((data, failures))
+}
+
+/// Height, width and channels of images that can be read as samples of this shape.
+fn check(paths: usize, shape: &InputShape) -> Result<[usize; 3]> {
     shape.check()?;
-    let (height, width, channels) = match *shape {
-        InputShape::Image { height, width, channels: channels @ (1 | 3) } => (height, width, channels),
+    let size = match *shape {
+        InputShape::Image { height, width, channels: channels @ (1 | 3) } => [height, width, channels],
         _ => {
             return Err(Error::new(Code::Shape, "image files do not fit the input of this model")
                 .expected("an input of height x width x 1 or height x width x 3")
@@ -32,20 +66,22 @@ pub fn load_images<P: AsRef<Path>>(paths: &[P], shape: &InputShape) -> Result<Da
                 .hint("give the samples as arrays"));
         }
     };
-    if paths.is_empty() {
+    if paths == 0 {
         return Err(Error::new(Code::Count, "there are no image files to read").expected("at least one path"));
     }
-    let mut pixels = Vec::new();
-    for path in paths {
-        append(path.as_ref(), height, width, channels, &mut pixels)?;
-    }
-    Dataset::from_arrays(Pixels::U8(pixels), *shape, None)
+    Ok(size)
 }
 
 /// Decodes one file and appends its pixels, row by row with channels innermost.
-fn append(path: &Path, height: usize, width: usize, channels: usize, pixels: &mut Vec<u8>) -> Result<()> {
+fn append(path: &Path, [height, width, channels]: [usize; 3], pixels: &mut Vec<u8>) -> Result<()> {
     let explain = |error: DecodingError| explain(path, &error);
-    let reader = BufReader::new(open_file(path)?);
+    let mut reader = BufReader::new(open_file(path)?);
+    let start = reader.fill_buf().map_err(|error| Error::io(path, &error))?;
+    if !start.starts_with(b"\x89PNG") && !start.is_empty() {
+        let error = Error::new(Code::FileFormat, format!("{} is not a PNG file", path.display()))
+            .hint("only PNG images are read; convert other formats first");
+        return Err(foreign::explain(error, &start[..start.len().min(foreign::START)]));
+    }
     let mut decoder: Decoder<BufReader<File>> = Decoder::new_with_limits(reader, Limits { bytes: MAX_BYTES });
     // Palette and fewer than 8 bits become 8 bits, a transparent colour becomes an alpha channel, 16 bits become 8.
     decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);

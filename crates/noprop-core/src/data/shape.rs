@@ -66,6 +66,15 @@ impl InputShape {
         Ok(())
     }
 
+    /// Channels of an image; 1 for vectors.
+    #[cfg(device)]
+    pub(crate) fn channels(self) -> usize {
+        match self {
+            Self::Image { channels, .. } => channels,
+            Self::Vector { .. } => 1,
+        }
+    }
+
     /// The number of values of one sample.
     #[allow(clippy::len_without_is_empty, reason = "a shape is never empty")]
     pub fn len(&self) -> usize {

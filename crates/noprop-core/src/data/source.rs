@@ -163,9 +163,9 @@ pub(super) fn fill(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize
 
 /// The error of data that does not fit into memory.
 fn out_of_memory(path: &Path, bytes: usize) -> Error {
-    Error::new(Code::Io, format!("there is not enough memory for the data of {}", path.display()))
+    Error::new(Code::Memory, format!("there is not enough memory for the data of {}", path.display()))
         .expected(format!("{bytes} bytes of free memory"))
-        .hint("limit the number of samples")
+        .hint("use only the first samples (limit)")
 }
 
 #[cfg(test)]

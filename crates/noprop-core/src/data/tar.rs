@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 
+use super::foreign;
 use super::source::{Source, fill};
 use crate::{Code, Error, Result};
 
@@ -25,7 +26,10 @@ pub(super) fn next_member(archive: &mut Source) -> Result<Option<Member>> {
     match fill(archive, &mut header).map_err(|error| archive.explain(&error))? {
         0 => return Ok(None),
         BLOCK => {}
-        _ => return Err(archive.explain(&io::ErrorKind::UnexpectedEof.into())),
+        read => {
+            let error = archive.explain(&io::ErrorKind::UnexpectedEof.into());
+            return Err(foreign::explain(error, &header[..read]));
+        }
     }
     // The archive ends with blocks of zeros.
     if header.iter().all(|byte| *byte == 0) {
@@ -39,7 +43,7 @@ pub(super) fn next_member(archive: &mut Source) -> Result<Option<Member>> {
     let checksum =
         header.iter().enumerate().map(|(k, byte)| if (148..156).contains(&k) { 32 } else { u64::from(*byte) });
     if octal(&header[148..156]) != Some(checksum.sum()) {
-        return Err(damaged("a header with a wrong checksum"));
+        return Err(foreign::explain(damaged("a header with a wrong checksum"), &header));
     }
     let size = octal(&header[124..136]).ok_or_else(|| damaged("a header without a readable size"))?;
     let text = header[..100].split(|byte| *byte == 0).next().unwrap_or_default();

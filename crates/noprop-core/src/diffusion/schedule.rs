@@ -66,7 +66,7 @@ impl ScheduleConfig {
     /// [`Code::Option`] when `blocks` is not in 1..=[`MAX_BLOCKS`] or a parameter is out of its range.
     pub fn build(&self, blocks: usize) -> Result<Schedule> {
         if !(1..=MAX_BLOCKS).contains(&blocks) {
-            return Err(Error::new(Code::Option, "the number of blocks is out of range")
+            return Err(Error::new(Code::Option, "option blocks is out of range")
                 .expected(format!("an integer from 1 to {MAX_BLOCKS}"))
                 .received(blocks.to_string())
                 .hint("10 blocks are the paper's choice"));
@@ -83,10 +83,10 @@ impl ScheduleConfig {
 fn cosine(blocks: usize, min: f64, max: f64) -> Result<Vec<f64>> {
     // A NaN fails every comparison and is refused here as well.
     if !(0.0 <= min && min < max && max <= 1.0) {
-        return Err(Error::new(Code::Option, "the clamp of the cosine schedule is out of range")
-            .expected("0 <= min < max <= 1")
-            .received(format!("min {min}, max {max}"))
-            .hint("the defaults are min 0.0001 and max 0.999"));
+        return Err(Error::new(Code::Option, "the limits of the cosine schedule are out of range")
+            .expected("0 <= schedule.min < schedule.max <= 1")
+            .received(format!("schedule.min {min}, schedule.max {max}"))
+            .hint("the defaults are 0.0001 and 0.999"));
     }
     // cos²(π/2 · (T−t)/T) = sin²(π/2 · t/T); the sine keeps its relative precision where alpha_bar is small.
     let share = |t: usize| math::sin(std::f64::consts::FRAC_PI_2 * t as f64 / blocks as f64).powi(2);
@@ -96,19 +96,19 @@ fn cosine(blocks: usize, min: f64, max: f64) -> Result<Vec<f64>> {
 fn linear(blocks: usize, start: f64, end: f64) -> Result<Vec<f64>> {
     if !(0.0 < end && end <= start && start <= 1.0) {
         return Err(Error::new(Code::Option, "the factors of the linear schedule are out of range")
-            .expected("0 < end <= start <= 1")
-            .received(format!("start {start}, end {end}"))
-            .hint("the defaults are start 1 and end 0.1"));
+            .expected("0 < schedule.end <= schedule.start <= 1")
+            .received(format!("schedule.start {start}, schedule.end {end}"))
+            .hint("the defaults are schedule.start 1 and schedule.end 0.1"));
     }
     if end == 1.0 {
         return Err(Error::new(Code::Option, "the linear schedule adds no noise at all")
-            .expected("end below 1")
-            .received(format!("start {start}, end {end}"))
-            .hint("the defaults are start 1 and end 0.1"));
+            .expected("schedule.end below 1")
+            .received(format!("schedule.start {start}, schedule.end {end}"))
+            .hint("the defaults are schedule.start 1 and schedule.end 0.1"));
     }
     if blocks < 2 {
         return Err(Error::new(Code::Option, "the linear schedule needs at least two blocks")
-            .expected("blocks >= 2")
+            .expected("option blocks of at least 2")
             .received(blocks.to_string())
             .hint("use more blocks, or the cosine schedule"));
     }
@@ -125,24 +125,24 @@ fn linear(blocks: usize, start: f64, end: f64) -> Result<Vec<f64>> {
 fn custom(blocks: usize, alpha_bar: &[f64]) -> Result<Vec<f64>> {
     if alpha_bar.len() != blocks + 1 {
         return Err(Error::new(Code::Option, "the custom schedule has the wrong number of values")
-            .expected(format!("{} values of alphaBar for {blocks} blocks, from index 0 to {blocks}", blocks + 1))
+            .expected(format!("{} values of schedule.alphaBar for {blocks} blocks", blocks + 1))
             .received(format!("{} values", alpha_bar.len()))
             .hint("give one value before the first block and one after each block"));
     }
     for (index, &value) in alpha_bar.iter().enumerate() {
         if !(0.0..=1.0).contains(&value) {
-            return Err(Error::new(Code::Option, format!("alphaBar[{index}] of the custom schedule is out of range"))
+            return Err(Error::new(Code::Option, format!("schedule.alphaBar[{index}] is out of range"))
                 .expected("a finite number from 0 to 1")
                 .received(value.to_string()));
         }
         if index > 0 && value <= alpha_bar[index - 1] {
             return Err(Error::new(
                 Code::Option,
-                format!("alphaBar[{index}] of the custom schedule does not increase"),
+                format!("schedule.alphaBar[{index}] does not increase"),
             )
-            .expected(format!("more than alphaBar[{}] = {}", index - 1, alpha_bar[index - 1]))
+            .expected(format!("more than schedule.alphaBar[{}] = {}", index - 1, alpha_bar[index - 1]))
             .received(value.to_string())
-            .hint("alphaBar runs from noise (near 0) to clean (near 1), in the order inference runs the blocks"));
+            .hint("schedule.alphaBar goes from noise (near 0) to clean (near 1), in the order in which inference runs the blocks"));
         }
     }
     Ok(alpha_bar.to_vec())

@@ -28,7 +28,7 @@ impl Weighting {
             return Ok(1.0);
         }
         if !(eta.is_finite() && eta > 0.0) {
-            return Err(Error::new(Code::Option, "eta is out of range")
+            return Err(Error::new(Code::Option, "option eta is out of range")
                 .expected("a positive finite number")
                 .received(eta.to_string())
                 .hint("the paper uses 0.1"));
@@ -48,7 +48,7 @@ impl Weighting {
         Err(Error::new(Code::Option, format!("the SNR weight of block {t} is unusable"))
             .expected("a positive finite weight")
             .received(reason)
-            .hint("use weighting 'uniform', or move the clamp of the schedule"))
+            .hint("set option weighting to 'uniform', or change schedule.min or schedule.max"))
     }
 }
 

@@ -7,19 +7,20 @@
 mod room;
 mod seen;
 
-use super::{AfterBlock, SampleOptions};
+use super::{AfterBlock, SampleOptions, content};
 use crate::block::Mode;
 use crate::config::Precision;
 use crate::cuda::{Context, DeviceStep, Engine, Mark, Multiply, address_of};
 use crate::data::Dataset;
 use crate::device::Spot;
 use crate::error::Result;
+use crate::memory::reserved;
 use crate::model::Model;
 use crate::nn::Step;
-use crate::ops::sampler::Chunk;
+use crate::ops::sampler::{Chunk, words};
 use crate::tensor::{Buffer, StopFlag};
 use crate::train::DeviceData;
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
 use room::{Made, Room};
 use seen::Seen;
 use std::ops::Range;
@@ -41,8 +42,8 @@ pub(crate) struct DeviceChain {
 }
 
 /// Samples that are worked on together.
-struct Part {
-    chunk: Chunk,
+struct Part<'a> {
+    chunk: Chunk<'a>,
     /// Their states `[1, samples · classes]`, a view.
     z: Buffer,
     step: DeviceStep,
@@ -74,10 +75,20 @@ pub(super) fn chain(
     Ok(states)
 }
 
+/// The weights `[1, parameters + statistics]` of a block (from 1) where kernels look for them.
+fn weights(model: &Model, block: usize, device: &Device) -> Result<Buffer> {
+    let config = &model.checked.config;
+    let placement = config.net.placement(config.input, config.classes.len())?;
+    let packed: Vec<f32> = model.block(block, &Device::Cpu)?.flatten_all()?.to_vec1()?;
+    let weights = placement.weights(&packed);
+    let len = weights.len();
+    Buffer::new(Tensor::from_vec(weights, (1, len), device)?)
+}
+
 impl DeviceChain {
     fn new((spot, engine): (Spot, Engine), model: &Model, room: Room, made_for: usize) -> Result<Self> {
         let config = &model.checked.config;
-        let blocks = || (1..=config.blocks).map(|block| model.block(block, &engine.device)).collect::<Result<_>>();
+        let blocks = || (1..=config.blocks).map(|block| weights(model, block, &engine.device)).collect::<Result<_>>();
         Ok(Self {
             spot,
             room,
@@ -104,10 +115,11 @@ impl DeviceChain {
         mut after_block: AfterBlock<'_>,
     ) -> Result<Vec<f32>> {
         let samples = data.samples();
-        let mut states = Vec::with_capacity(samples * model.checked.config.classes.len());
+        let keys = content::keys(data)?;
+        let mut states = reserved(samples * model.checked.config.classes.len(), "the samples' states")?;
         for first in (0..samples).step_by(self.room.window) {
             let window = first..samples.min(first + self.room.window);
-            states.extend(self.run_window(model, (data, window), options, stop, &mut after_block)?);
+            states.extend(self.run_window(model, (data, &keys, window), options, stop, &mut after_block)?);
         }
         Ok(states)
     }
@@ -116,7 +128,7 @@ impl DeviceChain {
     fn run_window(
         &mut self,
         model: &Model,
-        (data, window): (&Dataset, Range<usize>),
+        (data, keys, window): (&Dataset, &[u64], Range<usize>),
         options: &SampleOptions,
         stop: &StopFlag,
         after_block: &mut AfterBlock<'_>,
@@ -125,10 +137,13 @@ impl DeviceChain {
         let pixels = DeviceData::upload_part(&self.engine, data, window.clone())?;
         let numbers = Tensor::from_iter(0..samples as u32, device)?;
         let z = Tensor::zeros((1, samples * classes), DType::F32, device)?;
-        // The window's samples are numbered from 0 where they lie, and their noise is drawn by their number in the data set.
+        let keys = &keys[window.clone()];
+        let halves: Vec<u32> = words(keys).flatten().collect();
+        let halves = Tensor::from_vec(halves, (samples, 2), device)?;
         let part = |at: usize| {
             let samples = self.room.chunk.min(samples - at);
-            let chunk = Chunk { seed: options.seed, first: window.start + at, samples, classes };
+            let on_device = address_of(&halves.narrow(0, at, 1)?)?;
+            let chunk = Chunk { seed: options.seed, keys: &keys[at..at + samples], on_device, classes };
             let z = Buffer::new(z.narrow(1, at * classes, samples * classes)?)?;
             Ok(Part { chunk, z, step: DeviceStep::of_samples(address_of(&numbers.narrow(0, at, 1)?)?) })
         };
@@ -144,23 +159,24 @@ impl DeviceChain {
         let mut seen = seen.transpose()?;
         let mut queued: Option<Mark> = None;
         let Made { block: net, x, nothing } = &mut self.made;
+        let seen_as = model.checked.config.net.launched_input(model.checked.config.input);
         for block in 1..=blocks {
             let weights = match &self.weights {
                 Some(blocks) => blocks[block - 1].clone(),
-                None => model.block(block, device)?,
+                None => weights(model, block, device)?,
             };
             let coefficients = options.sampler.coefficients(&model.checked.schedule, block, options.stochastic);
             for Part { chunk, z, step } in &parts {
                 stop.check()?;
                 // Inference is f32 whatever the training was: evaluations of one model compare.
                 in_context(*step).run(|| {
-                    pixels.gather(x, chunk.samples, None)?;
+                    pixels.gather(x, seen_as, chunk.keys.len(), None)?;
                     let pass = Step {
                         state: &weights,
                         gradients: nothing,
                         optimiser: None,
                         stop,
-                        samples: chunk.samples,
+                        samples: chunk.keys.len(),
                         precision: Precision::F32,
                     };
                     net.forward(pass, Mode::Evaluation, x, z)?;

@@ -6,6 +6,8 @@ pub mod conv;
 pub mod linear;
 pub mod normalised;
 pub mod parameters;
+#[cfg(device)]
+mod placement;
 pub mod towards;
 
 pub use batch_norm::BatchNorm;
@@ -13,6 +15,8 @@ pub use conv::Conv3x3;
 pub use linear::Linear;
 pub use normalised::Normalised;
 pub use parameters::{Layout, LayoutBuilder};
+#[cfg(device)]
+pub(crate) use placement::Placement;
 pub use towards::Towards;
 
 use crate::error::Result;

@@ -62,11 +62,36 @@ impl Layout {
         entry.unwrap_or_else(|| panic!("the layout declares {name}")).slot
     }
 
+    /// The same tensors where each begins at a multiple of four values, as they lie on a device: kernels read four values at once
+    /// only from addresses that are multiples of 16 bytes. The gaps are part of the parameters and statistics that are counted.
+    pub(crate) fn aligned(self) -> Self {
+        Self::placed(self.entries, 4)
+    }
+
+    /// Slots in this order, each from a multiple of `step` on.
+    fn placed(mut entries: Vec<Entry>, step: usize) -> Self {
+        let (mut offset, mut parameters) = (0, 0);
+        for entry in &mut entries {
+            entry.slot.offset = offset;
+            offset = (offset + entry.slot.len).next_multiple_of(step);
+            if entry.name.starts_with("params.") {
+                parameters = offset;
+            }
+        }
+        Self { entries, parameters, statistics: offset - parameters }
+    }
+
     /// Initial weights of block `block` (from 1): a function of (seed, block, tensor, element).
     pub fn initial_weights(&self, seed: u64, block: usize) -> Vec<f32> {
         let mut weights = vec![0.0; self.weights()];
+        self.write_initial_weights(seed, block, &mut weights);
+        weights
+    }
+
+    /// Writes [`initial_weights`](Self::initial_weights) to `weights`, which has as many values.
+    pub(crate) fn write_initial_weights(&self, seed: u64, block: usize, weights: &mut [f32]) {
         for (tensor, entry) in self.entries.iter().enumerate() {
-            let values = entry.slot.of_mut(&mut weights);
+            let values = entry.slot.of_mut(weights);
             match entry.init {
                 Init::Constant(value) => values.fill(value),
                 Init::FanIn(fan_in) => {
@@ -78,7 +103,6 @@ impl Layout {
                 }
             }
         }
-        weights
     }
 }
 
@@ -107,15 +131,7 @@ impl LayoutBuilder {
     /// Sorts by name, which puts all `params` before all `stats`, and assigns slots.
     pub fn build(mut self) -> Layout {
         self.entries.sort_by(|a, b| a.name.cmp(&b.name));
-        let (mut offset, mut parameters) = (0, 0);
-        for entry in &mut self.entries {
-            entry.slot.offset = offset;
-            offset += entry.slot.len;
-            if entry.name.starts_with("params.") {
-                parameters = offset;
-            }
-        }
-        Layout { entries: self.entries, parameters, statistics: offset - parameters }
+        Layout::placed(self.entries, 1)
     }
 }
 
@@ -137,6 +153,14 @@ mod tests {
         let names: Vec<_> = layout.entries().iter().map(|entry| (entry.name.as_str(), entry.slot.offset)).collect();
         assert_eq!(names, [("params.bn.weight", 0), ("params.fc.weight", 2), ("stats.bn.mean", 8)]);
         assert_eq!((layout.parameters(), layout.statistics()), (8, 2));
+    }
+
+    #[test]
+    fn aligned_slots_begin_at_multiples_of_four() {
+        let layout = layout().aligned();
+        let slots: Vec<_> = layout.entries().iter().map(|entry| (entry.slot.offset, entry.slot.len)).collect();
+        assert_eq!(slots, [(0, 2), (4, 6), (12, 2)]);
+        assert_eq!((layout.parameters(), layout.statistics()), (12, 4));
     }
 
     #[test]

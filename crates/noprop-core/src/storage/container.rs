@@ -1,7 +1,9 @@
 //! The safetensors container: 8 bytes of header length, a JSON header, then the tensors' bytes. Written in a fixed order, so
 //! that equal content gives equal files; read as hostile input.
 
+use super::duplicates;
 use crate::error::{Code, Error, Result};
+use crate::memory::zeros;
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 use serde_json::{Value, json};
@@ -45,7 +47,7 @@ pub fn header(texts: &BTreeMap<&str, String>, tensors: impl Iterator<Item = Tens
     bytes
 }
 
-/// Reads a header and checks that the file holds exactly the bytes that it promises.
+/// Reads a header and checks that the file holds exactly the bytes that it promises, and that no name comes twice.
 ///
 /// # Errors
 /// [`Code::ModelFormat`] when this is no safetensors file, [`Code::ModelTruncated`] when it is too short for its header.
@@ -68,12 +70,11 @@ pub fn read_header(file: &mut File) -> Result<Header> {
     if 8 + length > size {
         return Err(truncated(8 + length, size));
     }
-    let mut json = vec![0; length as usize];
+    let mut json = zeros::<u8>(length as usize, "the header of a file")?;
     file.read_exact(&mut json).map_err(io)?;
-    let metadata: Metadata = serde_json::from_slice(&json).map_err(|error| {
-        let text = error.to_string();
-        foreign(text.chars().take(200).collect())
-    })?;
+    let metadata: Metadata = duplicates::check(&json)
+        .and_then(|()| serde_json::from_slice(&json))
+        .map_err(|error| foreign(error.to_string().chars().take(200).collect()))?;
     let data_start = 8 + length;
     let expected =
         data_start.checked_add(metadata.data_len() as u64).ok_or_else(|| foreign("sizes beyond 2^64".to_owned()))?;
@@ -116,6 +117,17 @@ impl Header {
         }
         Ok(())
     }
+}
+
+/// Checks that no object in a JSON text gives a name twice.
+///
+/// # Errors
+/// [`Code::ModelFormat`].
+pub fn check_names(what: &str, json: &str) -> Result<()> {
+    duplicates::check(json.as_bytes()).map_err(|error| {
+        let received: String = error.to_string().chars().take(200).collect();
+        Error::new(Code::ModelFormat, format!("its {what} cannot be used")).received(received)
+    })
 }
 
 /// Little-endian bytes of f32 values.

@@ -3,10 +3,15 @@
 
 use super::container::{from_bytes, hexadecimal, to_bytes};
 use crate::error::{Code, Error, Result};
+use crate::memory::reserved;
 use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Values that are read or written at once.
+const PIECE: usize = 1 << 16;
 
 /// Weights in a file without a name, or inside a model file.
 pub struct WeightStore {
@@ -15,6 +20,16 @@ pub struct WeightStore {
     /// Values of one block.
     block_len: usize,
     blocks: usize,
+    /// Of a file that others can reach: what it was at first.
+    origin: Option<Origin>,
+}
+
+/// A model file, which another process may overwrite in place while it is open. Every block is compared with its digest
+/// whenever it is read. A copy would need as much room on a disk, or in memory, again.
+struct Origin {
+    path: PathBuf,
+    /// SHA-256 of each block's bytes.
+    digests: Vec<[u8; 32]>,
 }
 
 impl WeightStore {
@@ -25,12 +40,32 @@ impl WeightStore {
                 .received(error.to_string())
                 .hint("set TMPDIR to a directory that may be written to")
         })?;
-        Ok(Self { file: Mutex::new(file), start: 0, block_len, blocks })
+        Ok(Self { file: Mutex::new(file), start: 0, block_len, blocks, origin: None })
     }
 
-    /// The weights inside a file, from byte `start`. The caller has checked the file's length.
-    pub fn inside(file: File, start: u64, blocks: usize, block_len: usize) -> Self {
-        Self { file: Mutex::new(file), start, block_len, blocks }
+    /// The weights inside a model file, from where `file` stands. Reads them once, in pieces, and shows each to `see`: which
+    /// block (from 1), the place of its first value, and the values.
+    ///
+    /// # Errors
+    /// Those of `see`, and [`Code::Io`].
+    pub fn inside(
+        mut file: File,
+        path: &Path,
+        (blocks, block_len): (usize, usize),
+        mut see: impl FnMut(usize, usize, &[f32]) -> Result<()>,
+    ) -> Result<Self> {
+        let start = file.stream_position().map_err(io)?;
+        let digest = |block| {
+            let mut hash = Sha256::new();
+            pieces(&mut file, block_len, |first, bytes| {
+                hash.update(bytes);
+                see(block, first, &from_bytes(bytes))
+            })?;
+            Ok(hash.finalize().into())
+        };
+        let digests = (1..=blocks).map(digest).collect::<Result<_>>()?;
+        let origin = Some(Origin { path: path.to_owned(), digests });
+        Ok(Self { file: Mutex::new(file), start, block_len, blocks, origin })
     }
 
     /// Number of blocks.
@@ -56,38 +91,89 @@ impl WeightStore {
 
     /// Stores a block's weights.
     pub fn write(&self, block: usize, weights: &[f32]) -> Result<()> {
-        if weights.len() != self.block_len {
-            return Err(Error::new(Code::Internal, "a block has weights of another size"));
+        if weights.len() != self.block_len || self.origin.is_some() {
+            return Err(Error::new(Code::Internal, "weights that do not belong into this store"));
         }
-        self.at(block)?.write_all(&to_bytes(weights)).map_err(io)
+        let mut file = self.at(block)?;
+        weights.chunks(PIECE).try_for_each(|piece| file.write_all(&to_bytes(piece)).map_err(io))
     }
 
-    /// The little-endian bytes of a block's weights.
-    pub fn bytes(&self, block: usize) -> Result<Vec<u8>> {
-        let mut bytes = vec![0; 4 * self.block_len];
-        self.at(block)?.read_exact(&mut bytes).map_err(io)?;
-        Ok(bytes)
+    /// Shows the little-endian bytes of a block's weights to `see`, piece by piece. What was seen only counts if this
+    /// succeeds.
+    ///
+    /// # Errors
+    /// [`Code::ModelChanged`] when they are not those of the beginning, [`Code::Io`], or what `see` returns.
+    pub fn each_piece(&self, block: usize, mut see: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let mut file = self.at(block)?;
+        let Some(origin) = &self.origin else {
+            return pieces(&mut file, self.block_len, |_, bytes| see(bytes));
+        };
+        let mut hash = Sha256::new();
+        let outcome = pieces(&mut file, self.block_len, |_, bytes| {
+            hash.update(bytes);
+            see(bytes)
+        });
+        match outcome {
+            Err(error) if error.code == Code::ModelTruncated => return Err(changed(&origin.path)),
+            outcome => outcome?,
+        }
+        if hash.finalize()[..] == origin.digests[block - 1] { Ok(()) } else { Err(changed(&origin.path)) }
     }
 
     /// A block's weights.
+    ///
+    /// # Errors
+    /// See [`each_piece`](Self::each_piece), and [`Code::Memory`].
     pub fn read(&self, block: usize) -> Result<Vec<f32>> {
-        Ok(from_bytes(&self.bytes(block)?))
+        let mut weights = reserved(self.block_len, "the weights of a block")?;
+        self.each_piece(block, |bytes| {
+            weights.extend(from_bytes(bytes));
+            Ok(())
+        })?;
+        Ok(weights)
     }
 
     /// SHA-256 over all parameter and statistic bytes in the order of their names.
     pub fn sha256(&self) -> Result<String> {
         let mut hash = Sha256::new();
         for block in 1..=self.blocks {
-            hash.update(self.bytes(block)?);
+            self.each_piece(block, |bytes| {
+                hash.update(bytes);
+                Ok(())
+            })?;
         }
         Ok(hexadecimal(&hash.finalize()))
     }
 }
 
+/// Shows the next `len` values of a file to `see`, piece by piece, as bytes: the place of the first, and the bytes.
+///
+/// # Errors
+/// [`Code::ModelTruncated`] where the file ends before, [`Code::Io`], or what `see` returns.
+pub(crate) fn pieces(file: &mut File, len: usize, mut see: impl FnMut(usize, &[u8]) -> Result<()>) -> Result<()> {
+    let mut buffer = vec![0; 4 * PIECE.min(len)];
+    for first in (0..len).step_by(PIECE) {
+        let bytes = &mut buffer[..4 * PIECE.min(len - first)];
+        file.read_exact(bytes).map_err(io)?;
+        see(first, bytes)?;
+    }
+    Ok(())
+}
+
+fn changed(path: &Path) -> Error {
+    Error::new(
+        Code::ModelChanged,
+        format!("the model file {} was overwritten while its model was in use", path.display()),
+    )
+    .expected("the file as it was when the model was loaded")
+    .hint("load the model again; replace a model file by renaming another to it, as save does")
+}
+
 fn io(error: std::io::Error) -> Error {
-    Error::new(Code::Io, "the weights' file cannot be used")
-        .received(error.to_string())
-        .hint("free some disk space, and leave a model file alone while its model is in use")
+    if error.kind() == ErrorKind::UnexpectedEof {
+        return Error::new(Code::ModelTruncated, "the file is cut short").hint("copy or save the file again");
+    }
+    Error::new(Code::Io, "the weights' file cannot be used").received(error.to_string()).hint("free some disk space")
 }
 
 #[cfg(test)]
@@ -105,5 +191,30 @@ mod tests {
         assert_eq!(store.sha256().unwrap(), sha256(&to_bytes(&[1.0, -0.5, 2.0, -0.5, 3.0, -0.5])));
         assert_eq!(store.read(4).unwrap_err().code, Code::Internal);
         assert_eq!(store.write(1, &[0.0]).unwrap_err().code, Code::Internal);
+    }
+
+    #[test]
+    fn blocks_of_several_pieces_are_read_and_shown_whole() {
+        let len = 2 * PIECE + 3;
+        let values = |block: usize| (0..len).map(|value| (value * block) as f32).collect::<Vec<_>>();
+        let temporary = WeightStore::temporary(2, len).unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for block in [1, 2] {
+            temporary.write(block, &values(block)).unwrap();
+            file.as_file().write_all(&to_bytes(&values(block))).unwrap();
+        }
+        let mut seen = vec![Vec::<f32>::new(); 2];
+        let inside =
+            WeightStore::inside(File::open(file.path()).unwrap(), file.path(), (2, len), |block, first, piece| {
+                assert_eq!(seen[block - 1].len(), first);
+                seen[block - 1].extend(piece);
+                Ok(())
+            });
+        let inside = inside.unwrap();
+        for block in [2, 1] {
+            assert!(inside.read(block).unwrap() == values(block) && temporary.read(block).unwrap() == values(block));
+            assert!(seen[block - 1] == values(block));
+        }
+        assert_eq!(inside.sha256().unwrap(), temporary.sha256().unwrap());
     }
 }

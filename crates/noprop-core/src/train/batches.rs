@@ -10,9 +10,10 @@ use super::cache::Cache;
 use super::plan::Plan;
 use crate::config::FitOptions;
 use crate::error::Result;
+use crate::memory::zero_tensor;
 use crate::rng;
 use crate::tensor::Buffer;
-use candle_core::{DType, Device, Tensor};
+use candle_core::DType;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Greatest number of steps in a window. A window of small steps is still long beside the change to another job.
@@ -48,7 +49,7 @@ impl Batches {
     pub(super) fn new(options: &FitOptions, input: usize) -> Self {
         let (threads, in_flight) = (options.threads.unwrap_or(1), options.in_flight.unwrap_or(1));
         let windows = if threads.min(in_flight) > 1 { WINDOWS } else { 1 };
-        let bytes = (options.batch * (4 * input + 8)).max(1);
+        let bytes = (options.batch_size() * (4 * input + 8)).max(1);
         let steps = if in_flight > 1 { WINDOW } else { 1 };
         let capacity = (MAX_BYTES / bytes).clamp(1, windows * steps);
         let orders = if in_flight > 1 { ORDERS } else { 1 };
@@ -74,11 +75,11 @@ impl Batches {
 impl Plan {
     /// The batch of step `step` (from 0): samples of its epoch's order. Gathered by the first who asks.
     pub fn batch(&self, step: u64) -> Result<Arc<Batch>> {
-        let capacity = self.options.batch;
+        let capacity = self.options.batch_size();
         let input = self.data.shape().len();
         let new = || {
             Ok(Batch {
-                x: Buffer::new(Tensor::zeros((1, capacity * input), DType::F32, &Device::Cpu)?)?,
+                x: Buffer::new(zero_tensor(1, capacity * input, DType::F32, "a batch")?)?,
                 samples: Vec::with_capacity(capacity),
                 classes: Vec::with_capacity(capacity),
             })
@@ -114,7 +115,8 @@ mod tests {
     /// `(batches kept, steps of a window)`
     fn sizes(threads: usize, in_flight: usize, batch: usize, input: usize) -> (usize, usize) {
         let (threads, in_flight) = (Some(threads), Some(in_flight));
-        let batches = Batches::new(&FitOptions { batch, threads, in_flight, ..FitOptions::default() }, input);
+        let batches =
+            Batches::new(&FitOptions { batch: Some(batch), threads, in_flight, ..FitOptions::default() }, input);
         (batches.batches.capacity(), batches.window)
     }
 

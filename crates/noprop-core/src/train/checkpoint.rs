@@ -5,10 +5,12 @@
 use super::job::{BlockJob, Progress};
 use super::plan::Plan;
 use crate::error::{Code, Error, Result};
+use crate::memory::zeros;
 use crate::ops::adamw::AdamW;
 use crate::ops::simd::InstructionSet;
-use crate::storage::atomic::{self, TEMPORARY_PREFIX};
+use crate::storage::atomic;
 use crate::storage::container::{self, Header, from_bytes, hexadecimal, put, sha256, to_bytes};
+use crate::storage::open_file;
 use candle_core::Device;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -22,9 +24,15 @@ const VERSION: u64 = 1;
 /// What a block's file says it is.
 const FORMAT: &str = "noprop-checkpoint";
 
+/// Beginning of the names of temporary files, which a killed process may leave behind.
+const TEMPORARY_PREFIX: &str = ".noprop-checkpoint-";
+
 /// An open checkpoint directory.
 pub struct Checkpoint {
+    /// Absolute: the process may change its own directory.
     directory: PathBuf,
+    /// Whether what the directory held before is taken up.
+    resume: bool,
     /// Hash of the run's identity, repeated in every file.
     run: String,
     /// Held until the checkpoint is closed; the system releases it when the process ends.
@@ -78,12 +86,20 @@ impl Checkpoint {
     /// [`Code::CheckpointExists`] when it holds a run and `resume` is not set, [`Code::CheckpointMismatch`] when it holds
     /// another run, [`Code::CheckpointCorrupt`] when `run.json` cannot be read.
     pub fn open(directory: &Path, plan: &Plan, resume: bool) -> Result<Self> {
+        let absolute = std::path::absolute(directory);
+        let directory = absolute.as_deref().unwrap_or(directory);
         let unwritable = |error: std::io::Error| {
             Error::new(Code::Output, format!("cannot use the checkpoint directory {}", directory.display()))
                 .expected("a directory that exists or can be made, and may be written to")
                 .received(error.to_string())
         };
         fs::create_dir_all(directory).map_err(unwritable)?;
+        // Opening a pipe would wait for ever.
+        for name in ["lock", "run.json"].map(|name| directory.join(name)) {
+            if name.exists() {
+                open_file(&name, Code::CheckpointCorrupt)?;
+            }
+        }
         let lock = File::options()
             .create(true)
             .truncate(false)
@@ -110,11 +126,12 @@ impl Checkpoint {
             }
             Ok(bytes) => check_identity(&path, &bytes, &identity)?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                atomic::write(&path, |writer| put(writer, format!("{identity:#}\n").as_bytes()))?;
+                atomic::write_by(TEMPORARY_PREFIX, &path, |writer| put(writer, format!("{identity:#}\n").as_bytes()))?;
             }
             Err(error) => return Err(unwritable(error)),
         }
-        Ok(Self { directory: directory.to_owned(), run: sha256(identity.to_string().as_bytes()), _lock: lock })
+        let run = sha256(identity.to_string().as_bytes());
+        Ok(Self { directory: directory.to_owned(), resume, run, _lock: lock })
     }
 
     fn path(&self, block: usize) -> PathBuf {
@@ -131,7 +148,7 @@ impl Checkpoint {
             ("sha256", sum),
         ]);
         let header = container::header(&texts, std::iter::once((name.to_owned(), vec![values.len()])));
-        atomic::write(&self.path(progress.block), |writer| {
+        atomic::write_by(TEMPORARY_PREFIX, &self.path(progress.block), |writer| {
             put(writer, &header)?;
             put(writer, &bytes)
         })
@@ -147,16 +164,19 @@ impl Checkpoint {
         self.save(progress, "weights", weights)
     }
 
-    /// What the directory holds of a block.
+    /// What an earlier run left of a block; nothing without `resume`.
     ///
     /// # Errors
     /// [`Code::CheckpointCorrupt`] for a file that is damaged or of another run.
     pub fn load(&self, plan: &Plan, block: usize, device: &Device) -> Result<Option<Saved>> {
+        if !self.resume {
+            return Ok(None);
+        }
         let path = self.path(block);
-        let mut file = match File::open(&path) {
+        let mut file = match open_file(&path, Code::CheckpointCorrupt) {
             Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Error::io(&path, &error)),
+            Err(error) if error.code == Code::FileNotFound => return Ok(None),
+            Err(error) => return Err(error),
         };
         let header = container::read_header(&mut file).map_err(|error| corrupt(&path, error.to_string()))?;
         let text = |name: &str| header.texts.get(name).map(String::as_str).unwrap_or_default();
@@ -187,7 +207,7 @@ fn one(name: &str, len: usize) -> impl Iterator<Item = (String, Vec<usize>)> {
 
 /// The `len` values behind the header, whose checksum must hold.
 fn read(file: &mut File, header: &Header, path: &Path, len: usize) -> Result<Vec<f32>> {
-    let mut bytes = vec![0; 4 * len];
+    let mut bytes = zeros::<u8>(4 * len, "a block's checkpoint")?;
     file.read_exact(&mut bytes).map_err(|error| Error::io(path, &error))?;
     let text = |name: &str| header.texts.get(name).map(String::as_str).unwrap_or_default();
     if text("sha256") != checksum(text("progress"), &bytes) {
@@ -227,10 +247,14 @@ fn check_identity(path: &Path, bytes: &[u8], expected: &Value) -> Result<()> {
     );
     Err(Error::new(
         Code::CheckpointMismatch,
-        format!("the checkpoint belongs to another run: {} differ", names.join(", ")),
+        format!(
+            "the checkpoint belongs to another run: {} {}",
+            names.join(", "),
+            if names.len() == 1 { "differs" } else { "differ" }
+        ),
     )
-    .expected(expected)
-    .received(found)
+    .expected(format!("this run's {expected}"))
+    .received(format!("the checkpoint's {found}"))
     .hint("resume with the options of the first run, or choose another directory"))
 }
 
@@ -253,11 +277,11 @@ fn compare(name: &str, found: &Value, expected: &Value, differences: &mut Vec<(S
     }
 }
 
-/// Removes what a killed process left half-written.
+/// Removes what a killed process left half-written of a checkpoint.
 fn remove_temporaries(directory: &Path) -> std::io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(TEMPORARY_PREFIX) {
+        if entry.file_name().to_string_lossy().starts_with(TEMPORARY_PREFIX) && entry.file_type()?.is_file() {
             fs::remove_file(entry.path())?;
         }
     }

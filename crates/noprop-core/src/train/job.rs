@@ -4,9 +4,10 @@ use super::lane::{Lane, all_finite, diverged};
 use super::plan::Plan;
 use crate::device::allocated;
 use crate::error::{Code, Error, Result};
+use crate::memory::{reserved, zeros};
 use crate::ops::adamw::AdamW;
 use crate::tensor::{Buffer, StopFlag};
-use candle_core::{Device, Tensor};
+use candle_core::{CpuStorage, Device, Storage, Tensor};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
@@ -65,8 +66,8 @@ impl BlockJob {
     /// The job at its beginning.
     pub fn start(plan: &Plan, block: usize, device: &Device) -> Result<Self> {
         let layout = &plan.model.layout;
-        let mut state = layout.initial_weights(plan.model.config.seed, block);
-        state.resize(AdamW::state_len(layout.parameters(), layout.statistics()), 0.0);
+        let mut state = zeros(AdamW::state_len(layout.parameters(), layout.statistics()), "a block's state")?;
+        layout.write_initial_weights(plan.model.config.seed, block, &mut state[..layout.weights()]);
         let progress = Progress { block, step: 0, loss_sum: 0.0, loss_samples: 0, losses: Vec::new(), seconds: 0.0 };
         Self::go_on(plan, progress, state, device)
     }
@@ -128,7 +129,18 @@ impl BlockJob {
 
     /// Parameters, statistics and both moments.
     pub fn state(&self) -> Result<Vec<f32>> {
-        Ok(self.state.flatten_all()?.to_vec1()?)
+        self.values(self.state.elem_count())
+    }
+
+    /// The first values of the state.
+    fn values(&self, len: usize) -> Result<Vec<f32>> {
+        let (storage, layout) = self.state.storage_and_layout();
+        let Storage::Cpu(CpuStorage::F32(state)) = &*storage else {
+            return Ok(self.state.narrow(1, 0, len)?.flatten_all()?.to_vec1()?);
+        };
+        let mut values = reserved(len, "a copy of a block's state")?;
+        values.extend_from_slice(&state[layout.start_offset()..][..len]);
+        Ok(values)
     }
 
     /// The trained weights `[parameters | statistics]`.
@@ -139,7 +151,7 @@ impl BlockJob {
         if !self.is_finished(plan) {
             return Err(Error::new(Code::NotTrained, "the block job is not finished"));
         }
-        Ok(self.state.narrow(1, 0, plan.model.layout.weights())?.flatten_all()?.to_vec1()?)
+        self.values(plan.model.layout.weights())
     }
 }
 
@@ -157,10 +169,30 @@ impl Every {
 
     /// Whether a period has passed since this last said so.
     pub(super) fn is_due(&mut self) -> bool {
-        let due = self.last.elapsed() >= self.period;
+        self.is_due_at(Instant::now())
+    }
+
+    fn is_due_at(&mut self, now: Instant) -> bool {
+        let due = now.duration_since(self.last) >= self.period;
         if due {
-            self.last = Instant::now();
+            self.last = now;
         }
         due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_due_every_period_is_due_once_in_each() {
+        let mut every = Every::new(Duration::from_millis(100));
+        let began = every.last;
+        let due: Vec<_> = (0..500).filter(|ms| every.is_due_at(began + Duration::from_millis(*ms))).collect();
+        assert_eq!(due, [100, 200, 300, 400]);
+        // After a pause it does not catch up.
+        let due = [750, 751, 849, 850].map(|ms| every.is_due_at(began + Duration::from_millis(ms)));
+        assert_eq!(due, [true, false, false, true]);
     }
 }

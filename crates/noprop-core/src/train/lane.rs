@@ -29,7 +29,7 @@ impl Lane {
 
     pub(crate) fn with_dtype(plan: &Plan, device: &Device, dtype: DType) -> Result<Self> {
         let config = &plan.model.config;
-        let capacity = plan.options.batch;
+        let capacity = plan.options.batch_size();
         let buffers = Buffers { stacked: 1, capacity, dtype, device: device.clone(), training: true, launched: false };
         let width = config.classes.len();
         Ok(Self {

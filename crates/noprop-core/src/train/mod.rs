@@ -1,5 +1,6 @@
 //! Training: a block job is (block, data, seed, epochs) → weights, and nothing else decides its result.
 
+mod backlog;
 pub mod batch;
 pub mod batches;
 mod cache;
@@ -14,6 +15,7 @@ pub mod run;
 #[cfg(test)]
 mod tests;
 
+pub use backlog::{Backlog, MOST_EPOCHS};
 pub use batches::Batch;
 #[cfg(device)]
 pub(crate) use device::{DeviceData, Stack, floor};

@@ -51,6 +51,7 @@ impl Plan {
         #[cfg(device)]
         let in_flight = options.in_flight;
         let options = options.check(model.config.blocks, data.samples())?;
+        check_batch_norm(&model, &options, data.samples())?;
         #[cfg_attr(not(device), allow(unused_mut))]
         let (mut place, mut why_no_gpu) = options.device.place_or_why()?;
         #[cfg(device)]
@@ -90,7 +91,7 @@ impl Plan {
 
     /// Steps of one epoch; the last one may be short.
     pub fn steps_per_epoch(&self) -> u64 {
-        self.data.samples().div_ceil(self.options.batch) as u64
+        self.data.samples().div_ceil(self.options.batch_size()) as u64
     }
 
     /// Steps of one block job.
@@ -106,8 +107,8 @@ impl Plan {
 
     /// Samples of the batch of step `step` (from 0).
     pub fn samples_of(&self, step: u64) -> usize {
-        let before = (step % self.steps_per_epoch()) as usize * self.options.batch;
-        self.options.batch.min(self.data.samples() - before)
+        let before = (step % self.steps_per_epoch()) as usize * self.options.batch_size();
+        self.options.batch_size().min(self.data.samples() - before)
     }
 
     /// The optimiser of step `step` (from 0).
@@ -132,6 +133,26 @@ impl Plan {
     pub fn window(&self) -> u64 {
         self.batches.window()
     }
+}
+
+/// Batch norm subtracts the mean of the batch: of a single sample nothing is left, so a net would learn from its biases alone.
+/// A last batch of one sample, behind larger ones, does no harm.
+fn check_batch_norm(model: &Checked, options: &FitOptions, samples: usize) -> Result<()> {
+    if options.batch_size() > 1 || model.layout.statistics() == 0 {
+        return Ok(());
+    }
+    let error = Error::new(Code::Option, "batch norm needs at least 2 samples a batch");
+    Err(if samples == 1 {
+        error
+            .expected("at least 2 training samples")
+            .received("1 training sample")
+            .hint("use more data, or net mlp, which has no batch norm")
+    } else {
+        error
+            .expected("option batch of at least 2 with net cnn")
+            .received("1")
+            .hint("use a larger batch, or net mlp, which has no batch norm")
+    })
 }
 
 /// # Errors

@@ -3,6 +3,9 @@
 //! Each thread takes the waiting job that is least far, runs a slice of it and puts it back. So all jobs in flight advance
 //! together on however many threads there are, share their batches, and end together, whether or not their number divides by
 //! that of the threads. Who runs which slice when changes no bit of any block.
+//!
+//! A layer moves its parameters in its own backward pass, so in the middle of a step a state is torn. A run without a checkpoint
+//! is stopped in the middle of steps. One with a checkpoint ends the steps that it is in, and then writes every block in flight.
 
 use super::checkpoint::{Checkpoint, Saved};
 use super::job::{BlockJob, Every};
@@ -12,6 +15,7 @@ use super::progress::{Event, Failure, Observer};
 use crate::error::{Code, Error, Result};
 use crate::storage::WeightStore;
 use crate::tensor::StopFlag;
+use crate::threads::refused;
 use candle_core::Device;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -33,7 +37,12 @@ pub struct Training {
 
 pub(super) struct Shared {
     pub(super) plan: Plan,
+    /// Interrupts threads in the middle of their steps.
     pub(super) stop: StopFlag,
+    /// Ends threads between two steps: what waits is written to the checkpoint instead of being run.
+    pub(super) ending: StopFlag,
+    /// Why a block that was in flight at the end could not be written; the first such error.
+    not_kept: Mutex<Option<Error>>,
     queue: Mutex<Queue>,
     pub(super) wake: Condvar,
     /// Jobs that wait for a thread.
@@ -62,6 +71,8 @@ pub(super) struct InFlight {
     pub(super) started: Instant,
     /// Step at which this process took the job up.
     pub(super) first_step: u64,
+    /// Step of the state that the checkpoint holds; 0 while it holds none.
+    pub(super) kept: u64,
 }
 
 impl InFlight {
@@ -80,7 +91,7 @@ impl Training {
     /// Opens the checkpoint if the plan has one, and starts the threads.
     ///
     /// # Errors
-    /// See [`Checkpoint::open`] and [`WeightStore::temporary`].
+    /// See [`Checkpoint::open`] and [`WeightStore::temporary`]; [`Code::Threads`].
     pub fn start(plan: Plan, observer: Observer) -> Result<Self> {
         let options = &plan.options;
         let checkpoint =
@@ -95,6 +106,8 @@ impl Training {
         let shared = Arc::new(Shared {
             plan,
             stop: StopFlag::new(),
+            ending: StopFlag::new(),
+            not_kept: Mutex::default(),
             queue: Mutex::default(),
             wake: Condvar::new(),
             waiting: AtomicUsize::new(0),
@@ -112,12 +125,7 @@ impl Training {
                 }
                 shared.work();
             });
-            training.threads.push(thread.map_err(|error| {
-                Error::new(Code::Option, "a worker thread cannot be started")
-                    .expected(format!("{threads} threads"))
-                    .received(error.to_string())
-                    .hint("use fewer threads")
-            })?);
+            training.threads.push(thread.map_err(|error| refused(&error).expected(format!("{threads} threads")))?);
         }
         Ok(training)
     }
@@ -151,20 +159,33 @@ impl Training {
             checkpoint: Every::new(period),
             started: Instant::now(),
             first_step: 0,
+            kept: 0,
         };
         self.shared.put(in_flight);
         Ok(())
     }
 
-    /// The flag that stops the run's threads.
+    /// The flag that interrupts the run's threads, within the time of a few samples; nothing is written then.
     pub fn stop_flag(&self) -> StopFlag {
         self.shared.stop.clone()
     }
 
-    /// Asks all threads to stop; they do within the time of a few samples.
+    /// Asks all threads to stop; returns at once. Without a checkpoint they do within the time of a few samples. With one, each
+    /// ends the step that it is in, and then the states of all blocks in flight are written; [`close`](Self::close) waits for it.
     pub fn stop(&self) {
-        self.shared.stop.stop();
+        self.shared.end();
         self.shared.close();
+    }
+
+    /// Stops as [`stop`](Self::stop) does, and waits until nothing runs and what is to be kept is kept.
+    ///
+    /// # Errors
+    /// That of the first block in flight that could not be written to the checkpoint.
+    pub fn close(mut self) -> Result<()> {
+        self.stop();
+        self.join();
+        let error = self.shared.not_kept.lock().unwrap_or_else(PoisonError::into_inner).take();
+        error.map_or(Ok(()), Err)
     }
 
     /// Waits for the threads and hands over the weights of all blocks.
@@ -196,10 +217,11 @@ impl Training {
     }
 }
 
+/// Interrupts what still runs, without writing anything.
 impl Drop for Training {
     fn drop(&mut self) {
         if !self.threads.is_empty() {
-            self.stop();
+            self.shared.stop.stop();
             self.join();
         }
     }
@@ -213,6 +235,11 @@ impl Shared {
     fn close(&self) {
         self.queue().closed = true;
         self.wake.notify_all();
+    }
+
+    /// Ends the run: between two steps where what is in flight can be kept, else at once.
+    fn end(&self) {
+        if self.checkpoint.is_some() { self.ending.stop() } else { self.stop.stop() }
     }
 
     pub(super) fn put(&self, job: InFlight) {
@@ -244,11 +271,34 @@ impl Shared {
     fn work(&self) {
         let mut lane = None;
         while let Some(mut in_flight) = self.take() {
+            if self.ending.is_stopped() {
+                self.keep(in_flight);
+                continue;
+            }
             let outcome = catch_unwind(AssertUnwindSafe(|| self.slice(&mut lane, &mut in_flight)));
             if let Some(false) = self.settle(in_flight.block, outcome) {
                 self.put(in_flight);
             }
         }
+    }
+
+    /// Writes a job to the checkpoint, between two steps and at the end of the run.
+    pub(super) fn keep(&self, mut in_flight: InFlight) {
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.save(&mut in_flight)));
+        if let Err(error) = outcome.unwrap_or_else(|panic| Err(panicked(&*panic))) {
+            self.not_kept.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        }
+    }
+
+    /// Writes a job to the checkpoint unless that has it as it is.
+    fn save(&self, in_flight: &mut InFlight) -> Result<()> {
+        let (Some(checkpoint), Some(job)) = (&self.checkpoint, &in_flight.job) else { return Ok(()) };
+        if job.progress.step != in_flight.kept {
+            checkpoint.save_running(job)?;
+            in_flight.kept = job.progress.step;
+            (self.observer)(Event::Checkpoint { block: in_flight.block, step: in_flight.kept });
+        }
+        Ok(())
     }
 
     /// What a thread's work on `block` came to; an error ends the run.
@@ -257,7 +307,7 @@ impl Shared {
             Ok(result) => return Some(result),
             Err(error) if error.code == Code::Cancelled => {}
             Err(error) => {
-                self.stop.stop();
+                self.end();
                 self.wake.notify_all();
                 (self.observer)(Event::Failed { block, error: Failure(error) });
             }
@@ -280,7 +330,7 @@ impl Shared {
             Some(Saved::Running(job)) => job,
             None => BlockJob::start(plan, block, device)?,
         };
-        in_flight.first_step = job.progress.step;
+        (in_flight.first_step, in_flight.kept) = (job.progress.step, job.progress.step);
         in_flight.job = Some(job);
         Ok(true)
     }
@@ -298,7 +348,7 @@ impl Shared {
         let began = Instant::now();
         let mut failure = Ok(());
         let (progress, checkpoint) = (&mut in_flight.progress, &mut in_flight.checkpoint);
-        let (started, first_step) = (in_flight.started, in_flight.first_step);
+        let (started, first_step, kept) = (in_flight.started, in_flight.first_step, &mut in_flight.kept);
         let Some(job) = &mut in_flight.job else { return Ok(true) };
         job.run(plan, lane, &self.stop, |job, _| {
             let step = job.progress.step;
@@ -306,16 +356,19 @@ impl Shared {
                 self.epoch_ended(job);
             }
             if progress.is_due() {
-                (self.observer)(progress_event(plan, job, step, (started, first_step)));
+                (self.observer)(progress_event(plan, job, step, (started.elapsed().as_secs_f64(), first_step)));
             }
             if let Some(directory) = &self.checkpoint
                 && checkpoint.is_due()
             {
                 failure = directory.save_running(job);
-                (self.observer)(Event::Checkpoint { block, step });
+                if failure.is_ok() {
+                    *kept = step;
+                    (self.observer)(Event::Checkpoint { block, step });
+                }
             }
             let is_over = step.is_multiple_of(plan.window()) || began.elapsed() >= SLICE;
-            failure.is_err() || (is_over && self.waiting.load(Ordering::Relaxed) > 0)
+            failure.is_err() || self.ending.is_stopped() || (is_over && self.waiting.load(Ordering::Relaxed) > 0)
         })?;
         failure?;
         if !job.is_finished(plan) {
@@ -356,12 +409,12 @@ impl Shared {
     }
 }
 
-/// Of a block that has made `step` steps, of which the job knows at least those before the running epoch.
-pub(super) fn progress_event(plan: &Plan, job: &BlockJob, step: u64, (started, first_step): (Instant, u64)) -> Event {
+/// Of a block that has made `step` steps, of which the job knows at least those before the running epoch. It has made those
+/// from `first_step` on in so many `seconds`.
+pub(super) fn progress_event(plan: &Plan, job: &BlockJob, step: u64, (seconds, first_step): (f64, u64)) -> Event {
     let progress = &job.progress;
     let per_epoch = plan.steps_per_epoch();
     let mean = progress.loss_sum / progress.loss_samples as f64;
-    let seconds = started.elapsed().as_secs_f64();
     let steps = plan.steps();
     let step_seconds = seconds / (step - first_step).max(1) as f64;
     Event::Progress {

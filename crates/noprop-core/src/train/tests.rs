@@ -7,8 +7,10 @@ mod checkpoints;
 mod device;
 mod events;
 mod invariance;
+mod refusals;
 mod resume;
 mod steps;
+mod stop;
 mod threads;
 
 use super::{BlockJob, Event, Lane, Observer, Plan, Training};
@@ -87,7 +89,7 @@ fn precisions() -> impl Iterator<Item = Precision> {
 
 /// Three epochs in one thread.
 fn options(batch: usize) -> FitOptions {
-    FitOptions { epochs: 3, batch, learning_rate: 5e-3, threads: Some(1), ..FitOptions::default() }
+    FitOptions { epochs: 3, batch: Some(batch), learning_rate: 5e-3, threads: Some(1), ..FitOptions::default() }
 }
 
 fn plan(model: ModelConfig, options: FitOptions, data: &Arc<Dataset>) -> Plan {
@@ -165,14 +167,14 @@ impl Gate {
     }
 }
 
-/// Drives the blocks until `halt` says so; the thread that emitted that event gets no further before the run has been
-/// asked to stop. Returns the events, and the run if it came to its end without a halt.
-fn interrupt(
+/// Drives the blocks until `halt` says so; the thread that emitted that event gets no further before the gate is opened. There
+/// is no gate if the run came to its end without a halt.
+fn halted(
     plan: Plan,
     order: &[usize],
     in_flight: usize,
     halt: impl Fn(&Event) -> bool + Send + Sync + 'static,
-) -> (Vec<Event>, Option<Run>) {
+) -> (Vec<Event>, Run, Option<Gate>) {
     let (gate, halted) = (Gate::default(), Arc::new(AtomicBool::new(false)));
     let (closed, halting) = (gate.clone(), halted.clone());
     let (sender, events) = mpsc::channel();
@@ -184,9 +186,20 @@ fn interrupt(
     });
     let run = Run { training: Training::start(plan, observer).unwrap(), events };
     let events = run.drive(order, in_flight, |_| halted.load(Ordering::SeqCst));
-    if !halted.load(Ordering::SeqCst) {
-        return (events, Some(run));
-    }
+    let gate = halted.load(Ordering::SeqCst).then_some(gate);
+    (events, run, gate)
+}
+
+/// Drives the blocks until `halt` says so, and then interrupts them as the end of the process would. Returns the events, and
+/// the run if it came to its end without a halt.
+fn interrupt(
+    plan: Plan,
+    order: &[usize],
+    in_flight: usize,
+    halt: impl Fn(&Event) -> bool + Send + Sync + 'static,
+) -> (Vec<Event>, Option<Run>) {
+    let (events, run, gate) = halted(plan, order, in_flight, halt);
+    let Some(gate) = gate else { return (events, Some(run)) };
     run.training.stop_flag().stop();
     gate.open();
     (events, None)

@@ -297,6 +297,12 @@ template <class T> T exchange(T value, unsigned from) {
     return seen;
 }
 
+/// Strides of products that a thread has read one value by one, and in fours: each counts once for a block.
+inline thread_local std::uint64_t strides[2];
+inline void count_stride(bool fours) {
+    if (current->number == 0) strides[fours]++;
+}
+
 struct Kernel {
     std::size_t arguments;
     unsigned threads;
@@ -372,4 +378,16 @@ extern "C" int noprop_emulate(const char *name, const unsigned grid[3], unsigned
 extern "C" void noprop_not_launched(void (*found)(void *, const char *), void *context) {
     for (const auto &[name, kernel] : emulation::kernels())
         if (!kernel.launched) found(context, name.c_str());
+}
+
+/// Strides of products that this thread has read so far, one value by one or in fours.
+extern "C" std::uint64_t noprop_strides(bool fours) { return emulation::strides[fours]; }
+
+/// Bytes of the arguments of a kernel and the most threads of a block; returns whether there is such a kernel.
+extern "C" bool noprop_kernel(const char *name, std::size_t *arguments, unsigned *threads) {
+    const auto found = emulation::kernels().find(name);
+    if (found == emulation::kernels().end()) return false;
+    *arguments = found->second.arguments;
+    *threads = found->second.threads;
+    return true;
 }

@@ -20,6 +20,8 @@ unsafe extern "C" {
         arguments: *const c_void,
         size: usize,
     ) -> c_int;
+    #[cfg(any(test, feature = "testing"))]
+    fn noprop_strides(fours: bool) -> u64;
     #[cfg(test)]
     fn noprop_not_launched(found: extern "C" fn(*mut c_void, *const c_char), context: *mut c_void);
 }
@@ -45,22 +47,39 @@ thread_local! {
     static LOADED: RefCell<HashSet<String>> = RefCell::default();
     static CLASSES: RefCell<BTreeSet<usize>> = const { RefCell::new(BTreeSet::new()) };
     #[cfg(any(test, feature = "testing"))]
-    static LISTED: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+    static LISTED: RefCell<Option<Vec<Listed>>> = const { RefCell::new(None) };
 }
 
-/// The names of the kernels that `work` launches on this thread, in order. None of them is run, so any size is as good as a
-/// small one.
+/// A kernel that was to be launched, and whether each factor of a product would have been read four values at once.
 #[cfg(any(test, feature = "testing"))]
-pub fn launches_of(work: impl FnOnce()) -> Vec<String> {
+pub type Listed = (String, Vec<bool>);
+
+/// The kernels that `work` launches on this thread, in order. None of them is run, so any size is as good as a small one.
+#[cfg(any(test, feature = "testing"))]
+pub fn listed_of(work: impl FnOnce()) -> Vec<Listed> {
     LISTED.set(Some(Vec::new()));
     work();
     LISTED.take().expect("launches are listed until here")
 }
 
+/// Their names.
+#[cfg(any(test, feature = "testing"))]
+pub fn launches_of(work: impl FnOnce()) -> Vec<String> {
+    listed_of(work).into_iter().map(|(kernel, _)| kernel).collect()
+}
+
+/// Strides of products that this thread has read so far one value by one, and in fours.
+#[cfg(any(test, feature = "testing"))]
+pub fn strides() -> [u64; 2] {
+    // SAFETY: the callee reads numbers of this thread.
+    [false, true].map(|fours| unsafe { noprop_strides(fours) })
+}
+
 /// Whether launches are listed instead of run; this one then is.
 #[cfg(any(test, feature = "testing"))]
-fn listed(kernel: &str) -> bool {
-    LISTED.with_borrow_mut(|listed| listed.as_mut().map(|names| names.push(kernel.to_owned())).is_some())
+fn listed<A: Arguments>(launch: &Launch<'_, A>) -> bool {
+    let entry = || (launch.kernel.to_owned(), launch.arguments.in_fours());
+    LISTED.with_borrow_mut(|listed| listed.as_mut().map(|launches| launches.push(entry())).is_some())
 }
 
 /// Room for `values` f32, filled with NaN: what is read must have been written.
@@ -113,10 +132,9 @@ fn note<A: Arguments>(launch: &Launch<'_, A>) {
 pub(super) fn launch<A: Arguments>(launch: &Launch<'_, A>) -> Result<()> {
     load(launch.kernel)?;
     #[cfg(any(test, feature = "testing"))]
-    if listed(launch.kernel) {
+    if listed(launch) {
         return Ok(());
     }
-    note(launch);
     let name = CString::new(launch.kernel).expect("names of kernels have no NUL");
     let (threads, shared) = (launch.threads, launch.shared);
     let arguments = (&raw const launch.arguments).cast();
@@ -126,7 +144,10 @@ pub(super) fn launch<A: Arguments>(launch: &Launch<'_, A>) -> Result<()> {
         noprop_emulate(name.as_ptr(), launch.grid.as_ptr(), threads, shared, arguments, std::mem::size_of::<A>())
     };
     let what = match outcome {
-        0 => return Ok(()),
+        0 => {
+            note(launch);
+            return Ok(());
+        }
         1 => "there is no such kernel",
         2 => "its arguments have another size",
         _ => "it is not made for so many threads",

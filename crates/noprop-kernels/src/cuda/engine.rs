@@ -27,8 +27,26 @@ pub struct Engine {
     /// `None` for the emulation.
     #[cfg(feature = "cuda")]
     gpu: Option<super::gpu::Gpu>,
+    /// Gives the device's memory back when it is done with.
+    #[cfg(feature = "cuda")]
+    _memory: Option<Kept>,
     /// How often values were read back, for which the device runs dry.
     pub reads: AtomicUsize,
+    /// So many recordings of the emulation are broken, as somebody else on a card may do.
+    #[cfg(any(test, feature = "testing"))]
+    pub breaks: AtomicUsize,
+}
+
+/// Memory that the driver keeps for this process as long as a device is open.
+#[cfg(feature = "cuda")]
+struct Kept(Device);
+
+#[cfg(feature = "cuda")]
+impl Drop for Kept {
+    fn drop(&mut self) {
+        // After a fault there is nothing to save.
+        let _ = super::gpu::Gpu::on(&self.0).and_then(|gpu| gpu.give_back());
+    }
 }
 
 /// A place in the queue of a device.
@@ -47,6 +65,17 @@ pub enum Recorded {
     Calls,
 }
 
+/// Copies values into a contiguous tensor that is there already, on whatever device; they are read before this returns. On a
+/// card this is the driver's copy. candle's `slice_set` is a kernel of its own, which every process would compile for the card.
+pub(super) fn write<T: Value>(tensor: &Tensor, values: &[T]) -> Result<()> {
+    #[cfg(feature = "cuda")]
+    if tensor.device().is_cuda() {
+        return super::gpu::Gpu::on(tensor.device())?.write(tensor, values);
+    }
+    let source = Tensor::from_slice(values, tensor.shape(), tensor.device())?;
+    Ok(tensor.slice_set(&source, 0, 0)?)
+}
+
 impl Engine {
     /// Opens a device.
     ///
@@ -59,7 +88,15 @@ impl Engine {
                 let kind = crate::device::cards()?.swap_remove(ordinal).name;
                 let device = super::gpu::open(ordinal)?;
                 let gpu = Some(super::gpu::Gpu::on(&device)?);
-                Ok(Self { device, kind, gpu, reads: AtomicUsize::default() })
+                Ok(Self {
+                    _memory: Some(Kept(device.clone())),
+                    device,
+                    kind,
+                    gpu,
+                    reads: AtomicUsize::default(),
+                    #[cfg(any(test, feature = "testing"))]
+                    breaks: AtomicUsize::default(),
+                })
             }
             #[cfg(feature = "emulation")]
             Spot::Emulated => Ok(Self {
@@ -67,7 +104,11 @@ impl Engine {
                 kind: "emulation".to_owned(),
                 #[cfg(feature = "cuda")]
                 gpu: None,
+                #[cfg(feature = "cuda")]
+                _memory: None,
                 reads: AtomicUsize::default(),
+                #[cfg(any(test, feature = "testing"))]
+                breaks: AtomicUsize::default(),
             }),
         }
     }
@@ -80,12 +121,7 @@ impl Engine {
     /// Copies values into a contiguous tensor that is there already. They are read before this returns.
     pub fn write<T: Value>(&self, tensor: &Tensor, values: &[T]) -> Result<()> {
         refuse(|| format!("a copy of {} values to the device", values.len()))?;
-        #[cfg(feature = "cuda")]
-        if let Some(gpu) = &self.gpu {
-            return gpu.write(tensor, values);
-        }
-        let source = Tensor::from_slice(values, tensor.shape(), &self.device)?;
-        Ok(tensor.slice_set(&source, 0, 0)?)
+        write(tensor, values)
     }
 
     /// The values of a contiguous tensor, after everything that was asked before.
@@ -150,14 +186,19 @@ impl Engine {
         Ok(None)
     }
 
-    /// Records what `work` launches, without running it; see [`super::gpu::Gpu::record`].
-    pub fn record(&self, work: impl FnOnce() -> Result<()>) -> Result<Recorded> {
+    /// Records what `work` launches, without running it; `None` where somebody else on the card has broken the recording. See
+    /// [`super::gpu::Gpu::record`].
+    pub fn record(&self, work: impl FnOnce() -> Result<()>) -> Result<Option<Recorded>> {
         #[cfg(feature = "cuda")]
         if let Some(gpu) = &self.gpu {
-            return gpu.record(work).map(Recorded::Graph);
+            return Ok(gpu.record(work)?.map(Recorded::Graph));
         }
         let _ = work;
-        Ok(Recorded::Calls)
+        #[cfg(any(test, feature = "testing"))]
+        if self.breaks.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |breaks| breaks.checked_sub(1)).is_ok() {
+            return Ok(None);
+        }
+        Ok(Some(Recorded::Calls))
     }
 
     /// Does again what was recorded, which for the emulation are the calls of `work`. It refuses here what a card refuses while
@@ -209,7 +250,7 @@ mod tests {
         let (engine, context, row) = engine();
         let one = Tensor::ones((2, 3), DType::F32, &engine.device).unwrap();
         let step = || context.run(|| Add { len: 3 }.forward(&row, &one));
-        let recorded = engine.record(step).unwrap();
+        let recorded = engine.record(step).unwrap().expect("nobody breaks it");
         assert_eq!(asked(engine.replay(&recorded, step)), "kernel add, which has not been loaded");
         step().unwrap();
         engine.replay(&recorded, step).unwrap();

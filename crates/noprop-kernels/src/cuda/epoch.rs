@@ -10,6 +10,7 @@ mod parity;
 
 pub(crate) use parity::parity;
 
+use super::engine::write;
 use super::launch::{Arguments, Executor, Launch, ceil_div};
 use super::rows::{Address, DeviceRows, RowsOf, address_of};
 use super::step::{DeviceStep, StepTensors};
@@ -95,11 +96,9 @@ impl EpochTensors {
     /// Writes an epoch's order and rates where they were, and makes `step` the next one.
     pub fn start(&self, epoch: usize, step: usize, order: &[u32], rates: &[[f32; 3]]) -> Result<()> {
         check(order.len() == self.order.elem_count() && rates.len() == self.steps(), "order and rates of an epoch")?;
-        let device = self.order.device();
-        self.counter.slice_set(&Tensor::new(&[epoch as u32, step as u32], device)?, 0, 0)?;
-        self.order.slice_set(&Tensor::new(order, device)?, 0, 0)?;
-        self.rates.slice_set(&Tensor::new(rates.as_flattened(), device)?.reshape((rates.len(), 3))?, 0, 0)?;
-        Ok(())
+        write(&self.counter, &[epoch as u32, step as u32])?;
+        write(&self.order, order)?;
+        write(&self.rates, rates.as_flattened())
     }
 
     /// Fills `step`'s values, samples and classes for the next step of the epoch, and counts it. `step` has room for a

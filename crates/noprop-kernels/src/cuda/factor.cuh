@@ -4,7 +4,7 @@
 // neighbours, four values at once where that is allowed. Its lines are the rows of a or the columns of b:
 //   line(n)                     the place of a line; of one outside of the factor that of another, since nobody reads its sums
 //   depth(n), inside(depth)     the place of a depth, and whether the factor has it; else its values are 0
-//   in_fours()                  whether four values are read at once everywhere
+//   fours()                     the depth up to which four values are read at once, of all lines
 //   in_fours(n)                 whether they are at depth n
 //   fetch(raw, line, depth)     four neighbours from there on, as they lie in memory
 //   fetch(raw, i, line, depth)  the i-th of four, where neighbours may be apart
@@ -95,7 +95,7 @@ template <class Precision, bool ALONG, class Lines, class Depths> struct InWords
     __device__ __forceinline__ Line line(unsigned n) const { return somewhere(lines(n)); }
     __device__ __forceinline__ Depth depth(unsigned n) const { return depths(n); }
     __device__ __forceinline__ bool inside(Depth depth) const { return depth != NOWHERE; }
-    __device__ __forceinline__ bool in_fours() const { return true; }
+    __device__ __forceinline__ unsigned fours() const { return NOWHERE; }
     __device__ __forceinline__ bool in_fours(unsigned) const { return true; }
     __device__ __forceinline__ void fetch(Raw &raw, Line line, Depth depth) const {
         raw = packed<Precision>(data, line + depth);
@@ -115,7 +115,7 @@ template <bool ALONG, class Lines, class Depths> struct Plain {
     __device__ __forceinline__ Line line(unsigned n) const { return somewhere(lines(n)); }
     __device__ __forceinline__ Depth depth(unsigned n) const { return depths(n); }
     __device__ __forceinline__ bool inside(Depth depth) const { return depth != NOWHERE; }
-    __device__ __forceinline__ bool in_fours() const { return vector; }
+    __device__ __forceinline__ unsigned fours() const { return vector ? NOWHERE : 0; }
     __device__ __forceinline__ bool in_fours(unsigned) const { return vector; }
     __device__ __forceinline__ void fetch(Raw &raw, Line line, Depth depth) const {
         raw = *reinterpret_cast<const Quad *>(data + (line + depth));

@@ -9,11 +9,13 @@
 //! | `graph.rs` | recording and replaying |
 //! | `scratch.rs` | memory for the length of one operation |
 //! | `devices.rs` | the cards of this machine, and whether each can be used |
+//! | `opened.rs` | the devices that have been opened, which live as long as the process |
 
 mod devices;
 
 mod graph;
 mod kernels;
+mod opened;
 mod scratch;
 
 pub(crate) use devices::cards;
@@ -36,17 +38,15 @@ use kernels::Kernels;
 use std::ffi::c_void;
 use std::sync::Arc;
 
-/// Opens a card by its number, with a stream of its own.
+/// Opens a card by its number, with a stream of its own; the card is free again for another when everything is dropped that
+/// belongs to the device.
 ///
 /// # Errors
 /// [`Code::CudaDriver`], [`Code::CudaDriverOld`], [`Code::Device`] for a card that is not there or cannot be used,
 /// [`Code::DeviceMemory`].
 pub fn open(ordinal: usize) -> Result<Device> {
     device::usable(&cards()?, ordinal)?;
-    let device = Device::new_cuda_with_stream(ordinal)?;
-    // SAFETY: all work on the tensors of this device goes into its one stream, in order; no other stream ever reads them.
-    unsafe { device.as_cuda_device()?.disable_event_tracking() };
-    Ok(device)
+    opened::open(ordinal)
 }
 
 /// Whether a card does what a run needs of it: a kernel on values of its memory, launched, then recorded and replayed.
@@ -59,17 +59,20 @@ pub(crate) fn try_out(ordinal: usize) -> Result<()> {
     gpu.write(&sum, &y)?;
     let add = Add { len: 3 };
     add.forward(&sum, &x_there)?;
-    // A recording that fails must leave the stream as it was.
+    // A recording that fails must leave the stream as it was. Somebody else on the card may break one.
     match gpu.record(|| add.forward(&sum, &x_there).and_then(|()| gpu.scratch(1).map(drop))) {
         Err(error) if error.code == Code::Internal => {}
+        Ok(None) => {}
         outcome => {
             let outcome = outcome.err().map_or("none".to_owned(), |error| error.to_string());
             return Err(Error::new(Code::Internal, "a recording that takes memory must be refused").received(outcome));
         }
     }
-    let graph = gpu.record(|| add.forward(&sum, &x_there))?;
-    graph.replay()?;
-    graph.replay()?;
+    let add = || add.forward(&sum, &x_there);
+    match gpu.record(add)? {
+        Some(graph) => [graph.replay()?, graph.replay()?],
+        None => [add()?, add()?],
+    };
     let mut received = [0.0; 6];
     gpu.read(&sum, &mut received)?;
     // Exact: all values are small multiples of a quarter.
@@ -217,22 +220,32 @@ impl Gpu {
     }
 
     /// Free and total memory of the card in bytes. Waits for the stream: what is given back is free only once the stream has
-    /// come there, and drivers keep it until somebody waits.
+    /// come there; and hands what the driver keeps for this process back to the system.
     ///
     /// # Errors
     /// [`Code::Device`].
     pub fn memory(&self) -> Result<(usize, usize)> {
-        self.synchronize()?;
+        self.give_back()?;
         self.stream.context().mem_get_info().map_err(|error| of_driver(error, "the GPU does not tell its memory"))
+    }
+
+    /// Waits for the stream and hands memory that is not used back to the system, for other processes.
+    ///
+    /// # Errors
+    /// [`Code::Device`].
+    pub(crate) fn give_back(&self) -> Result<()> {
+        self.synchronize()?;
+        opened::trim(self.stream.context()).map_err(|error| of_driver(error, "the GPU does not take its memory back"))
     }
 
     /// Records what `work` puts into the stream, without running it. `work` must have run once before, since kernels are
     /// loaded and scratch memory is taken at their first launch; and it must not wait for the stream, copy from or to the host,
-    /// nor make or drop tensors. After an error the stream is as it was before.
+    /// nor make or drop tensors. `None` where somebody else on the card has broken the recording: nothing is wrong with the work,
+    /// which may be launched, and recorded another time. After that, and after an error, the stream is as it was before.
     ///
     /// # Errors
     /// Those of `work`; [`Code::Internal`] if it does something besides launching kernels, [`Code::Device`].
-    pub fn record(&self, work: impl FnOnce() -> Result<()>) -> Result<Graph> {
+    pub fn record(&self, work: impl FnOnce() -> Result<()>) -> Result<Option<Graph>> {
         Graph::record(&self.stream, work)
     }
 

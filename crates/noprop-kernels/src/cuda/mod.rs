@@ -11,7 +11,7 @@
 //! | `tile.cuh`, `factor.cuh`, `mover.cuh`, `product.cuh`, `product.cu`, `product.rs` | products on tensor cores, which linear layers and convolutions are |
 //! | `launch.rs`, `rows.rs` | what a launch is, the tensors it works on |
 //! | `engine.rs` | a card or the emulation, as training and inference see it |
-//! | `recording.rs` | what must not happen while a step is recorded |
+//! | `recording.rs`, `repeated.rs` | what must not happen while a step is recorded; when it is recorded |
 //! | `context.rs`, `step.rs` | what all operations of a step share, and what they read from device memory |
 //! | `epoch.cu`, `epoch.rs` | the beginning and end of a training step, and what a run reads back after an epoch |
 //! | `reduce.cuh` | sums in a fixed order |
@@ -28,20 +28,22 @@ mod launch;
 pub mod parity;
 pub(crate) mod product;
 mod recording;
+mod repeated;
 mod rows;
 mod step;
 #[cfg(all(test, feature = "emulation"))]
 mod tile;
 
 pub use context::Context;
-#[cfg(all(any(test, feature = "testing"), feature = "emulation"))]
-pub use emulation::launches_of;
 #[cfg(all(test, feature = "emulation"))]
 pub(crate) use emulation::not_launched;
+#[cfg(all(any(test, feature = "testing"), feature = "emulation"))]
+pub use emulation::{launches_of, listed_of, strides};
 pub use engine::{Engine, Mark, Recorded, out_of_memory};
 pub use epoch::{AllFinite, EpochTensors, Outcome, PARTS};
 pub use launch::{Arguments, Executor, Launch, ceil_div};
 pub use recording::refuse as refuse_while_recording;
+pub use repeated::Repeated;
 pub use rows::{Address, DeviceRows, RowsOf, address_of};
 pub use step::{DeviceStep, StepTensors, StepValues};
 

@@ -13,10 +13,13 @@ extern __shared__ __align__(16) unsigned char dynamic_shared[];
 __device__ __forceinline__ unsigned char *shared_bytes() { return dynamic_shared; }
 __device__ __forceinline__ unsigned lane_of_warp() { return threadIdx.x % 32; }
 #define UNROLL _Pragma("unroll")
+#define COUNT_STRIDE(fours)
 #else
 #include "emulation.h"
 #define KERNEL_RESIDENT(name, threads, resident, Arguments) KERNEL(name, threads, Arguments)
 #define UNROLL
+// For tests of how products read their factors.
+#define COUNT_STRIDE(fours) emulation::count_stride(fours)
 #endif
 
 /// A block's dynamic shared memory as values of T, from byte `offset` on.

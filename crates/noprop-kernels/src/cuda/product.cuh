@@ -75,13 +75,25 @@ template <class Precision_, unsigned ROWS_, unsigned COLUMNS_, unsigned DOWN, un
         Mover<Precision, ROWS, THREADS, A> left(a, first_row(split));
         Tile<Precision, WARP_ROWS, WARP_COLUMNS> tile;
         tile.clear();
-        // Two loops, since the frequent one would carry the instructions and registers of the other. Without tensor cores
-        // the multiplication itself takes the time.
-        if (Precision::TENSOR_CORES && a.in_fours() && right.factor.in_fours())
-            walk<true>(begin, end, left, right, tile, row, column);
-        else
+        // Two loops, since the frequent one would carry the instructions and registers of the other: in fours as far as both
+        // factors allow, then the rest. Without tensor cores the multiplication itself takes the time.
+        if constexpr (Precision::TENSOR_CORES) {
+            const unsigned fours = end_of_fours(begin, end, a.fours(), right.factor.fours());
+            if (begin < fours) walk<true>(begin, fours, left, right, tile, row, column);
+            if (fours < end) walk<false>(fours, end, left, right, tile, row, column);
+        } else {
             walk<false>(begin, end, left, right, tile, row, column);
+        }
         row_and_column(tile, first_row(split) + row, first_column(split) + column, put);
+    }
+
+    /// Where the strides end that both factors are read in fours in, if they are up to these depths.
+    static __device__ __forceinline__ unsigned end_of_fours(unsigned begin, unsigned end, unsigned left, unsigned right) {
+        constexpr unsigned STRIDE = LINE_WORDS * Precision::PER_WORD;
+        const unsigned both = left < right ? left : right;
+        if (both >= end) return end;
+        // Parts begin at multiples of a stride.
+        return both > begin ? both / STRIDE * STRIDE : begin;
     }
 
     /// Adds the product of the depths from `begin` to `end` to the warp's tile, which begins at `row` and `column`.
@@ -98,6 +110,7 @@ template <class Precision_, unsigned ROWS_, unsigned COLUMNS_, unsigned DOWN, un
         right.store(now + ROWS * LINE_STRIDE);
         __syncthreads();
         for (unsigned at = begin; at < end; at += STRIDE) {
+            COUNT_STRIDE(FOURS);
             const bool more = at + STRIDE < end;
             if (more) {
                 left.template fetch<FOURS>(at + STRIDE);

@@ -4,12 +4,16 @@
 //! recorded: loading may wait for the device, which a stream that records refuses, and memory that is taken within a recording
 //! would belong to its replays. A card tells neither in words that name what was asked for, and takes some of it in silence,
 //! so it is refused here before the driver hears of it. The emulation refuses the same where it makes a step's calls again.
+//!
+//! What another thread asks of the same card may break a recording that asks for nothing of the kind. That is noted here, and
+//! no error: the step is launched directly, and recorded another time.
 
 use crate::error::{Code, Error, Result};
 use std::cell::Cell;
 
 thread_local! {
     static RECORDS: Cell<bool> = const { Cell::new(false) };
+    static BROKEN: Cell<bool> = const { Cell::new(false) };
 }
 
 /// While it lives, this thread records.
@@ -22,8 +26,21 @@ impl Recording {
     pub(crate) fn begin() -> Result<Self> {
         refuse(|| "another recording".to_owned())?;
         RECORDS.set(true);
+        BROKEN.set(false);
         Ok(Self(()))
     }
+
+    /// Whether the driver gave the recording up.
+    #[cfg(any(feature = "cuda", test))]
+    pub(crate) fn is_broken(&self) -> bool {
+        BROKEN.get()
+    }
+}
+
+/// Notes that the driver gave up what this thread records, if it does.
+#[cfg(any(feature = "cuda", test))]
+pub(crate) fn note_broken() {
+    BROKEN.set(RECORDS.get());
 }
 
 impl Drop for Recording {
@@ -59,8 +76,14 @@ mod tests {
         assert_eq!((error.code, &error.received[..]), (Code::Internal, "4 bytes"));
         // Other threads go on.
         std::thread::scope(|scope| scope.spawn(ask).join().unwrap().unwrap());
+        assert!(!recording.is_broken());
+        note_broken();
+        assert!(recording.is_broken());
         drop(recording);
         ask().unwrap();
+        // Nothing of one recording stays with the next, and outside of them nothing is noted.
+        note_broken();
+        assert!(!Recording::begin().unwrap().is_broken());
         let panicked = std::panic::catch_unwind(|| {
             let _recording = Recording::begin().unwrap();
             panic!("within a recording");

@@ -90,6 +90,32 @@ __device__ __forceinline__ void load_matrices(std::uint32_t (&matrix)[4], const 
 #endif
 }
 
+#ifndef __CUDACC__
+/// c + Σ x · y as the tensor cores of capability 8.0 add it, the least exact of those that the kernels run on (M. Fasi et al.,
+/// Numerical behavior of NVIDIA tensor cores, PeerJ CS 7:e330, 2021; F. Khattak and M. Mikaitis, Accurate models of NVIDIA tensor
+/// cores, arXiv 2512.07004): of four products of TF32 or eight of bf16 and c, each is exact, is shifted to the greatest exponent
+/// among them and cut off one bit behind the mantissa of an f32; their exact sum is cut off to an f32. So every error is towards 0.
+template <unsigned TERMS> inline float truncated_sum(float c, const float *x, const float *y) {
+    double term[TERMS + 1] = {c}, most = std::fabs(double(c));
+    for (unsigned i = 0; i < TERMS; i++) {
+        term[i + 1] = double(x[i]) * double(y[i]);
+        most = std::fmax(most, std::fabs(term[i + 1]));
+    }
+    double sum = 0;
+    for (const double each : term) sum += each;
+    // No exponent to shift to, and values that are no numbers.
+    if (most == 0 || !(std::fabs(sum) <= 3e38)) return float(sum);
+    // 2^-24 of the greatest power of two in `most`, which leaves 23 bits behind its leading one, and one more.
+    const std::uint64_t exponent = std::bit_cast<std::uint64_t>(most) >> 52;
+    const double grain = std::bit_cast<double>((exponent - 24) << 52), grains = std::bit_cast<double>((2046 - (exponent - 24)) << 52);
+    std::int64_t whole = 0;
+    for (const double each : term) whole += std::int64_t(each * grains);
+    // An f32 has 24 of the 53 bits of the exact sum.
+    const double exact = double(whole);
+    return float(std::bit_cast<double>(std::bit_cast<std::uint64_t>(exact) & ~std::uint64_t((1 << 29) - 1)) * grain);
+}
+#endif
+
 /// sums += a · b for one sub-tile, in the layout at the head of this file.
 template <class Precision>
 __device__ __forceinline__ void multiply_add(float (&c)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) {
@@ -107,14 +133,17 @@ __device__ __forceinline__ void multiply_add(float (&c)[4], const std::uint32_t 
     }
 #else
     const unsigned g = lane_of_warp() / 4, t = lane_of_warp() % 4;
-    for (unsigned word = 0; word < 8; word++) {
+    constexpr unsigned TERMS = 4 * Precision::PER_WORD;
+    for (unsigned first = 0; first < 8; first += 4) {
         for (unsigned i = 0; i < 4; i++) {
-            // c_i is in row g + 8 · (i / 2), column 2t + i % 2.
-            const unsigned of_a = 4 * g + word % 4, of_b = 4 * (2 * t + i % 2) + word % 4;
-            float x[2], y[2];
-            Precision::unpack(__shfl_sync(~0u, a[i / 2 + 2 * (word / 4)], int(of_a)), x);
-            Precision::unpack(__shfl_sync(~0u, b[word / 4], int(of_b)), y);
-            for (unsigned p = 0; p < Precision::PER_WORD; p++) c[i] += x[p] * y[p];
+            float x[TERMS], y[TERMS];
+            for (unsigned word = 0; word < 4; word++) {
+                // c_i is in row g + 8 · (i / 2), column 2t + i % 2.
+                const unsigned of_a = 4 * g + word, of_b = 4 * (2 * t + i % 2) + word, at = word * Precision::PER_WORD;
+                Precision::unpack(__shfl_sync(~0u, a[i / 2 + first / 2], int(of_a)), x + at);
+                Precision::unpack(__shfl_sync(~0u, b[first / 4], int(of_b)), y + at);
+            }
+            c[i] = truncated_sum<TERMS>(c[i], x, y);
         }
     }
 #endif
@@ -153,9 +182,11 @@ template <class Precision, unsigned ROWS, unsigned COLUMNS> struct Tile {
     /// Adds the product of LINE_WORDS words of ROWS lines of a and of COLUMNS lines of b in shared memory. The factors are
     /// given by where this lane reads.
     __device__ __forceinline__ void multiply(const std::uint32_t *a, const std::uint32_t *b) {
-        if constexpr (FRAGMENTS)
+        if constexpr (FRAGMENTS) {
+            // Lanes may have come apart at the ends of a factor, and the instructions below want all of them.
+            __syncwarp();
             multiply_fragments(a, b);
-        else
+        } else
             multiply_values(a, b);
     }
 
@@ -174,6 +205,12 @@ template <class Precision, unsigned ROWS, unsigned COLUMNS> struct Tile {
                 UNROLL for (unsigned n = 0; n < ACROSS; n++) {
                     UNROLL for (unsigned c = 0; c < 2; c++) {
                         float &sum = sums[m / 2][n][m % 2 * 2 + c];
+#ifndef __CUDACC__
+                        if constexpr (Precision::TENSOR_CORES) {
+                            sum = truncated_sum<DEPTH>(sum, x, y[n][c]);
+                            continue;
+                        }
+#endif
                         UNROLL for (unsigned d = 0; d < DEPTH; d++) sum += x[d] * y[n][c][d];
                     }
                 }

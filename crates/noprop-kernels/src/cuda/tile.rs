@@ -56,13 +56,41 @@ fn tensor_cores_are_given_the_values_of_their_places() {
             for column in 0..32 {
                 let terms = a[row * depth..][..depth].iter().zip(&b[column * depth..][..depth]);
                 let sum: f64 = terms.map(|(a, b)| rounded(precision, *a) * rounded(precision, *b)).sum();
-                // Products of rounded factors are exact in f32; 32 sums of magnitude below 32 are rounded.
+                // Products of rounded factors are exact; sums of magnitude below 32 are cut off four or eight times, by less
+                // than five or nine grains of 2^-20.
                 for (way, sums) in [("fragments", &fragments), ("values", &values)] {
                     let error = (f64::from(sums[row * 32 + column]) - sum).abs();
-                    assert!(error < 1e-5, "{precision}, {way}, row {row}, column {column}: off by {error}");
+                    assert!(error < 4e-5, "{precision}, {way}, row {row}, column {column}: off by {error}");
                 }
             }
         }
+    }
+}
+
+/// The examples of the papers, see `truncated_sum`: what lies below the grain of a sum is lost, and the sum itself is cut off.
+#[test]
+fn tensor_cores_cut_sums_off() {
+    let two = |power: i32| 2f32.powi(power);
+    for (precision, depth) in [("tf32", 16), ("bf16", 32)] {
+        // One line of a against ones.
+        let sum = |terms: &[f32]| {
+            let (mut a, b) = (vec![0.0; 32 * depth], vec![1.0; 32 * depth]);
+            a[..terms.len()].copy_from_slice(terms);
+            let (fragments, values) = both_ways(precision, &a, &b);
+            assert_eq!(fragments[0], values[0]);
+            fragments[0]
+        };
+        // Three quarters of the last bit of 1: an f32 would be rounded up.
+        assert_eq!(sum(&[1.0, two(-24), two(-25)]), 1.0, "{precision}");
+        assert_eq!(sum(&[-1.0, -two(-24), -two(-25)]), -1.0, "{precision}, towards 0");
+        // A bit behind the mantissa is kept until all are added, two bits behind it are not.
+        assert_eq!(sum(&[1.0, two(-24), two(-24)]), 1.0 + two(-23), "{precision}");
+        assert_eq!(sum(&[1.0, two(-25), two(-25), two(-25)]), 1.0, "{precision}");
+        // But the sum of the next instruction begins with what this one left.
+        let mut apart = vec![0.0; 2 * depth / 4];
+        (apart[0], apart[1], apart[depth / 4]) = (1.0, two(-24), two(-24));
+        assert_eq!(sum(&apart), 1.0, "{precision}");
+        assert_eq!(sum(&[f32::INFINITY, 1.0]), f32::INFINITY, "{precision}");
     }
 }
 

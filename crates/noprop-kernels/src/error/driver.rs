@@ -1,5 +1,6 @@
 //! The driver's errors as ours.
 
+use crate::cuda::recording::note_broken;
 use crate::error::{Code, Error};
 use candle_core::cuda_backend::CudaError;
 use candle_core::cuda_backend::cudarc::driver::DriverError;
@@ -8,6 +9,9 @@ use candle_core::cuda_backend::cudarc::driver::sys::CUresult;
 /// An error of the driver, with what could not be done because of it.
 pub(crate) fn of_driver(error: DriverError, what: &str) -> Error {
     use CUresult as R;
+    if breaks_recordings(error.0) {
+        note_broken();
+    }
     let (code, hint) = match error.0 {
         R::CUDA_ERROR_OUT_OF_MEMORY => (Code::DeviceMemory, OUT_OF_MEMORY),
         R::CUDA_ERROR_STUB_LIBRARY => (
@@ -30,6 +34,7 @@ pub(crate) fn of_driver(error: DriverError, what: &str) -> Error {
         R::CUDA_ERROR_NO_BINARY_FOR_GPU => {
             (Code::Device, "noprop's kernels need a GPU of compute capability 8.0 or newer")
         }
+        error if lasts(error) => (Code::Device, RESTART),
         R::CUDA_ERROR_DEVICE_UNAVAILABLE | R::CUDA_ERROR_CONTEXT_ALREADY_IN_USE => {
             (Code::Device, "another process has the GPU to itself: `nvidia-smi` names it")
         }
@@ -40,6 +45,40 @@ pub(crate) fn of_driver(error: DriverError, what: &str) -> Error {
     Error::new(code, what).received(text(error)).hint(hint)
 }
 
+/// Whether the driver answers this to everything from then on, until the process ends (CUDA Driver API, `CUresult`: "leaves the
+/// process in an inconsistent state").
+fn lasts(error: CUresult) -> bool {
+    use CUresult as R;
+    matches!(
+        error,
+        R::CUDA_ERROR_ECC_UNCORRECTABLE
+            | R::CUDA_ERROR_NVLINK_UNCORRECTABLE
+            | R::CUDA_ERROR_CONTAINED
+            | R::CUDA_ERROR_ILLEGAL_ADDRESS
+            | R::CUDA_ERROR_LAUNCH_TIMEOUT
+            | R::CUDA_ERROR_ASSERT
+            | R::CUDA_ERROR_HARDWARE_STACK_ERROR
+            | R::CUDA_ERROR_ILLEGAL_INSTRUCTION
+            | R::CUDA_ERROR_MISALIGNED_ADDRESS
+            | R::CUDA_ERROR_INVALID_ADDRESS_SPACE
+            | R::CUDA_ERROR_INVALID_PC
+            | R::CUDA_ERROR_LAUNCH_FAILED
+            | R::CUDA_ERROR_TENSOR_MEMORY_LEAK
+    )
+}
+
+/// Whether the driver says so of a recording that something else on the card has broken.
+fn breaks_recordings(error: CUresult) -> bool {
+    use CUresult as R;
+    matches!(
+        error,
+        R::CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED
+            | R::CUDA_ERROR_STREAM_CAPTURE_INVALIDATED
+            | R::CUDA_ERROR_STREAM_CAPTURE_IMPLICIT
+    )
+}
+
+const RESTART: &str = "restart the process: until it ends the driver refuses everything else with the same error. Training goes on from its checkpoints; `nvidia-smi -q -d ECC` and the kernel's log (`dmesg`) tell of faults of the GPU";
 pub(crate) const NEWER_DRIVER: &str = "install a newer NVIDIA driver (580 or newer has CUDA 13.0)";
 const OUT_OF_MEMORY: &str =
     "train with fewer blocks in flight (`inFlight`), a smaller batch, or nothing else on the GPU";
@@ -69,5 +108,32 @@ pub(crate) fn of_candle(error: &candle_core::Error) -> Option<Error> {
             None => Error::new(Code::Device, "the GPU failed").received(error.to_string()),
         }),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_that_last_say_that_the_process_must_be_restarted() {
+        use CUresult as R;
+        let lasting = [
+            (214, R::CUDA_ERROR_ECC_UNCORRECTABLE),
+            (700, R::CUDA_ERROR_ILLEGAL_ADDRESS),
+            (714, R::CUDA_ERROR_HARDWARE_STACK_ERROR),
+            (715, R::CUDA_ERROR_ILLEGAL_INSTRUCTION),
+            (716, R::CUDA_ERROR_MISALIGNED_ADDRESS),
+            (717, R::CUDA_ERROR_INVALID_ADDRESS_SPACE),
+            (718, R::CUDA_ERROR_INVALID_PC),
+            (719, R::CUDA_ERROR_LAUNCH_FAILED),
+        ];
+        for (number, error) in lasting {
+            assert_eq!(error as u32, number);
+            assert!(lasts(error));
+        }
+        for error in [R::CUDA_ERROR_OUT_OF_MEMORY, R::CUDA_ERROR_INVALID_VALUE, R::CUDA_ERROR_NOT_FOUND] {
+            assert!(!lasts(error));
+        }
     }
 }

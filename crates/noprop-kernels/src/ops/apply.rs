@@ -2,7 +2,9 @@
 
 #[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
-use crate::error::{Code, Error, Result};
+#[cfg(device)]
+use crate::error::Code;
+use crate::error::{Error, Result};
 use crate::ops::profile;
 use crate::tensor::{Buffer, Real, Rows};
 use candle_core::{CpuStorage, InplaceOp1, Layout, Storage, Tensor};

@@ -6,7 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A flag that long work polls between and inside operations.
 #[derive(Debug, Clone, Default)]
-pub struct StopFlag(Arc<AtomicBool>);
+pub struct StopFlag {
+    raised: Arc<AtomicBool>,
+    /// How often it was polled, and the poll that raises it, if one does.
+    #[cfg(any(test, feature = "testing"))]
+    polls: Arc<(std::sync::atomic::AtomicUsize, Option<usize>)>,
+}
 
 impl StopFlag {
     /// A flag that is not raised.
@@ -14,14 +19,30 @@ impl StopFlag {
         Self::default()
     }
 
+    /// A flag that the poll of this number (from 1) finds raised.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn raised_by(poll: usize) -> Self {
+        Self { polls: Arc::new((Default::default(), Some(poll))), ..Self::default() }
+    }
+
+    /// How often it was polled.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn polls(&self) -> usize {
+        self.polls.0.load(Ordering::SeqCst)
+    }
+
     /// Asks the work to stop. Returns at once.
     pub fn stop(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.raised.store(true, Ordering::Relaxed);
     }
 
     /// Whether the work has been asked to stop.
     pub fn is_stopped(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        #[cfg(any(test, feature = "testing"))]
+        if Some(self.polls.0.fetch_add(1, Ordering::SeqCst) + 1) == self.polls.1 {
+            self.stop();
+        }
+        self.raised.load(Ordering::Relaxed)
     }
 
     /// [`Code::Cancelled`] once the work has been asked to stop.

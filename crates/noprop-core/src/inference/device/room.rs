@@ -66,17 +66,17 @@ impl Room {
             Pixels::U8(_) => config.input.len(),
             Pixels::F32(_) => 4 * config.input.len(),
         };
-        let store = model.weights()?;
+        let placement = config.net.placement(config.input, width)?;
         let [fixed, chunk] = buffers(config)?;
         let demand = Demand {
-            weights: 4 * store.block_len(),
-            blocks: store.blocks(),
+            weights: 4 * (placement.parameters() + placement.statistics()),
+            blocks: config.blocks,
             fixed: STATES + 4 * fixed,
             chunk: 4 * chunk,
             window: pixels + 4 * (1 + width),
         };
         let free = engine.memory()?.map(|(free, _)| free);
-        Self::decide(demand, free, data.samples(), model.may_be_resident()?)
+        Self::decide(demand, free, data.samples(), model.may_be_resident())
     }
 
     /// Of how many of the blocks the states `[1, values]` may wait to be read together; one alone is not worth it.
@@ -113,7 +113,7 @@ pub(super) fn make(config: &ModelConfig, device: Device, capacity: usize) -> Res
     let buffers = Buffers { stacked: 1, capacity, dtype: DType::F32, device, training: false, launched: true };
     Ok(Made {
         block: config.net.build(config.input, config.classes.len(), &buffers)?,
-        x: buffers.samples(config.input.len())?,
+        x: buffers.samples(config.net.launched_input(config.input).len())?,
         nothing: buffers.rows(1)?,
     })
 }
@@ -190,6 +190,7 @@ mod tests {
             let buffers = Buffers { stacked: 1, capacity: 37, dtype, device, training: true, launched: true };
             let before = made();
             config.net.build(config.input, config.classes.len(), &buffers).unwrap();
+            buffers.samples(config.net.launched_input(config.input).len()).unwrap();
             assert!(made() - before > inference);
         }
     }

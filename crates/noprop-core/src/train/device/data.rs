@@ -34,10 +34,19 @@ impl DeviceData {
         Ok(Self { pixels, shape: data.shape() })
     }
 
-    /// x `[1, capacity · input]` of the running step, whose samples `augmenter` changes, if there is one.
-    pub(crate) fn gather(&self, x: &Buffer, samples: usize, augmenter: Option<Augmenter>) -> Result<()> {
+    /// x `[1, capacity · input]` of the running step, whose samples are seen in the shape `seen` (see
+    /// [`NetConfig::launched_input`](crate::block::NetConfig::launched_input)), changed by `augmenter`, if there is one.
+    pub(crate) fn gather(
+        &self,
+        x: &Buffer,
+        seen: InputShape,
+        samples: usize,
+        augmenter: Option<Augmenter>,
+    ) -> Result<()> {
         let changes = augmenter.and_then(|augmenter| augmenter.on_device(self.shape));
-        DeviceGather { pixels: &self.pixels, input: self.shape.len(), changes }.fill(x, samples)
+        let [channels, seen_channels] = [self.shape, seen].map(InputShape::channels);
+        DeviceGather { pixels: &self.pixels, input: self.shape.len(), channels, seen_channels, changes }
+            .fill(x, samples)
     }
 
     /// Bytes that `data` take on a device.

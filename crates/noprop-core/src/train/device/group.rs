@@ -76,14 +76,15 @@ impl Group<'_, '_> {
     }
 
     /// Queues the next part of the steps towards `limit`, which lies in the running epoch or at its end, and waits until no
-    /// more are queued than may be. Nothing is read back.
-    pub(super) fn advance(&mut self, limit: u64, stop: &StopFlag) -> Result<()> {
+    /// more are queued than may be. Nothing is read back. The first flag interrupts it, after the second one nothing more is
+    /// queued.
+    pub(super) fn advance(&mut self, limit: u64, [stop, ending]: [&StopFlag; 2]) -> Result<()> {
         if self.queued.is_empty() {
             self.since = Instant::now();
         }
         let lane = &mut *self.lane;
         let end = limit.min(self.step + lane.pace.steps);
-        while self.step < end {
+        while self.step < end && !ending.is_stopped() {
             stop.check()?;
             self.stack.step(lane.plan, lane.engine, &lane.data, self.step, stop)?;
             self.step += 1;

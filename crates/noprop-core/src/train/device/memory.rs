@@ -1,7 +1,6 @@
 //! How many blocks devices have room for.
 
 use super::DeviceData;
-use super::stack::padded;
 use crate::cuda::{Engine, PARTS, out_of_memory};
 use crate::error::Result;
 use crate::ops::adamw::AdamW;
@@ -24,17 +23,18 @@ struct Demand {
 
 impl Demand {
     fn of(plan: &Plan) -> Result<Self> {
-        let (config, layout, batch) = (&plan.model.config, &plan.model.layout, plan.options.batch);
+        let (config, batch) = (&plan.model.config, plan.options.batch_size());
         let width = config.classes.len();
         let net = config.net.activations(config.input, width, batch)?;
-        let state = AdamW::state_len(layout.parameters(), layout.statistics());
+        let placement = config.net.placement(config.input, width)?;
+        let state = AdamW::state_len(placement.parameters(), placement.statistics());
         let steps = plan.steps_per_epoch() as usize;
         // z, the gradient of the estimate, the loss, and what is read back of an epoch.
         let workspace = config.net.workspace(config.input, width, batch)?;
-        let values =
-            padded(state) + padded(layout.parameters()) + net + workspace + 2 * batch * width + 1 + steps + PARTS;
+        let values = state + placement.parameters() + net + workspace + 2 * batch * width + 1 + steps + PARTS;
         let samples = plan.data.samples();
-        let shared = DeviceData::bytes(&plan.data) + 4 * (samples + batch * config.input.len() + 3 * steps + 2 * batch);
+        let input = config.net.launched_input(config.input).len();
+        let shared = DeviceData::bytes(&plan.data) + 4 * (samples + batch * input + 3 * steps + 2 * batch);
         Ok(Self { shared, block: 4 * values + SCRATCH })
     }
 
@@ -51,7 +51,7 @@ impl Demand {
 /// Bytes that a step of one block must move: weights read in both passes, gradients written and read, parameters and both
 /// moments read and written, each activation and its gradient written and read once.
 pub(crate) fn floor(plan: &Plan) -> Result<usize> {
-    let (config, parameters, batch) = (&plan.model.config, plan.model.layout.parameters(), plan.options.batch);
+    let (config, parameters, batch) = (&plan.model.config, plan.model.layout.parameters(), plan.options.batch_size());
     let width = config.classes.len();
     let activations = config.net.activations(config.input, width, batch)? + 2 * batch * width;
     Ok(4 * ((2 + 2 + 6) * parameters + 2 * activations))
@@ -132,7 +132,7 @@ mod tests {
             let pixels = Pixels::U8(vec![1; 10 * model.config.input.len()]);
             let labels = Some((0..10).map(|sample| sample % 3).collect());
             let data = Dataset::from_arrays(pixels, model.config.input, labels).unwrap();
-            let options = FitOptions { batch: 4, device: "emulated".parse().unwrap(), ..FitOptions::default() };
+            let options = FitOptions { batch: Some(4), device: "emulated".parse().unwrap(), ..FitOptions::default() };
             let plan = Plan::new(model, options, Arc::new(data)).unwrap();
             let values = |stacked: usize| {
                 let before = crate::block::made();

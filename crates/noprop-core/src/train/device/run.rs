@@ -28,6 +28,10 @@ impl Shared {
         let engine = &self.plan.engines[index];
         let mut lane = None;
         while let Some(jobs) = self.take_group() {
+            if self.ending.is_stopped() {
+                jobs.into_iter().for_each(|job| self.keep(job));
+                continue;
+            }
             // Whom an error is about.
             let block = Cell::new(jobs[0].block);
             let outcome = catch_unwind(AssertUnwindSafe(|| self.run_group(engine, &mut lane, jobs, &block)));
@@ -137,10 +141,12 @@ impl Shared {
             }
             let end_of_epoch = (group.step / per_epoch + 1) * per_epoch;
             let meeting = self.meeting(group.step);
-            group.advance(end_of_epoch.min(meeting.unwrap_or(u64::MAX)), &self.stop)?;
+            group.advance(end_of_epoch.min(meeting.unwrap_or(u64::MAX)), [&self.stop, &self.ending])?;
 
             let ends_epoch = group.step == end_of_epoch;
             let others_wait = ends_epoch && self.waiting.load(Ordering::Relaxed) > 0 || meeting == Some(group.step);
+            // At the end of the run all are put back, and written.
+            let others_wait = others_wait || self.ending.is_stopped();
             let due: Vec<_> = jobs.iter_mut().map(|job| self.checkpoint.is_some() && job.checkpoint.is_due()).collect();
             // Inside of an epoch a checkpoint is the one thing that reads back, and jobs that are put back for others.
             if ends_epoch || others_wait || due.contains(&true) {
@@ -190,12 +196,14 @@ impl Shared {
             self.epoch_ended(job);
         }
         if progress {
-            (self.observer)(progress_event(&self.plan, job, group.done, (started, first_step)));
+            (self.observer)(progress_event(&self.plan, job, group.done, (started.elapsed().as_secs_f64(), first_step)));
         }
         if let (true, Some(directory)) = (checkpoint, &self.checkpoint) {
             group.save(row, job)?;
             directory.save_running(job)?;
-            (self.observer)(Event::Checkpoint { block, step: job.progress.step });
+            let step = job.progress.step;
+            in_flight.kept = step;
+            (self.observer)(Event::Checkpoint { block, step });
         }
         Ok(())
     }

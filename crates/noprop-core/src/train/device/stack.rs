@@ -2,9 +2,9 @@
 
 use super::DeviceData;
 use crate::block::{Block, Buffers, Draw, Mode};
-use crate::cuda::{Engine, EpochTensors, Outcome, Recorded, StepTensors, StepValues};
+use crate::cuda::{Engine, EpochTensors, Outcome, Repeated, StepTensors, StepValues};
 use crate::error::Result;
-use crate::nn::Step;
+use crate::nn::{Placement, Step};
 use crate::ops::adamw::AdamW;
 use crate::ops::batch::NoisedLabels;
 use crate::ops::squared_error::SquaredError;
@@ -16,10 +16,9 @@ use std::sync::Arc;
 
 /// Everything that K blocks need on a device. Made once for a K; any K blocks of the run can use it.
 pub(crate) struct Stack {
-    /// `[K, 3 · parameters + statistics, padded]`: parameters, statistics and both moments.
+    /// `[K, 3 · parameters + statistics]`: parameters, statistics and both moments, where `placement` says.
     pub state: Buffer,
-    /// 3 · parameters + statistics.
-    state_len: usize,
+    placement: Placement,
     buffers: StepBuffers,
     epoch: EpochTensors,
     step: StepTensors,
@@ -30,8 +29,8 @@ pub(crate) struct Stack {
     order: Arc<Vec<u32>>,
     /// An epoch that comes later, and its order.
     upcoming: Option<(usize, Arc<Vec<u32>>)>,
-    /// Steps by the number of their samples. `None` after the first one, which is not recorded: it loads the kernels.
-    recorded: HashMap<usize, Option<Recorded>>,
+    /// Steps by the number of their samples.
+    steps: HashMap<usize, Repeated>,
 }
 
 /// What the operations of a step write.
@@ -42,36 +41,32 @@ struct StepBuffers {
     /// `[K, batch · classes]`, as is the gradient of û.
     z: Buffer,
     gradient: Buffer,
-    /// `[K, parameters, padded]`.
+    /// `[K, parameters]`.
     gradients: Buffer,
     /// `[K, 1]`.
     loss: Buffer,
 }
 
-/// Length of a row of `len` values: rows begin at multiples of 16 bytes, where kernels read four values at once.
-pub(super) fn padded(len: usize) -> usize {
-    len.next_multiple_of(4)
-}
-
 impl Stack {
     /// Buffers for `stacked` blocks and `plan`'s batches.
     pub(crate) fn new(plan: &Plan, engine: &Engine, stacked: usize) -> Result<Self> {
-        let (config, layout, capacity) = (&plan.model.config, &plan.model.layout, plan.options.batch);
+        let (config, capacity) = (&plan.model.config, plan.options.batch_size());
         let device = &engine.device;
         let buffers =
             Buffers { stacked, capacity, dtype: DType::F32, device: device.clone(), training: true, launched: true };
         let width = config.classes.len();
         let (batch, each) = (vec![0; capacity], vec![0; stacked]);
-        let state_len = AdamW::state_len(layout.parameters(), layout.statistics());
+        let placement = config.net.placement(config.input, width)?;
+        let parameters = placement.parameters();
         Ok(Self {
-            state: buffers.rows(padded(state_len))?,
-            state_len,
+            state: buffers.rows(AdamW::state_len(parameters, placement.statistics()))?,
+            placement,
             buffers: StepBuffers {
                 block: config.net.build(config.input, width, &buffers)?,
-                x: Buffers { stacked: 1, ..buffers.clone() }.samples(config.input.len())?,
+                x: Buffers { stacked: 1, ..buffers.clone() }.samples(config.net.launched_input(config.input).len())?,
                 z: buffers.samples(width)?,
                 gradient: buffers.samples(width)?,
-                gradients: buffers.rows(padded(layout.parameters()))?,
+                gradients: buffers.rows(parameters)?,
                 loss: buffers.rows(1)?,
             },
             epoch: EpochTensors::new(device, &plan.classes, capacity, stacked)?,
@@ -86,7 +81,7 @@ impl Stack {
             alpha_bars: Vec::new(),
             order: Arc::default(),
             upcoming: None,
-            recorded: HashMap::new(),
+            steps: HashMap::new(),
         })
     }
 
@@ -104,7 +99,8 @@ impl Stack {
         engine.write(&self.step.blocks, &numbers)?;
         engine.write(&self.step.alpha_bars, &self.alpha_bars)?;
         engine.write(&self.step.weights, &weights)?;
-        states.iter().enumerate().try_for_each(|(row, state)| engine.write(&self.row(row)?, state))
+        let rows = states.iter().map(|state| self.placement.state(state));
+        rows.enumerate().try_for_each(|(row, state)| engine.write(&self.row(row)?, &state))
     }
 
     /// Makes the order of an epoch (from 0) that is to begin later, while the device is busy.
@@ -135,29 +131,15 @@ impl Stack {
         stop: &StopFlag,
     ) -> Result<()> {
         let per_epoch = plan.steps_per_epoch();
-        let first = (step % per_epoch) as usize * plan.options.batch;
+        let first = (step % per_epoch) as usize * plan.options.batch_size();
         let order = self.order.clone();
-        let samples = &order[first..(first + plan.options.batch).min(order.len())];
+        let samples = &order[first..(first + plan.options.batch_size()).min(order.len())];
         let epoch = (step / per_epoch) as usize;
         let context = engine.context(plan.multiply(), Some(self.step.addresses()?));
-        let recorded = self.recorded.remove(&samples.len());
-        let mut launch = || context.run(|| self.launch(plan, data, epoch, samples, stop));
-        let recorded = match recorded {
-            None => {
-                launch()?;
-                None
-            }
-            Some(recorded) => {
-                let recorded = match recorded {
-                    Some(recorded) => recorded,
-                    None => engine.record(&mut launch)?,
-                };
-                engine.replay(&recorded, &mut launch)?;
-                Some(recorded)
-            }
-        };
-        self.recorded.insert(samples.len(), recorded);
-        Ok(())
+        let mut repeated = self.steps.remove(&samples.len()).unwrap_or_default();
+        let outcome = repeated.run(engine, || context.run(|| self.launch(plan, data, epoch, samples, stop)));
+        self.steps.insert(samples.len(), repeated);
+        outcome
     }
 
     /// The operations of a step, in order. Which samples they are, of which epoch and how fast to learn the kernels read from
@@ -168,7 +150,7 @@ impl Stack {
         let classes = &plan.classes[..samples.len()];
         let StepBuffers { block, x, z, gradient, gradients, loss } = &mut self.buffers;
         self.epoch.begin_step(&self.step)?;
-        data.gather(x, samples.len(), plan.augmenter(epoch))?;
+        data.gather(x, config.net.launched_input(config.input), samples.len(), plan.augmenter(epoch))?;
         NoisedLabels { alpha_bars: &self.alpha_bars, blocks, seed, epoch, samples, classes, width }.fill(z)?;
 
         // All parameters of all blocks move in one launch at the end.
@@ -179,7 +161,8 @@ impl Stack {
         error.forward(loss, block.estimate())?;
         error.backward(gradient, block.estimate(), 1.0)?;
         block.backward(pass, gradient, x, z)?;
-        plan.adamw(0).step(&self.state, gradients)?;
+        let (parameters, statistics) = (self.placement.parameters(), self.placement.statistics());
+        AdamW { parameters, statistics, ..plan.adamw(0) }.step(&self.state, gradients)?;
         self.epoch.store_loss(&self.step, loss)
     }
 
@@ -191,11 +174,11 @@ impl Stack {
 
     /// The state of one row.
     pub(crate) fn state(&self, engine: &Engine, row: usize) -> Result<Vec<f32>> {
-        engine.read(&self.row(row)?)
+        Ok(self.placement.packed_state(&engine.read(&self.row(row)?)?))
     }
 
-    /// `[3 · parameters + statistics]` of one row.
+    /// One row as it lies on the device.
     fn row(&self, row: usize) -> Result<Tensor> {
-        Ok(self.state.get(row)?.narrow(0, 0, self.state_len)?)
+        Ok(self.state.get(row)?)
     }
 }

@@ -51,7 +51,7 @@ fn another_run_is_refused_by_the_name_of_what_differs() {
         (mlp(3), resume(), "model.blocks", "3"),
         (mlp(2), FitOptions { learning_rate: 0.25, ..resume() }, "training.learningRate", "0.25"),
         (mlp(2), FitOptions { epochs: 4, ..resume() }, "training.epochs", "4"),
-        (mlp(2), FitOptions { batch: 9, ..resume() }, "training.batch", "9"),
+        (mlp(2), FitOptions { batch: Some(9), ..resume() }, "training.batch", "9"),
         (mlp(2), FitOptions { weight_decay: 0.5, ..resume() }, "training.weightDecay", "0.5"),
         (mlp(2), FitOptions { eta: 0.5, ..resume() }, "training.eta", "0.5"),
         (mlp(2), FitOptions { weighting: Weighting::Snr, ..resume() }, "training.weighting", "snr"),
@@ -114,16 +114,35 @@ fn an_unusable_directory_is_refused_before_training() {
 }
 
 #[test]
-fn what_a_killed_process_left_half_written_is_removed() {
+fn what_a_killed_process_left_half_written_is_removed_and_nothing_else() {
     let data = vectors(50);
     let directory = half_trained(&data);
-    let leftovers = [".noprop-1a2b3c", ".noprop-Zz9"].map(|name| directory.path().join(name));
+    let leftovers = [".noprop-checkpoint-1a2b3c", ".noprop-checkpoint-Zz9"].map(|name| directory.path().join(name));
     leftovers.iter().for_each(|path| std::fs::write(path, "half").unwrap());
-    let foreign = directory.path().join("notes.txt");
-    std::fs::write(&foreign, "mine").unwrap();
+    // A model file that another process is writing here, and what is no file.
+    let others = ["notes.txt", ".noprop-1a2b3c", ".noprop-notes"].map(|name| directory.path().join(name));
+    others.iter().for_each(|path| std::fs::write(path, "mine").unwrap());
+    let folder = directory.path().join(".noprop-checkpoint-folder");
+    std::fs::create_dir(&folder).unwrap();
     drop(open(mlp(2), in_directory(directory.path(), true), &data).unwrap());
     assert!(leftovers.iter().all(|path| !path.exists()));
-    assert_eq!(std::fs::read_to_string(foreign).unwrap(), "mine");
+    assert!(others.iter().all(|path| std::fs::read_to_string(path).unwrap() == "mine") && folder.is_dir());
+}
+
+#[test]
+fn block_files_are_taken_up_by_resume_alone() {
+    let data = vectors(50);
+    let whole = sha256(plan(mlp(2), options(8), &data));
+    for resume in [false, true] {
+        let directory = half_trained(&data);
+        std::fs::remove_file(directory.path().join("run.json")).unwrap();
+        let run = Run::start(plan(mlp(2), in_directory(directory.path(), resume), &data));
+        let events = run.drive(&[1, 2], 2, |_| false);
+        let taken = events.iter().any(|event| matches!(event, Event::Block { block: 2, resumed: true, .. }));
+        let epochs = events.iter().filter(|event| matches!(event, Event::Epoch { block: 1, .. })).count();
+        assert_eq!((taken, epochs), if resume { (true, 2) } else { (false, 3) });
+        assert_eq!(run.finish().sha256().unwrap(), whole);
+    }
 }
 
 #[test]

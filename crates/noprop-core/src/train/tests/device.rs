@@ -3,7 +3,9 @@
 
 mod augment;
 mod cnn;
+mod large;
 mod launches;
+mod loads;
 mod several;
 
 use super::resume::{checkpointed, interrupted};
@@ -11,7 +13,6 @@ use super::*;
 use crate::config::Precision;
 use crate::error::Code;
 use crate::train::device::{DeviceData, Stack};
-use std::time::Instant;
 
 fn on(devices: &str, options: FitOptions) -> FitOptions {
     FitOptions { device: devices.parse().unwrap(), ..options }
@@ -38,7 +39,38 @@ fn rows_of_state_begin_where_four_values_are_read_at_once() {
     assert!(!(2 * parameters + weights).is_multiple_of(4), "padding has nothing to do in this test");
     let stack = Stack::new(&plan, &plan.engines[0], 3).unwrap();
     let rows = crate::cuda::DeviceRows::of(&stack.state).unwrap();
-    assert!(rows.stride.is_multiple_of(4) && rows.stride < 2 * parameters + weights + 4, "{rows:?}");
+    // At most three values more for each of the 6 tensors, three times.
+    assert!(rows.stride.is_multiple_of(4) && rows.stride <= 2 * parameters + weights + 3 * 3 * 6, "{rows:?}");
+}
+
+/// On a device tensors have room between them, and the first convolution four channels; what a checkpoint and the model have is
+/// packed as on the processor.
+#[test]
+fn states_come_back_from_a_device_as_they_went_there() {
+    for (config, data) in [(mlp(3), vectors(50)), (cnn(3), images(40))] {
+        let plan = plan(config, on("emulated", options(8)), &data);
+        let expected = [2, 3].map(|block| BlockJob::start(&plan, block, &Device::Cpu).unwrap().state().unwrap());
+        assert!(stacked(&plan, &[2, 3], 0) == expected);
+        // Something in every one of the four parts.
+        let layout = &plan.model.layout;
+        let after = &stacked(&plan, &[2, 3], 2)[0];
+        let ends = [0, layout.parameters(), layout.weights(), layout.weights() + layout.parameters(), after.len()];
+        assert_eq!(after.len(), expected[0].len());
+        for part in ends.windows(2).filter(|part| part[0] < part[1]) {
+            assert!(after[part[0]..part[1]] != expected[0][part[0]..part[1]], "values {part:?} have not moved");
+            assert!(after[part[1] - 1].is_finite());
+        }
+    }
+}
+
+/// A recording that somebody else on the card breaks is no failure, and costs no step.
+#[test]
+fn steps_whose_recordings_are_broken_are_launched_directly() {
+    let plan = plan(mlp(2), on("emulated", options(8)), &vectors(50));
+    let expected = stacked(&plan, &[1, 2], 7);
+    plan.engines[0].breaks.store(4, std::sync::atomic::Ordering::Relaxed);
+    assert!(stacked(&plan, &[1, 2], 7) == expected);
+    assert_eq!(plan.engines[0].breaks.load(std::sync::atomic::Ordering::Relaxed), 1);
 }
 
 /// Greatest difference over the greatest value.
@@ -255,15 +287,14 @@ fn nothing_is_read_back_inside_of_an_epoch() {
 }
 
 #[test]
-fn a_stop_is_prompt_and_ends_no_block() {
+fn a_stop_ends_no_block() {
+    // Far more epochs than anyone waits for.
     let options = on("emulated", FitOptions { epochs: 1_000_000, ..options(8) });
     let run = Run::start(plan(mlp(3), options, &vectors(50)));
     let events = run.drive(&[1, 2, 3], 3, |event| matches!(event, Event::Epoch { epoch: 2, .. }));
     assert!(!events.iter().any(|event| matches!(event, Event::Block { .. })));
-    let asked = Instant::now();
     run.training.stop();
     assert_eq!(run.training.finish().err().expect("an error").code, Code::NotTrained);
-    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
     assert!(!run.events.iter().any(|event| matches!(event, Event::Block { .. } | Event::Failed { .. })));
 }
 

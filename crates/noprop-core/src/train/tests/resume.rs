@@ -100,7 +100,7 @@ fn resume_with_nothing_there_starts_anew() {
     let earlier = directory.path().join("earlier");
     std::fs::create_dir(&earlier).unwrap();
     std::fs::write(earlier.join("lock"), "").unwrap();
-    std::fs::write(earlier.join(".noprop-Abc123"), "{ half of a").unwrap();
+    std::fs::write(earlier.join(".noprop-checkpoint-Abc123"), "{ half of a").unwrap();
     assert_eq!(sha256(plan(mlp(2), checkpointed(options(8), &earlier), &data)), expected);
 }
 

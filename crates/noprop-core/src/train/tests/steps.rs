@@ -33,7 +33,7 @@ fn lane(plan: &Plan) -> Lane {
 /// error.
 fn expected_loss(plan: &Plan, block: usize, step: u64) -> f64 {
     let config = &plan.model.config;
-    let (width, batch) = (config.classes.len(), plan.options.batch);
+    let (width, batch) = (config.classes.len(), plan.options.batch_size());
     let (epoch, index) = ((step / plan.steps_per_epoch()) as usize, (step % plan.steps_per_epoch()) as usize);
     let order = crate::rng::epoch_order(config.seed, epoch, plan.data.samples());
     let samples = order.chunks(batch).nth(index).unwrap();

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::error::Code;
-use std::time::Instant;
 
 fn threads(threads: usize) -> FitOptions {
     FitOptions { threads: Some(threads), ..options(8) }
@@ -67,34 +66,6 @@ fn blocks_in_flight_advance_together_on_one_thread() {
     assert!(epochs.chunks(2).all(|pair| pair.contains(&1) && pair.contains(&2)), "{epochs:?}");
 }
 
-/// Time from asking to stop, in the middle of a step that takes long, until all threads have ended.
-fn stop_latency(after: Duration) -> Duration {
-    let samples = 512;
-    let values = (0..samples * 784).map(|index| (index * 31 % 251) as u8).collect();
-    let labels = (0..samples).map(|sample| CLASSES[sample % 3]).collect();
-    let shape = InputShape::Image { height: 28, width: 28, channels: 1 };
-    let data = Arc::new(Dataset::from_arrays(Pixels::U8(values), shape, Some(labels)).unwrap());
-    let options = FitOptions { epochs: 1000, ..options(samples) };
-    let run = Run::start(plan(model(2, shape, NetConfig::default()), options, &data));
-    run.training.start_block(1).unwrap();
-    std::thread::sleep(after);
-    let asked = Instant::now();
-    run.training.stop();
-    let returned = asked.elapsed();
-    assert!(returned < Duration::from_millis(20), "stop() took {returned:?}");
-    drop(run);
-    asked.elapsed()
-}
-
-#[test]
-fn a_stop_in_the_middle_of_a_long_step_is_prompt() {
-    let latencies = [150, 330, 470, 610].map(|after| stop_latency(Duration::from_millis(after)));
-    println!("from stop() to the end of all threads: {latencies:?}");
-    // Users are promised 50 ms. Other tests share the cores here, so the bound only tells a stop between two operations
-    // from one that waits for the end of the epoch.
-    assert!(latencies.iter().all(|latency| *latency < Duration::from_secs(1)), "{latencies:?}");
-}
-
 #[test]
 fn a_stopped_run_ends_no_block_and_has_no_weights() {
     let run = Run::start(plan(mlp(3), FitOptions { epochs: 1_000_000, ..threads(2) }, &vectors(50)));
@@ -131,9 +102,7 @@ fn a_failure_stops_the_other_blocks() {
         }
     };
     assert_eq!((error.code, &error.received[..]), (Code::Internal, "as a defect would"));
-    let began = Instant::now();
     assert_eq!(run.training.finish().err().expect("an error").code, Code::NotTrained);
-    assert!(began.elapsed() < Duration::from_secs(5));
 }
 
 #[test]

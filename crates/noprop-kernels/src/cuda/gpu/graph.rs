@@ -1,5 +1,6 @@
 //! Recording a sequence of launches and replaying it with one call.
 
+use super::opened::alone;
 use crate::cuda::recording::Recording;
 use crate::error::driver::of_driver;
 use crate::error::{Code, Error, Result};
@@ -18,9 +19,21 @@ unsafe impl Send for Graph {}
 
 impl Graph {
     /// See [`Gpu::record`](super::Gpu::record).
-    pub(super) fn record(stream: &Arc<CudaStream>, work: impl FnOnce() -> Result<()>) -> Result<Self> {
+    pub(super) fn record(stream: &Arc<CudaStream>, work: impl FnOnce() -> Result<()>) -> Result<Option<Self>> {
+        let recording = Recording::begin()?;
+        let _alone = alone(stream.context().ordinal());
+        match Self::of(stream, work) {
+            Err(_) if recording.is_broken() => {
+                // What the driver said is known, and concerns nobody who comes next.
+                let _ = stream.context().check_err();
+                Ok(None)
+            }
+            outcome => outcome.map(Some),
+        }
+    }
+
+    fn of(stream: &Arc<CudaStream>, work: impl FnOnce() -> Result<()>) -> Result<Self> {
         let failed = |error| of_driver(error, "a step cannot be recorded");
-        let _recording = Recording::begin()?;
         // Other threads may go on allocating and launching on streams of their own.
         stream.begin_capture(Mode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL).map_err(failed)?;
         let capture = Capture(stream);

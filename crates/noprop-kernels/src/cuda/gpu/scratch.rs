@@ -1,6 +1,6 @@
 //! Device memory that an operation needs for its own length.
 //!
-//! A stream has one buffer of each size class, which stays where it is as long as anything else uses the stream: a recorded
+//! A stream has one buffer of each size class, which stays where it is as long as anybody uses the stream: a recorded
 //! step goes on using it. So a step must run once before it is recorded, since a recording takes no memory.
 
 use crate::cuda::Address;
@@ -19,14 +19,20 @@ struct OfStream {
     buffers: HashMap<usize, CudaSlice<f32>>,
 }
 
-impl OfStream {
-    /// Whether nothing but these buffers keeps the stream.
-    fn is_left(&self) -> bool {
-        Arc::strong_count(&self.stream) == 1 + self.buffers.len()
-    }
+static STREAMS: Mutex<Vec<OfStream>> = Mutex::new(Vec::new());
+
+/// How many references to a stream its buffers are.
+pub(super) fn references(stream: &Arc<CudaStream>) -> usize {
+    let streams = STREAMS.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = streams.iter().find(|known| Arc::ptr_eq(&known.stream, stream));
+    known.map_or(0, |known| 1 + known.buffers.len())
 }
 
-static STREAMS: Mutex<Vec<OfStream>> = Mutex::new(Vec::new());
+/// Gives the buffers of a stream back that nobody uses.
+pub(super) fn give_back(stream: &Arc<CudaStream>) {
+    let mut streams = STREAMS.lock().unwrap_or_else(PoisonError::into_inner);
+    streams.retain(|known| !Arc::ptr_eq(&known.stream, stream));
+}
 
 /// At least `values` f32.
 pub(super) fn of(stream: &Arc<CudaStream>, values: usize) -> Result<Address> {
@@ -34,7 +40,6 @@ pub(super) fn of(stream: &Arc<CudaStream>, values: usize) -> Result<Address> {
     let mut streams = STREAMS.lock().unwrap_or_else(PoisonError::into_inner);
     let known = streams.iter().position(|known| Arc::ptr_eq(&known.stream, stream));
     let index = known.unwrap_or_else(|| {
-        streams.retain(|known| !known.is_left());
         streams.push(OfStream { stream: stream.clone(), buffers: HashMap::new() });
         streams.len() - 1
     });

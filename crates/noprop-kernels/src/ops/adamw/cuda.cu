@@ -9,8 +9,7 @@ struct AdamWArguments {
 };
 
 /// A thread has the values i, i + 256, i + 512 and i + 768 of the 1024 of its block of threads, and asks for all of them
-/// before it needs the first: as many bytes in flight as with vectors of four, which need rows that begin at multiples of 16
-/// bytes. Moments begin behind the parameters, of which there may be any number. Grid (⌈len / 1024⌉, K).
+/// before it needs the first: as many bytes in flight as with vectors of four, from any address. Grid (⌈len / 1024⌉, K).
 KERNEL(adamw, 256, AdamWArguments) {
     constexpr unsigned EACH = 4;
     const unsigned k = blockIdx.y;

@@ -28,31 +28,36 @@ struct Augmentation {
 };
 
 struct GatherArguments {
-    /// [samples, input].
+    /// [samples, seen].
     float *x;
     /// [N, input].
     const void *pixels;
     DeviceStep step;
-    std::uint32_t samples, input;
     Augmentation augmentation;
+    /// Values of x of all samples; of a sample as it lies among the pixels and as x has it; channels of both.
+    std::uint32_t len, input, seen, channels, seen_channels;
 };
 
 __device__ __forceinline__ float seen(float value) { return value; }
 /// Bytes stand for values from 0 to 1. The quotient is that of the processor, bit for bit.
 __device__ __forceinline__ float seen(std::uint8_t value) { return float(value) / 255.0f; }
 
-/// A thread writes one value of x.
+/// A thread writes one value of x. Channels that the samples have not are 0.
 template <class Pixel> __device__ __forceinline__ void gather(const GatherArguments &a) {
-    const unsigned i = blockIdx.x * blockDim.x + threadIdx.x, place = blockIdx.y;
-    if (i >= a.input) return;
-    const unsigned sample = a.step.samples[place];
+    const unsigned n = blockIdx.x * blockDim.x + threadIdx.x;
+    if (n >= a.len) return;
+    const unsigned place = n / a.seen, i = n % a.seen, channel = i % a.seen_channels;
+    if (channel >= a.channels) {
+        a.x[n] = 0.0f;
+        return;
+    }
+    const unsigned value = i / a.seen_channels * a.channels + channel, sample = a.step.samples[place];
     const Pixel *from = static_cast<const Pixel *>(a.pixels) + std::uint64_t(sample) * a.input;
-    float &to = a.x[std::uint64_t(place) * a.input + i];
-    const int source = a.augmentation.none() ? int(i) : a.augmentation.source(a.step.values->epoch, sample, i);
-    to = source < 0 ? 0.0f : seen(from[source]);
+    const int source = a.augmentation.none() ? int(value) : a.augmentation.source(a.step.values->epoch, sample, value);
+    a.x[n] = source < 0 ? 0.0f : seen(from[source]);
 }
 
-/// Grid (⌈input / 256⌉, samples).
+/// Grid ⌈len / 256⌉.
 KERNEL(gather_f32, 256, GatherArguments) { gather<float>(a); }
 KERNEL(gather_u8, 256, GatherArguments) { gather<std::uint8_t>(a); }
 

@@ -1,6 +1,7 @@
 //! Launches of the kernels in `cuda.cu`.
 
 use super::NoisedLabels;
+use crate::cuda::product::check_size;
 use crate::cuda::{Address, Arguments, DeviceRows, DeviceStep, Executor, Launch, RowsOf, address_of, ceil_div};
 use crate::error::{Code, Error, Result};
 use crate::rng::Purpose;
@@ -27,6 +28,10 @@ pub struct DeviceGather<'a> {
     pub pixels: &'a Tensor,
     /// Values of one sample.
     pub input: usize,
+    /// Channels of an image; 1 for vectors.
+    pub channels: usize,
+    /// Channels that an image has in x: as many, or more, which are 0.
+    pub seen_channels: usize,
     /// What changes images on the way, if anything does. The epoch is that of the running step.
     pub changes: Option<ImageChanges>,
 }
@@ -67,12 +72,15 @@ struct GatherArguments {
     x: Address,
     pixels: Address,
     step: DeviceStep,
-    samples: u32,
-    input: u32,
     augmentation: AugmentationArguments,
+    len: u32,
+    input: u32,
+    seen: u32,
+    channels: u32,
+    seen_channels: u32,
 }
 
-// SAFETY: mirrors the struct in cuda.cu, without padding.
+// SAFETY: mirrors the struct in cuda.cu; padding only behind the augmentation and at the end.
 unsafe impl Arguments for GatherArguments {}
 
 impl DeviceGather<'_> {
@@ -83,21 +91,28 @@ impl DeviceGather<'_> {
             DType::F32 => "gather_f32",
             other => return Err(Error::new(Code::Internal, format!("samples cannot be gathered from {other:?}"))),
         };
-        let (to, input) = (DeviceRows::of(x)?, self.input);
-        check(to.count == 1 && to.len >= samples * input && self.pixels.is_contiguous(), "gather on a device")?;
+        let Self { input, channels, seen_channels, .. } = *self;
+        check(input.is_multiple_of(channels) && channels <= seen_channels, "channels of a gather")?;
+        let (to, seen) = (DeviceRows::of(x)?, input / channels * seen_channels);
+        let len = samples * seen;
+        check_size("gather", &[len, input])?;
+        check(to.count == 1 && to.len >= len && self.pixels.is_contiguous(), "gather on a device")?;
         Executor::with(x.device(), |on| {
             on.launch(Launch {
                 kernel,
-                grid: [ceil_div(input, 256), samples as u32, 1],
+                grid: [ceil_div(len, 256), 1, 1],
                 threads: 256,
                 shared: 0,
                 arguments: GatherArguments {
                     x: to.address,
                     pixels: address_of(self.pixels)?,
                     step: on.step()?,
-                    samples: samples as u32,
-                    input: input as u32,
                     augmentation: AugmentationArguments::new(self.changes),
+                    len: len as u32,
+                    input: input as u32,
+                    seen: seen as u32,
+                    channels: channels as u32,
+                    seen_channels: seen_channels as u32,
                 },
             })
         })

@@ -23,7 +23,7 @@ template <class Precision> struct SpreadOverInputs {
     /// Pixels of the input of all samples; used rows and columns of the convolution.
     std::uint32_t inputs, conv_height, conv_width;
     Divisor by_sample, by_row, by_channels;
-    __device__ __forceinline__ bool in_fours() const { return true; }
+    __device__ __forceinline__ unsigned fours() const { return NOWHERE; }
     __device__ __forceinline__ bool in_fours(unsigned) const { return true; }
     __device__ __forceinline__ Line line(unsigned n) const {
         const unsigned pixel = n < inputs ? n : 0;

@@ -40,7 +40,7 @@ struct SideBySide {
         if (n < first_width) return {first, n, first_width};
         return {second, n - first_width < second_width ? n - first_width : NOWHERE, second_width};
     }
-    __device__ __forceinline__ bool in_fours() const { return vector_first && vector_second; }
+    __device__ __forceinline__ unsigned fours() const { return !vector_first ? 0 : vector_second ? NOWHERE : first_width; }
     __device__ __forceinline__ bool in_fours(unsigned n) const { return n < first_width ? vector_first : vector_second; }
     __device__ __forceinline__ bool inside(Depth depth) const { return depth.column != NOWHERE; }
     __device__ __forceinline__ void fetch(Raw &raw, Line line, Depth depth) const {

@@ -38,7 +38,15 @@ struct DenseArguments {
 }
 
 // SAFETY: mirrors the struct in cuda.cu; padding only behind the last field of `Split`.
-unsafe impl Arguments for DenseArguments {}
+unsafe impl Arguments for DenseArguments {
+    #[cfg(all(test, feature = "emulation"))]
+    fn in_fours(&self) -> Vec<bool> {
+        // The parts of a product have been read before they are added.
+        let inputs = [(self.first_width, self.vector_first), (self.second_width, self.vector_second)];
+        let inputs = inputs.into_iter().filter(|(width, _)| *width > 0).map(|(_, vector)| vector != 0);
+        inputs.chain([self.vector_weight != 0]).collect()
+    }
+}
 
 /// `WholeColumns` of columns.cuh: all samples of as many columns as batch norm has threads for.
 pub(in crate::ops) const ALL_SAMPLES: Blocking = Blocking { rows: 128, columns: COLUMNS, threads: THREADS };

@@ -28,7 +28,9 @@ use super::{BlockOp, apply, on_device};
 #[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
-use crate::tensor::{Buffer, Real, Slot, check};
+use crate::tensor::{Buffer, check};
+#[cfg(device)]
+use crate::tensor::{Real, Slot};
 use candle_core::Tensor;
 
 /// The products of a layer's `N` inputs, one or two.

@@ -8,9 +8,6 @@ use crate::ops::linear::Linear;
 use crate::ops::multiply::Precision;
 use crate::tensor::{Buffer, Slot};
 
-/// Sums of up to 600 exact products of order 1 in f32, about 2^-24 of the sum of their magnitudes a term; batch norm divides
-/// them by their deviation again.
-const TOLERANCE: f64 = 1e-5;
 /// Of two samples that happen to be near each other: 1 / deviation is up to 1 / √ε = 316, which magnifies roundings.
 const TOLERANCE_OF_TWO: f64 = 1e-3;
 
@@ -127,18 +124,20 @@ fn case(parity: &mut Parity, shape: Shape, front: usize, relu: bool) -> Result<(
     let (x, beside) = (|| inputs[0].clone(), || inputs[1].clone());
     let state = |values| Input(blocks, places.len, values);
 
-    let tolerance = if samples == 2 { TOLERANCE_OF_TWO } else { TOLERANCE };
+    let tolerance = parity.tolerance();
+    let of_training = if samples == 2 { TOLERANCE_OF_TWO } else { tolerance };
     let statistics = Input(blocks, 2 * outputs, Values::Poison);
     let all = [y(), y(), statistics, state(Values::Normal), x(), beside()];
-    parity.compare(name("training"), tolerance, &all, |b| layer.training(&norm, b))?;
+    parity.compare(name("training"), of_training, &all, |b| layer.training(&norm, b))?;
     let all = [y(), state(Values::Positive), x(), beside()];
-    parity.compare(name("evaluation"), TOLERANCE, &all, |b| layer.evaluation(&norm, b))?;
+    parity.compare(name("evaluation"), tolerance, &all, |b| layer.evaluation(&norm, b))?;
     let all = [y(), state(Values::Normal), x(), beside()];
-    parity.compare(name("forward"), TOLERANCE, &all, |b| layer.forward(relu, b))
+    parity.compare(name("forward"), tolerance, &all, |b| layer.forward(relu, b))
 }
 
 /// One x for all blocks and a z for each, as the first layer of an mlp has it.
 fn shared_input(parity: &mut Parity) -> Result<()> {
+    let tolerance = parity.tolerance();
     let (blocks, samples, [first, second], outputs) = (3, 9, [12, 3], 20);
     let places = Places::new(0, first + second, outputs);
     let layer =
@@ -150,5 +149,5 @@ fn shared_input(parity: &mut Parity) -> Result<()> {
         of(1, first, Values::Normal),
         of(blocks, second, Values::Normal),
     ];
-    parity.compare("dense forward, one x for all", TOLERANCE, &inputs, |b| layer.forward(true, b))
+    parity.compare("dense forward, one x for all", tolerance, &inputs, |b| layer.forward(true, b))
 }

@@ -25,7 +25,12 @@ struct DenseBackwardArguments {
 }
 
 // SAFETY: mirrors the struct in cuda.cu; padding only behind the last field of `Split` and at the end.
-unsafe impl Arguments for DenseBackwardArguments {}
+unsafe impl Arguments for DenseBackwardArguments {
+    #[cfg(all(test, feature = "emulation"))]
+    fn in_fours(&self) -> Vec<bool> {
+        vec![self.vector_dy != 0, self.vector_weight != 0]
+    }
+}
 
 /// The norm's side: what it has left, and where its gradients go.
 pub(super) struct Norm<'a> {

@@ -29,7 +29,9 @@ use super::{BlockOp, apply, on_device};
 #[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
-use crate::tensor::{Buffer, Real, check};
+#[cfg(device)]
+use crate::tensor::Real;
+use crate::tensor::{Buffer, check};
 use candle_core::Tensor;
 
 /// A layer behind a batch norm.

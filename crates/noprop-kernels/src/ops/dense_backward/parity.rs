@@ -9,9 +9,6 @@ use crate::ops::linear::Linear;
 use crate::ops::multiply::Precision;
 use crate::tensor::Slot;
 
-/// Sums of up to 600 exact products of order 1 in f32, and of 129 of those: about 2^-24 of the sum of their magnitudes a term.
-const TOLERANCE: f64 = 1e-5;
-
 /// (blocks, samples, inputs, outputs): one value, samples around the rows of a tile, widths that are and are not multiples of
 /// four, of a tile and of a stride in depth, the greatest depth in one kernel; more samples than a tile has rows, and more
 /// depth, which take a kernel each.
@@ -66,7 +63,7 @@ fn case(parity: &mut Parity, shape: [usize; 4], front: usize, (relu, skips): (bo
     let with = |what: bool, name: &'static str| if what { name } else { "" };
     let options = [with(relu, ", ReLU"), with(skips, ", skip")].concat();
     let name = format!("dense backward through norm {shape:?}, weight at {front}{options}");
-    parity.compare(name, TOLERANCE, &all, |b| {
+    parity.compare(name, parity.tolerance(), &all, |b| {
         let to = Gradients { dx: &b[0], d_product: &b[1], parameters: &b[2] };
         let written = Written { product: &b[5], y: &b[6], statistics: &b[7] };
         let op = DenseBackward { layer: &layer, norm: &norm };

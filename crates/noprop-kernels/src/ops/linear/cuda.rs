@@ -23,7 +23,12 @@ struct LinearArguments {
 }
 
 // SAFETY: mirrors the struct in cuda.cu; padding only behind the last field of `Split`.
-unsafe impl Arguments for LinearArguments {}
+unsafe impl Arguments for LinearArguments {
+    #[cfg(all(test, feature = "emulation"))]
+    fn in_fours(&self) -> Vec<bool> {
+        vec![self.vector_left != 0, self.vector_right != 0]
+    }
+}
 
 /// Products of few columns, 10 classes say, take the narrow one.
 pub(in crate::ops) fn blocking(columns: usize) -> (Blocking, &'static str) {

@@ -6,9 +6,6 @@ use crate::error::Result;
 use crate::ops::multiply::Precision;
 use crate::tensor::Slot;
 
-/// Sums of up to 3,000 products of order 1, each exact, in f32: about 2^-24 of the sum of their magnitudes a term.
-const TOLERANCE: f64 = 1e-5;
-
 /// (blocks, samples, inputs, outputs): one value, widths that are and are not multiples of four, of a tile and of a stride in
 /// depth, products that are narrow, and some that are split in depth: forward (600), backward (528, 700).
 const SHAPES: [[usize; 4]; 9] = [
@@ -24,6 +21,7 @@ const SHAPES: [[usize; 4]; 9] = [
 ];
 
 pub(crate) fn parity(parity: &mut Parity) -> Result<()> {
+    let tolerance = parity.tolerance();
     for [blocks, samples, inputs, outputs] in SHAPES {
         // A slot that is aligned to four values and one that is not, both behind other values.
         for front in [4, 5] {
@@ -37,28 +35,28 @@ pub(crate) fn parity(parity: &mut Parity) -> Result<()> {
             // One sample more than the batch has: what lies behind must stay.
             let (x, y) = ((samples + 1) * inputs, (samples + 1) * outputs);
             let poison = |len| Input(blocks, len, Values::Poison);
-            parity.compare(case("forward"), TOLERANCE, &[poison(y), normal(x), normal(end)], |b| {
+            parity.compare(case("forward"), tolerance, &[poison(y), normal(x), normal(end)], |b| {
                 op.forward(&b[0], &b[1], &b[2])
             })?;
-            parity.compare(case("forward without bias"), TOLERANCE, &[normal(y), normal(x), normal(end)], |b| {
+            parity.compare(case("forward without bias"), tolerance, &[normal(y), normal(x), normal(end)], |b| {
                 Linear { bias: None, ..op }.forward(&b[0], &b[1], &b[2])
             })?;
-            parity.compare(case("backward data"), TOLERANCE, &[poison(x), normal(y), normal(end)], |b| {
+            parity.compare(case("backward data"), tolerance, &[poison(x), normal(y), normal(end)], |b| {
                 op.backward_data(&b[0], &b[1], &b[2])
             })?;
             let sparse = Input(blocks, x, Values::Sparse);
             parity.compare(
                 case("backward data to ReLU"),
-                TOLERANCE,
+                tolerance,
                 &[poison(x), normal(y), normal(end), sparse],
                 |b| op.backward_data_to_relu(&b[0], &b[1], &b[2], &b[3], 1.25),
             )?;
-            parity.compare(case("backward weights"), TOLERANCE, &[poison(end), normal(x), normal(y)], |b| {
+            parity.compare(case("backward weights"), tolerance, &[poison(end), normal(x), normal(y)], |b| {
                 op.backward_weights(&b[0], &b[1], &b[2])
             })?;
             parity.compare(
                 case("without bias, backward weights"),
-                TOLERANCE,
+                tolerance,
                 &[poison(end), normal(x), normal(y)],
                 |b| Linear { bias: None, ..op }.backward_weights(&b[0], &b[1], &b[2]),
             )?;
@@ -69,6 +67,7 @@ pub(crate) fn parity(parity: &mut Parity) -> Result<()> {
 
 /// One x for all blocks, as the first layer has it.
 fn shared_input(parity: &mut Parity) -> Result<()> {
+    let tolerance = parity.tolerance();
     let op = Linear {
         samples: 9,
         inputs: 12,
@@ -78,11 +77,11 @@ fn shared_input(parity: &mut Parity) -> Result<()> {
         precision: Precision::F32,
     };
     let inputs = [Input(3, 72, Values::Poison), Input(1, 108, Values::Normal), Input(3, 104, Values::Normal)];
-    parity.compare("linear forward [3, 9, 12, 8], one x for all", TOLERANCE, &inputs, |b| {
+    parity.compare("linear forward [3, 9, 12, 8], one x for all", tolerance, &inputs, |b| {
         op.forward(&b[0], &b[1], &b[2])
     })?;
     let inputs = [Input(3, 104, Values::Poison), Input(1, 108, Values::Normal), Input(3, 72, Values::Normal)];
-    parity.compare("linear backward weights [3, 9, 12, 8], one x for all", TOLERANCE, &inputs, |b| {
+    parity.compare("linear backward weights [3, 9, 12, 8], one x for all", tolerance, &inputs, |b| {
         op.backward_weights(&b[0], &b[1], &b[2])
     })
 }

@@ -8,13 +8,16 @@ struct SamplerArguments {
     /// z = from_estimate · û + from_state · z + from_noise · ε.
     double from_estimate, from_state, from_noise;
     std::uint64_t seed;
-    /// Those of the noise, and the data set's index of the first sample.
-    std::uint32_t purpose, block, first;
+    /// What tells each sample's content: [samples, 2], the lower half first.
+    const std::uint32_t *keys;
+    /// Those of the noise.
+    std::uint32_t purpose, block;
     std::uint32_t samples, classes;
 };
 
 __device__ __forceinline__ double sampler_noise(const SamplerArguments &a, unsigned i) {
-    const Stream stream(a.seed, a.purpose, a.block, 0, a.first + i / a.classes);
+    const std::uint32_t *key = a.keys + 2 * (i / a.classes);
+    const Stream stream(a.seed, a.purpose, a.block, key[1], key[0]);
     return stream.normal(i % a.classes);
 }
 

@@ -15,29 +15,29 @@ struct SamplerArguments {
     from_state: f64,
     from_noise: f64,
     seed: u64,
+    keys: Address,
     purpose: u32,
     block: u32,
-    first: u32,
     samples: u32,
     classes: u32,
 }
 
-// SAFETY: mirrors the struct in cuda.cu; padding only at its end. The start does not read the estimate.
+// SAFETY: mirrors the struct in cuda.cu; without padding. The start does not read the estimate.
 unsafe impl Arguments for SamplerArguments {}
 
 /// A thread has one value.
-fn launch(chunk: &Chunk, on: &Executor<'_>, kernel: &str, z: DeviceRows, rest: SamplerArguments) -> Result<()> {
+fn launch(chunk: &Chunk<'_>, on: &Executor<'_>, kernel: &str, z: DeviceRows, rest: SamplerArguments) -> Result<()> {
     check(z.count == 1, "blocks of a sampler")?;
     on.launch(Launch {
         kernel,
-        grid: [ceil_div(chunk.samples * chunk.classes, 128), 1, 1],
+        grid: [ceil_div(chunk.len(), 128), 1, 1],
         threads: 128,
         shared: 0,
         arguments: SamplerArguments {
             z: z.address,
             seed: chunk.seed,
-            first: chunk.first as u32,
-            samples: chunk.samples as u32,
+            keys: chunk.on_device,
+            samples: chunk.keys.len() as u32,
             classes: chunk.classes as u32,
             ..rest
         },
@@ -52,21 +52,21 @@ fn arguments(purpose: Purpose, block: usize, estimate: Address, factors: Coeffic
         from_state: factors.state,
         from_noise: factors.noise,
         seed: 0,
+        keys: 0,
         purpose: purpose as u32,
         block: block as u32,
-        first: 0,
         samples: 0,
         classes: 0,
     }
 }
 
-pub(super) fn start(chunk: &Chunk, on: &Executor<'_>, z: DeviceRows) -> Result<()> {
+pub(super) fn start(chunk: &Chunk<'_>, on: &Executor<'_>, z: DeviceRows) -> Result<()> {
     let noise = Coefficients { estimate: 0.0, state: 0.0, noise: 1.0 };
     launch(chunk, on, "sampler_start", z, arguments(Purpose::InitialState, 0, 0, noise))
 }
 
 pub(super) fn advance(
-    chunk: &Chunk,
+    chunk: &Chunk<'_>,
     on: &Executor<'_>,
     z: DeviceRows,
     estimate: DeviceRows,

@@ -6,7 +6,14 @@ use candle_core::{DType, Device, Tensor};
 
 #[test]
 fn chunks_take_the_same_steps_as_single_samples() {
-    let chunk = Chunk { seed: 5, first: 7, samples: 3, classes: 4 };
+    let keys = [7, 1 << 40 | 9, u64::MAX];
+    let chunk = Chunk {
+        seed: 5,
+        keys: &keys,
+        #[cfg(device)]
+        on_device: 0,
+        classes: 4,
+    };
     let estimate = Tensor::arange(0.0_f32, 12.0, &Device::Cpu).unwrap().reshape((1, 12)).unwrap();
     // Room for one sample more, which stays.
     let z = Buffer::new(Tensor::full(9.0_f32, (1, 16), &Device::Cpu).unwrap()).unwrap();
@@ -15,8 +22,8 @@ fn chunks_take_the_same_steps_as_single_samples() {
     chunk.advance(&z, &estimate, 3, coefficients).unwrap();
     for sample in 0..3 {
         let mut expected = [0.0; 4];
-        initial_state(&Stream::new(5, Purpose::InitialState, 0, 0, 7 + sample), &mut expected);
-        let noise = Stream::new(5, Purpose::SamplerNoise, 3, 0, 7 + sample);
+        initial_state(&Stream::of_content(5, Purpose::InitialState, 0, keys[sample]), &mut expected);
+        let noise = Stream::of_content(5, Purpose::SamplerNoise, 3, keys[sample]);
         let estimate: [f32; 4] = std::array::from_fn(|k| (4 * sample + k) as f32);
         step(&coefficients, &estimate, &mut expected, Some(&noise)).unwrap();
         assert_eq!(values(&z)[4 * sample..4 * sample + 4], expected.map(f64::from));

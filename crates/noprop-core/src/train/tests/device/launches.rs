@@ -5,13 +5,19 @@ use super::*;
 use crate::cuda::launches_of;
 use std::collections::BTreeMap;
 
-/// Kernels and how often each is launched, in a step of `blocks` blocks of a net for MNIST's images.
-fn step(net: &NetConfig, options: FitOptions, blocks: usize) -> Vec<(String, usize)> {
-    let input = InputShape::Image { height: 28, width: 28, channels: 1 };
-    let samples = 2 * options.batch;
-    let labels = (0..samples).map(|sample| (sample % 10) as i32).collect();
+/// Hands `work` a step of `blocks` blocks of a net.
+pub(super) fn with_step(
+    net: &NetConfig,
+    input: InputShape,
+    classes: i32,
+    options: FitOptions,
+    blocks: usize,
+    work: impl FnOnce(&mut dyn FnMut()),
+) {
+    let samples = 2 * options.batch_size();
+    let labels = (0..samples).map(|sample| sample as i32 % classes).collect();
     let data = Dataset::from_arrays(Pixels::U8(vec![1; samples * input.len()]), input, Some(labels)).unwrap();
-    let config = ModelConfig { classes: (0..10).collect(), ..model(blocks, input, net.clone()) };
+    let config = ModelConfig { classes: (0..classes).collect(), ..model(blocks, input, net.clone()) };
     let plan = plan(config, on("emulated", options), &Arc::new(data));
     let engine = &plan.engines[0];
     let data = DeviceData::upload(engine, &plan.data).unwrap();
@@ -20,10 +26,18 @@ fn step(net: &NetConfig, options: FitOptions, blocks: usize) -> Vec<(String, usi
     let state = BlockJob::start(&plan, 1, &Device::Cpu).unwrap().state().unwrap();
     stack.load(&plan, engine, &numbers, &vec![state; blocks]).unwrap();
     stack.begin_epoch(&plan, 0, 0).unwrap();
+    work(&mut || stack.step(&plan, engine, &data, 0, &StopFlag::new()).unwrap());
+}
+
+/// Kernels and how often each is launched, in a step of `blocks` blocks of a net for MNIST's images.
+fn step(net: &NetConfig, options: FitOptions, blocks: usize) -> Vec<(String, usize)> {
+    let input = InputShape::Image { height: 28, width: 28, channels: 1 };
     let mut counts = BTreeMap::new();
-    for kernel in launches_of(|| stack.step(&plan, engine, &data, 0, &StopFlag::new()).unwrap()) {
-        *counts.entry(kernel).or_insert(0) += 1;
-    }
+    with_step(net, input, 10, options, blocks, |step| {
+        for kernel in launches_of(step) {
+            *counts.entry(kernel).or_insert(0) += 1;
+        }
+    });
     counts.into_iter().collect()
 }
 

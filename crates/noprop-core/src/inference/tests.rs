@@ -1,0 +1,155 @@
+use super::*;
+use crate::config::from_json;
+use crate::data::{InputShape, Pixels};
+use crate::storage::WeightStore;
+use serde_json::Value;
+
+const INPUT: InputShape = InputShape::Vector { len: 3 };
+
+/// A model with random weights: enough to see how work is divided.
+fn model() -> Model {
+    let json = r#"{"input":[3],"classes":[-4,7,100],"blocks":4,"net":{"type":"mlp","hidden":[8]}}"#;
+    let model = Model::new(from_json(json).unwrap()).unwrap();
+    let store = WeightStore::temporary(4, model.checked.layout.weights()).unwrap();
+    for block in 1..=4 {
+        store.write(block, &model.checked.layout.initial_weights(1, block)).unwrap();
+    }
+    model.with_weights(store, Value::Null)
+}
+
+fn data(samples: usize, labelled: bool) -> Dataset {
+    let values = (0..samples * 3).map(|value| (value % 17) as f32 / 17.0).collect();
+    let labels = labelled.then(|| (0..samples).map(|sample| [-4, 7, 100][sample % 3]).collect());
+    Dataset::from_arrays(Pixels::F32(values), INPUT, labels).unwrap()
+}
+
+#[test]
+fn threads_and_streaming_change_no_bit() {
+    let model = model();
+    let all = data(STREAMED + 7, false);
+    let run = |threads| {
+        let options = SampleOptions { stochastic: true, threads: Some(threads), ..SampleOptions::default() };
+        predict(&model, &all, options, &StopFlag::new()).unwrap()
+    };
+    let one = run(1);
+    assert_eq!(one, run(2));
+    assert_eq!(one, run(3));
+    assert_eq!(one.labels.len(), STREAMED + 7);
+    // A smaller set keeps its weights in memory.
+    let options = SampleOptions { stochastic: true, ..SampleOptions::default() };
+    let few = predict(&model, &data(STREAMED - 1, false), options, &StopFlag::new()).unwrap();
+    assert_eq!(few.labels, one.labels[..STREAMED - 1]);
+    assert_eq!(few.probabilities, one.probabilities[..(STREAMED - 1) * 3]);
+}
+
+#[test]
+fn evaluation_counts_what_prediction_says_and_labels_do_not_reach_the_chain() {
+    let model = model();
+    let (labelled, bare) = (data(50, true), data(50, false));
+    let evaluation = evaluate(&model, &labelled, SampleOptions::default(), &StopFlag::new()).unwrap();
+    let prediction = predict(&model, &bare, SampleOptions::default(), &StopFlag::new()).unwrap();
+    let right = prediction.labels.iter().zip(labelled.labels().unwrap()).filter(|(a, b)| a == b).count();
+    assert_eq!(evaluation.accuracy, right as f64 / 50.0);
+    assert_eq!(evaluation.accuracy_per_block.len(), 4);
+    assert_eq!(evaluation.accuracy_per_block[3], evaluation.accuracy);
+    let confusion = evaluation.confusion.unwrap();
+    let diagonal: u64 = (0..3).map(|class| confusion[class][class]).sum();
+    let total: u64 = confusion.iter().flatten().sum();
+    assert_eq!(evaluation.confusion_pairs, None);
+    assert_eq!((diagonal as usize, total), (right, 50));
+    assert_eq!(evaluate(&model, &bare, SampleOptions::default(), &StopFlag::new()).unwrap_err().code, Code::Label);
+    for row in prediction.probabilities.chunks_exact(3) {
+        assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5 && row.iter().all(|p| (0.0..=1.0).contains(p)));
+    }
+}
+
+#[test]
+fn seeds_matter_and_bad_calls_are_refused() {
+    let model = model();
+    let data = data(20, false);
+    let with =
+        |seed| predict(&model, &data, SampleOptions { seed, ..SampleOptions::default() }, &StopFlag::new()).unwrap();
+    assert_ne!(with(0).probabilities, with(1).probabilities);
+    let stop = StopFlag::new();
+    stop.stop();
+    assert_eq!(predict(&model, &data, SampleOptions::default(), &stop).unwrap_err().code, Code::Cancelled);
+    let other = Dataset::from_arrays(Pixels::F32(vec![0.0; 4]), InputShape::Vector { len: 2 }, None).unwrap();
+    assert_eq!(predict(&model, &other, SampleOptions::default(), &StopFlag::new()).unwrap_err().code, Code::Shape);
+    let untrained = Model::new(model.checked.config.clone()).unwrap();
+    assert_eq!(
+        predict(&untrained, &data, SampleOptions::default(), &StopFlag::new()).unwrap_err().code,
+        Code::NotTrained
+    );
+}
+
+#[test]
+fn a_sample_gets_the_same_answer_whatever_stands_beside_it() {
+    let model = model();
+    let ask = |pixels: Pixels, stochastic: bool| {
+        let data = Dataset::from_arrays(pixels, INPUT, None).unwrap();
+        let options = SampleOptions { stochastic, ..SampleOptions::default() };
+        predict(&model, &data, options, &StopFlag::new()).unwrap().probabilities
+    };
+    let bytes: Vec<u8> = (0..3 * (STREAMED + 5)).map(|value| (value * 37 % 251) as u8).collect();
+    for stochastic in [false, true] {
+        let all = ask(Pixels::U8(bytes.clone()), stochastic);
+        let different: std::collections::HashSet<_> =
+            all.chunks_exact(3).map(|row| row.iter().map(|value| value.to_bits()).collect::<Vec<_>>()).collect();
+        assert!(different.len() > 200, "different samples have different noise");
+        // Alone, in another place, and as floats.
+        for sample in [0, 1, CHUNK + 3, STREAMED + 4] {
+            let (one, expected) = (&bytes[3 * sample..][..3], &all[3 * sample..][..3]);
+            assert_eq!(ask(Pixels::U8(one.to_vec()), stochastic), expected);
+            let floats: Vec<f32> = one.iter().map(|value| f32::from(*value) / 255.0).collect();
+            assert_eq!(ask(Pixels::F32(floats), stochastic), expected);
+            let moved = [&bytes[..3 * 200], one].concat();
+            assert_eq!(ask(Pixels::U8(moved), stochastic)[600..], *expected);
+        }
+    }
+}
+
+/// With weights of 0 every state is its noise alone, and so is the class: as the noise of different samples is
+/// independent, each class comes out as often as chance says.
+#[test]
+fn the_noise_of_different_samples_averages_out() {
+    let untrained = model();
+    let store = WeightStore::temporary(4, untrained.checked.layout.weights()).unwrap();
+    (1..=4).for_each(|block| store.write(block, &vec![0.0; untrained.checked.layout.weights()]).unwrap());
+    let model = untrained.with_weights(store, Value::Null);
+    let samples = 3000_u32;
+    let values = (0..samples).flat_map(|sample| [sample as u8, (sample >> 8) as u8, 7]).collect();
+    let data = Dataset::from_arrays(Pixels::U8(values), INPUT, None).unwrap();
+    let labels = predict(&model, &data, SampleOptions::default(), &StopFlag::new()).unwrap().labels;
+    for class in [-4, 7, 100] {
+        let count = labels.iter().filter(|label| **label == class).count();
+        // Four standard deviations of a third of 3000: 4 · √(3000 · 2/9) = 103.
+        assert!(count.abs_diff(1000) < 104, "class {class}: {count}");
+    }
+}
+
+#[test]
+fn confusions_of_many_classes_are_the_pairs_that_occurred() {
+    let run = |classes: usize| {
+        let labels: Vec<i32> = (0..classes as i32).collect();
+        let json = format!(r#"{{"input":[3],"classes":{labels:?},"blocks":1,"net":{{"type":"mlp","hidden":[2]}}}}"#);
+        let model = Model::new(from_json(&json).unwrap()).unwrap();
+        let store = WeightStore::temporary(1, model.checked.layout.weights()).unwrap();
+        store.write(1, &model.checked.layout.initial_weights(1, 1)).unwrap();
+        let model = model.with_weights(store, Value::Null);
+        let labels = Some((0..40).map(|sample| sample % 3).collect());
+        let data = Dataset::from_arrays(Pixels::U8((0..120).collect()), INPUT, labels).unwrap();
+        let found = evaluate(&model, &data, SampleOptions::default(), &StopFlag::new()).unwrap();
+        let predicted = predict(&model, &data, SampleOptions::default(), &StopFlag::new()).unwrap().labels;
+        (found, predicted)
+    };
+    let (few, _) = run(MOST_CONFUSION);
+    assert_eq!((few.confusion.unwrap().len(), few.confusion_pairs), (MOST_CONFUSION, None));
+    let (many, predicted) = run(MOST_CONFUSION + 1);
+    assert!(many.confusion.is_none());
+    let pairs = many.confusion_pairs.unwrap();
+    assert!(pairs.is_sorted() && pairs.iter().map(|pair| pair[2]).sum::<u64>() == 40);
+    for [i, j, count] in pairs {
+        let both = (0_u64..).zip(&predicted).filter(|(sample, label)| sample % 3 == i && **label as u64 == j).count();
+        assert_eq!(both as u64, count);
+    }
+}

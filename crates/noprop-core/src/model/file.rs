@@ -1,0 +1,172 @@
+//! The model file: one safetensors file with the configuration and what trained it in the metadata, block t's tensors as
+//! `blocks.000t.params.…` and `blocks.000t.stats.…`, f32, in the order of their names.
+
+use super::{Model, Weights};
+use crate::config::{Checked, ModelConfig, from_json};
+use crate::error::{Code, Error, Result};
+use crate::memory::reserved;
+use crate::storage::container::{self, Header, TensorShape, from_bytes, put};
+use crate::storage::weights::pieces;
+use crate::storage::{WeightStore, atomic, open_file, probe_output};
+use crate::tensor::Buffer;
+use candle_core::{Device, Tensor};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Version of the model file's format.
+pub const FORMAT_VERSION: &str = "1";
+const FORMAT: &str = "noprop-model";
+/// Bytes that the record of a training may take in a header.
+const TRAINING: u64 = 4096;
+
+impl Model {
+    pub(super) fn header(&self) -> Vec<u8> {
+        let texts = BTreeMap::from([
+            ("format", FORMAT.to_owned()),
+            ("format_version", FORMAT_VERSION.to_owned()),
+            ("config", json!(self.checked.config).to_string()),
+            ("training", self.training.to_string()),
+        ]);
+        container::header(&texts, tensors(&self.checked))
+    }
+
+    /// Writes the model file atomically.
+    ///
+    /// # Errors
+    /// [`Code::NotTrained`] before training, [`Code::Output`] when the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        self.check_trained()?;
+        atomic::write(path, |writer| {
+            put(writer, &self.header())?;
+            (1..=self.checked.config.blocks).try_for_each(|block| self.each_piece(block, |bytes| put(writer, bytes)))
+        })
+    }
+
+    /// Fails as a later [`save`](Self::save) to `path` would, for want of room as well, trained or not. Leaves nothing behind.
+    ///
+    /// # Errors
+    /// [`Code::Output`].
+    pub fn probe_save(&self, path: &Path) -> Result<()> {
+        let weights = (self.checked.config.blocks as u64) * 4 * self.checked.layout.weights() as u64;
+        probe_output(path, self.header().len() as u64 + TRAINING + weights)
+    }
+
+    /// Reads a model file. Up to 512 MiB of weights are taken into memory and the file is closed. Larger ones stay in the
+    /// file, and are compared with what they were now whenever a block of them is read.
+    ///
+    /// # Errors
+    /// [`Code::FileNotFound`], [`Code::ModelFormat`], [`Code::ModelVersion`], [`Code::ModelTruncated`],
+    /// [`Code::ModelChanged`] or [`Code::Memory`], naming the file.
+    pub fn load(path: &Path) -> Result<Self> {
+        Self::load_keeping(path, super::MAX_RESIDENT)
+    }
+
+    /// [`load`](Self::load) with at most `most` values in memory.
+    pub(super) fn load_keeping(path: &Path, most: usize) -> Result<Self> {
+        let mut file = open_file(path, Code::ModelFormat)?;
+        read(&mut file, path, most).map_err(|mut error| {
+            error.what = format!("{}: {}", path.display(), error.what);
+            error
+        })
+    }
+}
+
+fn read(file: &mut File, path: &Path, most: usize) -> Result<Model> {
+    let before = state(file)?;
+    let header = container::read_header(file)?;
+    let (checked, training) = texts(&header)?;
+    header.expect(tensors(&checked))?;
+    let (blocks, block_len) = (checked.config.blocks, checked.layout.weights());
+    let finite = |block: usize, first: usize, values: &[f32]| check_finite(&checked, block, first, values);
+    let weights = if blocks.saturating_mul(block_len) <= most {
+        let block = |block| {
+            let mut weights = reserved(block_len, "the weights of a block")?;
+            pieces(file, block_len, |first, bytes| {
+                let values = from_bytes(bytes);
+                weights.extend_from_slice(&values);
+                finite(block, first, &values)
+            })?;
+            Buffer::new(Tensor::from_vec(weights, (1, block_len), &Device::Cpu)?)
+        };
+        Weights::InMemory(Arc::new((1..=blocks).map(block).collect::<Result<_>>()?))
+    } else {
+        let file = file.try_clone().map_err(unreadable)?;
+        Weights::stored(WeightStore::inside(file, path, (blocks, block_len), finite)?)
+    };
+    // Another process that wrote meanwhile may have mixed two models.
+    if state(file)? != before {
+        return Err(Error::new(Code::ModelChanged, "the file was written to while it was read")
+            .hint("load it again when it is whole; replace a model file by renaming another to it, as save does"));
+    }
+    Ok(Model::of(checked, weights, training))
+}
+
+/// What tells that a file was written to, as far as the system says.
+fn state(file: &File) -> Result<(u64, Option<std::time::SystemTime>)> {
+    let metadata = file.metadata().map_err(unreadable)?;
+    Ok((metadata.len(), metadata.modified().ok()))
+}
+
+fn unreadable(error: std::io::Error) -> Error {
+    Error::new(Code::Io, "the file cannot be read").received(error.to_string())
+}
+
+/// The configuration, and what trained the weights.
+fn texts(header: &Header) -> Result<(Checked, Value)> {
+    let text = |key: &str| header.texts.get(key).map(String::as_str).unwrap_or_default();
+    if text("format") != FORMAT {
+        return Err(Error::new(Code::ModelFormat, "this safetensors file is not a model of noprop")
+            .expected(format!("metadata format {FORMAT:?}"))
+            .received(format!("{:?}", text("format")))
+            .hint("choose a file that noprop saved"));
+    }
+    if text("format_version") != FORMAT_VERSION {
+        return Err(Error::new(Code::ModelVersion, "the model file has another version")
+            .expected(format!("version {FORMAT_VERSION}"))
+            .received(format!("version {:?}", text("format_version")))
+            .hint("use the version of noprop that saved it, or train again"));
+    }
+    let damaged = |mut error: Error| {
+        error.code = Code::ModelFormat;
+        error
+    };
+    container::check_names("config", text("config"))?;
+    let checked = from_json::<ModelConfig>(text("config")).and_then(ModelConfig::check).map_err(damaged)?;
+    let training = match text("training") {
+        "" => Value::Null,
+        training => {
+            container::check_names("training", training)?;
+            serde_json::from_str(training).unwrap_or(Value::Null)
+        }
+    };
+    Ok((checked, training))
+}
+
+/// Checks some values of a block, of which `first` is the place of the first one.
+fn check_finite(checked: &Checked, block: usize, first: usize, values: &[f32]) -> Result<()> {
+    let Some(at) = values.iter().position(|value| !value.is_finite()) else { return Ok(()) };
+    let (value, at) = (values[at], first + at);
+    let entry = checked.layout.entries().iter().find(|entry| at < entry.slot.offset + entry.slot.len);
+    let (name, place) = entry.map_or(("", at), |entry| (entry.name.as_str(), at - entry.slot.offset));
+    Err(Error::new(
+        Code::ModelFormat,
+        format!("value {place} of tensor blocks.{block:04}.{name} is not a finite number"),
+    )
+    .expected("finite weights")
+    .received(value.to_string())
+    .hint("the file is damaged or was made by a training that diverged; get it anew from its source, or train again"))
+}
+
+/// Names and shapes of all tensors of a model, in the order of their names.
+pub fn tensors(checked: &Checked) -> impl Iterator<Item = TensorShape> + '_ {
+    (1..=checked.config.blocks).flat_map(|block| {
+        checked
+            .layout
+            .entries()
+            .iter()
+            .map(move |entry| (format!("blocks.{block:04}.{}", entry.name), entry.shape.clone()))
+    })
+}

@@ -1,0 +1,34 @@
+import type { Option } from 'commander'
+import { NoPropError } from '../errors.js'
+import { Flag } from './flag.js'
+
+/**
+ * An error in the words of the command line: where it names an option of the API, as `option inFlight` or by a name that is no
+ * plain word (`net.type`, `learningRate`), it names the flag of `options` that sets it.
+ */
+export function inFlagWords(error: NoPropError, options: readonly Option[]): NoPropError {
+  const flags = new Map(options.flatMap((flag) => (flag instanceof Flag ? [[flag.path, flag.long as string]] : [])))
+  const exact = (path: string) => flags.get(path) ?? flags.get(`${path}.type`)
+  const flagOf = (path: string): string | undefined => {
+    // A checkpoint keeps the options in two objects.
+    const option = path.replace(/^(model|training)\./, '')
+    const [owner = '', ...rest] = option.split('.')
+    // `--augment shift` is a part of what one flag says.
+    const part = rest.length > 0 && flags.has(owner) ? `${flags.get(owner)} ${rest.join('.')}` : undefined
+    return exact(path) ?? exact(option) ?? part
+  }
+  const reword = (text: string | undefined) =>
+    text
+      ?.replace(/\b(?:the )?option ([a-z][\w.]*\w)/gi, (whole, path: string) => flagOf(path) ?? whole)
+      .replace(/(?<![\w./'"-])[a-z]+(?:[A-Z.][a-zA-Z]+)+(?![\w/'"])/g, (path) => flagOf(path) ?? path)
+  const { code, what, expected, received, hint } = error
+  const reworded = {
+    code,
+    what: reword(what) as string,
+    expected: reword(expected),
+    received: reword(received),
+    hint: reword(hint),
+  }
+  const isSame = JSON.stringify(reworded) === JSON.stringify(error.toJSON())
+  return isSame ? error : new NoPropError(reworded, { cause: error })
+}
