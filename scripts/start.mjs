@@ -1,8 +1,10 @@
 // `npm start`: makes the clone ready, then trains on MNIST.
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { bootstrap } from './bootstrap.mjs'
-import { script } from './support/steps.mjs'
+import { root, script } from './support/steps.mjs'
 
 await script(async () => {
   await bootstrap()
-  await import('../examples/mnist.mjs')
+  await import(pathToFileURL(join(root, 'examples/mnist.mjs')).href)
 })

@@ -56,7 +56,11 @@ async function main() {
   await step('lint and format (biome)', () =>
     runTool('@biomejs/biome', ['check', '--error-on-warnings', '.'], { bin: 'biome' }),
   )
-  await step('types (tsc)', () => runTool('typescript', ['--noEmit'], { bin: 'tsc' }))
+  await step('types (tsc)', async () => {
+    await runTool('typescript', ['--noEmit'], { bin: 'tsc' })
+    await runTool('typescript', ['--project', 'scripts'], { bin: 'tsc' })
+  })
+  await step('circles among Rust modules', () => run(process.execPath, ['scripts/checks/circles.mjs']))
   await step('format (rustfmt)', () => run('cargo', ['fmt', '--check']))
   await step('lint (clippy)', () =>
     run('cargo', ['clippy', '--workspace', '--all-targets', ...features, '--quiet', '--', '-D', 'warnings']),

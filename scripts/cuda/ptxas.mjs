@@ -94,7 +94,8 @@ export function problemsOf(capability, report, bounds, launches) {
     for (const on of runsOn(capability)) {
       const most = SHARED[on] * 1024
       const needed = shared + launch.shared
-      if (needed > most) complain(name, `needs ${needed} bytes of shared memory; a block on ${on / 10} has ${most}`)
+      if (needed > most)
+        complain(name, `needs ${needed} bytes of shared memory; a block on ${Number(on) / 10} has ${most}`)
     }
   }
   for (const name of Object.keys(launches)) if (!report[name]) complain(name, 'is launched but not compiled')

@@ -10,6 +10,7 @@ import { run, StepFailed } from '../support/steps.mjs'
  * cudarc's module → the library's name for the linker, the file name that the loader will look for, and what its functions
  * return here: CUDA_ERROR_STUB_LIBRARY of the driver, "internal error" or "not initialised" of the others.
  */
+/** @type {Record<string, [string, string, number]>} */
 const LIBRARIES = {
   driver: ['cuda', 'libcuda.so.1', 34],
   nvrtc: ['nvrtc', 'libnvrtc.so.13', 11],

@@ -64,8 +64,10 @@ export function judged(name, outcome, log) {
   return judge(report)
 }
 
-/** The end of a process without a result, with what it had found. */
-export function unfinished(end, { within, ...found }) {
+/** The end of a process without a result, with what it had found. @param {string} end @param {any} report */
+export function unfinished(end, report) {
+  /** @type {any} */
+  const { within, ...found } = report
   const count = found.comparisons.length
   const where = within ? `, in ${within.case} in ${within.multiply}` : ''
   const reason = `${end} after ${count} case${count === 1 ? '' : 's'}${where}`

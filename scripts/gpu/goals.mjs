@@ -15,6 +15,7 @@ const below = (bound) => (value) => value < bound
  * `of(steps)` gives `value`, undefined where it was not measured, and `note`: how it came about, where that is not plain. In
  * place of both, `missed` says what was reached where no value can tell it, `unjudged` what a run with --quick measured.
  */
+/** @type {any[]} */
 const GOALS = [
   {
     name: 'training, against PyTorch eager bf16',

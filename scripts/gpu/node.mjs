@@ -7,7 +7,9 @@ import { root } from '../support/steps.mjs'
 /** Its file under `.noprop`, made once for a version, since that takes some seconds; or why it is no use elsewhere. */
 export function packedNode({ platform, arch, version, execPath, config } = process) {
   if (platform !== 'linux' || arch !== 'x64') return { reason: `this is one for ${platform} on ${arch}` }
-  if (config.variables.node_shared) return { reason: 'the one that runs this is spread over several files' }
+  /** @type {any} */
+  const { node_shared: isShared } = config.variables
+  if (isShared) return { reason: 'the one that runs this is spread over several files' }
   const path = join(root, '.noprop', `node-${version}-linux-x64.gz`)
   if (existsSync(path)) return { path }
   mkdirSync(dirname(path), { recursive: true })

@@ -51,6 +51,7 @@ export function difference(a, b, { rate, steps }) {
       sums.stats[1] += squares(values)
     }
   }
+  /** @param {number[]} sums */
   const root = ([top, bottom]) => (bottom === 0 ? 0 : Math.sqrt(top / bottom))
   const finite = (value) => (Number.isNaN(value) ? Number.POSITIVE_INFINITY : value)
   return { parameters: finite(root(sums.params) / (rate * steps)), statistics: finite(root(sums.stats)), worst }

@@ -13,7 +13,7 @@ const here = join(root, 'scripts', 'cuda', 'fake')
 const GIB = 2 ** 30
 const CARD = { name: 'A fake card', capability: '9.0', memory: GIB, usable: true, reason: '' }
 
-/** What the environment says is there → what the addon must answer, as far as it is given here. */
+/** What the environment says is there → what the addon must answer, as far as it is given here. @type {[string, object, object][]} */
 const CASES = [
   ['two cards', { FAKE_GPUS: 2 }, { devices: [0, 1].map((number) => ({ ...CARD, device: `cuda:${number}` })) }],
   [
@@ -98,6 +98,7 @@ async function checkTraining(addon, directory) {
     return { ...outcome, driver: JSON.parse(readFileSync(report, 'utf8')) }
   }
   let expected
+  /** @type {[string, Record<string, number>, object][]} */
   const runs = [
     ['three blocks in flight', {}, { inFlight: 3 }],
     ['one block in flight', {}, { inFlight: 1 }],

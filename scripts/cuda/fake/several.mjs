@@ -5,6 +5,7 @@ import { done, images, input } from '../../gpu/jobs/job.mjs'
 const { device, runs, predictions } = input
 const data = images(32)
 const train = async () => {
+  /** @type {import('../../../dist/index.js').Net} */
   const net = { type: 'mlp', hidden: [8] }
   const model = NoProp.create({ blocks: 2, input: data.shape, classes: 10, net })
   const { weightsSha256 } = await model.fit(data, { device, batch: 8, epochs: 4 })

@@ -9,6 +9,7 @@ const { version, instructionSet } = JSON.parse(native.systemInfo())
 const refused = {}
 const usable = !device.startsWith('cuda') || probe.devices?.some((gpu) => gpu.usable)
 for (const precision of usable ? precisions : []) {
+  /** @type {import('../../../dist/index.js').Net} */
   const net = { type: 'mlp', hidden: [8] }
   const model = NoProp.create({ blocks: 1, input: [28, 28, 1], classes: 10, net })
   try {

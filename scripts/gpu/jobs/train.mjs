@@ -27,7 +27,7 @@ async function trainInterrupted() {
     }
     interrupted &&= await run.then(
       () => false,
-      (error) => error.code === 'NOPROP_CANCELLED',
+      (/** @type {any} */ error) => error.code === 'NOPROP_CANCELLED',
     )
     const model = create()
     const history = await model.fit(data, { ...options, checkpoint, resume: true })
