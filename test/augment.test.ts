@@ -55,16 +55,16 @@ test('--augment is the same option, and a checkpoint is bound to it', async () =
   expect(moved.weightsSha256).not.toBe(plain.weightsSha256)
   const other = await runCli([...args, '--augment', 'flip', '--checkpoint', checkpoint, '--resume', '--json'])
   expect(events(other).at(-1)).toMatchObject({ event: 'error', code: 'NOPROP_CHECKPOINT_MISMATCH' })
-  expect(other.stderr).toContain('training.augment.shift')
+  expect(other.stderr).toContain('--augment shift differs')
   const same = [...args, '--augment', 'flip, shift=1', '--checkpoint', checkpoint, '--resume']
   expect((await done(same)).weightsSha256).toBe(moved.weightsSha256)
 })
 
 test.each([
-  ['', /the value of --augment cannot be used.*an empty text/],
+  ['', /--augment has a bad value; .*empty text/],
   ['flip,rotate', /expected: shift=PIXELS, flip, both separated by a comma, or none; received: flip,rotate/],
-  ['shift=x', /the value of --augment shift cannot be used/],
-  ['shift=14', /option augment.shift is out of range; expected: 0 to 13 pixels for images of 14x14x1; received: 14/],
+  ['shift=x', /--augment shift has a bad value/],
+  ['shift=14', /--augment shift is out of range; expected: 0 to 13 pixels for images of 14x14x1; received: 14/],
 ])('--augment %j is refused by name', async (text, message) => {
   const { code, stderr } = await runCli(['train', '--data', smallIdx(), ...SMALL_FLAGS, '--augment', text])
   expect([code, stderr.split('\n').at(-2)]).toEqual([2, expect.stringMatching(message)])

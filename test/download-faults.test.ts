@@ -120,7 +120,7 @@ test.each([
   await expect(locate('mnist')).rejects.toMatchObject({ code: 'NOPROP_IO' })
   expect(datasetPlaces().mnist).toMatchObject({ directory: null, problem: { code: 'NOPROP_IO' } })
   const { code, stdout } = await runCli(['doctor'], { env: process.env })
-  expect([code, stdout]).toEqual([0, expect.stringMatching(/to do +data: cannot access/)])
+  expect([code, stdout]).toEqual([0, expect.stringMatching(/to do +✗ data: cannot access/)])
 })
 
 test.skipIf(process.platform === 'win32')('a working directory that is gone is NOPROP_IO', async () => {

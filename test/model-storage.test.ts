@@ -185,7 +185,6 @@ test('what cannot be the option of an evaluation or a prediction is NOPROP_OPTIO
   const bad: object[] = [
     { seed: most, runs: 2 },
     { seed: most + 1 },
-    { signal: null },
     { signal: {} },
     { signal: 'stop' },
     { signal: new AbortController() },

@@ -42,7 +42,7 @@ struct Conv3x3Arguments {
 
 // SAFETY: mirrors the struct in cuda.cu; padding only at the ends of `Split`, `Mask` and the whole.
 unsafe impl Arguments for Conv3x3Arguments {
-    #[cfg(all(test, feature = "emulation"))]
+    #[cfg(all(any(test, feature = "testing"), feature = "emulation"))]
     fn in_fours(&self) -> Vec<bool> {
         // da is in words, which are read four at once everywhere; so a direction has one or two flags, see the launches.
         vec![self.vector_left != 0, self.vector_right != 0]

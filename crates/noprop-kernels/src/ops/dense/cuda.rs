@@ -39,7 +39,7 @@ struct DenseArguments {
 
 // SAFETY: mirrors the struct in cuda.cu; padding only behind the last field of `Split`.
 unsafe impl Arguments for DenseArguments {
-    #[cfg(all(test, feature = "emulation"))]
+    #[cfg(all(any(test, feature = "testing"), feature = "emulation"))]
     fn in_fours(&self) -> Vec<bool> {
         // The parts of a product have been read before they are added.
         let inputs = [(self.first_width, self.vector_first), (self.second_width, self.vector_second)];

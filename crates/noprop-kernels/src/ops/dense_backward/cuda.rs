@@ -26,7 +26,7 @@ struct DenseBackwardArguments {
 
 // SAFETY: mirrors the struct in cuda.cu; padding only behind the last field of `Split` and at the end.
 unsafe impl Arguments for DenseBackwardArguments {
-    #[cfg(all(test, feature = "emulation"))]
+    #[cfg(all(any(test, feature = "testing"), feature = "emulation"))]
     fn in_fours(&self) -> Vec<bool> {
         vec![self.vector_dy != 0, self.vector_weight != 0]
     }

@@ -24,7 +24,7 @@ struct LinearArguments {
 
 // SAFETY: mirrors the struct in cuda.cu; padding only behind the last field of `Split`.
 unsafe impl Arguments for LinearArguments {
-    #[cfg(all(test, feature = "emulation"))]
+    #[cfg(all(any(test, feature = "testing"), feature = "emulation"))]
     fn in_fours(&self) -> Vec<bool> {
         vec![self.vector_left != 0, self.vector_right != 0]
     }
