@@ -58,7 +58,7 @@ const SCHEDULE = [
 
 const TRAINING = [
   new Flag('--epochs <number>', 'passes over the training samples (default: 1)', { read: number }),
-  new Flag('--batch <number>', 'samples per step (default: 128)', { read: number }),
+  new Flag('--batch <number>', 'samples per step (default: 128, or all where there are fewer)', { read: number }),
   new Flag('--lr <rate>', 'learning rate; with one-cycle its peak (default: 0.001)', {
     read: number,
     sets: 'learningRate',

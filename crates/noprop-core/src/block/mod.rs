@@ -236,7 +236,7 @@ fn check_rate(dropout: f64) -> Result<()> {
         return Ok(());
     }
     Err(Error::new(Code::Option, "option net.dropout is out of range")
-        .expected("a probability in [0, 1)")
+        .expected("a probability from 0 to below 1")
         .received(dropout.to_string()))
 }
 

@@ -26,7 +26,7 @@ pub fn load(directory: &Path, split: Split, limit: Option<usize>) -> Result<Data
     check_directory(directory)?;
     if let Some(Files { images, labels, missing }) = find_idx(directory, split)? {
         let Some(labels) = labels else {
-            let text = format!("{} has no labels beside it", images.display());
+            let text = format!("{} has no labels next to it", images.display());
             return Err(Error::new(Code::FileNotFound, text)
                 .expected(format!("{missing} or {missing}.gz"))
                 .hint("training and evaluation need labels; prediction does not"));

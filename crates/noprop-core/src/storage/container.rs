@@ -82,14 +82,14 @@ pub fn read_header(file: &mut File) -> Result<Header> {
         return Err(truncated(expected, size));
     }
     if size > expected {
-        return Err(foreign(format!("{} bytes behind the last tensor", size - expected)));
+        return Err(foreign(format!("{} bytes after the last tensor", size - expected)));
     }
     let texts = metadata.metadata().clone().unwrap_or_default();
     Ok(Header { texts, data_start, metadata })
 }
 
 fn truncated(expected: u64, received: u64) -> Error {
-    Error::new(Code::ModelTruncated, "the file is cut short")
+    Error::new(Code::ModelTruncated, "the file is truncated")
         .expected(format!("at least {expected} bytes"))
         .received(format!("{received} bytes"))
         .hint("copy or save the file again")

@@ -60,7 +60,9 @@ fn followed(path: &Path) -> Result<PathBuf> {
         let Ok(to) = fs::read_link(&at) else { return Ok(at) };
         // Replacing the file behind a process's open file would leave the process with the old one.
         if ["/proc", "/dev/fd"].iter().any(|open| at.starts_with(open)) {
-            return Err(unwritable(path, "an open file of a process").expected("the name of a file"));
+            return Err(unwritable(path, "an open file of a process")
+                .expected("the name of a file")
+                .hint("choose the name of an ordinary file"));
         }
         at = parent(&at).join(to);
     }
@@ -69,7 +71,9 @@ fn followed(path: &Path) -> Result<PathBuf> {
 
 fn check_old(path: &Path, file: &Path, old: &Metadata) -> Result<()> {
     if !old.is_file() {
-        return Err(unwritable(path, kind(old)).expected("a file, or the name of a new one"));
+        return Err(unwritable(path, kind(old))
+            .expected("a file, or the name of a new one")
+            .hint("choose the name of an ordinary file"));
     }
     let read_only = |reason: String| {
         unwritable(path, reason)

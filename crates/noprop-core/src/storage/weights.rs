@@ -171,7 +171,7 @@ fn changed(path: &Path) -> Error {
 
 fn io(error: std::io::Error) -> Error {
     if error.kind() == ErrorKind::UnexpectedEof {
-        return Error::new(Code::ModelTruncated, "the file is cut short").hint("copy or save the file again");
+        return Error::new(Code::ModelTruncated, "the file is truncated").hint("copy or save the file again");
     }
     Error::new(Code::Io, "the weights' file cannot be used").received(error.to_string()).hint("free some disk space")
 }

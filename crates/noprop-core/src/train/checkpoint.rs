@@ -225,7 +225,7 @@ fn corrupt(path: &Path, received: impl Into<String>) -> Error {
     Error::new(Code::CheckpointCorrupt, format!("the checkpoint file {} cannot be trusted", path.display()))
         .expected("a file that this run wrote")
         .received(received)
-        .hint("delete this file to train its block anew, or choose another directory")
+        .hint("delete this file to train its block again, or choose another directory")
 }
 
 fn check_identity(path: &Path, bytes: &[u8], expected: &Value) -> Result<()> {

@@ -141,7 +141,7 @@ impl Gpu {
     pub fn on(device: &Device) -> Result<Self> {
         match device {
             Device::Cuda(device) => Ok(Self::new(device)?),
-            _ => Err(Error::new(Code::Device, "the processor is no GPU")),
+            _ => Err(Error::new(Code::Device, "the processor is not a GPU")),
         }
     }
 
