@@ -243,7 +243,7 @@ function samplesOf(input: DataInput): unknown {
 }
 
 /**
- * Reads one split from a directory of IDX or CIFAR files. `limit`: use only the first so many samples. Without `labels` their
+ * Reads one split from a directory of IDX or CIFAR files. `limit`: use only the first N samples. Without `labels` their
  * files need not be there.
  */
 export async function datasetFromDirectory(

@@ -1,4 +1,4 @@
-/** Every code that a {@link NoPropError} can carry; `docs/errors.md` lists each with its cure. Codes never change meaning. */
+/** Every code that a {@link NoPropError} can carry; `docs/errors.md` lists each and how to fix it. Codes never change meaning. */
 export const ERROR_CODES = [
   'NOPROP_OPTION',
   'NOPROP_SHAPE',
@@ -61,7 +61,7 @@ export interface ErrorDetails {
  */
 export class NoPropError extends Error {
   override readonly name = 'NoPropError'
-  /** The stable code, for example `NOPROP_OPTION`; `docs/errors.md` lists each with its cure. */
+  /** The stable code, for example `NOPROP_OPTION`; `docs/errors.md` lists each and how to fix it. */
   readonly code: ErrorCode
   /** What went wrong, without the rest of the message. */
   readonly what: string

@@ -17,7 +17,7 @@ export interface ProgressEvent {
    * it is the loss of the last epoch, and null in the first.
    */
   loss: number | null
-  /** Training samples a second through this block. */
+  /** Training samples per second through this block. */
   samplesPerSecond: number
   /** Estimated seconds until this block is finished. */
   secondsLeft: number

@@ -104,7 +104,7 @@ export interface ModelConfig {
 export type Precision = 'f32' | 'tf32' | 'bf16'
 
 /**
- * How training images are changed, anew in every epoch; what happens to an image follows from seed, epoch and sample alone,
+ * How training images are changed, differently in every epoch; what happens to an image follows from seed, epoch and sample alone,
  * so all blocks see the same. Evaluation and prediction see images as they are. (Of this package; the paper states no
  * augmentation.)
  */
