@@ -9,8 +9,9 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // Most tests wait for processes that train on two threads each: more workers than this would only queue them.
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // These only guard against a hang: no test is about time, and a machine may be busy.
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
     env: { NOPROP_DATA: process.env.NOPROP_DATA ?? '' },
   },
 })

@@ -121,7 +121,8 @@ describe.runIf(process.platform === 'linux' && process.arch === 'x64')('the pack
   }, 300_000)
 
   test("the README's program trains, saves and predicts", async () => {
-    const [, program] = readFileSync(join(root, 'README.md'), 'utf8').match(/```ts\n([\s\S]*?)```/)!
+    const programs = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/```ts\n([\s\S]*?)```/g)]
+    const program = programs.map(([, text]) => text!).find((text) => text.includes('model.save('))
     const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext }
     writeFileSync(join(installed, 'readme.mjs'), ts.transpileModule(program!, { compilerOptions }).outputText)
     copyFileSync(join(root, 'test/support/small-data.mjs'), join(installed, 'small-data.mjs'))

@@ -33,5 +33,9 @@ export function done(result) {
 // Whoever started this job may be killed without a word. It must not keep the GPU busy for nobody.
 const parent = process.ppid
 setInterval(() => {
-  if (process.ppid !== parent) process.kill(process.pid, 'SIGKILL')
+  try {
+    process.kill(parent, 0)
+  } catch {
+    process.kill(process.pid, 'SIGKILL')
+  }
 }, 500).unref()
