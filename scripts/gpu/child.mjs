@@ -48,7 +48,7 @@ export function execute(program, args, { env = {}, until }) {
   return new Promise((resolve) => {
     const child = spawn(program, args, {
       cwd: root,
-      env: { ...process.env, ...env },
+      env: { ...process.env, NOPROP_STARTED_BY: String(process.pid), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: process.platform !== 'win32',
     })

@@ -30,8 +30,8 @@ export function done(result) {
   console.log(JSON.stringify(result))
 }
 
-// Whoever started this job may be killed without a word. It must not keep the GPU busy for nobody.
-const parent = process.ppid
+// Whoever started this job may be killed without a word, also before this line. The job must not keep the GPU busy for nobody.
+const parent = Number(process.env.NOPROP_STARTED_BY ?? process.ppid)
 setInterval(() => {
   try {
     process.kill(parent, 0)
