@@ -188,7 +188,7 @@ impl NetConfig {
     }
 
     /// One denoiser with its buffers, for a configuration whose [`layout`](Self::layout) was accepted. One that is launched has
-    /// its tensors where [`placement`](Self::placement) says.
+    /// its tensors where `placement` says.
     pub fn build(&self, input: InputShape, classes: usize, buffers: &Buffers) -> Result<Box<dyn Block>> {
         let input = if buffers.launched { self.launched_input(input) } else { input };
         Ok(match self {

@@ -1,7 +1,7 @@
 //! The operations of a training step, one folder each: `mod.rs` states shapes and dispatches, `reference.rs` is the
 //! plain definition, `cpu.rs` the fast path that is tested against it.
 //!
-//! An operation writes one destination, a [`Buffer`], and reads any number of other tensors. Every tensor has a leading
+//! An operation writes one destination, a [`Buffer`](crate::tensor::Buffer), and reads any number of other tensors. Every tensor has a leading
 //! dimension K, the blocks that run together; a source whose K is 1 is shared by all of them. `f32` takes the fast path,
 //! `f64` the reference, so a whole block can be checked by finite differences in double precision.
 

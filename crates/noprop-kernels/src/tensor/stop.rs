@@ -45,7 +45,7 @@ impl StopFlag {
         self.raised.load(Ordering::Relaxed)
     }
 
-    /// [`Code::Cancelled`] once the work has been asked to stop.
+    /// [`Code::Cancelled`](crate::Code::Cancelled) once the work has been asked to stop.
     pub fn check(&self) -> Result<()> {
         if self.is_stopped() { Err(Error::cancelled()) } else { Ok(()) }
     }
