@@ -1,3 +1,4 @@
+import { describe } from './data/describe.js'
 import { kindOf } from './data/typed-array.js'
 import { NoPropError } from './errors.js'
 
@@ -20,7 +21,7 @@ export function requireObject<Options extends object>(options: Options, what: st
     code: 'NOPROP_OPTION',
     what: `${what} must be an object`,
     expected: 'an object of options',
-    received: typeName(options),
+    received: describe(options),
   })
 }
 
@@ -43,19 +44,11 @@ function plain(value: unknown, path: string, above: readonly unknown[]): unknown
     const entries = Object.entries(value as object).filter(([, item]) => item !== undefined)
     return Object.fromEntries(entries.map(([key, item]) => [key, plain(item, path ? `${path}.${key}` : key, within)]))
   }
-  throw refused(path, 'a number, text, true or false, a list or an object of these', typeName(value))
+  throw refused(path, 'a number, text, true or false, a list or an object of these', describe(value))
 }
 
 function refused(path: string, expected: string, received: string): NoPropError {
   return new NoPropError({ code: 'NOPROP_OPTION', what: `the option ${path} cannot be used`, expected, received })
-}
-
-/** What a value is, in a few words. */
-export function typeName(value: unknown): string {
-  if (value === null) return 'null'
-  if (typeof value === 'object')
-    return Array.isArray(value) ? 'a list' : `an object ${String(value.constructor?.name ?? '')}`.trim()
-  return typeof value === 'bigint' ? `the bigint ${value}n` : `a ${typeof value}`
 }
 
 /** An integer that the native side takes as an unsigned 32-bit number, which would silently wrap others. */
@@ -65,6 +58,6 @@ export function requireCount(value: unknown, name: string, least = 0): number {
     code: 'NOPROP_OPTION',
     what: `${name} is out of range`,
     expected: `an integer from ${least} to ${2 ** 32 - 1}`,
-    received: typeof value === 'number' ? String(value) : typeName(value),
+    received: describe(value),
   })
 }

@@ -12,10 +12,10 @@ test.each([
   ['learningRate', { learningRate: Number.NaN }, 'NaN'],
   ['net.widths[1]', { net: { widths: [1, Number.POSITIVE_INFINITY] } }, 'Infinity'],
   ['epochs', { epochs: () => 1 }, 'a function'],
-  ['seed', { seed: 1n }, 'the bigint 1n'],
-  ['classes', { classes: new Map() }, 'an object Map'],
+  ['seed', { seed: 1n }, 'BigInt 1'],
+  ['classes', { classes: new Map() }, 'an object (Map)'],
   ['schedule.alphaBar[0]', { schedule: { alphaBar: Float32Array.of(Number.NaN) } }, 'NaN'],
-  ['list[0]', { list: [undefined] }, 'a undefined'],
+  ['list[0]', { list: [undefined] }, 'undefined'],
 ])('%s that JSON cannot carry is refused by its name', (name, options, received) => {
   expect(() => toJson(options)).toThrow(
     expect.objectContaining({ code: 'NOPROP_OPTION', what: `the option ${name} cannot be used`, received }),

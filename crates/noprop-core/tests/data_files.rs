@@ -1,5 +1,7 @@
 //! Loading data sets from files: what must load, and every kind of bad file with the error it gives.
 
+mod support;
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -8,35 +10,11 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use noprop_core::data::{Dataset, InputShape, Pixels, Split, load, load_images};
 use noprop_core::{Code, Error, Result};
+use support::{directory, gzip, idx};
 use tempfile::TempDir;
 
 const IMAGES: &str = "train-images-idx3-ubyte";
 const LABELS: &str = "train-labels-idx1-ubyte";
-
-/// A temporary directory with these files; a name may contain folders.
-fn directory(files: &[(&str, &[u8])]) -> TempDir {
-    let directory = tempfile::tempdir().unwrap();
-    for (name, bytes) in files {
-        let path = directory.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, bytes).unwrap();
-    }
-    directory
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
-
-/// An IDX file of unsigned bytes with this header, whatever follows it.
-fn idx(sizes: &[u32], values: &[u8]) -> Vec<u8> {
-    let mut file = vec![0, 0, 8, sizes.len() as u8];
-    sizes.iter().for_each(|size| file.extend(size.to_be_bytes()));
-    file.extend(values);
-    file
-}
 
 /// Four images of 2×3 pixels with the values 0, 1, 2, …
 fn images() -> Vec<u8> {

@@ -1,38 +1,18 @@
 //! Data sets in the layouts in which people find and keep them, and files that are something else than their names say.
 
-use std::fs;
-use std::io::Write;
+mod support;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use noprop_core::data::{Split, load, load_unlabelled};
 use noprop_core::{Code, Result};
+use support::{gzip, idx};
 use tempfile::TempDir;
 
 /// Names (with folders) and contents.
 type Files = Vec<(String, Vec<u8>)>;
 
 fn directory(files: &Files) -> TempDir {
-    let directory = tempfile::tempdir().unwrap();
-    for (name, bytes) in files {
-        let path = directory.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, bytes).unwrap();
-    }
-    directory
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
-
-fn idx(sizes: &[u32], values: &[u8]) -> Vec<u8> {
-    let mut file = vec![0, 0, 8, sizes.len() as u8];
-    sizes.iter().for_each(|size| file.extend(size.to_be_bytes()));
-    file.extend(values);
-    file
+    let files: Vec<_> = files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+    support::directory(&files)
 }
 
 const NAMES: [&str; 4] =
