@@ -49,15 +49,32 @@ export function modelLine({ input, classes, blocks, net }: ModelConfig, paramete
   return `NoProp(${parts.join(', ')})`
 }
 
-/** A model as a table for a terminal: what it is, one block's tensors, and the sums over blocks. */
-export function summarise(config: ModelConfig, tensors: readonly TensorSummary[], parametersPerBlock: number): string {
+/**
+ * A model as a table for a terminal: what it is, one block's tensors, and the sums over blocks. Where `width` columns are too few
+ * for it, the table leaves out spaces, then the column of parameters, whose number the shape tells.
+ */
+export function summarise(
+  config: ModelConfig,
+  tensors: readonly TensorSummary[],
+  parametersPerBlock: number,
+  width = Number.POSITIVE_INFINITY,
+): string {
   const { blocks, net, schedule, input, classes } = config
-  const rows = [
-    ['tensor of a block', 'shape', 'parameters'],
-    ...tensors.map(({ name, shape, parameters }) => [name, shape.join(' × '), thousands(parameters)]),
+  const lines = (times: string, columns: number) => {
+    const rows = [
+      ['tensor of a block', 'shape', 'parameters'],
+      ...tensors.map(({ name, shape, parameters }) => [name, shape.join(times), thousands(parameters)]),
+    ]
+    return table(rows.map((row) => row.slice(0, columns))).split('\n')
+  }
+  const widest = (body: readonly string[]) => Math.max(...body.map((line) => line.length))
+  const narrowest = lines('×', 2)
+  const body = [lines(' × ', 3), lines('×', 3)].find((one) => widest(one) <= width) ?? narrowest
+  const rule = '─'.repeat(widest(body))
+  const sums = [
+    `${thousands(parametersPerBlock)} parameters per block`,
+    `× ${counted(blocks, 'block')} = ${thousands(blocks * parametersPerBlock)}`,
   ]
-  const body = table(rows).split('\n')
-  const rule = '─'.repeat(Math.max(...body.map((line) => line.length)))
   return [
     `NoProp-${config.method.toUpperCase()}: ${counted(blocks, `${net.type} block`)}, ${schedule.type} schedule`,
     `input ${input.join(' × ')}, ${classes.length} classes`,
@@ -66,6 +83,6 @@ export function summarise(config: ModelConfig, tensors: readonly TensorSummary[]
     rule,
     ...body.slice(1),
     rule,
-    `${thousands(parametersPerBlock)} parameters per block × ${counted(blocks, 'block')} = ${thousands(blocks * parametersPerBlock)}`,
+    sums.join(sums.join(' ').length <= width ? ' ' : '\n'),
   ].join('\n')
 }

@@ -157,7 +157,7 @@ fn check_finite(checked: &Checked, block: usize, first: usize, values: &[f32]) -
     )
     .expected("finite weights")
     .received(value.to_string())
-    .hint("the file is damaged or was made by a training that diverged; get it anew from its source, or train again"))
+    .hint("the file is damaged or was made by a training that diverged; get it again from its source, or train again"))
 }
 
 /// Names and shapes of all tensors of a model, in the order of their names.

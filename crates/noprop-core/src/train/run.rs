@@ -79,7 +79,7 @@ impl InFlight {
     /// The job, once [`Shared::begin`] has begun it.
     #[cfg(device)]
     pub(super) fn begun(&mut self) -> Result<&mut BlockJob> {
-        self.job.as_mut().ok_or_else(|| Error::new(Code::Internal, "a job that has not begun"))
+        self.job.as_mut().ok_or_else(|| Error::new(Code::Internal, "a job that has not started"))
     }
 
     pub(super) fn step(&self) -> u64 {

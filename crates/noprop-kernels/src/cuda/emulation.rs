@@ -150,7 +150,7 @@ pub(super) fn launch<A: Arguments>(launch: &Launch<'_, A>) -> Result<()> {
         }
         1 => "there is no such kernel",
         2 => "its arguments have another size",
-        _ => "it is not made for so many threads",
+        _ => "it does not support this many threads",
     };
     Err(Error::new(Code::Internal, format!("kernel {}: {what}", launch.kernel)))
 }
