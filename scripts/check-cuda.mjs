@@ -70,7 +70,7 @@ async function launchesOf(directory) {
     '--quiet',
     '--',
     'cuda',
-    'train::batch',
+    'parity',
   ]
   await run('cargo', args, { env: { NOPROP_LAUNCHES: path } })
   if (!existsSync(path)) throw new StepFailed('the tests of the kernels launch none.')

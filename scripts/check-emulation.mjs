@@ -62,7 +62,7 @@ async function check(job, env) {
   const variables = Object.entries({ ...job.env, ...env, LD_PRELOAD: job.libraries.map(library).join(' ') })
   for (const program of await build(job)) {
     const command = ['env', ...variables.map(([name, value]) => `${name}=${value}`), program]
-    const filters = ['cuda::', 'train::batch::', '--test-threads=1', '--nocapture']
+    const filters = ['cuda::', 'parity::', '--test-threads=1', '--nocapture']
     await run('timeout', [String(LIMIT_SECONDS), ...command, ...filters])
   }
 }
