@@ -61,17 +61,7 @@ function called(program, args, env) {
 async function launchesOf(directory) {
   const path = join(directory, 'launches.txt')
   const packages = ['--package', 'noprop-kernels', '--package', 'noprop-core']
-  const args = [
-    'test',
-    ...packages,
-    '--features',
-    'noprop-core/emulation',
-    '--lib',
-    '--quiet',
-    '--',
-    'cuda',
-    'parity',
-  ]
+  const args = ['test', ...packages, '--features', 'noprop-core/emulation', '--lib', '--quiet', '--', 'cuda', 'parity']
   await run('cargo', args, { env: { NOPROP_LAUNCHES: path } })
   if (!existsSync(path)) throw new StepFailed('the tests of the kernels launch none.')
   const launches = readLaunches(readFileSync(path, 'utf8'))
