@@ -19,7 +19,7 @@ test('augmented training gives other weights, and the model file says how images
   const path = join(temporaryDirectory(), 'model.safetensors')
   await moved.save(path)
   expect((await NoProp.load(path)).training?.options).toMatchObject({ augment: { shift: 2, flip: true } })
-  expect((await runCli(['inspect', path])).stdout).toMatch(/^ {2}augment +\{"flip":true,"shift":2\}$/m)
+  expect((await runCli(['inspect', path])).stdout).toMatch(/^ {2}augment +\{"flip": true, "shift": 2\}$/m)
 })
 
 test('where training mirrors images, left and right are one', async () => {
