@@ -38,6 +38,10 @@ template <class Precision, class T> __device__ __forceinline__ const T *held(con
     return global(data);
 }
 
+/// A factor's line that stays in registers where it is a number; the compiler would make it anew at every stride.
+template <class Precision, class Line> __device__ __forceinline__ Line held_line(Line line) { return line; }
+template <class Precision> __device__ __forceinline__ unsigned held_line(unsigned line) { return held<Precision>(line); }
+
 /// Lines or depths a constant stride apart.
 struct Strided {
     std::uint32_t count, stride;

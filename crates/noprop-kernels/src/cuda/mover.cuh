@@ -19,7 +19,8 @@ struct Mover<Precision, LINES, THREADS, Factor, true> {
 
     __device__ __forceinline__ Mover(const Factor &factor, unsigned first)
         : factor(factor), place(held<Precision>(own_line() * LINE_STRIDE + threadIdx.x % QUADS * WORDS)) {
-        UNROLL for (unsigned i = 0; i < OWN; i++) line[i] = factor.line(first + own_line() + i * (THREADS / QUADS));
+        UNROLL for (unsigned i = 0; i < OWN; i++)
+            line[i] = held_line<Precision>(factor.line(first + own_line() + i * (THREADS / QUADS)));
     }
     template <bool FOURS> __device__ __forceinline__ void fetch(unsigned depth) {
         depth += threadIdx.x % QUADS * 4;
@@ -91,7 +92,7 @@ struct Mover<Precision, LINES, THREADS, Factor, false> {
     __device__ __forceinline__ Mover(const Factor &factor, unsigned first)
         : factor(factor), first(first), place(held<Precision>(lines_of(0) * LINE_STRIDE + word())) {
         UNROLL for (unsigned i = 0; i < OWN; i++) {
-            line[i] = factor.line(first + lines_of(i));
+            line[i] = held_line<Precision>(factor.line(first + lines_of(i)));
             UNROLL for (unsigned j = 0; j < 4; j++) sums[i][j] = 0.0f;
         }
     }
