@@ -5,7 +5,7 @@ use crate::data::{Augment, InputShape};
 use crate::device::DeviceChoice;
 use crate::diffusion::{EmbeddingConfig, MAX_BLOCKS, Schedule, ScheduleConfig, Weighting};
 use crate::error::{Code, Error, Result};
-use crate::nn::Layout;
+use crate::net::Layout;
 pub use crate::ops::multiply::Precision;
 use crate::optim::LearningRateSchedule;
 use serde::de::DeserializeOwned;

@@ -1,10 +1,10 @@
 //! A denoiser for evaluation with the buffers of its inputs.
 
-use crate::block::{Block, Buffers, Mode};
+use crate::net::{Block, Buffers, Mode};
 use crate::config::Checked;
 use crate::data::Dataset;
 use crate::error::Result;
-use crate::nn::Step;
+use crate::net::Step;
 use crate::ops::batch::widen;
 use crate::ops::multiply::Precision;
 use crate::ops::{BlockOp, apply};
@@ -14,7 +14,7 @@ use candle_core::{DType, Device, Tensor};
 
 /// Runs any block of a model on as many samples at once as its buffers are for. A second call allocates nothing.
 pub(crate) struct Evaluator {
-    block: Box<dyn Block>,
+    block: Block,
     x: Buffer,
     z: Buffer,
     nothing: Buffer,
@@ -34,7 +34,7 @@ impl Evaluator {
             launched: false,
         };
         Ok(Self {
-            block: checked.config.net.build(input, width, &buffers)?,
+            block: Block::new(&checked.config.net, input, width, &buffers)?,
             x: buffers.samples(input.len())?,
             z: buffers.samples(width)?,
             nothing: buffers.rows(1)?,

@@ -64,14 +64,13 @@
 //! stable [`Code`].
 
 pub mod bench;
-pub mod block;
+pub mod net;
 pub mod config;
 pub mod data;
 pub mod diffusion;
 mod evaluator;
 pub mod inference;
 pub mod model;
-pub mod nn;
 pub mod optim;
 pub mod parity;
 pub mod storage;
@@ -81,7 +80,7 @@ pub mod train;
 pub use noprop_kernels::cuda;
 pub use noprop_kernels::{device, error, math, memory, ops, rng, tensor, threads};
 
-pub use block::NetConfig;
+pub use net::NetConfig;
 pub use config::{FitOptions, ModelConfig};
 pub use device::DeviceChoice;
 pub use error::{Code, Error, Result};

@@ -8,7 +8,7 @@ mod room;
 mod seen;
 
 use super::{AfterBlock, SampleOptions, content};
-use crate::block::Mode;
+use crate::net::Mode;
 use crate::config::Precision;
 use crate::cuda::{Context, DeviceStep, Engine, Mark, Multiply, address_of};
 use crate::data::Dataset;
@@ -16,7 +16,7 @@ use crate::device::Spot;
 use crate::error::Result;
 use crate::memory::reserved;
 use crate::model::Model;
-use crate::nn::Step;
+use crate::net::Step;
 use crate::ops::sampler::{Chunk, words};
 use crate::tensor::{Buffer, StopFlag};
 use crate::train::DeviceData;
@@ -159,7 +159,7 @@ impl DeviceChain {
         let mut seen = seen.transpose()?;
         let mut queued: Option<Mark> = None;
         let Made { block: net, x, nothing } = &mut self.made;
-        let seen_as = model.checked.config.net.launched_input(model.checked.config.input);
+        let seen_as = model.checked.config.net.launched_input(model.checked.config.input, model.checked.config.classes.len())?;
         for block in 1..=blocks {
             let weights = match &self.weights {
                 Some(blocks) => blocks[block - 1].clone(),

@@ -2,9 +2,9 @@
 
 use super::batch::Gather;
 use super::plan::Plan;
-use crate::block::{Block, Buffers, Draw, Mode};
+use crate::net::{Block, Buffers, Draw, Mode};
 use crate::error::{Code, Error, Result};
-use crate::nn::Step;
+use crate::net::Step;
 use crate::ops::batch::NoisedLabels;
 use crate::ops::squared_error::SquaredError;
 use crate::tensor::{Buffer, Real, StopFlag};
@@ -12,7 +12,7 @@ use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
 
 /// Buffers for one step of one block.
 pub struct Lane {
-    block: Box<dyn Block>,
+    block: Block,
     /// x in double precision, for checks; in f32 the batch's own is read.
     wide: Option<Buffer>,
     z: Buffer,
@@ -33,7 +33,7 @@ impl Lane {
         let buffers = Buffers { stacked: 1, capacity, dtype, device: device.clone(), training: true, launched: false };
         let width = config.classes.len();
         Ok(Self {
-            block: config.net.build(config.input, width, &buffers)?,
+            block: Block::new(&config.net, config.input, width, &buffers)?,
             wide: (dtype != DType::F32).then(|| buffers.samples(config.input.len())).transpose()?,
             z: buffers.samples(width)?,
             gradient: buffers.samples(width)?,
@@ -80,7 +80,7 @@ impl Lane {
         let error = SquaredError { classes, width };
         error.forward(&self.loss, self.block.estimate())?;
         error.backward(&self.gradient, self.block.estimate(), plan.weight(block))?;
-        self.block.backward(pass, &self.gradient, x, &self.z)?;
+        self.block.backward(pass, mode, &self.gradient, x, &self.z)?;
 
         let loss = first_value(&self.loss)?;
         if !loss.is_finite() {

@@ -27,7 +27,7 @@ pub mod gpu;
 mod launch;
 pub mod parity;
 pub(crate) mod product;
-mod recording;
+pub(crate) mod recording;
 mod repeated;
 mod rows;
 mod step;

@@ -1,6 +1,6 @@
 //! How much of an inference fits on a device at a time. No bit of a result depends on it.
 
-use crate::block::{Block, Buffers, made};
+use crate::net::{Block, Buffers, made};
 use crate::config::ModelConfig;
 use crate::cuda::{Engine, out_of_memory};
 use crate::data::{Dataset, Pixels};
@@ -22,7 +22,7 @@ const RESERVE: usize = 256 << 20;
 
 /// The buffers of a chunk.
 pub(super) struct Made {
-    pub block: Box<dyn Block>,
+    pub block: Block,
     pub x: Buffer,
     pub nothing: Buffer,
 }
@@ -112,8 +112,8 @@ impl Room {
 pub(super) fn make(config: &ModelConfig, device: Device, capacity: usize) -> Result<Made> {
     let buffers = Buffers { stacked: 1, capacity, dtype: DType::F32, device, training: false, launched: true };
     Ok(Made {
-        block: config.net.build(config.input, config.classes.len(), &buffers)?,
-        x: buffers.samples(config.net.launched_input(config.input).len())?,
+        block: Block::new(&config.net, config.input, config.classes.len(), &buffers)?,
+        x: buffers.samples(config.net.launched_input(config.input, config.classes.len())?.len())?,
         nothing: buffers.rows(1)?,
     })
 }
@@ -189,8 +189,8 @@ mod tests {
             let (device, dtype) = (Device::Cpu, DType::F32);
             let buffers = Buffers { stacked: 1, capacity: 37, dtype, device, training: true, launched: true };
             let before = made();
-            config.net.build(config.input, config.classes.len(), &buffers).unwrap();
-            buffers.samples(config.net.launched_input(config.input).len()).unwrap();
+            Block::new(&config.net, config.input, config.classes.len(), &buffers).unwrap();
+            buffers.samples(config.net.launched_input(config.input, config.classes.len()).unwrap().len()).unwrap();
             assert!(made() - before > inference);
         }
     }

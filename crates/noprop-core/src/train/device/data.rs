@@ -35,7 +35,7 @@ impl DeviceData {
     }
 
     /// x `[1, capacity · input]` of the running step, whose samples are seen in the shape `seen` (see
-    /// [`NetConfig::launched_input`](crate::block::NetConfig::launched_input)), changed by `augmenter`, if there is one.
+    /// [`NetConfig::launched_input`](crate::net::NetConfig::launched_input)), changed by `augmenter`, if there is one.
     pub(crate) fn gather(
         &self,
         x: &Buffer,

@@ -25,15 +25,14 @@ impl Demand {
     fn of(plan: &Plan) -> Result<Self> {
         let (config, batch) = (&plan.model.config, plan.options.batch_size());
         let width = config.classes.len();
-        let net = config.net.activations(config.input, width, batch)?;
+        let net = config.net.activations(config.input, width, batch, true)?;
         let placement = config.net.placement(config.input, width)?;
         let state = AdamW::state_len(placement.parameters(), placement.statistics());
         let steps = plan.steps_per_epoch() as usize;
         // z, the gradient of the estimate, the loss, and what is read back of an epoch.
-        let workspace = config.net.workspace(config.input, width, batch)?;
-        let values = state + placement.parameters() + net + workspace + 2 * batch * width + 1 + steps + PARTS;
+        let values = state + placement.parameters() + net + 2 * batch * width + 1 + steps + PARTS;
         let samples = plan.data.samples();
-        let input = config.net.launched_input(config.input).len();
+        let input = config.net.launched_input(config.input, width)?.len();
         let shared = DeviceData::bytes(&plan.data) + 4 * (samples + batch * input + 3 * steps + 2 * batch);
         Ok(Self { shared, block: 4 * values + SCRATCH })
     }
@@ -53,7 +52,7 @@ impl Demand {
 pub(crate) fn floor(plan: &Plan) -> Result<usize> {
     let (config, parameters, batch) = (&plan.model.config, plan.model.layout.parameters(), plan.options.batch_size());
     let width = config.classes.len();
-    let activations = config.net.activations(config.input, width, batch)? + 2 * batch * width;
+    let activations = config.net.activations(config.input, width, batch, false)? + 2 * batch * width;
     Ok(4 * ((2 + 2 + 6) * parameters + 2 * activations))
 }
 
@@ -135,9 +134,9 @@ mod tests {
             let options = FitOptions { batch: Some(4), device: "emulated".parse().unwrap(), ..FitOptions::default() };
             let plan = Plan::new(model, options, Arc::new(data)).unwrap();
             let values = |stacked: usize| {
-                let before = crate::block::made();
+                let before = crate::net::made();
                 Stack::new(&plan, &plan.engines[0], stacked).unwrap();
-                crate::block::made() - before
+                crate::net::made() - before
             };
             let demand = Demand::of(&plan).unwrap();
             // What is read back of an epoch of 3 steps, and scratch memory, are no buffers of a block.

@@ -1,10 +1,10 @@
 //! The buffers of K blocks that are stepped together, and one step of them.
 
 use super::DeviceData;
-use crate::block::{Block, Buffers, Draw, Mode};
 use crate::cuda::{Engine, EpochTensors, Outcome, Repeated, StepTensors, StepValues};
+use crate::data::InputShape;
 use crate::error::Result;
-use crate::nn::{Placement, Step};
+use crate::net::{Block, Buffers, Draw, Mode, Placement, Step};
 use crate::ops::adamw::AdamW;
 use crate::ops::batch::NoisedLabels;
 use crate::ops::squared_error::SquaredError;
@@ -19,6 +19,8 @@ pub(crate) struct Stack {
     /// `[K, 3 · parameters + statistics]`: parameters, statistics and both moments, where `placement` says.
     pub state: Buffer,
     placement: Placement,
+    /// The shape of a sample as kernels see it.
+    seen_as: InputShape,
     buffers: StepBuffers,
     epoch: EpochTensors,
     step: StepTensors,
@@ -35,7 +37,7 @@ pub(crate) struct Stack {
 
 /// What the operations of a step write.
 struct StepBuffers {
-    block: Box<dyn Block>,
+    block: Block,
     /// `[1, batch · input]`, which all blocks share.
     x: Buffer,
     /// `[K, batch · classes]`, as is the gradient of û.
@@ -58,12 +60,14 @@ impl Stack {
         let (batch, each) = (vec![0; capacity], vec![0; stacked]);
         let placement = config.net.placement(config.input, width)?;
         let parameters = placement.parameters();
+        let seen_as = config.net.launched_input(config.input, width)?;
         Ok(Self {
             state: buffers.rows(AdamW::state_len(parameters, placement.statistics()))?,
             placement,
+            seen_as,
             buffers: StepBuffers {
-                block: config.net.build(config.input, width, &buffers)?,
-                x: Buffers { stacked: 1, ..buffers.clone() }.samples(config.net.launched_input(config.input).len())?,
+                block: Block::new(&config.net, config.input, width, &buffers)?,
+                x: Buffers { stacked: 1, ..buffers.clone() }.samples(seen_as.len())?,
                 z: buffers.samples(width)?,
                 gradient: buffers.samples(width)?,
                 gradients: buffers.rows(parameters)?,
@@ -150,17 +154,18 @@ impl Stack {
         let classes = &plan.classes[..samples.len()];
         let StepBuffers { block, x, z, gradient, gradients, loss } = &mut self.buffers;
         self.epoch.begin_step(&self.step)?;
-        data.gather(x, config.net.launched_input(config.input), samples.len(), plan.augmenter(epoch))?;
+        data.gather(x, self.seen_as, samples.len(), plan.augmenter(epoch))?;
         NoisedLabels { alpha_bars: &self.alpha_bars, blocks, seed, epoch, samples, classes, width }.fill(z)?;
 
         // All parameters of all blocks move in one launch at the end.
         let (samples_here, precision) = (samples.len(), plan.options.precision);
         let pass = Step { state: &self.state, gradients, optimiser: None, stop, samples: samples_here, precision };
-        block.forward(pass, Mode::Training(Draw { seed, blocks, epoch, samples }), x, z)?;
+        let mode = Mode::Training(Draw { seed, blocks, epoch, samples });
+        block.forward(pass, mode, x, z)?;
         let error = SquaredError { classes, width };
         error.forward(loss, block.estimate())?;
         error.backward(gradient, block.estimate(), 1.0)?;
-        block.backward(pass, gradient, x, z)?;
+        block.backward(pass, mode, gradient, x, z)?;
         let (parameters, statistics) = (self.placement.parameters(), self.placement.statistics());
         AdamW { parameters, statistics, ..plan.adamw(0) }.step(&self.state, gradients)?;
         self.epoch.store_loss(&self.step, loss)

@@ -1,9 +1,9 @@
 //! What one training step computes: whose noise, which samples, which gradients, which rate; and where training leads.
 
 use super::*;
-use crate::block::{Buffers, Draw, Mode};
+use crate::net::{Buffers, Draw, Mode};
 use crate::error::Code;
-use crate::nn::Step;
+use crate::net::Step;
 use crate::ops::adamw::AdamW;
 use crate::ops::batch::NoisedLabels;
 use crate::ops::squared_error::SquaredError;
@@ -56,7 +56,7 @@ fn expected_loss(plan: &Plan, block: usize, step: u64) -> f64 {
         training: true,
         launched: false,
     };
-    let mut net = config.net.build(config.input, width, &buffers).unwrap();
+    let mut net = crate::net::Block::new(&config.net, config.input, width, &buffers).unwrap();
     let (state, gradients) = (&initial_state(plan, block), &poisoned::<f32>(plan.model.layout.parameters()));
     let (stop, precision) = (&StopFlag::new(), plan.options.precision);
     let pass = Step { state, gradients, optimiser: None, stop, samples: samples.len(), precision };

@@ -1,26 +1,32 @@
 //! Allocation of a block's activations.
 
-use super::Buffers;
 use crate::device::allocated;
 use crate::error::Result;
 use crate::memory::zero_tensor;
 use crate::tensor::Buffer;
-use candle_core::Tensor;
+use candle_core::{DType, Device, Tensor};
+
+/// How large a block's buffers are and of what type.
+#[derive(Debug, Clone)]
+pub struct Buffers {
+    /// K, the blocks that run together.
+    pub stacked: usize,
+    /// Greatest batch.
+    pub capacity: usize,
+    /// `F32` for work, `F64` for checks.
+    pub dtype: DType,
+    /// Where they live.
+    pub device: Device,
+    /// Whether the backward pass will be used.
+    pub training: bool,
+    /// Whether operations are launched as kernels, on a device or on their emulation.
+    pub launched: bool,
+}
 
 impl Buffers {
     /// `[K, capacity · len]`: `len` values of each sample.
     pub(crate) fn samples(&self, len: usize) -> Result<Buffer> {
         self.rows(self.capacity * len)
-    }
-
-    /// The same, or next to nothing where only the backward pass would use it.
-    pub(crate) fn gradient(&self, len: usize) -> Result<Buffer> {
-        self.rows(if self.training { self.capacity * len } else { 1 })
-    }
-
-    /// The same, or next to nothing where kernels infer: they normalise a product without storing it.
-    pub(crate) fn product(&self, len: usize) -> Result<Buffer> {
-        self.rows(if self.training || !self.launched { self.capacity * len } else { 1 })
     }
 
     /// `[K, len]`.

@@ -3,7 +3,7 @@
 use super::{Batch, Rig, is_shift_before_norm};
 use crate::NetConfig;
 use crate::data::InputShape;
-use crate::nn::parameters::Entry;
+use crate::net::layout::Entry;
 use crate::ops::simd::with_each;
 use crate::ops::testing;
 use crate::tensor::Real;

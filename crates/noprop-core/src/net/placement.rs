@@ -117,8 +117,7 @@ impl Placement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::LayoutBuilder;
-    use crate::nn::parameters::Init;
+    use crate::net::layout::{Init, LayoutBuilder};
 
     fn layout(channels: usize) -> Layout {
         let mut builder = LayoutBuilder::default();

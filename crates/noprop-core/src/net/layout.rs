@@ -56,7 +56,7 @@ impl Layout {
         self.parameters + self.statistics
     }
 
-    /// The slot of `name`, which the layer that asks has declared.
+    /// The slot of `name`, which a node of the net has declared.
     pub(crate) fn slot(&self, name: &str) -> Slot {
         let entry = self.entries.iter().find(|entry| entry.name == name);
         entry.unwrap_or_else(|| panic!("the layout declares {name}")).slot

@@ -4,10 +4,9 @@ mod batches;
 mod golden;
 mod gradients;
 
-use super::{Block, Buffers, Draw, Mode, NetConfig};
+use super::layout::Entry;
+use super::{Block, Buffers, Draw, Layout, Mode, NetConfig, Step};
 use crate::data::InputShape;
-use crate::nn::parameters::Entry;
-use crate::nn::{Layout, Step};
 use crate::ops::adamw::AdamW;
 use crate::ops::multiply::Precision;
 use crate::ops::squared_error::SquaredError;
@@ -68,11 +67,15 @@ struct Rig<T> {
     layout: Layout,
     width: usize,
     blocks: Vec<usize>,
-    block: Box<dyn Block>,
+    block: Block,
     state: Buffer,
     gradients: Buffer,
     capacity: usize,
     element: PhantomData<T>,
+}
+
+fn training_mode<'a>(blocks: &'a [usize], batch: &'a Batch) -> Mode<'a> {
+    Mode::Training(Draw { seed: 5, blocks, epoch: 2, samples: &batch.samples })
 }
 
 /// The values in `count` rows.
@@ -87,7 +90,7 @@ impl<T: Real + WithDType> Rig<T> {
         let stacked = blocks.len();
         let buffers =
             Buffers { stacked, capacity, dtype: T::DTYPE, device: Device::Cpu, training: true, launched: false };
-        let block = net.build(input, width, &buffers).unwrap();
+        let block = Block::new(net, input, width, &buffers).unwrap();
         let gradients = rows(&poisoned::<T>(stacked * layout.parameters()), stacked);
         let weights: Vec<_> = blocks.iter().map(|block| layout.initial_weights(1, *block)).collect();
         let state = gradients.clone();
@@ -130,8 +133,8 @@ impl<T: Real + WithDType> Rig<T> {
 
     fn forward(&mut self, batch: &Batch, training: bool) -> Vec<f64> {
         let [x, z] = self.inputs(batch);
-        let draw = Draw { seed: 5, blocks: &self.blocks, epoch: 2, samples: &batch.samples };
-        let mode = if training { Mode::Training(draw) } else { Mode::Evaluation };
+        let blocks = self.blocks.clone();
+        let mode = if training { training_mode(&blocks, batch) } else { Mode::Evaluation };
         let step = Step {
             state: &self.state,
             gradients: &self.gradients,
@@ -170,8 +173,8 @@ impl<T: Real + WithDType> Rig<T> {
     /// The same, or with an optimiser the step of it that the gradients ask for.
     fn backward_with(&mut self, batch: &Batch, weight: f64, optimiser: Option<&AdamW>) {
         let [x, z] = self.inputs(batch);
-        let blocks = self.blocks.len();
-        let gradient = rows(&poisoned::<T>(blocks * self.width * self.capacity), blocks);
+        let (blocks, count) = (self.blocks.clone(), self.blocks.len());
+        let gradient = rows(&poisoned::<T>(count * self.width * self.capacity), count);
         let error = SquaredError { classes: &batch.classes, width: self.width };
         error.backward(&gradient, self.block.estimate(), weight).unwrap();
         let step = Step {
@@ -182,7 +185,7 @@ impl<T: Real + WithDType> Rig<T> {
             samples: batch.classes.len(),
             precision: Precision::F32,
         };
-        self.block.backward(step, &gradient, &x, &z).unwrap();
+        self.block.backward(step, training_mode(&blocks, batch), &gradient, &x, &z).unwrap();
     }
 
     /// Step `step` (from 1) of AdamW on the gradients of the last [`backward`](Self::backward).

@@ -1,30 +1,11 @@
-//! Layers: parameters, forward and backward, without a tape. A layer is a few sizes and the slots of its parameters in the
-//! block's flat buffers; the values live in the block's state, so one layer serves any number of blocks.
-
-pub mod batch_norm;
-pub mod conv;
-pub mod linear;
-pub mod normalised;
-pub mod parameters;
-#[cfg(device)]
-mod placement;
-pub mod towards;
-
-pub use batch_norm::BatchNorm;
-pub use conv::Conv3x3;
-pub use linear::Linear;
-pub use normalised::Normalised;
-pub use parameters::{Layout, LayoutBuilder};
-#[cfg(device)]
-pub(crate) use placement::Placement;
-pub use towards::Towards;
+//! What all calls of one training step share.
 
 use crate::error::Result;
 use crate::ops::adamw::AdamW;
 use crate::ops::multiply::Precision;
 use crate::tensor::{Buffer, Slot, StopFlag};
 
-/// What all layers of one training step share.
+/// A pass through a net.
 #[derive(Debug, Clone, Copy)]
 pub struct Step<'a> {
     /// `[K, state]`: parameters, statistics and moments of the blocks that run together.
@@ -45,8 +26,30 @@ pub struct Step<'a> {
 impl Step<'_> {
     /// Moves the parameters in `slots` by the gradients that have been written there, if there is an optimiser. Follows the
     /// last use of these parameters in this step.
-    fn update<const N: usize>(&self, slots: [Slot; N]) -> Result<()> {
+    pub(crate) fn update<const N: usize>(&self, slots: [Slot; N]) -> Result<()> {
         let Some(optimiser) = self.optimiser else { return Ok(()) };
         slots.into_iter().try_for_each(|slot| optimiser.step_part(self.state, self.gradients, slot))
     }
+}
+
+/// What one forward pass is for.
+#[derive(Debug, Clone, Copy)]
+pub enum Mode<'a> {
+    /// Batch statistics and dropout.
+    Training(Draw<'a>),
+    /// Running statistics, no dropout.
+    Evaluation,
+}
+
+/// Whose random numbers a training step draws.
+#[derive(Debug, Clone, Copy)]
+pub struct Draw<'a> {
+    /// Seed of the model.
+    pub seed: u64,
+    /// The blocks that run together, from 1.
+    pub blocks: &'a [usize],
+    /// The epoch, from 0.
+    pub epoch: usize,
+    /// Each sample's index in the data set.
+    pub samples: &'a [u32],
 }

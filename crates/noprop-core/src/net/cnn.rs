@@ -1,0 +1,55 @@
+//! The paper's block (its Figure 6) for discrete time.
+//!
+//! ```text
+//! image: conv 3×3 – ReLU – pool 2 – dropout – conv 3×3 – ReLU – dropout – conv 3×3 – ReLU – pool 2 – dropout – FC – BN ─┐
+//! label: FC – BN – ReLU ─┬─────────────────────────────┐                                                                 │
+//!                        └─ FC – BN – ReLU – FC – BN ──(+)─────────────────────────────────────────────────────────────┤
+//! fuse:  concatenate – FC – BN – ReLU – FC – BN – ReLU – FC – softmax = û                       ◄────────────────────────┘
+//! ```
+
+use super::builder::Builder;
+use super::graph::Graph;
+use super::shape::Shape;
+use crate::data::InputShape;
+use crate::error::{Code, Error, Result};
+
+/// Least height and width of an image: what three unpadded 3×3 convolutions and two poolings leave a value of.
+pub(super) const LEAST_SIDE: usize = 14;
+
+/// Whether samples are images that are large enough.
+///
+/// # Errors
+/// [`Code::Shape`].
+pub(super) fn check(input: InputShape) -> Result<()> {
+    let InputShape::Image { height, width, .. } = input else {
+        return Err(Error::new(Code::Shape, "net cnn cannot take feature vectors")
+            .expected("images [height, width, channels]")
+            .received(input.to_string())
+            .hint("use net mlp"));
+    };
+    if height.min(width) < LEAST_SIDE {
+        return Err(Error::new(Code::Shape, "the images are too small for net cnn")
+            .expected(format!("at least {LEAST_SIDE}x{LEAST_SIDE}: three unpadded 3x3 convolutions and two poolings"))
+            .received(input.to_string())
+            .hint("use net mlp, or enlarge the images"));
+    }
+    Ok(())
+}
+
+/// The net for samples of shape `x`.
+pub(super) fn cnn(x: Shape, classes: usize, widths: [usize; 3], hidden: usize, dropout: f64) -> Result<Graph> {
+    let net = Builder::new(x, classes);
+    let y = net.x().conv3x3("conv1", widths[0]).relu().max_pool().dropout(dropout);
+    let y = y.conv3x3("conv2", widths[1]).relu().dropout(dropout);
+    let y = y.conv3x3("conv3", widths[2]).relu().max_pool().dropout(dropout);
+    let image = y.linear("image_fc", hidden).batch_norm("image_bn");
+
+    let first = net.z().linear("label_fc1", hidden).batch_norm("label_bn1").relu();
+    let label = first.linear("label_fc2", hidden).batch_norm("label_bn2").relu();
+    let label = label.linear("label_fc3", hidden).batch_norm("label_bn3").add(first);
+
+    let y = net.linear("fuse_fc1", [image, label], hidden).batch_norm("fuse_bn1").relu();
+    let y = y.linear("fuse_fc2", hidden / 2).batch_norm("fuse_bn2").relu();
+    y.linear("fuse_fc3", classes).softmax();
+    net.finish()
+}

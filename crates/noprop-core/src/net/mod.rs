@@ -1,0 +1,32 @@
+//! Denoisers as graphs: declared once ([`graph`], [`cnn`], [`mlp`]), compiled once to calls of kernels ([`program`]).
+//!
+//! A node's operation says everything of itself in its file of [`spec`]: shapes, tensors, multiply-adds, calls. From the graph follow
+//! the layout of a block's weights, its FLOPs, its buffers.
+
+pub(crate) mod block;
+mod buffers;
+pub(crate) mod builder;
+mod cnn;
+pub(crate) mod config;
+pub mod graph;
+pub mod layout;
+mod mlp;
+pub mod op;
+mod placement;
+pub(crate) mod program;
+pub mod shape;
+pub mod spec;
+pub mod step;
+mod summary;
+#[cfg(test)]
+mod tests;
+
+pub use block::Block;
+pub use buffers::Buffers;
+#[cfg(device)]
+pub(crate) use buffers::made;
+pub use config::NetConfig;
+pub use graph::Graph;
+pub use layout::Layout;
+pub(crate) use placement::Placement;
+pub use step::{Draw, Mode, Step};

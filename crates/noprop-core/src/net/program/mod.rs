@@ -1,0 +1,191 @@
+//! A graph compiled for one purpose: the calls of kernels of its forward and backward pass, and the buffers between them.
+
+mod dense;
+mod fuse;
+mod lower;
+mod slots;
+mod stage;
+
+pub(crate) use dense::Dense;
+pub(crate) use fuse::{Readers, resolve};
+pub(crate) use lower::Lowering;
+pub(crate) use slots::Size;
+pub(crate) use stage::stages;
+
+use super::graph::Graph;
+use super::layout::Layout;
+use super::step::{Mode, Step};
+use crate::error::Result;
+use crate::ops::dropout::Dropout;
+use crate::tensor::Buffer;
+use candle_core::Tensor;
+use std::fmt;
+
+/// What a program is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// Whether the backward pass will be used.
+    pub training: bool,
+    /// Whether operations are launched as kernels, on a device or on their emulation.
+    pub launched: bool,
+    /// Whether operations that can be one call are. Tests compare both.
+    pub fused: bool,
+}
+
+/// Where a value lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum At {
+    /// The sample.
+    X,
+    /// The noised label.
+    Z,
+    /// The gradient of the estimate, which the backward pass begins with and overwrites.
+    Estimate,
+    /// A buffer of the program's own.
+    Slot(usize),
+}
+
+/// One call.
+pub(crate) struct Call {
+    name: &'static str,
+    reads: Vec<At>,
+    writes: Vec<At>,
+    run: Box<dyn Fn(&Context<'_>) -> Result<()> + Send>,
+}
+
+/// A compiled net.
+pub(crate) struct Program {
+    forward: Vec<Call>,
+    backward: Vec<Call>,
+    /// The buffers that are allocated.
+    buffers: Vec<Size>,
+    /// In which buffer each slot of the calls lies.
+    places: Vec<usize>,
+    estimate: At,
+}
+
+impl Program {
+    /// Compiles a net whose tensors lie where `layout` says.
+    pub fn new(graph: &Graph, layout: &Layout, target: Target) -> Result<Self> {
+        let (forward, backward, sizes, estimate) = Lowering::new(graph, layout, target).finish()?;
+        let (buffers, places) = slots::plan(&sizes, forward.iter().chain(&backward), estimate);
+        Ok(Self { forward, backward, buffers, places, estimate })
+    }
+
+    /// The buffers to allocate, in their order.
+    pub fn buffers(&self) -> &[Size] {
+        &self.buffers
+    }
+
+    /// The buffer of the estimate û.
+    pub fn estimate(&self) -> usize {
+        match self.estimate {
+            At::Slot(slot) => self.places[slot],
+            _ => unreachable!("an estimate is computed"),
+        }
+    }
+
+    /// û of x and z.
+    pub fn forward(&self, context: &Context<'_>) -> Result<()> {
+        self.run(&self.forward, context)
+    }
+
+    /// Gradients of all parameters from that of û.
+    pub fn backward(&self, context: &Context<'_>) -> Result<()> {
+        self.run(&self.backward, context)
+    }
+
+    fn run(&self, calls: &[Call], context: &Context<'_>) -> Result<()> {
+        let context = Context { places: &self.places, ..*context };
+        calls.iter().try_for_each(|call| {
+            context.step.stop.check()?;
+            (call.run)(&context)
+        })
+    }
+}
+
+/// A line a call: `dense 0, z -> 1, 2 (3)`; numbers are buffers.
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |values: &[At]| {
+            let name = |at: &At| match at {
+                At::X => "x".to_owned(),
+                At::Z => "z".to_owned(),
+                At::Estimate => "g".to_owned(),
+                At::Slot(slot) => self.places[*slot].to_string(),
+            };
+            values.iter().map(name).collect::<Vec<_>>().join(", ")
+        };
+        for (pass, calls) in [("forward", &self.forward), ("backward", &self.backward)] {
+            writeln!(f, "{pass}")?;
+            for Call { name, reads, writes, .. } in calls {
+                writeln!(f, "  {name} {} -> {}", list(reads), list(writes))?;
+            }
+        }
+        writeln!(f, "buffers")?;
+        self.buffers.iter().enumerate().try_for_each(|(index, size)| writeln!(f, "  {index}: {size}"))
+    }
+}
+
+/// to = from, `len` values of each sample.
+fn copy(c: &Context<'_>, from: At, to: At, len: usize) -> Result<()> {
+    crate::ops::apply(&Copy(c.samples() * len), c.write(to), [c.read(from)])
+}
+
+struct Copy(usize);
+
+impl crate::ops::BlockOp<1> for Copy {
+    const NAME: &'static str = "copy";
+    fn block<T: crate::tensor::Real>(&self, _: usize, to: &mut [T], [from]: [&[T]; 1]) -> Result<()> {
+        to[..self.0].copy_from_slice(&from[..self.0]);
+        Ok(())
+    }
+}
+
+/// What calls compute on.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'a> {
+    pub step: Step<'a>,
+    pub mode: Mode<'a>,
+    pub x: &'a Tensor,
+    pub z: &'a Tensor,
+    /// That of the estimate; in a forward pass any other buffer, which nobody uses.
+    pub gradient: &'a Buffer,
+    pub buffers: &'a [Buffer],
+    pub places: &'a [usize],
+}
+
+impl<'a> Context<'a> {
+    /// Samples of the batch.
+    pub fn samples(&self) -> usize {
+        self.step.samples
+    }
+
+    /// Whether the batch normalises itself and values are dropped; a program of training can do without.
+    pub fn is_training(&self) -> bool {
+        matches!(self.mode, Mode::Training(_))
+    }
+
+    pub fn read(&self, at: At) -> &'a Tensor {
+        match at {
+            At::X => self.x,
+            At::Z => self.z,
+            At::Estimate | At::Slot(_) => self.write(at),
+        }
+    }
+
+    pub fn write(&self, at: At) -> &'a Buffer {
+        match at {
+            At::Slot(slot) => &self.buffers[self.places[slot]],
+            At::Estimate => self.gradient,
+            At::X | At::Z => unreachable!("inputs are only read"),
+        }
+    }
+
+    /// The masks of a dropout; none in evaluation.
+    pub fn dropout(&self, rate: f64, stage: u16, len: usize) -> Option<Dropout<'a>> {
+        let Mode::Training(draw) = self.mode else { return None };
+        let super::step::Draw { seed, blocks, epoch, samples } = draw;
+        Some(Dropout { rate, seed, stage, blocks, epoch, samples, len })
+    }
+}

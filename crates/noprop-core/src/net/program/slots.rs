@@ -1,0 +1,75 @@
+//! Which values share a buffer: those of one size of which none is still needed when the other is written.
+//!
+//! Each buffer is a tensor of its own: candle holds a lock on a storage while an operation writes it, and values in one arena
+//! would share theirs.
+
+use super::{At, Call};
+use std::collections::HashMap;
+use std::fmt;
+
+/// Values of a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Size {
+    /// So many of each sample.
+    Samples(usize),
+    /// So many of each block.
+    Block(usize),
+}
+
+impl Size {
+    /// Values of one block whose batches have at most `capacity` samples.
+    pub fn of(self, capacity: usize) -> usize {
+        match self {
+            Self::Samples(len) => capacity * len,
+            Self::Block(len) => len,
+        }
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Samples(len) => write!(f, "{len} a sample"),
+            Self::Block(len) => write!(f, "{len} a block"),
+        }
+    }
+}
+
+/// Buffers, and the buffer of each slot. The estimate is read after the last call.
+pub(super) fn plan<'c>(
+    sizes: &[Size],
+    calls: impl Iterator<Item = &'c Call>,
+    estimate: At,
+) -> (Vec<Size>, Vec<usize>) {
+    // The calls in which a slot is used first and last.
+    let mut uses: HashMap<usize, [usize; 2]> = HashMap::new();
+    let mut count = 0;
+    for (index, Call { reads, writes, .. }) in calls.enumerate() {
+        count = index + 1;
+        for at in reads.iter().chain(writes) {
+            let At::Slot(slot) = at else { continue };
+            uses.entry(*slot).or_insert([index; 2])[1] = index;
+        }
+    }
+    if let At::Slot(slot) = estimate {
+        uses.entry(slot).or_insert([count; 2])[1] = count;
+    }
+    let mut order: Vec<_> = (0..sizes.len()).collect();
+    order.sort_by_key(|slot| uses.get(slot).map_or(usize::MAX, |[first, _]| *first));
+    let mut buffers = Vec::new();
+    let mut last_use: Vec<usize> = Vec::new();
+    let mut places = vec![0; sizes.len()];
+    for slot in order {
+        let Some([first, last]) = uses.get(&slot) else { continue };
+        let free = (0..buffers.len()).find(|buffer| buffers[*buffer] == sizes[slot] && last_use[*buffer] < *first);
+        places[slot] = free.unwrap_or(buffers.len());
+        match free {
+            Some(buffer) => last_use[buffer] = *last,
+            None => {
+                buffers.push(sizes[slot]);
+                last_use.push(*last);
+            }
+        }
+    }
+    (buffers, places)
+}

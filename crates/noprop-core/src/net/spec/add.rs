@@ -1,0 +1,35 @@
+//! The sum of values of one shape.
+
+use super::{Fit, Spec, same};
+use crate::error::Result;
+use crate::net::graph::NodeId;
+use crate::net::program::{At, Lowering};
+use crate::net::shape::Shape;
+use crate::ops::add;
+use serde::{Deserialize, Serialize};
+
+/// See [`add`]. In place of the first input where nothing else reads that; the gradient of the sum is that of every input.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Add {}
+
+impl Spec for Add {
+    fn output(&self, inputs: &[Shape], _: usize) -> Fit {
+        same(inputs)
+    }
+    fn lower(&self, l: &mut Lowering<'_>, node: NodeId) -> Result<()> {
+        let len = l.len(node);
+        let y = l.overwritten(node);
+        for input in l.inputs(node).into_iter().skip(1) {
+            let x = l.value(input);
+            l.emit("add", &[x], &[y], move |c| add::Add { len: c.samples() * len }.forward(c.write(y), c.read(x)));
+        }
+        Ok(())
+    }
+    fn differentiate(&self, l: &mut Lowering<'_>, node: NodeId, dy: At) -> Result<()> {
+        for input in l.inputs(node) {
+            l.contribute_shared(input, dy);
+        }
+        Ok(())
+    }
+}

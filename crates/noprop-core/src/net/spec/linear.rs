@@ -1,0 +1,107 @@
+//! Fully connected layer on any number of inputs, which count as concatenated.
+
+use super::{Fit, Misfit, Signature, Spec, Tensor, check_width};
+use crate::error::Result;
+use crate::net::graph::NodeId;
+use crate::net::layout::Init;
+use crate::net::program::{At, Dense, Lowering};
+use crate::net::shape::Shape;
+use serde::de::{Error as _, Unexpected};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// See [`linear`](crate::ops::linear). An image counts as a vector; of tokens each is projected by the same weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Linear {
+    /// Width of the output, or `"classes"`.
+    pub units: Size,
+}
+
+/// A number of units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Size {
+    /// So many.
+    Of(usize),
+    /// The number of classes.
+    Classes,
+}
+
+impl Size {
+    fn of(self, classes: usize) -> usize {
+        match self {
+            Self::Of(units) => units,
+            Self::Classes => classes,
+        }
+    }
+}
+
+impl Serialize for Size {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        match self {
+            Self::Of(units) => to.serialize_u64(*units as u64),
+            Self::Classes => to.serialize_str("classes"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Units(usize),
+            Name(String),
+        }
+        match Written::deserialize(from) {
+            Ok(Written::Units(units)) => Ok(Self::Of(units)),
+            Ok(Written::Name(name)) if name == "classes" => Ok(Self::Classes),
+            Ok(Written::Name(name)) => Err(D::Error::invalid_value(Unexpected::Str(&name), &"a number or \"classes\"")),
+            Err(_) => Err(D::Error::custom("expected a number or \"classes\"")),
+        }
+    }
+}
+
+/// What of an input a row of the weight meets: all of a vector or an image, one token.
+pub(crate) fn inputs_of(input: Shape) -> usize {
+    match input {
+        Shape::Tokens { width, .. } => width,
+        other => other.len(),
+    }
+}
+
+impl Spec for Linear {
+    fn output(&self, inputs: &[Shape], classes: usize) -> Fit {
+        let units = self.units.of(classes);
+        check_width(units, "units")?;
+        let tokens = |shape: &Shape| match shape {
+            Shape::Tokens { count, .. } => Some(*count),
+            _ => None,
+        };
+        let Some(first) = inputs.first() else { return Err(Misfit::new("an input", "none").field("from")) };
+        if let Some(other) = inputs.iter().find(|input| tokens(input) != tokens(first)) {
+            let expected = match tokens(first) {
+                Some(count) => format!("{count} tokens from every input, as the first has"),
+                None => "vectors or images, as the first input is".to_owned(),
+            };
+            return Err(Misfit::new(expected, other.to_string()).field("from"));
+        }
+        Ok(tokens(first).map_or(Shape::Vector(units), |count| Shape::Tokens { count, width: units }))
+    }
+    fn tensors(&self, s: &Signature) -> Vec<Tensor> {
+        let fan_in = s.inputs.iter().map(|input| inputs_of(*input)).sum();
+        let (units, init) = (s.output.width(), Init::FanIn(fan_in));
+        let tensor = |name, shape| Tensor { name, trained: true, shape, init };
+        vec![tensor("weight", vec![fan_in, units]), tensor("bias", vec![units])]
+    }
+    fn multiply_adds(&self, s: &Signature) -> Vec<usize> {
+        s.inputs.iter().map(|input| inputs_of(*input) * s.output.len()).collect()
+    }
+    fn lower(&self, l: &mut Lowering<'_>, node: NodeId) -> Result<()> {
+        Dense::lower(l, node, None, None, None);
+        Ok(())
+    }
+    fn differentiate(&self, l: &mut Lowering<'_>, node: NodeId, dy: At) -> Result<()> {
+        Dense::differentiate(l, node, dy);
+        Ok(())
+    }
+}
