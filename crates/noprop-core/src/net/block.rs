@@ -29,7 +29,7 @@ impl Block {
         let sizes = program.buffers().iter();
         let made = sizes.map(|size| match *size {
             Size::Samples(len) => buffers.samples(len),
-            Size::Block(len) => buffers.rows(len),
+            Size::Block(len) | Size::Zeros(len) => buffers.rows(len),
         });
         Ok(Self { buffers: made.collect::<Result<_>>()?, program })
     }

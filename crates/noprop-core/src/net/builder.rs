@@ -94,6 +94,21 @@ impl<'n> Value<'n> {
         self.then(None, Op::Relu(spec::Relu {}))
     }
 
+    /// GELU.
+    pub fn gelu(self) -> Value<'n> {
+        self.then(None, Op::Gelu(spec::Gelu {}))
+    }
+
+    /// Normalisation of each token.
+    pub fn layer_norm(self, name: &str) -> Value<'n> {
+        self.then(Some(name), Op::LayerNorm(spec::LayerNorm {}))
+    }
+
+    /// The mean over all pixels or tokens.
+    pub fn global_pool(self) -> Value<'n> {
+        self.then(None, Op::GlobalPool(spec::GlobalPool {}))
+    }
+
     /// The greatest of 2 × 2 pixels.
     pub fn max_pool(self) -> Value<'n> {
         self.then(None, Op::MaxPool(spec::MaxPool {}))

@@ -2,17 +2,22 @@
 
 use super::cnn::{self, cnn};
 use super::graph::{Graph, MAX_WIDTH};
+use super::json;
 use super::layout::Layout;
 use super::mlp::mlp;
 use super::placement::Placement;
 use super::program::{Program, Target};
+use super::resnet::{Activation, resnet};
+use super::shape::Shape;
+use super::vit::{self, vit};
 use crate::data::InputShape;
 use crate::error::{Code, Error, Result};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Which net the blocks are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum NetConfig {
     /// The paper's block (its Figure 6) with three unpadded 3×3 convolutions.
     Cnn {
@@ -35,8 +40,61 @@ pub enum NetConfig {
         #[serde(default)]
         dropout: f64,
     },
+    /// A residual network with batch norm, pooled between its stages, for images.
+    Resnet {
+        /// Channels of the stages; each but the first begins with pooling.
+        #[serde(default = "default_widths_of_stages")]
+        widths: Vec<usize>,
+        /// Residual blocks of two convolutions in each stage.
+        #[serde(default = "one")]
+        depth: usize,
+        /// Width of the fully connected layers.
+        #[serde(default = "default_hidden")]
+        hidden: usize,
+        /// What follows a norm.
+        #[serde(default)]
+        activation: Activation,
+    },
+    /// A Vision Transformer, for images; the noised label is a token.
+    Vit {
+        /// Height and width of a patch.
+        #[serde(default = "four")]
+        patch: usize,
+        /// Values of a token.
+        #[serde(default = "default_token")]
+        width: usize,
+        /// Layers of attention and of fully connected layers.
+        #[serde(default = "four")]
+        depth: usize,
+        /// Heads of attention.
+        #[serde(default = "four")]
+        heads: usize,
+        /// Width of the hidden fully connected layer, by that of a token.
+        #[serde(default = "four")]
+        mlp_ratio: usize,
+        /// Probability of dropping a value after the positions and after each layer, in [0, 1).
+        #[serde(default)]
+        dropout: f64,
+    },
+    /// A net of the user's own; see [`json`](super::json).
+    Graph {
+        /// Its operations in the order of their computation. They are read when the shape of a sample is known.
+        nodes: Vec<Value>,
+    },
 }
 
+fn default_widths_of_stages() -> Vec<usize> {
+    vec![32, 64, 128]
+}
+fn default_token() -> usize {
+    128
+}
+fn one() -> usize {
+    1
+}
+fn four() -> usize {
+    4
+}
 fn default_widths() -> [usize; 3] {
     [32, 64, 128]
 }
@@ -91,6 +149,26 @@ impl NetConfig {
                 check_widths("hidden", hidden)?;
                 mlp(input.into(), classes, hidden, *dropout)?
             }
+            Self::Resnet { widths, depth, hidden, activation } => {
+                check_widths("widths", widths)?;
+                check_widths("hidden", &[*hidden])?;
+                check_count("depth", *depth, 0)?;
+                check_image("resnet", input)?;
+                resnet(input.into(), classes, widths, *depth, *hidden, *activation)?
+            }
+            Self::Vit { patch, width, depth, heads, mlp_ratio, dropout } => {
+                check_rate(*dropout)?;
+                check_widths("width", &[*width])?;
+                check_count("depth", *depth, 1)?;
+                check_count("mlpRatio", *mlp_ratio, 1)?;
+                check_image("vit", input)?;
+                check_divisor("patch", *patch, &Shape::from(input).dims()[..2])?;
+                check_divisor("heads", *heads, &[*width])?;
+                let (patch, width, depth, heads) = (*patch, *width, *depth, *heads);
+                let sizes = vit::Sizes { patch, width, depth, heads, mlp_ratio: *mlp_ratio, dropout: *dropout };
+                vit(input.into(), classes, sizes)?
+            }
+            Self::Graph { nodes } => json::graph(nodes, input.into(), classes)?,
         };
         match graph.weights() {
             Some(..=MAX_WEIGHTS) => Ok(graph),
@@ -163,4 +241,33 @@ fn check_widths(name: &str, widths: &[usize]) -> Result<()> {
     Err(Error::new(Code::Option, format!("option net.{name} is out of range"))
         .expected(format!("1 to 64 widths of 1 to {MAX_WIDTH}"))
         .received(format!("{widths:?}")))
+}
+
+fn check_count(name: &str, count: usize, least: usize) -> Result<()> {
+    if (least..=64).contains(&count) {
+        return Ok(());
+    }
+    Err(Error::new(Code::Option, format!("option net.{name} is out of range"))
+        .expected(format!("{least} to 64"))
+        .received(count.to_string()))
+}
+
+fn check_divisor(name: &str, divisor: usize, of: &[usize]) -> Result<()> {
+    if divisor > 0 && of.iter().all(|size| size % divisor == 0) {
+        return Ok(());
+    }
+    let sizes = of.iter().map(usize::to_string).collect::<Vec<_>>().join(" and ");
+    Err(Error::new(Code::Option, format!("option net.{name} does not fit"))
+        .expected(format!("a number that divides {sizes}"))
+        .received(divisor.to_string()))
+}
+
+fn check_image(net: &str, input: InputShape) -> Result<()> {
+    match input {
+        InputShape::Image { .. } => Ok(()),
+        InputShape::Vector { .. } => Err(Error::new(Code::Shape, format!("net {net} cannot take feature vectors"))
+            .expected("images [height, width, channels]")
+            .received(input.to_string())
+            .hint("use net mlp")),
+    }
 }

@@ -1,4 +1,4 @@
-//! Denoisers as graphs: declared once ([`graph`], [`cnn`], [`mlp`]), compiled once to calls of kernels ([`program`]).
+//! Denoisers as graphs: declared once ([`graph`]; `cnn.rs`, `mlp.rs`, `resnet.rs` and `vit.rs` are the presets), compiled once to calls of kernels ([`program`]).
 //!
 //! A node's operation says everything of itself in its file of [`spec`]: shapes, tensors, multiply-adds, calls. From the graph follow
 //! the layout of a block's weights, its FLOPs, its buffers.
@@ -9,10 +9,12 @@ pub(crate) mod builder;
 mod cnn;
 pub(crate) mod config;
 pub mod graph;
+mod json;
 pub mod layout;
 mod mlp;
 pub mod op;
 mod placement;
+mod resnet;
 pub(crate) mod program;
 pub mod shape;
 pub mod spec;
@@ -20,12 +22,14 @@ pub mod step;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod vit;
 
 pub use block::Block;
 pub use buffers::Buffers;
 #[cfg(device)]
 pub(crate) use buffers::made;
 pub use config::NetConfig;
+pub use resnet::Activation;
 pub use graph::Graph;
 pub use layout::Layout;
 pub(crate) use placement::Placement;

@@ -1,52 +1,98 @@
 //! The closed set of operations. What one does is said in its file in [`spec`](super::spec).
 
 use super::spec::{self, Spec};
-use serde::{Deserialize, Serialize};
+use crate::config::from_json;
+use crate::error::{Code, Error, Result};
+use serde_json::{Map, Value};
 
-/// An operation with its options, as JSON has it: `{ "op": "linear", "units": 64 }`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "op", rename_all = "kebab-case", deny_unknown_fields)]
-#[allow(missing_docs, reason = "the type of each says it")]
-pub enum Op {
-    /// An input of the net.
-    #[serde(skip)]
-    Input,
-    Linear(spec::Linear),
-    Conv(spec::Conv),
-    BatchNorm(spec::BatchNorm),
-    Relu(spec::Relu),
-    MaxPool(spec::MaxPool),
-    Dropout(spec::Dropout),
-    Add(spec::Add),
-    Softmax(spec::Softmax),
-    Flatten(spec::Flatten),
+macro_rules! operations {
+    ($($name:literal => $op:ident),* $(,)?) => {
+        /// An operation with its options.
+        #[derive(Debug, Clone, PartialEq)]
+        #[allow(missing_docs, reason = "the type of each says it")]
+        pub enum Op {
+            /// An input of the net.
+            Input,
+            $($op(spec::$op)),*
+        }
+
+        /// The names of all operations, as JSON has them.
+        pub const NAMES: &[&str] = &[$($name),*];
+
+        impl Op {
+            /// What it does.
+            pub(crate) fn spec(&self) -> &dyn Spec {
+                match self {
+                    Self::Input => &spec::Input,
+                    $(Self::$op(spec) => spec),*
+                }
+            }
+
+            /// As JSON names it: `batch-norm`.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    Self::Input => "input",
+                    $(Self::$op(_) => $name),*
+                }
+            }
+
+            /// The operation of that name with these options.
+            fn read(name: &str, options: &str) -> Result<Self> {
+                match name {
+                    $($name => from_json(options).map(Self::$op),)*
+                    _ => Err(Error::new(Code::Option, format!("unknown op '{name}'")).expected(NAMES.join(", "))),
+                }
+            }
+        }
+    };
+}
+
+operations! {
+    "linear" => Linear,
+    "conv" => Conv,
+    "batch-norm" => BatchNorm,
+    "layer-norm" => LayerNorm,
+    "adaptive-layer-norm" => AdaptiveLayerNorm,
+    "relu" => Relu,
+    "gelu" => Gelu,
+    "silu" => Silu,
+    "softmax" => Softmax,
+    "max-pool" => MaxPool,
+    "mean-pool" => MeanPool,
+    "global-pool" => GlobalPool,
+    "dropout" => Dropout,
+    "add" => Add,
+    "multiply" => Multiply,
+    "concatenate" => Concatenate,
+    "flatten" => Flatten,
+    "patches" => Patches,
+    "positions" => Positions,
+    "attention" => Attention,
+    "join-tokens" => JoinTokens,
+    "first-token" => FirstToken,
+    "time-features" => TimeFeatures,
 }
 
 impl Op {
-    /// What it does.
-    pub(crate) fn spec(&self) -> &dyn Spec {
-        match self {
-            Self::Input => &spec::Input,
-            Self::Linear(spec) => spec,
-            Self::Conv(spec) => spec,
-            Self::BatchNorm(spec) => spec,
-            Self::Relu(spec) => spec,
-            Self::MaxPool(spec) => spec,
-            Self::Dropout(spec) => spec,
-            Self::Add(spec) => spec,
-            Self::Softmax(spec) => spec,
-            Self::Flatten(spec) => spec,
-        }
-    }
-
-    /// As JSON names it: `batch-norm`.
-    pub fn name(&self) -> String {
-        let json = serde_json::to_value(self).unwrap_or_default();
-        json["op"].as_str().unwrap_or("input").to_owned()
-    }
-
     /// The name of a node that was given none.
     pub(crate) fn name_at(&self, index: usize) -> String {
         format!("{}{index}", self.name())
+    }
+
+    /// The operation that the fields of a node name, at `place` in what the user wrote.
+    ///
+    /// # Errors
+    /// [`Code::Option`] naming the field.
+    pub(crate) fn from_fields(mut fields: Map<String, Value>, place: &str) -> Result<Self> {
+        let Some(Value::String(name)) = fields.remove("op") else {
+            return Err(Error::new(Code::Option, format!("option {place}.op is missing")).expected(NAMES.join(", ")));
+        };
+        Self::read(&name, &Value::Object(fields).to_string()).map_err(|mut error| {
+            error.what = error.what.replacen("option ", &format!("option {place}."), 1);
+            if !error.what.contains(place) {
+                error.what = format!("{place}: {}", error.what);
+            }
+            error
+        })
     }
 }

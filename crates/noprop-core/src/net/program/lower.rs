@@ -14,6 +14,7 @@ use crate::net::op::Op;
 use crate::net::shape::Shape;
 use crate::net::spec::BatchNorm;
 use crate::ops::add::Add;
+use crate::ops::copy_columns::CopyColumns;
 use crate::tensor::Slot;
 use std::collections::HashMap;
 
@@ -44,6 +45,8 @@ pub(crate) struct Lowering<'g> {
     values: Vec<Option<(At, Reads)>>,
     /// Slots that a node's gradient needs beside values.
     kept: HashMap<NodeId, At>,
+    /// Slots of zeros, by their length.
+    zeros: HashMap<usize, At>,
     pub(super) dense: HashMap<NodeId, Dense>,
     /// Whether anything that is trained lies before a node.
     trained: Vec<bool>,
@@ -83,6 +86,7 @@ impl<'g> Lowering<'g> {
             sizes: Vec::new(),
             values,
             kept: HashMap::new(),
+            zeros: HashMap::new(),
             dense: HashMap::new(),
             trained,
             gradients: vec![None; count],
@@ -270,7 +274,16 @@ impl<'g> Lowering<'g> {
     }
 
     fn copy(&mut self, from: At, to: At, len: usize) {
-        self.emit("copy", &[from], &[to], move |c| super::copy(c, from, to, len));
+        self.emit("copy", &[from], &[to], move |c| copy(c.samples(), len, len).forward(c.write(to), c.read(from)));
+    }
+
+    /// Writes 0 to a slot of `len` values of each sample.
+    pub fn zero(&mut self, to: At, len: usize) {
+        let zeros = *self.zeros.get(&len).unwrap_or(&At::Slot(self.sizes.len()));
+        if self.zeros.insert(len, zeros).is_none() {
+            self.slot(Size::Zeros(len));
+        }
+        self.emit("zero", &[zeros], &[to], move |c| copy(c.samples(), len, 0).forward(c.write(to), c.read(zeros)));
     }
 
     /// Keeps a slot for the gradient of `node`.
@@ -387,6 +400,11 @@ impl<'g> Lowering<'g> {
             Add { len: c.samples() * len }.forward(c.write(to), c.read(from))
         });
     }
+}
+
+/// A copy of all of every sample; a stride of 0 reads one for all.
+fn copy(rows: usize, width: usize, from_stride: usize) -> CopyColumns {
+    CopyColumns { rows, width, from_stride, from_offset: 0, to_stride: width, to_offset: 0, add: false }
 }
 
 /// What an operation alone reads of its output.

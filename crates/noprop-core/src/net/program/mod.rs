@@ -127,21 +127,6 @@ impl fmt::Display for Program {
     }
 }
 
-/// to = from, `len` values of each sample.
-fn copy(c: &Context<'_>, from: At, to: At, len: usize) -> Result<()> {
-    crate::ops::apply(&Copy(c.samples() * len), c.write(to), [c.read(from)])
-}
-
-struct Copy(usize);
-
-impl crate::ops::BlockOp<1> for Copy {
-    const NAME: &'static str = "copy";
-    fn block<T: crate::tensor::Real>(&self, _: usize, to: &mut [T], [from]: [&[T]; 1]) -> Result<()> {
-        to[..self.0].copy_from_slice(&from[..self.0]);
-        Ok(())
-    }
-}
-
 /// What calls compute on.
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {

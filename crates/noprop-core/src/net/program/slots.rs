@@ -14,6 +14,8 @@ pub(crate) enum Size {
     Samples(usize),
     /// So many of each block.
     Block(usize),
+    /// So many zeros of each block, which nobody writes.
+    Zeros(usize),
 }
 
 impl Size {
@@ -21,7 +23,7 @@ impl Size {
     pub fn of(self, capacity: usize) -> usize {
         match self {
             Self::Samples(len) => capacity * len,
-            Self::Block(len) => len,
+            Self::Block(len) | Self::Zeros(len) => len,
         }
     }
 }
@@ -31,6 +33,7 @@ impl fmt::Display for Size {
         match self {
             Self::Samples(len) => write!(f, "{len} a sample"),
             Self::Block(len) => write!(f, "{len} a block"),
+            Self::Zeros(len) => write!(f, "{len} zeros"),
         }
     }
 }
@@ -61,6 +64,7 @@ pub(super) fn plan<'c>(
     let mut places = vec![0; sizes.len()];
     for slot in order {
         let Some([first, last]) = uses.get(&slot) else { continue };
+        // Zeros are one size of their own, and one slot of each length.
         let free = (0..buffers.len()).find(|buffer| buffers[*buffer] == sizes[slot] && last_use[*buffer] < *first);
         places[slot] = free.unwrap_or(buffers.len());
         match free {

@@ -1,29 +1,39 @@
 //! What an operation is, a file each: the shape of its output, its tensors and how they begin, its multiply-adds, and the calls
 //! of kernels that compute it and its gradients.
 
+mod activation;
 mod add;
 mod batch_norm;
+mod columns;
 mod conv;
 mod dropout;
 mod flatten;
 mod input;
+mod layer_norm;
 mod linear;
-mod max_pool;
+mod multiply;
+mod pool;
 mod relu;
 mod softmax;
+mod tokens;
 
+pub use activation::{Gelu, Silu};
 pub use add::Add;
 pub use batch_norm::BatchNorm;
 pub(crate) use batch_norm::of_batch;
+pub use columns::{Concatenate, FirstToken, JoinTokens};
 pub use conv::{Conv, Padding};
 pub use dropout::Dropout;
 pub use flatten::Flatten;
 pub(crate) use input::Input;
+pub use layer_norm::{AdaptiveLayerNorm, LayerNorm};
 pub use linear::{Linear, Size};
 pub(crate) use linear::inputs_of;
-pub use max_pool::MaxPool;
+pub use multiply::Multiply;
+pub use pool::{GlobalPool, MaxPool, MeanPool};
 pub use relu::Relu;
 pub use softmax::Softmax;
+pub use tokens::{Attention, Patches, Positions, TimeFeatures};
 
 use super::graph::NodeId;
 use super::layout::Init;

@@ -118,6 +118,7 @@ fn training_drops_values_and_evaluation_does_not() {
         let without = match net {
             NetConfig::Cnn { widths, hidden, .. } => NetConfig::Cnn { widths, hidden, dropout: 0.0 },
             NetConfig::Mlp { hidden, .. } => NetConfig::Mlp { hidden, dropout: 0.0 },
+            NetConfig::Graph { .. } => unreachable!("nets() has none"),
         };
         let mut plain = Rig::<f64>::new(&without, input, CLASSES, 6, &[1]);
         plain.load(&rig.weights());
