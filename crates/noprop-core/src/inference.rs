@@ -3,12 +3,10 @@
 //! Samples are worked on in chunks of fixed size that do not depend on the number of threads, so neither do the results.
 
 mod content;
-#[cfg(device)]
 mod device;
 #[cfg(test)]
 mod tests;
 
-#[cfg(device)]
 pub(crate) use device::DeviceChain;
 
 use crate::config;
@@ -168,7 +166,6 @@ fn chain(
     check_shape(&model.checked, data)?;
     stop.check()?;
     let place = options.device.place()?;
-    #[cfg(device)]
     if let Some(spot) = place.spots().first() {
         return finite(device::chain(*spot, model, data, options, stop, after_block)?);
     }

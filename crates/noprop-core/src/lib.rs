@@ -77,7 +77,6 @@ pub mod parity;
 pub mod storage;
 pub mod train;
 
-#[cfg(device)]
 pub use noprop_kernels::cuda;
 pub use noprop_kernels::{device, error, math, memory, ops, rng, tensor, threads};
 

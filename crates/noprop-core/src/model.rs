@@ -8,7 +8,6 @@ pub use file::{FORMAT_VERSION, tensors};
 
 use crate::config::{Checked, ModelConfig};
 use crate::error::{Code, Error, Result};
-#[cfg(device)]
 use crate::inference::DeviceChain;
 use crate::storage::WeightStore;
 use crate::storage::container::{hexadecimal, to_bytes};
@@ -16,7 +15,6 @@ use crate::tensor::Buffer;
 use candle_core::{CpuStorage, Device, Storage, Tensor};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-#[cfg(device)]
 use std::sync::MutexGuard;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -31,7 +29,6 @@ pub struct Model {
     pub training: Value,
     weights: Weights,
     /// What was last used of it on a device.
-    #[cfg(device)]
     on_device: Mutex<Option<DeviceChain>>,
 }
 
@@ -72,7 +69,6 @@ impl Model {
             checked,
             training,
             weights,
-            #[cfg(device)]
             on_device: Mutex::new(None),
         }
     }
@@ -149,7 +145,6 @@ impl Model {
     }
 
     /// Where the model keeps what it has on a device; whoever uses it holds it.
-    #[cfg(device)]
     pub(crate) fn on_device(&self) -> MutexGuard<'_, Option<DeviceChain>> {
         self.on_device.lock().unwrap_or_else(PoisonError::into_inner)
     }

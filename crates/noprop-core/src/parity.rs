@@ -37,7 +37,6 @@ pub struct ParityOptions {
 /// is not; [`Code::Cancelled`] when stopped.
 pub fn device_parity(options: &ParityOptions, stop: &StopFlag) -> Result<Value> {
     let place = options.device.place()?;
-    #[cfg(device)]
     if let Some(device) = device::open(&place)? {
         return device::compare(device, options, stop);
     }
@@ -48,7 +47,6 @@ pub fn device_parity(options: &ParityOptions, stop: &StopFlag) -> Result<Value> 
         .hint("`npm run build:cuda` builds the addon with CUDA code"))
 }
 
-#[cfg(device)]
 mod device {
     use super::ParityOptions;
     use crate::cuda::Multiply;

@@ -1,6 +1,5 @@
 //! Measured speed: of whole training steps or of inference on random data, and of the processor's own peaks beside it.
 
-#[cfg(device)]
 mod device;
 mod inference;
 
@@ -213,7 +212,6 @@ pub fn bench(options: &BenchOptions, stop: &StopFlag) -> Result<Bench> {
 
 /// Steps blocks in turns on every thread, or all together on a device.
 fn train(plan: Plan, options: &BenchOptions, stop: &StopFlag) -> Result<Rate> {
-    #[cfg(device)]
     if !plan.place.is_cpu() {
         return device::train(&plan, options.seconds, stop);
     }

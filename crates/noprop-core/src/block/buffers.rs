@@ -25,10 +25,8 @@ impl Buffers {
 
     /// `[K, len]`.
     pub(crate) fn rows(&self, len: usize) -> Result<Buffer> {
-        #[cfg(device)]
         MADE.set(MADE.get() + self.stacked * len);
         let bytes = self.stacked * len * self.dtype.size_in_bytes();
-        #[cfg(device)]
         crate::cuda::refuse_while_recording(|| format!("{bytes} bytes for a buffer"))?;
         if self.device.is_cpu() {
             return Buffer::new(zero_tensor(self.stacked, len, self.dtype, "a block's activations")?);
@@ -37,13 +35,11 @@ impl Buffers {
     }
 }
 
-#[cfg(device)]
 thread_local! {
     static MADE: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 /// Values of all buffers that this thread has made.
-#[cfg(device)]
 pub(crate) fn made() -> usize {
     MADE.get()
 }

@@ -71,7 +71,6 @@ impl Sizes {
     }
 
     /// See [`super::NetConfig::activations`].
-    #[cfg(device)]
     pub(super) fn activations(&self, batch: usize) -> usize {
         let convolutions: usize = [self.conv1, self.conv2, self.conv3].map(|d| d.stored() + d.output()).iter().sum();
         // Of the batch-norm layers: input, output and the input's gradient, and two statistics a unit.
@@ -81,7 +80,6 @@ impl Sizes {
     }
 
     /// Values of one sample's gradient of the largest convolution, spread out.
-    #[cfg(device)]
     pub(super) fn spread(&self) -> usize {
         [self.conv1, self.conv2, self.conv3].map(|dims| dims.spread()).into_iter().max().unwrap_or_default()
     }
@@ -187,7 +185,6 @@ pub struct Cnn {
     dy2: Buffer,
     dy3: Buffer,
     /// Where kernels spread out a stage's gradient; none on the processor.
-    #[cfg(device)]
     spread: Option<Buffer>,
     estimate: Buffer,
     /// Gradients of the fused vectors `[hidden]`, of the fuse path's two hidden outputs, and of the skip path.
@@ -225,7 +222,6 @@ impl Cnn {
             dy1: buffers.gradient(s.conv1.output())?,
             dy2: buffers.gradient(s.conv2.output())?,
             dy3: buffers.gradient(s.conv3.output())?,
-            #[cfg(device)]
             spread: (buffers.training && buffers.launched).then(|| buffers.gradient(s.spread())).transpose()?,
             estimate: buffers.samples(s.classes)?,
             d_image: buffers.gradient(h)?,
@@ -303,7 +299,6 @@ impl Cnn {
         backward: Backward<'_>,
         x: &Tensor,
     ) -> Result<()> {
-        #[cfg(device)]
         if let Some(da) = &self.spread {
             return conv.spread_backward(step, dx, backward, x, da);
         }

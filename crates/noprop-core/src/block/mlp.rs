@@ -29,7 +29,6 @@ impl Sizes {
     }
 
     /// See [`super::NetConfig::activations`]: every hidden layer's output and its gradient, and the estimate.
-    #[cfg(device)]
     pub(super) fn activations(&self, batch: usize) -> usize {
         batch * (2 * self.hidden.iter().sum::<usize>() + self.classes)
     }

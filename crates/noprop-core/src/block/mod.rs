@@ -6,12 +6,10 @@ pub mod mlp;
 #[cfg(test)]
 mod tests;
 
-#[cfg(device)]
 pub(crate) use buffers::made;
 
 use crate::data::InputShape;
 use crate::error::{Code, Error, Result};
-#[cfg(device)]
 use crate::nn::Placement;
 use crate::nn::{Layout, Step};
 use crate::tensor::Buffer;
@@ -181,7 +179,6 @@ impl NetConfig {
     }
 
     /// Where the tensors of one block lie on a device.
-    #[cfg(device)]
     pub(crate) fn placement(&self, input: InputShape, classes: usize) -> Result<Placement> {
         let device = self.layout(self.launched_input(input), classes)?.aligned();
         Ok(Placement::new(&self.layout(input, classes)?, &device))
@@ -202,7 +199,6 @@ impl NetConfig {
     }
 
     /// Values of the buffers that one block's training makes for batches of `batch` samples.
-    #[cfg(device)]
     pub(crate) fn activations(&self, input: InputShape, classes: usize, batch: usize) -> Result<usize> {
         match self {
             Self::Cnn { widths, hidden, .. } => {
@@ -213,7 +209,6 @@ impl NetConfig {
     }
 
     /// Values of the buffers beside activations that one block's training on a device makes.
-    #[cfg(device)]
     pub(crate) fn workspace(&self, input: InputShape, classes: usize, batch: usize) -> Result<usize> {
         match self {
             Self::Cnn { widths, hidden, .. } => Ok(batch * cnn::Sizes::new(input, classes, *widths, *hidden)?.spread()),

@@ -50,7 +50,6 @@ impl Conv3x3 {
     }
 
     /// The same by kernels, by way of da `[K, samples · spread]`, see `ops/conv3x3/spread.rs`.
-    #[cfg(device)]
     pub(crate) fn spread_backward(
         &self,
         step: Step<'_>,

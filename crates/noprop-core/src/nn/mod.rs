@@ -6,7 +6,6 @@ pub mod conv;
 pub mod linear;
 pub mod normalised;
 pub mod parameters;
-#[cfg(device)]
 mod placement;
 pub mod towards;
 
@@ -15,7 +14,6 @@ pub use conv::Conv3x3;
 pub use linear::Linear;
 pub use normalised::Normalised;
 pub use parameters::{Layout, LayoutBuilder};
-#[cfg(device)]
 pub(crate) use placement::Placement;
 pub use towards::Towards;
 

@@ -120,7 +120,6 @@ impl BlockJob {
     }
 
     /// Puts what a device has made of the state in its place.
-    #[cfg(device)]
     pub(super) fn set_state(&mut self, state: Vec<f32>) -> Result<()> {
         let len = state.len();
         self.state = Buffer::new(Tensor::from_vec(state, (1, len), &Device::Cpu)?)?;

@@ -5,7 +5,6 @@ pub mod batch;
 pub mod batches;
 mod cache;
 pub mod checkpoint;
-#[cfg(device)]
 mod device;
 pub mod job;
 pub mod lane;
@@ -17,7 +16,6 @@ mod tests;
 
 pub use backlog::{Backlog, MOST_EPOCHS};
 pub use batches::Batch;
-#[cfg(device)]
 pub(crate) use device::{DeviceData, Stack, floor};
 pub use job::BlockJob;
 pub use lane::Lane;

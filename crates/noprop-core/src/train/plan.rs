@@ -1,15 +1,12 @@
 //! What all block jobs of one run share: configuration, options, data and what follows from them.
 
 use super::batches::Batches;
-#[cfg(device)]
 use super::device::memory;
 use crate::config::{Checked, FitOptions};
-#[cfg(device)]
 use crate::cuda::{Engine, Multiply};
 use crate::data::Dataset;
 use crate::data::augment::Augmenter;
 use crate::device::Place;
-#[cfg(device)]
 use crate::device::{DeviceChoice, in_one_line};
 use crate::error::{Code, Error, Result};
 use crate::ops::adamw::AdamW;
@@ -34,7 +31,6 @@ pub struct Plan {
     weights: Vec<f64>,
     pub(super) batches: Batches,
     /// The devices that `place` names.
-    #[cfg(device)]
     pub(crate) engines: Vec<Engine>,
 }
 
@@ -48,13 +44,11 @@ impl Plan {
         InstructionSet::check_variable()?;
         check_shape(&model, &data)?;
         options.augment.check(data.shape())?;
-        #[cfg(device)]
         let in_flight = options.in_flight;
         let options = options.check(model.config.blocks, data.samples())?;
         check_batch_norm(&model, &options, data.samples())?;
         #[cfg_attr(not(device), allow(unused_mut))]
         let (mut place, mut why_no_gpu) = options.device.place_or_why()?;
-        #[cfg(device)]
         let engines = match place.spots().into_iter().map(Engine::open).collect::<Result<Vec<_>>>() {
             // A card that seemed usable and is not: `auto` goes on without it.
             Err(error) if options.device == DeviceChoice::Auto => {
@@ -79,10 +73,8 @@ impl Plan {
             classes,
             weights,
             batches,
-            #[cfg(device)]
             engines,
         };
-        #[cfg(device)]
         if !plan.engines.is_empty() {
             plan.options.in_flight = Some(memory::in_flight(&plan, &plan.engines, in_flight)?);
         }
@@ -100,7 +92,6 @@ impl Plan {
     }
 
     /// What products on a device multiply.
-    #[cfg(device)]
     pub(crate) fn multiply(&self) -> Multiply {
         self.options.precision.into()
     }

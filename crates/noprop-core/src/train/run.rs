@@ -77,7 +77,6 @@ pub(super) struct InFlight {
 
 impl InFlight {
     /// The job, once [`Shared::begin`] has begun it.
-    #[cfg(device)]
     pub(super) fn begun(&mut self) -> Result<&mut BlockJob> {
         self.job.as_mut().ok_or_else(|| Error::new(Code::Internal, "a job that has not started"))
     }
@@ -98,7 +97,6 @@ impl Training {
             options.checkpoint.as_ref().map(|path| Checkpoint::open(path, &plan, options.resume)).transpose()?;
         let store = WeightStore::temporary(plan.model.config.blocks, plan.model.layout.weights())?;
         // One thread for each device, or as many as were asked for on the processor.
-        #[cfg(device)]
         let devices = plan.engines.len();
         #[cfg(not(device))]
         let devices = 0;
@@ -119,7 +117,6 @@ impl Training {
         for lane in 0..threads {
             let shared = training.shared.clone();
             let thread = std::thread::Builder::new().name(format!("noprop-lane-{lane}")).spawn(move || {
-                #[cfg(device)]
                 if devices > 0 {
                     return shared.work_on(lane);
                 }

@@ -6,19 +6,15 @@
 //! [`AdamW::step_part`] and [`Linear::update`](super::linear::Linear::update).
 
 mod cpu;
-#[cfg(device)]
 mod cuda;
-#[cfg(device)]
 mod parity;
 mod reference;
 #[cfg(test)]
 mod tests;
 
-#[cfg(device)]
 pub(crate) use parity::parity;
 
 use super::{BlockOp, apply, profile};
-#[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::tensor::{Buffer, Real, Slot, check};
@@ -100,7 +96,6 @@ impl AdamW {
 
     /// The factors that change from step to step, as [`StepValues`](crate::cuda::StepValues) holds them: keep, step_size,
     /// inverse_root_correction.
-    #[cfg(device)]
     pub fn rates(&self) -> [f32; 3] {
         let factors = self.factors::<f32>();
         [factors.keep, factors.step_size, factors.inverse_root_correction]
@@ -131,7 +126,6 @@ impl BlockOp<1> for Step<'_> {
         op.update(&mut op.split(state)?, *slot, slot.of(gradients));
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, state: DeviceRows, [gradients]: [DeviceRows; 1]) -> Result<()> {
         let Self(op, slot) = self;
         let state_len = AdamW::state_len(op.parameters, op.statistics);

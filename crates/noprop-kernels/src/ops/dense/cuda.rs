@@ -187,7 +187,7 @@ pub(super) fn training(
         let grid = columns_grid(norm.width, product.blocks);
         return product.launch(on, "dense_norm_of_parts", grid, (THREADS, SHARED));
     }
-    batch_norm::cuda::training(norm, on, to.y, [to.product, to.statistics, state])
+    batch_norm::cuda::training(norm, on, [to.y, to.statistics, state], to.product)
 }
 
 #[cfg(test)]

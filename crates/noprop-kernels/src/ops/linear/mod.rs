@@ -3,23 +3,19 @@
 //! The weight may be a range of rows of a larger one: a layer on concatenated inputs is two products into one y.
 
 pub(crate) mod cpu;
-#[cfg(device)]
 pub(super) mod cuda;
-#[cfg(device)]
 mod parity;
 mod reference;
 mod row;
 #[cfg(test)]
 mod tests;
 
-#[cfg(device)]
 pub(crate) use parity::parity;
 
 use super::adamw::AdamW;
 use super::multiply::Precision;
 use super::relu::Relu;
-use super::{BlockOp, apply};
-#[cfg(device)]
+use super::{BlockOp, DeviceOp, apply, launch};
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::tensor::{Buffer, Real, Slot, check};
@@ -68,9 +64,8 @@ impl Linear {
         x: &Tensor,
         scale: f64,
     ) -> Result<()> {
-        #[cfg(device)]
         if super::on_device(dx) {
-            return apply(&BackwardDataToRelu(self, scale), dx, [dy, state, x]);
+            return launch(&BackwardDataToRelu(self, scale), [dx], [dy, state, x]);
         }
         self.backward_data(dx, dy, state)?;
         Relu { len: self.samples * self.inputs }.backward(dx, x, scale)
@@ -112,7 +107,6 @@ impl BlockOp<2> for Forward<'_> {
         }
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, y: DeviceRows, [x, state]: [DeviceRows; 2]) -> Result<()> {
         self.0.check(x.len, y.len)?;
         super::dense::linear(self.0, on, y, [x, state])
@@ -135,7 +129,6 @@ impl BlockOp<2> for BackwardData<'_> {
         }
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, dx: DeviceRows, [dy, state]: [DeviceRows; 2]) -> Result<()> {
         self.0.check(dx.len, dy.len)?;
         cuda::backward_data(self.0, on, dx, [dy, state], (None, 1.0))
@@ -143,16 +136,11 @@ impl BlockOp<2> for BackwardData<'_> {
 }
 
 /// What [`Linear::backward_data_to_relu`] launches.
-#[cfg(device)]
 struct BackwardDataToRelu<'a>(&'a Linear, f64);
 
-#[cfg(device)]
-impl BlockOp<3> for BackwardDataToRelu<'_> {
+impl DeviceOp<1, 3> for BackwardDataToRelu<'_> {
     const NAME: &'static str = "linear-backward-data-to-relu";
-    fn block<T: Real>(&self, _: usize, _: &mut [T], _: [&[T]; 3]) -> Result<()> {
-        check(false, "a linear gradient and a ReLU's in one kernel, on the processor")
-    }
-    fn launch(&self, on: &Executor<'_>, dx: DeviceRows, [dy, state, x]: [DeviceRows; 3]) -> Result<()> {
+    fn launch(&self, on: &Executor<'_>, [dx]: [DeviceRows; 1], [dy, state, x]: [DeviceRows; 3]) -> Result<()> {
         self.0.check(dx.len, dy.len)?;
         self.0.check(x.len, dy.len)?;
         cuda::backward_data(self.0, on, dx, [dy, state], (Some(x), self.1))
@@ -182,7 +170,6 @@ impl BlockOp<2> for BackwardWeights<'_> {
         }
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, gradients: DeviceRows, [x, dy]: [DeviceRows; 2]) -> Result<()> {
         self.0.check(x.len, dy.len)?;
         cuda::backward_weights(self.0, on, gradients, [x, dy])

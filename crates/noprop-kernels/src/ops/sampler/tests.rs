@@ -10,7 +10,6 @@ fn chunks_take_the_same_steps_as_single_samples() {
     let chunk = Chunk {
         seed: 5,
         keys: &keys,
-        #[cfg(device)]
         on_device: 0,
         classes: 4,
     };
