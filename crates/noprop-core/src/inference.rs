@@ -4,10 +4,11 @@
 
 mod content;
 mod device;
+mod session;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use device::DeviceChain;
+pub use session::Session;
 
 use crate::config;
 use crate::data::Dataset;
@@ -22,6 +23,7 @@ use crate::tensor::{Buffer, StopFlag};
 use crate::threads::spawn_scoped;
 use crate::train::plan::check_shape;
 use candle_core::{CpuStorage, Device, Storage};
+use device::DeviceCache;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -44,8 +46,8 @@ pub struct SampleOptions {
     pub seed: u64,
     /// Worker threads. Default: as many as the process may use.
     pub threads: Option<usize>,
-    /// Where to compute, as for training; of several GPUs the first. Default auto. A model keeps its weights and buffers on
-    /// the GPU that it was last used on.
+    /// Where to compute, as for training; of several GPUs the first. Default auto. A [`Session`] keeps weights and buffers on the
+    /// GPU that it last used.
     pub device: DeviceChoice,
 }
 
@@ -92,6 +94,16 @@ pub struct Prediction {
 /// # Errors
 /// [`Code::Shape`], [`Code::Label`], [`Code::NotTrained`], [`Code::Cancelled`].
 pub fn evaluate(model: &Model, data: &Dataset, options: SampleOptions, stop: &StopFlag) -> Result<Evaluation> {
+    evaluate_with(&DeviceCache::default(), model, data, options, stop)
+}
+
+fn evaluate_with(
+    cache: &DeviceCache,
+    model: &Model,
+    data: &Dataset,
+    options: SampleOptions,
+    stop: &StopFlag,
+) -> Result<Evaluation> {
     let started = Instant::now();
     let config = &model.checked.config;
     let targets = data.class_indices(&config.classes)?;
@@ -101,7 +113,7 @@ pub fn evaluate(model: &Model, data: &Dataset, options: SampleOptions, stop: &St
         let pairs = states.chunks_exact(width).zip(&targets[first..]);
         right_per_block[block - 1] += pairs.filter(|(z, target)| argmax(z) == **target as usize).count();
     };
-    let states = chain(model, data, &options, stop, Some(&mut after_block))?;
+    let states = chain(cache, model, data, &options, stop, Some(&mut after_block))?;
     let accuracy_per_block: Vec<_> =
         right_per_block.into_iter().map(|right| right as f64 / targets.len() as f64).collect();
     let mut pairs = BTreeMap::<[u64; 2], u64>::new();
@@ -139,9 +151,19 @@ fn table(pairs: &BTreeMap<[u64; 2], u64>, width: usize) -> Vec<Vec<u64>> {
 /// # Errors
 /// [`Code::Shape`], [`Code::NotTrained`], [`Code::Cancelled`].
 pub fn predict(model: &Model, data: &Dataset, options: SampleOptions, stop: &StopFlag) -> Result<Prediction> {
+    predict_with(&DeviceCache::default(), model, data, options, stop)
+}
+
+fn predict_with(
+    cache: &DeviceCache,
+    model: &Model,
+    data: &Dataset,
+    options: SampleOptions,
+    stop: &StopFlag,
+) -> Result<Prediction> {
     let config = &model.checked.config;
     let width = config.classes.len();
-    let states = chain(model, data, &options, stop, None)?;
+    let states = chain(cache, model, data, &options, stop, None)?;
     let labels = states.chunks_exact(width).map(|z| config.classes[argmax(z)]).collect();
     let mut all = zeros::<f32>(states.len(), "the probabilities")?;
     let end = model.checked.schedule.alpha_bar(config.blocks);
@@ -156,6 +178,7 @@ type AfterBlock<'a> = Option<&'a mut dyn FnMut(usize, usize, &[f32])>;
 
 /// z_T of all samples, `[samples, classes]`.
 fn chain(
+    cache: &DeviceCache,
     model: &Model,
     data: &Dataset,
     options: &SampleOptions,
@@ -165,11 +188,11 @@ fn chain(
     model.check_trained()?;
     check_shape(&model.checked, data)?;
     stop.check()?;
-    let place = options.device.place()?;
-    if let Some(spot) = place.spots().first() {
-        return finite(device::chain(*spot, model, data, options, stop, after_block)?);
+    let devices = options.device.resolve()?;
+    if let Some(id) = devices.ids().first() {
+        return finite(device::chain(cache, *id, model, data, options, stop, after_block)?);
     }
-    debug_assert!(place.is_cpu());
+    debug_assert!(devices.is_cpu());
     finite(on_the_processor(model, data, options, stop, after_block)?)
 }
 

@@ -168,18 +168,18 @@ pub fn bench(options: &BenchOptions, stop: &StopFlag) -> Result<Bench> {
             .expected("f32, which inference is in any case, or mode train")
             .received(options.precision.as_str()));
     }
-    let place = options.device.place()?;
-    if place.count() > 1 {
+    let devices = options.device.resolve()?;
+    if devices.count() > 1 {
         return Err(Error::new(Code::Option, "a benchmark measures one device")
             .expected("one GPU, such as cuda:0")
             .received(options.device.to_string()));
     }
     InstructionSet::check_variable()?;
-    place.check_precision(options.precision)?;
+    devices.check_precision(options.precision)?;
     let (model, data) = (checked(options)?, Arc::new(samples(options)?));
     let threads = config::threads(options.threads)?;
     let parameters_per_block = model.layout.parameters();
-    let peak_gflops = place.is_cpu().then(|| peak_gflops(threads, options.precision)).transpose()?;
+    let peak_gflops = devices.is_cpu().then(|| peak_gflops(threads, options.precision)).transpose()?;
     let rate = match options.mode {
         BenchMode::Train => train(plan(options, model, data)?, options, stop)?,
         BenchMode::Inference => inference::predictions(model, &data, options, stop)?,
@@ -200,7 +200,7 @@ pub fn bench(options: &BenchOptions, stop: &StopFlag) -> Result<Bench> {
         peak_gflops,
         peak_share: peak_gflops.map(|peak| gflops / peak),
         precision: options.precision,
-        device: place.to_string(),
+        device: devices.to_string(),
         on_device: rate.on_device,
         instruction_set: InstructionSet::current().as_str(),
         threads,
@@ -212,7 +212,7 @@ pub fn bench(options: &BenchOptions, stop: &StopFlag) -> Result<Bench> {
 
 /// Steps blocks in turns on every thread, or all together on a device.
 fn train(plan: Plan, options: &BenchOptions, stop: &StopFlag) -> Result<Rate> {
-    if !plan.place.is_cpu() {
+    if !plan.devices.is_cpu() {
         return device::train(&plan, options.seconds, stop);
     }
     let threads = plan.options.threads.unwrap_or(1);
@@ -317,7 +317,7 @@ fn samples(options: &BenchOptions) -> Result<Dataset> {
     if !(1..=1 << 16).contains(&options.batch) {
         return Err(config::out_of_range("batch", "1 to 65536", options.batch));
     }
-    // A value's place is a 32-bit counter of the random numbers.
+    // A value's devices is a 32-bit counter of the random numbers.
     let len = options.input.len();
     let Some(values) = options.batch.checked_mul(len).filter(|values| u32::try_from(*values).is_ok()) else {
         return Err(Error::new(Code::Option, "option batch is too large for samples of this shape")

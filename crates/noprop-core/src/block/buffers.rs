@@ -48,12 +48,12 @@ pub(crate) fn made() -> usize {
 mod tests {
     use super::*;
     use crate::cuda::{Engine, Recorded};
-    use crate::device::Spot;
+    use crate::device::DeviceId;
     use candle_core::DType;
 
     #[test]
     fn a_recorded_step_makes_no_buffers() {
-        let engine = Engine::open(Spot::Emulated).unwrap();
+        let engine = Engine::open(DeviceId::Emulated).unwrap();
         let device = engine.device.clone();
         let (dtype, training) = (DType::F32, true);
         let buffers = Buffers { stacked: 2, capacity: 1, dtype, device, training, launched: true };

@@ -12,7 +12,7 @@ use crate::block::Mode;
 use crate::config::Precision;
 use crate::cuda::{Context, DeviceStep, Engine, Mark, Multiply, address_of};
 use crate::data::Dataset;
-use crate::device::Spot;
+use crate::device::DeviceId;
 use crate::error::Result;
 use crate::memory::reserved;
 use crate::model::Model;
@@ -24,13 +24,14 @@ use candle_core::{DType, Device, Tensor};
 use room::{Made, Room};
 use seen::Seen;
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 /// Rows that products are split for: a usual batch, so that a small prediction fills a card as well as it can.
 const NOMINAL: usize = 128;
 
 /// A model on a device, for any number of calls.
-pub(crate) struct DeviceChain {
-    spot: Spot,
+struct DeviceChain {
+    id: DeviceId,
     engine: Engine,
     /// What the buffers are for.
     room: Room,
@@ -49,25 +50,30 @@ struct Part<'a> {
     step: DeviceStep,
 }
 
-/// z_T of all samples, by the model that `model` keeps on the device.
+/// What was last used on a device; whoever uses it holds it.
+#[derive(Default)]
+pub(super) struct DeviceCache(Mutex<Option<DeviceChain>>);
+
+/// z_T of all samples, by what `cache` has of the model on the device.
 pub(super) fn chain(
-    spot: Spot,
+    cache: &DeviceCache,
+    id: DeviceId,
     model: &Model,
     data: &Dataset,
     options: &SampleOptions,
     stop: &StopFlag,
     after_block: AfterBlock<'_>,
 ) -> Result<Vec<f32>> {
-    let mut kept = model.on_device();
+    let mut kept = cache.0.lock().unwrap_or_else(PoisonError::into_inner);
     let mut chain = match kept.take() {
-        Some(chain) if chain.spot == spot && chain.made_for >= data.samples() => chain,
+        Some(chain) if chain.id == id && chain.made_for >= data.samples() => chain,
         other => {
             if let Some(other) = other {
                 other.give_back()?;
             }
-            let engine = Engine::open(spot)?;
+            let engine = Engine::open(id)?;
             let room = Room::of(&engine, model, data)?;
-            DeviceChain::new((spot, engine), model, room, data.samples())?
+            DeviceChain::new((id, engine), model, room, data.samples())?
         }
     };
     let states = chain.run(model, data, options, stop, after_block)?;
@@ -86,11 +92,11 @@ fn weights(model: &Model, block: usize, device: &Device) -> Result<Buffer> {
 }
 
 impl DeviceChain {
-    fn new((spot, engine): (Spot, Engine), model: &Model, room: Room, made_for: usize) -> Result<Self> {
+    fn new((id, engine): (DeviceId, Engine), model: &Model, room: Room, made_for: usize) -> Result<Self> {
         let config = &model.checked.config;
         let blocks = || (1..=config.blocks).map(|block| weights(model, block, &engine.device)).collect::<Result<_>>();
         Ok(Self {
-            spot,
+            id,
             room,
             made_for,
             made: room::make(config, engine.device.clone(), room.chunk)?,
@@ -202,9 +208,10 @@ mod tests {
     use crate::data::Pixels;
     use crate::diffusion::Sampler;
     use crate::error::Code;
-    use crate::inference::{evaluate, predict};
+    use crate::inference::{Session, predict};
     use crate::storage::WeightStore;
     use serde_json::Value;
+    use std::sync::Arc;
 
     /// A model with random weights whose batch norms have seen other data than their beginning says.
     fn model(json: &str) -> Model {
@@ -239,11 +246,11 @@ mod tests {
     /// Sums of some hundred f32 products in another order: 1e-5 is far above their roundings, and another noise or another
     /// block's weights would change probabilities by percents.
     fn check(json: &str, samples: usize) {
-        let model = model(json);
-        let data = data(&model, samples);
+        let session = Session::new(Arc::new(model(json)));
+        let data = data(session.model(), samples);
         for sampler in [Sampler::Posterior, Sampler::Resample, Sampler::Ddim] {
             for stochastic in [false, true] {
-                let run = |device| predict(&model, &data, on(device, sampler, stochastic), &StopFlag::new()).unwrap();
+                let run = |device| session.predict(&data, on(device, sampler, stochastic), &StopFlag::new()).unwrap();
                 let (expected, found) = (run("cpu"), run("emulated"));
                 for (found, expected) in found.probabilities.iter().zip(&expected.probabilities) {
                     assert!((found - expected).abs() < 1e-5, "{sampler:?} {stochastic}: {found} {expected}");
@@ -270,7 +277,7 @@ mod tests {
                 // States wait to be read for all blocks, for two, or for none.
                 let states = [usize::MAX, 2 * 4 * 3 * window, 0][chunk % 3];
                 let room = Room { chunk, window, keeps_weights: chunk.is_multiple_of(2), states };
-                let engine = (Spot::Emulated, Engine::open(Spot::Emulated).unwrap());
+                let engine = (DeviceId::Emulated, Engine::open(DeviceId::Emulated).unwrap());
                 let mut chain = DeviceChain::new(engine, &model, room, count).unwrap();
                 let options = on("emulated", Sampler::Posterior, true);
                 let mut after = Vec::new();
@@ -332,7 +339,7 @@ mod tests {
         let model = model(MLP);
         let data = data(&model, 10);
         let run = |states: usize| {
-            let engine = (Spot::Emulated, Engine::open(Spot::Emulated).unwrap());
+            let engine = (DeviceId::Emulated, Engine::open(DeviceId::Emulated).unwrap());
             let room = Room { chunk: 4, window: 6, keeps_weights: true, states };
             let mut chain = DeviceChain::new(engine, &model, room, 10).unwrap();
             let options = on("emulated", Sampler::Posterior, true);
@@ -371,11 +378,10 @@ mod tests {
 
     #[test]
     fn evaluation_sees_the_states_after_every_block_and_sets_of_any_size_follow_each_other() {
-        let model = model(MLP);
+        let session = Session::new(Arc::new(model(MLP)));
         for samples in [20, 3, 50] {
-            let data = data(&model, samples);
-            let run =
-                |device| evaluate(&model, &data, on(device, Sampler::Posterior, false), &StopFlag::new()).unwrap();
+            let data = data(session.model(), samples);
+            let run = |device| session.evaluate(&data, on(device, Sampler::Posterior, false), &StopFlag::new()).unwrap();
             let (expected, found) = (run("cpu"), run("emulated"));
             assert_eq!(found.accuracy_per_block, expected.accuracy_per_block);
             assert_eq!((found.confusion, found.samples), (expected.confusion, samples));

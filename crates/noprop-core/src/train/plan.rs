@@ -1,13 +1,12 @@
 //! What all block jobs of one run share: configuration, options, data and what follows from them.
 
-use super::batches::Batches;
+use super::batches::{Batch, Batches};
 use super::device::memory;
 use crate::config::{Checked, FitOptions};
 use crate::cuda::{Engine, Multiply};
 use crate::data::Dataset;
 use crate::data::augment::Augmenter;
-use crate::device::Place;
-use crate::device::{DeviceChoice, in_one_line};
+use crate::device::{DeviceChoice, Devices};
 use crate::error::{Code, Error, Result};
 use crate::ops::adamw::AdamW;
 use crate::ops::simd::InstructionSet;
@@ -20,17 +19,17 @@ pub struct Plan {
     /// Complete options.
     pub options: FitOptions,
     /// Where the run computes.
-    pub place: Place,
+    pub devices: Devices,
     /// Where `auto` took the processor: why, in one line.
     pub why_no_gpu: Option<String>,
     /// Training data.
     pub data: Arc<Dataset>,
     /// The class of each sample: its label's place among the model's classes.
-    pub classes: Vec<u32>,
+    pub classes: Arc<Vec<u32>>,
     /// Per-block factor of the loss, `[T]`.
     weights: Vec<f64>,
     pub(super) batches: Batches,
-    /// The devices that `place` names.
+    /// The opened `devices`; none for the processor.
     pub(crate) engines: Vec<Engine>,
 }
 
@@ -39,7 +38,7 @@ impl Plan {
     ///
     /// # Errors
     /// [`Code::Option`], [`Code::Shape`] or [`Code::Label`] naming what does not fit; those of
-    /// [`crate::DeviceChoice::place`].
+    /// [`crate::DeviceChoice::resolve`].
     pub fn new(model: Checked, options: FitOptions, data: Arc<Dataset>) -> Result<Self> {
         InstructionSet::check_variable()?;
         check_shape(&model, &data)?;
@@ -47,43 +46,32 @@ impl Plan {
         let in_flight = options.in_flight;
         let options = options.check(model.config.blocks, data.samples())?;
         check_batch_norm(&model, &options, data.samples())?;
-        #[cfg_attr(not(device), allow(unused_mut))]
-        let (mut place, mut why_no_gpu) = options.device.place_or_why()?;
-        let engines = match place.spots().into_iter().map(Engine::open).collect::<Result<Vec<_>>>() {
+        let (mut devices, mut why_no_gpu) = options.device.resolve_or_why()?;
+        let engines = match devices.ids().into_iter().map(Engine::open).collect::<Result<Vec<_>>>() {
             // A card that seemed usable and is not: `auto` goes on without it.
             Err(error) if options.device == DeviceChoice::Auto => {
-                (place, why_no_gpu) = (Place::Cpu, Some(in_one_line(&error)));
+                (devices, why_no_gpu) = (Devices::Cpu, Some(error.in_one_line()));
                 Vec::new()
             }
             outcome => outcome?,
         };
-        place.check_precision(options.precision)?;
-        let classes = data.class_indices(&model.config.classes)?;
+        devices.check_precision(options.precision)?;
+        let classes = Arc::new(data.class_indices(&model.config.classes)?);
         let weights = (1..=model.config.blocks)
             .map(|block| options.weighting.block_weight(&model.schedule, block, options.eta))
             .collect::<Result<_>>()?;
-        let batches = Batches::new(&options, model.config.input.len());
-        #[cfg_attr(not(device), allow(unused_mut))]
-        let mut plan = Self {
-            model,
-            options,
-            place,
-            why_no_gpu,
-            data,
-            classes,
-            weights,
-            batches,
-            engines,
-        };
+        let batches = Batches::new(data.clone(), classes.clone(), model.config.seed, &options);
+        let mut plan = Self { model, options, devices, why_no_gpu, data, classes, weights, batches, engines };
         if !plan.engines.is_empty() {
-            plan.options.in_flight = Some(memory::in_flight(&plan, &plan.engines, in_flight)?);
+            let (model, data, engines) = (&plan.model, &plan.data, &plan.engines);
+            plan.options.in_flight = Some(memory::in_flight(model, &plan.options, data, engines, in_flight)?);
         }
         Ok(plan)
     }
 
     /// Steps of one epoch; the last one may be short.
     pub fn steps_per_epoch(&self) -> u64 {
-        self.data.samples().div_ceil(self.options.batch_size()) as u64
+        self.batches.steps_per_epoch()
     }
 
     /// Steps of one block job.
@@ -111,8 +99,17 @@ impl Plan {
 
     /// What makes the images of an epoch (from 0) others than those of the data set, if anything does.
     pub(crate) fn augmenter(&self, epoch: usize) -> Option<Augmenter> {
-        let (augment, seed) = (self.options.augment, self.model.config.seed);
-        (!augment.is_none()).then_some(Augmenter { augment, seed, epoch })
+        self.batches.augmenter(epoch)
+    }
+
+    /// The batch of step `step` (from 0): samples of its epoch's order.
+    pub fn batch(&self, step: u64) -> Result<Arc<Batch>> {
+        self.batches.get(step)
+    }
+
+    /// The order of the samples in an epoch (from 0).
+    pub(super) fn order(&self, epoch: usize) -> Result<Arc<Vec<u32>>> {
+        self.batches.order(epoch)
     }
 
     /// Factor of block `block`'s loss.

@@ -98,8 +98,6 @@ impl Training {
         let store = WeightStore::temporary(plan.model.config.blocks, plan.model.layout.weights())?;
         // One thread for each device, or as many as were asked for on the processor.
         let devices = plan.engines.len();
-        #[cfg(not(device))]
-        let devices = 0;
         let threads = if devices > 0 { devices } else { options.threads.unwrap_or(1) };
         let shared = Arc::new(Shared {
             plan,

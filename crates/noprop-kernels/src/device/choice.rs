@@ -28,7 +28,7 @@ pub enum DeviceChoice {
 
 /// Where a run computes, once it is known what there is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum Devices {
     /// On the processor.
     Cpu,
     /// On these GPUs, by number; at least one.
@@ -40,7 +40,7 @@ pub enum Place {
 
 /// One device that runs kernels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Spot {
+pub enum DeviceId {
     /// The GPU of this number.
     #[cfg(feature = "cuda")]
     Gpu(usize),
@@ -49,7 +49,7 @@ pub enum Spot {
     Emulated,
 }
 
-impl Place {
+impl Devices {
     /// Whether the processor's own code computes.
     pub fn is_cpu(&self) -> bool {
         *self == Self::Cpu
@@ -66,18 +66,18 @@ impl Place {
     }
 
     /// The devices whose kernels compute; none for the processor.
-    pub fn spots(&self) -> Vec<Spot> {
+    pub fn ids(&self) -> Vec<DeviceId> {
         match self {
             #[cfg(feature = "cuda")]
-            Self::Gpus(gpus) => gpus.iter().map(|gpu| Spot::Gpu(*gpu)).collect(),
+            Self::Gpus(gpus) => gpus.iter().map(|gpu| DeviceId::Gpu(*gpu)).collect(),
             #[cfg(feature = "emulation")]
-            Self::Emulated(count) => vec![Spot::Emulated; *count],
+            Self::Emulated(count) => vec![DeviceId::Emulated; *count],
             _ => Vec::new(),
         }
     }
 }
 
-impl Place {
+impl Devices {
     /// Whether it can calculate with a precision. This alone decides it.
     ///
     /// # Errors
@@ -104,7 +104,7 @@ impl fmt::Display for DeviceChoice {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Devices {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cpu => f.write_str("cpu"),
@@ -199,7 +199,7 @@ mod tests {
             assert_eq!(choice.to_string(), written);
             assert_eq!(parse(written).unwrap(), choice);
         }
-        assert_eq!(Place::Gpus(vec![0, 1]).to_string(), "cuda:0,1");
+        assert_eq!(Devices::Gpus(vec![0, 1]).to_string(), "cuda:0,1");
     }
 
     #[test]

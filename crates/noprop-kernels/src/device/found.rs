@@ -1,7 +1,7 @@
 //! The GPUs of this machine, and which of them a user's choice means.
 
 use super::card::{Card, first_usable, one_kind, usable};
-use super::choice::{DeviceChoice, Place};
+use super::choice::{DeviceChoice, Devices};
 use crate::error::{Code, Error, Result};
 
 impl DeviceChoice {
@@ -10,32 +10,32 @@ impl DeviceChoice {
     /// # Errors
     /// [`Code::Device`] for GPUs that are not there or cannot be used, and in a build without the feature `cuda`;
     /// [`Code::CudaDriver`] and [`Code::CudaDriverOld`] when there can be none.
-    pub fn place(&self) -> Result<Place> {
-        self.place_or_why().map(|(place, _)| place)
+    pub fn resolve(&self) -> Result<Devices> {
+        self.resolve_or_why().map(|(devices, _)| devices)
     }
 
-    /// [`place`](Self::place), and where `auto` takes the processor, why, in one line.
-    pub fn place_or_why(&self) -> Result<(Place, Option<String>)> {
-        let place = match self {
-            Self::Cpu => Place::Cpu,
+    /// [`resolve`](Self::resolve), and where `auto` takes the processor, why, in one line.
+    pub fn resolve_or_why(&self) -> Result<(Devices, Option<String>)> {
+        let devices = match self {
+            Self::Cpu => Devices::Cpu,
             Self::Auto => match first_usable(cards()) {
-                Ok(gpu) => Place::Gpus(vec![gpu]),
-                Err(why) => return Ok((Place::Cpu, Some(why))),
+                Ok(gpu) => Devices::Gpus(vec![gpu]),
+                Err(why) => return Ok((Devices::Cpu, Some(why))),
             },
             Self::Cuda(gpus) => self.gpus(Some(gpus))?,
             Self::AllCuda => self.gpus(None)?,
             #[cfg(feature = "emulation")]
-            Self::Emulated(count) => Place::Emulated(*count),
+            Self::Emulated(count) => Devices::Emulated(*count),
         };
-        Ok((place, None))
+        Ok((devices, None))
     }
 
-    fn gpus(&self, asked: Option<&[usize]>) -> Result<Place> {
+    fn gpus(&self, asked: Option<&[usize]>) -> Result<Devices> {
         let cards = cards()?;
         let gpus = asked.map_or_else(|| (0..cards.len()).collect(), <[usize]>::to_vec);
         gpus.iter().try_for_each(|gpu| usable(&cards, *gpu))?;
         one_kind(&cards, &gpus)?;
-        Ok(Place::Gpus(gpus))
+        Ok(Devices::Gpus(gpus))
     }
 }
 
@@ -77,15 +77,15 @@ mod tests {
     #[cfg(not(feature = "cuda"))]
     fn without_cuda_code_only_the_processor_serves() {
         for choice in [DeviceChoice::Auto, DeviceChoice::Cpu] {
-            assert_eq!(choice.place().unwrap(), Place::Cpu);
+            assert_eq!(choice.resolve().unwrap(), Devices::Cpu);
         }
         for choice in [DeviceChoice::Cuda(vec![0]), DeviceChoice::AllCuda] {
-            let error = choice.place().unwrap_err();
+            let error = choice.resolve().unwrap_err();
             assert_eq!(error.code, Code::Device);
         }
-        let (place, why) = DeviceChoice::Auto.place_or_why().unwrap();
-        assert_eq!((place, why.unwrap().contains("no CUDA code")), (Place::Cpu, true));
-        assert_eq!(DeviceChoice::Cpu.place_or_why().unwrap(), (Place::Cpu, None));
+        let (devices, why) = DeviceChoice::Auto.resolve_or_why().unwrap();
+        assert_eq!((devices, why.unwrap().contains("no CUDA code")), (Devices::Cpu, true));
+        assert_eq!(DeviceChoice::Cpu.resolve_or_why().unwrap(), (Devices::Cpu, None));
         assert!(cards().unwrap_err().received.contains("no CUDA code"));
     }
 }

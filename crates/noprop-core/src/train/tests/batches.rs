@@ -2,18 +2,20 @@
 
 use super::*;
 use crate::tensor::Buffer;
-use crate::train::batches::Batches;
+use crate::train::batches::Kept;
 use candle_core::{DType, Tensor};
 
 /// `(how often a batch was gathered, steps of a block, weights)` for `blocks` blocks that are all in flight.
-fn gathered(threads: usize, blocks: usize, batches: Option<Batches>) -> (u64, u64, String) {
+fn gathered(threads: usize, blocks: usize, kept: Option<Kept>) -> (u64, u64, String) {
     // Steps that take long beside the change of threads on a busy machine.
     let net = NetConfig::Mlp { hidden: vec![256; 2], dropout: 0.1 };
     let config = model(blocks, InputShape::Vector { len: 6 }, net);
     let options = FitOptions { epochs: 20, threads: Some(threads), ..options(8) };
     let mut plan = plan(config, options, &vectors(50));
     let steps = plan.steps();
-    plan.batches = batches.unwrap_or(plan.batches);
+    if let Some(kept) = kept {
+        plan.batches = plan.batches.keeping(kept);
+    }
     // The first to finish an epoch (7 steps, less than a window) waits until all blocks are in flight.
     let gate = Gate::default();
     let closed = gate.clone();
@@ -45,7 +47,7 @@ fn sharing_changes_no_bit() {
     assert_eq!(gathered(2, 6, None).2, expected);
     // One batch and one order for all blocks; windows from one step to slices that end with the job.
     for (threads, capacity, window) in [(1, 1, 1), (1, 1, 1_000_000), (2, 1, 3), (3, 2, 1), (2, 40, 2)] {
-        let (gathered, steps, weights) = gathered(threads, 6, Some(Batches::with_capacity(capacity, window, 1)));
+        let (gathered, steps, weights) = gathered(threads, 6, Some(Kept { batches: capacity, window, orders: 1 }));
         assert_eq!(weights, expected, "{threads} threads, {capacity} batches, windows of {window}");
         assert!((steps..=6 * steps).contains(&gathered));
         // A block after the other on one thread: nothing is shared.
