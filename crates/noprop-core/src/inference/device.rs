@@ -381,7 +381,8 @@ mod tests {
         let session = Session::new(Arc::new(model(MLP)));
         for samples in [20, 3, 50] {
             let data = data(session.model(), samples);
-            let run = |device| session.evaluate(&data, on(device, Sampler::Posterior, false), &StopFlag::new()).unwrap();
+            let run =
+                |device| session.evaluate(&data, on(device, Sampler::Posterior, false), &StopFlag::new()).unwrap();
             let (expected, found) = (run("cpu"), run("emulated"));
             assert_eq!(found.accuracy_per_block, expected.accuracy_per_block);
             assert_eq!((found.confusion, found.samples), (expected.confusion, samples));

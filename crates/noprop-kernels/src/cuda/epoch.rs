@@ -10,8 +10,8 @@ mod parity;
 
 pub(crate) use parity::parity;
 
-use super::engine::write;
 use super::address::{Address, address_of};
+use super::engine::write;
 use super::executor::Executor;
 use super::launch::{Arguments, Launch, ceil_div};
 use super::rows::{DeviceRows, RowsOf};

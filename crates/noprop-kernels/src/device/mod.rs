@@ -16,6 +16,6 @@ mod memory;
 mod trial;
 
 pub use card::{Card, usable};
-pub use choice::{DeviceChoice, Devices, DeviceId};
+pub use choice::{DeviceChoice, DeviceId, Devices};
 pub use found::{cards, tried_cards};
 pub use memory::allocated;

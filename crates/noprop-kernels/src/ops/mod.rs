@@ -14,8 +14,6 @@ pub mod add;
 pub mod batch;
 pub mod batch_norm;
 pub mod conv3x3;
-pub mod dense;
-pub mod dense_backward;
 pub mod dropout;
 pub mod linear;
 pub mod multiply;
@@ -36,3 +34,15 @@ mod transpose;
 
 pub use apply::{BlockOp, apply};
 pub use device_op::{DeviceOp, launch, on_device};
+
+/// Another path to [`linear`].
+#[doc(hidden)]
+pub mod dense {
+    pub use super::linear::{Dense, Saved as Written};
+}
+
+/// Another path to [`linear`].
+#[doc(hidden)]
+pub mod dense_backward {
+    pub use super::linear::{DenseBackward, GradientBuffers as Gradients};
+}

@@ -10,19 +10,19 @@
 //! definition. On a device they are one launch, or two where the product is split in depth or the batch is larger than a tile
 //! (`cuda.rs`).
 
-pub(super) mod cuda;
+mod cuda;
 mod parity;
 #[cfg(all(test, feature = "emulation"))]
 mod tests;
 
 pub(crate) use parity::parity;
 
-use super::batch_norm::BatchNorm;
-use super::linear::Linear;
-use super::relu::Relu;
-use super::{DeviceOp, launch, on_device};
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
+use crate::ops::batch_norm::BatchNorm;
+use crate::ops::linear::Linear;
+use crate::ops::relu::Relu;
+use crate::ops::{DeviceOp, launch, on_device};
 use crate::tensor::{Buffer, Slot, check};
 use candle_core::Tensor;
 
@@ -33,9 +33,9 @@ pub struct Dense<const N: usize = 1> {
     pub products: [Linear; N],
 }
 
-/// What a forward pass of training writes: the product with its bias, y, and the batch's statistics `[mean | variance]`.
+/// What a forward pass of training saves for the backward pass: the product with its bias, y, and the batch's statistics `[mean | variance]`.
 #[derive(Debug, Clone, Copy)]
-pub struct Written<'a> {
+pub struct Saved<'a> {
     /// What is normalised.
     pub product: &'a Buffer,
     /// Output.
@@ -48,18 +48,18 @@ impl<const N: usize> Dense<N> {
     /// y = Σ input · weight + bias, then max(y, 0) if `relu`.
     pub fn forward(&self, relu: bool, y: &Buffer, inputs: [&Tensor; N], state: &Tensor) -> Result<()> {
         if on_device(y) {
-            return launch(&Forward { layer: self.of_two()?, relu }, [y], [inputs[0], inputs[N - 1], state]);
+            return launch(&Forward { layer: self.with_two_inputs()?, relu }, [y], [inputs[0], inputs[N - 1], state]);
         }
         self.products(y, inputs, state)?;
         if relu { Relu { len: self.samples() * self.outputs() }.forward(y) } else { Ok(()) }
     }
 
     /// The same, normalised by the batch's statistics; moves the running ones in `state`.
-    pub fn training(&self, norm: &BatchNorm, state: &Buffer, to: Written<'_>, inputs: [&Tensor; N]) -> Result<()> {
+    pub fn training(&self, norm: &BatchNorm, state: &Buffer, to: Saved<'_>, inputs: [&Tensor; N]) -> Result<()> {
         self.check_norm(norm)?;
-        let Written { product, y, statistics } = to;
+        let Saved { product, y, statistics } = to;
         if on_device(y) {
-            let training = Training { layer: self.of_two()?, norm };
+            let training = Training { layer: self.with_two_inputs()?, norm };
             return launch(&training, [y, product, statistics, state], [inputs[0], inputs[N - 1]]);
         }
         self.products(product, inputs, state)?;
@@ -76,7 +76,11 @@ impl<const N: usize> Dense<N> {
     ) -> Result<()> {
         self.check_norm(norm)?;
         if on_device(y) {
-            return launch(&Evaluation { layer: self.of_two()?, norm }, [y], [inputs[0], inputs[N - 1], state]);
+            return launch(
+                &Evaluation { layer: self.with_two_inputs()?, norm },
+                [y],
+                [inputs[0], inputs[N - 1], state],
+            );
         }
         self.products(product, inputs, state)?;
         norm.forward_evaluation(y, product, state)
@@ -101,11 +105,11 @@ impl<const N: usize> Dense<N> {
     }
 
     /// The same layer for kernels, which take two inputs: a layer of one has the same again, 0 wide.
-    fn of_two(&self) -> Result<Dense<2>> {
+    fn with_two_inputs(&self) -> Result<Dense<2>> {
         let first = self.products[0];
         let end = first.weight.offset + first.weight.len;
-        let nothing = Linear { inputs: 0, bias: None, weight: Slot { offset: end, len: 0 }, ..first };
-        let second = if N == 1 { nothing } else { self.products[N - 1] };
+        let empty = Linear { inputs: 0, bias: None, weight: Slot { offset: end, len: 0 }, ..first };
+        let second = if N == 1 { empty } else { self.products[N - 1] };
         let beside = second.samples == first.samples && second.outputs == first.outputs && second.weight.offset == end;
         check(N <= 2 && beside && second.bias.is_none(), "the inputs of a dense layer")?;
         Ok(Dense { products: [first, second] })
@@ -114,7 +118,7 @@ impl<const N: usize> Dense<N> {
 
 /// The forward pass of one [`Linear`] on a device.
 pub(super) fn linear(op: &Linear, on: &Executor<'_>, y: DeviceRows, [x, state]: [DeviceRows; 2]) -> Result<()> {
-    let layer = Dense { products: [*op] }.of_two()?;
+    let layer = Dense { products: [*op] }.with_two_inputs()?;
     cuda::forward(&layer, on, y, [x, x], state, cuda::After::relu(false))
 }
 

@@ -17,13 +17,12 @@ mod tests;
 
 pub(crate) use parity::parity;
 
-use super::add::Add;
-use super::batch_norm::BatchNorm;
-use super::dense::Written;
-use super::linear::Linear;
-use super::{DeviceOp, launch, on_device};
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
+use crate::ops::add::Add;
+use crate::ops::batch_norm::BatchNorm;
+use crate::ops::linear::{Linear, Saved};
+use crate::ops::{DeviceOp, launch, on_device};
 use crate::tensor::{Buffer, check};
 use candle_core::Tensor;
 
@@ -38,7 +37,7 @@ pub struct DenseBackward<'a> {
 
 /// Where gradients go.
 #[derive(Debug, Clone, Copy)]
-pub struct Gradients<'a> {
+pub struct GradientBuffers<'a> {
     /// That of the layer's input.
     pub dx: &'a Buffer,
     /// That of what was normalised.
@@ -48,18 +47,18 @@ pub struct Gradients<'a> {
 }
 
 impl DenseBackward<'_> {
-    /// `written` is what the forward pass of the norm left; `skip` is added to dx.
+    /// `saved` is what the forward pass of the norm left; `skip` is added to dx.
     pub fn run(
         &self,
-        to: Gradients<'_>,
+        to: GradientBuffers<'_>,
         dy: &Tensor,
         skip: Option<&Tensor>,
-        written: Written<'_>,
+        saved: Saved<'_>,
         state: &Tensor,
     ) -> Result<()> {
         let Self { layer, norm } = self;
-        let Gradients { dx, d_product, parameters } = to;
-        let Written { product, y, statistics } = written;
+        let GradientBuffers { dx, d_product, parameters } = to;
+        let Saved { product, y, statistics } = saved;
         check(norm.samples == layer.samples && norm.width == layer.inputs, "the norm before a dense layer")?;
         if on_device(d_product) && cuda::serves(layer) {
             let fused = ThroughNorm { op: self, skips: skip.is_some() };
