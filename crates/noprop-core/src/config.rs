@@ -55,7 +55,7 @@ pub enum Method {
 
 /// A model: everything that inference needs besides the weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", from = "Written")]
+#[serde(rename_all = "camelCase", from = "ModelConfigJson")]
 pub struct ModelConfig {
     /// Training method.
     pub method: Method,
@@ -78,7 +78,7 @@ pub struct ModelConfig {
 /// A [`ModelConfig`] as JSON has it: which net is the default depends on the shape of a sample.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Written {
+struct ModelConfigJson {
     #[serde(default)]
     method: Method,
     #[serde(default = "default_blocks")]
@@ -94,9 +94,9 @@ struct Written {
     seed: u64,
 }
 
-impl From<Written> for ModelConfig {
-    fn from(written: Written) -> Self {
-        let Written { method, blocks, input, classes, net, schedule, embedding, seed } = written;
+impl From<ModelConfigJson> for ModelConfig {
+    fn from(json: ModelConfigJson) -> Self {
+        let ModelConfigJson { method, blocks, input, classes, net, schedule, embedding, seed } = json;
         let net = net.unwrap_or_else(|| NetConfig::for_input(input));
         Self { method, blocks, input, classes, net, schedule, embedding, seed }
     }
@@ -108,7 +108,7 @@ fn default_blocks() -> usize {
 
 /// A checked [`ModelConfig`] with what follows from it.
 #[derive(Debug, Clone)]
-pub struct Checked {
+pub struct CheckedConfig {
     /// The configuration.
     pub config: ModelConfig,
     /// ᾱ_0..ᾱ_T.
@@ -122,7 +122,7 @@ impl ModelConfig {
     ///
     /// # Errors
     /// [`Code::Option`], [`Code::Label`] or [`Code::Shape`] naming the value, its range and what came.
-    pub fn check(self) -> Result<Checked> {
+    pub fn check(self) -> Result<CheckedConfig> {
         if !(1..=MAX_BLOCKS).contains(&self.blocks) {
             return Err(out_of_range("blocks", format!("1 to {MAX_BLOCKS}"), self.blocks));
         }
@@ -143,7 +143,7 @@ impl ModelConfig {
         self.input.check()?;
         let layout = self.net.layout(self.input, self.classes.len())?;
         let schedule = self.schedule.build(self.blocks)?;
-        Ok(Checked { schedule, layout, config: self })
+        Ok(CheckedConfig { schedule, layout, config: self })
     }
 }
 
@@ -285,7 +285,7 @@ pub(crate) fn out_of_range(name: &str, expected: impl Into<String>, received: im
 mod tests {
     use super::*;
 
-    fn config(json: &str) -> Result<Checked> {
+    fn config(json: &str) -> Result<CheckedConfig> {
         from_json::<ModelConfig>(json)?.check()
     }
 

@@ -6,7 +6,7 @@ mod tests;
 
 pub use file::{FORMAT_VERSION, tensors};
 
-use crate::config::{Checked, ModelConfig};
+use crate::config::{CheckedConfig, ModelConfig};
 use crate::error::{Code, Error, Result};
 use crate::storage::WeightStore;
 use crate::storage::container::{hexadecimal, to_bytes};
@@ -22,7 +22,7 @@ const MAX_RESIDENT: usize = 1 << 27;
 /// A configuration with or without trained weights.
 pub struct Model {
     /// The checked configuration.
-    pub checked: Checked,
+    pub checked: CheckedConfig,
     /// What trained the weights, or null.
     pub training: Value,
     weights: Weights,
@@ -60,7 +60,7 @@ impl Model {
         Self::of(self.checked.clone(), Weights::stored(weights), training)
     }
 
-    fn of(checked: Checked, weights: Weights, training: Value) -> Self {
+    fn of(checked: CheckedConfig, weights: Weights, training: Value) -> Self {
         Self { checked, training, weights }
     }
 

@@ -1,7 +1,7 @@
 //! Predictions of one batch through all blocks, again and again.
 
 use super::{BenchOptions, Rate};
-use crate::config::Checked;
+use crate::config::CheckedConfig;
 use crate::data::Dataset;
 use crate::error::Result;
 use crate::inference::Session;
@@ -13,7 +13,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Predicts `data` with blocks as they begin; untrained weights cost what trained ones do.
-pub(super) fn predictions(model: Checked, data: &Dataset, options: &BenchOptions, stop: &StopFlag) -> Result<Rate> {
+pub(super) fn predictions(
+    model: CheckedConfig,
+    data: &Dataset,
+    options: &BenchOptions,
+    stop: &StopFlag,
+) -> Result<Rate> {
     let session = Session::new(Arc::new(beginning(model)?));
     let (threads, device) = (options.threads, options.device.clone());
     let sampling = SampleOptions { threads, device, ..SampleOptions::default() };
@@ -38,7 +43,7 @@ pub(super) fn predictions(model: Checked, data: &Dataset, options: &BenchOptions
 }
 
 /// A model whose blocks have their initial weights.
-fn beginning(model: Checked) -> Result<Model> {
+fn beginning(model: CheckedConfig) -> Result<Model> {
     let config = &model.config;
     let store = WeightStore::temporary(config.blocks, model.layout.weights())?;
     for block in 1..=config.blocks {

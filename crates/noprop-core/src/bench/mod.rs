@@ -6,7 +6,7 @@ mod inference;
 pub use noprop_kernels::peak::{BEYOND_CACHES, peak_gflops, peak_gigabytes};
 
 use crate::NetConfig;
-use crate::config::{self, Checked, FitOptions, ModelConfig, Precision};
+use crate::config::{self, CheckedConfig, FitOptions, ModelConfig, Precision};
 use crate::data::{Dataset, InputShape, Pixels};
 use crate::device::DeviceChoice;
 use crate::diffusion::ScheduleConfig;
@@ -15,7 +15,7 @@ use crate::ops::simd::InstructionSet;
 use crate::rng::{Purpose, Stream};
 use crate::tensor::StopFlag;
 use crate::threads::spawn_scoped;
-use crate::train::{BlockJob, Lane, Plan};
+use crate::train::{BlockJob, Plan, Trainer};
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -227,8 +227,8 @@ fn train(plan: Plan, options: &BenchOptions, stop: &StopFlag) -> Result<Rate> {
         stop: stop.clone(),
     };
     let outcome = std::thread::scope(|scope| {
-        let lanes: Vec<_> = (0..threads).map(|_| spawn_scoped(scope, "noprop-bench", || work.run())).collect();
-        let lanes = lanes.into_iter().collect::<Result<Vec<_>>>().inspect_err(|_| {
+        let threads: Vec<_> = (0..threads).map(|_| spawn_scoped(scope, "noprop-bench", || work.run())).collect();
+        let threads = threads.into_iter().collect::<Result<Vec<_>>>().inspect_err(|_| {
             work.over.store(true, Ordering::Relaxed);
         })?;
         work.sleep(options.seconds / 5.0);
@@ -237,14 +237,14 @@ fn train(plan: Plan, options: &BenchOptions, stop: &StopFlag) -> Result<Rate> {
         // At least one step, however slow.
         while work.steps.load(Ordering::Relaxed) == before
             && !stop.is_stopped()
-            && !lanes.iter().any(|lane| lane.is_finished())
+            && !threads.iter().any(|thread| thread.is_finished())
         {
             work.sleep(0.01);
         }
         let (steps, seconds) = (work.steps.load(Ordering::Relaxed) - before, started.elapsed().as_secs_f64());
         work.over.store(true, Ordering::Relaxed);
-        for lane in lanes {
-            lane.join().unwrap_or_else(|_| Err(Error::new(Code::Internal, "a bench thread panicked")))?;
+        for thread in threads {
+            thread.join().unwrap_or_else(|_| Err(Error::new(Code::Internal, "a bench thread panicked")))?;
         }
         Ok::<_, Error>(steps as f64 / seconds)
     });
@@ -264,13 +264,13 @@ impl Work {
     /// Takes the job that waited longest, steps it and puts it back, until the time is over. As in a run, a job keeps its thread
     /// for a window of steps, while its state is in the cache.
     fn run(&self) -> Result<()> {
-        let mut lane = Lane::new(&self.plan, &Device::Cpu)?;
+        let mut trainer = Trainer::new(&self.plan, &Device::Cpu)?;
         while !self.over.load(Ordering::Relaxed) {
             let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
             let mut job = jobs.remove(0);
             drop(jobs);
             for _ in 0..self.plan.window() {
-                job.step(&self.plan, &mut lane, &self.stop)?;
+                job.step(&self.plan, &mut trainer, &self.stop)?;
                 self.steps.fetch_add(1, Ordering::Relaxed);
                 if self.over.load(Ordering::Relaxed) {
                     break;
@@ -290,7 +290,7 @@ impl Work {
 }
 
 /// The configuration that is measured.
-fn checked(options: &BenchOptions) -> Result<Checked> {
+fn checked(options: &BenchOptions) -> Result<CheckedConfig> {
     let classes = i32::try_from(options.classes)
         .map_err(|_| config::out_of_range("classes", "a small number", options.classes))?;
     let config = ModelConfig {
@@ -341,7 +341,7 @@ fn samples(options: &BenchOptions) -> Result<Dataset> {
 }
 
 /// A run that never ends.
-fn plan(options: &BenchOptions, model: Checked, data: Arc<Dataset>) -> Result<Plan> {
+fn plan(options: &BenchOptions, model: CheckedConfig, data: Arc<Dataset>) -> Result<Plan> {
     let fit = FitOptions {
         epochs: 1_000_000,
         batch: Some(options.batch),

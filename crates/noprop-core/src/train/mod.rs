@@ -7,18 +7,18 @@ mod cache;
 pub mod checkpoint;
 mod device;
 pub mod job;
-pub mod lane;
 pub mod plan;
 pub mod progress;
 pub mod run;
 #[cfg(test)]
 mod tests;
+pub mod trainer;
 
 pub use backlog::{Backlog, MOST_EPOCHS};
 pub use batches::Batch;
 pub(crate) use device::{DeviceData, Stack, floor};
 pub use job::BlockJob;
-pub use lane::Lane;
 pub use plan::Plan;
 pub use progress::{Event, Observer};
 pub use run::Training;
+pub use trainer::Trainer;

@@ -2,7 +2,7 @@
 
 use super::batches::{Batch, Batches};
 use super::device::memory;
-use crate::config::{Checked, FitOptions};
+use crate::config::{CheckedConfig, FitOptions};
 use crate::cuda::{Engine, Multiply};
 use crate::data::Dataset;
 use crate::data::augment::Augmenter;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// A run of training, ready to make block jobs.
 pub struct Plan {
     /// The model.
-    pub model: Checked,
+    pub model: CheckedConfig,
     /// Complete options.
     pub options: FitOptions,
     /// Where the run computes.
@@ -39,7 +39,7 @@ impl Plan {
     /// # Errors
     /// [`Code::Option`], [`Code::Shape`] or [`Code::Label`] naming what does not fit; those of
     /// [`crate::DeviceChoice::resolve`].
-    pub fn new(model: Checked, options: FitOptions, data: Arc<Dataset>) -> Result<Self> {
+    pub fn new(model: CheckedConfig, options: FitOptions, data: Arc<Dataset>) -> Result<Self> {
         InstructionSet::check_variable()?;
         check_shape(&model, &data)?;
         options.augment.check(data.shape())?;
@@ -125,7 +125,7 @@ impl Plan {
 
 /// Batch norm subtracts the mean of the batch: of a single sample nothing is left, so a net would learn from its biases alone.
 /// A last batch of one sample, behind larger ones, does no harm.
-fn check_batch_norm(model: &Checked, options: &FitOptions, samples: usize) -> Result<()> {
+fn check_batch_norm(model: &CheckedConfig, options: &FitOptions, samples: usize) -> Result<()> {
     if options.batch_size() > 1 || model.layout.statistics() == 0 {
         return Ok(());
     }
@@ -145,7 +145,7 @@ fn check_batch_norm(model: &Checked, options: &FitOptions, samples: usize) -> Re
 
 /// # Errors
 /// [`Code::Shape`] unless the data has the model's shape.
-pub(crate) fn check_shape(model: &Checked, data: &Dataset) -> Result<()> {
+pub(crate) fn check_shape(model: &CheckedConfig, data: &Dataset) -> Result<()> {
     if data.shape() == model.config.input {
         return Ok(());
     }

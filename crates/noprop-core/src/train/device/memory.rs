@@ -1,7 +1,7 @@
 //! How many blocks devices have room for.
 
 use super::DeviceData;
-use crate::config::{Checked, FitOptions};
+use crate::config::{CheckedConfig, FitOptions};
 use crate::cuda::{Engine, PARTS, out_of_memory};
 use crate::data::Dataset;
 use crate::error::Result;
@@ -24,7 +24,7 @@ struct TrainingMemory {
 
 impl TrainingMemory {
     /// For complete options.
-    fn of(model: &Checked, options: &FitOptions, data: &Dataset) -> Result<Self> {
+    fn of(model: &CheckedConfig, options: &FitOptions, data: &Dataset) -> Result<Self> {
         let (config, batch) = (&model.config, options.batch_size());
         let width = config.classes.len();
         let net = config.net.activations(config.input, width, batch)?;
@@ -52,7 +52,7 @@ impl TrainingMemory {
 
 /// Bytes that a step of one block must move: weights read in both passes, gradients written and read, parameters and both
 /// moments read and written, each activation and its gradient written and read once.
-pub(crate) fn floor(model: &Checked, options: &FitOptions) -> Result<usize> {
+pub(crate) fn floor(model: &CheckedConfig, options: &FitOptions) -> Result<usize> {
     let (config, parameters, batch) = (&model.config, model.layout.parameters(), options.batch_size());
     let width = config.classes.len();
     let activations = config.net.activations(config.input, width, batch)? + 2 * batch * width;
@@ -64,7 +64,7 @@ pub(crate) fn floor(model: &Checked, options: &FitOptions) -> Result<usize> {
 /// # Errors
 /// [`crate::Code::DeviceMemory`] when not a single block fits, or fewer than were asked for.
 pub(in crate::train) fn in_flight(
-    model: &Checked,
+    model: &CheckedConfig,
     options: &FitOptions,
     data: &Dataset,
     engines: &[Engine],

@@ -80,10 +80,10 @@ fn a_lane_in_double_precision_computes_the_same_loss() {
         let state = Tensor::new(job.state().unwrap(), &Device::Cpu).unwrap();
         let state = state.reshape((1, ())).unwrap().to_dtype(DType::F64).unwrap();
         let state = Buffer::new(state).unwrap();
-        let mut lane = Lane::with_dtype(&plan, &Device::Cpu, DType::F64).unwrap();
-        let mut fast = Lane::new(&plan, &Device::Cpu).unwrap();
+        let mut trainer = Trainer::with_dtype(&plan, &Device::Cpu, DType::F64).unwrap();
+        let mut fast = Trainer::new(&plan, &Device::Cpu).unwrap();
         for step in 0..5 {
-            let (loss, _) = lane.step(&plan, 1, step, &state, &StopFlag::new()).unwrap();
+            let (loss, _) = trainer.step(&plan, 1, step, &state, &StopFlag::new()).unwrap();
             let expected = job.step(&plan, &mut fast, &StopFlag::new()).unwrap();
             // Single precision through a few layers and steps.
             assert!((loss - expected).abs() < 1e-4, "step {step}: {loss} is not {expected}");

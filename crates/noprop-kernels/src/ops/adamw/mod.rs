@@ -70,7 +70,7 @@ impl AdamW {
 
     /// The same for the parameters in `slot` alone.
     pub fn step_part(&self, state: &Buffer, gradients: &Tensor, slot: Slot) -> Result<()> {
-        apply(&Step(self, slot), state, [gradients])
+        apply(&Update(self, slot), state, [gradients])
     }
 
     /// A block's `[parameters, first moments, second moments]`.
@@ -83,7 +83,7 @@ impl AdamW {
 
     /// Moves the parameters in `slot` by their gradients.
     pub(crate) fn update<T: Real>(&self, state: &mut [&mut [T]; 3], slot: Slot, gradients: &[T]) {
-        let _time = profile::enter(Step::NAME);
+        let _time = profile::enter(Update::NAME);
         let [parameters, first, second] = state.each_mut().map(|part| slot.of_mut(part));
         let buffers = (T::f32s_mut(parameters), T::f32s_mut(first), T::f32s_mut(second), T::f32s(gradients));
         if let (Some(parameters), Some(first), Some(second), Some(gradients)) = buffers {
@@ -116,9 +116,9 @@ impl AdamW {
     }
 }
 
-struct Step<'a>(&'a AdamW, Slot);
+struct Update<'a>(&'a AdamW, Slot);
 
-impl BlockOp<1> for Step<'_> {
+impl BlockOp<1> for Update<'_> {
     const NAME: &'static str = "adamw";
     fn block<T: Real>(&self, _: usize, state: &mut [T], [gradients]: [&[T]; 1]) -> Result<()> {
         let Self(op, slot) = self;
