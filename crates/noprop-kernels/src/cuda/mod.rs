@@ -35,7 +35,7 @@ mod launch;
 mod multiply;
 pub mod parity;
 pub(crate) mod product;
-mod recording;
+pub(crate) mod recording;
 mod repeated;
 mod rows;
 mod step;

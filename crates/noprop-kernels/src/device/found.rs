@@ -2,14 +2,14 @@
 
 use super::card::{Card, first_usable, one_kind, usable};
 use super::choice::{DeviceChoice, Devices};
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 
 impl DeviceChoice {
     /// Looks for what was asked for. `auto` never fails.
     ///
     /// # Errors
-    /// [`Code::Device`] for GPUs that are not there or cannot be used, and in a build without the feature `cuda`;
-    /// [`Code::CudaDriver`] and [`Code::CudaDriverOld`] when there can be none.
+    /// [`Code::Device`](crate::Code::Device) for GPUs that are not there or cannot be used, and in a build without the feature `cuda`;
+    /// [`Code::CudaDriver`](crate::Code::CudaDriver) and [`Code::CudaDriverOld`](crate::Code::CudaDriverOld) when there can be none.
     pub fn resolve(&self) -> Result<Devices> {
         self.resolve_or_why().map(|(devices, _)| devices)
     }
@@ -42,13 +42,13 @@ impl DeviceChoice {
 /// Every GPU that the driver shows, by number.
 ///
 /// # Errors
-/// [`Code::Device`] without a GPU, and in a build without the feature `cuda`; [`Code::CudaDriver`] without a driver that
-/// runs, [`Code::CudaDriverOld`].
+/// [`Code::Device`](crate::Code::Device) without a GPU, and in a build without the feature `cuda`; [`Code::CudaDriver`](crate::Code::CudaDriver) without a driver that
+/// runs, [`Code::CudaDriverOld`](crate::Code::CudaDriverOld).
 pub fn cards() -> Result<Vec<Card>> {
     #[cfg(feature = "cuda")]
     return crate::cuda::gpu::cards();
     #[cfg(not(feature = "cuda"))]
-    Err(Error::new(Code::Device, "no GPU can be used")
+    Err(crate::Error::new(crate::Code::Device, "no GPU can be used")
         .received("this build of noprop has no CUDA code")
         .hint("build it with the feature `cuda`"))
 }
@@ -69,12 +69,12 @@ pub fn tried_cards() -> Result<Vec<Card>> {
     Ok(cards)
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "cuda")))]
 mod tests {
     use super::*;
+    use crate::error::Code;
 
     #[test]
-    #[cfg(not(feature = "cuda"))]
     fn without_cuda_code_only_the_processor_serves() {
         for choice in [DeviceChoice::Auto, DeviceChoice::Cpu] {
             assert_eq!(choice.resolve().unwrap(), Devices::Cpu);
