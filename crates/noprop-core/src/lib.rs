@@ -68,7 +68,6 @@ pub mod block;
 pub mod config;
 pub mod data;
 pub mod diffusion;
-mod evaluator;
 pub mod inference;
 pub mod model;
 pub mod nn;

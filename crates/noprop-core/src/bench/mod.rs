@@ -317,7 +317,7 @@ fn samples(options: &BenchOptions) -> Result<Dataset> {
     if !(1..=1 << 16).contains(&options.batch) {
         return Err(config::out_of_range("batch", "1 to 65536", options.batch));
     }
-    // A value's devices is a 32-bit counter of the random numbers.
+    // A value's place is a 32-bit counter of the random numbers.
     let len = options.input.len();
     let Some(values) = options.batch.checked_mul(len).filter(|values| u32::try_from(*values).is_ok()) else {
         return Err(Error::new(Code::Option, "option batch is too large for samples of this shape")

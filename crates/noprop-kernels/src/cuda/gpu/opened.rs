@@ -16,7 +16,7 @@ use candle_core::cuda_backend::cudarc::driver::sys::CUmemPool_attribute as Attri
 use candle_core::cuda_backend::cudarc::driver::{CudaContext, CudaStream, DriverError, result};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Cards that a number can name, see `device.rs`.
+/// Cards that a number can name, see `device/choice.rs`.
 const CARDS: usize = 256;
 
 static OPENED: Mutex<Vec<Opened>> = Mutex::new(Vec::new());
