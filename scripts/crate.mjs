@@ -32,7 +32,7 @@ const packages = CRATES.flatMap((name) => ['--package', name])
 
 /** Files without which a packed crate is not whole. */
 const NEEDED = {
-  'noprop-kernels': ['LICENSE', 'README.md', 'src/cuda/all.cu', 'src/ops/linear/cuda.cu'],
+  'noprop-kernels': ['LICENSE', 'README.md', 'src/cuda/all.cu', 'src/ops/linear/gradients/cuda.cu'],
   'noprop-core': [
     ...['LICENSE', 'README.md'],
     ...['tests/golden/schedules.json', 'tests/golden/dt_block_rgb32.safetensors'],

@@ -9,7 +9,7 @@ import { evaluate } from './inference.js'
 import { requireObject, toJson } from './json.js'
 import { addonSearch, type Native } from './native.js'
 import type { ModelConfig, TrainingRecord, TrainOptions } from './options.js'
-import { type LaneEvent, type OpenLane, Scheduler } from './scheduler.js'
+import { type OpenWorker, Scheduler, type WorkerEvent } from './scheduler.js'
 
 type NativeModel = InstanceType<Native['NativeModel']>
 type NativeTraining = InstanceType<Native['NativeTraining']>
@@ -97,14 +97,14 @@ async function train(
   const began = performance.now()
   const { blocks } = config
   const records = new Records()
-  const onEvent = (event: LaneEvent) => {
+  const onEvent = (event: WorkerEvent) => {
     if (event.event === 'block') records.add(event)
     const replaceable = event.event === 'progress' || event.event === 'checkpoint'
     const key = replaceable ? `${event.event} ${event.block}` : undefined
     queue.push(event, { key, passing: event.event === 'epoch' })
   }
   const reason = settleDevice(options.device, addonSearch())
-  let receive: Parameters<OpenLane>[0] | undefined
+  let receive: Parameters<OpenWorker>[0] | undefined
   // Opening a GPU takes a while, on a thread of its own; whatever is wrong rejects here.
   const training = await nativeAsync(() =>
     model.train(nativeDataset(dataset), toJson(options), (json) => receive && deliver(json, receive)),
@@ -115,7 +115,7 @@ async function train(
     [
       (sink) => {
         receive = sink
-        return nativeLane(training, inFlight)
+        return nativeWorker(training, inFlight)
       },
     ],
     onEvent,
@@ -157,8 +157,8 @@ async function train(
   })
 }
 
-/** The addon's threads as a lane. */
-function nativeLane(training: NativeTraining, slots: number): ReturnType<OpenLane> {
+/** The addon's threads as a worker. */
+function nativeWorker(training: NativeTraining, slots: number): ReturnType<OpenWorker> {
   return {
     slots,
     start: (block) => native(() => training.startBlock(block)),
@@ -168,7 +168,7 @@ function nativeLane(training: NativeTraining, slots: number): ReturnType<OpenLan
 }
 
 /** Passes on a list of events in JSON. It is called from native code, where nobody could catch what it throws. */
-function deliver(json: string, sink: Parameters<OpenLane>[0]): void {
+function deliver(json: string, sink: Parameters<OpenWorker>[0]): void {
   try {
     for (const event of JSON.parse(json)) sink(event)
   } catch (error) {

@@ -1,5 +1,5 @@
+import type { Flavour } from './addon/candidates.js'
 import { searchError } from './addon/failure.js'
-import type { Flavour } from './addon/places.js'
 import { type LoadedAddon, type Native, type Search, searchAddon } from './addon/search.js'
 
 export type { Native } from './addon/search.js'

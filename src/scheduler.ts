@@ -8,14 +8,14 @@ interface FailedEvent {
   error: unknown
 }
 
-/** What a lane reports about the blocks it runs. */
-export type LaneEvent = ProgressEvent | EpochEvent | BlockEvent | CheckpointEvent
+/** What a worker reports about the blocks it runs. */
+export type WorkerEvent = ProgressEvent | EpochEvent | BlockEvent | CheckpointEvent
 
 /**
- * A place where blocks run: the addon's threads now, a GPU or another machine as well one day. It is told to start a
+ * What runs blocks: the addon's threads now, a GPU or another machine as well one day. It is told to start a
  * block and reports through the sink that it was made with.
  */
-export interface Lane {
+export interface BlockWorker {
   /** How many blocks it takes at once. */
   readonly slots: number
   /** Starts block `block` (from 1). */
@@ -26,41 +26,41 @@ export interface Lane {
   close(): Promise<void>
 }
 
-/** Makes a lane that reports each event to `sink`. */
-export type OpenLane = (sink: (event: LaneEvent | FailedEvent) => void) => Lane
+/** Makes a worker that reports each event to `sink`. */
+export type OpenWorker = (sink: (event: WorkerEvent | FailedEvent) => void) => BlockWorker
 
-interface Place {
-  lane: Lane
+interface Assignment {
+  worker: BlockWorker
   /** Blocks that it has begun and not finished. */
   running: Set<number>
 }
 
 /**
- * Owns which blocks run where: hands every block to the next lane with a free slot, passes on what lanes report, and
+ * Owns which blocks run where: hands every block to the next worker with a free slot, passes on what workers report, and
  * ends when all blocks are finished, one has failed, or `signal` aborts. Blocks need nothing of each other, so their
  * order is free and no block waits for another.
  */
 export class Scheduler {
   readonly #waiting: number[]
-  readonly #places: Place[]
-  readonly #onEvent: (event: LaneEvent) => void
+  readonly #assignments: Assignment[]
+  readonly #onEvent: (event: WorkerEvent) => void
   #left: number
   #settle: { resolve: () => void; reject: (error: unknown) => void } | undefined
 
-  /** `blocks` are counted from 1. Opens the lanes, which may throw. */
-  constructor(blocks: number, lanes: readonly OpenLane[], onEvent: (event: LaneEvent) => void) {
+  /** `blocks` are counted from 1. Opens the workers, which may throw. */
+  constructor(blocks: number, workers: readonly OpenWorker[], onEvent: (event: WorkerEvent) => void) {
     this.#waiting = Array.from({ length: blocks }, (_, index) => index + 1)
     this.#left = blocks
     this.#onEvent = onEvent
-    this.#places = []
-    for (const open of lanes) {
+    this.#assignments = []
+    for (const open of workers) {
       const running = new Set<number>()
-      this.#places.push({ lane: open((event) => this.#receive(running, event)), running })
+      this.#assignments.push({ worker: open((event) => this.#receive(running, event)), running })
     }
   }
 
   /**
-   * Runs all blocks. On failure and on abort it stops and closes the lanes, then rejects with the error or the reason; on abort
+   * Runs all blocks. On failure and on abort it stops and closes the workers, then rejects with the error or the reason; on abort
    * with what went wrong at closing, if anything did, and the reason as its cause.
    */
   async run(signal: AbortSignal): Promise<void> {
@@ -86,18 +86,18 @@ export class Scheduler {
 
   /** Stops whatever runs and waits until nothing does. Resolves with what went wrong. */
   async close(): Promise<unknown[]> {
-    for (const { lane } of this.#places) lane.stop()
-    const closed = await Promise.allSettled(this.#places.map(({ lane }) => lane.close()))
+    for (const { worker } of this.#assignments) worker.stop()
+    const closed = await Promise.allSettled(this.#assignments.map(({ worker }) => worker.close()))
     return closed.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []))
   }
 
   #fill(): void {
     try {
-      for (const { lane, running } of this.#places) {
-        while (running.size < lane.slots && this.#waiting.length > 0) {
+      for (const { worker, running } of this.#assignments) {
+        while (running.size < worker.slots && this.#waiting.length > 0) {
           const block = this.#waiting.shift() as number
           running.add(block)
-          lane.start(block)
+          worker.start(block)
         }
       }
     } catch (error) {
@@ -105,14 +105,14 @@ export class Scheduler {
     }
   }
 
-  /** Ends the run; whatever lanes still report while they are being stopped concerns nobody any more. */
+  /** Ends the run; whatever workers still report while they are being stopped concerns nobody any more. */
   #fail(error: unknown): void {
     const settle = this.#settle
     this.#settle = undefined
     settle?.reject(error)
   }
 
-  #receive(running: Set<number>, event: LaneEvent | FailedEvent): void {
+  #receive(running: Set<number>, event: WorkerEvent | FailedEvent): void {
     if (!this.#settle) return
     if (event.event === 'failed') {
       this.#fail(fromDetails(event.error))

@@ -301,7 +301,7 @@ test('only iterating, or only awaiting, reports a failure once', async () => {
   ).rejects.toMatchObject({ code: 'NOPROP_INTERNAL' })
 })
 
-test('a failing assembly closes the lanes', async () => {
+test('a failing assembly closes the workers', async () => {
   const core = fakeCore()
   const { model, data } = fakeModel(1)
   core.finishing = Promise.reject(new Error(JSON.stringify({ code: 'NOPROP_IO', what: 'disk full' })))

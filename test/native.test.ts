@@ -2,9 +2,9 @@ import { execFileSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { candidatesFor } from '../src/addon/candidates.js'
 import { mostTelling, searchError } from '../src/addon/failure.js'
 import { libcOf } from '../src/addon/libc.js'
-import { placesFor } from '../src/addon/places.js'
 import { loadReason } from '../src/addon/reason.js'
 import { type Attempt, searchAddon } from '../src/addon/search.js'
 import type { NoPropError } from '../src/errors.js'
@@ -112,7 +112,7 @@ test.each([
 
 describe('where the addon is looked for', () => {
   const names = (platform: string, arch: string, libc?: 'glibc' | 'musl') =>
-    placesFor({ platform, arch, libc }, '/package').map(({ name }) => name.replaceAll('\\', '/'))
+    candidatesFor({ platform, arch, libc }, '/package').map(({ name }) => name.replaceAll('\\', '/'))
 
   test('a clone before packages, CUDA before the processor, the fitting C library before the other', () => {
     expect(names('linux', 'x64', 'glibc')).toEqual([

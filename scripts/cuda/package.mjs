@@ -7,7 +7,7 @@ import { RELEASE } from './toolkit.mjs'
 
 const PLATFORM = { name: 'cuda-linux-x64', fields: { os: ['linux'], cpu: ['x64'], libc: ['glibc'] } }
 
-/** Where a clone's own loader looks for it (`src/addon/places.ts`). */
+/** Where a clone's own loader looks for it (`src/addon/candidates.ts`). */
 export const inClone = join(root, 'noprop.cuda-linux-x64.node')
 
 const README = `# @noprop/cuda-linux-x64

@@ -1,6 +1,6 @@
 import { NoPropError } from '../errors.js'
 import { version } from '../version.js'
-import type { Machine } from './places.js'
+import type { Machine } from './candidates.js'
 import { type Attempt, type Search, thisMachine } from './search.js'
 
 /** The failure of a search that found nothing: the most telling reason with its cure, and everything that was tried. */

@@ -4,7 +4,7 @@ import { version } from '../version.js'
 import { readElf } from './elf.js'
 import { glibcVersion, type Libc } from './libc.js'
 
-/** Why a place did not give the addon, and what to do about it. */
+/** Why a candidate did not give the addon, and what to do about it. */
 export interface Reason {
   kind:
     | 'no-file'

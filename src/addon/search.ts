@@ -4,15 +4,15 @@ import { dirname, join, resolve, sep } from 'node:path'
 import type * as addon from '../../index.js'
 import { here } from '../here.js'
 import { version } from '../version.js'
+import { type Candidate, candidatesFor, type Flavour, type Machine } from './candidates.js'
 import { cudaRefusal } from './cuda.js'
 import { libcOf } from './libc.js'
-import { type Flavour, type Machine, type Place, placesFor } from './places.js'
 import { fileReason, libcReason, loadReason, notInstalledReason, type Reason, versionReason } from './reason.js'
 
 /** What the addon exports; `index.d.ts` is generated from the Rust binding. */
 export type Native = typeof addon
 
-/** A place that was looked at, the file found there, and why it did not serve; without a reason it was loaded. */
+/** A candidate that was looked at, the file found there, and why it did not serve; without a reason it was loaded. */
 export interface Attempt {
   flavour: Flavour
   /** The absolute path of a file, or the name of a package. */
@@ -48,22 +48,22 @@ export function thisMachine(): Machine {
 
 /**
  * Looks for the addon and loads the first that serves: at `explicit` (the environment variable NOPROP_ADDON) and there
- * alone when it is given, else wherever {@link placesFor} says.
+ * alone when it is given, else wherever {@link candidatesFor} says.
  */
 export function searchAddon(explicit: string | undefined, machine: Machine = thisMachine()): Search {
   const attempts: Attempt[] = []
-  const places: Place[] = explicit
+  const candidates: Candidate[] = explicit
     ? [{ flavour: 'cpu', kind: 'file', name: resolve(explicit) }]
-    : placesFor(machine, packageRoot)
-  for (const place of places) {
-    const attempt: Attempt = { flavour: place.flavour, place: place.name }
-    const native = tryPlace(place, attempt, machine, explicit !== undefined)
+    : candidatesFor(machine, packageRoot)
+  for (const candidate of candidates) {
+    const attempt: Attempt = { flavour: candidate.flavour, place: candidate.name }
+    const native = tryCandidate(candidate, attempt, machine, explicit !== undefined)
     // An addon for the C library that this process does not have is worth a word only if it is there.
     const isAbsent = attempt.reason?.kind === 'not-installed' || attempt.reason?.kind === 'no-file'
-    const isIdle = isAbsent && place.libc !== undefined && place.libc !== machine.libc
+    const isIdle = isAbsent && candidate.libc !== undefined && candidate.libc !== machine.libc
     if (!isIdle || machine.libc === undefined) attempts.push(attempt)
     if (native) {
-      attempt.flavour = explicit ? flavourOf(native) : place.flavour
+      attempt.flavour = explicit ? flavourOf(native) : candidate.flavour
       return { attempts, loaded: { native, flavour: attempt.flavour, path: attempt.path as string } }
     }
   }
@@ -75,15 +75,20 @@ function flavourOf(native: Native): Flavour {
   return JSON.parse(native.systemInfo?.() ?? '{}').cuda === true ? 'cuda' : 'cpu'
 }
 
-/** The addon of a place, or undefined with the reason in `attempt`. */
-function tryPlace(place: Place, attempt: Attempt, machine: Machine, isExplicit: boolean): Native | undefined {
+/** The addon of a candidate, or undefined with the reason in `attempt`. */
+function tryCandidate(
+  candidate: Candidate,
+  attempt: Attempt,
+  machine: Machine,
+  isExplicit: boolean,
+): Native | undefined {
   try {
-    attempt.reason = place.kind === 'file' ? findFile(place, attempt) : findPackage(place, attempt)
+    attempt.reason = candidate.kind === 'file' ? findFile(candidate, attempt) : findPackage(candidate, attempt)
     const path = attempt.path
     if (attempt.reason || path === undefined) return undefined
-    if (place.libc && machine.libc && place.libc !== machine.libc) attempt.reason = libcReason(machine.libc)
+    if (candidate.libc && machine.libc && candidate.libc !== machine.libc) attempt.reason = libcReason(machine.libc)
     attempt.reason ??= fileReason(path)
-    if (place.flavour === 'cuda' && !isExplicit) attempt.reason ??= cudaRefusal(path)
+    if (candidate.flavour === 'cuda' && !isExplicit) attempt.reason ??= cudaRefusal(path)
     if (attempt.reason) return undefined
     const native = require(path) as Native
     const found = native.version?.()
@@ -96,14 +101,14 @@ function tryPlace(place: Place, attempt: Attempt, machine: Machine, isExplicit: 
   return undefined
 }
 
-function findFile({ name }: Place, attempt: Attempt): Reason | undefined {
+function findFile({ name }: Candidate, attempt: Attempt): Reason | undefined {
   if (!existsSync(name))
     return { kind: 'no-file', text: 'no such file', cure: 'in a clone of the repository run `npm run build`' }
   attempt.path = unpacked(name)
   return undefined
 }
 
-function findPackage({ name }: Place, attempt: Attempt): Reason | undefined {
+function findPackage({ name }: Candidate, attempt: Attempt): Reason | undefined {
   const manifest = resolveManifest(name)
   if (manifest === undefined) return notInstalledReason(name)
   const { version: found, main } = JSON.parse(readFileSync(manifest, 'utf8')) as { version?: string; main: string }

@@ -1,5 +1,5 @@
 import { onTestFinished } from 'vitest'
-import type { Flavour } from '../../src/addon/places.js'
+import type { Flavour } from '../../src/addon/candidates.js'
 import { NoProp } from '../../src/index.js'
 import { type Native, setNativeForTests } from '../../src/native.js'
 

@@ -9,7 +9,7 @@ use candle_core::Device;
 use noprop_core::ops::profile::{self, BETWEEN};
 use noprop_core::ops::simd::InstructionSet;
 use noprop_core::tensor::StopFlag;
-use noprop_core::train::{BlockJob, Lane, Plan};
+use noprop_core::train::{BlockJob, Plan, Trainer};
 use noprop_core::{FitOptions, Model, NetConfig, Result};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -44,13 +44,13 @@ fn measure(shape: [usize; 3], net: NetConfig) -> Result<(Vec<(&'static str, Dura
     let options = FitOptions { epochs: 1_000_000, threads: Some(1), ..FitOptions::default() };
     let model = Model::new(configuration(shape, BLOCKS, net))?;
     let plan = Plan::new(model.checked, options, Arc::new(images(shape, BATCHES * SAMPLES)))?;
-    let mut lane = Lane::new(&plan, &Device::Cpu)?;
+    let mut trainer = Trainer::new(&plan, &Device::Cpu)?;
     let mut jobs = (1..=BLOCKS).map(|block| BlockJob::start(&plan, block, &Device::Cpu)).collect::<Result<Vec<_>>>()?;
     let (stop, mut steps) = (StopFlag::new(), 0);
     let mut turns = |steps: &mut u32| {
         for job in &mut jobs {
             for _ in 0..plan.window() {
-                job.step(&plan, &mut lane, &stop)?;
+                job.step(&plan, &mut trainer, &stop)?;
                 *steps += 1;
             }
         }

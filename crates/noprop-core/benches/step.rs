@@ -7,7 +7,7 @@ use candle_core::Device;
 use noprop_core::config::Precision;
 use noprop_core::data::InputShape;
 use noprop_core::tensor::StopFlag;
-use noprop_core::train::{BlockJob, Lane, Plan};
+use noprop_core::train::{BlockJob, Plan, Trainer};
 use noprop_core::{FitOptions, Model, NetConfig};
 use std::sync::Arc;
 use support::{Bench, SAMPLES, Work, configuration, images};
@@ -31,12 +31,12 @@ fn main() {
         let options = FitOptions { epochs: 1_000_000, threads: Some(1), precision, ..FitOptions::default() };
         let model = Model::new(configuration(shape, 10, net)).expect("a model");
         let plan = Plan::new(model.checked, options, Arc::new(images(shape, BATCHES * SAMPLES))).expect("a plan");
-        let mut lane = Lane::new(&plan, &Device::Cpu).expect("a lane");
+        let mut trainer = Trainer::new(&plan, &Device::Cpu).expect("a trainer");
         let mut job = BlockJob::start(&plan, 5, &Device::Cpu).expect("a job");
         let stop = StopFlag::new();
         let shape = format!("{SAMPLES}x{}x{}x{} {}", shape[0], shape[1], shape[2], precision.as_str());
         bench.run_slow(name, &shape, Work::Flops(flops * SAMPLES, precision), || {
-            job.step(&plan, &mut lane, &stop).expect("a step")
+            job.step(&plan, &mut trainer, &stop).expect("a step")
         });
     }
     bench.finish();

@@ -16,7 +16,7 @@ use noprop_core::ops::dropout::Dropout;
 use noprop_core::ops::linear::Linear;
 use noprop_core::ops::multiply::Precision;
 use noprop_core::tensor::{Buffer, Slot, StopFlag};
-use noprop_core::train::{BlockJob, Lane, Plan};
+use noprop_core::train::{BlockJob, Plan, Trainer};
 use noprop_core::{FitOptions, Model, Result};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -164,6 +164,6 @@ fn step(times: usize) -> Result<()> {
     let model = Model::new(from_json(r#"{"input":[28,28,1],"classes":[0,1,2,3,4,5,6,7,8,9]}"#)?)?;
     let options = FitOptions { epochs: 1_000_000, batch: Some(SAMPLES), threads: Some(1), ..FitOptions::default() };
     let plan = Plan::new(model.checked, options, Arc::new(data))?;
-    let (mut lane, mut job) = (Lane::new(&plan, &Device::Cpu)?, BlockJob::start(&plan, 5, &Device::Cpu)?);
-    (0..times).try_for_each(|_| job.step(&plan, &mut lane, &StopFlag::new()).map(drop))
+    let (mut trainer, mut job) = (Trainer::new(&plan, &Device::Cpu)?, BlockJob::start(&plan, 5, &Device::Cpu)?);
+    (0..times).try_for_each(|_| job.step(&plan, &mut trainer, &StopFlag::new()).map(drop))
 }

@@ -3,36 +3,27 @@
 //! Samples are worked on in chunks of fixed size that do not depend on the number of threads, so neither do the results.
 
 mod content;
-#[cfg(device)]
 mod device;
+mod evaluator;
+mod processor;
+mod session;
 #[cfg(test)]
 mod tests;
 
-#[cfg(device)]
-pub(crate) use device::DeviceChain;
+pub use session::Session;
 
-use crate::config;
 use crate::data::Dataset;
 use crate::device::DeviceChoice;
-use crate::diffusion::{Coefficients, Sampler, argmax, initial_state, probabilities, step};
+use crate::diffusion::{Sampler, argmax, probabilities};
 use crate::error::{Code, Error, Result};
-use crate::evaluator::Evaluator;
 use crate::memory::zeros;
 use crate::model::Model;
-use crate::rng::{Purpose, Stream};
-use crate::tensor::{Buffer, StopFlag};
-use crate::threads::spawn_scoped;
+use crate::tensor::StopFlag;
 use crate::train::plan::check_shape;
-use candle_core::{CpuStorage, Device, Storage};
+use device::DeviceCache;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
-
-/// Samples of a chunk.
-const CHUNK: usize = 128;
-/// From this many samples on, weights are read block by block instead of being kept in memory.
-const STREAMED: usize = 4 * CHUNK;
 
 /// How the chain is sampled.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -46,8 +37,8 @@ pub struct SampleOptions {
     pub seed: u64,
     /// Worker threads. Default: as many as the process may use.
     pub threads: Option<usize>,
-    /// Where to compute, as for training; of several GPUs the first. Default auto. A model keeps its weights and buffers on
-    /// the GPU that it was last used on.
+    /// Where to compute, as for training; of several GPUs the first. Default auto. A [`Session`] keeps weights and buffers on the
+    /// GPU that it last used.
     pub device: DeviceChoice,
 }
 
@@ -94,6 +85,16 @@ pub struct Prediction {
 /// # Errors
 /// [`Code::Shape`], [`Code::Label`], [`Code::NotTrained`], [`Code::Cancelled`].
 pub fn evaluate(model: &Model, data: &Dataset, options: SampleOptions, stop: &StopFlag) -> Result<Evaluation> {
+    evaluate_with(&DeviceCache::default(), model, data, options, stop)
+}
+
+fn evaluate_with(
+    cache: &DeviceCache,
+    model: &Model,
+    data: &Dataset,
+    options: SampleOptions,
+    stop: &StopFlag,
+) -> Result<Evaluation> {
     let started = Instant::now();
     let config = &model.checked.config;
     let targets = data.class_indices(&config.classes)?;
@@ -103,7 +104,7 @@ pub fn evaluate(model: &Model, data: &Dataset, options: SampleOptions, stop: &St
         let pairs = states.chunks_exact(width).zip(&targets[first..]);
         right_per_block[block - 1] += pairs.filter(|(z, target)| argmax(z) == **target as usize).count();
     };
-    let states = chain(model, data, &options, stop, Some(&mut after_block))?;
+    let states = chain(cache, model, data, &options, stop, Some(&mut after_block))?;
     let accuracy_per_block: Vec<_> =
         right_per_block.into_iter().map(|right| right as f64 / targets.len() as f64).collect();
     let mut pairs = BTreeMap::<[u64; 2], u64>::new();
@@ -141,9 +142,19 @@ fn table(pairs: &BTreeMap<[u64; 2], u64>, width: usize) -> Vec<Vec<u64>> {
 /// # Errors
 /// [`Code::Shape`], [`Code::NotTrained`], [`Code::Cancelled`].
 pub fn predict(model: &Model, data: &Dataset, options: SampleOptions, stop: &StopFlag) -> Result<Prediction> {
+    predict_with(&DeviceCache::default(), model, data, options, stop)
+}
+
+fn predict_with(
+    cache: &DeviceCache,
+    model: &Model,
+    data: &Dataset,
+    options: SampleOptions,
+    stop: &StopFlag,
+) -> Result<Prediction> {
     let config = &model.checked.config;
     let width = config.classes.len();
-    let states = chain(model, data, &options, stop, None)?;
+    let states = chain(cache, model, data, &options, stop, None)?;
     let labels = states.chunks_exact(width).map(|z| config.classes[argmax(z)]).collect();
     let mut all = zeros::<f32>(states.len(), "the probabilities")?;
     let end = model.checked.schedule.alpha_bar(config.blocks);
@@ -158,6 +169,7 @@ type AfterBlock<'a> = Option<&'a mut dyn FnMut(usize, usize, &[f32])>;
 
 /// z_T of all samples, `[samples, classes]`.
 fn chain(
+    cache: &DeviceCache,
     model: &Model,
     data: &Dataset,
     options: &SampleOptions,
@@ -167,13 +179,12 @@ fn chain(
     model.check_trained()?;
     check_shape(&model.checked, data)?;
     stop.check()?;
-    let place = options.device.place()?;
-    #[cfg(device)]
-    if let Some(spot) = place.spots().first() {
-        return finite(device::chain(*spot, model, data, options, stop, after_block)?);
+    let devices = options.device.resolve()?;
+    if let Some(id) = devices.ids().first() {
+        return finite(device::chain(cache, *id, model, data, options, stop, after_block)?);
     }
-    debug_assert!(place.is_cpu());
-    finite(on_the_processor(model, data, options, stop, after_block)?)
+    debug_assert!(devices.is_cpu());
+    finite(processor::chain(model, data, options, stop, after_block)?)
 }
 
 fn finite(states: Vec<f32>) -> Result<Vec<f32>> {
@@ -182,97 +193,4 @@ fn finite(states: Vec<f32>) -> Result<Vec<f32>> {
     }
     Err(Error::new(Code::Value, "the model's states are not finite")
         .hint("the model has diverged or the inputs are far outside of what it was trained on"))
-}
-
-fn on_the_processor(
-    model: &Model,
-    data: &Dataset,
-    options: &SampleOptions,
-    stop: &StopFlag,
-    mut after_block: AfterBlock<'_>,
-) -> Result<Vec<f32>> {
-    let checked = &model.checked;
-    let device = Device::Cpu;
-    let (samples, width) = (data.samples(), checked.config.classes.len());
-    let threads = match (samples.div_ceil(CHUNK), options.threads) {
-        // Asking the system for its processors would take as long as a small prediction.
-        (1, None) => 1,
-        (chunks, asked) => config::threads(asked)?.min(chunks),
-    };
-    let resident = if samples < STREAMED { model.resident()? } else { None };
-    let mut evaluators =
-        (0..threads).map(|_| Evaluator::new(checked, samples.min(CHUNK), &device)).collect::<Result<Vec<_>>>()?;
-
-    let keys = content::keys(data)?;
-    let mut states = zeros::<f32>(samples.saturating_mul(width), "the samples' states")?;
-    for (key, z) in keys.iter().zip(states.chunks_exact_mut(width)) {
-        initial_state(&Stream::of_content(options.seed, Purpose::InitialState, 0, *key), z);
-    }
-    for block in 1..=checked.config.blocks {
-        let weights = match &resident {
-            Some(blocks) => blocks[block - 1].clone(),
-            None => model.block(block, &device)?,
-        };
-        let coefficients = options.sampler.coefficients(&checked.schedule, block, options.stochastic);
-        let work = BlockWork { data, keys: &keys, weights: &weights, block, coefficients, seed: options.seed, stop };
-        let chunks = Mutex::new(states.chunks_mut(CHUNK * width).enumerate());
-        let next = || chunks.lock().unwrap_or_else(PoisonError::into_inner).next();
-        let outcomes: Vec<Result<()>> = if threads == 1 {
-            vec![work.run(&mut evaluators[0], &next)]
-        } else {
-            std::thread::scope(|scope| {
-                let run = |evaluator| spawn_scoped(scope, "noprop-infer", || work.run(evaluator, &next));
-                let started: Vec<_> = evaluators.iter_mut().map(run).collect();
-                if started.iter().any(Result::is_err) {
-                    // Nothing is left to do for those that were started.
-                    while next().is_some() {}
-                }
-                let panicked = |_| Err(Error::new(Code::Internal, "an inference thread panicked"));
-                started.into_iter().map(|thread| thread?.join().unwrap_or_else(panicked)).collect()
-            })
-        };
-        outcomes.into_iter().collect::<Result<Vec<()>>>()?;
-        if let Some(after_block) = &mut after_block {
-            after_block(block, 0, &states);
-        }
-    }
-    Ok(states)
-}
-
-/// What one block does to every chunk.
-struct BlockWork<'a> {
-    data: &'a Dataset,
-    keys: &'a [u64],
-    weights: &'a Buffer,
-    block: usize,
-    coefficients: Coefficients,
-    seed: u64,
-    stop: &'a StopFlag,
-}
-
-impl BlockWork<'_> {
-    /// Does it to the chunks that `next` gives.
-    fn run<'s>(&self, evaluator: &mut Evaluator, next: &impl Fn() -> Option<(usize, &'s mut [f32])>) -> Result<()> {
-        while let Some((chunk, states)) = next() {
-            self.stop.check()?;
-            self.advance(evaluator, chunk * CHUNK, states)?;
-        }
-        Ok(())
-    }
-
-    /// z_t from z_{t−1} for the samples from `first` on.
-    fn advance(&self, evaluator: &mut Evaluator, first: usize, states: &mut [f32]) -> Result<()> {
-        let width = evaluator.width();
-        let estimate = evaluator.estimate(self.weights, self.data, first, states, self.stop)?;
-        let (storage, layout) = estimate.storage_and_layout();
-        let Storage::Cpu(CpuStorage::F32(estimates)) = &*storage else {
-            return Err(Error::new(Code::Internal, "an estimate is not f32 on the CPU"));
-        };
-        let estimates = estimates[layout.start_offset()..].chunks_exact(width);
-        for (key, (z, estimate)) in self.keys[first..].iter().zip(states.chunks_exact_mut(width).zip(estimates)) {
-            let noise = Stream::of_content(self.seed, Purpose::SamplerNoise, self.block, *key);
-            step(&self.coefficients, estimate, z, Some(&noise))?;
-        }
-        Ok(())
-    }
 }

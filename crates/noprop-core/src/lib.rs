@@ -68,7 +68,6 @@ pub mod net;
 pub mod config;
 pub mod data;
 pub mod diffusion;
-mod evaluator;
 pub mod inference;
 pub mod model;
 pub mod optim;
@@ -76,7 +75,6 @@ pub mod parity;
 pub mod storage;
 pub mod train;
 
-#[cfg(device)]
 pub use noprop_kernels::cuda;
 pub use noprop_kernels::{device, error, math, memory, ops, rng, tensor, threads};
 

@@ -6,18 +6,14 @@ mod tests;
 
 pub use file::{FORMAT_VERSION, tensors};
 
-use crate::config::{Checked, ModelConfig};
+use crate::config::{CheckedConfig, ModelConfig};
 use crate::error::{Code, Error, Result};
-#[cfg(device)]
-use crate::inference::DeviceChain;
 use crate::storage::WeightStore;
 use crate::storage::container::{hexadecimal, to_bytes};
 use crate::tensor::Buffer;
 use candle_core::{CpuStorage, Device, Storage, Tensor};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-#[cfg(device)]
-use std::sync::MutexGuard;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Greatest sum of weights that is kept in memory, values.
@@ -26,13 +22,10 @@ const MAX_RESIDENT: usize = 1 << 27;
 /// A configuration with or without trained weights.
 pub struct Model {
     /// The checked configuration.
-    pub checked: Checked,
+    pub checked: CheckedConfig,
     /// What trained the weights, or null.
     pub training: Value,
     weights: Weights,
-    /// What was last used of it on a device.
-    #[cfg(device)]
-    on_device: Mutex<Option<DeviceChain>>,
 }
 
 /// Weights are those of a moment, whatever happens to the file that they came from.
@@ -67,14 +60,8 @@ impl Model {
         Self::of(self.checked.clone(), Weights::stored(weights), training)
     }
 
-    fn of(checked: Checked, weights: Weights, training: Value) -> Self {
-        Self {
-            checked,
-            training,
-            weights,
-            #[cfg(device)]
-            on_device: Mutex::new(None),
-        }
+    fn of(checked: CheckedConfig, weights: Weights, training: Value) -> Self {
+        Self { checked, training, weights }
     }
 
     /// Whether there are weights.
@@ -146,12 +133,6 @@ impl Model {
     /// Whether the weights of all blocks are few enough to keep.
     pub(crate) fn may_be_resident(&self) -> bool {
         self.checked.config.blocks.saturating_mul(self.checked.layout.weights()) <= MAX_RESIDENT
-    }
-
-    /// Where the model keeps what it has on a device; whoever uses it holds it.
-    #[cfg(device)]
-    pub(crate) fn on_device(&self) -> MutexGuard<'_, Option<DeviceChain>> {
-        self.on_device.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The weights of all blocks in the processor's memory, for callers that will be back; `None` when they are too many to

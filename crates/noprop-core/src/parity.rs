@@ -33,27 +33,25 @@ pub struct ParityOptions {
 /// `ended`.
 ///
 /// # Errors
-/// Those of [`DeviceChoice::place`]; [`Code::Device`] for the processor; [`Code::Option`] for an operation `after` that there
+/// Those of [`DeviceChoice::resolve`]; [`Code::Device`] for the processor; [`Code::Option`] for an operation `after` that there
 /// is not; [`Code::Cancelled`] when stopped.
 pub fn device_parity(options: &ParityOptions, stop: &StopFlag) -> Result<Value> {
-    let place = options.device.place()?;
-    #[cfg(device)]
-    if let Some(device) = device::open(&place)? {
+    let devices = options.device.resolve()?;
+    if let Some(device) = device::open(&devices)? {
         return device::compare(device, options, stop);
     }
     stop.check()?;
     Err(Error::new(Code::Device, "there are no kernels of a GPU to compare")
         .expected("a GPU, such as cuda:0")
-        .received(place.to_string())
+        .received(devices.to_string())
         .hint("`npm run build:cuda` builds the addon with CUDA code"))
 }
 
-#[cfg(device)]
 mod device {
     use super::ParityOptions;
     use crate::cuda::Multiply;
     use crate::cuda::parity::{Failed, Found, Parity};
-    use crate::device::Place;
+    use crate::device::Devices;
     use crate::error::Result;
     use crate::tensor::StopFlag;
     use crate::train::batch;
@@ -63,13 +61,13 @@ mod device {
     use serde_json::{Value, json};
 
     /// Where the kernels' tensors lie; `None` for the processor's own code.
-    pub(super) fn open(place: &Place) -> Result<Option<Device>> {
-        match place {
+    pub(super) fn open(devices: &Devices) -> Result<Option<Device>> {
+        match devices {
             #[cfg(feature = "cuda")]
-            Place::Gpus(gpus) => crate::cuda::gpu::open(gpus[0]).map(Some),
+            Devices::Gpus(gpus) => crate::cuda::gpu::open(gpus[0]).map(Some),
             // Tensors of the processor, on which the emulated kernels work.
             #[cfg(feature = "emulation")]
-            Place::Emulated(_) => Ok(Some(Device::Cpu)),
+            Devices::Emulated(_) => Ok(Some(Device::Cpu)),
             _ => Ok(None),
         }
     }

@@ -6,7 +6,7 @@ use noprop_core::data::{Augment, Dataset, InputShape, Pixels};
 use noprop_core::inference::predict;
 use noprop_core::storage::WeightStore;
 use noprop_core::tensor::StopFlag;
-use noprop_core::train::{BlockJob, Lane, Plan};
+use noprop_core::train::{BlockJob, Plan, Trainer};
 use noprop_core::{Model, SampleOptions};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -85,13 +85,13 @@ fn training(net: &str, classes: usize, (in_flight, batch): (usize, usize), preci
     let data = Arc::new(data(5 * batch + 5, classes));
     let plan = Plan::new(model(net, classes).checked, options, data).unwrap();
     let device = &candle_core::Device::Cpu;
-    let mut lane = Lane::new(&plan, device).unwrap();
+    let mut trainer = Trainer::new(&plan, device).unwrap();
     let mut jobs: Vec<_> = (1..=3).map(|block| BlockJob::start(&plan, block, device).unwrap()).collect();
     let stop = StopFlag::new();
     let mut train = |epochs: u64| {
         for _ in 0..epochs * plan.steps_per_epoch() {
             for job in &mut jobs {
-                job.step(&plan, &mut lane, &stop).unwrap();
+                job.step(&plan, &mut trainer, &stop).unwrap();
             }
         }
     };

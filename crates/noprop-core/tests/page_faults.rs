@@ -7,7 +7,7 @@ use noprop_core::Model;
 use noprop_core::config::{FitOptions, Precision, from_json};
 use noprop_core::data::{Dataset, InputShape, Pixels};
 use noprop_core::tensor::StopFlag;
-use noprop_core::train::{BlockJob, Lane, Plan};
+use noprop_core::train::{BlockJob, Plan, Trainer};
 use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
@@ -34,11 +34,11 @@ fn warm_faults(net: &str, precision: Precision) -> u64 {
     let options = FitOptions { epochs: 100, batch: Some(64), threads: Some(1), precision, ..FitOptions::default() };
     let plan = Plan::new(model.checked, options, Arc::new(data)).unwrap();
     let device = &candle_core::Device::Cpu;
-    let (mut lane, mut job) = (Lane::new(&plan, device).unwrap(), BlockJob::start(&plan, 1, device).unwrap());
+    let (mut trainer, mut job) = (Trainer::new(&plan, device).unwrap(), BlockJob::start(&plan, 1, device).unwrap());
     let stop = StopFlag::new();
     let mut steps = |count: usize| {
         for _ in 0..count {
-            job.step(&plan, &mut lane, &stop).unwrap();
+            job.step(&plan, &mut trainer, &stop).unwrap();
         }
     };
     // 8 batches and 4 epoch orders (of 5 steps) are kept; each has its own pages.

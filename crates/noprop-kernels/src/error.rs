@@ -125,6 +125,13 @@ pub struct Error {
 }
 
 impl Error {
+    /// What happened, without its cure, in one line: for a notice that something goes on without what failed.
+    pub fn in_one_line(&self) -> String {
+        let Self { what, received, .. } = self;
+        let text = if received.is_empty() { what.clone() } else { format!("{what} ({received})") };
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
     /// An error that says only what went wrong; add the rest with [`expected`](Self::expected) and its siblings.
     pub fn new(code: Code, what: impl Into<String>) -> Self {
         Self { code, what: what.into(), expected: String::new(), received: String::new(), hint: String::new() }

@@ -14,14 +14,12 @@
 //!
 //! Most users want `noprop-core`, which re-exports what they need.
 
-#[cfg(device)]
 pub mod cuda;
 pub mod device;
 pub mod error;
 pub mod math;
 pub mod memory;
 pub mod ops;
-#[cfg(device)]
 pub mod parity;
 pub mod peak;
 pub mod rng;

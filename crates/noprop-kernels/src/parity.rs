@@ -10,8 +10,8 @@ use crate::tensor::StopFlag;
 fn operations(multiply: Multiply) -> Vec<(&'static str, Cases)> {
     let mut operations: Vec<(_, Cases)> = vec![
         ("conv3x3", ops::conv3x3::parity),
-        ("dense", ops::dense::parity),
-        ("dense_backward", ops::dense_backward::parity),
+        ("dense", ops::linear::forward_parity),
+        ("dense_backward", ops::linear::backward_parity),
         ("linear", ops::linear::parity),
     ];
     // Kernels without products do the same whatever products multiply.

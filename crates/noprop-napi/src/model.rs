@@ -11,7 +11,7 @@ use napi::bindgen_prelude::{Env, Float32Array, Function, Int32Array, Object, Obj
 use napi_derive::napi;
 use noprop_core::config::{FitOptions, ModelConfig, from_json};
 use noprop_core::data::Dataset;
-use noprop_core::inference::{evaluate, predict};
+use noprop_core::inference::Session;
 use noprop_core::tensor::StopFlag;
 use noprop_core::train::Plan;
 use noprop_core::{Model, SampleOptions};
@@ -163,19 +163,19 @@ impl NativeModel {
         promise(env, StopFlag::new(), move || model.weights_sha256())
     }
 
-    /// Runs one of the core's two inference functions on a thread of its own.
+    /// Runs one of the session's two functions on a thread of its own.
     fn infer<'env, T: ToNapiValue + Send + 'static>(
         &self,
         env: &'env Env,
         (data, options, stop): (&NativeDataset, String, &StopSignal),
-        work: impl FnOnce(&Model, &Dataset, SampleOptions, &StopFlag) -> noprop_core::Result<T> + Send + 'static,
+        work: impl FnOnce(&Session, &Dataset, SampleOptions, &StopFlag) -> noprop_core::Result<T> + Send + 'static,
     ) -> napi::Result<Object<'env>> {
-        let (model, data, flag) = (self.model()?, data.get()?, stop.flag());
+        let (session, data, flag) = (self.inner.session().into_js()?, data.get()?, stop.flag());
         let memory = self.memory.clone();
         promise(env, stop.flag(), move || {
-            let value = work(&model, &data, from_json(&options)?, &flag)?;
+            let value = work(&session, &data, from_json(&options)?, &flag)?;
             // The first use of few samples takes weights into memory.
-            Ok(Told { value, memory, bytes: model.resident_bytes() })
+            Ok(Told { value, memory, bytes: session.model().resident_bytes() })
         })
     }
 
@@ -188,8 +188,8 @@ impl NativeModel {
         options: String,
         stop: &StopSignal,
     ) -> napi::Result<Object<'env>> {
-        self.infer(env, (data, options, stop), |model, data, options, flag| {
-            json(&evaluate(model, data, options, flag)?)
+        self.infer(env, (data, options, stop), |session, data, options, flag| {
+            json(&session.evaluate(data, options, flag)?)
         })
     }
 
@@ -202,8 +202,8 @@ impl NativeModel {
         options: String,
         stop: &StopSignal,
     ) -> napi::Result<Object<'env>> {
-        self.infer(env, (data, options, stop), |model, data, options, flag| {
-            let prediction = predict(model, data, options, flag)?;
+        self.infer(env, (data, options, stop), |session, data, options, flag| {
+            let prediction = session.predict(data, options, flag)?;
             Ok(NativePrediction {
                 labels: Int32Array::new(prediction.labels),
                 probabilities: Float32Array::new(prediction.probabilities),

@@ -1,23 +1,30 @@
 //! A model that a run replaces by a trained one when it ends, until it is disposed of.
 
+use noprop_core::inference::Session;
 use noprop_core::{Code, Error, Model, Result};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// Shared by the JavaScript object and the work that it has begun. Work that has the model keeps it to its end.
 #[derive(Clone)]
-pub struct SharedModel(Arc<RwLock<Option<Arc<Model>>>>);
+pub struct SharedModel(Arc<RwLock<Option<Arc<Session>>>>);
 
 impl From<Model> for SharedModel {
     fn from(model: Model) -> Self {
-        Self(Arc::new(RwLock::new(Some(Arc::new(model)))))
+        Self(Arc::new(RwLock::new(Some(session(model)))))
     }
 }
 
 impl SharedModel {
     /// # Errors
     /// [`Code::Disposed`].
-    pub fn get(&self) -> Result<Arc<Model>> {
+    pub fn session(&self) -> Result<Arc<Session>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(disposed)
+    }
+
+    /// # Errors
+    /// [`Code::Disposed`].
+    pub fn get(&self) -> Result<Arc<Model>> {
+        Ok(self.session()?.model().clone())
     }
 
     /// Puts another model in its place.
@@ -26,8 +33,8 @@ impl SharedModel {
     /// [`Code::Disposed`].
     pub fn replace(&self, make: impl FnOnce(&Model) -> Model) -> Result<()> {
         let mut model = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let other = make(model.as_ref().ok_or_else(disposed)?);
-        *model = Some(Arc::new(other));
+        let other = make(model.as_ref().ok_or_else(disposed)?.model());
+        *model = Some(session(other));
         Ok(())
     }
 
@@ -35,6 +42,10 @@ impl SharedModel {
     pub fn dispose(&self) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).take();
     }
+}
+
+fn session(model: Model) -> Arc<Session> {
+    Arc::new(Session::new(Arc::new(model)))
 }
 
 fn disposed() -> Error {

@@ -42,7 +42,7 @@ impl NativeTraining {
             // The environment may have ended meanwhile.
             stop.check()?;
             let (steps, options, record) = (plan.steps(), json(&plan.options)?, record(&plan));
-            let (device, why_no_gpu) = (plan.place.to_string(), plan.why_no_gpu.clone());
+            let (device, why_no_gpu) = (plan.devices.to_string(), plan.why_no_gpu.clone());
             let started = Training::start(plan, observer)?;
             let stop = started.stop_flag();
             *training.lock().unwrap_or_else(PoisonError::into_inner) = Some(started);
@@ -68,7 +68,7 @@ fn record(plan: &Plan) -> Value {
         "options": options,
         "samples": plan.data.samples(),
         "fingerprint": plan.data.fingerprint(),
-        "device": plan.place.to_string(),
+        "device": plan.devices.to_string(),
         "instructionSet": InstructionSet::current().as_str(),
         "version": env!("CARGO_PKG_VERSION"),
     })

@@ -50,7 +50,7 @@ pub(super) fn train(plan: &Plan, seconds: f64, stop: &StopFlag) -> Result<Rate> 
     let memory_mib = before.zip(free()?).map(|(before, after)| before.saturating_sub(after) as f64 / 1048576.0);
 
     let share = blocks.len() as f64 / plan.model.config.blocks as f64;
-    let floor_gigabytes = floor(plan)? as f64 * plan.model.config.blocks as f64 / 1e9;
+    let floor_gigabytes = floor(&plan.model, &plan.options)? as f64 * plan.model.config.blocks as f64 / 1e9;
     let floor_share = peak_gigabytes.map(|peak| floor_gigabytes * share / peak / step_seconds);
     let on_device = Some(DeviceFigures { memory_mib, peak_gigabytes, floor_share, floor_gigabytes });
     Ok(Rate { steps_per_second: share / step_seconds, latency_ms: None, on_device })

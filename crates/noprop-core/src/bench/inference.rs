@@ -1,26 +1,32 @@
 //! Predictions of one batch through all blocks, again and again.
 
 use super::{BenchOptions, Rate};
-use crate::config::Checked;
+use crate::config::CheckedConfig;
 use crate::data::Dataset;
 use crate::error::Result;
-use crate::inference::predict;
+use crate::inference::Session;
 use crate::storage::WeightStore;
 use crate::tensor::StopFlag;
 use crate::{Model, SampleOptions};
 use serde_json::Value;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Predicts `data` with blocks as they begin; untrained weights cost what trained ones do.
-pub(super) fn predictions(model: Checked, data: &Dataset, options: &BenchOptions, stop: &StopFlag) -> Result<Rate> {
-    let model = beginning(model)?;
+pub(super) fn predictions(
+    model: CheckedConfig,
+    data: &Dataset,
+    options: &BenchOptions,
+    stop: &StopFlag,
+) -> Result<Rate> {
+    let session = Session::new(Arc::new(beginning(model)?));
     let (threads, device) = (options.threads, options.device.clone());
     let sampling = SampleOptions { threads, device, ..SampleOptions::default() };
     let mut times = Vec::new();
     let warm_up = Instant::now();
     // Once at least, so that the weights are in memory; a large batch reads them from their file each time, as users do.
     loop {
-        predict(&model, data, sampling.clone(), stop)?;
+        session.predict(data, sampling.clone(), stop)?;
         if warm_up.elapsed().as_secs_f64() >= options.seconds / 5.0 {
             break;
         }
@@ -28,7 +34,7 @@ pub(super) fn predictions(model: Checked, data: &Dataset, options: &BenchOptions
     let started = Instant::now();
     while times.is_empty() || started.elapsed().as_secs_f64() < options.seconds {
         let call = Instant::now();
-        predict(&model, data, sampling.clone(), stop)?;
+        session.predict(data, sampling.clone(), stop)?;
         times.push(call.elapsed().as_secs_f64());
     }
     let steps_per_second = times.len() as f64 / started.elapsed().as_secs_f64();
@@ -37,7 +43,7 @@ pub(super) fn predictions(model: Checked, data: &Dataset, options: &BenchOptions
 }
 
 /// A model whose blocks have their initial weights.
-fn beginning(model: Checked) -> Result<Model> {
+fn beginning(model: CheckedConfig) -> Result<Model> {
     let config = &model.config;
     let store = WeightStore::temporary(config.blocks, model.layout.weights())?;
     for block in 1..=config.blocks {

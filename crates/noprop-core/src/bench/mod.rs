@@ -1,13 +1,12 @@
 //! Measured speed: of whole training steps or of inference on random data, and of the processor's own peaks beside it.
 
-#[cfg(device)]
 mod device;
 mod inference;
 
 pub use noprop_kernels::peak::{BEYOND_CACHES, peak_gflops, peak_gigabytes};
 
 use crate::NetConfig;
-use crate::config::{self, Checked, FitOptions, ModelConfig, Precision};
+use crate::config::{self, CheckedConfig, FitOptions, ModelConfig, Precision};
 use crate::data::{Dataset, InputShape, Pixels};
 use crate::device::DeviceChoice;
 use crate::diffusion::ScheduleConfig;
@@ -16,7 +15,7 @@ use crate::ops::simd::InstructionSet;
 use crate::rng::{Purpose, Stream};
 use crate::tensor::StopFlag;
 use crate::threads::spawn_scoped;
-use crate::train::{BlockJob, Lane, Plan};
+use crate::train::{BlockJob, Plan, Trainer};
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -169,18 +168,18 @@ pub fn bench(options: &BenchOptions, stop: &StopFlag) -> Result<Bench> {
             .expected("f32, which inference is in any case, or mode train")
             .received(options.precision.as_str()));
     }
-    let place = options.device.place()?;
-    if place.count() > 1 {
+    let devices = options.device.resolve()?;
+    if devices.count() > 1 {
         return Err(Error::new(Code::Option, "a benchmark measures one device")
             .expected("one GPU, such as cuda:0")
             .received(options.device.to_string()));
     }
     InstructionSet::check_variable()?;
-    place.check_precision(options.precision)?;
+    devices.check_precision(options.precision)?;
     let (model, data) = (checked(options)?, Arc::new(samples(options)?));
     let threads = config::threads(options.threads)?;
     let parameters_per_block = model.layout.parameters();
-    let peak_gflops = place.is_cpu().then(|| peak_gflops(threads, options.precision)).transpose()?;
+    let peak_gflops = devices.is_cpu().then(|| peak_gflops(threads, options.precision)).transpose()?;
     let rate = match options.mode {
         BenchMode::Train => train(plan(options, model, data)?, options, stop)?,
         BenchMode::Inference => inference::predictions(model, &data, options, stop)?,
@@ -201,7 +200,7 @@ pub fn bench(options: &BenchOptions, stop: &StopFlag) -> Result<Bench> {
         peak_gflops,
         peak_share: peak_gflops.map(|peak| gflops / peak),
         precision: options.precision,
-        device: place.to_string(),
+        device: devices.to_string(),
         on_device: rate.on_device,
         instruction_set: InstructionSet::current().as_str(),
         threads,
@@ -213,8 +212,7 @@ pub fn bench(options: &BenchOptions, stop: &StopFlag) -> Result<Bench> {
 
 /// Steps blocks in turns on every thread, or all together on a device.
 fn train(plan: Plan, options: &BenchOptions, stop: &StopFlag) -> Result<Rate> {
-    #[cfg(device)]
-    if !plan.place.is_cpu() {
+    if !plan.devices.is_cpu() {
         return device::train(&plan, options.seconds, stop);
     }
     let threads = plan.options.threads.unwrap_or(1);
@@ -229,8 +227,8 @@ fn train(plan: Plan, options: &BenchOptions, stop: &StopFlag) -> Result<Rate> {
         stop: stop.clone(),
     };
     let outcome = std::thread::scope(|scope| {
-        let lanes: Vec<_> = (0..threads).map(|_| spawn_scoped(scope, "noprop-bench", || work.run())).collect();
-        let lanes = lanes.into_iter().collect::<Result<Vec<_>>>().inspect_err(|_| {
+        let threads: Vec<_> = (0..threads).map(|_| spawn_scoped(scope, "noprop-bench", || work.run())).collect();
+        let threads = threads.into_iter().collect::<Result<Vec<_>>>().inspect_err(|_| {
             work.over.store(true, Ordering::Relaxed);
         })?;
         work.sleep(options.seconds / 5.0);
@@ -239,14 +237,14 @@ fn train(plan: Plan, options: &BenchOptions, stop: &StopFlag) -> Result<Rate> {
         // At least one step, however slow.
         while work.steps.load(Ordering::Relaxed) == before
             && !stop.is_stopped()
-            && !lanes.iter().any(|lane| lane.is_finished())
+            && !threads.iter().any(|thread| thread.is_finished())
         {
             work.sleep(0.01);
         }
         let (steps, seconds) = (work.steps.load(Ordering::Relaxed) - before, started.elapsed().as_secs_f64());
         work.over.store(true, Ordering::Relaxed);
-        for lane in lanes {
-            lane.join().unwrap_or_else(|_| Err(Error::new(Code::Internal, "a bench thread panicked")))?;
+        for thread in threads {
+            thread.join().unwrap_or_else(|_| Err(Error::new(Code::Internal, "a bench thread panicked")))?;
         }
         Ok::<_, Error>(steps as f64 / seconds)
     });
@@ -266,13 +264,13 @@ impl Work {
     /// Takes the job that waited longest, steps it and puts it back, until the time is over. As in a run, a job keeps its thread
     /// for a window of steps, while its state is in the cache.
     fn run(&self) -> Result<()> {
-        let mut lane = Lane::new(&self.plan, &Device::Cpu)?;
+        let mut trainer = Trainer::new(&self.plan, &Device::Cpu)?;
         while !self.over.load(Ordering::Relaxed) {
             let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
             let mut job = jobs.remove(0);
             drop(jobs);
             for _ in 0..self.plan.window() {
-                job.step(&self.plan, &mut lane, &self.stop)?;
+                job.step(&self.plan, &mut trainer, &self.stop)?;
                 self.steps.fetch_add(1, Ordering::Relaxed);
                 if self.over.load(Ordering::Relaxed) {
                     break;
@@ -292,7 +290,7 @@ impl Work {
 }
 
 /// The configuration that is measured.
-fn checked(options: &BenchOptions) -> Result<Checked> {
+fn checked(options: &BenchOptions) -> Result<CheckedConfig> {
     let classes = i32::try_from(options.classes)
         .map_err(|_| config::out_of_range("classes", "a small number", options.classes))?;
     let config = ModelConfig {
@@ -343,7 +341,7 @@ fn samples(options: &BenchOptions) -> Result<Dataset> {
 }
 
 /// A run that never ends.
-fn plan(options: &BenchOptions, model: Checked, data: Arc<Dataset>) -> Result<Plan> {
+fn plan(options: &BenchOptions, model: CheckedConfig, data: Arc<Dataset>) -> Result<Plan> {
     let fit = FitOptions {
         epochs: 1_000_000,
         batch: Some(options.batch),

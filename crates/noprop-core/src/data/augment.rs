@@ -85,7 +85,6 @@ pub struct Augmenter {
 impl Augmenter {
     /// The same for the kernel that gathers samples of `shape` on a device; the epoch comes with the step there. `None` for
     /// samples that are no images.
-    #[cfg(device)]
     pub(crate) fn on_device(&self, shape: InputShape) -> Option<crate::ops::batch::ImageChanges> {
         let InputShape::Image { height, width, channels } = shape else { return None };
         let Augment { shift, flip } = self.augment;

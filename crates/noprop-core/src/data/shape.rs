@@ -67,7 +67,6 @@ impl InputShape {
     }
 
     /// Channels of an image; 1 for vectors.
-    #[cfg(device)]
     pub(crate) fn channels(self) -> usize {
         match self {
             Self::Image { channels, .. } => channels,

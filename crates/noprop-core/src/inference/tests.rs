@@ -1,3 +1,4 @@
+use super::processor::{CHUNK, STREAMED};
 use super::*;
 use crate::config::from_json;
 use crate::data::{InputShape, Pixels};

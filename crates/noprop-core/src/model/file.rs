@@ -2,7 +2,7 @@
 //! `blocks.000t.params.…` and `blocks.000t.stats.…`, f32, in the order of their names.
 
 use super::{Model, Weights};
-use crate::config::{Checked, ModelConfig, from_json};
+use crate::config::{CheckedConfig, ModelConfig, from_json};
 use crate::error::{Code, Error, Result};
 use crate::memory::reserved;
 use crate::storage::container::{self, Header, TensorShape, from_bytes, put};
@@ -115,7 +115,7 @@ fn unreadable(error: std::io::Error) -> Error {
 }
 
 /// The configuration, and what trained the weights.
-fn texts(header: &Header) -> Result<(Checked, Value)> {
+fn texts(header: &Header) -> Result<(CheckedConfig, Value)> {
     let text = |key: &str| header.texts.get(key).map(String::as_str).unwrap_or_default();
     if text("format") != FORMAT {
         return Err(Error::new(Code::ModelFormat, "this safetensors file is not a model of noprop")
@@ -146,7 +146,7 @@ fn texts(header: &Header) -> Result<(Checked, Value)> {
 }
 
 /// Checks some values of a block, of which `first` is the place of the first one.
-fn check_finite(checked: &Checked, block: usize, first: usize, values: &[f32]) -> Result<()> {
+fn check_finite(checked: &CheckedConfig, block: usize, first: usize, values: &[f32]) -> Result<()> {
     let Some(at) = values.iter().position(|value| !value.is_finite()) else { return Ok(()) };
     let (value, at) = (values[at], first + at);
     let entry = checked.layout.entries().iter().find(|entry| at < entry.slot.offset + entry.slot.len);
@@ -161,7 +161,7 @@ fn check_finite(checked: &Checked, block: usize, first: usize, values: &[f32]) -
 }
 
 /// Names and shapes of all tensors of a model, in the order of their names.
-pub fn tensors(checked: &Checked) -> impl Iterator<Item = TensorShape> + '_ {
+pub fn tensors(checked: &CheckedConfig) -> impl Iterator<Item = TensorShape> + '_ {
     (1..=checked.config.blocks).flat_map(|block| {
         checked
             .layout

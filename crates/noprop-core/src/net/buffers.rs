@@ -31,10 +31,8 @@ impl Buffers {
 
     /// `[K, len]`.
     pub(crate) fn rows(&self, len: usize) -> Result<Buffer> {
-        #[cfg(device)]
         MADE.set(MADE.get() + self.stacked * len);
         let bytes = self.stacked * len * self.dtype.size_in_bytes();
-        #[cfg(device)]
         crate::cuda::refuse_while_recording(|| format!("{bytes} bytes for a buffer"))?;
         if self.device.is_cpu() {
             return Buffer::new(zero_tensor(self.stacked, len, self.dtype, "a block's activations")?);
@@ -43,13 +41,11 @@ impl Buffers {
     }
 }
 
-#[cfg(device)]
 thread_local! {
     static MADE: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 /// Values of all buffers that this thread has made.
-#[cfg(device)]
 pub(crate) fn made() -> usize {
     MADE.get()
 }
@@ -58,12 +54,12 @@ pub(crate) fn made() -> usize {
 mod tests {
     use super::*;
     use crate::cuda::{Engine, Recorded};
-    use crate::device::Spot;
+    use crate::device::DeviceId;
     use candle_core::DType;
 
     #[test]
     fn a_recorded_step_makes_no_buffers() {
-        let engine = Engine::open(Spot::Emulated).unwrap();
+        let engine = Engine::open(DeviceId::Emulated).unwrap();
         let device = engine.device.clone();
         let (dtype, training) = (DType::F32, true);
         let buffers = Buffers { stacked: 2, capacity: 1, dtype, device, training, launched: true };

@@ -26,7 +26,6 @@ mod vit;
 
 pub use block::Block;
 pub use buffers::Buffers;
-#[cfg(device)]
 pub(crate) use buffers::made;
 pub use config::NetConfig;
 pub use resnet::Activation;

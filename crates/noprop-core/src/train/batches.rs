@@ -1,14 +1,15 @@
 //! Batches, which all blocks share: a batch is a function of the step alone, so it is gathered and converted once for all
 //! blocks that run in step.
 //!
-//! Jobs in flight advance together, a window of steps at a time ([`Plan::window`]). The cache holds the windows that threads
+//! Jobs in flight advance together, a window of steps at a time ([`Plan::window`](super::Plan::window)). The cache holds the windows that threads
 //! are in at one time. A job that has fallen behind them gathers its batches anew: it takes longer, and its results are the
 //! same.
 
 use super::batch::Gather;
 use super::cache::Cache;
-use super::plan::Plan;
 use crate::config::FitOptions;
+use crate::data::Dataset;
+use crate::data::augment::{Augment, Augmenter};
 use crate::error::Result;
 use crate::memory::zero_tensor;
 use crate::rng;
@@ -35,8 +36,38 @@ pub struct Batch {
     pub classes: Vec<u32>,
 }
 
+/// How many batches are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Kept {
+    pub batches: usize,
+    /// Steps of a window.
+    pub window: usize,
+    /// Epoch orders.
+    pub orders: usize,
+}
+
+impl Kept {
+    /// For complete options and samples of `input` values.
+    fn new(options: &FitOptions, input: usize) -> Self {
+        let (threads, in_flight) = (options.threads.unwrap_or(1), options.in_flight.unwrap_or(1));
+        let windows = if threads.min(in_flight) > 1 { WINDOWS } else { 1 };
+        let bytes = (options.batch_size() * (4 * input + 8)).max(1);
+        let steps = if in_flight > 1 { WINDOW } else { 1 };
+        let batches = (MAX_BYTES / bytes).clamp(1, windows * steps);
+        let orders = if in_flight > 1 { ORDERS } else { 1 };
+        Self { batches, window: (batches / windows).max(1), orders }
+    }
+}
+
 /// The batches that blocks in flight share.
 pub(super) struct Batches {
+    data: Arc<Dataset>,
+    /// The class of each sample.
+    classes: Arc<Vec<u32>>,
+    seed: u64,
+    augment: Augment,
+    /// Samples of a batch; the last one of an epoch may be short.
+    size: usize,
     window: usize,
     batches: Cache<Batch>,
     orders: Cache<Vec<u32>>,
@@ -45,20 +76,27 @@ pub(super) struct Batches {
 }
 
 impl Batches {
-    /// For complete options and samples of `input` values.
-    pub(super) fn new(options: &FitOptions, input: usize) -> Self {
-        let (threads, in_flight) = (options.threads.unwrap_or(1), options.in_flight.unwrap_or(1));
-        let windows = if threads.min(in_flight) > 1 { WINDOWS } else { 1 };
-        let bytes = (options.batch_size() * (4 * input + 8)).max(1);
-        let steps = if in_flight > 1 { WINDOW } else { 1 };
-        let capacity = (MAX_BYTES / bytes).clamp(1, windows * steps);
-        let orders = if in_flight > 1 { ORDERS } else { 1 };
-        Self::with_capacity(capacity, (capacity / windows).max(1), orders)
+    /// Batches of `data`, whose samples have these classes, for complete options.
+    pub(super) fn new(data: Arc<Dataset>, classes: Arc<Vec<u32>>, seed: u64, options: &FitOptions) -> Self {
+        let kept = Kept::new(options, data.shape().len());
+        Self {
+            data,
+            classes,
+            seed,
+            augment: options.augment,
+            size: options.batch_size(),
+            window: kept.window,
+            batches: Cache::new(kept.batches),
+            orders: Cache::new(kept.orders),
+            keys: Mutex::default(),
+        }
     }
 
-    /// `capacity` batches, slices of `window` steps, `orders` epoch orders.
-    pub(super) fn with_capacity(capacity: usize, window: usize, orders: usize) -> Self {
-        Self { window, batches: Cache::new(capacity), orders: Cache::new(orders), keys: Mutex::default() }
+    /// The same with another number of kept ones.
+    #[cfg(test)]
+    pub(super) fn keeping(self, kept: Kept) -> Self {
+        let (batches, orders) = (Cache::new(kept.batches), Cache::new(kept.orders));
+        Self { window: kept.window, batches, orders, ..self }
     }
 
     pub(super) fn window(&self) -> u64 {
@@ -70,24 +108,32 @@ impl Batches {
     pub(super) fn gathered(&self) -> u64 {
         self.batches.filled()
     }
-}
 
-impl Plan {
+    /// Steps of one epoch; the last one may be short.
+    pub(super) fn steps_per_epoch(&self) -> u64 {
+        self.data.samples().div_ceil(self.size) as u64
+    }
+
+    /// What makes the images of an epoch (from 0) others than those of the data set, if anything does.
+    pub(super) fn augmenter(&self, epoch: usize) -> Option<Augmenter> {
+        let (augment, seed) = (self.augment, self.seed);
+        (!augment.is_none()).then_some(Augmenter { augment, seed, epoch })
+    }
+
     /// The batch of step `step` (from 0): samples of its epoch's order. Gathered by the first who asks.
-    pub fn batch(&self, step: u64) -> Result<Arc<Batch>> {
-        let capacity = self.options.batch_size();
-        let input = self.data.shape().len();
+    pub(super) fn get(&self, step: u64) -> Result<Arc<Batch>> {
+        let (size, input) = (self.size, self.data.shape().len());
         let new = || {
             Ok(Batch {
-                x: Buffer::new(zero_tensor(1, capacity * input, DType::F32, "a batch")?)?,
-                samples: Vec::with_capacity(capacity),
-                classes: Vec::with_capacity(capacity),
+                x: Buffer::new(zero_tensor(1, size * input, DType::F32, "a batch")?)?,
+                samples: Vec::with_capacity(size),
+                classes: Vec::with_capacity(size),
             })
         };
-        self.batches.batches.get(step, new, |batch| {
+        self.batches.get(step, new, |batch| {
             let (epoch, index) = ((step / self.steps_per_epoch()) as usize, (step % self.steps_per_epoch()) as usize);
             let order = self.order(epoch)?;
-            let samples = &order[index * capacity..((index + 1) * capacity).min(order.len())];
+            let samples = &order[index * size..((index + 1) * size).min(order.len())];
             batch.samples.clear();
             batch.samples.extend_from_slice(samples);
             batch.classes.clear();
@@ -100,9 +146,9 @@ impl Plan {
     pub(super) fn order(&self, epoch: usize) -> Result<Arc<Vec<u32>>> {
         let samples = self.data.samples();
         let new = || Ok(Vec::with_capacity(samples));
-        self.batches.orders.get(epoch as u64, new, |order| {
-            let keys = &mut *self.batches.keys.lock().unwrap_or_else(PoisonError::into_inner);
-            rng::fill_epoch_order(self.model.config.seed, epoch, samples, keys, order);
+        self.orders.get(epoch as u64, new, |order| {
+            let keys = &mut *self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+            rng::fill_epoch_order(self.seed, epoch, samples, keys, order);
             Ok(())
         })
     }
@@ -115,9 +161,9 @@ mod tests {
     /// `(batches kept, steps of a window)`
     fn sizes(threads: usize, in_flight: usize, batch: usize, input: usize) -> (usize, usize) {
         let (threads, in_flight) = (Some(threads), Some(in_flight));
-        let batches =
-            Batches::new(&FitOptions { batch: Some(batch), threads, in_flight, ..FitOptions::default() }, input);
-        (batches.batches.capacity(), batches.window)
+        let options = FitOptions { batch: Some(batch), threads, in_flight, ..FitOptions::default() };
+        let kept = Kept::new(&options, input);
+        (kept.batches, kept.window)
     }
 
     #[test]

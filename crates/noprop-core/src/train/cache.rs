@@ -75,11 +75,6 @@ impl<T> Cache<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    #[cfg(test)]
-    pub(super) fn capacity(&self) -> usize {
-        self.capacity
-    }
-
     /// How often a value has been filled.
     #[cfg(test)]
     pub(super) fn filled(&self) -> u64 {

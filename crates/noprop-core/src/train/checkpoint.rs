@@ -69,9 +69,7 @@ fn identity(plan: &Plan) -> Value {
 }
 
 /// The kind of device: other instructions, and other GPUs, round other sums. How many there are does not matter.
-#[cfg_attr(not(device), allow(unused_variables))]
 fn device(plan: &Plan) -> Value {
-    #[cfg(device)]
     if let Some(engine) = plan.engines.first() {
         return json!({ "name": engine.kind });
     }

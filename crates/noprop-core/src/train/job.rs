@@ -1,7 +1,7 @@
 //! A block job: (block, data, seed, epochs) → weights, interruptible after any step.
 
-use super::lane::{Lane, all_finite, diverged};
 use super::plan::Plan;
+use super::trainer::{Trainer, all_finite, diverged};
 use crate::device::allocated;
 use crate::error::{Code, Error, Result};
 use crate::memory::{reserved, zeros};
@@ -89,11 +89,11 @@ impl BlockJob {
     /// One step. Returns the batch's mean loss.
     ///
     /// # Errors
-    /// See [`Lane::step`]; the job must be dropped after an error.
-    pub fn step(&mut self, plan: &Plan, lane: &mut Lane, stop: &StopFlag) -> Result<f64> {
+    /// See [`Trainer::step`]; the job must be dropped after an error.
+    pub fn step(&mut self, plan: &Plan, trainer: &mut Trainer, stop: &StopFlag) -> Result<f64> {
         let started = Instant::now();
         let progress = &mut self.progress;
-        let (loss, _) = lane.step(plan, progress.block, progress.step, &self.state, stop)?;
+        let (loss, _) = trainer.step(plan, progress.block, progress.step, &self.state, stop)?;
         // A ReLU turns NaN into 0, so a finite loss alone does not vouch for the weights.
         if progress.count(plan, loss)? && !all_finite(&self.state)? {
             return Err(diverged(self.progress.block, self.progress.step - 1).received("weights that are not finite"));
@@ -106,12 +106,12 @@ impl BlockJob {
     pub fn run(
         &mut self,
         plan: &Plan,
-        lane: &mut Lane,
+        trainer: &mut Trainer,
         stop: &StopFlag,
         mut until: impl FnMut(&Self, f64) -> bool,
     ) -> Result<()> {
         while !self.is_finished(plan) {
-            let loss = self.step(plan, lane, stop)?;
+            let loss = self.step(plan, trainer, stop)?;
             if until(self, loss) {
                 break;
             }
@@ -120,7 +120,6 @@ impl BlockJob {
     }
 
     /// Puts what a device has made of the state in its place.
-    #[cfg(device)]
     pub(super) fn set_state(&mut self, state: Vec<f32>) -> Result<()> {
         let len = state.len();
         self.state = Buffer::new(Tensor::from_vec(state, (1, len), &Device::Cpu)?)?;

@@ -5,22 +5,20 @@ pub mod batch;
 pub mod batches;
 mod cache;
 pub mod checkpoint;
-#[cfg(device)]
 mod device;
 pub mod job;
-pub mod lane;
 pub mod plan;
 pub mod progress;
 pub mod run;
 #[cfg(test)]
 mod tests;
+pub mod trainer;
 
 pub use backlog::{Backlog, MOST_EPOCHS};
 pub use batches::Batch;
-#[cfg(device)]
 pub(crate) use device::{DeviceData, Stack, floor};
 pub use job::BlockJob;
-pub use lane::Lane;
 pub use plan::Plan;
 pub use progress::{Event, Observer};
 pub use run::Training;
+pub use trainer::Trainer;

@@ -1,16 +1,12 @@
 //! What all block jobs of one run share: configuration, options, data and what follows from them.
 
-use super::batches::Batches;
-#[cfg(device)]
+use super::batches::{Batch, Batches};
 use super::device::memory;
-use crate::config::{Checked, FitOptions};
-#[cfg(device)]
+use crate::config::{CheckedConfig, FitOptions};
 use crate::cuda::{Engine, Multiply};
 use crate::data::Dataset;
 use crate::data::augment::Augmenter;
-use crate::device::Place;
-#[cfg(device)]
-use crate::device::{DeviceChoice, in_one_line};
+use crate::device::{DeviceChoice, Devices};
 use crate::error::{Code, Error, Result};
 use crate::ops::adamw::AdamW;
 use crate::ops::simd::InstructionSet;
@@ -19,22 +15,21 @@ use std::sync::Arc;
 /// A run of training, ready to make block jobs.
 pub struct Plan {
     /// The model.
-    pub model: Checked,
+    pub model: CheckedConfig,
     /// Complete options.
     pub options: FitOptions,
     /// Where the run computes.
-    pub place: Place,
+    pub devices: Devices,
     /// Where `auto` took the processor: why, in one line.
     pub why_no_gpu: Option<String>,
     /// Training data.
     pub data: Arc<Dataset>,
     /// The class of each sample: its label's place among the model's classes.
-    pub classes: Vec<u32>,
+    pub classes: Arc<Vec<u32>>,
     /// Per-block factor of the loss, `[T]`.
     weights: Vec<f64>,
     pub(super) batches: Batches,
-    /// The devices that `place` names.
-    #[cfg(device)]
+    /// The opened `devices`; none for the processor.
     pub(crate) engines: Vec<Engine>,
 }
 
@@ -43,55 +38,40 @@ impl Plan {
     ///
     /// # Errors
     /// [`Code::Option`], [`Code::Shape`] or [`Code::Label`] naming what does not fit; those of
-    /// [`crate::DeviceChoice::place`].
-    pub fn new(model: Checked, options: FitOptions, data: Arc<Dataset>) -> Result<Self> {
+    /// [`crate::DeviceChoice::resolve`].
+    pub fn new(model: CheckedConfig, options: FitOptions, data: Arc<Dataset>) -> Result<Self> {
         InstructionSet::check_variable()?;
         check_shape(&model, &data)?;
         options.augment.check(data.shape())?;
-        #[cfg(device)]
         let in_flight = options.in_flight;
         let options = options.check(model.config.blocks, data.samples())?;
         check_batch_norm(&model, &options, data.samples())?;
-        #[cfg_attr(not(device), allow(unused_mut))]
-        let (mut place, mut why_no_gpu) = options.device.place_or_why()?;
-        #[cfg(device)]
-        let engines = match place.spots().into_iter().map(Engine::open).collect::<Result<Vec<_>>>() {
+        let (mut devices, mut why_no_gpu) = options.device.resolve_or_why()?;
+        let engines = match devices.ids().into_iter().map(Engine::open).collect::<Result<Vec<_>>>() {
             // A card that seemed usable and is not: `auto` goes on without it.
             Err(error) if options.device == DeviceChoice::Auto => {
-                (place, why_no_gpu) = (Place::Cpu, Some(in_one_line(&error)));
+                (devices, why_no_gpu) = (Devices::Cpu, Some(error.in_one_line()));
                 Vec::new()
             }
             outcome => outcome?,
         };
-        place.check_precision(options.precision)?;
-        let classes = data.class_indices(&model.config.classes)?;
+        devices.check_precision(options.precision)?;
+        let classes = Arc::new(data.class_indices(&model.config.classes)?);
         let weights = (1..=model.config.blocks)
             .map(|block| options.weighting.block_weight(&model.schedule, block, options.eta))
             .collect::<Result<_>>()?;
-        let batches = Batches::new(&options, model.config.input.len());
-        #[cfg_attr(not(device), allow(unused_mut))]
-        let mut plan = Self {
-            model,
-            options,
-            place,
-            why_no_gpu,
-            data,
-            classes,
-            weights,
-            batches,
-            #[cfg(device)]
-            engines,
-        };
-        #[cfg(device)]
+        let batches = Batches::new(data.clone(), classes.clone(), model.config.seed, &options);
+        let mut plan = Self { model, options, devices, why_no_gpu, data, classes, weights, batches, engines };
         if !plan.engines.is_empty() {
-            plan.options.in_flight = Some(memory::in_flight(&plan, &plan.engines, in_flight)?);
+            let (model, data, engines) = (&plan.model, &plan.data, &plan.engines);
+            plan.options.in_flight = Some(memory::in_flight(model, &plan.options, data, engines, in_flight)?);
         }
         Ok(plan)
     }
 
     /// Steps of one epoch; the last one may be short.
     pub fn steps_per_epoch(&self) -> u64 {
-        self.data.samples().div_ceil(self.options.batch_size()) as u64
+        self.batches.steps_per_epoch()
     }
 
     /// Steps of one block job.
@@ -100,7 +80,6 @@ impl Plan {
     }
 
     /// What products on a device multiply.
-    #[cfg(device)]
     pub(crate) fn multiply(&self) -> Multiply {
         self.options.precision.into()
     }
@@ -120,8 +99,17 @@ impl Plan {
 
     /// What makes the images of an epoch (from 0) others than those of the data set, if anything does.
     pub(crate) fn augmenter(&self, epoch: usize) -> Option<Augmenter> {
-        let (augment, seed) = (self.options.augment, self.model.config.seed);
-        (!augment.is_none()).then_some(Augmenter { augment, seed, epoch })
+        self.batches.augmenter(epoch)
+    }
+
+    /// The batch of step `step` (from 0): samples of its epoch's order.
+    pub fn batch(&self, step: u64) -> Result<Arc<Batch>> {
+        self.batches.get(step)
+    }
+
+    /// The order of the samples in an epoch (from 0).
+    pub(super) fn order(&self, epoch: usize) -> Result<Arc<Vec<u32>>> {
+        self.batches.order(epoch)
     }
 
     /// Factor of block `block`'s loss.
@@ -137,7 +125,7 @@ impl Plan {
 
 /// Batch norm subtracts the mean of the batch: of a single sample nothing is left, so a net would learn from its biases alone.
 /// A last batch of one sample, behind larger ones, does no harm.
-fn check_batch_norm(model: &Checked, options: &FitOptions, samples: usize) -> Result<()> {
+fn check_batch_norm(model: &CheckedConfig, options: &FitOptions, samples: usize) -> Result<()> {
     if options.batch_size() > 1 || model.layout.statistics() == 0 {
         return Ok(());
     }
@@ -157,7 +145,7 @@ fn check_batch_norm(model: &Checked, options: &FitOptions, samples: usize) -> Re
 
 /// # Errors
 /// [`Code::Shape`] unless the data has the model's shape.
-pub(crate) fn check_shape(model: &Checked, data: &Dataset) -> Result<()> {
+pub(crate) fn check_shape(model: &CheckedConfig, data: &Dataset) -> Result<()> {
     if data.shape() == model.config.input {
         return Ok(());
     }

@@ -83,5 +83,5 @@ impl Serialize for Failure {
     }
 }
 
-/// Takes events, from any lane, in the order in which each block emits them. Must return quickly.
+/// Takes events, from any thread, in the order in which each block emits them. Must return quickly.
 pub type Observer = Box<dyn Fn(Event) + Send + Sync>;

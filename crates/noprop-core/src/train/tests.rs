@@ -13,7 +13,7 @@ mod steps;
 mod stop;
 mod threads;
 
-use super::{BlockJob, Event, Lane, Observer, Plan, Training};
+use super::{BlockJob, Event, Observer, Plan, Trainer, Training};
 use crate::config::{FitOptions, ModelConfig, Precision};
 use crate::data::{Dataset, InputShape, Pixels};
 use crate::diffusion::{EmbeddingConfig, ScheduleConfig, Weighting};
@@ -221,7 +221,7 @@ fn sha256(plan: Plan) -> String {
 /// The job of one block after `steps` steps, without a run.
 fn job(plan: &Plan, block: usize, steps: u64) -> BlockJob {
     let device = Device::Cpu;
-    let (mut job, mut lane) = (BlockJob::start(plan, block, &device).unwrap(), Lane::new(plan, &device).unwrap());
-    job.run(plan, &mut lane, &StopFlag::new(), |job, _| job.progress.step == steps).unwrap();
+    let (mut job, mut trainer) = (BlockJob::start(plan, block, &device).unwrap(), Trainer::new(plan, &device).unwrap());
+    job.run(plan, &mut trainer, &StopFlag::new(), |job, _| job.progress.step == steps).unwrap();
     job
 }

@@ -1,6 +1,7 @@
 //! What every operation of a thread's current step shares on a device: what products multiply, and where the step's values lie.
 
-use super::{DeviceStep, Multiply};
+use super::multiply::Multiply;
+use super::step::DeviceStep;
 use crate::error::{Code, Error, Result};
 use std::cell::Cell;
 

@@ -2,7 +2,7 @@
 
 use super::recording::{Recording, refuse};
 use super::{Context, DeviceStep, Multiply};
-use crate::device::Spot;
+use crate::device::DeviceId;
 use crate::error::{Code, Error, Result};
 use candle_core::{Device, Tensor, WithDType};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -81,10 +81,10 @@ impl Engine {
     ///
     /// # Errors
     /// Those of [`super::gpu::open`]; the emulation is always there.
-    pub fn open(spot: Spot) -> Result<Self> {
-        match spot {
+    pub fn open(id: DeviceId) -> Result<Self> {
+        match id {
             #[cfg(feature = "cuda")]
-            Spot::Gpu(ordinal) => {
+            DeviceId::Gpu(ordinal) => {
                 let kind = crate::device::cards()?.swap_remove(ordinal).name;
                 let device = super::gpu::open(ordinal)?;
                 let gpu = Some(super::gpu::Gpu::on(&device)?);
@@ -99,7 +99,7 @@ impl Engine {
                 })
             }
             #[cfg(feature = "emulation")]
-            Spot::Emulated => Ok(Self {
+            DeviceId::Emulated => Ok(Self {
                 device: Device::Cpu,
                 kind: "emulation".to_owned(),
                 #[cfg(feature = "cuda")]
@@ -233,7 +233,7 @@ mod tests {
 
     /// Each test has a thread of its own, on which nothing has been launched yet.
     fn engine() -> (Engine, Context, Buffer) {
-        let engine = Engine::open(Spot::Emulated).unwrap();
+        let engine = Engine::open(DeviceId::Emulated).unwrap();
         let row = Tensor::zeros((2, 3), DType::F32, &engine.device).unwrap();
         let context = engine.context(Multiply::F32, None);
         (engine, context, Buffer::new(row).unwrap())

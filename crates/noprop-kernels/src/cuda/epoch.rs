@@ -10,9 +10,11 @@ mod parity;
 
 pub(crate) use parity::parity;
 
+use super::address::{Address, address_of};
 use super::engine::write;
-use super::launch::{Arguments, Executor, Launch, ceil_div};
-use super::rows::{Address, DeviceRows, RowsOf, address_of};
+use super::executor::Executor;
+use super::launch::{Arguments, Launch, ceil_div};
+use super::rows::{DeviceRows, RowsOf};
 use super::step::{DeviceStep, StepTensors};
 use crate::error::Result;
 use crate::tensor::check;

@@ -22,17 +22,14 @@ pub(crate) use devices::cards;
 
 pub use graph::Graph;
 
+use super::address::{Address, address_of};
 use super::launch::{Arguments, Launch};
-use super::rows::{Address, address_of};
-use crate::device;
+use crate::device::usable;
 use crate::error::driver::of_driver;
 use crate::error::{Code, Error, Result};
-use crate::ops::add::Add;
-use crate::tensor::Buffer;
 use candle_core::backend::BackendStorage;
-use candle_core::cuda_backend::CudaStorageSlice;
 use candle_core::cuda_backend::cudarc::driver::sys::CUevent_flags;
-use candle_core::cuda_backend::cudarc::driver::{CudaEvent, CudaSlice, CudaStream, DevicePtr, DeviceRepr, result};
+use candle_core::cuda_backend::cudarc::driver::{CudaEvent, CudaStream, DeviceRepr, result};
 use candle_core::{CudaDevice, CudaStorage, Device, Tensor, WithDType};
 use kernels::Kernels;
 use std::ffi::c_void;
@@ -45,45 +42,8 @@ use std::sync::Arc;
 /// [`Code::CudaDriver`], [`Code::CudaDriverOld`], [`Code::Device`] for a card that is not there or cannot be used,
 /// [`Code::DeviceMemory`].
 pub fn open(ordinal: usize) -> Result<Device> {
-    device::usable(&cards()?, ordinal)?;
+    usable(&cards()?, ordinal)?;
     opened::open(ordinal)
-}
-
-/// Whether a card does what a run needs of it: a kernel on values of its memory, launched, then recorded and replayed.
-pub(crate) fn try_out(ordinal: usize) -> Result<()> {
-    let device = open(ordinal)?;
-    let gpu = Gpu::on(&device)?;
-    let (y, x) = ([1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0], [0.5_f32, -1.0, 2.0, 1.0, 0.0, 0.25]);
-    let row = |values: &[f32; 6]| -> Result<Buffer> { Buffer::new(Tensor::from_slice(values, (2, 3), &device)?) };
-    let (sum, x_there) = (row(&[0.0; 6])?, row(&x)?);
-    gpu.write(&sum, &y)?;
-    let add = Add { len: 3 };
-    add.forward(&sum, &x_there)?;
-    // A recording that fails must leave the stream as it was. Somebody else on the card may break one.
-    match gpu.record(|| add.forward(&sum, &x_there).and_then(|()| gpu.scratch(1).map(drop))) {
-        Err(error) if error.code == Code::Internal => {}
-        Ok(None) => {}
-        outcome => {
-            let outcome = outcome.err().map_or("none".to_owned(), |error| error.to_string());
-            return Err(Error::new(Code::Internal, "a recording that takes memory must be refused").received(outcome));
-        }
-    }
-    let add = || add.forward(&sum, &x_there);
-    match gpu.record(add)? {
-        Some(graph) => [graph.replay()?, graph.replay()?],
-        None => [add()?, add()?],
-    };
-    let mut received = [0.0; 6];
-    gpu.read(&sum, &mut received)?;
-    // Exact: all values are small multiples of a quarter.
-    let expected: Vec<f32> = y.iter().zip(&x).map(|(y, x)| y + 3.0 * x).collect();
-    if received[..] == expected {
-        return Ok(());
-    }
-    Err(Error::new(Code::Device, "the GPU calculates wrongly")
-        .expected(format!("{expected:?}"))
-        .received(format!("{received:?}"))
-        .hint("look for faults of its memory: `nvidia-smi -q -d ECC`"))
 }
 
 /// A place in a stream.
@@ -105,25 +65,6 @@ pub struct Gpu {
 /// The card on which a storage lies.
 pub(crate) fn of(storage: &CudaStorage) -> candle_core::Result<Gpu> {
     Gpu::new(storage.device())
-}
-
-/// Where a storage begins in device memory.
-pub(crate) fn address(storage: &CudaStorage) -> candle_core::Result<Address> {
-    fn begin<T>(slice: &CudaSlice<T>) -> Address {
-        // Without event tracking the guard waits for nothing and records nothing.
-        let (address, _guard) = slice.device_ptr(slice.stream());
-        address
-    }
-    Ok(match &storage.slice {
-        CudaStorageSlice::U8(slice) => begin(slice),
-        CudaStorageSlice::U32(slice) => begin(slice),
-        CudaStorageSlice::I32(slice) => begin(slice),
-        CudaStorageSlice::I64(slice) => begin(slice),
-        CudaStorageSlice::BF16(slice) => begin(slice),
-        CudaStorageSlice::F32(slice) => begin(slice),
-        CudaStorageSlice::F64(slice) => begin(slice),
-        _ => candle_core::bail!("a tensor of {:?} that no kernel reads", storage.dtype()),
-    })
 }
 
 impl Gpu {

@@ -48,7 +48,7 @@ pub(crate) struct Split {
 
 /// How a product is shared by blocks of threads: a function of its size, or of [`Context::nominal_rows`], alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Plan {
+pub(crate) struct Tiling {
     pub blocking: Blocking,
     row_tiles: usize,
     column_tiles: usize,
@@ -58,7 +58,7 @@ pub(crate) struct Plan {
     elements: usize,
 }
 
-impl Plan {
+impl Tiling {
     /// In parts, if there are few tiles. `extra`: sums beyond rows · columns.
     pub(crate) fn new(blocking: Blocking, size: Size, extra: usize) -> Self {
         let rows = Context::current().nominal_rows.unwrap_or(size.rows);
@@ -228,20 +228,20 @@ mod tests {
         for rows in [1, 63, 64, 65, 128, 3200] {
             for columns in [1, 10, 64, 129] {
                 for depth in [1, 31, 32, 33, 511, 512, 3200, 115_200] {
-                    let plan = Plan::new(WIDE, Size { rows, columns, depth }, 7);
-                    let [tiles, parts, blocks] = plan.grid(3).map(|side| side as usize);
-                    assert!(tiles * 64 * 64 >= rows * columns && plan.row_tiles * 64 >= rows);
-                    assert!(plan.column_tiles * 64 >= columns && plan.column_tiles * 64 < columns + 64);
-                    assert_eq!((plan.elements, blocks), (rows * columns + 7, 3));
+                    let tiling = Tiling::new(WIDE, Size { rows, columns, depth }, 7);
+                    let [tiles, parts, blocks] = tiling.grid(3).map(|side| side as usize);
+                    assert!(tiles * 64 * 64 >= rows * columns && tiling.row_tiles * 64 >= rows);
+                    assert!(tiling.column_tiles * 64 >= columns && tiling.column_tiles * 64 < columns + 64);
+                    assert_eq!((tiling.elements, blocks), (rows * columns + 7, 3));
                     // Every part has work, and none but the last is cut.
-                    assert!(parts * plan.depth_of_part >= depth && (parts - 1) * plan.depth_of_part < depth);
-                    assert!(plan.depth_of_part.is_multiple_of(DEPTH_STEP));
-                    assert!(parts == 1 || plan.depth_of_part >= LEAST_PART);
+                    assert!(parts * tiling.depth_of_part >= depth && (parts - 1) * tiling.depth_of_part < depth);
+                    assert!(tiling.depth_of_part.is_multiple_of(DEPTH_STEP));
+                    assert!(parts == 1 || tiling.depth_of_part >= LEAST_PART);
                     assert!(parts == 1 || tiles * parts <= WANTED_TILES);
                 }
             }
         }
-        assert_eq!(Plan::new(WIDE, Size { rows: 128, columns: 256, depth: 3200 }, 0).grid(10), [8, 6, 10]);
+        assert_eq!(Tiling::new(WIDE, Size { rows: 128, columns: 256, depth: 3200 }, 0).grid(10), [8, 6, 10]);
     }
 
     #[test]

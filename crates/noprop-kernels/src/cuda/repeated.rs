@@ -40,12 +40,12 @@ impl Repeated {
 #[cfg(all(test, feature = "emulation"))]
 mod tests {
     use super::*;
-    use crate::device::Spot;
+    use crate::device::DeviceId;
     use std::sync::atomic::Ordering;
 
     #[test]
     fn a_recording_that_is_broken_is_tried_again_and_no_run_is_lost() {
-        let engine = Engine::open(Spot::Emulated).unwrap();
+        let engine = Engine::open(DeviceId::Emulated).unwrap();
         engine.breaks.store(3, Ordering::Relaxed);
         let (mut repeated, mut launched, mut recorded) = (Repeated::default(), 0, Vec::new());
         for run in 1..=12 {

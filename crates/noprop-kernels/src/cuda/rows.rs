@@ -1,10 +1,8 @@
 //! Tensors as kernels see them.
 
+use super::address::{Address, address_of};
 use crate::error::{Code, Error, Result};
-use candle_core::{CpuStorage, DType, Storage, Tensor};
-
-/// An address in device memory (the processor's own for the emulation).
-pub type Address = u64;
+use candle_core::{DType, Tensor};
 
 /// The f32 rows of a tensor `[K, len]` on the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +28,9 @@ pub struct RowsOf {
 }
 
 impl DeviceRows {
+    /// No rows at all.
+    pub(crate) const NONE: Self = Self { address: 0, stride: 0, count: 0, len: 0 };
+
     /// The rows of a contiguous f32 tensor `[K, …]`.
     pub fn of(tensor: &Tensor) -> Result<Self> {
         if tensor.dtype() != DType::F32 || tensor.rank() == 0 || !tensor.is_contiguous() {
@@ -50,19 +51,4 @@ impl DeviceRows {
         debug_assert!(offset <= self.len);
         RowsOf { data: self.address + 4 * offset as u64, stride: self.stride as u64 }
     }
-}
-
-/// Where a tensor's first element lies on its device.
-pub fn address_of(tensor: &Tensor) -> Result<Address> {
-    let (storage, layout) = tensor.storage_and_layout();
-    let start = match &*storage {
-        Storage::Cpu(CpuStorage::U8(data)) => data.as_ptr() as Address,
-        Storage::Cpu(CpuStorage::U32(data)) => data.as_ptr() as Address,
-        Storage::Cpu(CpuStorage::F32(data)) => data.as_ptr() as Address,
-        Storage::Cpu(CpuStorage::F64(data)) => data.as_ptr() as Address,
-        #[cfg(feature = "cuda")]
-        Storage::Cuda(storage) => super::gpu::address(storage)?,
-        _ => return Err(Error::new(Code::Internal, "a tensor that no kernel reads")),
-    };
-    Ok(start + (layout.start_offset() * tensor.dtype().size_in_bytes()) as Address)
 }

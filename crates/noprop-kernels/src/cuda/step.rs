@@ -1,7 +1,7 @@
 //! What a training step on a device reads from the device's memory instead of from its call, so that a recorded step can be
 //! replayed.
 
-use super::rows::{Address, address_of};
+use super::address::{Address, address_of};
 use crate::error::Result;
 use candle_core::{Device, Tensor};
 

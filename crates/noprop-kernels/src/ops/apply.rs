@@ -1,8 +1,6 @@
 //! What an operation is, and how it runs on every one of the blocks that run together.
 
-#[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
-#[cfg(device)]
 use crate::error::Code;
 use crate::error::{Error, Result};
 use crate::ops::profile;
@@ -10,25 +8,18 @@ use crate::tensor::{Buffer, Real, Rows};
 use candle_core::{CpuStorage, InplaceOp1, Layout, Storage, Tensor};
 use std::cell::Cell;
 
-/// An operation as one block sees it; [`apply`] repeats it over the blocks that run together.
+/// An operation as one block sees it, which writes one destination and reads its sources; [`apply`] repeats it over the blocks
+/// that run together.
 pub trait BlockOp<const N: usize> {
     /// The operation's name, for profiles and errors.
     const NAME: &'static str;
     /// Computes `destination` of the k-th of the blocks that run together from its `sources`.
     fn block<T: Real>(&self, k: usize, destination: &mut [T], sources: [&[T]; N]) -> Result<()>;
     /// The same for all blocks that run together, by CUDA kernels. f32 alone.
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, destination: DeviceRows, sources: [DeviceRows; N]) -> Result<()> {
         let _ = (on, destination, sources);
         Err(Error::new(Code::Internal, format!("operation {} has no CUDA kernel", Self::NAME)))
     }
-}
-
-/// Whether operations on this destination are launched as kernels.
-#[cfg(device)]
-pub fn on_device(destination: &Buffer) -> bool {
-    let emulated = destination.dtype() == candle_core::DType::F32 && crate::cuda::Context::current().emulate;
-    !destination.device().is_cpu() || emulated
 }
 
 /// Runs `op` for every block: row k of `destination` from row k of each source (row 0 of a source with one row).
@@ -76,21 +67,21 @@ impl<const N: usize, O: BlockOp<N>> Adapter<'_, N, O> {
     }
 }
 
-#[cfg(device)]
+#[cfg_attr(not(device), allow(dead_code))]
 impl<const N: usize, O: BlockOp<N>> Adapter<'_, N, O> {
     /// Launches the operation on the rows of a destination and of sources whose storages begin at the addresses given.
     fn launch(
         &self,
         on: &Executor<'_>,
         destination: u64,
-        source: impl Fn(&Storage) -> candle_core::Result<u64>,
+        begin: impl Fn(&Storage) -> candle_core::Result<u64>,
     ) -> candle_core::Result<()> {
         let guards = self.sources.map(Tensor::storage_and_layout);
-        let mut sources = [DeviceRows { address: 0, stride: 0, count: 0, len: 0 }; N];
+        let mut sources = [DeviceRows::NONE; N];
         for (rows, (storage, layout)) in sources.iter_mut().zip(&guards) {
-            *rows = Rows::of((), layout, O::NAME)?.on_device(source(storage)?);
+            *rows = in_storage(Rows::of((), layout, O::NAME)?, begin(storage)?);
         }
-        let destination = Rows::of_destination(self.layout, O::NAME)?.on_device(destination);
+        let destination = in_storage(Rows::of_destination(self.layout, O::NAME)?, destination);
         self.op.launch(on, destination, sources).map_err(|error| {
             self.failure.set(Some(error));
             candle_core::Error::Msg(format!("{} failed", O::NAME))
@@ -106,11 +97,7 @@ impl<const N: usize, O: BlockOp<N>> InplaceOp1 for Adapter<'_, N, O> {
     fn cpu_fwd(&self, storage: &mut CpuStorage, _: &Layout) -> candle_core::Result<()> {
         #[cfg(feature = "emulation")]
         if let (true, CpuStorage::F32(data)) = (crate::cuda::Context::current().emulate, &mut *storage) {
-            let address = data.as_mut_ptr() as u64;
-            return self.launch(&Executor::Emulation, address, |storage| match storage {
-                Storage::Cpu(CpuStorage::F32(data)) => Ok(data.as_ptr() as u64),
-                _ => candle_core::bail!("{}: a source is not f32 on the CPU", O::NAME),
-            });
+            return self.launch(&Executor::Emulation, data.as_mut_ptr() as u64, emulated);
         }
         match storage {
             CpuStorage::F32(data) => self.run(data),
@@ -125,20 +112,31 @@ impl<const N: usize, O: BlockOp<N>> InplaceOp1 for Adapter<'_, N, O> {
 
     #[cfg(feature = "cuda")]
     fn cuda_fwd(&self, storage: &mut candle_core::CudaStorage, _: &Layout) -> candle_core::Result<()> {
-        use crate::cuda::gpu;
-        let gpu = gpu::of(storage)?;
-        self.launch(&Executor::Gpu(&gpu), gpu::address(storage)?, |storage| match storage {
-            Storage::Cuda(storage) => gpu::address(storage),
-            _ => candle_core::bail!("{}: a source is not on the GPU", O::NAME),
-        })
+        let gpu = crate::cuda::gpu::of(storage)?;
+        self.launch(&Executor::Gpu(&gpu), crate::cuda::on_card(storage)?, on_gpu)
     }
 }
 
-#[cfg(device)]
-impl Rows<()> {
-    /// The same rows of f32 in a storage that begins at `address`.
-    fn on_device(&self, address: u64) -> DeviceRows {
-        let stride = if self.count == 1 { 0 } else { self.stride };
-        DeviceRows { address: address + 4 * self.start as u64, stride, count: self.count, len: self.len }
+/// Where a storage begins that the emulation reads.
+#[cfg(feature = "emulation")]
+pub(super) fn emulated(storage: &Storage) -> candle_core::Result<u64> {
+    match storage {
+        Storage::Cpu(CpuStorage::F32(data)) => Ok(data.as_ptr() as u64),
+        _ => candle_core::bail!("a source is not f32 on the CPU"),
     }
+}
+
+/// Where a storage begins that a card reads.
+#[cfg(feature = "cuda")]
+pub(super) fn on_gpu(storage: &Storage) -> candle_core::Result<u64> {
+    match storage {
+        Storage::Cuda(storage) => crate::cuda::on_card(storage),
+        _ => candle_core::bail!("a source is not on the GPU"),
+    }
+}
+
+/// Rows of f32 in a storage that begins at `address`.
+pub(super) fn in_storage(rows: Rows<()>, address: u64) -> DeviceRows {
+    let stride = if rows.count == 1 { 0 } else { rows.stride };
+    DeviceRows { address: address + 4 * rows.start as u64, stride, count: rows.count, len: rows.len }
 }

@@ -1,7 +1,8 @@
 //! The operations of a training step, one folder each: `mod.rs` states shapes and dispatches, `reference.rs` is the
 //! plain definition, `cpu.rs` the fast path that is tested against it.
 //!
-//! An operation writes one destination, a [`Buffer`](crate::tensor::Buffer), and reads any number of other tensors. Every tensor has a leading
+//! A [`BlockOp`] writes one destination, a [`Buffer`](crate::tensor::Buffer), and reads any number of other tensors. Where a device
+//! does several of them at once, a `DeviceOp` says all that it writes. Every tensor has a leading
 //! dimension K, the blocks that run together; a source whose K is 1 is shared by all of them. `f32` takes the fast path,
 //! `f64` the reference, so a whole block can be checked by finite differences in double precision.
 
@@ -13,8 +14,6 @@ pub mod add;
 pub mod batch;
 pub mod batch_norm;
 pub mod conv3x3;
-pub mod dense;
-pub mod dense_backward;
 pub mod dropout;
 pub mod linear;
 pub mod multiply;
@@ -26,12 +25,12 @@ pub mod softmax;
 pub mod squared_error;
 
 mod apply;
+mod device_op;
 mod scratch;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod tile;
 mod transpose;
 
-#[cfg(device)]
-pub(crate) use apply::on_device;
 pub use apply::{BlockOp, apply};
+pub use device_op::{DeviceOp, launch, on_device};

@@ -1,4 +1,4 @@
-//! A fully connected layer with what follows it: batch norm, ReLU, dropout; see [`dense`](crate::ops::dense). The gradient of its
+//! A fully connected layer with what follows it: batch norm, ReLU, dropout; see [`linear`](crate::ops::linear). The gradient of its
 //! input goes on at once through what has made the input, which is then in a cache, or in the same kernel on a device.
 
 use super::lower::{Lowering, Reads};
@@ -9,10 +9,8 @@ use crate::net::op::Op;
 use crate::net::shape::Shape;
 use crate::net::spec::{BatchNorm, inputs_of, of_batch};
 use crate::ops::batch_norm;
-use crate::ops::dense::{Dense as Products, Written};
-use crate::ops::dense_backward::{DenseBackward, Gradients};
 use crate::ops::dropout;
-use crate::ops::linear::Linear;
+use crate::ops::linear::{Dense as Products, DenseBackward, GradientBuffers, Linear, Saved};
 use crate::ops::multiply::Precision;
 use crate::ops::relu::Relu;
 use candle_core::Tensor;
@@ -39,8 +37,8 @@ struct Norm {
 }
 
 impl Norm {
-    fn written<'c>(&self, c: &Context<'c>) -> Written<'c> {
-        Written { product: c.write(self.product), y: c.write(self.y), statistics: c.write(self.statistics) }
+    fn saved<'c>(&self, c: &Context<'c>) -> Saved<'c> {
+        Saved { product: c.write(self.product), y: c.write(self.y), statistics: c.write(self.statistics) }
     }
 }
 
@@ -181,8 +179,8 @@ enum Run<'c> {
 impl Run<'_> {
     fn train(&self, op: &batch_norm::BatchNorm, norm: &Norm, c: &Context<'_>) -> Result<()> {
         match self {
-            Self::One(products, x) => products.training(op, c.step.state, norm.written(c), *x),
-            Self::Two(products, x) => products.training(op, c.step.state, norm.written(c), *x),
+            Self::One(products, x) => products.training(op, c.step.state, norm.saved(c), *x),
+            Self::Two(products, x) => products.training(op, c.step.state, norm.saved(c), *x),
         }
     }
 
@@ -276,10 +274,10 @@ fn lead_through_norm(l: &mut Lowering<'_>, input: NodeId, before: NodeId, norm: 
     let mut reads = vec![dy, product, y, statistics];
     reads.extend(skip);
     l.emit("linear_backward_norm", &reads, &[dx, d_product], move |c| {
-        let to = Gradients { dx: c.write(dx), d_product: c.write(d_product), parameters: c.step.gradients };
+        let to = GradientBuffers { dx: c.write(dx), d_product: c.write(d_product), parameters: c.step.gradients };
         let (layer, batch_norm) = (of(op, c), of_batch(norm.op, c));
         let op = DenseBackward { layer: &layer, norm: &batch_norm };
-        op.run(to, c.read(dy), skip.map(|skip| c.read(skip)), norm.written(c), c.step.state)?;
+        op.run(to, c.read(dy), skip.map(|skip| c.read(skip)), norm.saved(c), c.step.state)?;
         c.step.update([norm.op.weight, norm.op.bias])
     });
     l.settle(input);

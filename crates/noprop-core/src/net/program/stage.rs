@@ -89,7 +89,6 @@ impl Stage {
     /// Kernels go by way of the gradient that is spread out.
     fn backward(&self, c: &Context<'_>, dx: Option<At>, backward: Backward<'_>, x: At, spread: Option<At>) -> Result<()> {
         let op = self.op(c);
-        #[cfg(device)]
         if let Some(da) = spread {
             let da = c.write(da);
             op.spread(da, backward)?;
@@ -97,7 +96,6 @@ impl Stage {
             let Some(dx) = dx else { return Ok(()) };
             return op.spread_backward_data(c.write(dx), da, backward.scale, c.step.state);
         }
-        let _ = spread;
         op.backward_weights(c.step.gradients, c.read(x), backward)?;
         dx.map_or(Ok(()), |dx| op.backward_data(c.write(dx), backward, c.step.state))
     }
@@ -110,11 +108,5 @@ fn conv_of(group: Group) -> NodeId {
 
 /// Values of one sample's gradient that is spread out, of the largest stage; none where kernels are not launched.
 pub(super) fn spread(dims: &[conv3x3::Dims]) -> usize {
-    #[cfg(device)]
-    return dims.iter().map(conv3x3::Dims::spread).max().unwrap_or(0);
-    #[cfg(not(device))]
-    {
-        let _ = dims;
-        0
-    }
+    dims.iter().map(conv3x3::Dims::spread).max().unwrap_or(0)
 }

@@ -1,9 +1,7 @@
 //! The samples of a batch, gathered from the data set.
 
-#[cfg(device)]
 mod parity;
 
-#[cfg(device)]
 pub(crate) use parity::parity;
 
 use crate::data::Dataset;

@@ -15,7 +15,7 @@ const QUEUED: Duration = Duration::from_millis(25);
 const PARTS: usize = 2;
 
 /// A device with the data of a run.
-pub(super) struct DeviceLane<'a> {
+pub(super) struct DeviceTrainer<'a> {
     plan: &'a Plan,
     engine: &'a Engine,
     data: DeviceData,
@@ -24,7 +24,7 @@ pub(super) struct DeviceLane<'a> {
     pace: Pace,
 }
 
-impl<'a> DeviceLane<'a> {
+impl<'a> DeviceTrainer<'a> {
     pub(super) fn new(plan: &'a Plan, engine: &'a Engine) -> Result<Self> {
         // A checkpoint is written as soon as one is due.
         let longest = (QUEUED / PARTS as u32).min(Duration::from_secs_f64(plan.options.checkpoint_seconds));
@@ -46,7 +46,7 @@ impl<'a> DeviceLane<'a> {
         stack.load(self.plan, self.engine, &blocks, &states)?;
         let step = jobs[0].progress.step;
         let (queued, seconds, since) = (VecDeque::new(), 0.0, Instant::now());
-        let mut group = Group { lane: self, stack, step, done: step, queued, seconds, since };
+        let mut group = Group { trainer: self, stack, step, done: step, queued, seconds, since };
         group.begin_epoch()?;
         Ok(group)
     }
@@ -54,7 +54,7 @@ impl<'a> DeviceLane<'a> {
 
 /// Jobs on the device. What the jobs themselves know is of the last time that it was read back.
 pub(super) struct Group<'l, 'a> {
-    lane: &'l mut DeviceLane<'a>,
+    trainer: &'l mut DeviceTrainer<'a>,
     stack: Stack,
     /// Steps that the device was asked for.
     pub(super) step: u64,
@@ -71,7 +71,7 @@ pub(super) struct Group<'l, 'a> {
 impl Group<'_, '_> {
     /// Readies the epoch that the next step belongs to.
     pub(super) fn begin_epoch(&mut self) -> Result<()> {
-        let (plan, per_epoch) = (self.lane.plan, self.lane.plan.steps_per_epoch());
+        let (plan, per_epoch) = (self.trainer.plan, self.trainer.plan.steps_per_epoch());
         self.stack.begin_epoch(plan, (self.step / per_epoch) as usize, (self.step % per_epoch) as usize)
     }
 
@@ -82,14 +82,14 @@ impl Group<'_, '_> {
         if self.queued.is_empty() {
             self.since = Instant::now();
         }
-        let lane = &mut *self.lane;
-        let end = limit.min(self.step + lane.pace.steps);
+        let trainer = &mut *self.trainer;
+        let end = limit.min(self.step + trainer.pace.steps);
         while self.step < end && !ending.is_stopped() {
             stop.check()?;
-            self.stack.step(lane.plan, lane.engine, &lane.data, self.step, stop)?;
+            self.stack.step(trainer.plan, trainer.engine, &trainer.data, self.step, stop)?;
             self.step += 1;
         }
-        self.queued.push_back((self.step, lane.engine.mark()?));
+        self.queued.push_back((self.step, trainer.engine.mark()?));
         self.wait_for_all_but(PARTS - 1)
     }
 
@@ -98,11 +98,11 @@ impl Group<'_, '_> {
         while self.queued.len() > parts
             && let Some((step, mark)) = self.queued.pop_front()
         {
-            self.lane.engine.wait(&mark)?;
+            self.trainer.engine.wait(&mark)?;
             let took = self.since.elapsed();
             self.since += took;
             self.seconds += took.as_secs_f64();
-            self.lane.pace.learn(step - self.done, took);
+            self.trainer.pace.learn(step - self.done, took);
             self.done = step;
         }
         Ok(())
@@ -110,7 +110,7 @@ impl Group<'_, '_> {
 
     /// Makes what the host has to make for the next epoch, while the device is busy with this one.
     pub(super) fn prepare_next_epoch(&mut self) -> Result<()> {
-        let plan = self.lane.plan;
+        let plan = self.trainer.plan;
         self.stack.prepare(plan, (self.step / plan.steps_per_epoch()) as usize)
     }
 
@@ -121,9 +121,9 @@ impl Group<'_, '_> {
     /// [`crate::Code::Diverged`] naming the first block whose loss is not a finite number.
     pub(super) fn collect<'j>(&mut self, jobs: impl Iterator<Item = &'j mut BlockJob>) -> Result<Vec<bool>> {
         self.wait_for_all_but(0)?;
-        let plan = self.lane.plan;
+        let plan = self.trainer.plan;
         let seconds = std::mem::take(&mut self.seconds) / self.stack.stacked() as f64;
-        let Outcome { losses, finite } = self.stack.outcome(self.lane.engine)?;
+        let Outcome { losses, finite } = self.stack.outcome(self.trainer.engine)?;
         for (job, losses) in jobs.zip(losses) {
             job.progress.seconds += seconds;
             while job.progress.step < self.step {
@@ -136,12 +136,12 @@ impl Group<'_, '_> {
 
     /// Reads the state of the job in row `row`.
     pub(super) fn save(&self, row: usize, job: &mut BlockJob) -> Result<()> {
-        job.set_state(self.stack.state(self.lane.engine, row)?)
+        job.set_state(self.stack.state(self.trainer.engine, row)?)
     }
 
     /// Leaves the buffers to the next group.
     pub(super) fn leave(self) {
-        self.lane.stack = Some(self.stack);
+        self.trainer.stack = Some(self.stack);
     }
 }
 

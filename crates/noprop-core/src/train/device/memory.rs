@@ -1,10 +1,11 @@
 //! How many blocks devices have room for.
 
 use super::DeviceData;
+use crate::config::{CheckedConfig, FitOptions};
 use crate::cuda::{Engine, PARTS, out_of_memory};
+use crate::data::Dataset;
 use crate::error::Result;
 use crate::ops::adamw::AdamW;
-use crate::train::Plan;
 
 /// Left to the driver, to fragmentation and to others, bytes.
 const RESERVE: usize = 512 << 20;
@@ -14,26 +15,27 @@ const SCRATCH: usize = 2 * 4 * 48 * 128 * 128;
 
 /// Bytes that training takes on one device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Demand {
+struct TrainingMemory {
     /// Whatever the number of blocks: data, order, x.
     shared: usize,
     /// Each block: state, gradients, activations and theirs.
     block: usize,
 }
 
-impl Demand {
-    fn of(plan: &Plan) -> Result<Self> {
-        let (config, batch) = (&plan.model.config, plan.options.batch_size());
+impl TrainingMemory {
+    /// For complete options.
+    fn of(model: &CheckedConfig, options: &FitOptions, data: &Dataset) -> Result<Self> {
+        let (config, batch) = (&model.config, options.batch_size());
         let width = config.classes.len();
         let net = config.net.activations(config.input, width, batch, true)?;
         let placement = config.net.placement(config.input, width)?;
         let state = AdamW::state_len(placement.parameters(), placement.statistics());
-        let steps = plan.steps_per_epoch() as usize;
+        let samples = data.samples();
+        let steps = samples.div_ceil(batch);
         // z, the gradient of the estimate, the loss, and what is read back of an epoch.
         let values = state + placement.parameters() + net + 2 * batch * width + 1 + steps + PARTS;
-        let samples = plan.data.samples();
         let input = config.net.launched_input(config.input, width)?.len();
-        let shared = DeviceData::bytes(&plan.data) + 4 * (samples + batch * input + 3 * steps + 2 * batch);
+        let shared = DeviceData::bytes(data) + 4 * (samples + batch * input + 3 * steps + 2 * batch);
         Ok(Self { shared, block: 4 * values + SCRATCH })
     }
 
@@ -49,8 +51,8 @@ impl Demand {
 
 /// Bytes that a step of one block must move: weights read in both passes, gradients written and read, parameters and both
 /// moments read and written, each activation and its gradient written and read once.
-pub(crate) fn floor(plan: &Plan) -> Result<usize> {
-    let (config, parameters, batch) = (&plan.model.config, plan.model.layout.parameters(), plan.options.batch_size());
+pub(crate) fn floor(model: &CheckedConfig, options: &FitOptions) -> Result<usize> {
+    let (config, parameters, batch) = (&model.config, model.layout.parameters(), options.batch_size());
     let width = config.classes.len();
     let activations = config.net.activations(config.input, width, batch, false)? + 2 * batch * width;
     Ok(4 * ((2 + 2 + 6) * parameters + 2 * activations))
@@ -60,23 +62,29 @@ pub(crate) fn floor(plan: &Plan) -> Result<usize> {
 ///
 /// # Errors
 /// [`crate::Code::DeviceMemory`] when not a single block fits, or fewer than were asked for.
-pub(in crate::train) fn in_flight(plan: &Plan, engines: &[Engine], asked: Option<usize>) -> Result<usize> {
+pub(in crate::train) fn in_flight(
+    model: &CheckedConfig,
+    options: &FitOptions,
+    data: &Dataset,
+    engines: &[Engine],
+    asked: Option<usize>,
+) -> Result<usize> {
     let free = engines.iter().map(|engine| Ok(engine.memory()?.map(|(free, _)| free))).collect::<Result<Vec<_>>>()?;
-    decide(Demand::of(plan)?, &free, asked, plan.model.config.blocks)
+    decide(TrainingMemory::of(model, options, data)?, &free, asked, model.config.blocks)
 }
 
 /// The devices share the blocks evenly, so the smallest decides.
-fn decide(demand: Demand, free: &[Option<usize>], asked: Option<usize>, blocks: usize) -> Result<usize> {
+fn decide(memory: TrainingMemory, free: &[Option<usize>], asked: Option<usize>, blocks: usize) -> Result<usize> {
     let wanted = asked.unwrap_or(blocks).min(blocks);
     let Some(least) = free.iter().copied().flatten().min() else { return Ok(wanted) };
-    let (devices, fits) = (free.len(), demand.fits(least));
+    let (devices, fits) = (free.len(), memory.fits(least));
     if fits == 0 {
-        return Err(out_of_memory("one block", demand.total(1), least)
+        return Err(out_of_memory("one block", memory.total(1), least)
             .hint("use a smaller batch or net, or free the GPU: `nvidia-smi` lists who uses it"));
     }
     match asked {
         Some(_) if wanted.div_ceil(devices) > fits => {
-            Err(out_of_memory(&format!("{wanted} blocks in flight"), demand.total(wanted.div_ceil(devices)), least)
+            Err(out_of_memory(&format!("{wanted} blocks in flight"), memory.total(wanted.div_ceil(devices)), least)
                 .hint(format!("use inFlight {}, which fits, or a smaller batch", fits * devices)))
         }
         _ => Ok(wanted.min(fits * devices)),
@@ -86,36 +94,37 @@ fn decide(demand: Demand, free: &[Option<usize>], asked: Option<usize>, blocks: 
 #[cfg(all(test, feature = "emulation"))]
 mod tests {
     use super::*;
-    use crate::config::{FitOptions, ModelConfig, from_json};
-    use crate::data::{Dataset, Pixels};
+    use crate::config::{ModelConfig, from_json};
+    use crate::data::Pixels;
     use crate::error::Code;
+    use crate::train::Plan;
     use crate::train::device::Stack;
     use std::sync::Arc;
 
     const MIB: usize = 1 << 20;
-    const DEMAND: Demand = Demand { shared: 100 * MIB, block: 10 * MIB };
+    const MEMORY: TrainingMemory = TrainingMemory { shared: 100 * MIB, block: 10 * MIB };
 
     #[test]
     fn all_blocks_are_in_flight_if_there_is_room_and_else_as_many_as_fit() {
         let free = |blocks: usize| Some(RESERVE + 100 * MIB + blocks * 10 * MIB);
-        let default = |free: &[Option<usize>], blocks| decide(DEMAND, free, None, blocks).unwrap();
+        let default = |free: &[Option<usize>], blocks| decide(MEMORY, free, None, blocks).unwrap();
         assert_eq!(default(&[None], 1000), 1000);
         assert_eq!(default(&[free(12)], 10), 10);
         assert_eq!(default(&[free(7)], 10), 7);
         // The smaller of two devices decides.
         assert_eq!(default(&[free(7), free(3)], 10), 6);
-        assert_eq!(decide(DEMAND, &[free(12)], Some(3), 10).unwrap(), 3);
-        assert_eq!(decide(DEMAND, &[free(12)], Some(30), 10).unwrap(), 10);
+        assert_eq!(decide(MEMORY, &[free(12)], Some(3), 10).unwrap(), 3);
+        assert_eq!(decide(MEMORY, &[free(12)], Some(30), 10).unwrap(), 10);
     }
 
     #[test]
     fn too_little_memory_is_told_with_what_would_fit() {
         let free = Some(RESERVE + 150 * MIB);
-        let error = decide(DEMAND, &[free], Some(8), 10).unwrap_err();
+        let error = decide(MEMORY, &[free], Some(8), 10).unwrap_err();
         assert_eq!(error.code, Code::DeviceMemory);
         assert_eq!((&error.expected[..], &error.received[..]), ("692 MiB free", "662 MiB free"));
         assert!(error.what.contains("8 blocks") && error.hint.contains("inFlight 5"), "{error}");
-        let error = decide(DEMAND, &[Some(MIB)], None, 10).unwrap_err();
+        let error = decide(MEMORY, &[Some(MIB)], None, 10).unwrap_err();
         assert!(error.what.contains("one block"), "{error}");
     }
 
@@ -138,9 +147,9 @@ mod tests {
                 Stack::new(&plan, &plan.engines[0], stacked).unwrap();
                 crate::net::made() - before
             };
-            let demand = Demand::of(&plan).unwrap();
+            let memory = TrainingMemory::of(&plan.model, &plan.options, &plan.data).unwrap();
             // What is read back of an epoch of 3 steps, and scratch memory, are no buffers of a block.
-            assert_eq!(4 * (values(2) - values(1) + 3 + PARTS) + SCRATCH, demand.block);
+            assert_eq!(4 * (values(2) - values(1) + 3 + PARTS) + SCRATCH, memory.block);
         }
     }
 }

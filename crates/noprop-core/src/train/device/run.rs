@@ -1,16 +1,16 @@
 //! A device's thread: takes waiting jobs that are at the same step, steps them together, and tells what becomes of them.
 //!
 //! Jobs arrive one by one and a block that was interrupted may be anywhere, so a group changes: at the end of an epoch, or
-//! where another job waits, everybody is put back and those who are least far are taken. None of this changes a bit of any
+//! where another job waits, everybody is put back and those who are furthest behind are taken. None of this changes a bit of any
 //! block.
 
-use super::group::{DeviceLane, Group};
+use super::group::{DeviceTrainer, Group};
 use crate::cuda::Engine;
 use crate::error::Result;
 use crate::train::job::{BlockJob, Every};
-use crate::train::lane::diverged;
 use crate::train::progress::Event;
 use crate::train::run::{InFlight, PROGRESS, Shared, progress_event};
+use crate::train::trainer::diverged;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::PoisonError;
@@ -26,7 +26,7 @@ impl Shared {
     /// The life of the thread of device `index`.
     pub(in crate::train) fn work_on(&self, index: usize) {
         let engine = &self.plan.engines[index];
-        let mut lane = None;
+        let mut trainer = None;
         while let Some(jobs) = self.take_group() {
             if self.ending.is_stopped() {
                 jobs.into_iter().for_each(|job| self.keep(job));
@@ -34,12 +34,12 @@ impl Shared {
             }
             // Whom an error is about.
             let block = Cell::new(jobs[0].block);
-            let outcome = catch_unwind(AssertUnwindSafe(|| self.run_group(engine, &mut lane, jobs, &block)));
+            let outcome = catch_unwind(AssertUnwindSafe(|| self.run_group(engine, &mut trainer, jobs, &block)));
             self.settle(block.get(), outcome);
         }
     }
 
-    /// Waiting jobs, least far first, as many as this device is to step together; `None` once the run is closed and nothing
+    /// Waiting jobs, those furthest behind first, as many as this device is to step together; `None` once the run is closed and nothing
     /// waits. Waits a moment for all that are to come.
     fn take_group(&self) -> Option<Vec<InFlight>> {
         let share = self.plan.options.in_flight.unwrap_or(1).div_ceil(self.plan.engines.len());
@@ -81,11 +81,11 @@ impl Shared {
         self.queue().jobs.iter().map(InFlight::step).filter(|other| *other > step).min()
     }
 
-    /// Steps those of `jobs` that are least far until they are finished or others wait, and puts all back that are not done.
+    /// Steps those of `jobs` that are furthest behind until they are finished or others wait, and puts all back that are not done.
     fn run_group<'a>(
         &'a self,
         engine: &'a Engine,
-        lane: &mut Option<DeviceLane<'a>>,
+        trainer: &mut Option<DeviceTrainer<'a>>,
         jobs: Vec<InFlight>,
         block: &Cell<usize>,
     ) -> Result<()> {
@@ -94,11 +94,11 @@ impl Shared {
             return Ok(());
         }
         block.set(jobs[0].block);
-        let lane = match lane {
-            Some(lane) => lane,
-            empty => empty.insert(DeviceLane::new(&self.plan, engine)?),
+        let trainer = match trainer {
+            Some(trainer) => trainer,
+            empty => empty.insert(DeviceTrainer::new(&self.plan, engine)?),
         };
-        let mut group = lane.load(jobs.iter().filter_map(|job| job.job.as_ref()))?;
+        let mut group = trainer.load(jobs.iter().filter_map(|job| job.job.as_ref()))?;
         let is_finished = self.step_together(&mut group, &mut jobs, block)?;
         for (row, in_flight) in jobs.iter_mut().enumerate() {
             block.set(in_flight.block);
@@ -115,7 +115,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Begins jobs or reads them from the checkpoint. Returns those that are least far and puts the others back.
+    /// Begins jobs or reads them from the checkpoint. Returns those that are furthest behind and puts the others back.
     fn ready(&self, jobs: Vec<InFlight>, block: &Cell<usize>) -> Result<Vec<InFlight>> {
         let mut begun = Vec::with_capacity(jobs.len());
         for mut job in jobs {

@@ -2,18 +2,20 @@
 
 use super::*;
 use crate::tensor::Buffer;
-use crate::train::batches::Batches;
+use crate::train::batches::Kept;
 use candle_core::{DType, Tensor};
 
 /// `(how often a batch was gathered, steps of a block, weights)` for `blocks` blocks that are all in flight.
-fn gathered(threads: usize, blocks: usize, batches: Option<Batches>) -> (u64, u64, String) {
+fn gathered(threads: usize, blocks: usize, kept: Option<Kept>) -> (u64, u64, String) {
     // Steps that take long beside the change of threads on a busy machine.
     let net = NetConfig::Mlp { hidden: vec![256; 2], dropout: 0.1 };
     let config = model(blocks, InputShape::Vector { len: 6 }, net);
     let options = FitOptions { epochs: 20, threads: Some(threads), ..options(8) };
     let mut plan = plan(config, options, &vectors(50));
     let steps = plan.steps();
-    plan.batches = batches.unwrap_or(plan.batches);
+    if let Some(kept) = kept {
+        plan.batches = plan.batches.keeping(kept);
+    }
     // The first to finish an epoch (7 steps, less than a window) waits until all blocks are in flight.
     let gate = Gate::default();
     let closed = gate.clone();
@@ -45,7 +47,7 @@ fn sharing_changes_no_bit() {
     assert_eq!(gathered(2, 6, None).2, expected);
     // One batch and one order for all blocks; windows from one step to slices that end with the job.
     for (threads, capacity, window) in [(1, 1, 1), (1, 1, 1_000_000), (2, 1, 3), (3, 2, 1), (2, 40, 2)] {
-        let (gathered, steps, weights) = gathered(threads, 6, Some(Batches::with_capacity(capacity, window, 1)));
+        let (gathered, steps, weights) = gathered(threads, 6, Some(Kept { batches: capacity, window, orders: 1 }));
         assert_eq!(weights, expected, "{threads} threads, {capacity} batches, windows of {window}");
         assert!((steps..=6 * steps).contains(&gathered));
         // A block after the other on one thread: nothing is shared.
@@ -78,10 +80,10 @@ fn a_lane_in_double_precision_computes_the_same_loss() {
         let state = Tensor::new(job.state().unwrap(), &Device::Cpu).unwrap();
         let state = state.reshape((1, ())).unwrap().to_dtype(DType::F64).unwrap();
         let state = Buffer::new(state).unwrap();
-        let mut lane = Lane::with_dtype(&plan, &Device::Cpu, DType::F64).unwrap();
-        let mut fast = Lane::new(&plan, &Device::Cpu).unwrap();
+        let mut trainer = Trainer::with_dtype(&plan, &Device::Cpu, DType::F64).unwrap();
+        let mut fast = Trainer::new(&plan, &Device::Cpu).unwrap();
         for step in 0..5 {
-            let (loss, _) = lane.step(&plan, 1, step, &state, &StopFlag::new()).unwrap();
+            let (loss, _) = trainer.step(&plan, 1, step, &state, &StopFlag::new()).unwrap();
             let expected = job.step(&plan, &mut fast, &StopFlag::new()).unwrap();
             // Single precision through a few layers and steps.
             assert!((loss - expected).abs() < 1e-4, "step {step}: {loss} is not {expected}");

@@ -28,7 +28,7 @@ pub(super) fn check(events: &[Event], block: usize, plan: &Plan) -> (usize, usiz
                     "{event:?}"
                 );
                 assert!(
-                    loss.map_or(!plan.place.is_cpu(), |loss| loss.is_finite() && loss > 0.0)
+                    loss.map_or(!plan.devices.is_cpu(), |loss| loss.is_finite() && loss > 0.0)
                         && *samples_per_second > 0.0
                         && *seconds_left >= 0.0,
                     "{event:?}"

@@ -25,8 +25,8 @@ fn initial_state(plan: &Plan, block: usize) -> Buffer {
     tensor::<f32>(&state.into_iter().map(f64::from).collect::<Vec<_>>())
 }
 
-fn lane(plan: &Plan) -> Lane {
-    Lane::new(plan, &Device::Cpu).unwrap()
+fn trainer(plan: &Plan) -> Trainer {
+    Trainer::new(plan, &Device::Cpu).unwrap()
 }
 
 /// The loss of one step written down anew: the epoch's samples, z = √ᾱ_{t−1} u_y + √(1 − ᾱ_{t−1}) ε, the block, the
@@ -73,13 +73,13 @@ fn expected_loss(plan: &Plan, block: usize, step: u64) -> f64 {
 fn a_block_trains_on_the_noise_that_it_will_meet() {
     for (config, data) in [(mlp(5), vectors(50)), (cnn(5), images(41))] {
         let plan = plan(config, options(8), &data);
-        let mut lane = lane(&plan);
+        let mut trainer = trainer(&plan);
         for block in 1..=5 {
             // The first step, a later one, the last and short one of an epoch, and one of another epoch.
             let last = plan.steps_per_epoch() - 1;
             for step in [0, 3, last, last + 2] {
                 let state = initial_state(&plan, block);
-                let (loss, _) = lane.step(&plan, block, step, &state, &StopFlag::new()).unwrap();
+                let (loss, _) = trainer.step(&plan, block, step, &state, &StopFlag::new()).unwrap();
                 let expected = expected_loss(&plan, block, step);
                 assert!((loss - expected).abs() < 1e-6, "block {block}, step {step}: {loss} is not {expected}");
             }
@@ -182,14 +182,14 @@ fn the_snr_weighting_scales_the_gradients_and_not_the_reported_loss() {
     let uniform = plan(mlp(4), options(16), &data);
     let snr = plan(mlp(4), FitOptions { weighting: Weighting::Snr, eta: 0.3, ..options(16) }, &data);
     let ratio = |t: usize| alpha_bar(t, 4) / (1.0 - alpha_bar(t, 4));
-    let mut lane = lane(&uniform);
+    let mut trainer = trainer(&uniform);
     for block in 1..=4 {
         // T/2 · η · (SNR(t) − SNR(t−1)).
         let weight = 2.0 * 0.3 * (ratio(block) - ratio(block - 1));
         assert!((uniform.weight(block) - 1.0).abs() < 1e-12 && (snr.weight(block) / weight - 1.0).abs() < 1e-9);
         let states = [initial_state(&uniform, block), initial_state(&snr, block)];
-        let (loss, _) = lane.step(&uniform, block, 0, &states[0], &StopFlag::new()).unwrap();
-        let (weighted, _) = lane.step(&snr, block, 0, &states[1], &StopFlag::new()).unwrap();
+        let (loss, _) = trainer.step(&uniform, block, 0, &states[0], &StopFlag::new()).unwrap();
+        let (weighted, _) = trainer.step(&snr, block, 0, &states[1], &StopFlag::new()).unwrap();
         assert_eq!(loss, weighted);
         // The first moments after one step are a tenth of the gradients.
         let first = uniform.model.layout.weights()..uniform.model.layout.weights() + uniform.model.layout.parameters();
@@ -208,8 +208,8 @@ fn the_snr_weighting_scales_the_gradients_and_not_the_reported_loss() {
 fn an_epochs_loss_is_the_mean_over_its_samples() {
     // Batches of 16, 16, 16 and 2 samples.
     let plan = plan(mlp(2), FitOptions { epochs: 1, ..options(16) }, &vectors(50));
-    let (mut job, mut lane) = (BlockJob::start(&plan, 1, &Device::Cpu).unwrap(), lane(&plan));
-    let losses: Vec<f64> = (0..4).map(|_| job.step(&plan, &mut lane, &StopFlag::new()).unwrap()).collect();
+    let (mut job, mut trainer) = (BlockJob::start(&plan, 1, &Device::Cpu).unwrap(), trainer(&plan));
+    let losses: Vec<f64> = (0..4).map(|_| job.step(&plan, &mut trainer, &StopFlag::new()).unwrap()).collect();
     let expected = (16.0 * (losses[0] + losses[1] + losses[2]) + 2.0 * losses[3]) / 50.0;
     assert_eq!(job.progress.losses.len(), 1);
     assert!((job.progress.losses[0] - expected).abs() < 1e-12);

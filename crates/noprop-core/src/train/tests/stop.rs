@@ -182,8 +182,8 @@ fn a_step_looks_at_the_stop_flag_between_samples_and_ends_at_the_first_look_that
     let labels = (0..samples).map(|sample| CLASSES[sample % 3]).collect();
     let data = Arc::new(Dataset::from_arrays(Pixels::U8(values), shape, Some(labels)).unwrap());
     let plan = plan(model(1, shape, NetConfig::default()), options(samples), &data);
-    let mut lane = Lane::new(&plan, &Device::Cpu).unwrap();
-    let mut step = |stop: &StopFlag| BlockJob::start(&plan, 1, &Device::Cpu).unwrap().step(&plan, &mut lane, stop);
+    let mut trainer = Trainer::new(&plan, &Device::Cpu).unwrap();
+    let mut step = |stop: &StopFlag| BlockJob::start(&plan, 1, &Device::Cpu).unwrap().step(&plan, &mut trainer, stop);
     let whole = StopFlag::new();
     step(&whole).unwrap();
     // Eight passes of convolutions over the samples (the first has no gradient of its input), in groups of at most eight.

@@ -8,15 +8,15 @@
 //! What a card is asked for while one of its streams records may break the recording: opening a device waits for the whole
 //! context, and loading a module or a kernel may. So these and recordings take turns, see [`alone`].
 
-use crate::error::driver::of_driver;
 use super::scratch;
 use crate::error::Result;
+use crate::error::driver::of_driver;
 use candle_core::Device;
 use candle_core::cuda_backend::cudarc::driver::sys::CUmemPool_attribute as Attribute;
 use candle_core::cuda_backend::cudarc::driver::{CudaContext, CudaStream, DriverError, result};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Cards that a number can name, see `device.rs`.
+/// Cards that a number can name, see `device/choice.rs`.
 const CARDS: usize = 256;
 
 static OPENED: Mutex<Vec<Opened>> = Mutex::new(Vec::new());

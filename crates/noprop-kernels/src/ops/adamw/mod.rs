@@ -6,19 +6,15 @@
 //! [`AdamW::step_part`] and [`Linear::update`](super::linear::Linear::update).
 
 mod cpu;
-#[cfg(device)]
 mod cuda;
-#[cfg(device)]
 mod parity;
 mod reference;
 #[cfg(test)]
 mod tests;
 
-#[cfg(device)]
 pub(crate) use parity::parity;
 
 use super::{BlockOp, apply, profile};
-#[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::tensor::{Buffer, Real, Slot, check};
@@ -74,7 +70,7 @@ impl AdamW {
 
     /// The same for the parameters in `slot` alone.
     pub fn step_part(&self, state: &Buffer, gradients: &Tensor, slot: Slot) -> Result<()> {
-        apply(&Step(self, slot), state, [gradients])
+        apply(&Update(self, slot), state, [gradients])
     }
 
     /// A block's `[parameters, first moments, second moments]`.
@@ -87,7 +83,7 @@ impl AdamW {
 
     /// Moves the parameters in `slot` by their gradients.
     pub(crate) fn update<T: Real>(&self, state: &mut [&mut [T]; 3], slot: Slot, gradients: &[T]) {
-        let _time = profile::enter(Step::NAME);
+        let _time = profile::enter(Update::NAME);
         let [parameters, first, second] = state.each_mut().map(|part| slot.of_mut(part));
         let buffers = (T::f32s_mut(parameters), T::f32s_mut(first), T::f32s_mut(second), T::f32s(gradients));
         if let (Some(parameters), Some(first), Some(second), Some(gradients)) = buffers {
@@ -100,7 +96,6 @@ impl AdamW {
 
     /// The factors that change from step to step, as [`StepValues`](crate::cuda::StepValues) holds them: keep, step_size,
     /// inverse_root_correction.
-    #[cfg(device)]
     pub fn rates(&self) -> [f32; 3] {
         let factors = self.factors::<f32>();
         [factors.keep, factors.step_size, factors.inverse_root_correction]
@@ -121,9 +116,9 @@ impl AdamW {
     }
 }
 
-struct Step<'a>(&'a AdamW, Slot);
+struct Update<'a>(&'a AdamW, Slot);
 
-impl BlockOp<1> for Step<'_> {
+impl BlockOp<1> for Update<'_> {
     const NAME: &'static str = "adamw";
     fn block<T: Real>(&self, _: usize, state: &mut [T], [gradients]: [&[T]; 1]) -> Result<()> {
         let Self(op, slot) = self;
@@ -131,7 +126,6 @@ impl BlockOp<1> for Step<'_> {
         op.update(&mut op.split(state)?, *slot, slot.of(gradients));
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, state: DeviceRows, [gradients]: [DeviceRows; 1]) -> Result<()> {
         let Self(op, slot) = self;
         let state_len = AdamW::state_len(op.parameters, op.statistics);

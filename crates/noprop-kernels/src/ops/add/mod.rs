@@ -1,16 +1,12 @@
 //! Sum of two paths: y += x on the first `len` values of a block.
 
-#[cfg(device)]
 mod cuda;
-#[cfg(device)]
 mod parity;
 mod reference;
 
-#[cfg(device)]
 pub(crate) use parity::parity;
 
 use super::{BlockOp, apply, simd::vectorize};
-#[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::tensor::{Buffer, Real, check};
@@ -41,7 +37,6 @@ impl BlockOp<1> for Add {
         );
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, y: DeviceRows, [x]: [DeviceRows; 1]) -> Result<()> {
         check(y.len >= self.len && x.len >= self.len, "add")?;
         cuda::forward(self, on, y, x)

@@ -1,19 +1,14 @@
 //! What makes a batch: noised labels, and on a device the gathering of samples from a data set that lies there.
 
-#[cfg(device)]
 mod cuda;
-#[cfg(device)]
 mod parity;
 mod reference;
 
-#[cfg(device)]
 pub use cuda::{DeviceGather, ImageChanges};
-#[cfg(device)]
 pub(crate) use parity::parity;
 pub use reference::noised_label;
 
 use super::{BlockOp, apply};
-#[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::rng::{Purpose, Stream};
@@ -72,7 +67,6 @@ impl BlockOp<0> for NoisedLabels<'_> {
         }
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, z: DeviceRows, []: [DeviceRows; 0]) -> Result<()> {
         check(z.len >= self.samples.len() * self.width, "noised labels")?;
         cuda::noised_labels(self, on, z)

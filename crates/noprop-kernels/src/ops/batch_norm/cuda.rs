@@ -113,8 +113,8 @@ impl BatchNormArguments {
 pub(in crate::ops) fn training(
     op: &BatchNorm,
     on: &Executor<'_>,
-    y: DeviceRows,
-    [x, statistics, state]: [DeviceRows; 3],
+    [y, statistics, state]: [DeviceRows; 3],
+    x: DeviceRows,
 ) -> Result<()> {
     let arguments = BatchNormArguments::of(op, state).with_values(x, y);
     arguments.with_statistics(op, statistics).launch_columns(on, "batch_norm_training", y.count)
@@ -135,8 +135,8 @@ pub(super) fn evaluation(op: &BatchNorm, on: &Executor<'_>, y: DeviceRows, [x, s
 pub(super) fn backward(
     op: &BatchNorm,
     on: &Executor<'_>,
-    dx: DeviceRows,
-    [dy, y, x, statistics, state, gradients]: [DeviceRows; 6],
+    [dx, gradients]: [DeviceRows; 2],
+    [dy, y, x, statistics, state]: [DeviceRows; 5],
 ) -> Result<()> {
     let arguments = BatchNormArguments {
         dy: dy.rows(),

@@ -4,19 +4,15 @@
 //! `[2 · width]`; evaluation by running ones, kept in the block's flat buffer.
 
 mod cpu;
-#[cfg(device)]
 pub(super) mod cuda;
-#[cfg(device)]
 mod parity;
 mod reference;
 #[cfg(test)]
 mod tests;
 
-#[cfg(device)]
 pub(crate) use parity::parity;
 
-use super::{BlockOp, apply};
-#[cfg(device)]
+use super::{BlockOp, DeviceOp, apply, launch};
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::tensor::{Buffer, Real, Slot, check};
@@ -59,9 +55,8 @@ impl BatchNorm {
     /// A forward pass of training: [`statistics`](Self::statistics), [`forward_training`](Self::forward_training) and
     /// [`update_running`](Self::update_running), which on a device are one kernel.
     pub fn training(&self, state: &Buffer, [y, statistics]: [&Buffer; 2], x: &Tensor) -> Result<()> {
-        #[cfg(device)]
         if super::on_device(y) {
-            return apply(&Training(self), y, [x, statistics, state]);
+            return launch(&Training(self), [y, statistics, state], [x]);
         }
         self.statistics(statistics, x)?;
         self.forward_training(y, x, statistics, state)?;
@@ -71,9 +66,8 @@ impl BatchNorm {
     /// A backward pass: [`backward_weights`](Self::backward_weights) and [`backward_data`](Self::backward_data), which on a
     /// device are one kernel.
     pub fn backward(&self, dx: &Buffer, gradients: &Buffer, [dy, y, x, statistics, state]: [&Tensor; 5]) -> Result<()> {
-        #[cfg(device)]
         if super::on_device(dx) {
-            return apply(&Backward(self), dx, [dy, y, x, statistics, state, gradients]);
+            return launch(&Backward(self), [dx, gradients], [dy, y, x, statistics, state]);
         }
         self.backward_weights(gradients, [dy, y, x, statistics])?;
         self.backward_data(dx, [dy, y, x, statistics, state, gradients])
@@ -157,7 +151,6 @@ impl BlockOp<2> for ForwardEvaluation<'_> {
     fn block<T: Real>(&self, _: usize, y: &mut [T], [x, state]: [&[T]; 2]) -> Result<()> {
         normalise(self.0, y, x, [self.0.running_mean.of(state), self.0.running_variance.of(state)], state)
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, y: DeviceRows, sources: [DeviceRows; 2]) -> Result<()> {
         let [x, state] = sources;
         self.0.check_device(&[y, x], &[state], &[])?;
@@ -233,43 +226,31 @@ impl BlockOp<6> for BackwardData<'_> {
     }
 }
 
-/// What [`BatchNorm::training`] launches. It also writes two of its sources: the statistics, and the running ones in the
-/// state.
-#[cfg(device)]
+/// What [`BatchNorm::training`] launches. In the state it writes the running statistics.
 struct Training<'a>(&'a BatchNorm);
 
-#[cfg(device)]
-impl BlockOp<3> for Training<'_> {
+impl DeviceOp<3, 1> for Training<'_> {
     const NAME: &'static str = "batch-norm-training";
-    fn block<T: Real>(&self, _: usize, _: &mut [T], _: [&[T]; 3]) -> Result<()> {
-        check(false, "batch norm in one kernel, on the processor")
-    }
-    fn launch(&self, on: &Executor<'_>, y: DeviceRows, sources: [DeviceRows; 3]) -> Result<()> {
-        let [x, statistics, state] = sources;
+    fn launch(&self, on: &Executor<'_>, writes: [DeviceRows; 3], [x]: [DeviceRows; 1]) -> Result<()> {
+        let [y, statistics, state] = writes;
         self.0.check_device(&[y, x], &[state], &[statistics])?;
-        cuda::training(self.0, on, y, sources)
+        cuda::training(self.0, on, writes, x)
     }
 }
 
-/// What [`BatchNorm::backward`] launches. It also writes one of its sources: the gradients.
-#[cfg(device)]
+/// What [`BatchNorm::backward`] launches.
 struct Backward<'a>(&'a BatchNorm);
 
-#[cfg(device)]
-impl BlockOp<6> for Backward<'_> {
+impl DeviceOp<2, 5> for Backward<'_> {
     const NAME: &'static str = "batch-norm-backward";
-    fn block<T: Real>(&self, _: usize, _: &mut [T], _: [&[T]; 6]) -> Result<()> {
-        check(false, "batch norm in one kernel, on the processor")
-    }
-    fn launch(&self, on: &Executor<'_>, dx: DeviceRows, sources: [DeviceRows; 6]) -> Result<()> {
-        let [dy, y, x, statistics, state, gradients] = sources;
+    fn launch(&self, on: &Executor<'_>, writes: [DeviceRows; 2], reads: [DeviceRows; 5]) -> Result<()> {
+        let ([dx, gradients], [dy, y, x, statistics, state]) = (writes, reads);
         self.0.check_device(&[dx, dy, y, x], &[state], &[statistics])?;
         self.0.check_gradients(gradients)?;
-        cuda::backward(self.0, on, dx, sources)
+        cuda::backward(self.0, on, writes, reads)
     }
 }
 
-#[cfg(device)]
 impl BatchNorm {
     /// Whether there is room for the gradients of the parameters.
     pub(super) fn check_gradients(&self, gradients: DeviceRows) -> Result<()> {

@@ -1,7 +1,7 @@
 //! Launches of the kernels in `cuda.cu`.
 
 use super::{Conv3x3, Dims};
-use crate::cuda::product::{Blocking, Divisor, NO_ROWS, Plan, Size, Split, Sums, check_size, vector};
+use crate::cuda::product::{Blocking, Divisor, NO_ROWS, Size, Split, Sums, Tiling, check_size, vector};
 use crate::cuda::{Arguments, DeviceRows, Executor, Launch, Multiply, RowsOf, ceil_div};
 use crate::error::Result;
 use crate::ops::dropout::Dropout;
@@ -128,11 +128,11 @@ pub(super) fn forward(
     check(op)?;
     let Dims { cin, cout, .. } = op.dims;
     let (blocking, narrow) = blocking(cout, PIXELS);
-    let plan = Plan::whole(blocking, Size { rows: used_pixels(op), columns: cout, depth: 9 * cin });
+    let tiling = Tiling::whole(blocking, Size { rows: used_pixels(op), columns: cout, depth: 9 * cin });
     let weight = state.from(op.weight.offset);
     on.launch(Launch {
         kernel: &format!("conv3x3_forward{narrow}_{}", on.multiply().suffix()),
-        grid: plan.grid(y.count),
+        grid: tiling.grid(y.count),
         threads: blocking.threads,
         shared: shared_forward(blocking) as u32,
         arguments: Conv3x3Arguments {
@@ -144,7 +144,7 @@ pub(super) fn forward(
             winners: winners(op, y) as u32,
             vector_left: vector(x.rows(), &[cin]),
             vector_right: vector(weight, &[cout]),
-            ..arguments(op, on, plan.split(on, y.count)?)?
+            ..arguments(op, on, tiling.split(on, y.count)?)?
         },
     })
 }
@@ -180,11 +180,11 @@ pub(super) fn backward_data(
     let Dims { height, width, cin, cout, .. } = op.dims;
     let (blocking, narrow) = blocking(cin, PIXELS);
     let size = Size { rows: op.samples * height * width, columns: cin, depth: 9 * op.dims.padded() };
-    let plan = Plan::whole(blocking, size);
+    let tiling = Tiling::whole(blocking, size);
     let weight = state.from(op.weight.offset);
     on.launch(Launch {
         kernel: &format!("conv3x3_backward_data{narrow}_{}", on.multiply().suffix()),
-        grid: plan.grid(dx.count),
+        grid: tiling.grid(dx.count),
         threads: blocking.threads,
         shared: blocking.shared() as u32,
         arguments: Conv3x3Arguments {
@@ -193,7 +193,7 @@ pub(super) fn backward_data(
             destination: dx.rows(),
             scale: scale as f32,
             vector_right: vector(weight, &[cout]),
-            ..arguments(op, on, plan.split(on, dx.count)?)?
+            ..arguments(op, on, tiling.split(on, dx.count)?)?
         },
     })
 }
@@ -208,12 +208,12 @@ pub(super) fn backward_weights(
     let Dims { cin, cout, .. } = op.dims;
     let (blocking, narrow) = blocking(cout, taps(on.multiply()));
     let size = Size { rows: 9 * cin, columns: cout, depth: used_pixels(op) };
-    let plan = Plan::new(blocking, size, cout);
+    let tiling = Tiling::new(blocking, size, cout);
     let (destination, bias) = (gradients.from(op.weight.offset), gradients.from(op.bias.offset));
-    let split = plan.split(on, gradients.count)?;
+    let split = tiling.split(on, gradients.count)?;
     on.launch(Launch {
         kernel: &format!("conv3x3_backward_weights{narrow}_{}", on.multiply().suffix()),
-        grid: plan.grid(gradients.count),
+        grid: tiling.grid(gradients.count),
         threads: blocking.threads,
         shared: blocking.shared() as u32,
         arguments: Conv3x3Arguments {
@@ -226,7 +226,7 @@ pub(super) fn backward_weights(
             ..arguments(op, on, split)?
         },
     })?;
-    plan.sum(on, gradients.count, &split, Sums { tail: bias, scale: scale as f32, ..Sums::only(destination, size) })
+    tiling.sum(on, gradients.count, &split, Sums { tail: bias, scale: scale as f32, ..Sums::only(destination, size) })
 }
 
 #[cfg(test)]

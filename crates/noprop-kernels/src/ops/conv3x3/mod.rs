@@ -14,26 +14,21 @@
 //! A device takes the gradients another way, by `spread`. Two fast paths on the processor: `direct` for any width, `winograd` with 2.25 times fewer multiplications where all channels fill
 //! whole panels of vectors.
 
-#[cfg(device)]
 mod cuda;
 mod direct;
-#[cfg(device)]
 mod parity;
 mod pool;
 mod reference;
-#[cfg(device)]
 mod spread;
 #[cfg(test)]
 mod tests;
 mod winograd;
 
-#[cfg(device)]
 pub(crate) use parity::parity;
 
 use super::dropout::Dropout;
 use super::multiply::Precision;
 use super::{BlockOp, apply};
-#[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::tensor::{Buffer, Real, Slot, StopFlag, check};
@@ -87,12 +82,10 @@ impl Dims {
         self.conv_height() * self.conv_width() * self.cout
     }
     /// Channels of the gradient that is spread out, see [`spread`].
-    #[cfg(device)]
     pub(crate) fn padded(&self) -> usize {
         self.cout.next_multiple_of(4)
     }
     /// Values of one sample's gradient that is spread out.
-    #[cfg(device)]
     pub fn spread(&self) -> usize {
         self.conv_height() * self.conv_width() * self.padded()
     }
@@ -208,7 +201,6 @@ impl BlockOp<2> for Forward<'_> {
             }
         }
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, y: DeviceRows, [x, state]: [DeviceRows; 2]) -> Result<()> {
         self.0.check(x.len, y.len, y.len)?;
         cuda::forward((self.0, self.1.as_ref()), on, y, [x, state])

@@ -111,7 +111,6 @@ fn fast_paths_equal_the_reference_on_odd_shapes() {
 }
 
 /// The reference of a device's way against that of the processor's.
-#[cfg(device)]
 #[test]
 fn gradients_by_way_of_the_spread_one_equal_the_direct_ones() {
     for (shape, samples) in SHAPES {

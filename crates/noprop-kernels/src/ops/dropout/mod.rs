@@ -4,21 +4,16 @@
 //! if they are at least p · 2^16. It is never stored: the backward pass reads it off the output (see [`super::relu`]).
 
 mod cpu;
-#[cfg(device)]
 mod cuda;
-#[cfg(device)]
 pub(crate) mod mask;
-#[cfg(device)]
 mod parity;
 mod reference;
 #[cfg(test)]
 mod tests;
 
-#[cfg(device)]
 pub(crate) use parity::parity;
 
 use super::{BlockOp, apply, profile};
-#[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::rng::Stream;
@@ -113,7 +108,6 @@ impl BlockOp<0> for Dropout<'_> {
         }
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, y: DeviceRows, []: [DeviceRows; 0]) -> Result<()> {
         check(y.len >= self.samples.len() * self.len && y.count == self.blocks.len(), "dropout")?;
         if threshold(self.rate) == 0 { Ok(()) } else { cuda::forward(self, on, y) }

@@ -1,29 +1,35 @@
 //! Fully connected layer: x `[samples, inputs]`, y `[samples, outputs]`, weight `[inputs, outputs]`, bias `[outputs]`.
 //!
 //! The weight may be a range of rows of a larger one: a layer on concatenated inputs is two products into one y.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `forward.rs` | y of one product |
+//! | `gradients/` | the gradients of one product: of its input, weight and bias |
+//! | `fused_forward/` | one or two products with what follows them, batch norm and ReLU; a kernel on a device |
+//! | `fused_backward/` | the gradient of the input, and on through the batch norm before it; a kernel on a device |
+//! | `reference.rs`, `cpu.rs`, `row.rs` | the definition; register tiles; products of a single row |
+//! | `tiles.rs`, `columns.cuh` | which blocks of threads make a product on a device |
 
 pub(crate) mod cpu;
-#[cfg(device)]
-pub(super) mod cuda;
-#[cfg(device)]
+mod forward;
+mod fused_backward;
+mod fused_forward;
+mod gradients;
 mod parity;
 mod reference;
 mod row;
 #[cfg(test)]
 mod tests;
+mod tiles;
 
-#[cfg(device)]
-pub(crate) use parity::parity;
+pub use fused_backward::{DenseBackward, GradientBuffers};
+pub use fused_forward::{Dense, Saved};
 
-use super::adamw::AdamW;
 use super::multiply::Precision;
-use super::relu::Relu;
-use super::{BlockOp, apply};
-#[cfg(device)]
-use crate::cuda::{DeviceRows, Executor};
+use crate::cuda::parity::Parity;
 use crate::error::Result;
-use crate::tensor::{Buffer, Real, Slot, check};
-use candle_core::Tensor;
+use crate::tensor::{Slot, check};
 
 /// What the three directions share.
 #[derive(Debug, Clone, Copy)]
@@ -49,169 +55,23 @@ impl Linear {
         check(self.bias.is_none_or(|bias| bias.len == self.outputs), "linear bias")
     }
 
-    /// y = x · weight + bias, or y += x · weight without a bias.
-    pub fn forward(&self, y: &Buffer, x: &Tensor, state: &Tensor) -> Result<()> {
-        apply(&Forward(self), y, [x, state])
-    }
-
-    /// dx = dy · weightᵀ.
-    pub fn backward_data(&self, dx: &Buffer, dy: &Tensor, state: &Tensor) -> Result<()> {
-        apply(&BackwardData(self), dx, [dy, state])
-    }
-
-    /// The same through the ReLU that has made x, and perhaps a dropout: see [`Relu::backward`].
-    pub fn backward_data_to_relu(
-        &self,
-        dx: &Buffer,
-        dy: &Tensor,
-        state: &Tensor,
-        x: &Tensor,
-        scale: f64,
-    ) -> Result<()> {
-        #[cfg(device)]
-        if super::on_device(dx) {
-            return apply(&BackwardDataToRelu(self, scale), dx, [dy, state, x]);
-        }
-        self.backward_data(dx, dy, state)?;
-        Relu { len: self.samples * self.inputs }.backward(dx, x, scale)
-    }
-
-    /// Writes xᵀ · dy and, with a bias, Σ dy into their slots of `gradients`.
-    pub fn backward_weights(&self, gradients: &Buffer, x: &Tensor, dy: &Tensor) -> Result<()> {
-        apply(&BackwardWeights(self), gradients, [x, dy])
-    }
-
-    /// Moves weight and bias in `state` as [`Self::backward_weights`] and then [`AdamW::step`] would, bit for bit, but stores
-    /// no gradients.
-    pub fn update(&self, optimiser: &AdamW, state: &Buffer, x: &Tensor, dy: &Tensor) -> Result<()> {
-        apply(&Update(self, optimiser), state, [x, dy])
-    }
-
     /// Multiply-adds of one sample, one direction.
     pub fn multiply_adds(&self) -> usize {
         self.inputs * self.outputs
     }
 }
 
-struct Forward<'a>(&'a Linear);
-
-impl BlockOp<2> for Forward<'_> {
-    const NAME: &'static str = "linear-forward";
-    fn block<T: Real>(&self, _: usize, y: &mut [T], [x, state]: [&[T]; 2]) -> Result<()> {
-        let op = self.0;
-        op.check(x.len(), y.len())?;
-        op.precision.check_kernels()?;
-        let (x, y) = (&x[..op.samples * op.inputs], &mut y[..op.samples * op.outputs]);
-        if let Some(bias) = op.bias {
-            y.chunks_exact_mut(op.outputs).for_each(|row| row.copy_from_slice(bias.of(state)));
-        }
-        let weight = op.weight.of(state);
-        match (T::f32s_mut(y), T::f32s(x), T::f32s(weight)) {
-            (Some(y), Some(x), Some(weight)) => cpu::add_product(op, y, x, weight),
-            _ => reference::add_product(op, y, x, weight),
-        }
-        Ok(())
-    }
-    #[cfg(device)]
-    fn launch(&self, on: &Executor<'_>, y: DeviceRows, [x, state]: [DeviceRows; 2]) -> Result<()> {
-        self.0.check(x.len, y.len)?;
-        super::dense::linear(self.0, on, y, [x, state])
-    }
+/// The kernels of products and their gradients against the reference.
+pub(crate) fn parity(parity: &mut Parity) -> Result<()> {
+    parity::parity(parity)
 }
 
-struct BackwardData<'a>(&'a Linear);
-
-impl BlockOp<2> for BackwardData<'_> {
-    const NAME: &'static str = "linear-backward-data";
-    fn block<T: Real>(&self, _: usize, dx: &mut [T], [dy, state]: [&[T]; 2]) -> Result<()> {
-        let op = self.0;
-        op.check(dx.len(), dy.len())?;
-        op.precision.check_kernels()?;
-        let (dx, dy) = (&mut dx[..op.samples * op.inputs], &dy[..op.samples * op.outputs]);
-        let weight = op.weight.of(state);
-        match (T::f32s_mut(dx), T::f32s(dy), T::f32s(weight)) {
-            (Some(dx), Some(dy), Some(weight)) => cpu::backward_data(op, dx, dy, weight),
-            _ => reference::backward_data(op, dx, dy, weight),
-        }
-        Ok(())
-    }
-    #[cfg(device)]
-    fn launch(&self, on: &Executor<'_>, dx: DeviceRows, [dy, state]: [DeviceRows; 2]) -> Result<()> {
-        self.0.check(dx.len, dy.len)?;
-        cuda::backward_data(self.0, on, dx, [dy, state], (None, 1.0))
-    }
+/// Those of a product with what follows it.
+pub(crate) fn forward_parity(parity: &mut Parity) -> Result<()> {
+    fused_forward::parity(parity)
 }
 
-/// What [`Linear::backward_data_to_relu`] launches.
-#[cfg(device)]
-struct BackwardDataToRelu<'a>(&'a Linear, f64);
-
-#[cfg(device)]
-impl BlockOp<3> for BackwardDataToRelu<'_> {
-    const NAME: &'static str = "linear-backward-data-to-relu";
-    fn block<T: Real>(&self, _: usize, _: &mut [T], _: [&[T]; 3]) -> Result<()> {
-        check(false, "a linear gradient and a ReLU's in one kernel, on the processor")
-    }
-    fn launch(&self, on: &Executor<'_>, dx: DeviceRows, [dy, state, x]: [DeviceRows; 3]) -> Result<()> {
-        self.0.check(dx.len, dy.len)?;
-        self.0.check(x.len, dy.len)?;
-        cuda::backward_data(self.0, on, dx, [dy, state], (Some(x), self.1))
-    }
-}
-
-struct BackwardWeights<'a>(&'a Linear);
-
-impl BlockOp<2> for BackwardWeights<'_> {
-    const NAME: &'static str = "linear-backward-weights";
-    fn block<T: Real>(&self, _: usize, gradients: &mut [T], [x, dy]: [&[T]; 2]) -> Result<()> {
-        let op = self.0;
-        op.check(x.len(), dy.len())?;
-        op.precision.check_kernels()?;
-        let (x, dy) = (&x[..op.samples * op.inputs], &dy[..op.samples * op.outputs]);
-        let dw = op.weight.of_mut(gradients);
-        match (T::f32s_mut(dw), T::f32s(x), T::f32s(dy)) {
-            (Some(dw), Some(x), Some(dy)) => cpu::backward_weights(op, dw, x, dy),
-            _ => reference::backward_weights(op, dw, x, dy),
-        }
-        if let Some(bias) = op.bias {
-            let db = bias.of_mut(gradients);
-            match (T::f32s_mut(db), T::f32s(dy)) {
-                (Some(db), Some(dy)) => cpu::sum_rows(db, dy),
-                _ => reference::sum_rows(db, dy),
-            }
-        }
-        Ok(())
-    }
-    #[cfg(device)]
-    fn launch(&self, on: &Executor<'_>, gradients: DeviceRows, [x, dy]: [DeviceRows; 2]) -> Result<()> {
-        self.0.check(x.len, dy.len)?;
-        cuda::backward_weights(self.0, on, gradients, [x, dy])
-    }
-}
-
-struct Update<'a>(&'a Linear, &'a AdamW);
-
-impl BlockOp<2> for Update<'_> {
-    const NAME: &'static str = "linear-update";
-    fn block<T: Real>(&self, _: usize, state: &mut [T], [x, dy]: [&[T]; 2]) -> Result<()> {
-        let Self(op, optimiser) = self;
-        op.check(x.len(), dy.len())?;
-        op.precision.check_kernels()?;
-        let (x, dy) = (&x[..op.samples * op.inputs], &dy[..op.samples * op.outputs]);
-        let mut state = optimiser.split(state)?;
-        if let ([Some(parameters), Some(first), Some(second)], Some(x), Some(dy)) =
-            (state.each_mut().map(|part| T::f32s_mut(part)), T::f32s(x), T::f32s(dy))
-        {
-            cpu::update(op, optimiser, [parameters, first, second], x, dy);
-            return Ok(());
-        }
-        let mut gradient = vec![T::zero(); op.weight.len];
-        reference::backward_weights(op, &mut gradient, x, dy);
-        optimiser.update(&mut state, op.weight, &gradient);
-        if let Some(bias) = op.bias {
-            reference::sum_rows(&mut gradient[..op.outputs], dy);
-            optimiser.update(&mut state, bias, &gradient[..op.outputs]);
-        }
-        Ok(())
-    }
+/// Those of a gradient on through a norm.
+pub(crate) fn backward_parity(parity: &mut Parity) -> Result<()> {
+    fused_backward::parity(parity)
 }

@@ -86,7 +86,7 @@ impl Precision {
 #[cfg(test)]
 mod tests {
     use super::{InstructionSet, Precision, bf16};
-    use crate::device::Place;
+    use crate::device::Devices;
     use crate::error::Code;
     use crate::ops::simd::with_each;
 
@@ -94,7 +94,7 @@ mod tests {
     fn a_processor_without_bf16_dot_products_refuses_them_by_name() {
         with_each(|set| {
             let can = set == InstructionSet::Avx512 && bf16::is_in_processor();
-            match Place::Cpu.check_precision(Precision::Bf16) {
+            match Devices::Cpu.check_precision(Precision::Bf16) {
                 Ok(()) => assert!(can, "{}", set.as_str()),
                 Err(error) => {
                     assert!(!can && error.code == Code::Device, "{}: {error}", set.as_str());
@@ -105,8 +105,8 @@ mod tests {
                     assert!(error.hint.contains("f32"), "{error}");
                 }
             }
-            assert!(Place::Cpu.check_precision(Precision::F32).is_ok());
-            let error = Place::Cpu.check_precision(Precision::Tf32).unwrap_err();
+            assert!(Devices::Cpu.check_precision(Precision::F32).is_ok());
+            let error = Devices::Cpu.check_precision(Precision::Tf32).unwrap_err();
             assert_eq!((error.code, error.expected.as_str()), (Code::Device, "f32 or bf16"));
         });
     }

@@ -1,19 +1,15 @@
 //! max(x, 0). Its gradient at 0 is 0, as in every framework that publishes results for these blocks.
 
 mod cpu;
-#[cfg(device)]
 mod cuda;
-#[cfg(device)]
 mod parity;
 mod reference;
 #[cfg(test)]
 mod tests;
 
-#[cfg(device)]
 pub(crate) use parity::parity;
 
 use super::{BlockOp, apply};
-#[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::tensor::{Buffer, Real, check};
@@ -52,7 +48,6 @@ impl BlockOp<0> for Forward<'_> {
         }
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, y: DeviceRows, []: [DeviceRows; 0]) -> Result<()> {
         check(y.len >= self.0.len, "relu")?;
         cuda::forward(self.0, on, y)
@@ -73,7 +68,6 @@ impl BlockOp<1> for Backward<'_> {
         }
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, dy: DeviceRows, [y]: [DeviceRows; 1]) -> Result<()> {
         check(dy.len >= self.0.len && y.len >= self.0.len, "relu gradient")?;
         cuda::backward(self.0, on, dy, y, self.1)

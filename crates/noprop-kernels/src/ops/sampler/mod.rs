@@ -1,20 +1,16 @@
 //! The chain of inference on whole chunks of samples: z_0, and z_t from z_{t−1} and a block's estimate û, all
 //! `[1, samples · classes]`. The formulas are those of [`step`], computed in double precision.
 
-#[cfg(device)]
 mod cuda;
-#[cfg(device)]
 mod parity;
 mod reference;
 #[cfg(test)]
 mod tests;
 
-#[cfg(device)]
 pub(crate) use parity::parity;
 pub use reference::{Coefficients, initial_state, step};
 
 use super::{BlockOp, apply};
-#[cfg(device)]
 use crate::cuda::{Address, DeviceRows, Executor};
 use crate::error::Result;
 use crate::rng::{Purpose, Stream};
@@ -29,14 +25,12 @@ pub struct Chunk<'a> {
     /// What tells each sample's content.
     pub keys: &'a [u64],
     /// The same where kernels read them, u32 `[samples, 2]`, the lower half first.
-    #[cfg(device)]
     pub on_device: Address,
     /// Values of one sample.
     pub classes: usize,
 }
 
 /// The words of keys as kernels read them.
-#[cfg(device)]
 pub fn words(keys: &[u64]) -> impl ExactSizeIterator<Item = [u32; 2]> + '_ {
     keys.iter().map(|key| [*key as u32, (*key >> 32) as u32])
 }
@@ -81,7 +75,6 @@ impl BlockOp<0> for Start<'_> {
             Ok(())
         })
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, z: DeviceRows, []: [DeviceRows; 0]) -> Result<()> {
         check(z.len >= self.0.len(), "initial state")?;
         cuda::start(self.0, on, z)
@@ -109,7 +102,6 @@ impl BlockOp<1> for Advance<'_> {
             step(&self.coefficients, &single, z, Some(&noise))
         })
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, z: DeviceRows, [estimate]: [DeviceRows; 1]) -> Result<()> {
         let len = self.chunk.len();
         check(z.len >= len && estimate.len >= len, "sampler step")?;

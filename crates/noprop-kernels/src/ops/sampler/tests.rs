@@ -7,13 +7,7 @@ use candle_core::{DType, Device, Tensor};
 #[test]
 fn chunks_take_the_same_steps_as_single_samples() {
     let keys = [7, 1 << 40 | 9, u64::MAX];
-    let chunk = Chunk {
-        seed: 5,
-        keys: &keys,
-        #[cfg(device)]
-        on_device: 0,
-        classes: 4,
-    };
+    let chunk = Chunk { seed: 5, keys: &keys, on_device: 0, classes: 4 };
     let estimate = Tensor::arange(0.0_f32, 12.0, &Device::Cpu).unwrap().reshape((1, 12)).unwrap();
     // Room for one sample more, which stays.
     let z = Buffer::new(Tensor::full(9.0_f32, (1, 16), &Device::Cpu).unwrap()).unwrap();

@@ -1,18 +1,14 @@
 //! Softmax over the classes: logits and probabilities `[samples, classes]`.
 
-#[cfg(device)]
 mod cuda;
-#[cfg(device)]
 mod parity;
 mod reference;
 #[cfg(test)]
 mod tests;
 
-#[cfg(device)]
 pub(crate) use parity::parity;
 
 use super::{BlockOp, apply};
-#[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::tensor::{Buffer, Real, check};
@@ -49,7 +45,6 @@ impl BlockOp<0> for Forward<'_> {
         reference::forward(self.0.classes, &mut logits[..len]);
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, logits: DeviceRows, []: [DeviceRows; 0]) -> Result<()> {
         check(logits.len >= self.0.samples * self.0.classes, "softmax")?;
         cuda::forward(self.0, on, logits)
@@ -66,7 +61,6 @@ impl BlockOp<1> for Backward<'_> {
         reference::backward(self.0.classes, &mut gradient[..len], &probabilities[..len]);
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, gradient: DeviceRows, [probabilities]: [DeviceRows; 1]) -> Result<()> {
         check(gradient.len.min(probabilities.len) >= self.0.samples * self.0.classes, "softmax gradient")?;
         cuda::backward(self.0, on, gradient, probabilities)

@@ -1,18 +1,14 @@
 //! The blocks' loss: ‖û − u_y‖² per sample for one-hot embeddings, averaged over the batch and weighted per block.
 
-#[cfg(device)]
 mod cuda;
-#[cfg(device)]
 mod parity;
 mod reference;
 #[cfg(test)]
 mod tests;
 
-#[cfg(device)]
 pub(crate) use parity::parity;
 
 use super::{BlockOp, apply};
-#[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::tensor::{Buffer, Real, check};
@@ -53,7 +49,6 @@ impl BlockOp<1> for Forward<'_> {
         loss[0] = reference::forward(self.0, estimate);
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, loss: DeviceRows, [estimate]: [DeviceRows; 1]) -> Result<()> {
         check(estimate.len >= self.0.classes.len() * self.0.width, "squared error")?;
         cuda::forward(self.0, on, loss, estimate)
@@ -69,7 +64,6 @@ impl BlockOp<1> for Backward<'_> {
         reference::backward(self.0, gradient, estimate, T::of(self.1));
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, gradient: DeviceRows, [estimate]: [DeviceRows; 1]) -> Result<()> {
         check(estimate.len.min(gradient.len) >= self.0.classes.len() * self.0.width, "squared error")?;
         cuda::backward(self.0, on, gradient, estimate)

@@ -3,8 +3,7 @@
 use super::launches::with_step;
 use super::*;
 use crate::cuda::{Context, Multiply, listed_of, strides};
-use crate::ops::dense::Dense;
-use crate::ops::linear::Linear;
+use crate::ops::linear::{Dense, Linear};
 use crate::ops::multiply::Precision;
 use crate::tensor::{Buffer, Slot};
 use candle_core::{DType, Tensor};

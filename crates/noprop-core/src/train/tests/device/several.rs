@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 fn device() -> usize {
     let thread = std::thread::current();
     let name = thread.name().expect("devices have threads with names");
-    name.strip_prefix("noprop-lane-").and_then(|number| number.parse().ok()).expect(name)
+    name.strip_prefix("noprop-train-").and_then(|number| number.parse().ok()).expect(name)
 }
 
 fn two(blocks: usize) -> (ModelConfig, FitOptions, Arc<Dataset>) {

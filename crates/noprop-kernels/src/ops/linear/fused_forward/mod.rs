@@ -10,27 +10,20 @@
 //! definition. On a device they are one launch, or two where the product is split in depth or the batch is larger than a tile
 //! (`cuda.rs`).
 
-#[cfg(device)]
-pub(super) mod cuda;
-#[cfg(device)]
+mod cuda;
 mod parity;
 #[cfg(all(test, feature = "emulation"))]
 mod tests;
 
-#[cfg(device)]
 pub(crate) use parity::parity;
 
-use super::batch_norm::BatchNorm;
-use super::linear::Linear;
-use super::relu::Relu;
-#[cfg(device)]
-use super::{BlockOp, apply, on_device};
-#[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
-use crate::tensor::{Buffer, check};
-#[cfg(device)]
-use crate::tensor::{Real, Slot};
+use crate::ops::batch_norm::BatchNorm;
+use crate::ops::linear::Linear;
+use crate::ops::relu::Relu;
+use crate::ops::{DeviceOp, launch, on_device};
+use crate::tensor::{Buffer, Slot, check};
 use candle_core::Tensor;
 
 /// The products of a layer's `N` inputs, one or two.
@@ -40,9 +33,9 @@ pub struct Dense<const N: usize = 1> {
     pub products: [Linear; N],
 }
 
-/// What a forward pass of training writes: the product with its bias, y, and the batch's statistics `[mean | variance]`.
+/// What a forward pass of training saves for the backward pass: the product with its bias, y, and the batch's statistics `[mean | variance]`.
 #[derive(Debug, Clone, Copy)]
-pub struct Written<'a> {
+pub struct Saved<'a> {
     /// What is normalised.
     pub product: &'a Buffer,
     /// Output.
@@ -54,22 +47,20 @@ pub struct Written<'a> {
 impl<const N: usize> Dense<N> {
     /// y = Σ input · weight + bias, then max(y, 0) if `relu`.
     pub fn forward(&self, relu: bool, y: &Buffer, inputs: [&Tensor; N], state: &Tensor) -> Result<()> {
-        #[cfg(device)]
         if on_device(y) {
-            return apply(&Forward { layer: self.of_two()?, relu }, y, [inputs[0], inputs[N - 1], state]);
+            return launch(&Forward { layer: self.with_two_inputs()?, relu }, [y], [inputs[0], inputs[N - 1], state]);
         }
         self.products(y, inputs, state)?;
         if relu { Relu { len: self.samples() * self.outputs() }.forward(y) } else { Ok(()) }
     }
 
     /// The same, normalised by the batch's statistics; moves the running ones in `state`.
-    pub fn training(&self, norm: &BatchNorm, state: &Buffer, to: Written<'_>, inputs: [&Tensor; N]) -> Result<()> {
+    pub fn training(&self, norm: &BatchNorm, state: &Buffer, to: Saved<'_>, inputs: [&Tensor; N]) -> Result<()> {
         self.check_norm(norm)?;
-        let Written { product, y, statistics } = to;
-        #[cfg(device)]
+        let Saved { product, y, statistics } = to;
         if on_device(y) {
-            let sources: [&Tensor; 5] = [inputs[0], inputs[N - 1], product, statistics, state];
-            return apply(&Training { layer: self.of_two()?, norm }, y, sources);
+            let training = Training { layer: self.with_two_inputs()?, norm };
+            return launch(&training, [y, product, statistics, state], [inputs[0], inputs[N - 1]]);
         }
         self.products(product, inputs, state)?;
         norm.training(state, [y, statistics], product)
@@ -84,9 +75,12 @@ impl<const N: usize> Dense<N> {
         inputs: [&Tensor; N],
     ) -> Result<()> {
         self.check_norm(norm)?;
-        #[cfg(device)]
         if on_device(y) {
-            return apply(&Evaluation { layer: self.of_two()?, norm }, y, [inputs[0], inputs[N - 1], state]);
+            return launch(
+                &Evaluation { layer: self.with_two_inputs()?, norm },
+                [y],
+                [inputs[0], inputs[N - 1], state],
+            );
         }
         self.products(product, inputs, state)?;
         norm.forward_evaluation(y, product, state)
@@ -111,12 +105,11 @@ impl<const N: usize> Dense<N> {
     }
 
     /// The same layer for kernels, which take two inputs: a layer of one has the same again, 0 wide.
-    #[cfg(device)]
-    fn of_two(&self) -> Result<Dense<2>> {
+    fn with_two_inputs(&self) -> Result<Dense<2>> {
         let first = self.products[0];
         let end = first.weight.offset + first.weight.len;
-        let nothing = Linear { inputs: 0, bias: None, weight: Slot { offset: end, len: 0 }, ..first };
-        let second = if N == 1 { nothing } else { self.products[N - 1] };
+        let empty = Linear { inputs: 0, bias: None, weight: Slot { offset: end, len: 0 }, ..first };
+        let second = if N == 1 { empty } else { self.products[N - 1] };
         let beside = second.samples == first.samples && second.outputs == first.outputs && second.weight.offset == end;
         check(N <= 2 && beside && second.bias.is_none(), "the inputs of a dense layer")?;
         Ok(Dense { products: [first, second] })
@@ -124,13 +117,11 @@ impl<const N: usize> Dense<N> {
 }
 
 /// The forward pass of one [`Linear`] on a device.
-#[cfg(device)]
 pub(super) fn linear(op: &Linear, on: &Executor<'_>, y: DeviceRows, [x, state]: [DeviceRows; 2]) -> Result<()> {
-    let layer = Dense { products: [*op] }.of_two()?;
+    let layer = Dense { products: [*op] }.with_two_inputs()?;
     cuda::forward(&layer, on, y, [x, x], state, cuda::After::relu(false))
 }
 
-#[cfg(device)]
 impl Dense<2> {
     /// Whether the rows hold what the kernels reach.
     fn check_device(&self, y: DeviceRows, inputs: [DeviceRows; 2], state: DeviceRows) -> Result<()> {
@@ -143,67 +134,45 @@ impl Dense<2> {
     }
 }
 
-#[cfg(device)]
-fn none_on_the_processor() -> Result<()> {
-    check(false, "a dense layer in one kernel, on the processor")
-}
-
-#[cfg(device)]
 struct Forward {
     layer: Dense<2>,
     relu: bool,
 }
 
-#[cfg(device)]
-impl BlockOp<3> for Forward {
+impl DeviceOp<1, 3> for Forward {
     const NAME: &'static str = "dense-forward";
-    fn block<T: Real>(&self, _: usize, _: &mut [T], _: [&[T]; 3]) -> Result<()> {
-        none_on_the_processor()
-    }
-    fn launch(&self, on: &Executor<'_>, y: DeviceRows, [first, second, state]: [DeviceRows; 3]) -> Result<()> {
+    fn launch(&self, on: &Executor<'_>, [y]: [DeviceRows; 1], [first, second, state]: [DeviceRows; 3]) -> Result<()> {
         self.layer.check_device(y, [first, second], state)?;
         cuda::forward(&self.layer, on, y, [first, second], state, cuda::After::relu(self.relu))
     }
 }
 
-#[cfg(device)]
 struct Evaluation<'a> {
     layer: Dense<2>,
     norm: &'a BatchNorm,
 }
 
-#[cfg(device)]
-impl BlockOp<3> for Evaluation<'_> {
+impl DeviceOp<1, 3> for Evaluation<'_> {
     const NAME: &'static str = "dense-evaluation";
-    fn block<T: Real>(&self, _: usize, _: &mut [T], _: [&[T]; 3]) -> Result<()> {
-        none_on_the_processor()
-    }
-    fn launch(&self, on: &Executor<'_>, y: DeviceRows, [first, second, state]: [DeviceRows; 3]) -> Result<()> {
+    fn launch(&self, on: &Executor<'_>, [y]: [DeviceRows; 1], [first, second, state]: [DeviceRows; 3]) -> Result<()> {
         self.layer.check_device(y, [first, second], state)?;
         self.norm.check_device(&[y], &[state], &[])?;
         cuda::forward(&self.layer, on, y, [first, second], state, cuda::After::running(self.norm, state))
     }
 }
 
-/// Also writes three of its sources: the product, the statistics, and the running ones in the state.
-#[cfg(device)]
+/// In the state it writes the running statistics.
 struct Training<'a> {
     layer: Dense<2>,
     norm: &'a BatchNorm,
 }
 
-#[cfg(device)]
-impl BlockOp<5> for Training<'_> {
+impl DeviceOp<4, 2> for Training<'_> {
     const NAME: &'static str = "dense-training";
-    fn block<T: Real>(&self, _: usize, _: &mut [T], _: [&[T]; 5]) -> Result<()> {
-        none_on_the_processor()
-    }
-    fn launch(&self, on: &Executor<'_>, y: DeviceRows, sources: [DeviceRows; 5]) -> Result<()> {
-        let [first, second, product, statistics, state] = sources;
-        self.layer.check_device(y, [first, second], state)?;
+    fn launch(&self, on: &Executor<'_>, writes: [DeviceRows; 4], inputs: [DeviceRows; 2]) -> Result<()> {
+        let [y, product, statistics, state] = writes;
+        self.layer.check_device(y, inputs, state)?;
         self.norm.check_device(&[y, product], &[state], &[statistics])?;
-        let all = [product, statistics, state].iter().all(|rows| rows.count == y.count);
-        check(all, "rows that a dense layer writes")?;
-        cuda::training(&self.layer, self.norm, on, cuda::To { product, y, statistics }, [first, second], state)
+        cuda::training(&self.layer, self.norm, on, cuda::To { product, y, statistics }, inputs, state)
     }
 }

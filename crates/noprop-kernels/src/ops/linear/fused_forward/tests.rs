@@ -1,6 +1,6 @@
 //! What the kernels promise beyond being near the reference (`parity.rs`): bits.
 
-use super::{Dense, Written};
+use super::{Dense, Saved};
 use crate::cuda::{Context, Multiply, launches_of};
 use crate::ops::batch_norm::BatchNorm;
 use crate::ops::linear::Linear;
@@ -81,7 +81,7 @@ fn outcome(case: Case, blocks: &[usize], multiply: Multiply, apart: bool) -> Vec
             }
         } else {
             layer.evaluation(&norm, &state, [&room, &evaluated], [&x]).unwrap();
-            let to = Written { product: &product, y: &y, statistics: &statistics };
+            let to = Saved { product: &product, y: &y, statistics: &statistics };
             layer.training(&norm, &state, to, [&x]).unwrap();
             layer.forward(case.relu, &plain, [&x], &state).unwrap();
         }
@@ -147,7 +147,7 @@ fn kernels(samples: usize, inputs: usize, blocks: &[usize]) -> [Vec<String>; 3] 
     let state = poisoned(blocks, case.linear().weight.len + 5 * OUTPUTS);
     let [product, y] = [(); 2].map(|()| poisoned(blocks, samples * OUTPUTS));
     let statistics = poisoned(blocks, 2 * OUTPUTS);
-    let to = Written { product: &product, y: &y, statistics: &statistics };
+    let to = Saved { product: &product, y: &y, statistics: &statistics };
     in_context(Multiply::Tf32, None, || {
         [
             launches_of(|| layer.training(&norm, &state, to, [&x]).unwrap()),

@@ -21,15 +21,16 @@ const STATES: usize = 16 << 20;
 const RESERVE: usize = 256 << 20;
 
 /// The buffers of a chunk.
-pub(super) struct Made {
+pub(super) struct ChunkBuffers {
     pub block: Block,
     pub x: Buffer,
-    pub nothing: Buffer,
+    /// Stands where training has gradients.
+    pub no_gradients: Buffer,
 }
 
 /// How much is worked on at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Room {
+pub(super) struct ChunkSizes {
     /// Samples that go through a block together.
     pub chunk: usize,
     /// Samples that are on the device together.
@@ -42,7 +43,7 @@ pub(super) struct Room {
 
 /// Bytes that an inference takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Demand {
+struct InferenceMemory {
     /// Weights of a block, and blocks.
     weights: usize,
     blocks: usize,
@@ -54,7 +55,7 @@ struct Demand {
     window: usize,
 }
 
-impl Room {
+impl ChunkSizes {
     /// For `samples` samples at most.
     ///
     /// # Errors
@@ -68,7 +69,7 @@ impl Room {
         };
         let placement = config.net.placement(config.input, width)?;
         let [fixed, chunk] = buffers(config)?;
-        let demand = Demand {
+        let memory = InferenceMemory {
             weights: 4 * (placement.parameters() + placement.statistics()),
             blocks: config.blocks,
             fixed: STATES + 4 * fixed,
@@ -76,7 +77,7 @@ impl Room {
             window: pixels + 4 * (1 + width),
         };
         let free = engine.memory()?.map(|(free, _)| free);
-        Self::decide(demand, free, data.samples(), model.may_be_resident())
+        Self::decide(memory, free, data.samples(), model.may_be_resident())
     }
 
     /// Of how many of the blocks the states `[1, values]` may wait to be read together; one alone is not worth it.
@@ -84,8 +85,8 @@ impl Room {
         Some((self.states / (4 * values)).min(blocks)).filter(|blocks| *blocks > 1)
     }
 
-    fn decide(demand: Demand, free: Option<usize>, samples: usize, may_keep: bool) -> Result<Self> {
-        let Demand { weights, blocks, fixed, chunk: of_chunk, window: of_window } = demand;
+    fn decide(memory: InferenceMemory, free: Option<usize>, samples: usize, may_keep: bool) -> Result<Self> {
+        let InferenceMemory { weights, blocks, fixed, chunk: of_chunk, window: of_window } = memory;
         let free_bytes = free.unwrap_or(usize::MAX);
         // Those of the next block arrive while those of this one are still used.
         let weights_of = |keeps: bool| weights.saturating_mul(if keeps { blocks } else { 2 });
@@ -108,22 +109,24 @@ impl Room {
     }
 }
 
-/// A block, x, and what stands in for gradients, for chunks of at most `capacity` samples.
-pub(super) fn make(config: &ModelConfig, device: Device, capacity: usize) -> Result<Made> {
-    let buffers = Buffers { stacked: 1, capacity, dtype: DType::F32, device, training: false, launched: true };
-    Ok(Made {
-        block: Block::new(&config.net, config.input, config.classes.len(), &buffers)?,
-        x: buffers.samples(config.net.launched_input(config.input, config.classes.len())?.len())?,
-        nothing: buffers.rows(1)?,
-    })
+impl ChunkBuffers {
+    /// A block, x, and what stands in for gradients, for chunks of at most `capacity` samples.
+    pub(super) fn new(config: &ModelConfig, device: Device, capacity: usize) -> Result<Self> {
+        let buffers = Buffers { stacked: 1, capacity, dtype: DType::F32, device, training: false, launched: true };
+        Ok(Self {
+            block: Block::new(&config.net, config.input, config.classes.len(), &buffers)?,
+            x: buffers.samples(config.net.launched_input(config.input, config.classes.len())?.len())?,
+            no_gradients: buffers.rows(1)?,
+        })
+    }
 }
 
-/// Values that [`make`] makes: whatever the samples, and for each sample. Found out by making them for one and for two
+/// Values of [`ChunkBuffers`]: whatever the samples, and for each sample. Found out by making them for one and for two
 /// samples on the processor, so that nothing is forgotten or counted twice, whatever the net.
 fn buffers(config: &ModelConfig) -> Result<[usize; 2]> {
     let values = |capacity| {
         let before = made();
-        make(config, Device::Cpu, capacity)?;
+        ChunkBuffers::new(config, Device::Cpu, capacity)?;
         Ok::<_, crate::Error>(made() - before)
     };
     let (one, two) = (values(1)?, values(2)?);
@@ -136,32 +139,33 @@ mod tests {
     use crate::error::Code;
 
     const MIB: usize = 1 << 20;
-    const DEMAND: Demand = Demand { weights: 4 * MIB, blocks: 10, fixed: 2 * MIB, chunk: MIB, window: 4096 };
+    const MEMORY: InferenceMemory =
+        InferenceMemory { weights: 4 * MIB, blocks: 10, fixed: 2 * MIB, chunk: MIB, window: 4096 };
 
-    fn decide(free: usize, samples: usize) -> Result<Room> {
-        Room::decide(DEMAND, Some(free), samples, true)
+    fn decide(free: usize, samples: usize) -> Result<ChunkSizes> {
+        ChunkSizes::decide(MEMORY, Some(free), samples, true)
     }
 
-    fn room(chunk: usize, window: usize, keeps_weights: bool) -> Room {
-        Room { chunk, window, keeps_weights, states: STATES }
+    fn sizes(chunk: usize, window: usize, keeps_weights: bool) -> ChunkSizes {
+        ChunkSizes { chunk, window, keeps_weights, states: STATES }
     }
 
     #[test]
     fn as_much_as_fits_is_worked_on_at_a_time() {
-        let all = room(1024, 65_536, true);
+        let all = sizes(1024, 65_536, true);
         assert_eq!(decide(80 << 30, 1_000_000).unwrap(), all);
-        assert_eq!(Room::decide(DEMAND, None, 1_000_000, true).unwrap(), all);
+        assert_eq!(ChunkSizes::decide(MEMORY, None, 1_000_000, true).unwrap(), all);
         // Few samples ask for little.
-        assert_eq!(decide(RESERVE + 46 * MIB, 3).unwrap(), room(3, 3, true));
+        assert_eq!(decide(RESERVE + 46 * MIB, 3).unwrap(), sizes(3, 3, true));
         // First the window shrinks, then the weights are read block by block, then the chunk shrinks.
         let window = decide(RESERVE + 42 * MIB + 1024 * MIB + 3 * 4 * MIB, 1_000_000).unwrap();
-        assert_eq!(window, room(1024, 3 * 1024, true));
+        assert_eq!(window, sizes(1024, 3 * 1024, true));
         let weights = decide(RESERVE + 10 * MIB + 1024 * MIB + 4 * MIB, 1_000_000).unwrap();
-        assert_eq!(weights, room(1024, 1024, false));
+        assert_eq!(weights, sizes(1024, 1024, false));
         let chunk = decide(RESERVE + 10 * MIB + 65 * MIB, 1_000_000).unwrap();
         assert_eq!((chunk.chunk, chunk.keeps_weights), (64, false));
-        assert!(chunk.window.is_multiple_of(64) && chunk.window * DEMAND.window <= 2 * MIB);
-        assert!(!Room::decide(DEMAND, None, 9, false).unwrap().keeps_weights);
+        assert!(chunk.window.is_multiple_of(64) && chunk.window * MEMORY.window <= 2 * MIB);
+        assert!(!ChunkSizes::decide(MEMORY, None, 9, false).unwrap().keeps_weights);
     }
 
     #[test]
@@ -182,7 +186,7 @@ mod tests {
             let config: ModelConfig = crate::config::from_json(json).unwrap();
             let [fixed, each] = buffers(&config).unwrap();
             let before = made();
-            make(&config, Device::Cpu, 37).unwrap();
+            ChunkBuffers::new(&config, Device::Cpu, 37).unwrap();
             let inference = made() - before;
             assert_eq!(inference, fixed + 37 * each);
             // The gradients are not counted.

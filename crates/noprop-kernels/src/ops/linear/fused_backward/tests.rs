@@ -1,11 +1,10 @@
 //! What the kernels promise beyond being near the reference (`parity.rs`): bits.
 
-use super::{DenseBackward, Gradients};
+use super::{DenseBackward, GradientBuffers};
 use crate::cuda::{Context, Multiply, launches_of};
 use crate::ops::add::Add;
 use crate::ops::batch_norm::BatchNorm;
-use crate::ops::dense::Written;
-use crate::ops::linear::Linear;
+use crate::ops::linear::{Linear, Saved};
 use crate::ops::multiply::Precision;
 use crate::ops::testing::slot;
 use crate::rng::{Purpose, Stream};
@@ -25,7 +24,7 @@ fn rows(stage: usize, blocks: &[usize], len: usize) -> Buffer {
 fn with(
     (samples, outputs): (usize, usize),
     blocks: &[usize],
-    work: impl Fn(&DenseBackward<'_>, Gradients<'_>, [&Tensor; 3], Written<'_>),
+    work: impl Fn(&DenseBackward<'_>, GradientBuffers<'_>, [&Tensor; 3], Saved<'_>),
 ) -> [Buffer; 3] {
     let weight = slot(0, INPUTS * outputs);
     let layer = Linear { samples, inputs: INPUTS, outputs, weight, bias: None, precision: Precision::F32 };
@@ -40,9 +39,9 @@ fn with(
     let (dy, skip, product, y) = (of(0, outputs), of(1, INPUTS), of(2, INPUTS), of(3, INPUTS));
     // Mean and variance: a variance is positive.
     let statistics = Buffer::new(rows(4, blocks, 2 * INPUTS).abs().unwrap()).unwrap();
-    let from = Written { product: &product, y: &y, statistics: &statistics };
+    let from = Saved { product: &product, y: &y, statistics: &statistics };
     let op = DenseBackward { layer: &layer, norm: &norm };
-    work(&op, Gradients { dx, d_product, parameters }, [&dy, &skip, &rows(5, blocks, state)], from);
+    work(&op, GradientBuffers { dx, d_product, parameters }, [&dy, &skip, &rows(5, blocks, state)], from);
     written
 }
 
@@ -63,7 +62,7 @@ fn fused(sizes: (usize, usize), blocks: &[usize], multiply: Multiply) -> [Buffer
 
 /// Each operation with a kernel of its own.
 fn apart(sizes: (usize, usize), blocks: &[usize], multiply: Multiply) -> [Buffer; 3] {
-    with(sizes, blocks, |op, to, [dy, skip, state], Written { product, y, statistics }| {
+    with(sizes, blocks, |op, to, [dy, skip, state], Saved { product, y, statistics }| {
         on_emulation(multiply, || {
             op.layer.backward_data(to.dx, dy, state).unwrap();
             Add { len: op.layer.samples * INPUTS }.forward(to.dx, skip).unwrap();

@@ -1,12 +1,12 @@
 //! Shows the states of a window after each block. They wait on the device to be read together, as far as there is room.
 
-use super::room::Room;
+use super::chunks::ChunkSizes;
 use crate::cuda::Engine;
 use crate::error::Result;
 use candle_core::{DType, Tensor};
 
 /// See the module.
-pub(super) struct Seen<'a, 'b> {
+pub(super) struct StateReader<'a, 'b> {
     engine: &'a Engine,
     see: &'a mut &'b mut dyn FnMut(usize, usize, &[f32]),
     blocks: usize,
@@ -16,16 +16,17 @@ pub(super) struct Seen<'a, 'b> {
     waiting: usize,
 }
 
-impl<'a, 'b> Seen<'a, 'b> {
+impl<'a, 'b> StateReader<'a, 'b> {
     /// For states like `z` `[1, samples · classes]`.
     pub(super) fn new(
-        (engine, room): (&'a Engine, Room),
+        (engine, sizes): (&'a Engine, ChunkSizes),
         z: &Tensor,
         blocks: usize,
         see: &'a mut &'b mut dyn FnMut(usize, usize, &[f32]),
     ) -> Result<Self> {
         let values = z.elem_count();
-        let states = room.waiting(values, blocks).map(|rows| Tensor::zeros((rows, values), DType::F32, &engine.device));
+        let states =
+            sizes.waiting(values, blocks).map(|rows| Tensor::zeros((rows, values), DType::F32, &engine.device));
         Ok(Self { engine, see, blocks, states: states.transpose()?, waiting: 0 })
     }
 

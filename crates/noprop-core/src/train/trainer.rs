@@ -1,4 +1,4 @@
-//! A lane: the buffers that one worker thread needs to run any block job of a run, one step at a time.
+//! Steps blocks: the buffers that one worker thread needs to run any block job of a run, one step at a time.
 
 use super::batch::Gather;
 use super::plan::Plan;
@@ -10,8 +10,8 @@ use crate::ops::squared_error::SquaredError;
 use crate::tensor::{Buffer, Real, StopFlag};
 use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
 
-/// Buffers for one step of one block.
-pub struct Lane {
+/// Steps any block of a run in buffers of its own.
+pub struct Trainer {
     block: Block,
     /// x in double precision, for checks; in f32 the batch's own is read.
     wide: Option<Buffer>,
@@ -21,7 +21,7 @@ pub struct Lane {
     loss: Buffer,
 }
 
-impl Lane {
+impl Trainer {
     /// Buffers for `plan`'s batches.
     pub fn new(plan: &Plan, device: &Device) -> Result<Self> {
         Self::with_dtype(plan, device, DType::F32)

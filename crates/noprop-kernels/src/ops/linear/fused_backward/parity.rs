@@ -1,11 +1,10 @@
 //! The kernels against the reference.
 
-use super::{DenseBackward, Gradients};
+use super::{DenseBackward, GradientBuffers};
 use crate::cuda::parity::{Input, Parity, Values};
 use crate::error::Result;
 use crate::ops::batch_norm::BatchNorm;
-use crate::ops::dense::Written;
-use crate::ops::linear::Linear;
+use crate::ops::linear::{Linear, Saved};
 use crate::ops::multiply::Precision;
 use crate::tensor::Slot;
 
@@ -64,8 +63,8 @@ fn case(parity: &mut Parity, shape: [usize; 4], front: usize, (relu, skips): (bo
     let options = [with(relu, ", ReLU"), with(skips, ", skip")].concat();
     let name = format!("dense backward through norm {shape:?}, weight at {front}{options}");
     parity.compare(name, parity.tolerance(), &all, |b| {
-        let to = Gradients { dx: &b[0], d_product: &b[1], parameters: &b[2] };
-        let written = Written { product: &b[5], y: &b[6], statistics: &b[7] };
+        let to = GradientBuffers { dx: &b[0], d_product: &b[1], parameters: &b[2] };
+        let written = Saved { product: &b[5], y: &b[6], statistics: &b[7] };
         let op = DenseBackward { layer: &layer, norm: &norm };
         op.run(to, &b[3], skips.then_some(&*b[4]), written, &b[8])
     })

@@ -1,9 +1,9 @@
-// The gradients of a fully connected layer as products; shapes in mod.rs. Its forward pass is in ../dense.
+// The gradients of a fully connected layer as products; shapes in ../mod.rs. Its forward pass is in ../fused_forward.
 //
 // |                  | rows    | columns | depth   | a (row, depth)  | b (depth, column) |
 // | backward data    | samples | inputs  | outputs | dy [row, depth] | w [column, depth] |
 // | backward weights | inputs  | outputs | samples | x [depth, row]  | dy [depth, column] |
-#include "../../cuda/product.cuh"
+#include "../../../cuda/product.cuh"
 
 struct LinearArguments {
     /// dx or dw; the bias's gradient, or none where data is null.

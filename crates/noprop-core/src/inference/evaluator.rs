@@ -1,7 +1,7 @@
 //! A denoiser for evaluation with the buffers of its inputs.
 
 use crate::net::{Block, Buffers, Mode};
-use crate::config::Checked;
+use crate::config::CheckedConfig;
 use crate::data::Dataset;
 use crate::error::Result;
 use crate::net::Step;
@@ -17,13 +17,13 @@ pub(crate) struct Evaluator {
     block: Block,
     x: Buffer,
     z: Buffer,
-    nothing: Buffer,
+    no_gradients: Buffer,
     samples: Vec<u32>,
     width: usize,
 }
 
 impl Evaluator {
-    pub(crate) fn new(checked: &Checked, capacity: usize, device: &Device) -> Result<Self> {
+    pub(crate) fn new(checked: &CheckedConfig, capacity: usize, device: &Device) -> Result<Self> {
         let (input, width) = (checked.config.input, checked.config.classes.len());
         let buffers = Buffers {
             stacked: 1,
@@ -37,7 +37,7 @@ impl Evaluator {
             block: Block::new(&checked.config.net, input, width, &buffers)?,
             x: buffers.samples(input.len())?,
             z: buffers.samples(width)?,
-            nothing: buffers.rows(1)?,
+            no_gradients: buffers.rows(1)?,
             samples: Vec::with_capacity(capacity),
             width,
         })
@@ -62,10 +62,10 @@ impl Evaluator {
         self.samples.clear();
         self.samples.extend((first..first + count).map(|sample| sample as u32));
         Gather { data, samples: &self.samples, augmenter: None }.fill(&self.x)?;
-        apply(&Given(z), &self.z, [])?;
+        apply(&CopyIn(z), &self.z, [])?;
         // Inference is f32 whatever the training was: evaluations of one model compare.
         let precision = Precision::F32;
-        let (state, gradients) = (weights, &self.nothing);
+        let (state, gradients) = (weights, &self.no_gradients);
         let pass = Step { state, gradients, optimiser: None, stop, samples: count, precision };
         self.block.forward(pass, Mode::Evaluation, &self.x, &self.z)?;
         Ok(self.block.estimate())
@@ -73,12 +73,12 @@ impl Evaluator {
 }
 
 /// Writes values to the beginning of a tensor.
-struct Given<'a>(&'a [f32]);
+struct CopyIn<'a>(&'a [f32]);
 
-impl BlockOp<0> for Given<'_> {
-    const NAME: &'static str = "given";
+impl BlockOp<0> for CopyIn<'_> {
+    const NAME: &'static str = "copy-in";
     fn block<T: Real>(&self, _: usize, to: &mut [T], []: [&[T]; 0]) -> Result<()> {
-        check(to.len() >= self.0.len(), "given values")?;
+        check(to.len() >= self.0.len(), "values to copy")?;
         widen(to, self.0);
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The kernels against the reference.
 
-use super::{Dense, Written};
+use super::{Dense, Saved};
 use crate::cuda::parity::{Input, Parity, Values};
 use crate::error::Result;
 use crate::ops::batch_norm::BatchNorm;
@@ -72,7 +72,7 @@ enum Layer {
 
 impl Layer {
     fn training(&self, norm: &BatchNorm, b: &[Buffer]) -> Result<()> {
-        let to = Written { y: &b[0], product: &b[1], statistics: &b[2] };
+        let to = Saved { y: &b[0], product: &b[1], statistics: &b[2] };
         match self {
             Self::One(layer) => layer.training(norm, &b[3], to, [&b[4]]),
             Self::Two(layer) => layer.training(norm, &b[3], to, [&b[4], &b[5]]),

@@ -1,151 +1,16 @@
-//! What a user configures, checked in one place. JSON names are camelCase; an unknown name is an error.
+//! How a model is trained.
 
-use crate::NetConfig;
-use crate::data::{Augment, InputShape};
+use super::{Precision, out_of_range};
+use crate::data::Augment;
 use crate::device::DeviceChoice;
-use crate::diffusion::{EmbeddingConfig, MAX_BLOCKS, Schedule, ScheduleConfig, Weighting};
+use crate::diffusion::Weighting;
 use crate::error::{Code, Error, Result};
-use crate::net::Layout;
-pub use crate::ops::multiply::Precision;
 use crate::optim::LearningRateSchedule;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-mod refusal;
-
-/// Greatest number of classes.
-const MAX_CLASSES: usize = 1 << 16;
 /// Samples of a step where nothing says how many (paper), as far as there are so many.
 const DEFAULT_BATCH: usize = 128;
-/// Greatest integer that JavaScript holds exactly, and so the greatest seed.
-const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
-
-/// Reads a configuration from JSON.
-///
-/// ```
-/// use noprop_core::config::from_json;
-/// use noprop_core::{Code, FitOptions, ModelConfig};
-///
-/// let model: ModelConfig = from_json(r#"{ "input": [28, 28], "classes": [0, 1], "blocks": 3 }"#)?;
-/// assert_eq!(model.blocks, 3);
-/// let error = from_json::<FitOptions>(r#"{ "epoch": 2 }"#).unwrap_err();
-/// assert_eq!(error.code, Code::Option);
-/// # Ok::<(), noprop_core::Error>(())
-/// ```
-///
-/// # Errors
-/// [`Code::Option`] naming the unknown option or the bad value.
-pub fn from_json<T: DeserializeOwned>(json: &str) -> Result<T> {
-    let mut text = serde_json::Deserializer::from_str(json);
-    serde_path_to_error::deserialize(&mut text).map_err(|error| {
-        let path = error.path().to_string();
-        refusal::refused::<T>(json, &path, &error.into_inner().to_string())
-    })
-}
-
-/// The training method.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Method {
-    /// NoProp-DT: T separate blocks, discrete time (paper, section 3).
-    #[default]
-    Dt,
-}
-
-/// A model: everything that inference needs besides the weights.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", from = "Written")]
-pub struct ModelConfig {
-    /// Training method.
-    pub method: Method,
-    /// T, the number of blocks, 1 to 9,999. Default 10 (paper).
-    pub blocks: usize,
-    /// Shape of one sample.
-    pub input: InputShape,
-    /// The labels, sorted, without repetition.
-    pub classes: Vec<i32>,
-    /// The blocks' net. Default: [`NetConfig::for_input`].
-    pub net: NetConfig,
-    /// Noise schedule. Default cosine (paper).
-    pub schedule: ScheduleConfig,
-    /// Class embeddings. Default one-hot.
-    pub embedding: EmbeddingConfig,
-    /// Seed of every random number in initialisation and training. Default 0.
-    pub seed: u64,
-}
-
-/// A [`ModelConfig`] as JSON has it: which net is the default depends on the shape of a sample.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Written {
-    #[serde(default)]
-    method: Method,
-    #[serde(default = "default_blocks")]
-    blocks: usize,
-    input: InputShape,
-    classes: Vec<i32>,
-    net: Option<NetConfig>,
-    #[serde(default)]
-    schedule: ScheduleConfig,
-    #[serde(default)]
-    embedding: EmbeddingConfig,
-    #[serde(default)]
-    seed: u64,
-}
-
-impl From<Written> for ModelConfig {
-    fn from(written: Written) -> Self {
-        let Written { method, blocks, input, classes, net, schedule, embedding, seed } = written;
-        let net = net.unwrap_or_else(|| NetConfig::for_input(input));
-        Self { method, blocks, input, classes, net, schedule, embedding, seed }
-    }
-}
-
-fn default_blocks() -> usize {
-    10
-}
-
-/// A checked [`ModelConfig`] with what follows from it.
-#[derive(Debug, Clone)]
-pub struct Checked {
-    /// The configuration.
-    pub config: ModelConfig,
-    /// ᾱ_0..ᾱ_T.
-    pub schedule: Schedule,
-    /// The tensors of one block.
-    pub layout: Layout,
-}
-
-impl ModelConfig {
-    /// Checks every value.
-    ///
-    /// # Errors
-    /// [`Code::Option`], [`Code::Label`] or [`Code::Shape`] naming the value, its range and what came.
-    pub fn check(self) -> Result<Checked> {
-        if !(1..=MAX_BLOCKS).contains(&self.blocks) {
-            return Err(out_of_range("blocks", format!("1 to {MAX_BLOCKS}"), self.blocks));
-        }
-        if self.seed > MAX_SAFE_INTEGER {
-            return Err(out_of_range("seed", format!("an integer from 0 to {MAX_SAFE_INTEGER}"), self.seed));
-        }
-        if !(2..=MAX_CLASSES).contains(&self.classes.len()) {
-            return Err(Error::new(Code::Label, "the number of classes is out of range")
-                .expected(format!("2 to {MAX_CLASSES} different labels"))
-                .received(format!("{} ({:?})", self.classes.len(), &self.classes[..self.classes.len().min(5)]))
-                .hint("check the labels of the training data"));
-        }
-        if let Some(pair) = self.classes.windows(2).find(|pair| pair[0] >= pair[1]) {
-            return Err(Error::new(Code::Label, "the classes are not in order")
-                .expected("labels sorted upwards, without repetition")
-                .received(format!("{} before {}", pair[0], pair[1])));
-        }
-        self.input.check()?;
-        let layout = self.net.layout(self.input, self.classes.len())?;
-        let schedule = self.schedule.build(self.blocks)?;
-        Ok(Checked { schedule, layout, config: self })
-    }
-}
 
 /// How a model is trained. What the weights depend on comes first; the rest only says where and how fast.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -277,43 +142,10 @@ pub fn threads(asked: Option<usize>) -> Result<usize> {
     }
 }
 
-pub(crate) fn out_of_range(name: &str, expected: impl Into<String>, received: impl ToString) -> Error {
-    Error::new(Code::Option, format!("option {name} is out of range")).expected(expected).received(received.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn config(json: &str) -> Result<Checked> {
-        from_json::<ModelConfig>(json)?.check()
-    }
-
-    #[test]
-    fn defaults_are_the_papers() {
-        let checked = config(r#"{"input":[28,28],"classes":[0,1,2,3,4,5,6,7,8,9]}"#).unwrap();
-        assert_eq!(checked.config.blocks, 10);
-        // Section 6 of the paper's appendix: 0.92 M parameters a block on MNIST.
-        assert_eq!((checked.layout.parameters() as f64 / 1e4).round(), 92.0);
-        let cifar = config(r#"{"input":[32,32,3],"classes":[0,1,2,3,4,5,6,7,8,9]}"#).unwrap();
-        assert_eq!((cifar.layout.parameters() as f64 / 1e4).round(), 122.0);
-        assert_eq!(config(&serde_json::to_string(&checked.config).unwrap()).unwrap().config, checked.config);
-    }
-
-    #[test]
-    fn the_default_net_follows_the_shape_of_a_sample() {
-        let mlp = NetConfig::Mlp { hidden: vec![512; 3], dropout: 0.0 };
-        for (input, expected) in [
-            ("[28,28]", NetConfig::default()),
-            ("[14,14,3]", NetConfig::default()),
-            ("[13,14]", mlp.clone()),
-            ("[8,8]", mlp.clone()),
-            ("[30]", mlp),
-        ] {
-            let checked = config(&format!(r#"{{"input":{input},"classes":[0,1]}}"#)).unwrap();
-            assert_eq!(checked.config.net, expected, "{input}");
-        }
-    }
+    use crate::config::from_json;
 
     #[test]
     fn the_default_batch_is_at_most_the_data() {
@@ -329,29 +161,6 @@ mod tests {
     fn a_range_is_told_in_plain_words() {
         let error = FitOptions { learning_rate: 0.0, ..FitOptions::default() }.check(2, 500).unwrap_err();
         assert_eq!(error.expected, "more than 0 and at most 1000");
-    }
-
-    #[test]
-    fn bad_values_are_named() {
-        let cases = [
-            (r#"{"input":[28,28],"classes":[0,1],"blocks":0}"#, Code::Option, "blocks"),
-            (r#"{"input":[28,28],"classes":[0,1],"block":3}"#, Code::Option, "block"),
-            (r#"{"input":[28,28],"classes":[0,1],"blocks":-3}"#, Code::Option, "-3"),
-            (r#"{"input":[28,28],"classes":[0]}"#, Code::Label, "classes"),
-            (r#"{"input":[28,28],"classes":[1,1]}"#, Code::Label, "order"),
-            (r#"{"input":[8,8],"classes":[0,1],"net":{"type":"cnn"}}"#, Code::Shape, "14x14"),
-            (r#"{"input":[30],"classes":[0,1],"net":{"type":"cnn"}}"#, Code::Shape, "mlp"),
-            (r#"{"input":[28,28],"classes":[0,1],"net":{"type":"cnn","widths":[0,1,2]}}"#, Code::Option, "widths"),
-            (r#"{"input":[28,28],"classes":[0,1],"net":{"type":"cnn","widths":[1,2]}}"#, Code::Option, "length"),
-            (r#"{"input":[28,28],"classes":[0,1],"net":{"type":"mlp","hidden":[]}}"#, Code::Option, "hidden"),
-            (r#"{"input":[28,28],"classes":[0,1],"net":{"type":"cnn","dropout":1}}"#, Code::Option, "dropout"),
-            (r#"{"input":[28,28],"classes":[0,1],"seed":9007199254740993}"#, Code::Option, "seed"),
-        ];
-        for (json, code, text) in cases {
-            let error = config(json).unwrap_err();
-            assert_eq!(error.code, code, "{json}");
-            assert!(error.to_string().contains(text), "{json}: {error}");
-        }
     }
 
     #[test]

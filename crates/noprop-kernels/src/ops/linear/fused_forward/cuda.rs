@@ -2,7 +2,7 @@
 //!
 //! | batch norm by the batch's statistics | launches |
 //! |---|---|
-//! | at most 128 samples, at most [`MOST_DEPTH`] inputs | `dense_norm` |
+//! | at most 128 samples, at most [`MOST_DEPTH`](crate::ops::linear::tiles) inputs | `dense_norm` |
 //! | split in depth | `dense_forward` (the parts), `dense_norm_of_parts` |
 //! | else | `dense_forward`, `batch_norm_training` |
 //!
@@ -10,12 +10,12 @@
 //! this follows from the layer's sizes and the number of samples (for how products are split, the nominal one), never from K.
 
 use super::Dense;
-use crate::cuda::product::{Blocking, NO_ROWS, Plan, Size, Split, check_size, vector};
+use crate::cuda::product::{NO_ROWS, Size, Split, Tiling, check_size, vector};
 use crate::cuda::{Arguments, DeviceRows, Executor, Launch, RowsOf, ceil_div};
 use crate::error::Result;
-use crate::ops::batch_norm::cuda::{BatchNormArguments, COLUMNS, SHARED, THREADS, columns_grid};
+use crate::ops::batch_norm::cuda::{BatchNormArguments, SHARED, THREADS, columns_grid};
 use crate::ops::batch_norm::{self, BatchNorm};
-use crate::ops::linear::cuda::blocking;
+use crate::ops::linear::tiles::{ALL_SAMPLES, blocking, has_whole_columns, shared_of_columns};
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -48,23 +48,6 @@ unsafe impl Arguments for DenseArguments {
     }
 }
 
-/// `WholeColumns` of columns.cuh: all samples of as many columns as batch norm has threads for.
-pub(in crate::ops) const ALL_SAMPLES: Blocking = Blocking { rows: 128, columns: COLUMNS, threads: THREADS };
-/// Deeper products are left to more blocks of threads: a block waits for memory once a stride in depth, and a product that
-/// few blocks share takes as long as one of them.
-const MOST_DEPTH: usize = 512;
-
-/// Shared memory of `WholeColumns`: the product's, and then its sums (4 values between rows) with the room of batch norm.
-pub(in crate::ops) fn shared_of_columns() -> u32 {
-    let sums = 4 * ALL_SAMPLES.rows * (COLUMNS + 4);
-    (ALL_SAMPLES.shared() as u32).max(sums as u32 + SHARED)
-}
-
-/// Whether `WholeColumns` serves for a product.
-pub(in crate::ops) fn has_whole_columns(size: Size) -> bool {
-    size.rows <= ALL_SAMPLES.rows && size.depth <= MOST_DEPTH
-}
-
 /// What follows a product value by value.
 #[derive(Clone, Copy)]
 pub(super) struct After(BatchNormArguments);
@@ -81,7 +64,7 @@ impl After {
     }
 }
 
-/// What training writes, see [`super::Written`].
+/// What training writes, see [`super::Saved`].
 #[derive(Clone, Copy)]
 pub(super) struct To {
     pub product: DeviceRows,
@@ -130,19 +113,19 @@ impl Product {
     }
 
     /// Launches a kernel of the running precision.
-    fn multiply(&self, on: &Executor<'_>, kernel: &str, plan: &Plan, shared: u32) -> Result<()> {
+    fn multiply(&self, on: &Executor<'_>, kernel: &str, tiling: &Tiling, shared: u32) -> Result<()> {
         let kernel = format!("{kernel}_{}", on.multiply().suffix());
-        self.launch(on, &kernel, plan.grid(self.blocks), (plan.blocking.threads, shared))
+        self.launch(on, &kernel, tiling.grid(self.blocks), (tiling.blocking.threads, shared))
     }
 
     /// The product with what follows it value by value; or its parts, and then returns true.
     fn forward(&mut self, on: &Executor<'_>) -> Result<bool> {
         let (blocking, narrow) = blocking(self.size.columns);
-        let plan = Plan::new(blocking, self.size, 0);
-        self.arguments.split = plan.split(on, self.blocks)?;
-        self.arguments.parts = plan.parts() as u32;
-        self.multiply(on, &format!("dense_forward{narrow}"), &plan, blocking.shared() as u32)?;
-        Ok(plan.parts() > 1)
+        let tiling = Tiling::new(blocking, self.size, 0);
+        self.arguments.split = tiling.split(on, self.blocks)?;
+        self.arguments.parts = tiling.parts() as u32;
+        self.multiply(on, &format!("dense_forward{narrow}"), &tiling, blocking.shared() as u32)?;
+        Ok(tiling.parts() > 1)
     }
 }
 
@@ -178,35 +161,14 @@ pub(super) fn training(
     let by_batch = BatchNormArguments::of(norm, state).with_values(to.product, to.y);
     let by_batch = by_batch.with_statistics(norm, to.statistics);
     if has_whole_columns(product.size) {
-        let plan = Plan::whole(ALL_SAMPLES, product.size);
-        (product.arguments.norm, product.arguments.split) = (by_batch, plan.split(on, product.blocks)?);
-        return product.multiply(on, "dense_norm", &plan, shared_of_columns());
+        let tiling = Tiling::whole(ALL_SAMPLES, product.size);
+        (product.arguments.norm, product.arguments.split) = (by_batch, tiling.split(on, product.blocks)?);
+        return product.multiply(on, "dense_norm", &tiling, shared_of_columns());
     }
     if product.forward(on)? {
         product.arguments.norm = by_batch;
         let grid = columns_grid(norm.width, product.blocks);
         return product.launch(on, "dense_norm_of_parts", grid, (THREADS, SHARED));
     }
-    batch_norm::cuda::training(norm, on, to.y, [to.product, to.statistics, state])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shared_memory_needs_no_permission_and_holds_all_sums() {
-        assert!(shared_of_columns() <= 48 * 1024);
-        assert!(shared_of_columns() as usize >= ALL_SAMPLES.shared());
-        // Rows of 36 values, and one value a thread behind them.
-        assert!(shared_of_columns() as usize >= 4 * (128 * 36 + 256));
-    }
-
-    #[test]
-    fn one_kernel_serves_what_a_tile_holds() {
-        let fits = |rows, depth| has_whole_columns(Size { rows, columns: 1000, depth });
-        assert!(fits(1, 1) && fits(128, 512) && !fits(129, 1) && !fits(1, 513));
-        let plan = Plan::whole(ALL_SAMPLES, Size { rows: 128, columns: 70, depth: 512 });
-        assert_eq!((plan.grid(10), plan.parts()), ([3, 1, 10], 1));
-    }
+    batch_norm::cuda::training(norm, on, [to.y, to.statistics, state], to.product)
 }

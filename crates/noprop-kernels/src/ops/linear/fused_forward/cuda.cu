@@ -3,7 +3,7 @@
 // What follows value by value (batch norm by running statistics, ReLU alone) is the end of the product, or of the sum of its
 // parts. Batch norm by the batch's own statistics needs whole columns: a product that is not split in depth, of a batch that
 // fits the rows of one tile, has them in shared memory; else the sum of the parts has them.
-#include "columns.cuh"
+#include "../columns.cuh"
 
 struct DenseArguments {
     /// Two inputs side by side along the depth, [K, samples · width] each; the second may be 0 wide.

@@ -1,12 +1,12 @@
 //! Launch of the kernels in `cuda.cu`.
 
-use crate::cuda::product::{NO_ROWS, Plan, Size, Split, check_size, vector};
+use crate::cuda::product::{NO_ROWS, Size, Split, Tiling, check_size, vector};
 use crate::cuda::{Arguments, DeviceRows, Executor, Launch, RowsOf};
 use crate::error::Result;
 use crate::ops::batch_norm::BatchNorm;
 use crate::ops::batch_norm::cuda::BatchNormArguments;
-use crate::ops::dense::cuda::{ALL_SAMPLES, has_whole_columns, shared_of_columns};
 use crate::ops::linear::Linear;
+use crate::ops::linear::tiles::{ALL_SAMPLES, has_whole_columns, shared_of_columns};
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -67,14 +67,14 @@ pub(super) fn launch(
 ) -> Result<()> {
     let Size { rows, columns, depth } = size(layer);
     check_size("dense backward", &[rows * columns, rows * depth, columns * depth])?;
-    let plan = Plan::whole(ALL_SAMPLES, size(layer));
+    let tiling = Tiling::whole(ALL_SAMPLES, size(layer));
     let (blocks, weight) = (norm.d_product.count, state.from(layer.weight.offset));
     let arguments = BatchNormArguments::of(norm.op, state).with_values(norm.product, norm.y);
     let arguments = arguments.with_statistics(norm.op, norm.statistics);
     on.launch(Launch {
         kernel: &format!("dense_norm_backward_{}", on.multiply().suffix()),
-        grid: plan.grid(blocks),
-        threads: plan.blocking.threads,
+        grid: tiling.grid(blocks),
+        threads: tiling.blocking.threads,
         shared: shared_of_columns(),
         arguments: DenseBackwardArguments {
             dy: dy.rows(),
@@ -82,7 +82,7 @@ pub(super) fn launch(
             dx: dx.rows(),
             skip: skip.map_or(NO_ROWS, |skip| skip.rows()),
             norm: arguments.with_gradients(norm.op, norm.d_product, norm.gradients),
-            split: plan.split(on, blocks)?,
+            split: tiling.split(on, blocks)?,
             samples: rows as u32,
             inputs: columns as u32,
             outputs: depth as u32,

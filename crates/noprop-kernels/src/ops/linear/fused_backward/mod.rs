@@ -10,27 +10,19 @@
 //! The definition are the operations [`Linear`], [`Add`] and [`BatchNorm`], one after the other. On a device they are one launch
 //! where a block of threads can have all samples of some columns.
 
-#[cfg(device)]
 mod cuda;
-#[cfg(device)]
 mod parity;
 #[cfg(all(test, feature = "emulation"))]
 mod tests;
 
-#[cfg(device)]
 pub(crate) use parity::parity;
 
-use super::add::Add;
-use super::batch_norm::BatchNorm;
-use super::dense::Written;
-use super::linear::Linear;
-#[cfg(device)]
-use super::{BlockOp, apply, on_device};
-#[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
-#[cfg(device)]
-use crate::tensor::Real;
+use crate::ops::add::Add;
+use crate::ops::batch_norm::BatchNorm;
+use crate::ops::linear::{Linear, Saved};
+use crate::ops::{DeviceOp, launch, on_device};
 use crate::tensor::{Buffer, check};
 use candle_core::Tensor;
 
@@ -45,7 +37,7 @@ pub struct DenseBackward<'a> {
 
 /// Where gradients go.
 #[derive(Debug, Clone, Copy)]
-pub struct Gradients<'a> {
+pub struct GradientBuffers<'a> {
     /// That of the layer's input.
     pub dx: &'a Buffer,
     /// That of what was normalised.
@@ -55,24 +47,23 @@ pub struct Gradients<'a> {
 }
 
 impl DenseBackward<'_> {
-    /// `written` is what the forward pass of the norm left; `skip` is added to dx.
+    /// `saved` is what the forward pass of the norm left; `skip` is added to dx.
     pub fn run(
         &self,
-        to: Gradients<'_>,
+        to: GradientBuffers<'_>,
         dy: &Tensor,
         skip: Option<&Tensor>,
-        written: Written<'_>,
+        saved: Saved<'_>,
         state: &Tensor,
     ) -> Result<()> {
         let Self { layer, norm } = self;
-        let Gradients { dx, d_product, parameters } = to;
-        let Written { product, y, statistics } = written;
+        let GradientBuffers { dx, d_product, parameters } = to;
+        let Saved { product, y, statistics } = saved;
         check(norm.samples == layer.samples && norm.width == layer.inputs, "the norm before a dense layer")?;
-        #[cfg(device)]
         if on_device(d_product) && cuda::serves(layer) {
-            let launch = ThroughNorm { op: self, skips: skip.is_some() };
-            let sources: [&Tensor; 8] = [dy, skip.unwrap_or(dy), dx, product, y, statistics, state, parameters];
-            return apply(&launch, d_product, sources);
+            let fused = ThroughNorm { op: self, skips: skip.is_some() };
+            let reads: [&Tensor; 6] = [dy, skip.unwrap_or(dy), product, y, statistics, state];
+            return launch(&fused, [d_product, dx, parameters], reads);
         }
         layer.backward_data(dx, dy, state)?;
         if let Some(skip) = skip {
@@ -82,28 +73,22 @@ impl DenseBackward<'_> {
     }
 }
 
-/// What is launched. Also writes two of its sources: dx, and the parameters' gradients.
-#[cfg(device)]
+/// What is launched.
 struct ThroughNorm<'a> {
     op: &'a DenseBackward<'a>,
     skips: bool,
 }
 
-#[cfg(device)]
-impl BlockOp<8> for ThroughNorm<'_> {
+impl DeviceOp<3, 6> for ThroughNorm<'_> {
     const NAME: &'static str = "dense-backward";
-    fn block<T: Real>(&self, _: usize, _: &mut [T], _: [&[T]; 8]) -> Result<()> {
-        check(false, "a gradient through a norm in one kernel, on the processor")
-    }
-    fn launch(&self, on: &Executor<'_>, d_product: DeviceRows, sources: [DeviceRows; 8]) -> Result<()> {
-        let [dy, skip, dx, product, y, statistics, state, parameters] = sources;
+    fn launch(&self, on: &Executor<'_>, writes: [DeviceRows; 3], reads: [DeviceRows; 6]) -> Result<()> {
+        let ([d_product, dx, parameters], [dy, skip, product, y, statistics, state]) = (writes, reads);
         let DenseBackward { layer, norm } = self.op;
         layer.check(dx.len, dy.len)?;
         norm.check_device(&[d_product, dx, product, y], &[state], &[statistics])?;
         norm.check_gradients(parameters)?;
         check(layer.weight.offset + layer.weight.len <= state.len, "dense state")?;
         check(!self.skips || skip.len >= layer.samples * layer.inputs, "dense skip")?;
-        check([dx, parameters].iter().all(|rows| rows.count == d_product.count), "rows that a gradient writes")?;
         let skip = self.skips.then_some(skip);
         let norm_of = cuda::Norm { op: norm, product, y, statistics, d_product, gradients: parameters };
         cuda::launch(layer, on, norm_of, cuda::Factors { dy, state }, dx, skip)

@@ -1,9 +1,10 @@
-//! Launches of the kernels in `cuda.cu`, the gradients. The forward pass is `ops::dense`'s.
+//! Launches of the kernels in `cuda.cu`, the gradients. The forward pass is that of `fused_forward`.
 
-use super::Linear;
-use crate::cuda::product::{Blocking, NO_ROWS, Plan, Size, Split, Sums, check_size, vector};
+use crate::cuda::product::{NO_ROWS, Size, Split, Sums, Tiling, check_size, vector};
 use crate::cuda::{Arguments, DeviceRows, Executor, Launch, RowsOf};
 use crate::error::Result;
+use crate::ops::linear::Linear;
+use crate::ops::linear::tiles::blocking;
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -30,14 +31,6 @@ unsafe impl Arguments for LinearArguments {
     }
 }
 
-/// Products of few columns, 10 classes say, take the narrow one.
-pub(in crate::ops) fn blocking(columns: usize) -> (Blocking, &'static str) {
-    match columns {
-        0..=16 => (Blocking { rows: 64, columns: 16, threads: 128 }, "_narrow"),
-        _ => (Blocking { rows: 64, columns: 64, threads: 128 }, ""),
-    }
-}
-
 /// A factor: its rows, and how far apart its lines lie in memory.
 type Factor = (RowsOf, usize);
 
@@ -53,11 +46,11 @@ fn product(
     check_size(name, &[rows * columns, rows * depth, columns * depth])?;
     let (blocking, narrow) = blocking(columns);
     let sums_of_columns = to.tail != NO_ROWS;
-    let plan = Plan::new(blocking, size, if sums_of_columns { columns } else { 0 });
-    let split = plan.split(on, blocks)?;
+    let tiling = Tiling::new(blocking, size, if sums_of_columns { columns } else { 0 });
+    let split = tiling.split(on, blocks)?;
     on.launch(Launch {
         kernel: &format!("{name}{narrow}_{}", on.multiply().suffix()),
-        grid: plan.grid(blocks),
+        grid: tiling.grid(blocks),
         threads: blocking.threads,
         shared: blocking.shared() as u32,
         arguments: LinearArguments {
@@ -75,7 +68,7 @@ fn product(
             scale: to.scale,
         },
     })?;
-    plan.sum(on, blocks, &split, to)
+    tiling.sum(on, blocks, &split, to)
 }
 
 /// With the x that a ReLU has made, the gradient goes through it, times `scale`.
@@ -106,25 +99,14 @@ pub(super) fn backward_weights(
     product(("linear_backward_weights", op), on, (gradients.count, size), factors, to)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "emulation"))]
 mod tests {
     use super::*;
-    #[cfg(feature = "emulation")]
     use crate::ops::multiply::Precision;
 
-    #[test]
-    fn shared_memory_needs_no_permission() {
-        for columns in [1, 16, 17, 256] {
-            let (blocking, _) = blocking(columns);
-            assert!(blocking.shared() <= 48 * 1024 && blocking.columns >= columns.min(64));
-        }
-    }
-
     /// y, dx and gradients of each of the blocks, whose values are functions of the block.
-    #[cfg(feature = "emulation")]
     fn train(blocks: &[usize]) -> [Vec<Vec<f32>>; 3] {
         use crate::cuda::{Context, Multiply};
-        use crate::ops::multiply::Precision;
         use crate::rng::{Purpose, Stream};
         use crate::tensor::{Buffer, Slot};
         use candle_core::{Device, Tensor};
@@ -154,7 +136,6 @@ mod tests {
         [y, dx, gradients].map(|tensor| tensor.to_vec2().unwrap())
     }
 
-    #[cfg(feature = "emulation")]
     #[test]
     fn a_block_does_not_depend_on_those_beside_it() {
         let together = train(&[4, 9, 2]);
@@ -165,7 +146,6 @@ mod tests {
         }
     }
 
-    #[cfg(feature = "emulation")]
     #[test]
     fn every_kernel_multiplies_in_its_precision() {
         use crate::cuda::product::rounding::{FACTORS, each};

@@ -1,6 +1,6 @@
 // The gradient of a fully connected layer's input, and on through the batch norm (and ReLU) that has made this input: for at
 // most 128 samples, of which a block of threads has whole columns. Shapes in mod.rs.
-#include "../dense/columns.cuh"
+#include "../columns.cuh"
 
 struct DenseBackwardArguments {
     /// [K, samples · outputs], and the layer's weight [K, inputs, outputs].

@@ -1,0 +1,45 @@
+//! What a user configures, checked in one place. JSON names are camelCase; an unknown name is an error.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `model.rs` | what a model is: blocks, net, schedule, classes |
+//! | `fit.rs` | how it is trained |
+//! | `refusal.rs` | why options cannot be read from JSON |
+
+mod fit;
+mod model;
+mod refusal;
+
+pub use crate::ops::multiply::Precision;
+pub use fit::{FitOptions, threads};
+pub use model::{CheckedConfig, Method, ModelConfig};
+
+use crate::error::{Code, Error, Result};
+use serde::de::DeserializeOwned;
+
+/// Reads a configuration from JSON.
+///
+/// ```
+/// use noprop_core::config::from_json;
+/// use noprop_core::{Code, FitOptions, ModelConfig};
+///
+/// let model: ModelConfig = from_json(r#"{ "input": [28, 28], "classes": [0, 1], "blocks": 3 }"#)?;
+/// assert_eq!(model.blocks, 3);
+/// let error = from_json::<FitOptions>(r#"{ "epoch": 2 }"#).unwrap_err();
+/// assert_eq!(error.code, Code::Option);
+/// # Ok::<(), noprop_core::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Code::Option`] naming the unknown option or the bad value.
+pub fn from_json<T: DeserializeOwned>(json: &str) -> Result<T> {
+    let mut text = serde_json::Deserializer::from_str(json);
+    serde_path_to_error::deserialize(&mut text).map_err(|error| {
+        let path = error.path().to_string();
+        refusal::refused::<T>(json, &path, &error.into_inner().to_string())
+    })
+}
+
+pub(crate) fn out_of_range(name: &str, expected: impl Into<String>, received: impl ToString) -> Error {
+    Error::new(Code::Option, format!("option {name} is out of range")).expected(expected).received(received.to_string())
+}

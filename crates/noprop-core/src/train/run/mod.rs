@@ -1,0 +1,171 @@
+//! A run: worker threads that share the block jobs in flight.
+//!
+//! Each thread takes the waiting job that is furthest behind, runs a slice of it and puts it back. So all jobs in flight advance
+//! together on however many threads there are, share their batches, and end together, whether or not their number divides by
+//! that of the threads. Who runs which slice when changes no bit of any block.
+//!
+//! A layer moves its parameters in its own backward pass, so in the middle of a step a state is torn. A run without a checkpoint
+//! is stopped in the middle of steps. One with a checkpoint ends the steps that it is in, and then writes every block in flight.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `queue.rs` | the jobs in flight |
+//! | `shared.rs` | what the threads share, and how jobs go from one to another |
+//! | `worker.rs` | what a thread does with a job |
+
+mod queue;
+mod shared;
+mod worker;
+
+pub(super) use queue::InFlight;
+pub(super) use shared::Shared;
+pub(super) use worker::progress_event;
+
+use super::checkpoint::Checkpoint;
+use super::plan::Plan;
+use super::progress::Observer;
+use crate::error::{Code, Error, Result};
+use crate::storage::WeightStore;
+use crate::tensor::StopFlag;
+use crate::threads::refused;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Time between two progress events of a block.
+pub(super) const PROGRESS: Duration = Duration::from_millis(100);
+
+/// A run with its threads.
+pub struct Training {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Training {
+    /// Opens the checkpoint if the plan has one, and starts the threads.
+    ///
+    /// # Errors
+    /// See [`Checkpoint::open`] and [`WeightStore::temporary`]; [`Code::Threads`].
+    pub fn start(plan: Plan, observer: Observer) -> Result<Self> {
+        let options = &plan.options;
+        let checkpoint =
+            options.checkpoint.as_ref().map(|path| Checkpoint::open(path, &plan, options.resume)).transpose()?;
+        let store = WeightStore::temporary(plan.model.config.blocks, plan.model.layout.weights())?;
+        // One thread for each device, or as many as were asked for on the processor.
+        let devices = plan.engines.len();
+        let threads = if devices > 0 { devices } else { options.threads.unwrap_or(1) };
+        let shared = Arc::new(Shared {
+            plan,
+            stop: StopFlag::new(),
+            ending: StopFlag::new(),
+            not_kept: Mutex::default(),
+            queue: Mutex::default(),
+            wake: Condvar::new(),
+            waiting: AtomicUsize::new(0),
+            observer,
+            checkpoint,
+            store,
+        });
+        let mut training = Self { shared, threads: Vec::new() };
+        for index in 0..threads {
+            let shared = training.shared.clone();
+            let thread = std::thread::Builder::new().name(format!("noprop-train-{index}")).spawn(move || {
+                if devices > 0 {
+                    return shared.work_on(index);
+                }
+                shared.work();
+            });
+            training.threads.push(thread.map_err(|error| refused(&error).expected(format!("{threads} threads")))?);
+        }
+        Ok(training)
+    }
+
+    /// What the run works on.
+    pub fn plan(&self) -> &Plan {
+        &self.shared.plan
+    }
+
+    /// Puts a block (from 1) in flight. Its end arrives as [`Event::Block`](super::Event::Block) or
+    /// [`Event::Failed`](super::Event::Failed).
+    ///
+    /// # Errors
+    /// [`Code::Option`] when there is no such block or it has been started before.
+    pub fn start_block(&self, block: usize) -> Result<()> {
+        let blocks = self.plan().model.config.blocks;
+        if !(1..=blocks).contains(&block) {
+            return Err(Error::new(Code::Option, "there is no such block")
+                .expected(format!("1 to {blocks}"))
+                .received(block.to_string()));
+        }
+        if !self.shared.queue().started.insert(block) {
+            return Err(Error::new(Code::Option, format!("block {block} has been started already"))
+                .expected("each block once in a run")
+                .received(block.to_string()));
+        }
+        let period = Duration::from_secs_f64(self.plan().options.checkpoint_seconds);
+        self.shared.put(InFlight::new(block, PROGRESS, period));
+        Ok(())
+    }
+
+    /// The flag that interrupts the run's threads, within the time of a few samples; nothing is written then.
+    pub fn stop_flag(&self) -> StopFlag {
+        self.shared.stop.clone()
+    }
+
+    /// Asks all threads to stop; returns at once. Without a checkpoint they do within the time of a few samples. With one, each
+    /// ends the step that it is in, and then the states of all blocks in flight are written; [`close`](Self::close) waits for it.
+    pub fn stop(&self) {
+        self.shared.end();
+        self.shared.close();
+    }
+
+    /// Stops as [`stop`](Self::stop) does, and waits until nothing runs and what is to be kept is kept.
+    ///
+    /// # Errors
+    /// That of the first block in flight that could not be written to the checkpoint.
+    pub fn close(mut self) -> Result<()> {
+        self.stop();
+        self.join();
+        let error = self.shared.not_kept.lock().unwrap_or_else(PoisonError::into_inner).take();
+        error.map_or(Ok(()), Err)
+    }
+
+    /// Waits for the threads and hands over the weights of all blocks.
+    ///
+    /// # Errors
+    /// [`Code::NotTrained`] when a block is missing.
+    pub fn finish(mut self) -> Result<WeightStore> {
+        self.join();
+        let shared = self.shared.clone();
+        drop(self);
+        let finished = shared.queue().finished;
+        let blocks = shared.plan.model.config.blocks;
+        if finished != blocks {
+            return Err(Error::new(Code::NotTrained, "not every block is trained")
+                .expected(format!("{blocks} blocks"))
+                .received(format!("{finished} blocks")));
+        }
+        Arc::into_inner(shared)
+            .map(|shared| shared.store)
+            .ok_or_else(|| Error::new(Code::Internal, "a thread still holds the run"))
+    }
+
+    fn join(&mut self) {
+        self.shared.close();
+        for thread in self.threads.drain(..) {
+            // A panic has already become an event.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Interrupts what still runs, without writing anything.
+impl Drop for Training {
+    fn drop(&mut self) {
+        if !self.threads.is_empty() {
+            self.shared.stop.stop();
+            self.join();
+        }
+    }
+}
