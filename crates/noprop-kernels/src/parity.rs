@@ -18,10 +18,14 @@ fn operations(multiply: Multiply) -> Vec<(&'static str, Cases)> {
     if multiply == Multiply::F32 {
         operations.extend([
             ("adamw", ops::adamw::parity as Cases),
+            ("activation", ops::activation::parity),
             ("add", ops::add::parity),
             ("batch", ops::batch::parity),
             ("batch_norm", ops::batch_norm::parity),
+            ("copy_columns", ops::copy_columns::parity),
             ("dropout", ops::dropout::parity),
+            ("mul", ops::mul::parity),
+            ("positions", ops::positions::parity),
             ("relu", ops::relu::parity),
             ("sampler", ops::sampler::parity),
             ("softmax", ops::softmax::parity),
@@ -130,7 +134,7 @@ mod tests {
         let names = |multiply| operations(multiply).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
         assert_eq!(names(Multiply::Bf16), ["conv3x3", "dense", "dense_backward", "linear"]);
         let all = names(Multiply::F32);
-        assert_eq!((all.len(), all[..4] == names(Multiply::Bf16)), (14, true));
+        assert_eq!((all.len(), all[..4] == names(Multiply::Bf16)), (18, true));
         let mut parity = Parity::new(Device::Cpu, Multiply::F32);
         every_operation(&mut parity, &[], Some("squared_error"), &StopFlag::new()).unwrap();
         let found = parity.into_found();

@@ -9,14 +9,18 @@
 // Loops over indices are what the compiler unrolls into registers; see `tile`.
 #![allow(clippy::needless_range_loop)]
 
+pub mod activation;
 pub mod adamw;
 pub mod add;
 pub mod batch;
 pub mod batch_norm;
 pub mod conv3x3;
+pub mod copy_columns;
 pub mod dropout;
 pub mod linear;
+pub mod mul;
 pub mod multiply;
+pub mod positions;
 pub mod profile;
 pub mod relu;
 pub mod sampler;
@@ -26,6 +30,7 @@ pub mod squared_error;
 
 mod apply;
 mod device_op;
+mod exp;
 mod scratch;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -1,0 +1,20 @@
+//! The reference loops, compiled for the processor's vectors.
+
+use super::reference;
+use crate::ops::simd::vectorize;
+
+/// See [`reference::forward`].
+pub fn forward(y: &mut [f32], parameter: &[f32]) {
+    vectorize(
+        #[inline(always)]
+        || reference::forward(y, parameter),
+    );
+}
+
+/// See [`reference::backward_weights`].
+pub fn backward_weights(gradient: &mut [f32], dy: &[f32]) {
+    vectorize(
+        #[inline(always)]
+        || reference::backward_weights(gradient, dy),
+    );
+}
