@@ -12,6 +12,7 @@ pub mod adamw;
 pub mod add;
 pub mod batch;
 pub mod batch_norm;
+pub mod conv;
 pub mod conv3x3;
 pub mod dense;
 pub mod dense_backward;
