@@ -14,6 +14,7 @@ pub mod adamw;
 pub mod add;
 pub mod batch;
 pub mod batch_norm;
+pub mod conv;
 pub mod conv3x3;
 pub mod copy_columns;
 pub mod dropout;

@@ -74,30 +74,30 @@ const PACKED_A: usize = ROW_STRIDE * STEP_STRIDE;
 
 /// Element (r, c) is `data[r · row + c · column]`; one of the strides is 1.
 #[derive(Clone, Copy)]
-struct Matrix<'a> {
+pub(crate) struct Matrix<'a> {
     data: &'a [f32],
     row: usize,
     column: usize,
 }
 
 impl<'a> Matrix<'a> {
-    fn new(data: &'a [f32], rows: usize, columns: usize) -> Self {
+    pub(crate) fn new(data: &'a [f32], rows: usize, columns: usize) -> Self {
         assert_eq!(data.len(), rows * columns);
         Self { data, row: columns, column: 1 }
     }
 
-    fn transposed(self) -> Self {
+    pub(crate) fn transposed(self) -> Self {
         Self { row: self.column, column: self.row, ..self }
     }
 }
 
 /// c (row-major `[rows, columns]`) = a · b over `depth`, or c += a · b; `sizes` are (rows, columns, depth).
-struct Product<'a> {
-    c: &'a mut [f32],
-    sizes: (usize, usize, usize),
-    a: Matrix<'a>,
-    b: Matrix<'a>,
-    add: bool,
+pub(crate) struct Product<'a> {
+    pub c: &'a mut [f32],
+    pub sizes: (usize, usize, usize),
+    pub a: Matrix<'a>,
+    pub b: Matrix<'a>,
+    pub add: bool,
 }
 
 impl WithMultiply for Product<'_> {

@@ -1,0 +1,143 @@
+//! Winograd's minimal filtering (Lavin & Gray 2016) with tiles of 4×4 outputs, F(4×4, 3×3), or of 2×2, F(2×2, 3×3), from
+//! patches d of 6×6 or 4×4 inputs:
+//!
+//! ```text
+//! y  = Aᵀ [ (G g Gᵀ) ⊙ (Bᵀ d B) ] A                 forward
+//! dg = Gᵀ [ (Bᵀ d B) ⊙ (A dy Aᵀ) ] G                 gradient of the weights, summed over tiles
+//! ```
+//!
+//! The gradient of x is a forward pass on dy, with the kernel turned round and its channels exchanged.
+//!
+//! ⊙ works on 36 or 16 "frequencies", each with channels a product of matrices V `[tiles, cin]`, U `[cin, cout]`,
+//! M `[tiles, cout]`: 2.25 or 4 multiply-adds an output and pair of channels where the direct sum takes 9, at the price of
+//! the transforms. In f32 the greater tiles lose about two more bits than the direct sum; rounding transforms of theirs to
+//! bf16 would lose too many, so that bf16 has tiles of 2×2.
+//!
+//! A border is what tiles read beyond x, as zeros, and write beyond y, where nobody reads: pointers of such pixels lead
+//! to a row beside the image, so that the loops over channels have no branches.
+
+mod backward_weights;
+mod forward;
+mod transform;
+
+pub use backward_weights::backward_weights;
+pub use forward::{backward_data, forward};
+
+use super::Dims;
+use crate::ops::multiply::{Multiply, WithMultiply, dispatch};
+use crate::ops::tile::panel;
+
+/// Values of a cache line, which frequencies lie further apart than they need: powers of two would meet in the same few places
+/// of a cache.
+const LINE: usize = 16;
+
+/// Whether the kernel is one that there are transforms for, and all channels fill whole vectors of the current instruction set
+/// and whole pairs.
+pub fn suits(d: &Dims) -> bool {
+    struct Lanes;
+    impl WithMultiply for Lanes {
+        type Output = usize;
+        #[inline(always)]
+        fn with<M: Multiply>(self, _: M) -> usize {
+            panel::<M>() / 2
+        }
+    }
+    let lanes = dispatch(Lanes).max(2);
+    d.kernel == 3 && d.stride == 1 && d.cin.is_multiple_of(lanes) && d.cout.is_multiple_of(lanes)
+}
+
+/// `[height, width, channels]` of one sample.
+#[derive(Clone, Copy)]
+struct Image {
+    height: usize,
+    width: usize,
+    channels: usize,
+}
+
+/// The convolution of an image to another, of a batch.
+#[derive(Clone, Copy)]
+struct Geometry {
+    input: Image,
+    output: Image,
+    /// Zeros on each side of the input.
+    pad: usize,
+    samples: usize,
+}
+
+impl Geometry {
+    fn forward(d: &Dims, samples: usize) -> Self {
+        let input = Image { height: d.height, width: d.width, channels: d.cin };
+        let output = Image { height: d.out_height(), width: d.out_width(), channels: d.cout };
+        Self { input, output, pad: d.pad(), samples }
+    }
+
+    /// From dy to dx.
+    fn backward(d: &Dims, samples: usize) -> Self {
+        let Self { input, output, pad, .. } = Self::forward(d, samples);
+        Self { input: output, output: input, pad: 2 - pad, samples }
+    }
+
+    /// Tiles of `side` × `side` outputs in a column, a row and the batch.
+    #[inline(always)]
+    fn tiles(&self, side: usize) -> (usize, usize, usize) {
+        let (rows, columns) = (self.output.height.div_ceil(side), self.output.width.div_ceil(side));
+        (rows, columns, self.samples * rows * columns)
+    }
+
+    /// Whether tiles of 4×4 take fewer multiplications than those of 2×2, which fit the border more closely.
+    fn prefers_large(&self) -> bool {
+        36 * self.tiles(4).2 < 16 * self.tiles(2).2
+    }
+
+    /// The sample of a tile, and the row and column of its first output.
+    #[inline(always)]
+    fn place(&self, tile: usize, side: usize) -> (usize, usize, usize) {
+        let (rows, columns, _) = self.tiles(side);
+        let within = tile % (rows * columns);
+        (tile / (rows * columns), within / columns * side, within % columns * side)
+    }
+}
+
+impl Image {
+    /// Where the N × N pixels from a row and a column on begin in the batch's values, both counted from `pad` before the
+    /// first one; `None` outside.
+    #[inline(always)]
+    fn pixels<const N: usize>(
+        &self,
+        (sample, row, column): (usize, usize, usize),
+        pad: usize,
+    ) -> [[Option<usize>; N]; N] {
+        let mut places = [[None; N]; N];
+        for i in 0..N {
+            let row = (row + i).wrapping_sub(pad);
+            for j in 0..N {
+                let column = (column + j).wrapping_sub(pad);
+                if row < self.height && column < self.width {
+                    places[i][j] = Some(((sample * self.height + row) * self.width + column) * self.channels);
+                }
+            }
+        }
+        places
+    }
+
+    /// The same as pointers to the channels of each pixel, and to `zeros` outside.
+    #[inline(always)]
+    fn read<const N: usize>(
+        &self,
+        values: &[f32],
+        place: (usize, usize, usize),
+        pad: usize,
+        zeros: &[f32],
+    ) -> [[*const f32; N]; N] {
+        let places = self.pixels::<N>(place, pad);
+        let mut pointers = [[zeros[..self.channels].as_ptr(); N]; N];
+        for i in 0..N {
+            for j in 0..N {
+                if let Some(at) = places[i][j] {
+                    pointers[i][j] = values[at..at + self.channels].as_ptr();
+                }
+            }
+        }
+        pointers
+    }
+}
