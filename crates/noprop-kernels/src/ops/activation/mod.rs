@@ -6,19 +6,15 @@
 //! | [`Kind::Silu`] | x · σ(x) |
 
 mod cpu;
-#[cfg(device)]
 mod cuda;
-#[cfg(device)]
 mod parity;
 mod reference;
 #[cfg(test)]
 mod tests;
 
-#[cfg(device)]
 pub(crate) use parity::parity;
 
 use super::{BlockOp, apply};
-#[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::tensor::{Buffer, Real, check};
@@ -73,7 +69,6 @@ impl BlockOp<1> for Forward<'_> {
         }
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, y: DeviceRows, [x]: [DeviceRows; 1]) -> Result<()> {
         check(y.len.min(x.len) >= self.0.len, "activation")?;
         cuda::forward(self.0, on, y, x)
@@ -94,7 +89,6 @@ impl BlockOp<2> for Backward<'_> {
         }
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, dx: DeviceRows, [dy, x]: [DeviceRows; 2]) -> Result<()> {
         check(dx.len.min(dy.len).min(x.len) >= self.0.len, "activation gradient")?;
         cuda::backward(self.0, on, dx, dy, x)

@@ -12,9 +12,7 @@
 //! multiplications (2.25 times in bf16, and for the smallest images).
 
 mod cpu;
-#[cfg(device)]
 mod cuda;
-#[cfg(device)]
 mod parity;
 mod product;
 mod reference;
@@ -22,12 +20,10 @@ mod reference;
 mod tests;
 mod winograd;
 
-#[cfg(device)]
 pub(crate) use parity::parity;
 
 use super::multiply::Precision;
 use super::{BlockOp, apply};
-#[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::tensor::{Buffer, Real, Slot, StopFlag, check};
@@ -167,7 +163,6 @@ impl BlockOp<2> for Forward<'_> {
         reference::forward(op, y, x, weight, bias);
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, y: DeviceRows, [x, state]: [DeviceRows; 2]) -> Result<()> {
         self.0.check(x.len, y.len)?;
         cuda::forward(self.0, on, y, [x, state])
@@ -190,7 +185,6 @@ impl BlockOp<2> for BackwardData<'_> {
         reference::backward_data(op, dx, dy, weight);
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, dx: DeviceRows, [dy, state]: [DeviceRows; 2]) -> Result<()> {
         self.0.check(dx.len, dy.len)?;
         cuda::backward_data(self.0, on, dx, [dy, state])
@@ -220,7 +214,6 @@ impl BlockOp<2> for BackwardWeights<'_> {
         reference::backward_weights(op, dw, x, dy);
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, gradients: DeviceRows, [x, dy]: [DeviceRows; 2]) -> Result<()> {
         self.0.check(x.len, dy.len)?;
         cuda::backward_weights(self.0, on, gradients, [x, dy])

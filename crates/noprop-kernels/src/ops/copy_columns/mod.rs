@@ -8,19 +8,15 @@
 //!
 //! The gradient goes the other way: [`CopyColumns::backward`].
 
-#[cfg(device)]
 mod cuda;
-#[cfg(device)]
 mod parity;
 mod reference;
 #[cfg(test)]
 mod tests;
 
-#[cfg(device)]
 pub(crate) use parity::parity;
 
 use super::{BlockOp, apply, simd::vectorize};
-#[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::tensor::{Buffer, Real, check};
@@ -81,7 +77,6 @@ impl BlockOp<1> for CopyColumns {
         );
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, y: DeviceRows, [x]: [DeviceRows; 1]) -> Result<()> {
         self.check(y.len, x.len)?;
         cuda::copy(self, on, y, x)

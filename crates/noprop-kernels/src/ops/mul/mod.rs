@@ -1,19 +1,15 @@
 //! Product value by value: y = a · b on the first `len` values of a block. The gradient of one factor is that of y times the
 //! other, so the same operation serves the backward pass.
 
-#[cfg(device)]
 mod cuda;
-#[cfg(device)]
 mod parity;
 mod reference;
 #[cfg(test)]
 mod tests;
 
-#[cfg(device)]
 pub(crate) use parity::parity;
 
 use super::{BlockOp, apply, simd::vectorize};
-#[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::tensor::{Buffer, Real, check};
@@ -44,7 +40,6 @@ impl BlockOp<2> for Mul {
         );
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, y: DeviceRows, [a, b]: [DeviceRows; 2]) -> Result<()> {
         check(y.len.min(a.len).min(b.len) >= self.len, "mul")?;
         cuda::forward(self, on, y, a, b)

@@ -1,19 +1,15 @@
 //! A learned vector that is added to every sample, of the length of all its tokens, say: y `[samples, len]`, parameter `[len]`.
 
 mod cpu;
-#[cfg(device)]
 mod cuda;
-#[cfg(device)]
 mod parity;
 mod reference;
 #[cfg(test)]
 mod tests;
 
-#[cfg(device)]
 pub(crate) use parity::parity;
 
 use super::{BlockOp, apply};
-#[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::tensor::{Buffer, Real, Slot, check};
@@ -63,7 +59,6 @@ impl BlockOp<1> for Forward<'_> {
         }
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, y: DeviceRows, [state]: [DeviceRows; 1]) -> Result<()> {
         self.0.check(y.len, state.len)?;
         cuda::forward(self.0, on, y, state)
@@ -84,7 +79,6 @@ impl BlockOp<1> for BackwardWeights<'_> {
         }
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, gradients: DeviceRows, [dy]: [DeviceRows; 1]) -> Result<()> {
         self.0.check(dy.len, gradients.len)?;
         cuda::backward_weights(self.0, on, gradients, dy)
