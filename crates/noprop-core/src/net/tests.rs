@@ -3,8 +3,11 @@
 mod batches;
 mod golden;
 mod gradients;
+mod graphs;
+mod programs;
 
 use super::layout::Entry;
+use super::program::Target;
 use super::{Block, Buffers, Draw, Layout, Mode, NetConfig, Step};
 use crate::data::InputShape;
 use crate::ops::adamw::AdamW;
@@ -86,11 +89,23 @@ fn rows(values: &Tensor, count: usize) -> Buffer {
 impl<T: Real + WithDType> Rig<T> {
     /// The rig of `blocks` with the initial weights of `seed` 1, for batches of at most `capacity` samples.
     fn new(net: &NetConfig, input: InputShape, width: usize, capacity: usize, blocks: &[usize]) -> Self {
+        let target = Target { training: true, launched: false, fused: true };
+        Self::compiled(net, target, input, width, capacity, blocks)
+    }
+
+    /// The same of a net that is compiled for `target`.
+    fn compiled(
+        net: &NetConfig,
+        target: Target,
+        input: InputShape,
+        width: usize,
+        capacity: usize,
+        blocks: &[usize],
+    ) -> Self {
         let layout = net.layout(input, width).unwrap();
-        let stacked = blocks.len();
-        let buffers =
-            Buffers { stacked, capacity, dtype: T::DTYPE, device: Device::Cpu, training: true, launched: false };
-        let block = Block::new(net, input, width, &buffers).unwrap();
+        let (stacked, Target { training, launched, .. }) = (blocks.len(), target);
+        let buffers = Buffers { stacked, capacity, dtype: T::DTYPE, device: Device::Cpu, training, launched };
+        let block = Block::of(net.program(input, width, target).unwrap(), &buffers).unwrap();
         let gradients = rows(&poisoned::<T>(stacked * layout.parameters()), stacked);
         let weights: Vec<_> = blocks.iter().map(|block| layout.initial_weights(1, *block)).collect();
         let state = gradients.clone();

@@ -12,6 +12,11 @@
 pub mod activation;
 pub mod adamw;
 pub mod add;
+pub mod time_features;
+pub mod pool;
+pub mod patches;
+pub mod layer_norm;
+pub mod attention;
 pub mod batch;
 pub mod batch_norm;
 pub mod conv;
@@ -32,6 +37,7 @@ pub mod squared_error;
 mod apply;
 mod device_op;
 mod exp;
+mod sums;
 mod scratch;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -2,6 +2,7 @@
 
 use super::{Batch, Rig};
 use crate::NetConfig;
+use crate::net::Activation;
 use crate::data::InputShape;
 use crate::ops::simd::with_each;
 use crate::ops::testing::{assert_close, normal, values};
@@ -12,8 +13,13 @@ const CLASSES: usize = 5;
 /// f32 rounding, 6e-8, of sums of some 40 terms in another order, twice or thrice in sequence.
 const ORDER_OF_SUMS: f64 = 2e-6;
 
-fn nets() -> [(NetConfig, InputShape); 2] {
+fn nets() -> [(NetConfig, InputShape); 4] {
+    let image = InputShape::Image { height: 9, width: 12, channels: 2 };
+    let resnet = NetConfig::Resnet { widths: vec![5, 16], depth: 1, hidden: 9, activation: Activation::Gelu };
+    let vit = NetConfig::Vit { patch: 3, width: 12, depth: 2, heads: 3, mlp_ratio: 2, dropout: 0.3 };
     [
+        (resnet, image),
+        (vit, image),
         (
             NetConfig::Cnn { widths: [3, 17, 5], hidden: 21, dropout: 0.3 },
             InputShape::Image { height: 17, width: 15, channels: 2 },
@@ -118,6 +124,10 @@ fn training_drops_values_and_evaluation_does_not() {
         let without = match net {
             NetConfig::Cnn { widths, hidden, .. } => NetConfig::Cnn { widths, hidden, dropout: 0.0 },
             NetConfig::Mlp { hidden, .. } => NetConfig::Mlp { hidden, dropout: 0.0 },
+            NetConfig::Vit { patch, width, depth, heads, mlp_ratio, .. } => {
+                NetConfig::Vit { patch, width, depth, heads, mlp_ratio, dropout: 0.0 }
+            }
+            NetConfig::Resnet { .. } => continue,
             NetConfig::Graph { .. } => unreachable!("nets() has none"),
         };
         let mut plain = Rig::<f64>::new(&without, input, CLASSES, 6, &[1]);
