@@ -11,6 +11,7 @@
 pub mod activation;
 pub mod adamw;
 pub mod add;
+pub mod attention;
 pub mod batch;
 pub mod batch_norm;
 pub mod conv3x3;
@@ -18,9 +19,12 @@ pub mod copy_columns;
 pub mod dense;
 pub mod dense_backward;
 pub mod dropout;
+pub mod layer_norm;
 pub mod linear;
 pub mod mul;
 pub mod multiply;
+pub mod patches;
+pub mod pool;
 pub mod positions;
 pub mod profile;
 pub mod relu;
@@ -32,9 +36,11 @@ pub mod squared_error;
 mod apply;
 mod exp;
 mod scratch;
+mod sums;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod tile;
+pub mod time_features;
 mod transpose;
 
 #[cfg(device)]

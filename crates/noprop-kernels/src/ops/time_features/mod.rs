@@ -1,0 +1,62 @@
+//! Sinusoidal features of a time in [0, 1] (Vaswani et al. 2017, Ho et al. 2020): time `[samples]`, y `[samples, width]`.
+//!
+//! y[b, i] = cos(1000 · time[b] · 10000^(−i / (width / 2))) for i < width / 2, and the same with sin behind them. Time is no
+//! function of parameters, so there is no backward pass.
+
+#[cfg(device)]
+mod cuda;
+#[cfg(device)]
+mod parity;
+mod reference;
+#[cfg(test)]
+mod tests;
+
+#[cfg(device)]
+pub(crate) use parity::parity;
+
+use super::{BlockOp, apply};
+#[cfg(device)]
+use crate::cuda::{DeviceRows, Executor};
+use crate::error::Result;
+use crate::tensor::{Buffer, Real, check};
+use candle_core::Tensor;
+
+/// What a time is multiplied by.
+const SCALE: f64 = 1000.0;
+/// ln 10000, the longest period by the shortest.
+const LN_RANGE: f64 = 9.210_340_371_976_184;
+
+/// Sizes of one batch.
+#[derive(Debug, Clone, Copy)]
+pub struct TimeFeatures {
+    /// Samples in this batch.
+    pub samples: usize,
+    /// Features of one sample, an even number.
+    pub width: usize,
+}
+
+impl TimeFeatures {
+    /// y from the samples' times.
+    pub fn forward(&self, y: &Buffer, time: &Tensor) -> Result<()> {
+        apply(self, y, [time])
+    }
+
+    fn check(&self, y: usize, time: usize) -> Result<()> {
+        check(self.width.is_multiple_of(2), "an even number of time features")?;
+        check(y >= self.samples * self.width && time >= self.samples, "time features")
+    }
+}
+
+impl BlockOp<1> for TimeFeatures {
+    const NAME: &'static str = "time-features";
+    fn block<T: Real>(&self, _: usize, y: &mut [T], [time]: [&[T]; 1]) -> Result<()> {
+        self.check(y.len(), time.len())?;
+        reference::forward(self, y, time);
+        Ok(())
+    }
+    #[cfg(device)]
+    fn launch(&self, on: &Executor<'_>, y: DeviceRows, [time]: [DeviceRows; 1]) -> Result<()> {
+        self.check(y.len, time.len)?;
+        cuda::forward(self, on, y, time)
+    }
+}
