@@ -20,16 +20,21 @@ fn operations(multiply: Multiply) -> Vec<(&'static str, Cases)> {
             ("adamw", ops::adamw::parity as Cases),
             ("activation", ops::activation::parity),
             ("add", ops::add::parity),
+            ("attention", ops::attention::parity),
             ("batch", ops::batch::parity),
             ("batch_norm", ops::batch_norm::parity),
             ("copy_columns", ops::copy_columns::parity),
             ("dropout", ops::dropout::parity),
+            ("layer_norm", ops::layer_norm::parity),
             ("mul", ops::mul::parity),
+            ("patches", ops::patches::parity),
+            ("pool", ops::pool::parity),
             ("positions", ops::positions::parity),
             ("relu", ops::relu::parity),
             ("sampler", ops::sampler::parity),
             ("softmax", ops::softmax::parity),
             ("squared_error", ops::squared_error::parity),
+            ("time_features", ops::time_features::parity),
             ("epoch", cuda::epoch::parity),
         ]);
     }
@@ -134,7 +139,7 @@ mod tests {
         let names = |multiply| operations(multiply).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
         assert_eq!(names(Multiply::Bf16), ["conv3x3", "dense", "dense_backward", "linear"]);
         let all = names(Multiply::F32);
-        assert_eq!((all.len(), all[..4] == names(Multiply::Bf16)), (18, true));
+        assert_eq!((all.len(), all[..4] == names(Multiply::Bf16)), (23, true));
         let mut parity = Parity::new(Device::Cpu, Multiply::F32);
         every_operation(&mut parity, &[], Some("squared_error"), &StopFlag::new()).unwrap();
         let found = parity.into_found();

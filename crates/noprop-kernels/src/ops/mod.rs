@@ -23,9 +23,12 @@ pub mod conv;
 pub mod conv3x3;
 pub mod copy_columns;
 pub mod dropout;
+pub mod layer_norm;
 pub mod linear;
 pub mod mul;
 pub mod multiply;
+pub mod patches;
+pub mod pool;
 pub mod positions;
 pub mod profile;
 pub mod relu;
@@ -39,9 +42,11 @@ mod device_op;
 mod exp;
 mod sums;
 mod scratch;
+mod sums;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod tile;
+pub mod time_features;
 mod transpose;
 
 pub use apply::{BlockOp, apply};

@@ -1,42 +1,62 @@
 //! Sums along a row, in an order that depends on its length alone: 16 running sums, which are added by halves.
 
 /// Running sums: a vector of AVX-512, two of AVX2, four of NEON.
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 
 /// Σ over i of `term` of the i-th values of rows of one length.
 #[inline(always)]
 pub(super) fn sum<const N: usize>(rows: [&[f32]; N], term: impl Fn([f32; N]) -> f32) -> f32 {
     let len = rows[0].len();
+    let mut wholes: [&[[f32; LANES]]; N] = [&[]; N];
     for n in 0..N {
         assert_eq!(rows[n].len(), len);
+        wholes[n] = rows[n].as_chunks().0;
     }
-    let mut sums = [0.0_f32; LANES];
-    let whole = len / LANES * LANES;
-    for at in (0..whole).step_by(LANES) {
-        for lane in 0..LANES {
-            let mut values = [0.0; N];
-            for n in 0..N {
-                // SAFETY: at + lane < whole, which all rows reach.
-                values[n] = unsafe { *rows[n].get_unchecked(at + lane) };
-            }
-            sums[lane] += term(values);
-        }
-    }
-    for i in whole..len {
-        let mut values = [0.0; N];
+    let mut sums = [0.0; LANES];
+    for chunk in 0..len / LANES {
+        let mut values = [[0.0; LANES]; N];
         for n in 0..N {
-            values[n] = rows[n][i];
+            values[n] = wholes[n][chunk];
         }
-        sums[i - whole] += term(values);
-    }
-    let mut half = LANES / 2;
-    while half > 0 {
-        for lane in 0..half {
-            sums[lane] += sums[lane + half];
+        for lane in 0..LANES {
+            sums[lane] += term(lane_of(&values, lane));
         }
-        half /= 2;
     }
-    sums[0]
+    let rest = len % LANES;
+    if rest > 0 {
+        // All lanes are computed, so that these are vectors too; those behind the end count nothing.
+        let mut values = [[0.0; LANES]; N];
+        for n in 0..N {
+            values[n][..rest].copy_from_slice(&rows[n][len - rest..]);
+        }
+        for lane in 0..LANES {
+            let value = term(lane_of(&values, lane));
+            sums[lane] += if lane < rest { value } else { 0.0 };
+        }
+    }
+    by_halves(sums, |a, b| a + b)
+}
+
+#[inline(always)]
+fn lane_of<const N: usize>(values: &[[f32; LANES]; N], lane: usize) -> [f32; N] {
+    let mut of_lane = [0.0; N];
+    for n in 0..N {
+        of_lane[n] = values[n][lane];
+    }
+    of_lane
+}
+
+/// One value of many: each of the first half takes in one of the second, and so on.
+#[inline(always)]
+pub(super) fn by_halves(values: [f32; LANES], both: impl Fn(f32, f32) -> f32) -> f32 {
+    let (mut eight, mut four) = ([0.0; 8], [0.0; 4]);
+    for lane in 0..8 {
+        eight[lane] = both(values[lane], values[lane + 8]);
+    }
+    for lane in 0..4 {
+        four[lane] = both(eight[lane], eight[lane + 4]);
+    }
+    both(both(four[0], four[2]), both(four[1], four[3]))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::product::{Matrix, product};
 use crate::ops::exp::exp;
 use crate::ops::scratch;
 use crate::ops::simd::vectorize;
-use crate::ops::sums::sum;
+use crate::ops::sums::{LANES, by_halves, sum};
 
 /// One head of one sample.
 #[derive(Clone, Copy)]
@@ -98,56 +98,47 @@ pub fn backward(op: &Attention, d_qkv: &mut [f32], [d_out, qkv, p]: [&[f32]; 3])
     }
 }
 
-/// Values that are worked on side by side: a vector of AVX-512, two of AVX2, four of NEON.
-const LANES: usize = 16;
-
 /// The softmax of `scale` times a row, in place.
 #[inline(always)]
 fn softmax(row: &mut [f32], scale: f32) {
-    let mut most = [f32::NEG_INFINITY; LANES];
-    let mut sums = [0.0; LANES];
+    let len = row.len();
     let (whole, rest) = row.as_chunks_mut::<LANES>();
-    // Lanes behind the end have no part in the sum.
+    // The values behind whole vectors, filled up so that they are a vector too.
     let mut last = [f32::NEG_INFINITY; LANES];
-    for (last, rest) in last.iter_mut().zip(&*rest) {
-        *last = *rest;
+    if !rest.is_empty() {
+        last[..rest.len()].copy_from_slice(rest);
     }
+    let mut most = last;
     for values in &*whole {
         for lane in 0..LANES {
-            most[lane] = if values[lane] > most[lane] { values[lane] } else { most[lane] };
+            most[lane] = greater(values[lane], most[lane]);
         }
     }
-    for lane in 0..LANES {
-        most[lane] = if last[lane] > most[lane] { last[lane] } else { most[lane] };
-    }
-    let mut greatest = most[0];
-    for lane in 1..LANES {
-        greatest = if most[lane] > greatest { most[lane] } else { greatest };
-    }
+    let most = by_halves(most, greater);
+    let mut sums = [0.0; LANES];
     for values in &mut *whole {
         for lane in 0..LANES {
-            values[lane] = exp((values[lane] - greatest) * scale);
+            values[lane] = exp((values[lane] - most) * scale);
             sums[lane] += values[lane];
         }
     }
-    for lane in 0..LANES {
-        last[lane] = exp((last[lane] - greatest) * scale);
-    }
-    for lane in 0..rest.len() {
-        rest[lane] = last[lane];
-        sums[lane] += last[lane];
-    }
-    let mut half = LANES / 2;
-    while half > 0 {
-        for lane in 0..half {
-            sums[lane] += sums[lane + half];
+    if !rest.is_empty() {
+        for lane in 0..LANES {
+            last[lane] = exp((last[lane] - most) * scale);
+            sums[lane] += if lane < len % LANES { last[lane] } else { 0.0 };
         }
-        half /= 2;
+        rest.copy_from_slice(&last[..len % LANES]);
     }
-    let share = 1.0 / sums[0];
+    let share = 1.0 / by_halves(sums, |a, b| a + b);
     for value in row {
         *value *= share;
     }
+}
+
+/// The greater of two; the second if the first is NaN.
+#[inline(always)]
+fn greater(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
 }
 
 /// dp becomes ds = p · (dp − Σ dp · p) · scale.

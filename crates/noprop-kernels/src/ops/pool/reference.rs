@@ -55,37 +55,63 @@ pub fn forward<T: Real>(op: &Pool, y: &mut [T], x: &[T]) {
 #[inline(always)]
 pub fn backward<T: Real>(op: &Pool, dx: &mut [T], [dy, x, y]: [&[T]; 3]) {
     let (n, quarter) = (op.channels, T::of(0.25));
+    let whole = n / LANES * LANES;
     dx.fill(T::zero());
     each_window(
         op,
         #[inline(always)]
-        |pixels, from| {
-            let (dy, y) = (&dy[from..from + n], &y[from..from + n]);
-            match op.kind {
-                Kind::Max => {
-                    let [a, b, c, d] = pixels;
-                    let window = [&x[a..a + n], &x[b..b + n], &x[c..c + n], &x[d..d + n]];
-                    for place in 0..4 {
-                        let dx = &mut dx[pixels[place]..pixels[place] + n];
-                        for i in 0..n {
-                            let mut wins = window[place][i] == y[i];
-                            for before in 0..place {
-                                wins &= window[before][i] != y[i];
-                            }
-                            dx[i] = if wins { dy[i] } else { T::zero() };
-                        }
-                    }
+        |pixels, from| match op.kind {
+            Kind::Max => {
+                for i in (0..whole).step_by(LANES) {
+                    winners::<T, LANES>(dx, pixels.map(|pixel| pixel + i), [dy, x, y], from + i);
                 }
-                Kind::Mean => {
-                    for pixel in pixels {
-                        for (dx, dy) in dx[pixel..pixel + n].iter_mut().zip(dy) {
-                            *dx = *dy * quarter;
-                        }
+                for i in whole..n {
+                    winners::<T, 1>(dx, pixels.map(|pixel| pixel + i), [dy, x, y], from + i);
+                }
+            }
+            Kind::Mean => {
+                for pixel in pixels {
+                    for (dx, dy) in dx[pixel..pixel + n].iter_mut().zip(&dy[from..from + n]) {
+                        *dx = *dy * quarter;
                     }
                 }
             }
         },
     );
+}
+
+/// Channels that are worked on side by side.
+const LANES: usize = 16;
+
+/// dx of `N` channels of a window whose pixels lie at `pixels`: dy at the first that equals y, else 0. In arrays, since the compiler
+/// does not see that four pixels of one slice are no part of one another.
+#[inline(always)]
+fn winners<T: Real, const N: usize>(dx: &mut [T], pixels: [usize; 4], [dy, x, y]: [&[T]; 3], from: usize) {
+    let [a, b, c, d] = pixels;
+    let (dy, y) = (channels::<T, N>(dy, from), channels::<T, N>(y, from));
+    let mut window = [[T::zero(); N]; 4];
+    for place in 0..4 {
+        window[place] = channels::<T, N>(x, pixels[place]);
+    }
+    let [xa, xb, xc, xd] = window;
+    let (mut da, mut db, mut dc, mut dd) = ([T::zero(); N], [T::zero(); N], [T::zero(); N], [T::zero(); N]);
+    for i in 0..N {
+        let (in_a, in_b, in_c, in_d) = (xa[i] == y[i], xb[i] == y[i], xc[i] == y[i], xd[i] == y[i]);
+        da[i] = if in_a { dy[i] } else { T::zero() };
+        db[i] = if in_b & !in_a { dy[i] } else { T::zero() };
+        dc[i] = if in_c & !in_b & !in_a { dy[i] } else { T::zero() };
+        dd[i] = if in_d & !in_c & !in_b & !in_a { dy[i] } else { T::zero() };
+    }
+    for (pixel, values) in [(a, da), (b, db), (c, dc), (d, dd)] {
+        dx[pixel..pixel + N].copy_from_slice(&values);
+    }
+}
+
+#[inline(always)]
+fn channels<T: Real, const N: usize>(of: &[T], from: usize) -> [T; N] {
+    let mut values = [T::zero(); N];
+    values.copy_from_slice(&of[from..from + N]);
+    values
 }
 
 /// y[b, i] = Σ_p x[b, p, i] / positions, in the order of the positions
