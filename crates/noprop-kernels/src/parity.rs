@@ -21,6 +21,7 @@ fn operations(multiply: Multiply) -> Vec<(&'static str, Cases)> {
             ("add", ops::add::parity),
             ("batch", ops::batch::parity),
             ("batch_norm", ops::batch_norm::parity),
+            ("conv", ops::conv::parity),
             ("dropout", ops::dropout::parity),
             ("relu", ops::relu::parity),
             ("sampler", ops::sampler::parity),
@@ -130,7 +131,7 @@ mod tests {
         let names = |multiply| operations(multiply).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
         assert_eq!(names(Multiply::Bf16), ["conv3x3", "dense", "dense_backward", "linear"]);
         let all = names(Multiply::F32);
-        assert_eq!((all.len(), all[..4] == names(Multiply::Bf16)), (14, true));
+        assert_eq!((all.len(), all[..4] == names(Multiply::Bf16)), (15, true));
         let mut parity = Parity::new(Device::Cpu, Multiply::F32);
         every_operation(&mut parity, &[], Some("squared_error"), &StopFlag::new()).unwrap();
         let found = parity.into_found();

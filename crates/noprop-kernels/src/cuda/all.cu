@@ -7,6 +7,7 @@
 #include "../ops/add/cuda.cu"
 #include "../ops/batch/cuda.cu"
 #include "../ops/batch_norm/cuda.cu"
+#include "../ops/conv/cuda.cu"
 #include "../ops/conv3x3/cuda.cu"
 #include "../ops/dense/cuda.cu"
 #include "../ops/dense_backward/cuda.cu"
