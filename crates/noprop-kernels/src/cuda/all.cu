@@ -9,6 +9,7 @@
 #include "../ops/attention/cuda.cu"
 #include "../ops/batch/cuda.cu"
 #include "../ops/batch_norm/cuda.cu"
+#include "../ops/conv/cuda.cu"
 #include "../ops/conv3x3/cuda.cu"
 #include "../ops/linear/fused_forward/cuda.cu"
 #include "../ops/linear/fused_backward/cuda.cu"

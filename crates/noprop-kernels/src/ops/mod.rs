@@ -12,15 +12,11 @@
 pub mod activation;
 pub mod adamw;
 pub mod add;
-pub mod time_features;
-pub mod pool;
-pub mod patches;
-pub mod layer_norm;
 pub mod attention;
 pub mod batch;
 pub mod batch_norm;
-pub mod conv;
 pub mod conv3x3;
+pub mod conv;
 pub mod copy_columns;
 pub mod dropout;
 pub mod layer_norm;
@@ -36,17 +32,16 @@ pub mod sampler;
 pub mod simd;
 pub mod softmax;
 pub mod squared_error;
+pub mod time_features;
 
 mod apply;
 mod device_op;
 mod exp;
-mod sums;
 mod scratch;
 mod sums;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod tile;
-pub mod time_features;
 mod transpose;
 
 pub use apply::{BlockOp, apply};

@@ -9,20 +9,16 @@
 //! The forward pass leaves the probabilities for the backward one.
 
 mod cpu;
-#[cfg(device)]
 mod cuda;
-#[cfg(device)]
 mod parity;
 mod product;
 mod reference;
 #[cfg(test)]
 mod tests;
 
-#[cfg(device)]
 pub(crate) use parity::parity;
 
 use super::{BlockOp, apply};
-#[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::tensor::{Buffer, Real, check};
@@ -92,7 +88,6 @@ impl BlockOp<1> for Probabilities<'_> {
         }
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, probabilities: DeviceRows, [qkv]: [DeviceRows; 1]) -> Result<()> {
         self.0.check(&[qkv.len], probabilities.len, None)?;
         cuda::probabilities(self.0, on, probabilities, qkv)
@@ -114,7 +109,6 @@ impl BlockOp<2> for Mix<'_> {
         }
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, out: DeviceRows, [probabilities, qkv]: [DeviceRows; 2]) -> Result<()> {
         self.0.check(&[qkv.len], probabilities.len, Some(out.len))?;
         cuda::mix(self.0, on, out, probabilities, qkv)
@@ -137,7 +131,6 @@ impl BlockOp<3> for Backward<'_> {
         }
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, d_qkv: DeviceRows, sources: [DeviceRows; 3]) -> Result<()> {
         let [d_out, qkv, probabilities] = sources;
         self.0.check(&[d_qkv.len, qkv.len], probabilities.len, Some(d_out.len))?;

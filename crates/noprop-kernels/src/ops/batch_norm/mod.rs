@@ -169,8 +169,15 @@ fn normalise<T: Real>(op: &BatchNorm, y: &mut [T], x: &[T], [mean, variance]: [&
         cpu::normalise(op.relu, y, [x, mean, variance, weight, bias]);
         return Ok(());
     }
-    reference::normalise(op.relu, y, sources);
+    reference::normalise(op.relu, y, [x, mean, &inverse_deviations(variance), weight, bias]);
     Ok(())
+}
+
+/// For the reference.
+fn inverse_deviations<T: Real>(variance: &[T]) -> Vec<T> {
+    let mut inverse = vec![T::zero(); variance.len()];
+    reference::inverse_deviations(&mut inverse, variance);
+    inverse
 }
 
 struct BackwardWeights<'a>(&'a BatchNorm);
@@ -194,7 +201,8 @@ impl BlockOp<4> for BackwardWeights<'_> {
             cpu::backward_weights(op.relu, weight, bias, [dy, y, x, mean, variance]);
             return Ok(());
         }
-        reference::backward_weights(op.relu, weight, bias, sources);
+        let [dy, y, x, ..] = sources;
+        reference::backward_weights(op.relu, weight, bias, [dy, y, x, mean, &inverse_deviations(variance)]);
         Ok(())
     }
 }
@@ -221,7 +229,8 @@ impl BlockOp<6> for BackwardData<'_> {
             cpu::backward_data(op.relu, dx, [dy, y, x, mean, variance, weight, dw, db]);
             return Ok(());
         }
-        reference::backward_data(op.relu, dx, sources);
+        let [dy, y, x, .., weight, dw, db] = sources;
+        reference::backward_data(op.relu, dx, [dy, y, x, mean, &inverse_deviations(variance), weight, dw, db]);
         Ok(())
     }
 }

@@ -33,51 +33,57 @@ pub fn update_running<T: Real>(running: &mut [T], batch: &[T], factor: T) {
     }
 }
 
-/// y = γ (x − mean) / √(variance + ε) + β, then max(y, 0) if `relu`
+/// 1 / √(variance + ε) of each column
 #[inline(always)]
-pub fn normalise<T: Real>(relu: bool, y: &mut [T], [x, mean, variance, weight, bias]: [&[T]; 5]) {
+pub fn inverse_deviations<T: Real>(inverse: &mut [T], variance: &[T]) {
+    for (inverse, variance) in inverse.iter_mut().zip(variance) {
+        *inverse = T::one() / (*variance + T::of(EPSILON)).sqrt();
+    }
+}
+
+/// y = γ (x − mean) / √(variance + ε) + β, given the inverse deviations, then max(y, 0) if `relu`
+#[inline(always)]
+pub fn normalise<T: Real>(relu: bool, y: &mut [T], [x, mean, inverse, weight, bias]: [&[T]; 5]) {
     let width = mean.len();
+    // Slices of one length, so that the loop below needs no checks.
+    let [inverse, weight, bias] = [inverse, weight, bias].map(|column| &column[..width]);
     let floor = if relu { T::zero() } else { T::neg_infinity() };
     for (y, x) in y.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
         for i in 0..width {
-            let value = weight[i] * ((x[i] - mean[i]) * inverse_deviation(variance[i])) + bias[i];
+            let value = weight[i] * ((x[i] - mean[i]) * inverse[i]) + bias[i];
             y[i] = if value > floor { value } else { floor };
         }
     }
 }
 
-/// dβ = Σ_b dy;  dγ = Σ_b dy · x̂, where dy counts only where y > 0 if `relu`
+/// dβ = Σ_b dy;  dγ = Σ_b dy · x̂, where dy counts only where y > 0 if `relu`; given the inverse deviations
 #[inline(always)]
-pub fn backward_weights<T: Real>(relu: bool, weight: &mut [T], bias: &mut [T], [dy, y, x, mean, variance]: [&[T]; 5]) {
+pub fn backward_weights<T: Real>(relu: bool, weight: &mut [T], bias: &mut [T], [dy, y, x, mean, inverse]: [&[T]; 5]) {
     let width = mean.len();
+    let (weight, bias, inverse) = (&mut weight[..width], &mut bias[..width], &inverse[..width]);
     weight.fill(T::zero());
     bias.fill(T::zero());
     for ((dy, y), x) in dy.chunks_exact(width).zip(y.chunks_exact(width)).zip(x.chunks_exact(width)) {
         for i in 0..width {
             let dy = if !relu || y[i] > T::zero() { dy[i] } else { T::zero() };
             bias[i] += dy;
-            weight[i] += dy * ((x[i] - mean[i]) * inverse_deviation(variance[i]));
+            weight[i] += dy * ((x[i] - mean[i]) * inverse[i]);
         }
     }
 }
 
-/// dx = γ / √(variance + ε) · (dy − dβ / n − x̂ · dγ / n)
+/// dx = γ / √(variance + ε) · (dy − dβ / n − x̂ · dγ / n), given the inverse deviations
 #[inline(always)]
-pub fn backward_data<T: Real>(relu: bool, dx: &mut [T], [dy, y, x, mean, variance, weight, dw, db]: [&[T]; 8]) {
+pub fn backward_data<T: Real>(relu: bool, dx: &mut [T], [dy, y, x, mean, inverse, weight, dw, db]: [&[T]; 8]) {
     let width = mean.len();
+    let [inverse, weight, dw, db] = [inverse, weight, dw, db].map(|column| &column[..width]);
     let share = T::one() / T::of((x.len() / width) as f64);
     let rows = dx.chunks_exact_mut(width).zip(dy.chunks_exact(width));
     for (((dx, dy), y), x) in rows.zip(y.chunks_exact(width)).zip(x.chunks_exact(width)) {
         for i in 0..width {
             let dy = if !relu || y[i] > T::zero() { dy[i] } else { T::zero() };
-            let inverse = inverse_deviation(variance[i]);
-            let normal = (x[i] - mean[i]) * inverse;
-            dx[i] = weight[i] * inverse * (dy - share * db[i] - normal * share * dw[i]);
+            let normal = (x[i] - mean[i]) * inverse[i];
+            dx[i] = weight[i] * inverse[i] * (dy - share * db[i] - normal * share * dw[i]);
         }
     }
-}
-
-#[inline(always)]
-fn inverse_deviation<T: Real>(variance: T) -> T {
-    T::one() / (variance + T::of(EPSILON)).sqrt()
 }

@@ -28,7 +28,7 @@ fn run<T: Real + WithDType>(op: BatchNorm, x: &[f64], parameters: &[f64], dy: &[
 
 #[test]
 fn fast_path_equals_reference_on_odd_shapes() {
-    for (samples, width) in [(1, 1), (1, 33), (2, 5), (96, 17), (128, 64)] {
+    for (samples, width) in [(1, 1), (1, 33), (2, 5), (96, 17), (128, 64), (4097, 16), (9000, 3)] {
         for relu in [false, true] {
             let op = op(samples, width, relu);
             let (x, parameters) = (normal(1, samples * width), normal(2, 2 * width));
@@ -57,4 +57,51 @@ fn gradients_equal_finite_differences() {
 fn running_statistics_move_by_the_momentum_and_use_the_unbiased_variance() {
     let [_, _, _, state, _] = run::<f64>(op(2, 1, false), &[1.0, 3.0], &[0.0, 1.0], &[0.0, 0.0]);
     assert_close("running", &state[2..], &[0.2, 0.9 + 0.1 * 2.0], 1e-12);
+}
+
+#[test]
+fn statistics_of_very_many_rows_lose_no_bits() {
+    // A mean far above the deviation.
+    let (samples, width) = (70_001, 5);
+    let x: Vec<f64> = normal(4, 4099).into_iter().cycle().take(samples * width).map(|x| 30.0 + x).collect();
+    let statistics = poisoned::<f32>(2 * width);
+    op(samples, width, false).statistics(&statistics, &tensor::<f32>(&x)).unwrap();
+    let reference = poisoned::<f64>(2 * width);
+    op(samples, width, false).statistics(&reference, &tensor::<f64>(&x)).unwrap();
+    let (statistics, reference) = (values(&statistics), values(&reference));
+    for (found, expected) in statistics.iter().zip(&reference) {
+        assert!((found - expected).abs() <= 2e-6 * expected.abs(), "{found} is not {expected}");
+    }
+}
+
+/// GB/s of both directions on the pixels of images, beside the memory's:
+/// `cargo test --release -p noprop-kernels --lib batch_norm::tests::speed -- --ignored --nocapture`.
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "a measurement"]
+fn speed() {
+    use crate::ops::testing::seconds_of;
+    let peak = crate::peak::peak_gigabytes(1, crate::peak::BEYOND_CACHES).unwrap();
+    println!("memory: {peak:.1} GB/s");
+    for (samples, width) in [(128 * 1024, 64), (128 * 256, 128), (128 * 64, 256), (128 * 1024, 16), (128, 256)] {
+        let op = op(samples, width, true);
+        let fill = |len: usize| tensor::<f32>(&normal(2, 4099).into_iter().cycle().take(len).collect::<Vec<_>>());
+        let [x, y, dx, dy] = [(); 4].map(|()| fill(samples * width));
+        let (state, gradients, statistics) = (fill(4 * width), fill(2 * width), fill(2 * width));
+        let gigabytes = 4.0 * (samples * width) as f64 / 1e9;
+        let line = |name: &str, passes: f64, work: &dyn Fn()| {
+            let seconds = seconds_of(work);
+            println!(
+                "{samples:7} x {width:3} {name:16} {:8.2} ms {:6.1} GB/s",
+                1e3 * seconds,
+                passes * gigabytes / seconds
+            );
+        };
+        line("statistics", 1.0, &|| op.statistics(&statistics, &x).unwrap());
+        line("forward", 2.0, &|| op.forward_training(&y, &x, &statistics, &state).unwrap());
+        line("backward weights", 3.0, &|| op.backward_weights(&gradients, [&dy, &y, &x, &statistics]).unwrap());
+        line("backward data", 4.0, &|| {
+            op.backward_data(&dx, [&dy, &y, &x, &statistics, &state, &gradients]).unwrap();
+        });
+    }
 }

@@ -50,9 +50,8 @@ fn case(parity: &mut Parity, dims: Dims, [blocks, samples]: [usize; 2], bias: bo
     let normal = |len| Input(blocks, len, Values::Normal);
     let poison = |len| Input(blocks, len, Values::Poison);
     let shared = Input(1, x, Values::Normal);
-    parity.compare(name("forward"), tolerance, &[poison(y), shared, normal(end)], |b| {
-        op.forward(&b[0], &b[1], &b[2])
-    })?;
+    parity
+        .compare(name("forward"), tolerance, &[poison(y), shared, normal(end)], |b| op.forward(&b[0], &b[1], &b[2]))?;
     parity.compare(name("backward data"), tolerance, &[poison(x), normal(y), normal(end)], |b| {
         op.backward_data(&b[0], &b[1], &b[2])
     })?;

@@ -46,11 +46,8 @@ pub fn backward_data(op: &Conv<'_>, dx: &mut [f32], dy: &[f32], weight: &[f32]) 
         let sizes = (pixels.len(), d.patch(), d.cout);
         let a = Matrix::new(&dy[pixels.start * d.cout..pixels.end * d.cout], sizes.0, sizes.2);
         let b = Matrix::new(weight, sizes.1, sizes.2).transposed();
-        let c = if as_is {
-            &mut dx[pixels.start * d.cin..pixels.end * d.cin]
-        } else {
-            &mut patches[..sizes.0 * sizes.1]
-        };
+        let c =
+            if as_is { &mut dx[pixels.start * d.cin..pixels.end * d.cin] } else { &mut patches[..sizes.0 * sizes.1] };
         multiply(op.precision, Product { c, sizes, a, b, add: false });
         if !as_is {
             add_patches(d, dx, &patches, pixels);

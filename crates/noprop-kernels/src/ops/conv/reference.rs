@@ -60,9 +60,8 @@ pub fn sum_pixels<T: Real>(sums: &mut [T], pixels: &[T]) {
 /// Calls visit(where the pixel of x begins, where the tap's weights begin, where the pixel of y begins) for every tap of every
 /// pixel of y that lies inside of x.
 fn for_each_product(d: &Dims, samples: usize, mut visit: impl FnMut(usize, usize, usize)) {
-    let inside = |out: usize, tap: usize, side: usize| {
-        (out * d.stride + tap).checked_sub(d.pad()).filter(|place| *place < side)
-    };
+    let inside =
+        |out: usize, tap: usize, side: usize| (out * d.stride + tap).checked_sub(d.pad()).filter(|place| *place < side);
     for pixel in 0..samples * d.out_pixels() {
         let (sample, within) = (pixel / d.out_pixels(), pixel % d.out_pixels());
         for tap in 0..d.kernel * d.kernel {

@@ -8,19 +8,15 @@
 //! The forward pass leaves `[mean, 1 / √(variance + ε)]` of each row in `statistics` `[rows, 2]` for the backward one.
 
 mod cpu;
-#[cfg(device)]
 mod cuda;
-#[cfg(device)]
 mod parity;
 mod reference;
 #[cfg(test)]
 mod tests;
 
-#[cfg(device)]
 pub(crate) use parity::parity;
 
 use super::{BlockOp, apply, simd::vectorize};
-#[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::tensor::{Buffer, Real, Slot, check};
@@ -207,7 +203,6 @@ impl BlockOp<1> for Statistics {
         }
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, statistics: DeviceRows, [x]: [DeviceRows; 1]) -> Result<()> {
         self.0.check(&[x.len], statistics.len)?;
         cuda::statistics(self.0, on, statistics, x)
@@ -221,7 +216,6 @@ impl BlockOp<3> for Forward<'_> {
     fn block<T: Real>(&self, _: usize, y: &mut [T], [x, statistics, state]: [&[T]; 3]) -> Result<()> {
         self.0.sizes().normalise(y, [x, statistics], self.0.scaling(state)?)
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, y: DeviceRows, [x, statistics, state]: [DeviceRows; 3]) -> Result<()> {
         self.0.sizes().check(&[y.len, x.len], statistics.len)?;
         self.0.check_flat(state.len)?;
@@ -236,7 +230,6 @@ impl BlockOp<4> for BackwardData<'_> {
     fn block<T: Real>(&self, _: usize, dx: &mut [T], [dy, x, statistics, state]: [&[T]; 4]) -> Result<()> {
         self.0.sizes().backward_data(dx, [dy, x, statistics], self.0.scaling(state)?)
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, dx: DeviceRows, sources: [DeviceRows; 4]) -> Result<()> {
         let [dy, x, statistics, state] = sources;
         self.0.sizes().check(&[dx.len, dy.len, x.len], statistics.len)?;
@@ -262,7 +255,6 @@ impl BlockOp<3> for BackwardWeights<'_> {
         );
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, gradients: DeviceRows, sources: [DeviceRows; 3]) -> Result<()> {
         let [dy, x, statistics] = sources;
         self.0.sizes().check(&[dy.len, x.len], statistics.len)?;
@@ -278,7 +270,6 @@ impl BlockOp<3> for ModulatedForward<'_> {
     fn block<T: Real>(&self, _: usize, y: &mut [T], [x, statistics, modulation]: [&[T]; 3]) -> Result<()> {
         self.0.sizes().normalise(y, [x, statistics], self.0.scaling(modulation)?)
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, y: DeviceRows, [x, statistics, modulation]: [DeviceRows; 3]) -> Result<()> {
         self.0.sizes().check(&[y.len, x.len], statistics.len)?;
         self.0.check_modulation(modulation.len)?;
@@ -293,7 +284,6 @@ impl BlockOp<4> for ModulatedBackwardData<'_> {
     fn block<T: Real>(&self, _: usize, dx: &mut [T], [dy, x, statistics, modulation]: [&[T]; 4]) -> Result<()> {
         self.0.sizes().backward_data(dx, [dy, x, statistics], self.0.scaling(modulation)?)
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, dx: DeviceRows, sources: [DeviceRows; 4]) -> Result<()> {
         let [dy, x, statistics, modulation] = sources;
         self.0.sizes().check(&[dx.len, dy.len, x.len], statistics.len)?;
@@ -324,7 +314,6 @@ impl BlockOp<3> for BackwardModulation<'_> {
         );
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, d_modulation: DeviceRows, sources: [DeviceRows; 3]) -> Result<()> {
         let [dy, x, statistics] = sources;
         self.0.sizes().check(&[dy.len, x.len], statistics.len)?;

@@ -1,19 +1,15 @@
 //! Images cut into patches, which become tokens: `[height, width, channels]` → `[(height / p) · (width / p), p · p · channels]`
 //! of each sample. Tokens follow one another row by row, and so do the pixels of a patch, each with its channels.
 
-#[cfg(device)]
 mod cuda;
-#[cfg(device)]
 mod parity;
 mod reference;
 #[cfg(test)]
 mod tests;
 
-#[cfg(device)]
 pub(crate) use parity::parity;
 
 use super::{BlockOp, apply};
-#[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::tensor::{Buffer, Real, check};
@@ -75,7 +71,6 @@ impl BlockOp<1> for Forward<'_> {
         reference::forward(self.0, y, x);
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, y: DeviceRows, [x]: [DeviceRows; 1]) -> Result<()> {
         self.0.check(x.len, y.len)?;
         cuda::forward(self.0, on, y, x)
@@ -91,7 +86,6 @@ impl BlockOp<1> for Backward<'_> {
         reference::backward(self.0, dx, dy);
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, dx: DeviceRows, [dy]: [DeviceRows; 1]) -> Result<()> {
         self.0.check(dx.len, dy.len)?;
         cuda::backward(self.0, on, dx, dy)

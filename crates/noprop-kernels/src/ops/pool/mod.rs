@@ -7,19 +7,15 @@
 //!
 //! A last row or column that is odd is left out: its gradient is 0.
 
-#[cfg(device)]
 mod cuda;
-#[cfg(device)]
 mod parity;
 mod reference;
 #[cfg(test)]
 mod tests;
 
-#[cfg(device)]
 pub(crate) use parity::parity;
 
 use super::{BlockOp, apply, simd::vectorize};
-#[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::tensor::{Buffer, Real, check};
@@ -90,7 +86,6 @@ impl BlockOp<1> for Forward<'_> {
         );
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, y: DeviceRows, [x]: [DeviceRows; 1]) -> Result<()> {
         self.0.check(&[x.len], &[y.len])?;
         cuda::forward(self.0, on, y, x)
@@ -112,7 +107,6 @@ impl BlockOp<3> for Backward<'_> {
         );
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, dx: DeviceRows, [dy, x, y]: [DeviceRows; 3]) -> Result<()> {
         self.0.check(&[dx.len, x.len], &[dy.len, y.len])?;
         cuda::backward(self.0, on, dx, [dy, x, y])
@@ -162,7 +156,6 @@ impl BlockOp<1> for GlobalForward<'_> {
         );
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, y: DeviceRows, [x]: [DeviceRows; 1]) -> Result<()> {
         self.0.check(x.len, y.len)?;
         cuda::global_forward(self.0, on, y, x)
@@ -183,7 +176,6 @@ impl BlockOp<1> for GlobalBackward<'_> {
         );
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, dx: DeviceRows, [dy]: [DeviceRows; 1]) -> Result<()> {
         self.0.check(dx.len, dy.len)?;
         cuda::global_backward(self.0, on, dx, dy)

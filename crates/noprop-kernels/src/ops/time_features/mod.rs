@@ -3,19 +3,15 @@
 //! y[b, i] = cos(1000 · time[b] · 10000^(−i / (width / 2))) for i < width / 2, and the same with sin behind them. Time is no
 //! function of parameters, so there is no backward pass.
 
-#[cfg(device)]
 mod cuda;
-#[cfg(device)]
 mod parity;
 mod reference;
 #[cfg(test)]
 mod tests;
 
-#[cfg(device)]
 pub(crate) use parity::parity;
 
 use super::{BlockOp, apply};
-#[cfg(device)]
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::tensor::{Buffer, Real, check};
@@ -54,7 +50,6 @@ impl BlockOp<1> for TimeFeatures {
         reference::forward(self, y, time);
         Ok(())
     }
-    #[cfg(device)]
     fn launch(&self, on: &Executor<'_>, y: DeviceRows, [time]: [DeviceRows; 1]) -> Result<()> {
         self.check(y.len, time.len)?;
         cuda::forward(self, on, y, time)

@@ -15,8 +15,10 @@ use crate::tensor::StopFlag;
 use pulp::Simd;
 use std::ops::Range;
 
-/// Tiles whose products are summed before the sums go back to memory.
-const GROUP: usize = 64;
+/// Tiles whose products are summed before the sums go back to memory: the more, the more sums there are.
+fn group(pairs_of_channels: usize) -> usize {
+    (pairs_of_channels / 512).clamp(64, 256)
+}
 
 /// The weight's part of [`Conv::backward_weights`]. Register tile: `P` channels of x × 2 vectors of `cout`, depth the tiles of a
 /// group, groups in order.
@@ -37,11 +39,7 @@ impl WithMultiply for BackwardWeights<'_> {
     type Output = Result<()>;
     #[inline(always)]
     fn with<M: Multiply>(self, m: M) -> Result<()> {
-        if M::DEPTH == 1 && self.geometry.prefers_large() {
-            run::<M, 6, 4>(m, self)
-        } else {
-            run::<M, 4, 2>(m, self)
-        }
+        if M::DEPTH == 1 && self.geometry.prefers_large() { run::<M, 6, 4>(m, self) } else { run::<M, 4, 2>(m, self) }
     }
 }
 
@@ -51,7 +49,7 @@ fn run<M: Multiply, const T: usize, const O: usize>(m: M, run: BackwardWeights<'
     let BackwardWeights { geometry: g, dw, x, dy, stop } = run;
     let (panel, most) = (panel::<M>(), most_rows::<M>());
     let (cin, cout, (_, _, tiles)) = (g.input.channels, g.output.channels, g.tiles(O));
-    let (padded, group) = (cout.next_multiple_of(panel), tiles.min(GROUP));
+    let (padded, group) = (cout.next_multiple_of(panel), tiles.min(group(cin * cout)));
     let most_units = group.div_ceil(M::DEPTH);
     let (v_stride, d_stride) = (most_units * cin + LINE, most_units * padded + LINE);
     let sums_stride = cin * padded;
@@ -96,9 +94,7 @@ fn run<M: Multiply, const T: usize, const O: usize>(m: M, run: BackwardWeights<'
             for i in 0..3 {
                 for j in 0..3 {
                     // SAFETY: asserted above.
-                    unsafe {
-                        put::<M>(dw.as_mut_ptr().add(((i * 3 + j) * cin + channel) * cout + half), taps[i][j])
-                    };
+                    unsafe { put::<M>(dw.as_mut_ptr().add(((i * 3 + j) * cin + channel) * cout + half), taps[i][j]) };
                 }
             }
         }
@@ -157,12 +153,7 @@ fn outputs<M: Multiply, const T: usize, const O: usize>(
 
 /// Units of two tiles' frequencies, or of one and zeros.
 #[inline(always)]
-fn units<M: Multiply, const T: usize>(
-    m: M,
-    first: Square<M, T>,
-    second: Square<M, T>,
-    both: bool,
-) -> Square<M, T> {
+fn units<M: Multiply, const T: usize>(m: M, first: Square<M, T>, second: Square<M, T>, both: bool) -> Square<M, T> {
     let zero = m.simd().splat_f32s(0.0);
     let mut units = first;
     for i in 0..T {

@@ -14,7 +14,8 @@ use crate::tensor::StopFlag;
 use pulp::Simd;
 use std::ops::Range;
 
-/// Tiles at a time, at most: V of them and a panel of U stay in a second-level cache of 1 MiB up to about 128 channels.
+/// Tiles at a time, at most: V of them and a panel of U fit into a second-level cache of 1 MiB with 64 channels, and U is read
+/// from memory once for all of them.
 const GROUP: usize = 66;
 
 /// See [`Conv::forward`]. Register tile: `P` Winograd tiles × 2 vectors of `cout`, depth `cin`; the frequencies of these go through
@@ -45,11 +46,7 @@ impl WithMultiply for Pass<'_> {
     type Output = Result<()>;
     #[inline(always)]
     fn with<M: Multiply>(self, m: M) -> Result<()> {
-        if M::DEPTH == 1 && self.geometry.prefers_large() {
-            pass::<M, 6, 4>(m, self)
-        } else {
-            pass::<M, 4, 2>(m, self)
-        }
+        if M::DEPTH == 1 && self.geometry.prefers_large() { pass::<M, 6, 4>(m, self) } else { pass::<M, 4, 2>(m, self) }
     }
 }
 
@@ -83,9 +80,10 @@ fn pass<M: Multiply, const T: usize, const O: usize>(m: M, run: Pass<'_>) -> Res
         stop.check()?;
         let count = group.min(tiles - begin);
         inputs::<M, T, O>(m, &g, begin..begin + count, (v, v_stride), x, zeros);
-        for part in 0..count.div_ceil(most) {
-            let rows = split(count, most, part)..split(count, most, part + 1);
-            for first in (0..cout).step_by(panel) {
+        // A panel of U stays in the second-level cache for all tiles.
+        for first in (0..cout).step_by(panel) {
+            for part in 0..count.div_ceil(most) {
+                let rows = split(count, most, part)..split(count, most, part + 1);
                 for f in 0..T * T {
                     let a = Factor { units: &v[f * v_stride + rows.start * depth..], row: depth, step: 1 };
                     let b = Factor { units: &u[f * u_stride + first * depth..], row: 0, step: panel };

@@ -1,5 +1,5 @@
 //! The transforms on vectors of channels: of lines of 4 values, with the points 0, 1, −1 and ∞, and of 6, with 0, ±1/√2, ±√2
-//! and ∞, which lose less than whole points would.
+//! and ∞, which are off by half as much as whole points would be.
 
 use crate::ops::multiply::{Multiply, Vector};
 use crate::ops::tile::{load, panel, put};
@@ -338,13 +338,7 @@ fn of_taps<M: Multiply, const T: usize>(
 
 /// G g Gᵀ of a vector of columns whose taps lie `of_tap` apart.
 #[inline(always)]
-fn of_row_taps<M: Multiply, const T: usize>(
-    m: M,
-    g: &[f32],
-    at: usize,
-    of_tap: usize,
-    turned: bool,
-) -> Square<M, T> {
+fn of_row_taps<M: Multiply, const T: usize>(m: M, g: &[f32], at: usize, of_tap: usize, turned: bool) -> Square<M, T> {
     assert!(g.len() >= at + 8 * of_tap + panel::<M>() / 2);
     let mut taps = [[m.simd().splat_f32s(0.0); 3]; 3];
     for i in 0..3 {
