@@ -238,9 +238,8 @@ fn lead_to_input(l: &mut Lowering<'_>, input: NodeId, op: Linear, dy: At) {
                 let norm = l.dense[&before].norm.expect("found");
                 let dx = lead_through_norm(l, input, before, norm, op, dy);
                 l.settle(node);
-                for (_, other) in inputs.into_iter().enumerate().filter(|(index, _)| *index != found) {
-                    l.contribute_shared(other, dx);
-                }
+                let others = inputs.into_iter().enumerate().filter(|(index, _)| *index != found);
+                l.contribute_to_all(others.map(|(_, node)| node), dx);
                 return;
             }
         }

@@ -373,8 +373,14 @@ impl<'g> Lowering<'g> {
         self.missing[node] -= 1;
     }
 
-    /// A share that is also that of others.
-    pub fn contribute_shared(&mut self, node: NodeId, dy: At) {
+    /// The same gradient for several nodes, of which one may be there more than once.
+    pub fn contribute_to_all(&mut self, nodes: impl IntoIterator<Item = NodeId>, dy: At) {
+        *self.waiting.entry(dy).or_insert(0) += 1;
+        nodes.into_iter().for_each(|node| self.contribute_shared(node, dy));
+        self.release(dy);
+    }
+
+    fn contribute_shared(&mut self, node: NodeId, dy: At) {
         if !self.needs(node) {
             return;
         }

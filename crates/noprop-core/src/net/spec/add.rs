@@ -27,9 +27,8 @@ impl Spec for Add {
         Ok(())
     }
     fn differentiate(&self, l: &mut Lowering<'_>, node: NodeId, dy: At) -> Result<()> {
-        for input in l.inputs(node) {
-            l.contribute_shared(input, dy);
-        }
+        let inputs = l.inputs(node);
+        l.contribute_to_all(inputs, dy);
         Ok(())
     }
 }

@@ -103,7 +103,7 @@ impl Spec for Positions {
             op.backward_weights(c.step.gradients, c.read(dy))?;
             c.step.update([op.parameter])
         });
-        l.contribute_shared(l.input(node), dy);
+        l.contribute_to_all([l.input(node)], dy);
         Ok(())
     }
 }

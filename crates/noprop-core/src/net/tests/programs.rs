@@ -37,6 +37,6 @@ fn every_presets_program_is_as_it_was() {
 fn buffers_are_shared_by_values_that_do_not_meet() {
     let target = Target { training: true, launched: false, fused: true };
     let program = net(r#"{"type":"mlp","hidden":[16,16,16,16]}"#).program(image(4, 1), 4, target).unwrap();
-    // Four outputs are needed to the end; of their gradients never more than two at a time.
-    assert_eq!(program.buffers().len(), 4 + 2 + 1, "{program}");
+    // Four outputs, the estimate, and one gradient: the next ones lie where outputs were that nobody reads any more.
+    assert_eq!(program.buffers().len(), 4 + 1 + 1, "{program}");
 }
