@@ -34,8 +34,8 @@ fn operations(multiply: Multiply) -> Vec<(&'static str, Cases)> {
             ("relu", ops::relu::parity),
             ("sampler", ops::sampler::parity),
             ("softmax", ops::softmax::parity),
-            ("squared_error", ops::squared_error::parity),
             ("time_features", ops::time_features::parity),
+            ("squared_error", ops::squared_error::parity),
             ("epoch", cuda::epoch::parity),
         ]);
     }

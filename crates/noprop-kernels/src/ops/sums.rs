@@ -1,83 +1,107 @@
-//! Sums along a row, in an order that depends on its length alone: 16 running sums, which are added by halves.
+//! Sums along a row, in an order that depends on its length and the instruction set alone: each lane of a vector adds up values a
+//! vector apart. The compiler does not find such an order by itself, since it never reorders additions.
 
-/// Running sums: a vector of AVX-512, two of AVX2, four of NEON.
-pub(super) const LANES: usize = 16;
+use pulp::Simd;
 
-/// Σ over i of `term` of the i-th values of rows of one length.
+/// Lanes of the widest vector, AVX-512's.
+const WIDEST: usize = 16;
+
+/// Σ over i of `term` of the i-th values of rows of one length. `term` is given vectors; what it makes of 0 behind the end counts
+/// nothing.
 #[inline(always)]
-pub(super) fn sum<const N: usize>(rows: [&[f32]; N], term: impl Fn([f32; N]) -> f32) -> f32 {
+pub(super) fn sum<S: Simd, const N: usize>(s: S, rows: [&[f32]; N], term: impl Fn([S::f32s; N]) -> S::f32s) -> f32 {
     let len = rows[0].len();
-    let mut wholes: [&[[f32; LANES]]; N] = [&[]; N];
+    let mut wholes: [&[S::f32s]; N] = [&[]; N];
     for n in 0..N {
         assert_eq!(rows[n].len(), len);
-        wholes[n] = rows[n].as_chunks().0;
+        wholes[n] = S::as_simd_f32s(rows[n]).0;
     }
-    let mut sums = [0.0; LANES];
-    for chunk in 0..len / LANES {
-        let mut values = [[0.0; LANES]; N];
+    let mut sums = s.splat_f32s(0.0);
+    for i in 0..len / S::F32_LANES {
+        let mut values = [sums; N];
         for n in 0..N {
-            values[n] = wholes[n][chunk];
+            values[n] = wholes[n][i];
         }
-        for lane in 0..LANES {
-            sums[lane] += term(lane_of(&values, lane));
-        }
+        sums = s.add_f32s(sums, term(values));
     }
-    let rest = len % LANES;
+    let rest = len % S::F32_LANES;
     if rest > 0 {
-        // All lanes are computed, so that these are vectors too; those behind the end count nothing.
-        let mut values = [[0.0; LANES]; N];
+        let mut values = [sums; N];
         for n in 0..N {
-            values[n][..rest].copy_from_slice(&rows[n][len - rest..]);
+            values[n] = s.partial_load_f32s(&rows[n][len - rest..]);
         }
-        for lane in 0..LANES {
-            let value = term(lane_of(&values, lane));
-            sums[lane] += if lane < rest { value } else { 0.0 };
-        }
+        let counts = s.partial_load_f32s(&[1.0; WIDEST][..rest]);
+        sums = s.mul_add_e_f32s(counts, term(values), sums);
     }
-    by_halves(sums, |a, b| a + b)
+    s.reduce_sum_f32s(sums)
 }
 
+/// Σ a · b.
 #[inline(always)]
-fn lane_of<const N: usize>(values: &[[f32; LANES]; N], lane: usize) -> [f32; N] {
-    let mut of_lane = [0.0; N];
-    for n in 0..N {
-        of_lane[n] = values[n][lane];
-    }
-    of_lane
+pub(super) fn inner<S: Simd>(s: S, a: &[f32], b: &[f32]) -> f32 {
+    sum(
+        s,
+        [a, b],
+        #[inline(always)]
+        |[a, b]| s.mul_f32s(a, b),
+    )
 }
 
-/// One value of many: each of the first half takes in one of the second, and so on.
+/// The greatest value of a row that is not empty.
 #[inline(always)]
-pub(super) fn by_halves(values: [f32; LANES], both: impl Fn(f32, f32) -> f32) -> f32 {
-    let (mut eight, mut four) = ([0.0; 8], [0.0; 4]);
-    for lane in 0..8 {
-        eight[lane] = both(values[lane], values[lane + 8]);
+pub(super) fn greatest<S: Simd>(s: S, row: &[f32]) -> f32 {
+    if row.len() < S::F32_LANES {
+        let mut most = row[0];
+        for value in row {
+            most = if *value > most { *value } else { most };
+        }
+        return most;
     }
-    for lane in 0..4 {
-        four[lane] = both(eight[lane], eight[lane + 4]);
+    // The last vector of values shares some with the one before.
+    let mut most = S::as_simd_f32s(&row[row.len() - S::F32_LANES..]).0[0];
+    for values in S::as_simd_f32s(row).0 {
+        most = s.max_f32s(most, *values);
     }
-    both(both(four[0], four[2]), both(four[1], four[3]))
+    s.reduce_max_f32s(most)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::sum;
-    use crate::ops::simd::{vectorize, with_each};
+    use super::{greatest, inner, sum};
+    use crate::ops::simd::{dispatch, with_each};
+    use pulp::{Simd, WithSimd};
+
+    struct All<'a>(&'a [f32], &'a [f32]);
+
+    impl WithSimd for All<'_> {
+        /// Σ (a + 1), Σ a · b and the greatest of b.
+        type Output = [f32; 3];
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, s: S) -> [f32; 3] {
+            let one = s.splat_f32s(1.0);
+            let more = sum(
+                s,
+                [self.0],
+                #[inline(always)]
+                |[a]| s.add_f32s(a, one),
+            );
+            [more, inner(s, self.0, self.1), greatest(s, self.1)]
+        }
+    }
 
     #[test]
-    fn every_value_counts_once_and_the_bits_are_the_same_on_every_instruction_set() {
-        for len in [0, 1, 15, 16, 17, 31, 32, 100] {
-            let a: Vec<f32> = (0..len).map(|i| i as f32 + 1.0).collect();
-            assert_eq!(sum([&a], |[a]| a), (len * (len + 1) / 2) as f32);
-            let b: Vec<f32> = a.iter().map(|a| 1.0 / a).collect();
-            let expected = sum([&a, &b], |[a, b]| a * b * b);
-            with_each(|set| {
-                let found = vectorize(
-                    #[inline(always)]
-                    || sum([&a, &b], |[a, b]| a * b * b),
-                );
-                assert_eq!(found.to_bits(), expected.to_bits(), "{len} values, {set:?}");
-            });
-        }
+    fn every_value_counts_once_and_none_behind_the_end() {
+        with_each(|set| {
+            for len in 1..70 {
+                let a: Vec<f32> = (0..len).map(|i| i as f32).collect();
+                // The greatest value in every place; all are below 0.
+                for place in 0..len {
+                    let b: Vec<f32> = (0..len).map(|i| if i == place { -1.0 } else { -2.0 }).collect();
+                    let sum = (len * (len - 1) / 2) as f32;
+                    let expected = [sum + len as f32, place as f32 - 2.0 * sum, -1.0];
+                    assert_eq!(dispatch(All(&a, &b)), expected, "{len} values, {set:?}");
+                }
+            }
+        });
     }
 }

@@ -5,8 +5,9 @@ use super::Attention;
 use super::product::{Matrix, product};
 use crate::ops::exp::exp;
 use crate::ops::scratch;
-use crate::ops::simd::vectorize;
-use crate::ops::sums::{LANES, by_halves, sum};
+use crate::ops::simd::dispatch;
+use crate::ops::sums::{greatest, inner, sum};
+use pulp::{Simd, WithSimd};
 
 /// One head of one sample.
 #[derive(Clone, Copy)]
@@ -56,11 +57,7 @@ pub fn probabilities(op: &Attention, p: &mut [f32], qkv: &[f32]) {
     for head in heads(op) {
         let p = &mut p[head.square()];
         product(p, n, (n, n, d), head.part(qkv, 0), head.part(qkv, 1).transposed());
-        let scale = head.scale();
-        vectorize(
-            #[inline(always)]
-            || p.chunks_exact_mut(n).for_each(|row| softmax(row, scale)),
-        );
+        dispatch(Softmax { len: n, rows: p, scale: head.scale() });
     }
 }
 
@@ -81,15 +78,7 @@ pub fn backward(op: &Attention, d_qkv: &mut [f32], [d_out, qkv, p]: [&[f32]; 3])
     for head in heads(op) {
         let (p, d_out) = (&p[head.square()], head.out(d_out));
         product(&mut ds, n, (n, n, d), d_out, head.part(qkv, 2).transposed());
-        let scale = head.scale();
-        vectorize(
-            #[inline(always)]
-            || {
-                for (ds, p) in ds.chunks_exact_mut(n).zip(p.chunks_exact(n)) {
-                    softmax_backward(ds, p, scale);
-                }
-            },
-        );
+        dispatch(SoftmaxBackward { len: n, dp: &mut ds, p, scale: head.scale() });
         let (p, ds) = (Matrix::new(p, n), Matrix::new(&ds, n));
         let (q, k, v) = (head.qkv, head.qkv + op.width, head.qkv + 2 * op.width);
         product(&mut d_qkv[q..], stride, (n, d, n), ds, head.part(qkv, 1));
@@ -98,58 +87,55 @@ pub fn backward(op: &Attention, d_qkv: &mut [f32], [d_out, qkv, p]: [&[f32]; 3])
     }
 }
 
-/// The softmax of `scale` times a row, in place.
-#[inline(always)]
-fn softmax(row: &mut [f32], scale: f32) {
-    let len = row.len();
-    let (whole, rest) = row.as_chunks_mut::<LANES>();
-    // The values behind whole vectors, filled up so that they are a vector too.
-    let mut last = [f32::NEG_INFINITY; LANES];
-    if !rest.is_empty() {
-        last[..rest.len()].copy_from_slice(rest);
-    }
-    let mut most = last;
-    for values in &*whole {
-        for lane in 0..LANES {
-            most[lane] = greater(values[lane], most[lane]);
+/// The softmax of `scale` times each row.
+struct Softmax<'a> {
+    /// Values of a row.
+    len: usize,
+    rows: &'a mut [f32],
+    scale: f32,
+}
+
+impl WithSimd for Softmax<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, s: S) {
+        for row in self.rows.chunks_exact_mut(self.len) {
+            let most = greatest(s, row);
+            for value in &mut *row {
+                *value = exp((*value - most) * self.scale);
+            }
+            let total = sum(
+                s,
+                [row],
+                #[inline(always)]
+                |[value]| value,
+            );
+            let share = 1.0 / total;
+            for value in row {
+                *value *= share;
+            }
         }
-    }
-    let most = by_halves(most, greater);
-    let mut sums = [0.0; LANES];
-    for values in &mut *whole {
-        for lane in 0..LANES {
-            values[lane] = exp((values[lane] - most) * scale);
-            sums[lane] += values[lane];
-        }
-    }
-    if !rest.is_empty() {
-        for lane in 0..LANES {
-            last[lane] = exp((last[lane] - most) * scale);
-            sums[lane] += if lane < len % LANES { last[lane] } else { 0.0 };
-        }
-        rest.copy_from_slice(&last[..len % LANES]);
-    }
-    let share = 1.0 / by_halves(sums, |a, b| a + b);
-    for value in row {
-        *value *= share;
     }
 }
 
-/// The greater of two; the second if the first is NaN.
-#[inline(always)]
-fn greater(a: f32, b: f32) -> f32 {
-    if a > b { a } else { b }
+/// dp becomes ds = p · (dp − Σ dp · p) · scale, row by row.
+struct SoftmaxBackward<'a> {
+    /// Values of a row.
+    len: usize,
+    dp: &'a mut [f32],
+    p: &'a [f32],
+    scale: f32,
 }
 
-/// dp becomes ds = p · (dp − Σ dp · p) · scale.
-#[inline(always)]
-fn softmax_backward(dp: &mut [f32], p: &[f32], scale: f32) {
-    let inner = sum(
-        [dp, p],
-        #[inline(always)]
-        |[dp, p]| dp * p,
-    );
-    for (dp, p) in dp.iter_mut().zip(p) {
-        *dp = *p * (*dp - inner) * scale;
+impl WithSimd for SoftmaxBackward<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, s: S) {
+        for (dp, p) in self.dp.chunks_exact_mut(self.len).zip(self.p.chunks_exact(self.len)) {
+            let mean = inner(s, dp, p);
+            for (dp, p) in dp.iter_mut().zip(p) {
+                *dp = *p * (*dp - mean) * self.scale;
+            }
+        }
     }
 }

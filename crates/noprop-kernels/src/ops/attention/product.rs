@@ -3,7 +3,7 @@
 use crate::ops::multiply::{Multiply, WithMultiply, dispatch};
 use crate::ops::scratch;
 use crate::ops::simd::split;
-use crate::ops::sums::sum;
+use crate::ops::sums::inner;
 use crate::ops::tile::{Factor, copy, most_rows, panel, product_tile, tile};
 use crate::ops::transpose::to_panel;
 
@@ -74,11 +74,7 @@ impl WithMultiply for Product<'_> {
             let b = &b.data[column * b.column..column * b.column + depth];
             for row in 0..rows {
                 let a = &a.data[row * a.row..row * a.row + depth];
-                to[row * stride + column] = sum(
-                    [a, b],
-                    #[inline(always)]
-                    |[a, b]| a * b,
-                );
+                to[row * stride + column] = inner(m.simd(), a, b);
             }
         }
     }
