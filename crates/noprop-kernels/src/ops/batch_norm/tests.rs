@@ -1,4 +1,5 @@
 use super::BatchNorm;
+use crate::ops::simd::with_each;
 use crate::ops::testing::{assert_close, assert_gradient, inner, normal, poisoned, slot, tensor, values};
 use crate::tensor::Real;
 use candle_core::WithDType;
@@ -71,6 +72,29 @@ fn statistics_of_very_many_rows_lose_no_bits() {
     let (statistics, reference) = (values(&statistics), values(&reference));
     for (found, expected) in statistics.iter().zip(&reference) {
         assert!((found - expected).abs() <= 2e-6 * expected.abs(), "{found} is not {expected}");
+    }
+}
+
+/// Every instruction set rounds each operation alike, and sums of rows have one order.
+#[test]
+fn every_instruction_set_gives_the_bits_of_the_plain_loops() {
+    for (samples, width) in [(7, 5), (128, 40), (5000, 17)] {
+        let op = op(samples, width, true);
+        let (x, parameters) = (normal(1, samples * width), normal(2, 2 * width));
+        let dy = normal(3, samples * width);
+        let statistics = poisoned::<f32>(2 * width);
+        op.statistics(&statistics, &tensor::<f32>(&x)).unwrap();
+        let statistics: Vec<f32> = statistics.flatten_all().unwrap().to_vec1().unwrap();
+        let plain = |at: usize| {
+            let column = at % width;
+            let inverse = 1.0 / (statistics[width + column] + super::EPSILON as f32).sqrt();
+            let normal = (x[at] as f32 - statistics[column]) * inverse;
+            f64::from((parameters[width + column] as f32 * normal + parameters[column] as f32).max(0.0))
+        };
+        let expected: Vec<f64> = (0..samples * width).map(plain).collect();
+        let first = run::<f32>(op, &x, &parameters, &dy);
+        assert!(first[0] == expected, "{samples} x {width}");
+        with_each(|set| assert!(run::<f32>(op, &x, &parameters, &dy) == first, "{}", set.as_str()));
     }
 }
 

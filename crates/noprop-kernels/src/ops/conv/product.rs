@@ -7,7 +7,7 @@ use crate::ops::linear::cpu::{Matrix, Product};
 use crate::ops::multiply::{Multiply, Precision, WithMultiply, dispatch, dispatch_at};
 use crate::ops::scratch;
 use crate::ops::simd::vectorize;
-use crate::ops::tile::copy;
+use crate::ops::tile::{copy, panel};
 use std::ops::Range;
 
 /// Pixels at a time, where they are rows of a product: as many rows as it packs at a time.
@@ -86,12 +86,15 @@ fn is_its_patches(d: &Dims) -> bool {
     d.kernel == 1 && d.stride == 1
 }
 
+/// Room for the values of a vector behind the patches.
+const BEYOND: usize = 16;
+
 /// Room for the patches of some pixels.
 struct Patches(scratch::Scratch);
 
 impl Patches {
     fn new(d: &Dims, pixels: usize) -> Self {
-        Self(scratch::take(if is_its_patches(d) { 0 } else { pixels * d.patch() }))
+        Self(scratch::take(if is_its_patches(d) { 0 } else { pixels * d.patch() + BEYOND }))
     }
 
     /// The patches of pixels of y, `[pixels, kernel, kernel, cin]`.
@@ -99,9 +102,9 @@ impl Patches {
         if is_its_patches(d) {
             return &x[pixels.start * d.cin..pixels.end * d.cin];
         }
-        let patches = &mut self.0[..pixels.len() * d.patch()];
-        dispatch(Gather { d, patches: &mut *patches, x, pixels });
-        patches
+        let len = pixels.len() * d.patch();
+        dispatch(Gather { d, patches: &mut self.0[..len + BEYOND], x, pixels });
+        &self.0[..len]
     }
 }
 
@@ -164,17 +167,22 @@ impl WithMultiply for Gather<'_> {
     #[inline(always)]
     fn with<M: Multiply>(self, m: M) {
         let Self { d, patches, x, pixels } = self;
-        let taps = d.kernel * d.cin;
+        let (taps, lanes) = (d.kernel * d.cin, panel::<M>() / 2);
+        assert!(lanes <= BEYOND);
         for_each_run(
             d,
             pixels,
             #[inline(always)]
             |patch, tap, Run { left, start, len }| {
-                let to = &mut patches[(patch * d.kernel + tap) * taps..][..taps];
-                if len < taps {
-                    to.fill(0.0);
+                let to = &mut patches[(patch * d.kernel + tap) * taps..];
+                let whole = len.next_multiple_of(lanes);
+                if len == taps && start + whole <= x.len() {
+                    // Whole vectors: what is too much lies where the next row of taps will lie, or behind the last.
+                    copy(m, &mut to[..whole], &x[start..start + whole]);
+                } else {
+                    to[..taps].fill(0.0);
+                    copy(m, &mut to[left..left + len], &x[start..start + len]);
                 }
-                copy(m, &mut to[left..left + len], &x[start..start + len]);
             },
         );
     }

@@ -302,9 +302,9 @@ fn speed() {
             let (x, dx) = (fill(samples * dims.input()), fill(samples * dims.input()));
             let (y, dy) = (fill(samples * dims.output()), fill(samples * dims.output()));
             let times = [
-                seconds_of(&|| op.forward(&y, &x, &state).unwrap()),
-                seconds_of(&|| op.backward_data(&dx, &dy, &state).unwrap()),
-                seconds_of(&|| op.backward_weights(&gradients, &x, &dy).unwrap()),
+                seconds_of(|| op.forward(&y, &x, &state).unwrap()),
+                seconds_of(|| op.backward_data(&dx, &dy, &state).unwrap()),
+                seconds_of(|| op.backward_weights(&gradients, &x, &dy).unwrap()),
             ];
             let flop = 2.0 * (samples * dims.multiply_adds()) as f64;
             let rates = times.map(|seconds| format!("{:6.0}", flop / seconds / 1e9)).join(" ");

@@ -10,7 +10,7 @@ use crate::ops::conv::Conv;
 use crate::ops::multiply::{Multiply, WithMultiply, dispatch_at};
 use crate::ops::scratch;
 use crate::ops::simd::split;
-use crate::ops::tile::{Factor, most_rows, panel, product_tile, put, tile};
+use crate::ops::tile::{Factor, most_rows, panel, prefetch, product_tile, put, tile};
 use crate::tensor::StopFlag;
 use pulp::Simd;
 use std::ops::Range;
@@ -75,6 +75,10 @@ fn run<M: Multiply, const T: usize, const O: usize>(m: M, run: BackwardWeights<'
         }
         for f in 0..T * T {
             for first in (0..cout).step_by(panel) {
+                let place = (f * (padded / panel) + first / panel, T * T * (padded / panel));
+                let next = begin + count..tiles.min(begin + count + group);
+                prefetch(g.part(&g.input, x, (next.clone(), O), place));
+                prefetch(g.part(&g.output, dy, (next, O), place));
                 let b = Factor { units: &gradients[f * d_stride + first * most_units..], row: 0, step: panel };
                 let sums = &mut sums[f * sums_stride + first * cin..][..cin * panel];
                 for part in 0..cin.div_ceil(most) {

@@ -9,7 +9,7 @@ use crate::ops::conv::Conv;
 use crate::ops::multiply::{Multiply, WithMultiply, dispatch_at};
 use crate::ops::scratch;
 use crate::ops::simd::split;
-use crate::ops::tile::{Factor, load, most_rows, panel, product_tile, put, tile};
+use crate::ops::tile::{Factor, load, most_rows, panel, prefetch, product_tile, put, tile};
 use crate::tensor::StopFlag;
 use pulp::Simd;
 use std::ops::Range;
@@ -84,6 +84,9 @@ fn pass<M: Multiply, const T: usize, const O: usize>(m: M, run: Pass<'_>) -> Res
         for first in (0..cout).step_by(panel) {
             for part in 0..count.div_ceil(most) {
                 let rows = split(count, most, part)..split(count, most, part + 1);
+                let parts = count.div_ceil(most);
+                let place = (first / panel * parts + part, padded / panel * parts);
+                prefetch(g.part(&g.input, x, (begin + count..tiles.min(begin + count + group), O), place));
                 for f in 0..T * T {
                     let a = Factor { units: &v[f * v_stride + rows.start * depth..], row: depth, step: 1 };
                     let b = Factor { units: &u[f * u_stride + first * depth..], row: 0, step: panel };
