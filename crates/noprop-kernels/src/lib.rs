@@ -6,8 +6,9 @@
 //! | [`math`] | mathematical functions that do not depend on the system's library |
 //! | [`memory`], [`threads`] | what the system may refuse, as errors |
 //! | [`ops`] | the operations of a training step, each with a plain reference and a fast path |
+//! | [`cuda`], [`parity`] | launching kernels on GPUs or on their emulation; every kernel against the reference |
 //! | [`peak`] | the measured peaks of arithmetic and memory of this processor |
-//! | [`tensor`] | buffers, rows, slots and element types of operations
+//! | [`tensor`] | buffers, rows, slots and element types of operations |
 //! | [`rng`] | counter-based random numbers |
 //! | [`device`] | where kernels run: the processor or GPUs |
 //! | [`error`] | the error type with its stable codes |

@@ -80,7 +80,7 @@ impl Engine {
     /// Opens a device.
     ///
     /// # Errors
-    /// Those of [`super::gpu::open`]; the emulation is always there.
+    /// Those of `gpu::open`; the emulation is always there.
     pub fn open(id: DeviceId) -> Result<Self> {
         match id {
             #[cfg(feature = "cuda")]
@@ -187,7 +187,7 @@ impl Engine {
     }
 
     /// Records what `work` launches, without running it; `None` where somebody else on the card has broken the recording. See
-    /// [`super::gpu::Gpu::record`].
+    /// `gpu::Gpu::record`.
     pub fn record(&self, work: impl FnOnce() -> Result<()>) -> Result<Option<Recorded>> {
         #[cfg(feature = "cuda")]
         if let Some(gpu) = &self.gpu {
