@@ -99,6 +99,11 @@ impl Graph {
                 .received(format!("{} of node '{}'", last.shape, last.name))
                 .hint("end the net with {\"op\": \"linear\", \"units\": \"classes\"}, and softmax if it shall be a probability"));
         }
+        if (0..self.nodes.len()).all(|node| self.nodes[node].op.spec().tensors(&self.signature(node)).is_empty()) {
+            return Err(Error::new(Code::Option, "the net has nothing to train")
+                .expected("a node with parameters, such as linear or conv")
+                .received("nodes without parameters"));
+        }
         let unread =
             (2..self.nodes.len() - 1).find(|node| !self.nodes.iter().any(|other| other.inputs.contains(node)));
         if let Some(node) = unread {

@@ -1,10 +1,9 @@
-//! From a graph to calls: forward in the order of the nodes, backward in the reverse.
-//!
-//! A gradient is made by the readers of a value, last reader first. Where there are several, each but the first writes its own and
-//! adds what there is; so the order of the sum is that of the nodes. A sum hands the same buffer to all its inputs.
+//! From a graph to the calls of its forward pass, in the order of the nodes; [`gradients`](super::gradients) adds those of the
+//! backward pass.
 
 use super::dense::Dense;
 use super::fuse::{Group, Readers, groups, resolve};
+use super::gradients::Gradients;
 use super::stage::{self, Stage};
 use super::{At, Call, Context, Size, Target};
 use crate::error::Result;
@@ -13,7 +12,6 @@ use crate::net::layout::Layout;
 use crate::net::op::Op;
 use crate::net::shape::Shape;
 use crate::net::spec::BatchNorm;
-use crate::ops::add::Add;
 use crate::ops::copy_columns::CopyColumns;
 use crate::tensor::Slot;
 use std::collections::HashMap;
@@ -31,14 +29,14 @@ pub(crate) enum Reads {
 
 /// A net that is being compiled.
 pub(crate) struct Lowering<'g> {
-    graph: &'g Graph,
+    pub(super) graph: &'g Graph,
     layout: &'g Layout,
     pub target: Target,
     readers: Readers,
-    groups: Vec<Group>,
+    pub(super) groups: Vec<Group>,
     /// The group of each node that is in one.
     group_of: Vec<Option<usize>>,
-    backward: bool,
+    pub(super) backward: bool,
     calls: [Vec<Call>; 2],
     sizes: Vec<Size>,
     /// Where each node's value lies, and what of it is still read.
@@ -50,11 +48,7 @@ pub(crate) struct Lowering<'g> {
     pub(super) dense: HashMap<NodeId, Dense>,
     /// Whether anything that is trained lies before a node.
     trained: Vec<bool>,
-    gradients: Vec<Option<At>>,
-    /// Gradients that wait in a slot, more than one where a sum has handed it on.
-    waiting: HashMap<At, usize>,
-    /// Readers of a node whose share of its gradient is still missing.
-    missing: Vec<usize>,
+    pub(super) gradients: Gradients,
 }
 
 impl<'g> Lowering<'g> {
@@ -70,7 +64,7 @@ impl<'g> Lowering<'g> {
             let own = node.op.spec().tensors(&graph.signature(index)).iter().any(|tensor| tensor.trained);
             trained[index] = own || node.inputs.iter().any(|input| trained[*input]);
         }
-        let missing = (0..count).map(|node| readers.count(node)).collect();
+        let gradients = Gradients::new((0..count).map(|node| readers.count(node)).collect());
         let mut values = vec![None; count];
         values[Graph::X] = Some((At::X, Reads::Values));
         values[Graph::Z] = Some((At::Z, Reads::Values));
@@ -89,9 +83,7 @@ impl<'g> Lowering<'g> {
             zeros: HashMap::new(),
             dense: HashMap::new(),
             trained,
-            gradients: vec![None; count],
-            waiting: HashMap::new(),
-            missing,
+            gradients,
         }
     }
 
@@ -109,43 +101,10 @@ impl<'g> Lowering<'g> {
         let last = resolve(self.graph, self.graph.nodes().len() - 1);
         let estimate = self.value(last);
         if self.target.training {
-            self.differentiate(last)?;
+            self.lower_gradients(last)?;
         }
         let [forward, backward] = self.calls;
         Ok((forward, backward, self.sizes, estimate))
-    }
-
-    fn differentiate(&mut self, estimate: NodeId) -> Result<()> {
-        self.backward = true;
-        self.gradients[estimate] = Some(At::Estimate);
-        self.waiting.insert(At::Estimate, 1);
-        for group in self.groups.clone().into_iter().rev() {
-            let output = group.output();
-            if !self.trained[output] {
-                continue;
-            }
-            match group {
-                Group::Dense { linear, .. } => {
-                    let dy = if self.dense[&linear].is_through() { At::Estimate } else { self.take(output) };
-                    Dense::differentiate(self, linear, dy);
-                }
-                // A reader of the sum may have handed the gradient on already.
-                _ if self.gradients[output].is_none() => {}
-                Group::Stage { .. } => {
-                    let dy = self.take(output);
-                    Stage::differentiate(self, group, dy);
-                }
-                Group::NormRelu { norm, relu } => {
-                    let dy = self.take(output);
-                    BatchNorm::differentiate_from(self, norm, relu, dy);
-                }
-                Group::Single(node) => {
-                    let dy = self.take(output);
-                    self.graph.nodes()[node].op.spec().differentiate(self, node, dy)?;
-                }
-            }
-        }
-        Ok(())
     }
 
     // What a node is.
@@ -273,7 +232,7 @@ impl<'g> Lowering<'g> {
         y
     }
 
-    fn copy(&mut self, from: At, to: At, len: usize) {
+    pub(super) fn copy(&mut self, from: At, to: At, len: usize) {
         self.emit("copy", &[from], &[to], move |c| copy(c.samples(), len, len).forward(c.write(to), c.read(from)));
     }
 
@@ -293,118 +252,6 @@ impl<'g> Lowering<'g> {
 
     pub fn kept(&self, node: NodeId) -> At {
         self.kept[&node]
-    }
-
-    // Gradients.
-
-    /// The gradient of `node`, which is whole.
-    fn take(&mut self, node: NodeId) -> At {
-        let at = self.gradients[node].take().expect("every reader has told its share of the gradient");
-        self.release(at);
-        at
-    }
-
-    fn release(&mut self, at: At) {
-        if let Some(count) = self.waiting.get_mut(&at) {
-            *count -= 1;
-        }
-    }
-
-    /// What there is of the gradient of `node`, taken from it, where the next share is the last.
-    pub(super) fn take_rest(&mut self, node: NodeId) -> Option<At> {
-        let at = self.gradients[node].take()?;
-        self.release(at);
-        Some(at)
-    }
-
-    /// Whether only one reader's share of the gradient is missing.
-    pub(super) fn is_last(&self, node: NodeId) -> bool {
-        self.missing[node] == 1
-    }
-
-    pub(super) fn has_gradient(&self, node: NodeId) -> bool {
-        self.gradients[node].is_some()
-    }
-
-    /// The sum that computes `node`, if one does.
-    pub(super) fn is_sum(&self, node: NodeId) -> bool {
-        matches!(self.op(node), Op::Add(_)) && self.target.fused
-    }
-
-    /// Notes that a reader's share has been handed on in another way.
-    pub(super) fn settle(&mut self, node: NodeId) {
-        self.missing[node] -= 1;
-    }
-
-    /// The layer, not differentiated yet, whose last node is `node`.
-    pub(super) fn dense_at(&self, node: NodeId) -> Option<NodeId> {
-        match self.groups[self.group_of[node]?] {
-            group @ Group::Dense { linear, .. } if group.output() == node => Some(linear),
-            _ => None,
-        }
-    }
-
-    /// The gradient as values of one's own, which may be overwritten.
-    pub fn own(&mut self, dy: At, len: usize) -> At {
-        if self.waiting.get(&dy).copied().unwrap_or(0) == 0 {
-            return dy;
-        }
-        let own = self.samples(len);
-        self.copy(dy, own, len);
-        own
-    }
-
-    /// A share of the gradient of `node`: `write` emits the calls that write it, whole, to the slot it is given.
-    pub fn contribute(&mut self, node: NodeId, write: impl FnOnce(&mut Self, At)) {
-        let dx = self.samples(self.len(node));
-        write(self, dx);
-        self.contribute_owned(node, dx);
-    }
-
-    /// A share that lies in a slot of its own.
-    pub fn contribute_owned(&mut self, node: NodeId, dx: At) {
-        if !self.needs(node) {
-            return;
-        }
-        if let Some(before) = self.take_rest(node) {
-            self.add(dx, before, self.len(node));
-        }
-        self.set_gradient(node, dx);
-        self.missing[node] -= 1;
-    }
-
-    /// The same gradient for several nodes, of which one may be there more than once.
-    pub fn contribute_to_all(&mut self, nodes: impl IntoIterator<Item = NodeId>, dy: At) {
-        *self.waiting.entry(dy).or_insert(0) += 1;
-        nodes.into_iter().for_each(|node| self.contribute_shared(node, dy));
-        self.release(dy);
-    }
-
-    fn contribute_shared(&mut self, node: NodeId, dy: At) {
-        if !self.needs(node) {
-            return;
-        }
-        let dx = match self.take_rest(node) {
-            None => dy,
-            Some(before) => {
-                let own = self.own(before, self.len(node));
-                self.add(own, dy, self.len(node));
-                own
-            }
-        };
-        self.set_gradient(node, dx);
-        self.missing[node] -= 1;
-    }
-
-    fn set_gradient(&mut self, node: NodeId, at: At) {
-        self.gradients[node] = Some(at);
-        *self.waiting.entry(at).or_insert(0) += 1;
-    }
-
-    fn add(&mut self, to: At, from: At, len: usize) {
-        self.emit("add", &[from], &[to], move |c| {
-            Add { len: c.samples() * len }.forward(c.write(to), c.read(from))
-        });
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod dense;
 mod fuse;
+mod gradients;
 mod lower;
 mod slots;
 mod stage;
