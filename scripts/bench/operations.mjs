@@ -9,11 +9,11 @@ import { processor, versionOf } from '../support/machine.mjs'
 import { root, run, StepFailed, script, step } from '../support/steps.mjs'
 import { requireRust } from '../support/toolchain.mjs'
 
-/** The files of `crates/noprop-core/benches/`, operations first and whole steps last. */
+/** The files of `crates/noprop-core/benches/ops/`, operations first and whole steps last. */
 function benchmarks(asked) {
   const last = ['step', 'parts', 'inference', 'memory']
-  const names = readdirSync(join(root, 'crates/noprop-core/benches'))
-    .filter((name) => name.endsWith('.rs'))
+  const names = readdirSync(join(root, 'crates/noprop-core/benches/ops'))
+    .filter((name) => name.endsWith('.rs') && !['main.rs', 'support.rs'].includes(name))
     .map((name) => name.slice(0, -3))
     .sort((a, b) => last.indexOf(a) - last.indexOf(b) || (a < b ? -1 : 1))
   const unknown = asked.find((name) => !names.includes(name))
@@ -61,8 +61,9 @@ await script(async () => {
   requireRust('run its benchmarks')
   const names = benchmarks(process.argv.slice(2))
   for (const name of names) rmSync(join(target, 'bench', `${name}.json`), { force: true })
+  const filter = process.argv.length > 2 ? ['--', `^(${names.join('|')})/`] : []
   await step('benchmarks (criterion)', () =>
-    run('cargo', ['bench', '--package', 'noprop-core', ...names.flatMap((name) => ['--bench', name])]),
+    run('cargo', ['bench', '--package', 'noprop-core', '--bench', 'ops', ...filter]),
   )
   const text = report(names)
   mkdirSync(join(root, '.noprop'), { recursive: true })

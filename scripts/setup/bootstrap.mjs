@@ -10,6 +10,17 @@ import { unlessCurrent } from './stamp.mjs'
 /** The addon's types as the last build generated them. */
 export const generatedTypes = '.noprop/index.d.ts'
 
+/** The head of these types. */
+const HEADER = `/*
+ * The native contract: what the addon (crates/noprop-napi) offers to the TypeScript in src/, and nobody else calls. Options and
+ * results are JSON. The API that users import is src/index.ts.
+ *
+ * napi-rs generates this file from the Rust code: \`npm run build\` renews it, and \`npm test\` fails if it is stale.
+ */
+/* eslint-disable */
+
+`
+
 export async function bootstrap({ types = false } = {}) {
   await installPackages()
   const built = [await buildAddon(), types && takeTypes(), await buildTypeScript()]
@@ -33,7 +44,7 @@ function builtAddons() {
 }
 
 function buildAddon() {
-  const inputs = ['Cargo.toml', 'Cargo.lock', 'crates', '.cargo', 'rust-toolchain.toml']
+  const inputs = ['Cargo.toml', 'Cargo.lock', 'crates', '.cargo', 'rust-toolchain.toml', 'scripts/setup/bootstrap.mjs']
   return unlessCurrent(
     'addon',
     inputs,
@@ -45,6 +56,7 @@ function buildAddon() {
           '@napi-rs/cli',
           [
             ...['build', '--platform', '--release', '--no-js', '--output-dir', '.', '--dts', generatedTypes],
+            ...['--dts-header', HEADER],
             ...['--manifest-path', 'crates/noprop-napi/Cargo.toml', '--package-json-path', 'package.json'],
           ],
           { bin: 'napi' },

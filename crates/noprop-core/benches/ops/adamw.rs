@@ -1,14 +1,12 @@
 //! One step of AdamW on the parameters of the paper's block for MNIST.
 
-mod support;
-
+use crate::support::{Bench, bytes, random};
 use noprop_core::ops::adamw::AdamW;
 use noprop_core::tensor::Buffer;
-use support::{Bench, bytes, random};
 
 const PARAMETERS: usize = 919_946;
 
-fn main() {
+pub fn run() {
     let mut bench = Bench::new("adamw");
     let op = AdamW::new(1e-3, 1e-3, 100, PARAMETERS, 0);
     // Second moments are never negative.

@@ -1,11 +1,9 @@
 //! Dropout behind the second convolution of the paper's block: its random numbers are computed anew for every value.
 
-mod support;
-
+use crate::support::{Bench, SAMPLES, bytes, random};
 use noprop_core::ops::dropout::Dropout;
-use support::{Bench, SAMPLES, bytes, random};
 
-fn main() {
+pub fn run() {
     let mut bench = Bench::new("dropout");
     let len = 11 * 11 * 64;
     let samples: Vec<u32> = (0..SAMPLES as u32).collect();

@@ -1,11 +1,9 @@
 //! ReLU on the hidden vectors of the original sketch's block, and its gradient on the largest activation of the paper's block.
 
-mod support;
-
+use crate::support::{Bench, SAMPLES, bytes, random};
 use noprop_core::ops::relu::Relu;
-use support::{Bench, SAMPLES, bytes, random};
 
-fn main() {
+pub fn run() {
     let mut bench = Bench::new("relu");
     for (shape, len) in [("128x512", SAMPLES * 512), ("128x11x11x64", SAMPLES * 11 * 11 * 64)] {
         let op = Relu { len };

@@ -1,11 +1,9 @@
 //! Softmax of a batch over ten and over a hundred classes.
 
-mod support;
-
+use crate::support::{Bench, SAMPLES, bytes, random};
 use noprop_core::ops::softmax::Softmax;
-use support::{Bench, SAMPLES, bytes, random};
 
-fn main() {
+pub fn run() {
     let mut bench = Bench::new("softmax");
     for classes in [10, 100] {
         let op = Softmax { samples: SAMPLES, classes };

@@ -1,11 +1,9 @@
 //! The blocks' loss and its gradient, over ten and over a hundred classes.
 
-mod support;
-
+use crate::support::{Bench, SAMPLES, bytes, random};
 use noprop_core::ops::squared_error::SquaredError;
-use support::{Bench, SAMPLES, bytes, random};
 
-fn main() {
+pub fn run() {
     let mut bench = Bench::new("squared_error");
     for width in [10, 100] {
         let classes: Vec<u32> = (0..SAMPLES).map(|sample| (sample % width) as u32).collect();

@@ -1,13 +1,11 @@
 //! Two fully connected layers in each direction: the paper's block behind its convolutions (MNIST's shape), and its own.
 
-mod support;
-
+use crate::support::{Bench, SAMPLES, Work, random};
 use noprop_core::ops::linear::Linear;
 use noprop_core::ops::multiply::Precision;
 use noprop_core::tensor::Slot;
-use support::{Bench, SAMPLES, Work, random};
 
-fn main() {
+pub fn run() {
     let mut bench = Bench::new("linear");
     for (inputs, outputs) in [(2048, 256), (256, 256)] {
         let weight = Slot { offset: outputs, len: inputs * outputs };

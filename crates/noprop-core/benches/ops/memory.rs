@@ -1,7 +1,6 @@
 //! Peak memory of training 10 and 100 of the paper's blocks on MNIST's shape, one in flight, each in a process of its own.
 
-mod support;
-
+use crate::support::{SAMPLES, configuration, images, keep};
 use noprop_core::ops::simd::InstructionSet;
 use noprop_core::train::{Event, Plan, Training};
 use noprop_core::{FitOptions, Model, NetConfig};
@@ -9,17 +8,20 @@ use serde_json::json;
 use std::env;
 use std::process::Command;
 use std::sync::{Arc, mpsc};
-use support::{SAMPLES, configuration, images, keep};
 
 const SHAPE: [usize; 3] = [28, 28, 1];
 /// Names the number of blocks that the process is to train.
 const BLOCKS: &str = "NOPROP_BENCH_BLOCKS";
 
-fn main() {
-    if let Ok(blocks) = env::var(BLOCKS) {
-        train(blocks.parse().expect("a number of blocks"));
-        return println!("{}", peak_mebibytes().unwrap_or(f64::NAN));
-    }
+/// What a process that is to train so many blocks does and prints; whether this is one.
+pub fn train_alone() -> bool {
+    let Ok(blocks) = env::var(BLOCKS) else { return false };
+    train(blocks.parse().expect("a number of blocks"));
+    println!("{}", peak_mebibytes().unwrap_or(f64::NAN));
+    true
+}
+
+pub fn run() {
     if peak_mebibytes().is_none() {
         return println!("memory: not measured, because this system does not tell a process its peak in /proc");
     }

@@ -1,15 +1,13 @@
 //! The three stages of the paper's image pathway on MNIST's shape (convolution, ReLU, pooling but for the second, dropout),
 //! in each direction.
 
-mod support;
-
+use crate::support::{Bench, SAMPLES, Work, random};
 use noprop_core::ops::conv3x3::{Backward, Conv3x3, Dims};
 use noprop_core::ops::dropout::Dropout;
 use noprop_core::ops::multiply::Precision;
 use noprop_core::tensor::{Slot, StopFlag};
-use support::{Bench, SAMPLES, Work, random};
 
-fn main() {
+pub fn run() {
     let mut bench = Bench::new("conv3x3");
     for (side, cin, cout, pool) in [(28, 1, 32, true), (13, 32, 64, false), (11, 64, 128, true)] {
         let dims = Dims { height: side, width: side, cin, cout, pool };

@@ -3,8 +3,7 @@
 //! Convolutions and products are what a step is for; all other operations together are the "small operations". Where ReLU and
 //! pooling happen in the registers of a convolution's tile, they count to the convolution.
 
-mod support;
-
+use crate::support::{SAMPLES, configuration, images, keep};
 use candle_core::Device;
 use noprop_core::ops::profile::{self, BETWEEN};
 use noprop_core::ops::simd::InstructionSet;
@@ -14,7 +13,6 @@ use noprop_core::{FitOptions, Model, NetConfig, Result};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use support::{SAMPLES, configuration, images, keep};
 
 const BLOCKS: usize = 10;
 /// Batches of an epoch, so that what is done once an epoch weighs as little as in real training.
@@ -22,7 +20,7 @@ const BATCHES: usize = 64;
 /// How long steps are measured.
 const TIME: Duration = Duration::from_secs(2);
 
-fn main() {
+pub fn run() {
     let mlp = NetConfig::Mlp { hidden: vec![512; 3], dropout: 0.0 };
     let records: Vec<Value> = [
         ("cnn", [28, 28, 1], NetConfig::default()),

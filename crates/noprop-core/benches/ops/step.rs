@@ -1,8 +1,7 @@
 //! One whole training step of one block on one core: the paper's block on the shapes of MNIST and CIFAR-10, and the original sketch's,
 //! in every precision of the machine.
 
-mod support;
-
+use crate::support::{Bench, SAMPLES, Work, configuration, images};
 use candle_core::Device;
 use noprop_core::config::Precision;
 use noprop_core::data::InputShape;
@@ -10,12 +9,11 @@ use noprop_core::tensor::StopFlag;
 use noprop_core::train::{BlockJob, Lane, Plan};
 use noprop_core::{FitOptions, Model, NetConfig};
 use std::sync::Arc;
-use support::{Bench, SAMPLES, Work, configuration, images};
 
 /// Batches of an epoch, so that what is done once an epoch weighs as little as in real training.
 const BATCHES: usize = 64;
 
-fn main() {
+pub fn run() {
     let mut bench = Bench::new("step");
     let mlp = NetConfig::Mlp { hidden: vec![512; 3], dropout: 0.0 };
     let cases = [

@@ -1,11 +1,9 @@
 //! The sum of two paths of the paper's block.
 
-mod support;
-
+use crate::support::{Bench, SAMPLES, bytes, random};
 use noprop_core::ops::add::Add;
-use support::{Bench, SAMPLES, bytes, random};
 
-fn main() {
+pub fn run() {
     let mut bench = Bench::new("add");
     let len = SAMPLES * 256;
     let (y, x) = (random(len), random(len));

@@ -3,8 +3,6 @@
 //! criterion measures. When it has, its estimates are read back, printed as a rate with its share of the peak, and kept in
 //! `target/bench/` for the table that `npm run bench` makes.
 
-#![allow(dead_code, reason = "no benchmark uses everything here")]
-
 use candle_core::{Device, Tensor};
 use criterion::{Criterion, SamplingMode};
 use noprop_core::bench::{BEYOND_CACHES, peak_gflops, peak_gigabytes};
@@ -31,7 +29,7 @@ pub enum Work {
     Bytes(usize),
 }
 
-/// The benchmarks of one file, on one core.
+/// The measurements of one file, on one core.
 pub struct Bench {
     operation: &'static str,
     criterion: Criterion,

@@ -1,7 +1,6 @@
 //! Prediction through ten blocks of the paper on one core: one image, and a batch of a thousand.
 
-mod support;
-
+use crate::support::{Bench, Work, configuration, images};
 use noprop_core::config::Precision;
 use noprop_core::data::InputShape;
 use noprop_core::inference::predict;
@@ -9,12 +8,11 @@ use noprop_core::storage::WeightStore;
 use noprop_core::tensor::StopFlag;
 use noprop_core::{Model, NetConfig, SampleOptions};
 use serde_json::Value;
-use support::{Bench, Work, configuration, images};
 
 const SHAPE: [usize; 3] = [28, 28, 1];
 const BLOCKS: usize = 10;
 
-fn main() {
+pub fn run() {
     let mut bench = Bench::new("inference");
     let model = Model::new(configuration(SHAPE, BLOCKS, NetConfig::default())).expect("a model");
     let layout = &model.checked.layout;

@@ -1,14 +1,12 @@
 //! Batch normalisation of the paper's block's hidden vectors, as a training step does it, with ReLU.
 
-mod support;
-
+use crate::support::{Bench, SAMPLES, bytes, random};
 use noprop_core::ops::batch_norm::BatchNorm;
 use noprop_core::tensor::Slot;
-use support::{Bench, SAMPLES, bytes, random};
 
 const WIDTH: usize = 256;
 
-fn main() {
+pub fn run() {
     let mut bench = Bench::new("batch_norm");
     let slot = |index: usize| Slot { offset: index * WIDTH, len: WIDTH };
     let (weight, bias, running_mean, running_variance) = (slot(1), slot(0), slot(2), slot(3));
