@@ -182,6 +182,12 @@ describe('the notices', () => {
   })
 })
 
+test('cargo-deny allows the licences whose texts are known, and no other', async () => {
+  const { ALLOWED } = (await import(join(root, 'scripts/release/licences.mjs'))) as { ALLOWED: object }
+  const allowed = readFileSync(join(root, 'deny.toml'), 'utf8').match(/^allow = (\[.*\])$/m)?.[1] ?? ''
+  expect(JSON.parse(allowed)).toEqual(Object.keys(ALLOWED))
+})
+
 test('the crates carry the licence, and the npm package the notices', () => {
   const licence = readFileSync(join(root, 'LICENSE'), 'utf8')
   for (const crate of ['noprop-kernels', 'noprop-core'])
