@@ -170,6 +170,19 @@ test.runIf(process.platform === 'linux')(
   },
 )
 
+test('addons that find other weights on one processor fail the check of packages', async () => {
+  const { compareWeights } = await import(pathToFileURL(join(root, 'scripts/release/weights.mjs')).href)
+  const glibc = { name: 'glibc', weights: { 'cnn, f32': 'a'.repeat(64), 'cnn, bf16': 'b'.repeat(64) } }
+  expect(compareWeights([glibc, { ...glibc, name: 'musl' }])).toBe(
+    'glibc and musl find the same weights: cnn, f32 aaaaaaaaaaaa; cnn, bf16 bbbbbbbbbbbb',
+  )
+  const other = { name: 'musl', weights: { ...glibc.weights, 'cnn, f32': 'c'.repeat(64) } }
+  expect(() => compareWeights([glibc, other])).toThrow('glibc and musl find other weights: cnn, f32.')
+  const less = { name: 'musl', weights: { 'cnn, f32': 'a'.repeat(64) } }
+  expect(() => compareWeights([glibc, less])).toThrow('other weights: cnn, bf16.')
+  expect(compareWeights([glibc])).toBe('there is nothing to compare the weights with')
+})
+
 test('the loader tells of the same oldest glibc that addons are built for', async () => {
   const { OLDEST_GLIBC } = await import('../src/addon/reason.js')
   expect(readFileSync(join(root, 'scripts/release/platforms.mjs'), 'utf8')).toContain(
