@@ -8,6 +8,25 @@ import { root } from './support/process.js'
 const stating = ['package.json', 'package-lock.json', 'Cargo.toml', 'Cargo.lock', 'CHANGELOG.md']
 const today = new Date().toISOString().slice(0, 10)
 
+/** Gives a manifest the addresses without which nothing is released. */
+const ADDRESSES = {
+  'package.json': (text: string) => {
+    const address = 'https://example.invalid/noprop'
+    return text.replace(
+      '"license"',
+      `"repository": "${address}", "homepage": "${address}", "bugs": "${address}", "license"`,
+    )
+  },
+  'Cargo.toml': (text: string) =>
+    text.replace(/^license = /m, 'repository = "https://example.invalid/noprop"\nlicense = '),
+  ...Object.fromEntries(
+    ['noprop-kernels', 'noprop-core'].map((crate) => [
+      `crates/${crate}/Cargo.toml`,
+      (text: string) => text.replace(/^license/m, 'repository.workspace = true\nlicense'),
+    ]),
+  ),
+}
+
 /** A committed copy of the files that a release touches, with the scripts. */
 function copy(change: Record<string, (text: string) => string> = {}): string {
   const directory = temporaryDirectory()
@@ -24,8 +43,9 @@ function copy(change: Record<string, (text: string) => string> = {}): string {
   }
   symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'), 'junction')
   // What is unreleased in this tree may be nothing, just after a release.
-  const edits = { 'CHANGELOG.md': (text: string) => `${text.split('## [')[0]}## [Unreleased]\n\n- News.\n`, ...change }
-  for (const [name, edit] of Object.entries(edits)) {
+  const news = (text: string) => `${text.split('## [')[0]}## [Unreleased]\n\n- News.\n`
+  const edits = [ADDRESSES, { 'CHANGELOG.md': news, ...change }].flatMap((all) => Object.entries(all))
+  for (const [name, edit] of edits) {
     writeFileSync(join(directory, name), edit(readFileSync(join(directory, name), 'utf8')))
   }
   writeFileSync(join(directory, '.gitignore'), 'node_modules')
@@ -132,7 +152,14 @@ describe('the version', () => {
     expect(node(torn, 'version', '99.0.0').stderr).toBe(
       `the versions differ: package.json has ${version}, Cargo.toml (workspace) has 5.0.0.\n`,
     )
-    for (const directory of [silent, torn]) expect(changed(directory)).toEqual([''])
+    const nowhere = copy({
+      'package.json': (text) => text.replace(/"homepage": [^,]+,/, ''),
+      'crates/noprop-core/Cargo.toml': (text) => text.replace(/^repository.*$/m, ''),
+    })
+    expect(node(nowhere, 'version', '99.0.0').stderr).toBe(
+      'the project has no public address yet: package.json lacks homepage, crates/noprop-core/Cargo.toml lacks repository.\n',
+    )
+    for (const directory of [silent, torn, nowhere]) expect(changed(directory)).toEqual([''])
   })
 })
 

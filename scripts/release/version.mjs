@@ -31,6 +31,17 @@ function requireCleanTree() {
   if (stdout.trim()) throw new StepFailed(`there are uncommitted changes: commit them first.\n${stdout.trimEnd()}`)
 }
 
+/** Registries show where a project lives; nothing is released before that is known. */
+function requireAddresses() {
+  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const missing = ['repository', 'homepage', 'bugs'].filter((field) => !manifest[field])
+  const problems = missing.length > 0 ? [`package.json lacks ${missing.join(', ')}`] : []
+  for (const path of ['Cargo.toml', 'crates/noprop-kernels/Cargo.toml', 'crates/noprop-core/Cargo.toml']) {
+    if (!/^repository\b/m.test(readFileSync(join(root, path), 'utf8'))) problems.push(`${path} lacks repository`)
+  }
+  if (problems.length > 0) throw new StepFailed(`the project has no public address yet: ${problems.join(', ')}.`)
+}
+
 function release(version) {
   checkVersion(version)
   requireCleanTree()
@@ -39,6 +50,7 @@ function release(version) {
   // The current version may be given as long as it is not released: so the first release keeps the number it was born with.
   if (compareVersions(version, current) < 0) throw new StepFailed(`${version} comes before the current ${current}.`)
   if (!unreleased()) throw new StepFailed(`${CHANGELOG} says nothing below \`${UNRELEASED}\`: tell users what changed.`)
+  requireAddresses()
   writeVersion(version)
   const date = new Date().toISOString().slice(0, 10)
   writeFileSync(join(root, CHANGELOG), changelog().replace(UNRELEASED, `${UNRELEASED}\n\n## [${version}] - ${date}`))
