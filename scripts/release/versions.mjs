@@ -34,7 +34,7 @@ const PLACES = [
 const read = (file) => readFileSync(join(root, file), 'utf8')
 
 /** Every stated version: `{ file, place, version }`. */
-export function statedVersions() {
+function statedVersions() {
   return PLACES.flatMap(([file, place, pattern, many]) => {
     const found = [...read(file).matchAll(pattern)]
     if (!many && found.length !== 1) {

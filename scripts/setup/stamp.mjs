@@ -7,7 +7,7 @@ import { root } from '../support/steps.mjs'
 const directory = join(root, '.noprop')
 
 /** SHA-256 over the names and contents of files and directories (those called `target` left out), relative to the root. */
-export function hashOf(paths) {
+function hashOf(paths) {
   const hash = createHash('sha256')
   const visit = (path) => {
     const full = join(root, path)

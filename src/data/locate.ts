@@ -71,7 +71,7 @@ function findLocal(name: string, known: KnownDataset): string | undefined {
 }
 
 /** Where a known data set lies on this machine: a directory, or null, then with why it cannot be looked for, if so. */
-export interface DatasetPlace {
+interface DatasetPlace {
   directory: string | null
   problem?: NoPropError
 }
