@@ -215,6 +215,17 @@ test('cargo-deny allows the licences whose texts are known, and no other', async
   expect(JSON.parse(allowed)).toEqual(Object.keys(ALLOWED))
 })
 
+test('the notices have the licence of each part that zig links into an addon', () => {
+  const notices = readFileSync(join(root, 'THIRD_PARTY_NOTICES.txt'), 'utf8')
+  const folder = join(root, 'scripts/release/runtime')
+  const texts = readdirSync(folder)
+  expect(texts.sort()).toEqual(['glibc.txt', 'libunwind.txt', 'mingw-w64.txt', 'musl.txt', 'zig.txt'])
+  for (const file of texts) {
+    const [first = ''] = readFileSync(join(folder, file), 'utf8').trim().split('\n\n')
+    expect([file, notices.includes(first.replace(/[ \t]+$/gm, ''))]).toEqual([file, true])
+  }
+})
+
 test('the crates carry the licence, and the npm package the notices', () => {
   const licence = readFileSync(join(root, 'LICENSE'), 'utf8')
   for (const crate of ['noprop-kernels', 'noprop-core'])

@@ -70,7 +70,7 @@ function mixed(licence, text) {
 }
 
 /** The same text, however its lines end. */
-function tidy(text) {
+export function tidy(text) {
   return text
     .replaceAll('\r\n', '\n')
     .replace(/^\uFEFF/, '')

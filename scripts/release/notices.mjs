@@ -1,16 +1,38 @@
 // `npm run notices`: writes THIRD_PARTY_NOTICES.txt, the licences of everything that is linked into the addon, for all
-// platforms. Fails on a licence that licences.mjs does not allow, and on a text that cannot be found.
+// platforms: crates, Rust's standard library, and what zig adds. Fails on a licence that licences.mjs does not allow, and on a text that cannot be found.
 // `--check` asks, without cargo and in no time, whether the file was made from the dependencies as they are now.
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { capture, root, StepFailed, script } from '../support/steps.mjs'
 import { requireRust } from '../support/toolchain.mjs'
-import { ALLOWED, choose, noticeOf, textOf } from './licences.mjs'
+import { ALLOWED, choose, noticeOf, textOf, tidy } from './licences.mjs'
 import { PLATFORMS } from './platforms.mjs'
 
 const FILE = 'THIRD_PARTY_NOTICES.txt'
 const read = (path) => readFileSync(join(root, path), 'utf8')
+
+/** What zig adds to the addons that it links, in words and under which licence; `runtime/` has the texts, as zig brings them. */
+const RUNTIME = [
+  { file: 'zig.txt', licence: 'MIT', what: 'compiler-rt of zig (Linux, and Windows where it was linked on Linux)' },
+  {
+    file: 'libunwind.txt',
+    licence: 'Apache-2.0 WITH LLVM-exception',
+    what: 'libunwind of LLVM (Linux, and Windows where it was linked on Linux)',
+  },
+  { file: 'musl.txt', licence: 'MIT', what: 'start-up code of musl (linux-x64-musl)' },
+  {
+    file: 'glibc.txt',
+    licence: 'LGPL-2.1-or-later with an exception',
+    what: 'the part of the GNU C library that is linked statically (linux-x64-gnu, linux-arm64-gnu)',
+  },
+  {
+    file: 'mingw-w64.txt',
+    licence: 'ZPL-2.1',
+    what: 'the run-time library of mingw-w64 (Windows where it was linked on Linux)',
+  },
+]
+const runtimeText = ({ file }) => tidy(read(`scripts/release/runtime/${file}`))
 
 /** SHA-256 over what decides which crates are linked: the locked crates, and the dependencies and features of our own. */
 function fingerprint() {
@@ -23,7 +45,7 @@ function fingerprint() {
       .filter((section) => /^\[(?!dev-)[^\]]*(?:dependencies|features)/.test(section)),
   )
   return createHash('sha256')
-    .update([...locked, ...own].map((text) => text.trim()).join('\n\n'))
+    .update([...locked, ...own, ...RUNTIME.map(runtimeText)].map((text) => text.trim()).join('\n\n'))
     .digest('hex')
 }
 
@@ -100,14 +122,15 @@ function write(crates) {
   })
   const std = `${rule}\nMIT: the Rust standard library and the crates that it contains\n${rule}\n\n${mit('The Rust Project Contributors')}\n`
   return [
-    'The native addon of noprop contains the Rust standard library and the crates below, each under the licence that',
-    'stands over its text. Of a crate that offers several licences, the one that was chosen is named. noprop itself is',
-    'under the MIT licence in LICENSE.',
+    'The native addon of noprop contains the Rust standard library, the crates and, on some platforms, the run-time parts',
+    'below, each under the licence that stands over its text. Of a crate that offers several licences, the one that was',
+    'chosen is named. noprop itself is under the MIT licence in LICENSE.',
     '',
     `Written by \`npm run notices\` from the dependencies ${fingerprint()}.`,
     '',
     ...sections.sort(),
     std,
+    ...RUNTIME.map((part) => `${rule}\n${part.licence}: ${part.what}\n${rule}\n\n${runtimeText(part)}\n`),
   ].join('\n')
 }
 

@@ -4,7 +4,7 @@ import { delimiter, join } from 'node:path'
 import { versionOf } from '../support/machine.mjs'
 import { root, run, StepFailed } from '../support/steps.mjs'
 
-// The newest that were tried together.
+// The newest that were tried together. `runtime/` has the texts of just this zig.
 const PYTHON_PACKAGES = ['ziglang==0.15.2', 'cargo-zigbuild==0.24.0']
 const environment = join(root, '.noprop', 'pack-tools')
 
