@@ -1,5 +1,5 @@
 // `npm run release:publish -- DIRECTORY`: publishes the packed npm packages (*.tgz) of a directory, platform packages before
-// the package that depends on them, then the crate. What npm has already is left out, so that a run that failed half-way can
+// the package that depends on them, then the crates. What npm has already is left out, so that a run that failed half-way can
 // be repeated; cargo itself refuses a version that is there. Without NODE_AUTH_TOKEN or CARGO_REGISTRY_TOKEN that half is only tried (`--dry-run`).
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
