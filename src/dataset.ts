@@ -257,7 +257,7 @@ export async function datasetFromDirectory(
 }
 
 /** A picture that could not be read. */
-export interface PictureFailure {
+interface PictureFailure {
   /** Its position in the list of paths, from 0. */
   index: number
   error: NoPropError

@@ -1,5 +1,5 @@
 /** How an event may give way while nobody reads. */
-export interface Push {
+interface Push {
   /** It replaces an unread event of the same key. */
   key?: string
   /** Of such unread events only the newest {@link MOST_PASSING} are kept. */

@@ -1,4 +1,4 @@
-import { throwIfAborted, withStopSignal } from './abort.js'
+import { throwIfAborted } from './abort.js'
 import type { SampleArray } from './data/typed-array.js'
 import { type Data, withDataset } from './dataset.js'
 import { requireDevice } from './device.js'
@@ -6,6 +6,7 @@ import { NoPropError, native } from './errors.js'
 import { requireCount, requireObject, toJson } from './json.js'
 import type { Native } from './native.js'
 import type { EvaluateOptions, ModelConfig, PredictOptions, SamplerOptions } from './options.js'
+import { withStopSignal } from './stop-signal.js'
 
 type NativeModel = InstanceType<Native['NativeModel']>
 

@@ -31,6 +31,7 @@ describe('the command line names flags', () => {
       ['--lr', '1e9'],
       /: --lr is out of range; expected: more than 0 and at most 1000; received: 1000000000$/,
     ],
+    ['an η of 0', ['--weighting', 'snr', '--eta', '0'], /: --eta is out of range; expected: more than 0 and /],
     ['a weight decay below 0', ['--weight-decay', '-1'], /: --weight-decay is out of range; expected: 0 to 1000;/],
     [
       'half a block',

@@ -259,6 +259,13 @@ test('bench takes the blocks in another net, shape and batch, and tells people w
   expect(stdout).toMatch(/^work {12}20, batch 1, /m)
 })
 
+test('bench takes the number of classes, on which the number of parameters depends', async () => {
+  const args = ['bench', '--net', 'mlp', '--hidden', '16', '--shape', '20', '--blocks', '1', '--seconds', '0.05']
+  const parametersOf = async (classes: string) => (await done([...args, '--classes', classes])).parametersPerBlock
+  // A class more is a value more of the noised label and of the output: 16 weights each, and a bias.
+  expect(Number(await parametersOf('4')) - Number(await parametersOf('3'))).toBe(16 + 16 + 1)
+})
+
 test.each([
   [['--mode', 'sleep'], /unknown mode 'sleep'; expected: train or inference; hint: correct --mode/],
   [['--mode', 'inference', '--in-flight', '2'], /: --in-flight does not apply to inference; expected: no --in-flight/],

@@ -45,8 +45,8 @@ describe('the loops of products', async () => {
   })
 
   test('that the compiler has split are told', () => {
-    expect(notWhole(readLoops(text), { product: 2 })).toEqual([])
-    expect(notWhole(readLoops(text), { product: 4 })).toEqual([
+    expect(notWhole(readLoops(text), 2, { product: 1 })).toEqual([])
+    expect(notWhole(readLoops(text), 4, { product: 1 })).toEqual([
       'product: a turn of its loop has 2 multiplications on tensor cores, not 4',
     ])
   })

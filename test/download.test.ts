@@ -4,9 +4,10 @@ import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest'
+import { cacheDirectory } from '../src/cache-directory.js'
 import type { PublishedFile } from '../src/data/catalogue.js'
 import { download } from '../src/data/download.js'
-import { cacheDirectory, locate } from '../src/data/locate.js'
+import { locate } from '../src/data/locate.js'
 import { temporaryDirectory } from './support/data.js'
 
 afterEach(() => vi.unstubAllEnvs())

@@ -15,7 +15,7 @@ async function gpuCheck(args: string[], env: Record<string, string> = {}) {
   const out = temporaryDirectory()
   const addon = { NOPROP_ADDON: getAddon().path }
   const options = { cwd: root, env: { ...process.env, ...addon, ...env } }
-  const outcome = await runNode(['scripts/gpu-check.mjs', '--out', out, ...args], options)
+  const outcome = await runNode(['scripts/gpu/check.mjs', '--out', out, ...args], options)
   const path = join(out, 'gpu-check.json')
   return {
     ...outcome,
@@ -119,7 +119,7 @@ describe.skipIf(process.platform === 'win32')('on the processor, in place of a G
   test('a run that is killed leaves the steps that it has made', async () => {
     const out = temporaryDirectory()
     const steps = ['training', 'determinism', 'bench'].flatMap((name) => ['--only', name])
-    const args = ['scripts/gpu-check.mjs', '--device', 'cpu', '--out', out, ...steps]
+    const args = ['scripts/gpu/check.mjs', '--device', 'cpu', '--out', out, ...steps]
     // The third step has too much to do to come to an end.
     const sizes = JSON.stringify({
       bench: { shape: 'mnist', blocks: 2, batch: 8, seconds: 3600, iterations: 1, warmUp: 1 },
@@ -547,7 +547,7 @@ describe('the plan', async () => {
 test('what a GPU machine needs is packed into one folder, from which the check runs', async () => {
   const out = temporaryDirectory()
   const addon = getAddon().path
-  const { code, stdout, stderr } = await runNode(['scripts/gpu-pack.mjs', '--out', out, '--addon', addon], {
+  const { code, stdout, stderr } = await runNode(['scripts/gpu/pack.mjs', '--out', out, '--addon', addon], {
     cwd: root,
   })
   expect([code, stderr]).toEqual([0, ''])
@@ -556,7 +556,7 @@ test('what a GPU machine needs is packed into one folder, from which the check r
   const { NOPROP_ADDON: _, ...env } = process.env
   const args = ['--device', 'cpu', '--only', 'mnist', '--only', 'memory']
   const here = { cwd: folder, env: { ...env, NOPROP_DATA: '' } }
-  const checked = await runNode(['scripts/gpu-check.mjs', ...args], here)
+  const checked = await runNode(['scripts/gpu/check.mjs', ...args], here)
   expect([checked.code, checked.stderr]).toEqual([0, ''])
   expect(statuses(JSON.parse(readFileSync(join(folder, '.noprop/gpu-check.json'), 'utf8')).steps)).toEqual({
     memory: 'passed',
@@ -569,8 +569,8 @@ test.runIf(process.platform === 'linux' && process.arch === 'x64')(
   async () => {
     const { packedNode } = await load('gpu/node.mjs')
     const folder = join(temporaryDirectory(), 'gpu-check')
-    mkdirSync(join(folder, 'scripts'), { recursive: true })
-    for (const name of ['check-node.cjs', 'gpu-check.mjs'])
+    mkdirSync(join(folder, 'scripts/gpu'), { recursive: true })
+    for (const name of ['check-node.cjs', 'gpu/check.mjs'])
       writeFileSync(join(folder, 'scripts', name), 'console.log(process.argv)')
     cpSync(join(root, 'scripts/gpu/check.sh'), join(folder, 'gpu-check.sh'))
     const tools = join(folder, 'bin')
@@ -591,7 +591,7 @@ test.runIf(process.platform === 'linux' && process.arch === 'x64')(
     expect(packed.stdout).toContain("'--quick'")
     // That of the machine is taken where it serves.
     writeFileSync(join(tools, 'node'), '#!/bin/sh\necho "the machine has $1"\n', { mode: 0o755 })
-    expect(call().stdout).toBe('the machine has scripts/gpu-check.mjs\n')
+    expect(call().stdout).toBe('the machine has scripts/gpu/check.mjs\n')
     const elsewhere = { ...{ platform: 'darwin', arch: 'arm64', version: 'v22.0.0' }, config: process.config }
     expect(packedNode(elsewhere)).toEqual({ reason: 'this is one for darwin on arm64' })
   },
@@ -602,7 +602,7 @@ test('a folder above the limit is not packed silently', async () => {
   const data = join(out, 'mnist')
   mkdirSync(data)
   writeFileSync(join(data, 'train-images-idx3-ubyte'), randomBytes(65 << 20))
-  const args = ['scripts/gpu-pack.mjs', '--out', out, '--addon', getAddon().path, '--data', data]
+  const args = ['scripts/gpu/pack.mjs', '--out', out, '--addon', getAddon().path, '--data', data]
   const { code, stderr } = await runNode(args, { cwd: root })
   expect([code, stderr]).toEqual([1, 'That is not less than 64 MiB.\n'])
 })

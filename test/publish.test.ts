@@ -49,7 +49,7 @@ if (command === 'publish' && process.env.NPM_CONFIG_USERCONFIG)
     PUBLISHED: '-',
   }
   const PATH = `${tools}${delimiter}${process.env.PATH}`
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['scripts/publish.mjs', directory], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['scripts/release/publish.mjs', directory], {
     cwd: root,
     encoding: 'utf8',
     env: { ...clean, npm_execpath: npm, PATH, ...env },
@@ -108,7 +108,7 @@ test('what was packed can be tried in an empty project, and a damaged addon is f
   const packages = await packAndServe()
   try {
     const tarballs = join(packages.directory, 'tarballs')
-    const attempt = () => runNode(['scripts/try-packages.mjs', tarballs], { cwd: root, env: packages.env })
+    const attempt = () => runNode(['scripts/release/try.mjs', tarballs], { cwd: root, env: packages.env })
     const { code, stdout, stderr } = await attempt()
     expect([code, stderr]).toEqual([0, ''])
     expect(stdout).toMatch(/@noprop\/\S+ on Node [\d.]+: /)

@@ -8,6 +8,25 @@ import { root } from './support/process.js'
 const stating = ['package.json', 'package-lock.json', 'Cargo.toml', 'Cargo.lock', 'CHANGELOG.md']
 const today = new Date().toISOString().slice(0, 10)
 
+/** Gives a manifest the addresses without which nothing is released. */
+const ADDRESSES = {
+  'package.json': (text: string) => {
+    const address = 'https://example.invalid/noprop'
+    return text.replace(
+      '"license"',
+      `"repository": "${address}", "homepage": "${address}", "bugs": "${address}", "license"`,
+    )
+  },
+  'Cargo.toml': (text: string) =>
+    text.replace(/^license = /m, 'repository = "https://example.invalid/noprop"\nlicense = '),
+  ...Object.fromEntries(
+    ['noprop-kernels', 'noprop-core'].map((crate) => [
+      `crates/${crate}/Cargo.toml`,
+      (text: string) => text.replace(/^license/m, 'repository.workspace = true\nlicense'),
+    ]),
+  ),
+}
+
 /** A committed copy of the files that a release touches, with the scripts. */
 function copy(change: Record<string, (text: string) => string> = {}): string {
   const directory = temporaryDirectory()
@@ -24,8 +43,9 @@ function copy(change: Record<string, (text: string) => string> = {}): string {
   }
   symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'), 'junction')
   // What is unreleased in this tree may be nothing, just after a release.
-  const edits = { 'CHANGELOG.md': (text: string) => `${text.split('## [')[0]}## [Unreleased]\n\n- News.\n`, ...change }
-  for (const [name, edit] of Object.entries(edits)) {
+  const news = (text: string) => `${text.split('## [')[0]}## [Unreleased]\n\n- News.\n`
+  const edits = [ADDRESSES, { 'CHANGELOG.md': news, ...change }].flatMap((all) => Object.entries(all))
+  for (const [name, edit] of edits) {
     writeFileSync(join(directory, name), edit(readFileSync(join(directory, name), 'utf8')))
   }
   writeFileSync(join(directory, '.gitignore'), 'node_modules')
@@ -38,7 +58,7 @@ function copy(change: Record<string, (text: string) => string> = {}): string {
 
 function node(directory: string, script: string, ...args: string[]) {
   const options = { cwd: directory, encoding: 'utf8' as const }
-  const { status, stdout, stderr } = spawnSync(process.execPath, [`scripts/${script}.mjs`, ...args], options)
+  const { status, stdout, stderr } = spawnSync(process.execPath, [`scripts/release/${script}.mjs`, ...args], options)
   return { status, stdout, stderr }
 }
 
@@ -49,7 +69,7 @@ const version: string = JSON.parse(readFileSync(join(root, 'package.json'), 'utf
 
 describe('the version', () => {
   test('is the same everywhere', () => {
-    const program = "console.log((await import('./scripts/support/versions.mjs')).currentVersion())"
+    const program = "console.log((await import('./scripts/release/versions.mjs')).currentVersion())"
     const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
       cwd: root,
       encoding: 'utf8',
@@ -67,7 +87,7 @@ describe('the version', () => {
           `"optionalDependencies": { "@noprop/linux-x64-gnu": "${version}" },\n  "dependencies"`,
         ),
     })
-    const { status, stdout, stderr } = node(directory, 'release-version', '99.0.0-beta.1')
+    const { status, stdout, stderr } = node(directory, 'version', '99.0.0-beta.1')
     expect([status, stderr]).toEqual([0, ''])
     expect(stdout).toMatch(
       new RegExp(`^${version} → 99\\.0\\.0-beta\\.1, ${today}\\. .*tag v99\\.0\\.0-beta\\.1\\.\n$`),
@@ -87,8 +107,8 @@ describe('the version', () => {
     expect(read('Cargo.lock')).toContain('name = "noprop-napi"\nversion = "99.0.0-beta.1"\n')
     expect(read('CHANGELOG.md')).toContain(`## [Unreleased]\n\n## [99.0.0-beta.1] - ${today}\n\n- News.`)
     // And the tree is that release, and no other.
-    expect(node(directory, 'release-version', '--check', 'v99.0.0-beta.1')).toMatchObject({ status: 0, stderr: '' })
-    const other = node(directory, 'release-version', '--check', 'v99.0.0')
+    expect(node(directory, 'version', '--check', 'v99.0.0-beta.1')).toMatchObject({ status: 0, stderr: '' })
+    const other = node(directory, 'version', '--check', 'v99.0.0')
     expect([other.status, other.stderr]).toEqual([
       1,
       'v99.0.0 is not the version of this tree, which is 99.0.0-beta.1.\n',
@@ -97,13 +117,13 @@ describe('the version', () => {
 
   test('that a tree is born with can be its first release', () => {
     const directory = copy()
-    expect(node(directory, 'release-version', '--check', version).stderr).toMatch(/^CHANGELOG\.md does not have /)
-    expect(node(directory, 'release-version', version)).toMatchObject({ status: 0, stderr: '' })
+    expect(node(directory, 'version', '--check', version).stderr).toMatch(/^CHANGELOG\.md does not have /)
+    expect(node(directory, 'version', version)).toMatchObject({ status: 0, stderr: '' })
     expect(changed(directory)).toEqual(['2\t0\tCHANGELOG.md'])
     execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@localhost', 'commit', '-qam', 'Release'], {
       cwd: directory,
     })
-    expect(node(directory, 'release-version', version).stderr).toMatch(/is released once/)
+    expect(node(directory, 'version', version).stderr).toMatch(/is released once/)
   })
 
   test.each([
@@ -117,7 +137,7 @@ describe('the version', () => {
     ['an unknown option', ['--force'], /^give one version/],
   ])('is refused: %s', (_, args, message) => {
     const directory = copy()
-    const { status, stderr } = node(directory, 'release-version', ...args)
+    const { status, stderr } = node(directory, 'version', ...args)
     expect([status, stderr]).toEqual([1, expect.stringMatching(message)])
     expect(changed(directory)).toEqual([''])
   })
@@ -125,14 +145,21 @@ describe('the version', () => {
   test('stays when the tree has other changes, says nothing new, or disagrees with itself', () => {
     const dirty = copy()
     writeFileSync(join(dirty, 'new.txt'), '')
-    expect(node(dirty, 'release-version', '99.0.0').stderr).toMatch(/^there are uncommitted changes.*\n\?\? new\.txt/s)
+    expect(node(dirty, 'version', '99.0.0').stderr).toMatch(/^there are uncommitted changes.*\n\?\? new\.txt/s)
     const silent = copy({ 'CHANGELOG.md': () => '## [Unreleased]\n\n## [0.0.1] - 2026-01-01\n\n- First.\n' })
-    expect(node(silent, 'release-version', '99.0.0').stderr).toMatch(/^CHANGELOG\.md says nothing below/)
+    expect(node(silent, 'version', '99.0.0').stderr).toMatch(/^CHANGELOG\.md says nothing below/)
     const torn = copy({ 'Cargo.toml': (text) => text.replace(`version = "${version}"`, 'version = "5.0.0"') })
-    expect(node(torn, 'release-version', '99.0.0').stderr).toBe(
+    expect(node(torn, 'version', '99.0.0').stderr).toBe(
       `the versions differ: package.json has ${version}, Cargo.toml (workspace) has 5.0.0.\n`,
     )
-    for (const directory of [silent, torn]) expect(changed(directory)).toEqual([''])
+    const nowhere = copy({
+      'package.json': (text) => text.replace(/"homepage": [^,]+,/, ''),
+      'crates/noprop-core/Cargo.toml': (text) => text.replace(/^repository.*$/m, ''),
+    })
+    expect(node(nowhere, 'version', '99.0.0').stderr).toBe(
+      'the project has no public address yet: package.json lacks homepage, crates/noprop-core/Cargo.toml lacks repository.\n',
+    )
+    for (const directory of [silent, torn, nowhere]) expect(changed(directory)).toEqual([''])
   })
 })
 
@@ -161,7 +188,7 @@ describe('the notices', () => {
 
   test('do not change with a version of our own', () => {
     const directory = copy()
-    node(directory, 'release-version', '99.0.0')
+    node(directory, 'version', '99.0.0')
     expect(node(directory, 'notices', '--check')).toEqual({ status: 0, stdout: '', stderr: '' })
   })
 
@@ -176,10 +203,27 @@ describe('the notices', () => {
     ['MIT AND GPL-2.0-or-later', undefined],
     ['UNLICENSED', undefined],
   ])('choose from %s', async (expression, licences) => {
-    const module = join(root, 'scripts/support/licences.mjs')
+    const module = join(root, 'scripts/release/licences.mjs')
     const { choose } = (await import(module)) as { choose: (text: string) => string[] | undefined }
     expect(choose(expression)).toEqual(licences)
   })
+})
+
+test('cargo-deny allows the licences whose texts are known, and no other', async () => {
+  const { ALLOWED } = (await import(join(root, 'scripts/release/licences.mjs'))) as { ALLOWED: object }
+  const allowed = readFileSync(join(root, 'deny.toml'), 'utf8').match(/^allow = (\[.*\])$/m)?.[1] ?? ''
+  expect(JSON.parse(allowed)).toEqual(Object.keys(ALLOWED))
+})
+
+test('the notices have the licence of each part that zig links into an addon', () => {
+  const notices = readFileSync(join(root, 'THIRD_PARTY_NOTICES.txt'), 'utf8')
+  const folder = join(root, 'scripts/release/runtime')
+  const texts = readdirSync(folder)
+  expect(texts.sort()).toEqual(['glibc.txt', 'libunwind.txt', 'mingw-w64.txt', 'musl.txt', 'zig.txt'])
+  for (const file of texts) {
+    const [first = ''] = readFileSync(join(folder, file), 'utf8').trim().split('\n\n')
+    expect([file, notices.includes(first.replace(/[ \t]+$/gm, ''))]).toEqual([file, true])
+  }
 })
 
 test('the crates carry the licence, and the npm package the notices', () => {

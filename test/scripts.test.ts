@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import vm from 'node:vm'
 import { expect, test, vi } from 'vitest'
 import { temporaryDirectory } from './support/data.js'
-import { root, runNode } from './support/process.js'
+import { root } from './support/process.js'
 
 /** What scripts/check-node.cjs says and whether it ends the process, on Node `version`. */
 function checkNode(version: string): { said: string[]; exitCode: number | undefined } {
@@ -48,7 +48,7 @@ test('the check agrees with package.json, and every script of a newcomer starts 
     'gpu:pack',
   ]
   for (const name of [...setUp, 'bench', 'bench:peers', 'bench:instructions'])
-    expect(scripts[name]).toMatch(/^node scripts\/run\.cjs [a-z-]+/)
+    expect(scripts[name]).toMatch(/^node scripts\/run\.cjs [a-z]+\/[a-z-]+/)
 })
 
 test('the check is in syntax that every Node reads', () => {
@@ -106,23 +106,29 @@ function runScript(name: string, args: string[], env = {}) {
   return { status, stderr }
 }
 
+/** What is said of an option that there is not. */
+const UNKNOWN = /^Unknown option '--fast'; the first lines of \S+\.mjs list the options\.\n$/
+
 test.each([
-  ['bench', ['conv'], {}, /^there is no benchmark conv; there are adamw, [^\n]+\.\n$/],
-  ['bench-peers', ['--only', 'speed'], {}, /^there is no row speed; there are train-mnist, [^\n]+\.\n$/],
-  ['bench-peers', ['--rounds', 'x'], {}, /^the value of --rounds must be a number from 1, not x\.\n$/],
-  ['bench-peers', ['--fast'], {}, /^Unknown option '--fast'; there are --rounds, [^\n]+\.\n$/],
-  ['bench-peers', [], { NOPROP_PYTHON: '/nowhere/python' }, /^NOPROP_PYTHON \(\/nowhere\/python\) is no Python that /],
-  ['check-emulation', ['--fast'], {}, /^Unknown option '--fast'; there are --address, --thread and --most\.\n$/],
-  ['check-emulation', ['--most', 'x'], {}, /^the value of --most must be a number, not x\.\n$/],
+  ['bench/operations', ['conv'], {}, /^there is no benchmark conv; there are adamw, [^\n]+\.\n$/],
+  ['bench/peers', ['--only', 'speed'], {}, /^there is no row speed; there are train-mnist, [^\n]+\.\n$/],
+  ['bench/peers', ['--rounds', 'x'], {}, /^the value of --rounds must be a number from 1, not x\.\n$/],
+  ['bench/peers', ['--fast'], {}, UNKNOWN],
+  ['bench/peers', [], { NOPROP_PYTHON: '/nowhere/python' }, /^NOPROP_PYTHON \(\/nowhere\/python\) is no Python that /],
+  ['cuda/check-emulation', ['--fast'], {}, UNKNOWN],
+  ['cuda/check-emulation', ['--most', 'x'], {}, /^the value of --most must be a number, not x\.\n$/],
   [
-    'check-emulation',
+    'cuda/check-emulation',
     [],
     { CXX: '/nowhere/c++' },
     /^the kernels cannot be emulated, because there is no C\+\+ compiler /,
   ],
-  ['build-cuda', ['--fast'], {}, /^Unknown option '--fast'; there is --pinned\.\n$/],
-  ['check-cuda', ['--fast'], {}, /^Unknown option '--fast'; there is --pinned\.\n$/],
-  ['instructions', ['--save'], {}, /^there is no option --save; there is --record\.\n$/],
+  ['cuda/build', ['--fast'], {}, UNKNOWN],
+  ['cuda/check', ['--fast'], {}, UNKNOWN],
+  ['gpu/pack', ['--fast'], {}, UNKNOWN],
+  ['release/pack', ['--fast'], {}, UNKNOWN],
+  ['release/pack-check', ['--fast'], {}, UNKNOWN],
+  ['bench/instructions', ['--save'], {}, /^there is no option --save; there is --record\.\n$/],
 ])('%s %j is refused in one plain sentence', (name, args, env, message) => {
   const { status, stderr } = runScript(name, args, env)
   expect(status).toBe(1)
@@ -130,7 +136,7 @@ test.each([
 })
 
 test('the guard of instruction counts fails when a kernel has grown, and asks to record what has shrunk', async () => {
-  const { compare } = await import(pathToFileURL(join(root, 'scripts/instructions.mjs')).href)
+  const { compare } = await import(pathToFileURL(join(root, 'scripts/bench/instructions.mjs')).href)
   const before = { a: 1000, b: 1000 }
   expect(() => compare({ a: 1029, b: 905 }, before)).not.toThrow()
   expect(() => compare({ a: 1031, b: 1000 }, before)).toThrow(/more than 3 % more instructions than recorded: a;/)
@@ -144,7 +150,7 @@ test('the guard of instruction counts fails when a kernel has grown, and asks to
 
 /** Runs `npm run pack:all` with these options, in a folder of the test's own. */
 function packAll(...options: string[]) {
-  const args = ['scripts/pack.mjs', '--out', temporaryDirectory(), ...options]
+  const args = ['scripts/release/pack.mjs', '--out', temporaryDirectory(), ...options]
   const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' })
   return { status, stdout, stderr }
 }
@@ -164,13 +170,36 @@ test.runIf(process.platform === 'linux')(
   },
 )
 
-test('the loader tells of the same oldest glibc that addons are built for', async () => {
-  const { OLDEST_GLIBC } = await import('../src/addon/reason.js')
-  expect(readFileSync(join(root, 'scripts/pack/platforms.mjs'), 'utf8')).toContain(`OLDEST_GLIBC = '${OLDEST_GLIBC}'`)
+test('addons that find other weights on one processor fail the check of packages', async () => {
+  const { compareWeights } = await import(pathToFileURL(join(root, 'scripts/release/weights.mjs')).href)
+  const glibc = { name: 'glibc', weights: { 'cnn, f32': 'a'.repeat(64), 'cnn, bf16': 'b'.repeat(64) } }
+  expect(compareWeights([glibc, { ...glibc, name: 'musl' }])).toBe(
+    'glibc and musl find the same weights: cnn, f32 aaaaaaaaaaaa; cnn, bf16 bbbbbbbbbbbb',
+  )
+  const other = { name: 'musl', weights: { ...glibc.weights, 'cnn, f32': 'c'.repeat(64) } }
+  expect(() => compareWeights([glibc, other])).toThrow('glibc and musl find other weights: cnn, f32.')
+  const less = { name: 'musl', weights: { 'cnn, f32': 'a'.repeat(64) } }
+  expect(() => compareWeights([glibc, less])).toThrow('other weights: cnn, bf16.')
+  expect(compareWeights([glibc])).toBe('there is nothing to compare the weights with')
 })
 
-test.each(['pack.mjs', 'pack-check.mjs'])('%s tells an option that it does not know in one sentence', async (name) => {
-  const { code, stderr } = await runNode([`scripts/${name}`, '--nothing'])
-  expect(code).toBe(1)
-  expect(stderr.trim()).toMatch(/^Unknown option '--nothing'; the first lines of .* list the options\.$/)
+test('the loader tells of the same oldest glibc that addons are built for', async () => {
+  const { OLDEST_GLIBC } = await import('../src/addon/reason.js')
+  expect(readFileSync(join(root, 'scripts/release/platforms.mjs'), 'utf8')).toContain(
+    `OLDEST_GLIBC = '${OLDEST_GLIBC}'`,
+  )
+})
+
+test('every command of package.json, and every script, is where it should be', () => {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  for (const [, path] of JSON.stringify(scripts).matchAll(/run\.cjs ([\w/-]+)/g))
+    expect([path, existsSync(join(root, 'scripts', `${path}.mjs`))]).toEqual([path, true])
+  // A line for each file.
+  const folders = readdirSync(join(root, 'scripts'), { withFileTypes: true }).filter((entry) => entry.isDirectory())
+  for (const { name } of folders) {
+    const folder = join(root, 'scripts', name)
+    const readme = readFileSync(join(folder, 'README.md'), 'utf8')
+    for (const file of readdirSync(folder).filter((file) => file !== 'README.md'))
+      expect([name, file, readme.includes(`\`${file}`)]).toEqual([name, file, true])
+  }
 })

@@ -41,7 +41,7 @@ fn emulate(source: &Path) {
     println!("cargo:rerun-if-env-changed=NOPROP_EMULATION_FLAGS");
     let mut build = cc::Build::new();
     build.cpp(true).std("c++20").file(source).opt_level(1).flag("-xc++").flag("-fno-strict-aliasing");
-    // For the sanitizers, see scripts/check-emulation.mjs: `-fsanitize=thread -DNOPROP_EMULATION_THREADS`, say.
+    // For the sanitizers, see scripts/cuda/check-emulation.mjs: `-fsanitize=thread -DNOPROP_EMULATION_THREADS`, say.
     for flag in std::env::var("NOPROP_EMULATION_FLAGS").unwrap_or_default().split_whitespace() {
         build.flag(flag);
         for sanitizer in flag.strip_prefix("-fsanitize=").into_iter().flat_map(|names| names.split(',')) {

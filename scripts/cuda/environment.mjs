@@ -8,11 +8,7 @@ import { findToolkit } from './toolkit.mjs'
 
 /** The options of `npm run build:cuda` and `check:cuda`. */
 export function optionsOf(args) {
-  try {
-    return parseArgs({ args, options: { pinned: { type: 'boolean', default: false } } }).values
-  } catch (error) {
-    throw new StepFailed(`${error.message.split('.')[0]}; there is --pinned.`)
-  }
+  return parseArgs({ args, options: { pinned: { type: 'boolean', default: false } } }).values
 }
 
 /**

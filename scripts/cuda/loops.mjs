@@ -65,9 +65,9 @@ export function tooLong(loops, most = MOST) {
   })
 }
 
-/** One sentence for each kernel of `MOST` whose frequent loop has another number of multiplications. */
-export function notWhole(loops, expected = MULTIPLICATIONS) {
-  return Object.keys(MOST).flatMap((name) => {
+/** One sentence for each kernel of `most` whose frequent loop has another number of multiplications. */
+export function notWhole(loops, expected = MULTIPLICATIONS, most = MOST) {
+  return Object.keys(most).flatMap((name) => {
     const found = loops[name]?.multiplications
     if (found === undefined || found === expected) return []
     return [`${name}: a turn of its loop has ${found} multiplications on tensor cores, not ${expected}`]

@@ -1,7 +1,7 @@
 // The package @noprop/cuda-linux-x64: one addon and its manifest, as the packages of the platforms are.
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { stagePlatform } from '../pack/stage.mjs'
+import { stagePlatform } from '../release/stage.mjs'
 import { root } from '../support/steps.mjs'
 import { RELEASE } from './toolkit.mjs'
 

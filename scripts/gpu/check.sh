@@ -11,4 +11,4 @@ if ! node scripts/check-node.cjs >/dev/null 2>&1; then
     gzip -dc node.gz >node.partial && chmod +x node.partial && mv node.partial node || exit 1
   fi
 fi
-exec "$node" scripts/gpu-check.mjs "$@"
+exec "$node" scripts/gpu/check.mjs "$@"

@@ -1,18 +1,14 @@
 // The report of `npm run gpu:check` as Markdown, and its place in docs/gpu.md.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { table } from '../support/machine.mjs'
-import { root, StepFailed } from '../support/steps.mjs'
+import { number, percent, plural, putFigures, table } from '../support/figures.mjs'
+import { root } from '../support/steps.mjs'
 import { goalRows } from './goals.mjs'
 
 const path = join(root, 'docs/gpu.md')
-const [BEGIN, END] = ['<!-- figures: written by npm run gpu:check -->', '<!-- end of the figures -->']
 
-const number = (value) => (value >= 100 ? Math.round(value).toLocaleString('en') : value.toPrecision(3))
 const optional = (value, unit = '') => (value === null || value === undefined ? '–' : `${number(value)}${unit}`)
 const time = (seconds) => (seconds < 100 ? seconds.toFixed(1) : number(seconds))
-const percent = (share) => `${(100 * share).toFixed(2)} %`
-const plural = (count, one) => `${count} ${one}${count === 1 ? '' : 's'}`
 
 const short = ({ weightsSha256 }) => weightsSha256.slice(0, 12)
 
@@ -110,12 +106,9 @@ export function figures({ date, command, machine, notes, steps, seconds, passed,
   return parts.join('\n\n')
 }
 
-/** Replaces what is between the markers. */
+/** Puts the report into docs/gpu.md. A machine to which only what the check needs was packed may lack it. */
 export function writeDocument(text) {
   if (!existsSync(path)) return
-  const document = readFileSync(path, 'utf8')
-  const [before, rest] = document.split(BEGIN)
-  if (rest?.includes(END) !== true) throw new StepFailed('docs/gpu.md has lost the markers around its figures.')
-  writeFileSync(path, `${before}${BEGIN}\n\n${text}\n\n${END}${rest.split(END)[1]}`)
+  putFigures(path, 'gpu:check', text)
   console.log('These figures are in docs/gpu.md now.')
 }

@@ -1,13 +1,11 @@
 // The goals on one H100, and what a run of `npm run gpu:check` says of each.
+import { number, percent, plural } from '../support/figures.mjs'
 
 /** What CIFAR-10's training set has, and how often the paper goes through it. */
 const [CIFAR10_SAMPLES, PAPER_EPOCHS] = [50_000, 150]
 
-const number = (value) => (value >= 100 ? Math.round(value).toLocaleString('en') : value.toPrecision(3))
 const times = (value) => `${number(value)} ×`
 const seconds = (value) => `${number(value)} s`
-const percent = (share) => `${(100 * share).toFixed(2)} %`
-const plural = (count, one) => `${count} ${one}${count === 1 ? '' : 's'}`
 const atLeast = (bound) => (value) => value >= bound
 const below = (bound) => (value) => value < bound
 

@@ -19,7 +19,7 @@ export function findAddon() {
 }
 
 /** The Python that NOPROP_PYTHON names, else `python3`: its version, torch and site-packages; undefined without one. */
-export function findPython() {
+function findPython() {
   const python = process.env.NOPROP_PYTHON ?? 'python3'
   const program = `
 import json, sys
@@ -58,7 +58,7 @@ function systemFolders() {
 }
 
 /** Folders for LD_LIBRARY_PATH that have all of CUDA's libraries. */
-export function findLibraries(python) {
+function findLibraries(python) {
   const folders = [...new Set([...systemFolders(), ...libraryFolders(python?.paths ?? [])])]
   const missing = LIBRARIES.filter((name) => !folders.some((folder) => existsSync(join(folder, name))))
   if (missing.length === 0) return folders.filter((folder) => LIBRARIES.some((name) => existsSync(join(folder, name))))
@@ -89,7 +89,7 @@ export function findData(name) {
 }
 
 /** The driver as `nvidia-smi` tells of it. */
-export function findDriver() {
+function findDriver() {
   const query = ['--query-gpu=name,driver_version,memory.total,clocks.max.sm', '--format=csv,noheader']
   const { status, stdout } = spawnSync('nvidia-smi', query, { encoding: 'utf8', timeout: 30_000 })
   if (status !== 0) return undefined

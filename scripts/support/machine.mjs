@@ -34,15 +34,12 @@ export function packageVersion() {
   return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version
 }
 
-/** The middle value, or the mean of the two in the middle. */
-export function median(values) {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length >> 1
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
-}
-
-/** A Markdown table. */
-export function table(header, rows) {
-  const line = (cells) => `| ${cells.join(' | ')} |`
-  return [line(header), line(header.map(() => '---')), ...rows.map(line)].join('\n')
+/** Whether version `found` (1.88.0) comes before `needed` (1.89); what is not stated is 0. */
+export function isOlder(found, needed) {
+  const [left, right] = [found, needed].map((version) => version.split('.').map(Number))
+  for (let index = 0; index < 3; index++) {
+    const difference = (left[index] ?? 0) - (right[index] ?? 0)
+    if (difference !== 0) return difference < 0
+  }
+  return false
 }

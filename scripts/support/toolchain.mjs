@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { versionOf } from './machine.mjs'
+import { isOlder, versionOf } from './machine.mjs'
 import { root, StepFailed } from './steps.mjs'
 
 /** Throws StepFailed unless cargo and a rustc as new as Cargo.toml asks are there. */
@@ -17,7 +17,7 @@ export function requireRust(purpose = 'build its addon') {
   const found = versionOf('rustc')
   if (found === undefined)
     throw new StepFailed(`rustc is missing beside cargo: install Rust from https://rustup.rs ${again}.`)
-  if (compare(found, needed) < 0) {
+  if (isOlder(found, needed)) {
     throw new StepFailed(
       `noprop needs Rust ${needed} or newer (this is Rust ${found}): run \`rustup update\` ${again}.`,
     )
@@ -34,13 +34,4 @@ export function missingCompiler() {
   const { error, status } = spawnSync(compiler, ['-std=c++20', '-fsyntax-only', '-xc++', '-'], { input })
   if (error?.code === 'ENOENT') return `there is no C++ compiler \`${compiler}\``
   if (status !== 0) return `the C++ compiler \`${compiler}\` does not know C++20, or the system has no ucontext.h`
-}
-
-function compare(a, b) {
-  const [left, right] = [a, b].map((text) => text.split('.').map(Number))
-  for (let index = 0; index < 3; index++) {
-    const difference = (left[index] ?? 0) - (right[index] ?? 0)
-    if (difference !== 0) return difference
-  }
-  return 0
 }

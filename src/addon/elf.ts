@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 
 /** What of an ELF file (Linux's libraries and programs) decides whether it can be loaded. */
-export interface Elf {
+interface Elf {
   /** The processor as Node names it, or its number. */
   arch: string
   /** The dynamic loader that a program names: `/lib64/ld-linux-x86-64.so.2`, `/lib/ld-musl-x86_64.so.1`. */

@@ -28,7 +28,7 @@ export interface Reason {
 /** The oldest glibc that the published addons for the processor run on; the build is told the same. */
 export const OLDEST_GLIBC = '2.17'
 /** That of the CUDA addon, which links with the libraries of the system that builds it. */
-export const OLDEST_GLIBC_CUDA = '2.34'
+const OLDEST_GLIBC_CUDA = '2.34'
 
 const again = `remove node_modules and install noprop@${version} again`
 const CUDA_LIBRARY = /^lib(cuda|cudart|cublas\w*|curand|nvrtc\S*|cudnn\w*|nvidia\S*)\.so/

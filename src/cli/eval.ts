@@ -10,7 +10,7 @@ import { addFlags, Flag, number } from './flag.js'
 import { addSamplerFlags, samplerOf } from './flags.js'
 import { addExamples } from './help.js'
 import type { Io } from './io.js'
-import { required } from './program.js'
+import { required } from './usage.js'
 
 /** The flags that this command itself reads; the others become options of the evaluation. */
 interface EvalFlags {

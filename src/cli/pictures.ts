@@ -5,7 +5,7 @@ import { addAbortSignal, type Readable } from 'node:stream'
 import { fromSystem, NoPropError } from '../errors.js'
 
 /** A picture to predict, or why there is none at a path that was named. */
-export interface Picture {
+interface Picture {
   path: string
   error?: NoPropError
 }

@@ -10,7 +10,7 @@ import { addSamplerFlags, samplerOf } from './flags.js'
 import { addExamples } from './help.js'
 import type { Io } from './io.js'
 import { findPictures, groups } from './pictures.js'
-import { usage } from './program.js'
+import { usage } from './usage.js'
 
 interface PredictFlags {
   data?: string

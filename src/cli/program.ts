@@ -6,6 +6,7 @@ import { addFlags } from './flag.js'
 import { addExamples, addNote, dress } from './help.js'
 import { Interruption } from './interrupts.js'
 import type { Io } from './io.js'
+import { usage } from './usage.js'
 import { inFlagWords } from './wording.js'
 
 /** A command's module: `define` adds arguments, options and the action to the command of that name. */
@@ -96,15 +97,4 @@ function usageError(error: CommanderError, command: string | undefined): NoPropE
   const guess = second?.match(/Did you mean (?:one of )?(.*)\?\)?/)?.[1]
   const listed = command && Object.hasOwn(COMMANDS, command) ? `noprop ${command}` : 'noprop'
   return usage(first, guess ? `did you mean ${guess}?` : `${listed} --help lists the options`)
-}
-
-/** The value of an option that a command cannot do without; unknown options are reported before a missing one. */
-export function required(value: string | undefined, flag: string): string {
-  if (value !== undefined && value !== '') return value
-  throw usage(`the option ${flag} is missing`, `add ${flag}`)
-}
-
-/** What was typed is not a command line of this program. */
-export function usage(what: string, hint: string): NoPropError {
-  return new NoPropError({ code: 'NOPROP_USAGE', what, hint })
 }

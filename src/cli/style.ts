@@ -9,7 +9,7 @@ export interface Terminal {
 type Format = Parameters<typeof styleText>[0]
 
 /** Gives text a format, or returns it as it is where no colour is wanted. */
-export type Paint = (format: Format, text: string) => string
+type Paint = (format: Format, text: string) => string
 
 /** FORCE_COLOR decides if it is set (0 and false mean none), then NO_COLOR; else a terminal has colours unless it is dumb. */
 export function wantsColour({ isTTY }: Terminal, env: NodeJS.ProcessEnv = process.env): boolean {

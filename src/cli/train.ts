@@ -15,8 +15,8 @@ import { Interruption } from './interrupts.js'
 import type { Io } from './io.js'
 import { keptIn } from './kept.js'
 import { peakMemoryMiB } from './memory.js'
-import { required } from './program.js'
 import { ProgressDisplay } from './progress.js'
+import { required } from './usage.js'
 
 /** The flags that this command itself reads; the others become options of the model and of the run. */
 interface TrainFlags {

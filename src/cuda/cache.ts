@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { cacheDirectory } from '../data/locate.js'
+import { cacheDirectory } from '../cache-directory.js'
 import { version } from '../version.js'
 import { type CudaReport, isDetails, isGpu } from './report.js'
 

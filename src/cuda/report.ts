@@ -1,7 +1,7 @@
 import type { ErrorDetails } from '../errors.js'
 
 /** A GPU that the driver shows. */
-export interface Gpu {
+interface Gpu {
   /** As the option `device` names it: 'cuda:0'. */
   device: string
   /** As its maker calls it. */

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
+import { cacheDirectory } from '../cache-directory.js'
 import { fromNative, fromSystem, NoPropError } from '../errors.js'
 import { here } from '../here.js'
 import { nearest } from '../nearest.js'
@@ -71,7 +71,7 @@ function findLocal(name: string, known: KnownDataset): string | undefined {
 }
 
 /** Where a known data set lies on this machine: a directory, or null, then with why it cannot be looked for, if so. */
-export interface DatasetPlace {
+interface DatasetPlace {
   directory: string | null
   problem?: NoPropError
 }
@@ -86,28 +86,6 @@ export function datasetPlaces(): Record<string, DatasetPlace> {
     }
   }
   return Object.fromEntries(Object.entries(CATALOGUE).map(([name, known]) => [name, placeOf(name, known)]))
-}
-
-/** Where downloads are kept: the platform's cache directory for this user; undefined for a user without a home. */
-export function cacheDirectory(
-  env: NodeJS.ProcessEnv = process.env,
-  platform: string = process.platform,
-): string | undefined {
-  if (env.XDG_CACHE_HOME) return join(env.XDG_CACHE_HOME, 'noprop')
-  if (platform === 'win32' && env.LOCALAPPDATA) return join(env.LOCALAPPDATA, 'noprop')
-  const home = homeDirectory()
-  if (!home) return undefined
-  if (platform === 'win32') return join(home, 'AppData', 'Local', 'noprop')
-  return platform === 'darwin' ? join(home, 'Library', 'Caches', 'noprop') : join(home, '.cache', 'noprop')
-}
-
-/** Empty or undefined where the user has none, as in many containers. */
-function homeDirectory(): string | undefined {
-  try {
-    return homedir()
-  } catch {
-    return undefined
-  }
 }
 
 function noCache(): never {

@@ -27,7 +27,7 @@ function npmCommand(): string {
 export async function packAndServe(): Promise<Packages> {
   const directory = mkdtempSync(join(tmpdir(), 'noprop-packages-'))
   const out = join(directory, 'tarballs')
-  const packed = await runNode([join(root, 'scripts/pack.mjs'), '--built', '--out', out])
+  const packed = await runNode([join(root, 'scripts/release/pack.mjs'), '--built', '--out', out])
   if (packed.code !== 0) throw new Error(packed.stdout + packed.stderr)
   const commander = join(root, 'node_modules', 'commander')
   execFileSync(process.execPath, [npmCommand(), 'pack', commander, '--silent', '--pack-destination', out])

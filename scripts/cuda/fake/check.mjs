@@ -88,7 +88,7 @@ function onFake(addon, directory, name, settings) {
  * closed. A run that a kernel's fault ends says so and ends by itself.
  */
 async function checkTraining(addon, directory) {
-  if (!existsSync(join(root, 'dist/index.js'))) await run(process.execPath, ['scripts/bootstrap.mjs'])
+  if (!existsSync(join(root, 'dist/index.js'))) await run(process.execPath, ['scripts/setup/bootstrap.mjs'])
   const net = { type: 'cnn', widths: [4, 6, 8], hidden: 8 }
   const input = { device: 'cuda:0', samples: 48, batch: 16, epochs: 2, blocks: 3, net, precision: 'bf16' }
   const train = async (name, settings, more = {}) => {

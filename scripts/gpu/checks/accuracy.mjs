@@ -1,4 +1,5 @@
 // Real data to the accuracy that is asked for.
+import { percent } from '../../support/figures.mjs'
 import { CheckFailed, keeping, NotRun, noprop } from '../child.mjs'
 
 async function train({ device, env, until, data, precision }, name, epochs, flags) {
@@ -9,8 +10,6 @@ async function train({ device, env, until, data, precision }, name, epochs, flag
   })
   return { epochs, precision, testAccuracy, trainSeconds, samplesPerSecond, weightsSha256 }
 }
-
-const percent = (share) => `${(100 * share).toFixed(2)} %`
 
 /** The shortest of some lengths of training that reaches the goal. */
 export async function mnist(context) {

@@ -1,5 +1,5 @@
 // Speed and memory beside PyTorch's.
-import { median } from '../../support/machine.mjs'
+import { median } from '../../support/figures.mjs'
 import { CheckFailed, isGpu, job, keeping } from '../child.mjs'
 import { startPeer } from '../peers.mjs'
 

@@ -1,0 +1,70 @@
+// Runs noprop and its peers once each, in processes of their own, and reads their figure.
+import { execFile, spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { builtPrograms } from '../../support/cargo.mjs'
+import { root, StepFailed } from '../../support/steps.mjs'
+
+const execute = promisify(execFile)
+
+/** The last line of a program's output, which is JSON. */
+async function json(program, args, env = {}) {
+  const { stdout } = await execute(program, args, {
+    cwd: root,
+    env: { ...process.env, ...env },
+    maxBuffer: 1 << 26,
+    timeout: 1_200_000,
+  })
+  return JSON.parse(stdout.trim().split('\n').at(-1))
+}
+
+/** A Python that can import torch, with torch's version: that of NOPROP_PYTHON, else python3; or undefined. */
+export function findTorch() {
+  const named = process.env.NOPROP_PYTHON
+  const python = named ?? 'python3'
+  const { status, stdout } = spawnSync(python, ['-c', 'import torch; print(torch.__version__)'], { encoding: 'utf8' })
+  if (status === 0) return { python, version: stdout.trim() }
+  if (named) throw new StepFailed(`NOPROP_PYTHON (${named}) is no Python that can import torch: correct or unset it.`)
+}
+
+/** Builds candle's program; returns its path. */
+export async function buildCandle() {
+  const args = ['build', '--release', '--package', 'noprop-core', '--example', 'peer_candle']
+  return (await builtPrograms('the example peer_candle', args))[0]
+}
+
+/** What every run needs: how long to measure, and the programs that are there. */
+export function programs({ quick, torch, candle }) {
+  const [seconds, iterations, warmUp] = quick ? ['0.5', '1', '1'] : ['3', '3', '1']
+  return {
+    /** `noprop bench` with `flags`; returns the field `value` of its result. */
+    noprop: (flags, value = 'samplesPerSecond') => ({
+      name: 'noprop',
+      run: async () =>
+        (await json(process.execPath, ['dist/cli.js', 'bench', ...flags, '--seconds', seconds, '--json']))[value],
+    }),
+    /** Peak memory of `noprop` that trains `blocks` blocks, one in flight. */
+    nopropMemory: (blocks) => ({
+      name: 'noprop, one block in flight',
+      run: async () =>
+        (await json(process.execPath, [join('scripts', 'bench', 'peers', 'train.mjs'), String(blocks)])).peakMemoryMiB,
+    }),
+    /** A mode of `bench/peer_torch.py`; none without PyTorch. */
+    torch: (mode, flags, { name = `PyTorch ${mode}`, value = 'samples_per_s', iters = iterations } = {}) =>
+      torch && {
+        name,
+        run: async () => {
+          const timing = ['--iters', iters, '--warmup', warmUp]
+          return (await json(torch.python, ['bench/peer_torch.py', '--modes', mode, ...timing, ...flags]))[value]
+        },
+      },
+    /** candle's autograd, training ten of the paper's blocks at batch 128. */
+    candle: (shape, threads) => ({
+      name: 'candle autograd',
+      run: async () => {
+        const env = { RAYON_NUM_THREADS: String(threads) }
+        return (await json(candle, [shape, '128', '10', quick ? '1' : '2'], env)).samplesPerSecond
+      },
+    }),
+  }
+}

@@ -1,0 +1,119 @@
+import { expect, test } from 'vitest'
+import type {
+  Augment,
+  CnnNet,
+  CosineSchedule,
+  CustomSchedule,
+  LinearSchedule,
+  MlpNet,
+  ModelOptions,
+  Net,
+  NoPropError,
+  Precision,
+  SamplerOptions,
+  Schedule,
+  TrainOptions,
+} from '../src/index.js'
+import { NoProp } from '../src/index.js'
+
+// The types of options stand in src/options.ts, and what the core reads in Rust. `tsc` checks these lists against the types,
+// and the tests below against what the core says that there is.
+
+/** Each of `Names`, and nothing else. */
+type All<Names extends PropertyKey> = Record<Names, true>
+const names = (all: object) => Object.keys(all).sort()
+
+const MODEL: All<keyof ModelOptions> = {
+  method: true,
+  blocks: true,
+  input: true,
+  classes: true,
+  net: true,
+  schedule: true,
+  embedding: true,
+  seed: true,
+}
+const TRAIN: All<keyof TrainOptions> = {
+  epochs: true,
+  batch: true,
+  learningRate: true,
+  learningRateSchedule: true,
+  weightDecay: true,
+  weighting: true,
+  eta: true,
+  precision: true,
+  augment: true,
+  threads: true,
+  inFlight: true,
+  device: true,
+  checkpoint: true,
+  checkpointSeconds: true,
+  resume: true,
+}
+const SAMPLER: All<keyof SamplerOptions> = { sampler: true, stochastic: true, seed: true, threads: true, device: true }
+const CNN: All<keyof Omit<CnnNet, 'type'>> = { widths: true, hidden: true, dropout: true }
+const MLP: All<keyof Omit<MlpNet, 'type'>> = { hidden: true, dropout: true }
+const COSINE: All<keyof Omit<CosineSchedule, 'type'>> = { min: true, max: true }
+const LINEAR: All<keyof Omit<LinearSchedule, 'type'>> = { start: true, end: true }
+const CUSTOM: All<keyof Omit<CustomSchedule, 'type'>> = { alphaBar: true }
+const AUGMENT: All<keyof Augment> = { shift: true, flip: true }
+const NETS: All<Exclude<Net, string>['type']> = { cnn: true, mlp: true }
+const SCHEDULES: All<Exclude<Schedule, string>['type']> = { cosine: true, linear: true, custom: true }
+const METHODS: All<NonNullable<ModelOptions['method']>> = { dt: true }
+const PRECISIONS: All<Precision> = { f32: true, tf32: true, bf16: true }
+const WEIGHTINGS: All<NonNullable<TrainOptions['weighting']>> = { uniform: true, snr: true }
+const COURSES: All<NonNullable<TrainOptions['learningRateSchedule']>> = { constant: true, 'one-cycle': true }
+const SAMPLERS: All<NonNullable<SamplerOptions['sampler']>> = { posterior: true, resample: true, ddim: true }
+
+/** What the core says that there is where it is given what there is not: `a, b or c`, without the path of what they lie in. */
+async function offered(call: () => unknown): Promise<string[]> {
+  const error = await Promise.resolve()
+    .then(call)
+    .then(
+      () => undefined,
+      (error: NoPropError) => error,
+    )
+  expect(error?.code).toBe('NOPROP_OPTION')
+  const { expected = '' } = error as NoPropError
+  return expected
+    .split(/, | or /)
+    .map((name) => name.split('.').at(-1) as string)
+    .sort()
+}
+
+const shape = { input: [4], classes: 2 }
+const create = (options: object) => () => NoProp.create({ ...shape, ...options })
+const data = { images: new Float32Array(16), shape: [4], labels: [0, 1, 0, 1] }
+const train = (options: object) => () => NoProp.create(shape).fit(data, options as TrainOptions)
+const predict = (options: object) => async () => {
+  const model = NoProp.create({ ...shape, blocks: 1, net: { type: 'mlp', hidden: [2] } })
+  await model.fit(data)
+  return model.predict(data.images, options)
+}
+const none = { nothing: 1 }
+
+test.each<[string, object, () => unknown]>([
+  ['a model', MODEL, create(none)],
+  ['training', TRAIN, train(none)],
+  ['a sampler', SAMPLER, predict(none)],
+  ['the net cnn', CNN, create({ net: { type: 'cnn', ...none } })],
+  ['the net mlp', MLP, create({ net: { type: 'mlp', ...none } })],
+  ['the cosine schedule', COSINE, create({ schedule: { type: 'cosine', ...none } })],
+  ['the linear schedule', LINEAR, create({ schedule: { type: 'linear', ...none } })],
+  ['a custom schedule', CUSTOM, create({ schedule: { type: 'custom', ...none } })],
+  ['augmentation', AUGMENT, train({ augment: none })],
+])('TypeScript and the core have the same options of %s', async (_, all, call) => {
+  expect(await offered(call)).toEqual(names(all))
+})
+
+test.each<[string, object, () => unknown]>([
+  ['method', METHODS, create({ method: 'nothing' })],
+  ['net', NETS, create({ net: { type: 'nothing' } })],
+  ['schedule', SCHEDULES, create({ schedule: { type: 'nothing' } })],
+  ['precision', PRECISIONS, train({ precision: 'nothing' })],
+  ['weighting', WEIGHTINGS, train({ weighting: 'nothing' })],
+  ['learningRateSchedule', COURSES, train({ learningRateSchedule: 'nothing' })],
+  ['sampler', SAMPLERS, predict({ sampler: 'nothing' })],
+])('TypeScript and the core have the same values of %s', async (_, all, call) => {
+  expect(await offered(call)).toEqual(names(all))
+})
