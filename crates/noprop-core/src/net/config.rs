@@ -7,7 +7,7 @@ use super::layout::Layout;
 use super::mlp::mlp;
 use super::placement::Placement;
 use super::program::{Program, Target};
-use super::resnet::{Activation, resnet};
+use super::resnet::{self, Activation, resnet};
 use super::shape::Shape;
 use super::vit::{self, vit};
 use crate::data::InputShape;
@@ -54,6 +54,12 @@ pub enum NetConfig {
         /// What follows a norm.
         #[serde(default)]
         activation: Activation,
+        /// Filters of a frozen first layer that whitens 3 × 3 patches of the training images; 0 for none.
+        #[serde(default)]
+        whitening: usize,
+        /// Whether the first channels of every convolution begin as copies of its input's.
+        #[serde(default)]
+        identity: bool,
     },
     /// A Vision Transformer, for images; the noised label is a token.
     Vit {
@@ -149,12 +155,15 @@ impl NetConfig {
                 check_widths("hidden", hidden)?;
                 mlp(input.into(), classes, hidden, *dropout)?
             }
-            Self::Resnet { widths, depth, hidden, activation } => {
+            Self::Resnet { widths, depth, hidden, activation, whitening, identity } => {
                 check_widths("widths", widths)?;
                 check_widths("hidden", &[*hidden])?;
                 check_count("depth", *depth, 0)?;
                 check_image("resnet", input)?;
-                resnet(input.into(), classes, widths, *depth, *hidden, *activation)?
+                let (depth, hidden, activation) = (*depth, *hidden, *activation);
+                let (whitening, identity) = (*whitening, *identity);
+                let options = resnet::Options { widths, depth, hidden, activation, whitening, identity };
+                resnet(input.into(), classes, &options)?
             }
             Self::Vit { patch, width, depth, heads, mlp_ratio, dropout } => {
                 check_rate(*dropout)?;

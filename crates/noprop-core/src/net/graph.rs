@@ -2,7 +2,7 @@
 
 use super::op::Op;
 use super::shape::Shape;
-use super::spec::{Misfit, Signature};
+use super::spec::{ConvInit, Misfit, Signature};
 use crate::error::{Code, Error, Result};
 
 /// Most nodes of a net.
@@ -69,6 +69,9 @@ impl Graph {
         }
         if self.find(&name).is_some() {
             return Err(Misfit::new("a name that no other node has", format!("'{name}'")).field("name"));
+        }
+        if matches!(&op, Op::Conv(conv) if conv.init == ConvInit::Whitening) && inputs != [Self::X] {
+            return Err(Misfit::new("whitening of x", "of another node").field("init"));
         }
         let shapes: Vec<_> = inputs.iter().map(|input| self.nodes[*input].shape).collect();
         let shape = op.spec().output(&shapes, self.classes)?;

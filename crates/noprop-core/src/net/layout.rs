@@ -13,6 +13,10 @@ pub enum Init {
     FanIn(usize),
     /// A constant.
     Constant(f32),
+    /// Of a convolution's weight `[k, k, cin, cout]`: the first outputs are the inputs as they are, others as [`FanIn`](Self::FanIn).
+    Identity(usize),
+    /// Made from the training data, see [`whitening`](super::whitening); 0 where there is none yet.
+    Whitening,
 }
 
 /// One tensor of a block.
@@ -25,6 +29,13 @@ pub struct Entry {
     /// Place in the block's weights.
     pub slot: Slot,
     init: Init,
+}
+
+impl Entry {
+    /// How it begins.
+    pub(crate) fn init(&self) -> Init {
+        self.init
+    }
 }
 
 /// All tensors of a block.
@@ -94,11 +105,22 @@ impl Layout {
             let values = entry.slot.of_mut(weights);
             match entry.init {
                 Init::Constant(value) => values.fill(value),
-                Init::FanIn(fan_in) => {
+                Init::Whitening => values.fill(0.0),
+                Init::FanIn(fan_in) | Init::Identity(fan_in) => {
                     let bound = 1.0 / (fan_in as f64).sqrt();
                     let stream = Stream::new(seed, Purpose::Init, block, 0, tensor);
                     for (index, value) in values.iter_mut().enumerate() {
                         *value = ((2.0 * stream.uniform(index as u32) - 1.0) * bound) as f32;
+                    }
+                    if let (Init::Identity(_), &[height, width, cin, cout]) = (entry.init, &entry.shape[..]) {
+                        let copied = cin.min(cout);
+                        for (index, value) in values.iter_mut().enumerate() {
+                            let (tap, input, output) = (index / (cin * cout), index / cout % cin, index % cout);
+                            let centre = height / 2 * width + width / 2;
+                            if output < copied {
+                                *value = f32::from(u8::from(tap == centre && input == output));
+                            }
+                        }
                     }
                 }
             }

@@ -23,6 +23,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 mod vit;
+mod whitening;
 
 pub use block::Block;
 pub use buffers::Buffers;

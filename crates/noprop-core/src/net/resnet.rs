@@ -1,7 +1,7 @@
 //! A residual network (He et al. 2016) whose last features meet the noised label.
 //!
 //! ```text
-//! image: conv 3×3 – BN – act – residual × depth ─ [pool 2 – conv 3×3 – BN – act – residual × depth] for each further width – mean ─┐
+//! image: [whitening –] conv 3×3 – BN – act – residual × depth ─ [pool 2 – conv 3×3 – BN – act – residual × depth] for each further width – mean ─┐
 //! label: FC – BN – act ──────────────────────────────────────────────────────────────────────────────────────────────────────────┤
 //! fuse:  concatenate – FC – BN – act – FC – softmax = û     residual: x + act(BN(conv(act(BN(conv(x))))))       ◄────────────────┘
 //! ```
@@ -10,7 +10,7 @@ use super::builder::{Builder, Value};
 use super::graph::Graph;
 use super::op::Op;
 use super::shape::Shape;
-use super::spec;
+use super::spec::{self, ConvInit};
 use crate::error::Result;
 use serde::{Deserialize, Serialize};
 
@@ -26,41 +26,58 @@ pub enum Activation {
 }
 
 /// 3 × 3 convolution with zeros around the image, norm and activation: y of x.
-fn conv<'n>(x: Value<'n>, name: &str, channels: usize, act: Activation) -> Value<'n> {
-    let conv = spec::Conv { channels, padding: spec::Padding::Same, bias: false, ..spec::Conv::default() };
+fn conv<'n>(x: Value<'n>, name: &str, channels: usize, act: Activation, init: ConvInit) -> Value<'n> {
+    let conv = spec::Conv { channels, padding: spec::Padding::Same, bias: false, init, ..spec::Conv::default() };
     activated(x.then(Some(&format!("{name}_conv")), Op::Conv(conv)), name, act)
 }
 
 fn activated<'n>(x: Value<'n>, name: &str, act: Activation) -> Value<'n> {
-    let y = x.batch_norm(&format!("{name}_bn"));
-    match act {
-        Activation::Relu => y.relu(),
-        Activation::Gelu => y.gelu(),
+    act.of(x.batch_norm(&format!("{name}_bn")))
+}
+
+impl Activation {
+    fn of(self, x: Value<'_>) -> Value<'_> {
+        match self {
+            Self::Relu => x.relu(),
+            Self::Gelu => x.gelu(),
+        }
     }
 }
 
+/// Sizes and choices.
+#[derive(Debug, Clone)]
+pub(super) struct Options<'a> {
+    pub widths: &'a [usize],
+    pub depth: usize,
+    pub hidden: usize,
+    pub activation: Activation,
+    /// Filters of a frozen first layer that whitens patches, or 0.
+    pub whitening: usize,
+    /// Whether convolutions begin as copies.
+    pub identity: bool,
+}
+
 /// The net for samples of shape `x`.
-pub(super) fn resnet(
-    x: Shape,
-    classes: usize,
-    widths: &[usize],
-    depth: usize,
-    hidden: usize,
-    act: Activation,
-) -> Result<Graph> {
+pub(super) fn resnet(x: Shape, classes: usize, o: &Options<'_>) -> Result<Graph> {
     let net = Builder::new(x, classes);
+    let (act, init) = (o.activation, if o.identity { ConvInit::Identity } else { ConvInit::Random });
     let mut y = net.x();
-    for (stage, channels) in widths.iter().enumerate() {
+    if o.whitening > 0 {
+        let (channels, init) = (o.whitening, ConvInit::Whitening);
+        let conv = spec::Conv { channels, bias: false, init, ..spec::Conv::default() };
+        y = act.of(y.then(Some("whiten"), Op::Conv(conv)));
+    }
+    for (stage, channels) in o.widths.iter().enumerate() {
         let x = if stage == 0 { y } else { y.max_pool() };
-        y = conv(x, &format!("stage{}", stage + 1), *channels, act);
-        for block in 1..=depth {
+        y = conv(x, &format!("stage{}", stage + 1), *channels, act, init);
+        for block in 1..=o.depth {
             let name = |layer: &str| format!("stage{}_{block}{layer}", stage + 1);
-            let inner = conv(y, &name("a"), *channels, act);
-            y = conv(inner, &name("b"), *channels, act).add(y);
+            let inner = conv(y, &name("a"), *channels, act, init);
+            y = conv(inner, &name("b"), *channels, act, init).add(y);
         }
     }
-    let label = activated(net.z().linear("label_fc", hidden), "label", act);
-    let y = activated(net.linear("fuse_fc1", [y.global_pool(), label], hidden), "fuse", act);
+    let label = activated(net.z().linear("label_fc", o.hidden), "label", act);
+    let y = activated(net.linear("fuse_fc1", [y.global_pool(), label], o.hidden), "fuse", act);
     y.linear("fuse_fc2", classes).softmax();
     net.finish()
 }

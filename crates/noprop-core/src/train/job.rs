@@ -68,6 +68,7 @@ impl BlockJob {
         let layout = &plan.model.layout;
         let mut state = zeros(AdamW::state_len(layout.parameters(), layout.statistics()), "a block's state")?;
         layout.write_initial_weights(plan.model.config.seed, block, &mut state[..layout.weights()]);
+        layout.write_data_weights(&plan.data, &StopFlag::new(), &mut state[..layout.weights()])?;
         let progress = Progress { block, step: 0, loss_sum: 0.0, loss_samples: 0, losses: Vec::new(), seconds: 0.0 };
         Self::go_on(plan, progress, state, device)
     }

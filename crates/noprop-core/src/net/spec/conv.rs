@@ -28,6 +28,22 @@ pub struct Conv {
     /// Whether a bias is added. Default true.
     #[serde(default = "yes")]
     pub bias: bool,
+    /// How the weights begin. Default at random.
+    #[serde(default)]
+    pub init: ConvInit,
+}
+
+/// How the weights of a convolution begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConvInit {
+    /// Uniform in ±1 / √fan-in, as in PyTorch.
+    #[default]
+    Random,
+    /// The first channels are copies of the input's, the others random.
+    Identity,
+    /// Filters that whiten the patches of the training images, which training leaves alone. For a 3 × 3 convolution of x.
+    Whitening,
 }
 
 /// What a window sees beyond the image.
@@ -53,7 +69,7 @@ fn yes() -> bool {
 
 impl Default for Conv {
     fn default() -> Self {
-        Self { channels: 1, kernel: 3, stride: 1, padding: Padding::Valid, bias: true }
+        Self { channels: 1, kernel: 3, stride: 1, padding: Padding::Valid, bias: true, init: ConvInit::Random }
     }
 }
 
@@ -61,7 +77,12 @@ impl Conv {
     /// Whether it is the paper's: 3 × 3, no padding, every pixel, with a bias.
     pub(crate) fn is_plain(&self) -> bool {
         let Self { kernel, stride, padding, bias, .. } = *self;
-        (kernel, stride, padding, bias) == (3, 1, Padding::Valid, true)
+        (kernel, stride, padding, bias) == (3, 1, Padding::Valid, true) && !self.is_frozen()
+    }
+
+    /// Whether training leaves the weights alone.
+    fn is_frozen(&self) -> bool {
+        self.init == ConvInit::Whitening
     }
 }
 
@@ -81,15 +102,26 @@ impl Spec for Conv {
             let misfit = Misfit::new(expected, inputs[0].to_string()).field("from");
             return Err(misfit.hint("use padding \"same\", or pool less before"));
         }
+        let most = 18 * inputs[0].width();
+        if self.is_frozen() && (self.kernel != 3 || self.bias || self.channels > most) {
+            let expected = format!("kernel 3, bias false, and at most {most} channels, twice the values of a patch");
+            return Err(Misfit::new(expected, "others").field("init"));
+        }
         let side = |side: usize| (side + beyond - self.kernel) / self.stride + 1;
         Ok(Shape::Image { height: side(height), width: side(width), channels: self.channels })
     }
     fn tensors(&self, s: &Signature) -> Vec<Tensor> {
         let (kernel, cin) = (self.kernel, s.inputs[0].width());
-        let init = Init::FanIn(kernel * kernel * cin);
+        let fan_in = kernel * kernel * cin;
+        let init = match self.init {
+            ConvInit::Random => Init::FanIn(fan_in),
+            ConvInit::Identity => Init::Identity(fan_in),
+            ConvInit::Whitening => Init::Whitening,
+        };
         let shape = vec![kernel, kernel, cin, self.channels];
-        let mut tensors = vec![Tensor { name: "weight", trained: true, shape, init }];
+        let mut tensors = vec![Tensor { name: "weight", trained: !self.is_frozen(), shape, init }];
         if self.bias {
+            let init = Init::FanIn(fan_in);
             tensors.push(Tensor { name: "bias", trained: true, shape: vec![self.channels], init });
         }
         tensors
@@ -111,6 +143,9 @@ impl Spec for Conv {
                     op.of_batch(c).backward_data(c.write(dx), c.read(dy), c.step.state)
                 });
             });
+        }
+        if self.is_frozen() {
+            return Ok(());
         }
         l.emit("conv_backward_weights", &[x, dy], &[], move |c| {
             op.of_batch(c).backward_weights(c.step.gradients, c.read(x), c.read(dy))?;
@@ -139,7 +174,8 @@ impl Op {
         };
         let dims = conv::Dims { height, width, cin, cout, kernel, stride, padding };
         let bias = spec.bias.then(|| l.parameter(node, "bias"));
-        Self { dims, weight: l.parameter(node, "weight"), bias }
+        let weight = if spec.is_frozen() { l.statistic(node, "weight") } else { l.parameter(node, "weight") };
+        Self { dims, weight, bias }
     }
 
     fn of_batch<'c>(&self, c: &Context<'c>) -> conv::Conv<'c> {

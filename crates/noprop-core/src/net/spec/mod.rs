@@ -22,7 +22,7 @@ pub use add::Add;
 pub use batch_norm::BatchNorm;
 pub(crate) use batch_norm::of_batch;
 pub use columns::{Concatenate, FirstToken, JoinTokens};
-pub use conv::{Conv, Padding};
+pub use conv::{Conv, ConvInit, Padding};
 pub use dropout::Dropout;
 pub use flatten::Flatten;
 pub(crate) use input::Input;

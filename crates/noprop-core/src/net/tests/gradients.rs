@@ -105,9 +105,9 @@ fn of_an_mlp_equal_finite_differences() {
 fn of_a_resnet_equal_finite_differences() {
     // What a norm takes away again.
     let shift = |entry: &Entry| entry.name.ends_with("fc.bias") || entry.name == "params.fuse_fc1.bias";
-    let smooth = NetConfig::Resnet { widths: vec![2, 3], depth: 1, hidden: 4, activation: Activation::Gelu };
+    let smooth = NetConfig::Resnet { widths: vec![2, 3], depth: 1, hidden: 4, activation: Activation::Gelu, whitening: 0, identity: false };
     check_unless(&smooth, image(6, 5, 2), 3, 5, shift);
-    let relu = NetConfig::Resnet { widths: vec![3], depth: 2, hidden: 5, activation: Activation::Relu };
+    let relu = NetConfig::Resnet { widths: vec![3], depth: 2, hidden: 5, activation: Activation::Relu, whitening: 0, identity: false };
     check_unless(&relu, image(4, 4, 1), 3, 4, shift);
 }
 
