@@ -35,7 +35,7 @@ pub(crate) struct Lowering<'g> {
     readers: Readers,
     pub(super) groups: Vec<Group>,
     /// The group of each node that is in one.
-    group_of: Vec<Option<usize>>,
+    pub(super) group_of: Vec<Option<usize>>,
     pub(super) backward: bool,
     calls: [Vec<Call>; 2],
     sizes: Vec<Size>,

@@ -6,6 +6,7 @@ mod cnn;
 mod large;
 mod launches;
 mod loads;
+mod presets;
 mod several;
 
 use super::resume::{checkpointed, interrupted};
