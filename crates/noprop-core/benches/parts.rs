@@ -14,7 +14,7 @@ use noprop_core::{FitOptions, Model, NetConfig, Result};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use support::{SAMPLES, configuration, images, keep};
+use support::{SAMPLES, configuration, images, keep, nets};
 
 const BLOCKS: usize = 10;
 /// Batches of an epoch, so that what is done once an epoch weighs as little as in real training.
@@ -23,19 +23,14 @@ const BATCHES: usize = 64;
 const TIME: Duration = Duration::from_secs(2);
 
 fn main() {
-    let mlp = NetConfig::Mlp { hidden: vec![512; 3], dropout: 0.0 };
-    let records: Vec<Value> = [
-        ("cnn", [28, 28, 1], NetConfig::default()),
-        ("cnn", [32, 32, 3], NetConfig::default()),
-        ("mlp", [28, 28, 1], mlp),
-    ]
-    .into_iter()
-    .flat_map(|(name, shape, net)| {
-        let (times, steps) = measure(shape, net).expect("training steps");
-        let shape = format!("{name}, {SAMPLES}x{}x{}x{}", shape[0], shape[1], shape[2]);
-        report(&shape, &times, steps)
-    })
-    .collect();
+    let records: Vec<Value> = nets()
+        .into_iter()
+        .flat_map(|(name, shape, net)| {
+            let (times, steps) = measure(shape, net).expect("training steps");
+            let shape = format!("{name}, {SAMPLES}x{}x{}x{}", shape[0], shape[1], shape[2]);
+            report(&shape, &times, steps)
+        })
+        .collect();
     keep("parts", &records);
 }
 
