@@ -35,7 +35,7 @@ const NEEDED = {
   'noprop-kernels': ['LICENSE', 'README.md', 'src/cuda/all.cu', 'src/ops/linear/gradients/cuda.cu'],
   'noprop-core': [
     ...['LICENSE', 'README.md'],
-    ...['tests/golden/schedules.json', 'tests/golden/dt_block_rgb32.safetensors'],
+    ...['tests/golden/schedules.json', 'tests/golden/cnn_rgb32.safetensors'],
   ],
 }
 

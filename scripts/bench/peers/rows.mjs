@@ -33,6 +33,11 @@ export function rows({ noprop, nopropMemory, torch, candle }, threads) {
     ]
   }
   const mlp = ['--net', 'mlp', ...two]
+  const three = (net) => {
+    const flags = ['--net', net, '--shape', 'cifar10', '--steps', '3', ...two]
+    const blocks = flags.map((flag) => (flag === '--steps' ? '--blocks' : flag))
+    return [noprop(blocks), ...['eager', 'channels-last', 'tuned'].map((mode) => torch(mode, flags))]
+  }
   const one = { ...noprop(['--threads', '1']), name: 'noprop, 1 thread' }
   const all = [
     { id: 'train-mnist', title: "Training, the paper's block, MNIST's shape", ...speed, runs: training('mnist') },
@@ -47,6 +52,18 @@ export function rows({ noprop, nopropMemory, torch, candle }, threads) {
       title: "Training, the original sketch's block (mlp, 512, 512, 512), MNIST's shape",
       ...speed,
       runs: [noprop(mlp), ...['eager', 'tuned', 'vmap'].map((mode) => torch(mode, mlp))],
+    },
+    {
+      id: 'train-resnet',
+      title: "Training, a residual network (resnet, 32, 64, 128), 3 blocks, CIFAR-10's shape",
+      ...speed,
+      runs: three('resnet'),
+    },
+    {
+      id: 'train-vit',
+      title: "Training, a Vision Transformer (vit, width 128, 4 layers), 3 blocks, CIFAR-10's shape",
+      ...speed,
+      runs: three('vit'),
     },
     {
       id: 'threads',

@@ -3,7 +3,7 @@
 //! Convolutions and products are what a step is for; all other operations together are the "small operations". Where ReLU and
 //! pooling happen in the registers of a convolution's tile, they count to the convolution.
 
-use crate::support::{SAMPLES, configuration, images, keep};
+use crate::support::{SAMPLES, configuration, images, keep, nets};
 use candle_core::Device;
 use noprop_core::ops::profile::{self, BETWEEN};
 use noprop_core::ops::simd::InstructionSet;
@@ -21,19 +21,14 @@ const BATCHES: usize = 64;
 const TIME: Duration = Duration::from_secs(2);
 
 pub fn run() {
-    let mlp = NetConfig::Mlp { hidden: vec![512; 3], dropout: 0.0 };
-    let records: Vec<Value> = [
-        ("cnn", [28, 28, 1], NetConfig::default()),
-        ("cnn", [32, 32, 3], NetConfig::default()),
-        ("mlp", [28, 28, 1], mlp),
-    ]
-    .into_iter()
-    .flat_map(|(name, shape, net)| {
-        let (times, steps) = measure(shape, net).expect("training steps");
-        let shape = format!("{name}, {SAMPLES}x{}x{}x{}", shape[0], shape[1], shape[2]);
-        report(&shape, &times, steps)
-    })
-    .collect();
+    let records: Vec<Value> = nets()
+        .into_iter()
+        .flat_map(|(name, shape, net)| {
+            let (times, steps) = measure(shape, net).expect("training steps");
+            let shape = format!("{name}, {SAMPLES}x{}x{}x{}", shape[0], shape[1], shape[2]);
+            report(&shape, &times, steps)
+        })
+        .collect();
     keep("parts", &records);
 }
 

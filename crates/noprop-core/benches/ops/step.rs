@@ -1,13 +1,12 @@
-//! One whole training step of one block on one core: the paper's block on the shapes of MNIST and CIFAR-10, and the original sketch's,
-//! in every precision of the machine.
+//! One whole training step of one block of every net on one core, in every precision of the machine.
 
-use crate::support::{Bench, SAMPLES, Work, configuration, images};
+use crate::support::{Bench, SAMPLES, Work, configuration, images, nets};
 use candle_core::Device;
 use noprop_core::config::Precision;
 use noprop_core::data::InputShape;
 use noprop_core::tensor::StopFlag;
 use noprop_core::train::{BlockJob, Plan, Trainer};
-use noprop_core::{FitOptions, Model, NetConfig};
+use noprop_core::{FitOptions, Model};
 use std::sync::Arc;
 
 /// Batches of an epoch, so that what is done once an epoch weighs as little as in real training.
@@ -15,15 +14,9 @@ const BATCHES: usize = 64;
 
 pub fn run() {
     let mut bench = Bench::new("step");
-    let mlp = NetConfig::Mlp { hidden: vec![512; 3], dropout: 0.0 };
-    let cases = [
-        ("cnn", [28, 28, 1], NetConfig::default()),
-        ("cnn", [32, 32, 3], NetConfig::default()),
-        ("mlp", [28, 28, 1], mlp),
-    ];
     let precisions = || Precision::OF_PROCESSORS.into_iter().filter(|precision| precision.check_processor().is_ok());
     for ((name, shape, net), precision) in
-        cases.into_iter().flat_map(|case| precisions().map(move |one| (case.clone(), one)))
+        nets().into_iter().flat_map(|case| precisions().map(move |one| (case.clone(), one)))
     {
         let (_, flops) = net.flops(InputShape::new(&shape).expect("a shape"), 10).expect("a count");
         let options = FitOptions { epochs: 1_000_000, threads: Some(1), precision, ..FitOptions::default() };

@@ -134,6 +134,18 @@ pub fn configuration(shape: [usize; 3], blocks: usize, net: NetConfig) -> ModelC
     ModelConfig { net, ..from_json(&json).expect("a configuration") }
 }
 
+/// The nets of whole steps, with the samples they are measured on.
+pub fn nets() -> [(&'static str, [usize; 3], NetConfig); 5] {
+    let net = |name: &str| from_json(&format!(r#"{{"type":"{name}"}}"#)).expect("a net");
+    [
+        ("cnn", [28, 28, 1], net("cnn")),
+        ("cnn", [32, 32, 3], net("cnn")),
+        ("mlp", [28, 28, 1], net("mlp")),
+        ("resnet", [32, 32, 3], net("resnet")),
+        ("vit", [32, 32, 3], net("vit")),
+    ]
+}
+
 /// Images of `shape` with labels from 0 to 9.
 pub fn images(shape: [usize; 3], samples: usize) -> Dataset {
     let input = InputShape::new(&shape).expect("a shape");

@@ -19,12 +19,16 @@ use candle_core::{Device, Tensor, WithDType};
 use std::marker::PhantomData;
 
 /// Batch norm takes the mean away, and with it a shift that only affine layers lie between: the exact gradients of
-/// these biases of a cnn block are 0.
-const SHIFTS_BEFORE_NORM: [&str; 8] =
-    ["image_fc", "image_bn", "label_fc1", "label_fc2", "label_fc3", "label_bn3", "fuse_fc1", "fuse_fc2"];
-
-fn is_shift_before_norm(entry: &Entry) -> bool {
-    SHIFTS_BEFORE_NORM.iter().any(|layer| entry.name == format!("params.{layer}.bias"))
+/// these biases are 0.
+fn is_shift_before_norm(net: &NetConfig, entry: &Entry) -> bool {
+    let layers: &[&str] = match net {
+        NetConfig::Cnn { .. } => {
+            &["image_fc", "image_bn", "label_fc1", "label_fc2", "label_fc3", "label_bn3", "fuse_fc1", "fuse_fc2"]
+        }
+        NetConfig::Resnet { .. } => &["label_fc", "fuse_fc1"],
+        _ => &[],
+    };
+    layers.iter().any(|layer| entry.name == format!("params.{layer}.bias"))
 }
 
 /// A batch of `classes.len()` samples for each of the blocks that run together.

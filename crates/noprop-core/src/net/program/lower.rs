@@ -216,6 +216,18 @@ impl<'g> Lowering<'g> {
     /// The slot of the first input's values, for an operation that works in place. Where somebody else still needs them they are
     /// copied first.
     pub fn overwritten(&mut self, node: NodeId) -> At {
+        if self.is_free(node) {
+            let (at, reads) = self.values[self.input(node)].expect("it is free");
+            self.set_value(node, at, reads.max(reads_of(self.op(node))));
+            return at;
+        }
+        let (at, y) = (self.value(self.input(node)), self.output(node));
+        self.copy(at, y, self.len(node));
+        y
+    }
+
+    /// Whether nobody else needs the values of the first input.
+    pub fn is_free(&self, node: NodeId) -> bool {
         let input = self.input(node);
         let (at, reads) = self.values[input].expect("a value is computed before it is read");
         let may = match self.op(node) {
@@ -223,13 +235,7 @@ impl<'g> Lowering<'g> {
             _ => Reads::Nothing,
         };
         let is_free = self.readers.count(input) == 1 && (reads <= may || !self.target.training);
-        if matches!(at, At::Slot(_)) && is_free {
-            self.set_value(node, at, reads.max(reads_of(self.op(node))));
-            return at;
-        }
-        let y = self.output(node);
-        self.copy(at, y, self.len(node));
-        y
+        matches!(at, At::Slot(_)) && is_free
     }
 
     pub(super) fn copy(&mut self, from: At, to: At, len: usize) {

@@ -1,4 +1,4 @@
-//! Sum of two paths: y += x on the first `len` values of a block.
+//! Sum of two paths on the first `len` values of a block: y += x, or y = a + b.
 
 mod cuda;
 mod parity;
@@ -23,6 +23,33 @@ impl Add {
     /// y += x, in place.
     pub fn forward(&self, y: &Buffer, x: &Tensor) -> Result<()> {
         apply(self, y, [x])
+    }
+}
+
+/// y = a + b, on the processor alone.
+#[derive(Debug, Clone, Copy)]
+pub struct Sum {
+    /// Number of values.
+    pub len: usize,
+}
+
+impl Sum {
+    /// y = a + b.
+    pub fn forward(&self, y: &Buffer, [a, b]: [&Tensor; 2]) -> Result<()> {
+        apply(self, y, [a, b])
+    }
+}
+
+impl BlockOp<2> for Sum {
+    const NAME: &'static str = "add";
+    fn block<T: Real>(&self, _: usize, y: &mut [T], [a, b]: [&[T]; 2]) -> Result<()> {
+        check([y.len(), a.len(), b.len()].iter().all(|len| *len >= self.len), "sum")?;
+        let (y, a, b) = (&mut y[..self.len], &a[..self.len], &b[..self.len]);
+        vectorize(
+            #[inline(always)]
+            || reference::sum(y, a, b),
+        );
+        Ok(())
     }
 }
 

@@ -9,3 +9,11 @@ pub fn add<T: Real>(y: &mut [T], x: &[T]) {
         *y += *x;
     }
 }
+
+/// y = a + b
+#[inline(always)]
+pub fn sum<T: Real>(y: &mut [T], a: &[T], b: &[T]) {
+    for ((y, a), b) in y.iter_mut().zip(a).zip(b) {
+        *y = *a + *b;
+    }
+}
