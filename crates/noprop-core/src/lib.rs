@@ -54,7 +54,7 @@
 //! | [`data`] | samples in memory, IDX, CIFAR and PNG files |
 //! | [`device`] | where a run computes: the processor or GPUs |
 //! | [`diffusion`] | schedules, noised labels, samplers, embeddings: the method's formulas |
-//! | [`block`] | the denoisers, composed from [`nn`] layers, which call [`ops`] |
+//! | [`net`] | the denoisers: graphs of operations, compiled to calls of [`ops`] |
 //! | [`train`] | block jobs, the threads that share them, checkpoints |
 //! | [`model`], [`inference`] | trained blocks, the model file, evaluation and prediction |
 //! | [`parity`] | the kernels of a GPU against the plain reference |

@@ -33,3 +33,4 @@ pub use graph::Graph;
 pub use layout::Layout;
 pub(crate) use placement::Placement;
 pub use step::{Draw, Mode, Step};
+pub use summary::Layer;
