@@ -53,7 +53,7 @@ describe('nets of every kind', () => {
       type: 'graph',
       nodes: [
         { op: 'linear', units: 3, name: 'linear2', from: ['x', 'z'] },
-        { op: 'relu', name: 'last', from: ['linear1'] },
+        { op: 'relu', name: 'last', from: ['linear2'] },
         { op: 'linear', units: 'classes', name: 'linear4', from: ['last'] },
       ],
     })
@@ -97,7 +97,11 @@ describe('a net that cannot be is refused in words', () => {
       nodes({ op: 'linear', units: 'many' }),
       /^option net\.nodes\[0\]\.units has a bad value; expected: a whole number of at least 1 or "classes"; received: the text "many"$/,
     ],
-    ['half a unit', nodes({ op: 'linear', units: 1.5 }), /^option net\.nodes\[0\]\.units has a bad value; .*received: 1\.5$/],
+    [
+      'half a unit',
+      nodes({ op: 'linear', units: 1.5 }),
+      /^option net\.nodes\[0\]\.units has a bad value; .*received: 1\.5$/,
+    ],
     [
       'no units at all',
       nodes({ op: 'linear', units: 0 }),
@@ -191,7 +195,11 @@ describe('--net-file', () => {
   })
 
   const bad: [string, unknown, RegExp][] = [
-    ['no JSON', '[{"op": "relu"},\n  oops]', /NOPROP_FILE_FORMAT: \S+net\.json is not JSON; expected: a list of nodes, /],
+    [
+      'no JSON',
+      '[{"op": "relu"},\n  oops]',
+      /NOPROP_FILE_FORMAT: \S+net\.json is not JSON; expected: a list of nodes, /,
+    ],
     ['an empty file', '', /NOPROP_FILE_FORMAT: \S+net\.json is not JSON;/],
     ['a number', '3', /NOPROP_FILE_FORMAT: \S+net\.json holds no net; .*received: 3/],
     ['no type', { nodes: [] }, /holds no net; .*received: an object without a type/],

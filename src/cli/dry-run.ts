@@ -15,15 +15,15 @@ export async function dryRun(model: NoProp, samples: Dataset, options: TrainOpti
 
 function rows(found: Estimate): Field[] {
   const { blocks, parametersPerBlock, forwardFlops, trainingFlops, memory, inFlight, threads } = found
-  const buffers = memory.buffers > 0 ? `  buffers of ${counted(threads, 'thread')} ${mebibytes(memory.buffers)}` : ''
+  const buffers = memory.buffers > 0 ? `  buffers of ${counted(threads, 'thread')} ${size(memory.buffers)}` : ''
   const work = `${thousands(found.stepsPerBlock)} steps of ${thousands(found.batch)} samples per block`
   return [
     ['parameters', `${thousands(parametersPerBlock)} per block, ${thousands(blocks * parametersPerBlock)} in all`],
     ['arithmetic', `${flops(trainingFlops)} per sample and block in training, ${flops(forwardFlops)} in prediction`],
-    ['memory', `about ${mebibytes(memory.total)} besides the program's own`],
+    ['memory', `about ${size(memory.total)} besides the program's own`],
     [
       '',
-      `${counted(inFlight, 'block')} in flight ${mebibytes(memory.blocks)}${buffers}  samples ${mebibytes(memory.data)}`,
+      `${counted(inFlight, 'block')} in flight ${size(memory.blocks)}${buffers}  samples ${size(memory.data)}`,
     ],
     ['time', time(found)],
     ['work', `${counted(found.epochs, 'epoch')}, ${work}, on ${found.device}, ${found.precision}`],
@@ -40,13 +40,14 @@ function time({ time, device }: Estimate): string {
   return device === 'cpu' ? 'not measured: the run needs more memory than is free' : 'not measured on a GPU'
 }
 
-function mebibytes(bytes: number): string {
+function size(bytes: number): string {
+  if (bytes >= 10 * 2 ** 30) return `${thousands(Math.round(bytes / 2 ** 30))} GiB`
   return bytes < 2 ** 20 ? `${(bytes / 2 ** 20).toFixed(1)} MiB` : `${thousands(Math.round(bytes / 2 ** 20))} MiB`
 }
 
 /** `123.4 MFLOP`. */
 function flops(count: number): string {
-  const [unit, name] = count >= 1e9 ? [1e9, 'GFLOP'] : [1e6, 'MFLOP']
+  const [unit, name] = count >= 1e12 ? [1e12, 'TFLOP'] : count >= 1e9 ? [1e9, 'GFLOP'] : [1e6, 'MFLOP']
   return `${(count / unit).toFixed(count / unit < 10 ? 2 : 1)} ${name}`
 }
 

@@ -9,6 +9,9 @@ use crate::ops::conv3x3::Dims;
 use serde::Serialize;
 use std::collections::HashMap;
 
+/// Activations and dropouts that stand in the row of a layer.
+const MOST_PARTS: usize = 3;
+
 /// A layer of a net, as a table has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -43,8 +46,8 @@ impl Graph {
 
     /// Number of values of one block, if it can be counted.
     pub(crate) fn weights(&self) -> Option<usize> {
-        let tensors = (0..self.nodes().len())
-            .flat_map(|node| self.nodes()[node].op.spec().tensors(&self.signature(node)));
+        let tensors =
+            (0..self.nodes().len()).flat_map(|node| self.nodes()[node].op.spec().tensors(&self.signature(node)));
         tensors.into_iter().try_fold(0_usize, |sum, tensor| {
             let len = tensor.shape.iter().try_fold(1_usize, |len, dim| len.checked_mul(*dim))?;
             sum.checked_add(len)
@@ -61,7 +64,9 @@ impl Graph {
             let follows = node.inputs == [before] && before > Self::Z && readers.count(before) == 1;
             let is_part = follows && node.op.is_activation() && node.name == node.op.name_at(index);
             match layers.last_mut() {
-                Some(layer) if is_part => layer.op += &format!(" + {name}"),
+                Some(layer) if is_part && layer.op.matches('+').count() < MOST_PARTS => {
+                    layer.op += &format!(" + {name}");
+                }
                 _ => {
                     let tensors = node.op.spec().tensors(&self.signature(index));
                     let trained = tensors.iter().filter(|tensor| tensor.trained);
