@@ -56,6 +56,10 @@ export declare class NativeModel {
   get training(): string | null
   /** The tensors of one block as JSON `[{ name, shape, parameters }]`; a statistic has 0 parameters. */
   summary(): string
+  /** The layers of one block as JSON `[{ name, op, shape, parameters, multiplyAdds }]`. */
+  layers(): string
+  /** What a run takes, as JSON; its steps are measured where it needs at most `available` bytes. */
+  estimate(data: NativeDataset, options: string, available: number, stop: StopSignal): Promise<string>
   /** Writes the model file atomically. */
   save(path: string): Promise<void>
   /** Fails as a later save would, for want of room as well; the model need not be trained. */

@@ -14,6 +14,7 @@ export { datasets } from './datasets.js'
 export type { DeviceOption } from './device.js'
 export type { ErrorCode, ErrorDetails } from './errors.js'
 export { NoPropError } from './errors.js'
+export type { Estimate } from './estimate.js'
 export type {
   BlockEvent,
   CheckpointEvent,
@@ -30,17 +31,27 @@ export { FitRun } from './fit-run.js'
 export type { EvaluateResult, Prediction, RunsResult } from './inference.js'
 export { NoProp } from './model.js'
 export type {
-  Augment,
   CnnNet,
+  GraphNet,
+  GraphNode,
+  GraphOp,
+  MlpNet,
+  Net,
+  NetConfig,
+  NetValue,
+  ResnetNet,
+  VitNet,
+} from './net.js'
+export { buildNet } from './net.js'
+export type {
+  Augment,
   CosineSchedule,
   CustomSchedule,
   Embedding,
   EvaluateOptions,
   LinearSchedule,
-  MlpNet,
   ModelConfig,
   ModelOptions,
-  Net,
   Precision,
   PredictOptions,
   SamplerOptions,
@@ -48,5 +59,5 @@ export type {
   TrainingRecord,
   TrainOptions,
 } from './options.js'
-export type { TensorSummary } from './summary.js'
+export type { LayerSummary, TensorSummary } from './summary.js'
 export { version } from './version.js'

@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url'
 import type { SampleArray } from './data/typed-array.js'
 import type { Data } from './dataset.js'
 import { NoPropError, native, nativeAsync } from './errors.js'
+import { type Estimate, estimate } from './estimate.js'
 import { type FitOptions, startFit } from './fit.js'
 import { FitRun } from './fit-run.js'
 import { type EvaluateResult, evaluate, type Prediction, predict, type RunsResult } from './inference.js'
@@ -9,7 +10,7 @@ import { inspectCustom } from './inspect.js'
 import { requireObject, toJson } from './json.js'
 import { getNative, type Native } from './native.js'
 import type { EvaluateOptions, ModelConfig, ModelOptions, PredictOptions, TrainingRecord } from './options.js'
-import { modelLine, summarise, type TensorSummary } from './summary.js'
+import { type LayerSummary, modelLine, summarise, type TensorSummary } from './summary.js'
 
 type NativeModel = InstanceType<Native['NativeModel']>
 
@@ -79,10 +80,25 @@ export class NoProp {
     return JSON.parse(this.#use((model) => model.summary()))
   }
 
-  /** A table of one block's tensors with shapes and parameters, and the sums, as text for a terminal. */
+  /** The layers that each block has, in the order of their computation. */
+  get layers(): LayerSummary[] {
+    return JSON.parse(this.#use((model) => model.layers()))
+  }
+
+  /**
+   * A table of one block's layers, as text for a terminal: operation, output shape, parameters and multiply-adds of one sample
+   * forward, and the sums.
+   */
   summary(): string {
-    const { config, tensors } = this
-    return summarise(config, tensors, this.parameters / config.blocks)
+    return summarise(this.config, this.layers)
+  }
+
+  /**
+   * Says what `fit` with the same arguments would take: parameters, memory, arithmetic and time. Everything is checked as by
+   * `fit`, and some steps are measured, for about half a second; nothing is trained or written. Rejects as `fit` does.
+   */
+  async estimate(data: Data, options: FitOptions = {}): Promise<Estimate> {
+    return estimate(this.#live(), data, options)
   }
 
   /**

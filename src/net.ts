@@ -35,6 +35,12 @@ export interface ResnetNet {
   hidden?: number
   /** What follows each norm. Default 'relu'. */
   activation?: 'relu' | 'gelu'
+  /**
+   * Filters of a frozen first layer that whitens 3×3 patches of the training images, at most 18 per channel; 0 for none. Default 0.
+   */
+  whitening?: number
+  /** Whether the first channels of each convolution begin as copies of its input's (a Dirac kernel). Default false. */
+  identity?: boolean
 }
 
 /** A Vision Transformer (Dosovitskiy et al. 2021), norms first; the noised label is a token, and the estimate is read off it. */
@@ -74,7 +80,16 @@ export type GraphOp =
   /** Fully connected, on inputs side by side; an image counts as a vector, and each token is projected alike. */
   | { op: 'linear'; units: number | 'classes' }
   /** Convolution with kernel 1 or 3 (default 3), stride 1 or 2 (default 1), padding 'valid' (default) or 'same', a bias unless `bias: false`. */
-  | { op: 'conv'; channels: number; kernel?: 1 | 3; stride?: 1 | 2; padding?: 'valid' | 'same'; bias?: boolean }
+  | {
+      op: 'conv'
+      channels: number
+      kernel?: 1 | 3
+      stride?: 1 | 2
+      padding?: 'valid' | 'same'
+      bias?: boolean
+      /** How weights begin: at random (default), as copies, or as frozen filters that whiten patches of `x`. */
+      init?: 'random' | 'identity' | 'whitening'
+    }
   /** Zeroes values at random in training. */
   | { op: 'dropout'; rate: number }
   /** Cuts an image into patches of `size` × `size` pixels: tokens. */
@@ -84,6 +99,22 @@ export type GraphOp =
   /** Sines and cosines of a time in [0, 1]. */
   | { op: 'time-features'; width: number }
   | { op: PlainOp }
+
+/** A {@link Net} with every default filled in. */
+export type NetConfig =
+  | { type: 'cnn'; widths: number[]; hidden: number; dropout: number }
+  | { type: 'mlp'; hidden: number[]; dropout: number }
+  | { type: 'resnet'; widths: number[]; depth: number; hidden: number; activation: 'relu' | 'gelu' }
+  | {
+      type: 'vit'
+      patch: number
+      width: number
+      depth: number
+      heads: number
+      mlpRatio: number
+      dropout: number
+    }
+  | { type: 'graph'; nodes: GraphNode[] }
 
 /** Operations without options. */
 type PlainOp =
@@ -120,94 +151,94 @@ export class NetValue {
   }
 
   /** Any operation, on this value and on `others`, as a node of this name. */
-  then(op: GraphOp, others: readonly NetValue[] = [], name = `${op.op}${this.#nodes.length + 1}`): NetValue {
+  apply(op: GraphOp, others: readonly NetValue[] = [], name = `${op.op}${this.#nodes.length + 2}`): NetValue {
     this.#nodes.push({ ...op, name, from: [this.#name, ...others.map((other) => other.#name)] })
     return new NetValue(this.#nodes, name)
   }
 
   /** Fully connected layer, on this value and on `others` side by side. */
   linear(units: number | 'classes', others: readonly NetValue[] = []): NetValue {
-    return this.then({ op: 'linear', units }, others)
+    return this.apply({ op: 'linear', units }, others)
   }
   /** Convolution to so many channels. */
   conv(channels: number, options: Omit<ConvOptions, 'channels'> = {}): NetValue {
-    return this.then({ op: 'conv', channels, ...options })
+    return this.apply({ op: 'conv', channels, ...options })
   }
   /** Zeroes values with this probability in training. */
   dropout(rate: number): NetValue {
-    return this.then({ op: 'dropout', rate })
+    return this.apply({ op: 'dropout', rate })
   }
   /** Normalises over the batch. */
   batchNorm(): NetValue {
-    return this.then({ op: 'batch-norm' })
+    return this.apply({ op: 'batch-norm' })
   }
   /** Normalises each vector, pixel or token by itself. */
   layerNorm(): NetValue {
-    return this.then({ op: 'layer-norm' })
+    return this.apply({ op: 'layer-norm' })
   }
   /** max(x, 0). */
   relu(): NetValue {
-    return this.then({ op: 'relu' })
+    return this.apply({ op: 'relu' })
   }
   /** GELU, tanh form. */
   gelu(): NetValue {
-    return this.then({ op: 'gelu' })
+    return this.apply({ op: 'gelu' })
   }
   /** x · sigmoid(x). */
   silu(): NetValue {
-    return this.then({ op: 'silu' })
+    return this.apply({ op: 'silu' })
   }
   /** Probabilities. */
   softmax(): NetValue {
-    return this.then({ op: 'softmax' })
+    return this.apply({ op: 'softmax' })
   }
   /** The greatest of 2×2 pixels. */
   maxPool(): NetValue {
-    return this.then({ op: 'max-pool' })
+    return this.apply({ op: 'max-pool' })
   }
   /** The mean of 2×2 pixels. */
   meanPool(): NetValue {
-    return this.then({ op: 'mean-pool' })
+    return this.apply({ op: 'mean-pool' })
   }
   /** The mean over all pixels or tokens. */
   globalPool(): NetValue {
-    return this.then({ op: 'global-pool' })
+    return this.apply({ op: 'global-pool' })
   }
   /** An image or tokens as a vector. */
   flatten(): NetValue {
-    return this.then({ op: 'flatten' })
+    return this.apply({ op: 'flatten' })
   }
   /** The sum with values of the same shape. */
   add(...others: readonly NetValue[]): NetValue {
-    return this.then({ op: 'add' }, others)
+    return this.apply({ op: 'add' }, others)
   }
   /** The product, value by value, with one of the same shape. */
   multiply(other: NetValue): NetValue {
-    return this.then({ op: 'multiply' }, [other])
+    return this.apply({ op: 'multiply' }, [other])
   }
   /** This and others behind one another, along the last dimension. */
   concatenate(...others: readonly NetValue[]): NetValue {
-    return this.then({ op: 'concatenate' }, others)
+    return this.apply({ op: 'concatenate' }, others)
   }
   /** Patches of `size` × `size` pixels as tokens. */
   patches(size: number): NetValue {
-    return this.then({ op: 'patches', size })
+    return this.apply({ op: 'patches', size })
   }
   /** Adds a learned vector to each token. */
   positions(): NetValue {
-    return this.then({ op: 'positions' })
+    return this.apply({ op: 'positions' })
   }
   /** Attention; this value holds queries, keys and values side by side. */
   attention(heads: number): NetValue {
-    return this.then({ op: 'attention', heads })
+    return this.apply({ op: 'attention', heads })
   }
   /** This and others as one sequence of tokens; a vector is one token. */
   joinTokens(...others: readonly NetValue[]): NetValue {
-    return this.then({ op: 'join-tokens' }, others)
+    return this.apply({ op: 'join-tokens' }, others)
   }
   /** The first token. */
   firstToken(): NetValue {
-    return this.then({ op: 'first-token' })
+    return this.apply({ op: 'first-token' })
   }
 }
 

@@ -1,30 +1,16 @@
 import type { DeviceOption } from './device.js'
+import type { Net, NetConfig } from './net.js'
 
-/**
- * The denoiser every block is built as. A bare name means that net with its defaults.
- * `cnn` takes images (`[height, width, channels]`); `mlp` takes anything, also plain feature vectors (`[n]`).
- */
-export type Net = 'cnn' | 'mlp' | CnnNet | MlpNet
-
-/** The paper's convolutional block (its Figure 6), any widths. */
-export interface CnnNet {
-  type: 'cnn'
-  /** Output channels of the three 3×3 convolutions. Default [32, 64, 128] (paper, Figure 6). */
-  widths?: readonly number[]
-  /** Units of the fully connected layers of the image, label and fuse paths. Default 256 (paper, Figure 6). */
-  hidden?: number
-  /** Share of the values that dropout zeroes, from 0 to below 1. Default 0.2 (paper, Figure 6). */
-  dropout?: number
-}
-
-/** The block of the original sketch: features and noised label concatenated, then hidden layers. */
-export interface MlpNet {
-  type: 'mlp'
-  /** Units of each hidden layer. Default [512, 512, 512] (this package). */
-  hidden?: readonly number[]
-  /** Share of the values that dropout zeroes, from 0 to below 1. Default 0 (this package). */
-  dropout?: number
-}
+export type {
+  CnnNet,
+  GraphNet,
+  GraphNode,
+  GraphOp,
+  MlpNet,
+  Net,
+  ResnetNet,
+  VitNet,
+} from './net.js'
 
 /**
  * ᾱ_0 … ᾱ_T, the share of the label's signal in z_0 … z_T. A bare name means that schedule with its defaults.
@@ -88,9 +74,7 @@ export interface ModelConfig {
   blocks: number
   input: number[]
   classes: number[]
-  net:
-    | { type: 'cnn'; widths: number[]; hidden: number; dropout: number }
-    | { type: 'mlp'; hidden: number[]; dropout: number }
+  net: NetConfig
   schedule: Required<CosineSchedule> | Required<LinearSchedule> | { type: 'custom'; alphaBar: number[] }
   embedding: { type: 'one-hot' }
   seed: number
@@ -123,8 +107,8 @@ export interface TrainOptions {
   /** Passes over the training data. Default 1 (this package; the paper trains MNIST for 100). */
   epochs?: number
   /**
-   * Samples per optimiser step. Default 128 (paper), or all samples where there are fewer. At least 2 with the net `cnn`, whose
-   * batch norm has nothing to compare in a single sample.
+   * Samples per optimiser step. Default 128 (paper), or all samples where there are fewer. At least 2 for a net with batch norm
+   * (`cnn`, `resnet`), which has nothing to compare in a single sample.
    */
   batch?: number
   /** Step size of AdamW; with 'one-cycle' its peak. Default 1e-3 (paper). */

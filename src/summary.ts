@@ -8,6 +8,20 @@ export interface TensorSummary {
   parameters: number
 }
 
+/** A layer of a block. */
+export interface LayerSummary {
+  /** Its name, which its tensors have too. */
+  name: string
+  /** What it computes: 'conv', or 'conv + relu + dropout' with the activation and dropout behind it. */
+  op: string
+  /** Shape of one sample's output. */
+  shape: number[]
+  /** Trained numbers. */
+  parameters: number
+  /** Multiply-adds of one sample, forward. */
+  multiplyAdds: number
+}
+
 /** `1234567` as `1,234,567`. */
 export function thousands(value: number): string {
   return value.toLocaleString('en-US')
@@ -28,12 +42,12 @@ export function accuracyAfterBlocks(accuracies: readonly number[], digits = 2): 
   return accuracies.map((accuracy, index) => `${index + 1}: ${percent(accuracy, digits)}`).join('  ')
 }
 
-/** Lines up rows of text: the first column to the left, the others to the right. */
-export function table(rows: readonly (readonly string[])[]): string {
+/** Lines up rows of text: the first `left` columns to the left, the others to the right. */
+export function table(rows: readonly (readonly string[])[], left = 1): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
   const line = (row: readonly string[]) =>
     row.map((cell, column) =>
-      column === 0 ? cell.padEnd(widths[0] as number) : cell.padStart(widths[column] as number),
+      column < left ? cell.padEnd(widths[column] as number) : cell.padStart(widths[column] as number),
     )
   return rows.map((row) => line(row).join('  ').trimEnd()).join('\n')
 }
@@ -50,39 +64,66 @@ export function modelLine({ input, classes, blocks, net }: ModelConfig, paramete
 }
 
 /**
- * A model as a table for a terminal: what it is, one block's tensors, and the sums over blocks. Where `width` columns are too few
- * for it, the table leaves out spaces, then the column of parameters, whose number the shape tells.
+ * A model as a table for a terminal: what it is, one block's layers, and the sums over blocks. Where `width` columns are too few
+ * for it, the table leaves out spaces in shapes, then the operations, then the multiply-adds, and cuts long names.
  */
 export function summarise(
   config: ModelConfig,
-  tensors: readonly TensorSummary[],
-  parametersPerBlock: number,
+  layers: readonly LayerSummary[],
   width = Number.POSITIVE_INFINITY,
 ): string {
   const { blocks, net, schedule, input, classes } = config
-  const lines = (times: string, columns: number) => {
-    const rows = [
-      ['tensor of a block', 'shape', 'parameters'],
-      ...tensors.map(({ name, shape, parameters }) => [name, shape.join(times), thousands(parameters)]),
-    ]
-    return table(rows.map((row) => row.slice(0, columns))).split('\n')
-  }
-  const widest = (body: readonly string[]) => Math.max(...body.map((line) => line.length))
-  const narrowest = lines('×', 2)
-  const body = [lines(' × ', 3), lines('×', 3)].find((one) => widest(one) <= width) ?? narrowest
-  const rule = '─'.repeat(widest(body))
+  const body = layerLines(layers, width)
+  const rule = '─'.repeat(Math.max(...body.map((line) => line.length)))
+  const sum = (of: (layer: LayerSummary) => number) => layers.reduce((total, layer) => total + of(layer), 0)
+  const parameters = sum((layer) => layer.parameters)
   const sums = [
-    `${thousands(parametersPerBlock)} parameters per block`,
-    `× ${counted(blocks, 'block')} = ${thousands(blocks * parametersPerBlock)}`,
+    `${thousands(parameters)} parameters per block`,
+    `× ${counted(blocks, 'block')} = ${thousands(blocks * parameters)}`,
   ]
+  const work = [`${thousands(sum((layer) => layer.multiplyAdds))} multiply-adds`, 'per sample and block, forward']
+  const fitted = (parts: readonly string[]) => parts.join(parts.join(' ').length <= width ? ' ' : '\n')
   return [
-    `NoProp-${config.method.toUpperCase()}: ${counted(blocks, `${net.type} block`)}, ${schedule.type} schedule`,
+    fitted([
+      `NoProp-${config.method.toUpperCase()}: ${counted(blocks, `${net.type} block`)},`,
+      `${schedule.type} schedule`,
+    ]),
     `input ${input.join(' × ')}, ${classes.length} classes`,
     rule,
     body[0],
     rule,
     ...body.slice(1),
     rule,
-    sums.join(sums.join(' ').length <= width ? ' ' : '\n'),
+    fitted(sums),
+    fitted(work),
   ].join('\n')
+}
+
+/** The lines of the first form of the table that fits, or else of the narrowest with names cut. */
+function layerLines(layers: readonly LayerSummary[], width: number): string[] {
+  const lines = (times: string, columns: readonly number[], names = Number.POSITIVE_INFINITY) => {
+    const rows = [
+      ['layer', 'operation', 'output', 'parameters', 'multiply-adds'],
+      ...layers.map(({ name, op, shape, parameters, multiplyAdds }) => {
+        const shown = name.length <= names ? name : `${name.slice(0, names - 1)}…`
+        return [shown, op, shape.join(times), thousands(parameters), thousands(multiplyAdds)]
+      }),
+    ]
+    const picked = rows.map((row) => columns.map((column) => row[column] as string))
+    return table(picked, columns.includes(1) ? 2 : 1).split('\n')
+  }
+  const widest = (body: readonly string[]) => Math.max(...body.map((line) => line.length))
+  const forms = [
+    () => lines(' × ', [0, 1, 2, 3, 4]),
+    () => lines('×', [0, 1, 2, 3, 4]),
+    () => lines('×', [0, 2, 3, 4]),
+    () => lines('×', [0, 2, 3]),
+  ]
+  for (const form of forms) {
+    const body = form()
+    if (widest(body) <= width) return body
+  }
+  const longest = Math.max(...layers.map(({ name }) => name.length))
+  const narrowest = lines('×', [0, 2, 3])
+  return lines('×', [0, 2, 3], Math.max(8, longest - (widest(narrowest) - width)))
 }

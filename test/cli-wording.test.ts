@@ -14,7 +14,7 @@ const API =
 
 describe('the command line names flags', () => {
   const cases: [string, string[], RegExp][] = [
-    ['an unknown net', ['--net', 'resnet'], /: unknown net 'resnet'; expected: cnn or mlp; hint: correct --net$/],
+    ['an unknown net', ['--net', 'rnn'], /: unknown net 'rnn'; expected: cnn, mlp, .*; hint: correct --net$/],
     ['an unknown schedule', ['--schedule', 'quad'], /: unknown schedule 'quad'; expected: cosine, linear or custom;/],
     [
       'an unknown course',
@@ -120,7 +120,9 @@ test('the API keeps its own words', () => {
       return (error as NoPropError).message
     }
   }
-  expect(message({ net: 'resnet' })).toBe("unknown net 'resnet'; expected: cnn or mlp; hint: correct option net")
+  expect(message({ net: 'rnn' })).toBe(
+    "unknown net 'rnn'; expected: cnn, mlp, resnet, vit or graph; hint: correct option net",
+  )
   expect(message({ net: { type: 'mlp', widths: [1] } })).toMatch(
     /^option net.widths does not apply to net 'mlp'; expected: net.hidden or net.dropout;/,
   )

@@ -4,15 +4,18 @@ import type {
   CnnNet,
   CosineSchedule,
   CustomSchedule,
+  GraphOp,
   LinearSchedule,
   MlpNet,
   ModelOptions,
   Net,
   NoPropError,
   Precision,
+  ResnetNet,
   SamplerOptions,
   Schedule,
   TrainOptions,
+  VitNet,
 } from '../src/index.js'
 import { NoProp } from '../src/index.js'
 
@@ -53,11 +56,60 @@ const TRAIN: All<keyof TrainOptions> = {
 const SAMPLER: All<keyof SamplerOptions> = { sampler: true, stochastic: true, seed: true, threads: true, device: true }
 const CNN: All<keyof Omit<CnnNet, 'type'>> = { widths: true, hidden: true, dropout: true }
 const MLP: All<keyof Omit<MlpNet, 'type'>> = { hidden: true, dropout: true }
+const RESNET: All<keyof Omit<ResnetNet, 'type'>> = {
+  widths: true,
+  depth: true,
+  hidden: true,
+  activation: true,
+  whitening: true,
+  identity: true,
+}
+const VIT: All<keyof Omit<VitNet, 'type'>> = {
+  patch: true,
+  width: true,
+  depth: true,
+  heads: true,
+  mlpRatio: true,
+  dropout: true,
+}
+const CONV: All<Exclude<keyof Extract<GraphOp, { op: 'conv' }>, 'op'>> = {
+  channels: true,
+  kernel: true,
+  stride: true,
+  padding: true,
+  bias: true,
+  init: true,
+}
+const OPS: All<GraphOp['op']> = {
+  linear: true,
+  conv: true,
+  'batch-norm': true,
+  'layer-norm': true,
+  'adaptive-layer-norm': true,
+  relu: true,
+  gelu: true,
+  silu: true,
+  softmax: true,
+  'max-pool': true,
+  'mean-pool': true,
+  'global-pool': true,
+  dropout: true,
+  add: true,
+  multiply: true,
+  concatenate: true,
+  flatten: true,
+  patches: true,
+  positions: true,
+  attention: true,
+  'join-tokens': true,
+  'first-token': true,
+  'time-features': true,
+}
 const COSINE: All<keyof Omit<CosineSchedule, 'type'>> = { min: true, max: true }
 const LINEAR: All<keyof Omit<LinearSchedule, 'type'>> = { start: true, end: true }
 const CUSTOM: All<keyof Omit<CustomSchedule, 'type'>> = { alphaBar: true }
 const AUGMENT: All<keyof Augment> = { shift: true, flip: true }
-const NETS: All<Exclude<Net, string>['type']> = { cnn: true, mlp: true }
+const NETS: All<Exclude<Net, string>['type']> = { cnn: true, mlp: true, resnet: true, vit: true, graph: true }
 const SCHEDULES: All<Exclude<Schedule, string>['type']> = { cosine: true, linear: true, custom: true }
 const METHODS: All<NonNullable<ModelOptions['method']>> = { dt: true }
 const PRECISIONS: All<Precision> = { f32: true, tf32: true, bf16: true }
@@ -98,6 +150,9 @@ test.each<[string, object, () => unknown]>([
   ['a sampler', SAMPLER, predict(none)],
   ['the net cnn', CNN, create({ net: { type: 'cnn', ...none } })],
   ['the net mlp', MLP, create({ net: { type: 'mlp', ...none } })],
+  ['the net resnet', RESNET, create({ net: { type: 'resnet', ...none } })],
+  ['the net vit', VIT, create({ net: { type: 'vit', ...none } })],
+  ['a convolution', CONV, create({ net: { type: 'graph', nodes: [{ op: 'conv', ...none }] } })],
   ['the cosine schedule', COSINE, create({ schedule: { type: 'cosine', ...none } })],
   ['the linear schedule', LINEAR, create({ schedule: { type: 'linear', ...none } })],
   ['a custom schedule', CUSTOM, create({ schedule: { type: 'custom', ...none } })],
@@ -107,6 +162,7 @@ test.each<[string, object, () => unknown]>([
 })
 
 test.each<[string, object, () => unknown]>([
+  ['op', OPS, create({ net: { type: 'graph', nodes: [{ op: 'nothing' }] } })],
   ['method', METHODS, create({ method: 'nothing' })],
   ['net', NETS, create({ net: { type: 'nothing' } })],
   ['schedule', SCHEDULES, create({ schedule: { type: 'nothing' } })],

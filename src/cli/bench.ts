@@ -5,11 +5,11 @@ import { getNative } from '../native.js'
 import { withStopSignal } from '../stop-signal.js'
 import { counted } from '../summary.js'
 import type { Field } from './fields.js'
-import { badValue } from './flag.js'
 import { addBenchFlags, benchOptionsOf } from './flags.js'
 import { addExamples } from './help.js'
 import type { Io } from './io.js'
 import { peakMemoryMiB } from './memory.js'
+import { shapeOf } from './shape.js'
 
 /** The flags that this command itself reads; the others become options of the benchmark. */
 interface BenchFlags {
@@ -43,14 +43,6 @@ interface BenchResult {
   batch: number
 }
 
-/** The shapes of the known data sets. */
-const SHAPES: Record<string, { input: number[]; classes: number }> = {
-  mnist: { input: [28, 28, 1], classes: 10 },
-  'fashion-mnist': { input: [28, 28, 1], classes: 10 },
-  cifar10: { input: [32, 32, 3], classes: 10 },
-  cifar100: { input: [32, 32, 3], classes: 100 },
-}
-
 export function define(command: Command, io: Io): void {
   addBenchFlags(command)
   addExamples(command, 'noprop bench --net mlp --hidden 128,64 --seconds 2', 'noprop bench --mode inference --batch 1')
@@ -58,7 +50,7 @@ export function define(command: Command, io: Io): void {
 }
 
 async function bench(flags: BenchFlags, io: Io): Promise<void> {
-  const { input, classes } = shapeOf(flags.shape ?? 'mnist')
+  const { input, classes } = shapeOf('--shape', flags.shape ?? 'mnist')
   const options = { input, classes: flags.classes ?? classes, ...benchOptionsOf(flags) }
   requireDevice(flags.device)
   const json = await withStopSignal(io.signal, (stop) => getNative().bench(toJson(options), stop))
@@ -104,12 +96,4 @@ function memoryOf({ deviceMemoryMiB, floorGigabytes, floorShare, peakGigabytes }
 function timesOf({ stepsPerSecond, latencyMs }: BenchResult): string {
   if (latencyMs === undefined) return `${stepsPerSecond.toFixed(1)} steps/s`
   return `${stepsPerSecond.toFixed(1)} predictions/s of ${latencyMs.toFixed(2)} ms`
-}
-
-/** A named shape, `28x28x1`, `28x28` or `784`. */
-function shapeOf(text: string): { input: number[]; classes: number } {
-  const known = Object.hasOwn(SHAPES, text) ? SHAPES[text] : undefined
-  if (known) return known
-  if (/^\d{1,9}(x\d{1,9}){0,2}$/.test(text)) return { input: text.split('x').map(Number), classes: 10 }
-  throw badValue('--shape', `one of ${Object.keys(SHAPES).join(', ')}, HxWxC or N`, text)
 }

@@ -1,6 +1,9 @@
 import type { Command } from 'commander'
+import { NoProp } from '../model.js'
 import type { Augment, ModelOptions, Net, SamplerOptions, Schedule, TrainOptions } from '../options.js'
 import { addFlags, badValue, Flag, number, numbers, optionsOf, parseNumber, type Values } from './flag.js'
+import { type NetFile, readNetFile } from './net-file.js'
+import { shapeOf } from './shape.js'
 
 /** Where to compute, for every command that does. */
 const THREADS = new Flag('--threads <number>', 'cores to use (default: all)', { read: number })
@@ -19,23 +22,54 @@ const MODEL = [
   new Flag('--seed <number>', 'seed of every random number (default: 0)', { read: number }),
 ]
 
-const NET = [
-  new Flag('--net <cnn|mlp>', 'network of each block (default: cnn for images of at least 14×14, else mlp)', {
-    sets: 'net.type',
-  }),
-  new Flag('--widths <list>', 'cnn: channels of the three convolutions (default: 32,64,128)', {
-    read: numbers,
-    sets: 'net.widths',
-  }),
+/** A net and its sizes. */
+const SIZES = [
+  new Flag(
+    '--net <cnn|mlp|resnet|vit>',
+    'network of each block (default: cnn for images of at least 14×14, else mlp)',
+    { sets: 'net.type' },
+  ),
+  new Flag(
+    '--widths <list>',
+    'channels: of the three convolutions for cnn, of each stage for resnet (default: 32,64,128)',
+    {
+      read: numbers,
+      sets: 'net.widths',
+    },
+  ),
   new Flag(
     '--hidden <number|list>',
-    'hidden units: one number for cnn (default: 256), one per layer for mlp (default: 512,512,512)',
+    'hidden units: one number for cnn and resnet (default: 256), one per layer for mlp (default: 512,512,512)',
     { read: numbers, sets: 'net.hidden' },
   ),
-  new Flag('--dropout <share>', 'share of values that dropout zeroes (default: 0.2 for cnn, 0 for mlp)', {
+  new Flag('--depth <number>', 'residual blocks per stage for resnet (default: 1), layers for vit (default: 4)', {
+    read: number,
+    sets: 'net.depth',
+  }),
+  new Flag('--activation <relu|gelu>', 'resnet: activation (default: relu)', { sets: 'net.activation' }),
+  new Flag('--whitening <number>', 'resnet: filters of a frozen first layer that whitens patches (default: none)', {
+    read: number,
+    sets: 'net.whitening',
+  }),
+  new Flag('--identity', 'resnet: convolutions begin as copies of their input', { sets: 'net.identity' }),
+  new Flag('--patch <number>', 'vit: pixels along a side of a patch (default: 4)', { read: number, sets: 'net.patch' }),
+  new Flag('--width <number>', 'vit: values of a token (default: 128)', { read: number, sets: 'net.width' }),
+  new Flag('--heads <number>', 'vit: attention heads (default: 4)', { read: number, sets: 'net.heads' }),
+  new Flag('--mlp-ratio <number>', 'vit: hidden units in widths of a token (default: 4)', {
+    read: number,
+    sets: 'net.mlpRatio',
+  }),
+  new Flag('--dropout <share>', 'share of values that dropout zeroes (default: 0.2 for cnn, 0 for mlp and vit)', {
     read: number,
     sets: 'net.dropout',
   }),
+]
+
+const NET = [
+  ...SIZES,
+  new Flag('--net-file <file>', 'your own net as JSON, instead of --net and its sizes', {
+    read: () => readNetFile,
+  }).conflicts(SIZES.map((flag) => flag.attributeName())) as Flag,
 ]
 
 const SCHEDULE = [
@@ -108,6 +142,11 @@ const BENCH_SHAPE = [
   new Flag('--shape <shape>', 'mnist, cifar10, cifar100, HxWxC or N (default: mnist)', { sets: 'input' }),
   new Flag('--classes <number>', 'number of classes (default: that of the shape, else 10)', { read: number }),
 ]
+const INSPECTED = [
+  new Flag('--input <shape>', 'shape of a sample for the net: mnist, cifar10, cifar100, HxWxC or N (default: mnist)'),
+  new Flag('--classes <number>', 'number of classes (default: that of the shape, else 10)', { read: number }),
+]
+
 const BENCH_PLACE = [...INFERENCE_PLACE, IN_FLIGHT, PRECISION]
 
 /** Flags of `train` beside the data set. */
@@ -137,12 +176,19 @@ export function fitOptionsOf(values: Values): TrainOptions {
 
 /** The net as the core reads it; undefined when no flag names anything of it. */
 function netOf(values: Values, netType: NetType): Net | undefined {
-  const { net } = optionsOf<{ net?: { type?: string; hidden?: number[] } }>(values, NET)
+  const { netFile } = values as { netFile?: NetFile }
+  if (netFile) return netFile.net
+  const { net } = optionsOf<{ net?: { type?: string; hidden?: number[] } }>(values, SIZES)
   if (!net) return undefined
   const { type = netType, hidden } = net
-  // A list of one number is that number for a cnn, and one layer for an mlp.
+  // A list of one number is that number for a cnn or a resnet, and one layer for an mlp.
   const units = type !== 'mlp' && hidden?.length === 1 ? hidden[0] : hidden
   return withoutUndefined({ ...net, type, hidden: units }) as Net
+}
+
+/** The net that flags mean where they name none: the core decides it by the shape. */
+export function netFor(input: readonly number[]): NetType {
+  return NoProp.create({ input, classes: 2, blocks: 1 }).config.net.type
 }
 
 /** The schedule as the core reads it; its type follows from the flags when it is not named. */
@@ -162,6 +208,20 @@ export function addSamplerFlags(command: Command): void {
 
 export function samplerOf(values: Values): SamplerOptions {
   return optionsOf(values, [...SAMPLER, ...INFERENCE_PLACE])
+}
+
+/** Flags of `inspect` for a net without a model file. */
+export function addInspectFlags(command: Command): void {
+  addFlags(command, 'A net without a model file', [...INSPECTED, BLOCKS, ...NET])
+}
+
+/** The options of the model that `inspect` shows; undefined where no flag names any of it. */
+export function inspectedOptionsOf(values: Values): ModelOptions | undefined {
+  const options = optionsOf(values, [...INSPECTED, BLOCKS, ...NET])
+  if (Object.keys(options).length === 0) return undefined
+  const { input, classes } = shapeOf('--input', (values as { input?: string }).input ?? 'mnist')
+  const net = netOf(values, netFor(input))
+  return { classes, ...optionsOf(values, [...INSPECTED, BLOCKS]), input, ...withoutUndefined({ net }) }
 }
 
 export function addBenchFlags(command: Command): void {

@@ -1,22 +1,51 @@
 import type { Command } from 'commander'
 import { NoProp } from '../model.js'
+import type { ModelOptions } from '../options.js'
 import { printableLines } from '../printable.js'
 import { summarise } from '../summary.js'
 import { type Field, fields } from './fields.js'
+import type { Values } from './flag.js'
+import { addInspectFlags, inspectedOptionsOf } from './flags.js'
 import { addExamples } from './help.js'
 import type { Io } from './io.js'
+import { usage } from './usage.js'
 
 export function define(command: Command, io: Io): void {
-  command.argument('<file>', 'model file').action((file: string) => inspect(file, io))
-  addExamples(command, 'noprop inspect digits.safetensors')
+  command.argument('[file]', 'model file')
+  addInspectFlags(command)
+  command.action((file: string | undefined, flags: Values) => inspect(file, flags, io))
+  addExamples(
+    command,
+    'noprop inspect digits.safetensors',
+    'noprop inspect --net resnet --input 32x32x3',
+    'noprop inspect --net-file net.json --input 28x28x1 --classes 10',
+  )
 }
 
-async function inspect(file: string, io: Io): Promise<void> {
+async function inspect(file: string | undefined, flags: Values, io: Io): Promise<void> {
+  const options = inspectedOptionsOf(flags)
+  if (file !== undefined && options) throw usage('both a model file and a net are given', 'name one of them')
+  if (options) return inspectNet(options, io)
+  if (file === undefined) throw usage("missing required argument 'file'", 'name a model file, or --net or --net-file')
+  await inspectFile(file, io)
+}
+
+/** The layers of a model that nothing has trained. */
+function inspectNet(options: ModelOptions, io: Io): void {
+  const { config, parameters, tensors, layers } = NoProp.create(options)
+  io.emit({ event: 'done', config, blocks: config.blocks, parameters, layers, tensors })
+  io.print(summarise(config, layers, io.width))
+}
+
+async function inspectFile(file: string, io: Io): Promise<void> {
   const model = await NoProp.load(file)
-  const { config, training, parameters, tensors } = model
+  const { config, training, parameters, layers, tensors } = model
   const weightsSha256 = await model.weightsSha256()
-  io.emit({ event: 'done', path: file, config, blocks: config.blocks, parameters, tensors, training, weightsSha256 })
-  io.print(printableLines(summarise(config, tensors, parameters / config.blocks, io.width)))
+  io.emit({
+    event: 'done',
+    ...{ path: file, config, blocks: config.blocks, parameters, layers, tensors, training, weightsSha256 },
+  })
+  io.print(printableLines(summarise(config, layers, io.width)))
   io.print('')
   io.print(facts('configuration', config, io.width))
   const { options, ...trained } = training ?? {}

@@ -7,7 +7,7 @@ import { addExamples, addNote, dress } from './help.js'
 import { Interruption } from './interrupts.js'
 import type { Io } from './io.js'
 import { usage } from './usage.js'
-import { inFlagWords } from './wording.js'
+import { inFileWords, inFlagWords } from './wording.js'
 
 /** A command's module: `define` adds arguments, options and the action to the command of that name. */
 interface CommandModule {
@@ -19,7 +19,7 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandMod
   train: { summary: 'train a model and measure it', load: () => import('./train.js') },
   eval: { summary: 'measure a model on test samples', load: () => import('./eval.js') },
   predict: { summary: 'predict the labels of samples or PNG images', load: () => import('./predict.js') },
-  inspect: { summary: 'show what a model file contains', load: () => import('./inspect.js') },
+  inspect: { summary: 'show what a model file contains, or the layers of a net', load: () => import('./inspect.js') },
   bench: { summary: 'measure the speed of training or inference on this machine', load: () => import('./bench.js') },
   doctor: { summary: 'show what noprop finds on this machine', load: () => import('./doctor.js') },
 }
@@ -68,8 +68,11 @@ export async function runProgram(typed: readonly string[], io: Io): Promise<numb
     await program.parseAsync(args, { from: 'user' })
     return io.exitCode
   } catch (error) {
-    if (error instanceof NoPropError && !(error instanceof Interruption))
-      throw inFlagWords(error, command?.options ?? [])
+    if (error instanceof NoPropError && !(error instanceof Interruption)) {
+      const { netFile } = (command?.opts() ?? {}) as { netFile?: { file?: string } }
+      const inFile = netFile?.file === undefined ? error : inFileWords(error, netFile.file)
+      throw inFlagWords(inFile, command?.options ?? [])
+    }
     if (!(error instanceof CommanderError)) throw error
     if (error.exitCode === 0) return 0
     throw usageError(error, wanted)

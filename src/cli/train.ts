@@ -8,8 +8,9 @@ import { getNative } from '../native.js'
 import type { ModelOptions } from '../options.js'
 import { accuracyAfterBlocks, counted, percent, thousands } from '../summary.js'
 import { downloadNote } from './download-note.js'
+import { dryRun } from './dry-run.js'
 import { addFlags, Flag, number } from './flag.js'
-import { addTrainFlags, fitOptionsOf, modelOptionsOf } from './flags.js'
+import { addTrainFlags, fitOptionsOf, modelOptionsOf, netFor } from './flags.js'
 import { addExamples } from './help.js'
 import { Interruption } from './interrupts.js'
 import type { Io } from './io.js'
@@ -23,6 +24,7 @@ interface TrainFlags {
   data?: string
   limit?: number
   out?: string
+  dryRun?: boolean
   threads?: number
   checkpoint?: string
 }
@@ -31,6 +33,7 @@ const DATA = [
   new Flag('--data <name|dir>', 'mnist, fashion-mnist, cifar10, cifar100, or a directory of IDX or CIFAR files'),
   new Flag('--limit <number>', 'use only the first N training samples', { read: number }),
   new Flag('--out <file>', 'save the model to this file (.safetensors)'),
+  new Flag('--dry-run', 'check everything, and tell parameters, memory and time instead of training'),
 ]
 
 export function define(command: Command, io: Io): void {
@@ -41,6 +44,7 @@ export function define(command: Command, io: Io): void {
     'noprop train --data mnist --out digits.safetensors',
     'noprop train --data mnist --epochs 6 --lr 3e-3 --lr-schedule one-cycle',
     'noprop train --data mnist --epochs 20 --checkpoint run --resume',
+    'noprop train --data cifar10 --net resnet --dry-run',
   )
   command.action((flags: TrainFlags) => train(flags, io))
 }
@@ -56,8 +60,10 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
   io.signal.throwIfAborted()
   const model = NoProp.create(modelOptions(flags, samples, test))
   checkValidation(test, model.config)
-  if (out !== undefined) await model.probeSave(out)
+  // The room on the disk is tried by filling it, which a dry run does not.
+  if (out !== undefined && !flags.dryRun) await model.probeSave(out)
   for (const line of introduction(flags, model, samples, test)) io.note(line)
+  if (flags.dryRun) return dryRun(model, samples, fitOptionsOf(flags), io)
 
   const history = await fitShown(model, samples, flags, io)
   if (out !== undefined) {
@@ -99,9 +105,7 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
 function modelOptions(flags: TrainFlags, samples: Dataset, test: Dataset): ModelOptions {
   const classes = [...new Set([...samples.classes, ...test.classes])].sort((a, b) => a - b)
   const input = samples.shape
-  // What net the flags mean where they name none, the core decides by the shape.
-  const { net } = NoProp.create({ input, classes, blocks: 1 }).config
-  return { input, classes, ...modelOptionsOf(flags, net.type) }
+  return { input, classes, ...modelOptionsOf(flags, netFor(input)) }
 }
 
 function introduction(flags: TrainFlags, model: NoProp, samples: Dataset, test: Dataset): string[] {

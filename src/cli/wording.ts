@@ -3,6 +3,20 @@ import { NoPropError } from '../errors.js'
 import { Flag } from './flag.js'
 
 /**
+ * An error about the net of a file, in the words of that file: `option net.nodes[3].units` is `net.json: nodes[3].units`.
+ */
+export function inFileWords(error: NoPropError, file: string): NoPropError {
+  const { code, what, expected, received, hint } = error
+  const reword = (text: string | undefined) =>
+    text?.replace(/\b(?:the )?(?:option )?net\.(?=\w)/gi, '').replace(/\b(?:the )?option net\b(?!\.)/gi, file)
+  const named = (reword(what) as string).replace(/\bof the net\b/, `of ${file}`)
+  const inner = named === what || named.includes(file) ? named : `${file}: ${named}`
+  const reworded = { code, what: inner, expected: reword(expected), received: reword(received), hint: reword(hint) }
+  const isSame = JSON.stringify(reworded) === JSON.stringify(error.toJSON())
+  return isSame ? error : new NoPropError(reworded, { cause: error })
+}
+
+/**
  * An error in the words of the command line: where it names an option of the API, as `option inFlight` or by a name that is no
  * plain word (`net.type`, `learningRate`), it names the flag of `options` that sets it.
  */

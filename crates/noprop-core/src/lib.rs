@@ -54,7 +54,7 @@
 //! | [`data`] | samples in memory, IDX, CIFAR and PNG files |
 //! | [`device`] | where a run computes: the processor or GPUs |
 //! | [`diffusion`] | schedules, noised labels, samplers, embeddings: the method's formulas |
-//! | [`block`] | the denoisers, composed from [`nn`] layers, which call [`ops`] |
+//! | [`net`] | the denoisers: graphs of operations, compiled to calls of [`ops`] |
 //! | [`train`] | block jobs, the threads that share them, checkpoints |
 //! | [`model`], [`inference`] | trained blocks, the model file, evaluation and prediction |
 //! | [`parity`] | the kernels of a GPU against the plain reference |
@@ -64,12 +64,12 @@
 //! stable [`Code`].
 
 pub mod bench;
-pub mod net;
 pub mod config;
 pub mod data;
 pub mod diffusion;
 pub mod inference;
 pub mod model;
+pub mod net;
 pub mod optim;
 pub mod parity;
 pub mod storage;
@@ -78,12 +78,12 @@ pub mod train;
 pub use noprop_kernels::cuda;
 pub use noprop_kernels::{device, error, math, memory, ops, rng, tensor, threads};
 
-pub use net::NetConfig;
 pub use config::{FitOptions, ModelConfig};
 pub use device::DeviceChoice;
 pub use error::{Code, Error, Result};
 pub use inference::SampleOptions;
 pub use model::Model;
+pub use net::NetConfig;
 
 /// Has `cargo test` run the example of the README.
 #[cfg(doctest)]

@@ -13,7 +13,7 @@ use noprop_core::config::{FitOptions, ModelConfig, from_json};
 use noprop_core::data::Dataset;
 use noprop_core::inference::Session;
 use noprop_core::tensor::StopFlag;
-use noprop_core::train::Plan;
+use noprop_core::train::{Plan, estimate};
 use noprop_core::{Model, SampleOptions};
 use serde_json::json;
 use std::path::PathBuf;
@@ -140,6 +140,31 @@ impl NativeModel {
             json!({ "name": entry.name, "shape": entry.shape, "parameters": parameters })
         });
         Ok(json!(tensors.collect::<Vec<_>>()).to_string())
+    }
+
+    /// The layers of one block as JSON `[{ name, op, shape, parameters, multiplyAdds }]`.
+    #[napi]
+    pub fn layers(&self) -> napi::Result<String> {
+        let model = self.model()?;
+        let config = &model.checked.config;
+        config.net.graph(config.input, config.classes.len()).and_then(|graph| json(&graph.layers())).into_js()
+    }
+
+    /// What a run takes, as JSON; its steps are measured where it needs at most `available` bytes.
+    #[napi(ts_return_type = "Promise<string>")]
+    pub fn estimate<'env>(
+        &self,
+        env: &'env Env,
+        data: &NativeDataset,
+        options: String,
+        available: f64,
+        stop: &StopSignal,
+    ) -> napi::Result<Object<'env>> {
+        let (checked, data, flag) = (self.model()?.checked.clone(), data.get()?, stop.flag());
+        promise(env, stop.flag(), move || {
+            let plan = Plan::new(checked, from_json::<FitOptions>(&options)?, data)?;
+            json(&estimate(&plan, available as usize, &flag)?)
+        })
     }
 
     /// Writes the model file atomically.

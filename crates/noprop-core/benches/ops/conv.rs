@@ -1,10 +1,10 @@
 //! The convolutions of a residual net on CIFAR-10's shape, in each direction: kernels of 3 at each of its sizes, and the two
 //! that halve an image.
 
+use crate::support::{Bench, SAMPLES, Work, random};
 use noprop_core::ops::conv::{Conv, Dims, Padding};
 use noprop_core::ops::multiply::Precision;
 use noprop_core::tensor::{Slot, StopFlag};
-use crate::support::{Bench, SAMPLES, Work, random};
 
 pub fn run() {
     let mut bench = Bench::new("conv");

@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn an_unknown_name_is_told_with_those_there_are() {
         let cases = [
-            (model(r#""net":{"type":"transformer"}"#), "unknown net 'transformer'", "cnn, mlp, resnet, vit or graph"),
+            (model(r#""net":{"type":"rnn"}"#), "unknown net 'rnn'", "cnn, mlp, resnet, vit or graph"),
             (model(r#""schedule":{"type":"quad"}"#), "unknown schedule 'quad'", "cosine, linear or custom"),
             (model(r#""method":"ct""#), "unknown method 'ct'", "dt"),
             (fit(r#""learningRateSchedule":"step""#), "unknown learningRateSchedule 'step'", "constant or one-cycle"),
@@ -145,7 +145,7 @@ mod tests {
         for (error, what, expected) in cases {
             assert_eq!((error.code, error.what.as_str(), error.expected.as_str()), (Code::Option, what, expected));
         }
-        assert_eq!(model(r#""net":{"type":"transformer"}"#).hint, "correct option net");
+        assert_eq!(model(r#""net":{"type":"rnn"}"#).hint, "correct option net");
     }
 
     #[test]

@@ -10,7 +10,6 @@ mod states;
 mod tests;
 
 use super::{AfterBlock, SampleOptions, content};
-use crate::net::Mode;
 use crate::config::Precision;
 use crate::cuda::{Context, DeviceStep, Engine, Mark, Multiply, address_of};
 use crate::data::Dataset;
@@ -18,6 +17,7 @@ use crate::device::DeviceId;
 use crate::error::Result;
 use crate::memory::reserved;
 use crate::model::Model;
+use crate::net::Mode;
 use crate::net::Step;
 use crate::ops::sampler::{Chunk, words};
 use crate::tensor::{Buffer, StopFlag};
@@ -167,7 +167,8 @@ impl DeviceChain {
         let mut reader = reader.transpose()?;
         let mut queued: Option<Mark> = None;
         let ChunkBuffers { block: net, x, no_gradients } = &mut self.buffers;
-        let seen_as = model.checked.config.net.launched_input(model.checked.config.input, model.checked.config.classes.len())?;
+        let seen_as =
+            model.checked.config.net.launched_input(model.checked.config.input, model.checked.config.classes.len())?;
         for block in 1..=blocks {
             let weights = match &self.weights {
                 Some(blocks) => blocks[block - 1].clone(),

@@ -1,10 +1,10 @@
 //! A denoiser for evaluation with the buffers of its inputs.
 
-use crate::net::{Block, Buffers, Mode};
 use crate::config::CheckedConfig;
 use crate::data::Dataset;
 use crate::error::Result;
 use crate::net::Step;
+use crate::net::{Block, Buffers, Mode};
 use crate::ops::batch::widen;
 use crate::ops::multiply::Precision;
 use crate::ops::{BlockOp, apply};

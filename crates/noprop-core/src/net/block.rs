@@ -63,7 +63,14 @@ impl Block {
     ///
     /// # Errors
     /// [`crate::Code::Cancelled`] when stopped.
-    pub fn backward(&mut self, step: Step<'_>, mode: Mode<'_>, gradient: &Buffer, x: &Tensor, z: &Tensor) -> Result<()> {
+    pub fn backward(
+        &mut self,
+        step: Step<'_>,
+        mode: Mode<'_>,
+        gradient: &Buffer,
+        x: &Tensor,
+        z: &Tensor,
+    ) -> Result<()> {
         self.program.backward(&self.context(step, mode, gradient, x, z))
     }
 }

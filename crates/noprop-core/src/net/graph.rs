@@ -64,7 +64,8 @@ impl Graph {
 
     /// Adds a node; its shape follows from those of its inputs.
     pub(crate) fn push(&mut self, name: String, op: Op, inputs: Vec<NodeId>) -> std::result::Result<NodeId, Misfit> {
-        if self.nodes.len() >= MAX_NODES {
+        // Beside the inputs.
+        if self.nodes.len() >= MAX_NODES + 2 {
             return Err(Misfit::new(format!("a net of at most {MAX_NODES} nodes"), "more"));
         }
         if self.find(&name).is_some() {
@@ -107,8 +108,7 @@ impl Graph {
                 .expected("a node with parameters, such as linear or conv")
                 .received("nodes without parameters"));
         }
-        let unread =
-            (2..self.nodes.len() - 1).find(|node| !self.nodes.iter().any(|other| other.inputs.contains(node)));
+        let unread = (2..self.nodes.len() - 1).find(|node| !self.nodes.iter().any(|other| other.inputs.contains(node)));
         if let Some(node) = unread {
             return Err(Error::new(Code::Option, format!("no node of the net reads node '{}'", self.nodes[node].name))
                 .expected("a net whose every node leads to the last")

@@ -74,6 +74,11 @@ operations! {
 }
 
 impl Op {
+    /// Whether it only changes values one by one, or all of a vector as softmax does, after a layer.
+    pub(crate) fn is_activation(&self) -> bool {
+        matches!(self, Self::Relu(_) | Self::Gelu(_) | Self::Silu(_) | Self::Softmax(_) | Self::Dropout(_))
+    }
+
     /// The name of a node that was given none.
     pub(crate) fn name_at(&self, index: usize) -> String {
         format!("{}{index}", self.name())

@@ -1,10 +1,32 @@
-//! What follows from a graph without computing: the layout of its tensors, its multiply-adds.
+//! What follows from a graph without computing: the layout of its tensors, its multiply-adds, a table of its layers.
 
 use super::graph::{Graph, NodeId};
 use super::layout::{Layout, LayoutBuilder};
 use super::op::Op;
 use super::program::{Readers, resolve, stages};
 use super::spec::Tensor;
+use crate::ops::conv3x3::Dims;
+use serde::Serialize;
+use std::collections::HashMap;
+
+/// Activations and dropouts that stand in the row of a layer.
+const MOST_PARTS: usize = 3;
+
+/// A layer of a net, as a table has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Layer {
+    /// Its name, which its tensors have too.
+    pub name: String,
+    /// What it computes: `conv`, or `conv + relu + dropout` with what follows value by value.
+    pub op: String,
+    /// Shape of one sample's output.
+    pub shape: Vec<usize>,
+    /// Trained values.
+    pub parameters: usize,
+    /// Multiply-adds of one sample forward.
+    pub multiply_adds: usize,
+}
 
 impl Graph {
     /// The tensors of one block.
@@ -24,17 +46,50 @@ impl Graph {
 
     /// Number of values of one block, if it can be counted.
     pub(crate) fn weights(&self) -> Option<usize> {
-        let tensors = (0..self.nodes().len())
-            .flat_map(|node| self.nodes()[node].op.spec().tensors(&self.signature(node)));
+        let tensors =
+            (0..self.nodes().len()).flat_map(|node| self.nodes()[node].op.spec().tensors(&self.signature(node)));
         tensors.into_iter().try_fold(0_usize, |sum, tensor| {
             let len = tensor.shape.iter().try_fold(1_usize, |len, dim| len.checked_mul(*dim))?;
             sum.checked_add(len)
         })
     }
 
+    /// The layers in the order of their computation. Activations and dropout without a name of their own belong to the layer
+    /// before, if nothing else reads it.
+    pub fn layers(&self) -> Vec<Layer> {
+        let (stages, readers) = (stages(self), Readers::new(self));
+        let mut layers: Vec<Layer> = Vec::new();
+        for (index, node) in self.nodes().iter().enumerate().skip(2) {
+            let (name, before) = (node.op.name(), index - 1);
+            let follows = node.inputs == [before] && before > Self::Z && readers.count(before) == 1;
+            let is_part = follows && node.op.is_activation() && node.name == node.op.name_at(index);
+            match layers.last_mut() {
+                Some(layer) if is_part && layer.op.matches('+').count() < MOST_PARTS => {
+                    layer.op += &format!(" + {name}");
+                }
+                _ => {
+                    let tensors = node.op.spec().tensors(&self.signature(index));
+                    let trained = tensors.iter().filter(|tensor| tensor.trained);
+                    layers.push(Layer {
+                        name: node.name.clone(),
+                        op: name.to_owned(),
+                        shape: node.shape.dims(),
+                        parameters: trained.map(|tensor| tensor.shape.iter().product::<usize>()).sum(),
+                        multiply_adds: self.multiply_adds(index, &stages).iter().sum(),
+                    });
+                }
+            }
+        }
+        layers
+    }
+
     /// Multiply-adds of one sample forward, those with each input of the node.
-    fn multiply_adds(&self, node: NodeId) -> Vec<usize> {
-        self.nodes()[node].op.spec().multiply_adds(&self.signature(node))
+    fn multiply_adds(&self, node: NodeId, stages: &HashMap<NodeId, Dims>) -> Vec<usize> {
+        match stages.get(&node) {
+            // Pooling leaves out pixels whose convolution is never computed.
+            Some(dims) => vec![dims.multiply_adds()],
+            None => self.nodes()[node].op.spec().multiply_adds(&self.signature(node)),
+        }
     }
 
     /// Floating-point operations of one sample, `(forward, whole training step)`, 2 a multiply-add. Backward costs as much again
@@ -46,12 +101,7 @@ impl Graph {
         for (index, node) in self.nodes().iter().enumerate() {
             let own = node.op.spec().tensors(&self.signature(index)).iter().any(|tensor| tensor.trained);
             trained[index] = own || node.inputs.iter().any(|input| trained[*input]);
-            let mut counts = self.multiply_adds(index);
-            // Pooling leaves out pixels whose convolution is never computed.
-            if let Some(dims) = stages.get(&index) {
-                counts = vec![dims.multiply_adds()];
-            }
-            for (count, input) in counts.into_iter().zip(&node.inputs) {
+            for (count, input) in self.multiply_adds(index, &stages).into_iter().zip(&node.inputs) {
                 forward += count;
                 step += count * (1 + usize::from(own) + usize::from(trained[*input]));
             }

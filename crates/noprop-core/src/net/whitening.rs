@@ -118,8 +118,7 @@ mod tests {
     fn a_matrix_is_made_of_its_principal_directions() {
         let stream = Stream::new(3, Purpose::Init, 0, 0, 0);
         let n = 9;
-        let root: Vec<Vec<f64>> =
-            (0..n).map(|i| (0..n).map(|j| stream.normal((i * n + j) as u32)).collect()).collect();
+        let root: Vec<Vec<f64>> = (0..n).map(|i| (0..n).map(|j| stream.normal((i * n + j) as u32)).collect()).collect();
         let at = |i: usize, j: usize| (0..n).map(|k| root[i][k] * root[j][k]).sum::<f64>();
         let matrix: Vec<Vec<f64>> = (0..n).map(|i| (0..n).map(|j| at(i, j)).collect()).collect();
         let (values, vectors) = principal(matrix.clone());

@@ -99,6 +99,13 @@ impl Batches {
         Self { window: kept.window, batches, orders, ..self }
     }
 
+    /// Bytes of the batches and orders that are kept at most, for complete options and samples of `input` values.
+    pub(super) fn bytes(options: &FitOptions, input: usize, samples: usize) -> usize {
+        let kept = Kept::new(options, input);
+        // The keys by which an order is sorted have 16 bytes.
+        kept.batches * options.batch_size() * (4 * input + 8) + samples * (4 * kept.orders + 16)
+    }
+
     pub(super) fn window(&self) -> u64 {
         self.window as u64
     }

@@ -134,12 +134,12 @@ fn check_batch_norm(model: &CheckedConfig, options: &FitOptions, samples: usize)
         error
             .expected("at least 2 training samples")
             .received("1 training sample")
-            .hint("use more data, or net mlp, which has no batch norm")
+            .hint("use more data, or a net without batch norm, such as mlp or vit")
     } else {
         error
-            .expected("option batch of at least 2 with net cnn")
+            .expected("option batch of at least 2: the net has batch norm")
             .received("1")
-            .hint("use a larger batch, or net mlp, which has no batch norm")
+            .hint("use a larger batch, or a net without batch norm, such as mlp or vit")
     })
 }
 

@@ -2,9 +2,9 @@
 
 use super::batch::Gather;
 use super::plan::Plan;
-use crate::net::{Block, Buffers, Draw, Mode};
 use crate::error::{Code, Error, Result};
 use crate::net::Step;
+use crate::net::{Block, Buffers, Draw, Mode};
 use crate::ops::batch::NoisedLabels;
 use crate::ops::squared_error::SquaredError;
 use crate::tensor::{Buffer, Real, StopFlag};

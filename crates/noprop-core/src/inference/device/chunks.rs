@@ -1,11 +1,11 @@
 //! How much of an inference fits on a device at a time. No bit of a result depends on it.
 
-use crate::net::{Block, Buffers, made};
 use crate::config::ModelConfig;
 use crate::cuda::{Engine, out_of_memory};
 use crate::data::{Dataset, Pixels};
 use crate::error::Result;
 use crate::model::Model;
+use crate::net::{Block, Buffers, made};
 use crate::tensor::Buffer;
 use candle_core::{DType, Device};
 

@@ -139,14 +139,7 @@ impl Dense {
     }
 }
 
-fn lower_norm(
-    l: &mut Lowering<'_>,
-    node: NodeId,
-    relu: bool,
-    parts: &[(NodeId, Linear)],
-    x: &[At],
-    y: At,
-) -> Norm {
+fn lower_norm(l: &mut Lowering<'_>, node: NodeId, relu: bool, parts: &[(NodeId, Linear)], x: &[At], y: At) -> Norm {
     let op = BatchNorm::op(l, node, relu);
     let len = l.len(node);
     // Kernels that infer normalise a product without storing it.
@@ -283,4 +276,3 @@ fn lead_through_norm(l: &mut Lowering<'_>, input: NodeId, before: NodeId, norm: 
     l.dense.get_mut(&before).expect("a layer").through = Some(d_product);
     dx
 }
-

@@ -170,8 +170,6 @@ impl Lowering<'_> {
     }
 
     fn add(&mut self, to: At, from: At, len: usize) {
-        self.emit("add", &[from], &[to], move |c| {
-            Add { len: c.samples() * len }.forward(c.write(to), c.read(from))
-        });
+        self.emit("add", &[from], &[to], move |c| Add { len: c.samples() * len }.forward(c.write(to), c.read(from)));
     }
 }

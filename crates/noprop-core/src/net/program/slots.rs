@@ -39,11 +39,7 @@ impl fmt::Display for Size {
 }
 
 /// Buffers, and the buffer of each slot. The estimate is read after the last call.
-pub(super) fn plan<'c>(
-    sizes: &[Size],
-    calls: impl Iterator<Item = &'c Call>,
-    estimate: At,
-) -> (Vec<Size>, Vec<usize>) {
+pub(super) fn plan<'c>(sizes: &[Size], calls: impl Iterator<Item = &'c Call>, estimate: At) -> (Vec<Size>, Vec<usize>) {
     // The calls in which a slot is used first and last.
     let mut uses: HashMap<usize, [usize; 2]> = HashMap::new();
     let mut count = 0;

@@ -87,7 +87,14 @@ impl Stage {
     }
 
     /// Kernels go by way of the gradient that is spread out.
-    fn backward(&self, c: &Context<'_>, dx: Option<At>, backward: Backward<'_>, x: At, spread: Option<At>) -> Result<()> {
+    fn backward(
+        &self,
+        c: &Context<'_>,
+        dx: Option<At>,
+        backward: Backward<'_>,
+        x: At,
+        spread: Option<At>,
+    ) -> Result<()> {
         let op = self.op(c);
         if let Some(da) = spread {
             let da = c.write(da);

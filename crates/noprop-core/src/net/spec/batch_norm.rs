@@ -69,9 +69,8 @@ impl Spec for BatchNorm {
         one(inputs)
     }
     fn tensors(&self, s: &Signature) -> Vec<Tensor> {
-        let tensor = |trained, name, value| {
-            Tensor { name, trained, shape: vec![s.output.width()], init: Init::Constant(value) }
-        };
+        let tensor =
+            |trained, name, value| Tensor { name, trained, shape: vec![s.output.width()], init: Init::Constant(value) };
         vec![
             tensor(true, "weight", 1.0),
             tensor(true, "bias", 0.0),
@@ -88,4 +87,3 @@ impl Spec for BatchNorm {
         Ok(())
     }
 }
-

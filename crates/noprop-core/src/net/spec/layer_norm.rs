@@ -3,9 +3,9 @@
 use super::{Fit, Misfit, Signature, Spec, Tensor, one};
 use crate::error::Result;
 use crate::net::graph::NodeId;
+use crate::net::layout::Init;
 use crate::net::program::{At, Lowering};
 use crate::net::shape::Shape;
-use crate::net::layout::Init;
 use crate::ops::layer_norm::{self, Affine, ModulatedNorm};
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +32,8 @@ impl Spec for LayerNorm {
         one(inputs)
     }
     fn tensors(&self, s: &Signature) -> Vec<Tensor> {
-        let tensor = |name, value| Tensor { name, trained: true, shape: vec![s.output.width()], init: Init::Constant(value) };
+        let tensor =
+            |name, value| Tensor { name, trained: true, shape: vec![s.output.width()], init: Init::Constant(value) };
         vec![tensor("weight", 1.0), tensor("bias", 0.0)]
     }
     fn lower(&self, l: &mut Lowering<'_>, node: NodeId) -> Result<()> {
@@ -72,11 +73,15 @@ impl AdaptiveLayerNorm {
 impl Spec for AdaptiveLayerNorm {
     fn output(&self, inputs: &[Shape], _: usize) -> Fit {
         let [x, modulation] = inputs else {
-            return Err(Misfit::new("two inputs: what is normalised, and scales and shifts", format!("{} inputs", inputs.len()))
-                .field("from"));
+            return Err(Misfit::new(
+                "two inputs: what is normalised, and scales and shifts",
+                format!("{} inputs", inputs.len()),
+            )
+            .field("from"));
         };
         if *modulation != Shape::Vector(2 * x.width()) {
-            let expected = format!("a vector [{}] as the second input: a scale and a shift for each column", 2 * x.width());
+            let expected =
+                format!("a vector [{}] as the second input: a scale and a shift for each column", 2 * x.width());
             return Err(Misfit::new(expected, modulation.to_string()).field("from"));
         }
         Ok(*x)

@@ -6,8 +6,9 @@ use crate::net::graph::NodeId;
 use crate::net::layout::Init;
 use crate::net::program::{At, Dense, Lowering};
 use crate::net::shape::Shape;
-use serde::de::{Error as _, Unexpected};
+use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
 
 /// See [`linear`](crate::ops::linear). An image counts as a vector; of tokens each is projected by the same weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,18 +47,20 @@ impl Serialize for Size {
 
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Written {
-            Units(usize),
-            Name(String),
+        struct Written;
+        impl Visitor<'_> for Written {
+            type Value = Size;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number of at least 1 or \"classes\"")
+            }
+            fn visit_u64<E: de::Error>(self, units: u64) -> std::result::Result<Size, E> {
+                Ok(Size::Of(usize::try_from(units).unwrap_or(usize::MAX)))
+            }
+            fn visit_str<E: de::Error>(self, name: &str) -> std::result::Result<Size, E> {
+                if name == "classes" { Ok(Size::Classes) } else { Err(E::invalid_value(Unexpected::Str(name), &self)) }
+            }
         }
-        match Written::deserialize(from) {
-            Ok(Written::Units(units)) => Ok(Self::Of(units)),
-            Ok(Written::Name(name)) if name == "classes" => Ok(Self::Classes),
-            Ok(Written::Name(name)) => Err(D::Error::invalid_value(Unexpected::Str(&name), &"a number or \"classes\"")),
-            Err(_) => Err(D::Error::custom("expected a number or \"classes\"")),
-        }
+        from.deserialize_any(Written)
     }
 }
 

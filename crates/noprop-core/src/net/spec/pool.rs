@@ -80,9 +80,7 @@ fn global(l: &Lowering<'_>, node: NodeId) -> GlobalMean {
 impl Spec for GlobalPool {
     fn output(&self, inputs: &[Shape], _: usize) -> Fit {
         match one(inputs)? {
-            Shape::Vector(_) => {
-                Err(Misfit::new("an image or tokens", inputs[0].to_string()).field("from"))
-            }
+            Shape::Vector(_) => Err(Misfit::new("an image or tokens", inputs[0].to_string()).field("from")),
             shape => Ok(Shape::Vector(shape.width())),
         }
     }

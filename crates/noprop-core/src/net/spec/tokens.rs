@@ -3,9 +3,9 @@
 use super::{Fit, Misfit, Signature, Spec, Tensor, check_width, one, one_image};
 use crate::error::Result;
 use crate::net::graph::NodeId;
+use crate::net::layout::Init;
 use crate::net::program::{At, Lowering};
 use crate::net::shape::Shape;
-use crate::net::layout::Init;
 use crate::ops::attention;
 use crate::ops::patches;
 use crate::ops::positions;
@@ -121,11 +121,14 @@ impl Spec for Attention {
             return Err(Misfit::new("tokens [count, 3 * width]", inputs[0].to_string()).field("from"));
         };
         if width % 3 != 0 {
-            let misfit = Misfit::new("tokens of queries, keys and values: a width that 3 divides", inputs[0].to_string());
+            let misfit =
+                Misfit::new("tokens of queries, keys and values: a width that 3 divides", inputs[0].to_string());
             return Err(misfit.field("from"));
         }
         if self.heads == 0 || (width / 3) % self.heads != 0 {
-            return Err(Misfit::new(format!("a number that divides {}", width / 3), self.heads.to_string()).field("heads"));
+            return Err(
+                Misfit::new(format!("a number that divides {}", width / 3), self.heads.to_string()).field("heads")
+            );
         }
         Ok(Shape::Tokens { count, width: width / 3 })
     }

@@ -2,8 +2,8 @@
 
 use super::{Batch, Rig};
 use crate::NetConfig;
-use crate::net::Activation;
 use crate::data::InputShape;
+use crate::net::Activation;
 use crate::ops::simd::with_each;
 use crate::ops::testing::{assert_close, normal, values};
 use crate::tensor::Real;
@@ -15,7 +15,14 @@ const ORDER_OF_SUMS: f64 = 2e-6;
 
 fn nets() -> [(NetConfig, InputShape); 4] {
     let image = InputShape::Image { height: 9, width: 12, channels: 2 };
-    let resnet = NetConfig::Resnet { widths: vec![5, 16], depth: 1, hidden: 9, activation: Activation::Gelu, whitening: 0, identity: false };
+    let resnet = NetConfig::Resnet {
+        widths: vec![5, 16],
+        depth: 1,
+        hidden: 9,
+        activation: Activation::Gelu,
+        whitening: 0,
+        identity: false,
+    };
     let vit = NetConfig::Vit { patch: 3, width: 12, depth: 2, heads: 3, mlp_ratio: 2, dropout: 0.3 };
     [
         (resnet, image),

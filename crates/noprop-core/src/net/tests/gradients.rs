@@ -64,7 +64,11 @@ pub(super) fn check_unless(
         let (gradients, numeric) = (entry.slot.of(&gradients), entry.slot.of(&numeric));
         let greatest = gradients.iter().fold(0.0, |most: f64, gradient| most.max(gradient.abs()));
         // The comparison would say nothing of a tensor that the loss does not depend on.
-        assert!(greatest > 1e-4 || is_shift_before_norm(net, entry) || may_be_0(entry), "{}: all gradients are 0", entry.name);
+        assert!(
+            greatest > 1e-4 || is_shift_before_norm(net, entry) || may_be_0(entry),
+            "{}: all gradients are 0",
+            entry.name
+        );
         let bound = ABSOLUTE + RELATIVE * greatest;
         for (index, (gradient, numeric)) in gradients.iter().zip(numeric).enumerate() {
             let name = &entry.name;
@@ -103,9 +107,23 @@ fn of_an_mlp_equal_finite_differences() {
 
 #[test]
 fn of_a_resnet_equal_finite_differences() {
-    let smooth = NetConfig::Resnet { widths: vec![2, 3], depth: 1, hidden: 4, activation: Activation::Gelu, whitening: 0, identity: false };
+    let smooth = NetConfig::Resnet {
+        widths: vec![2, 3],
+        depth: 1,
+        hidden: 4,
+        activation: Activation::Gelu,
+        whitening: 0,
+        identity: false,
+    };
     check(&smooth, image(6, 5, 2), 3, 5);
-    let relu = NetConfig::Resnet { widths: vec![3], depth: 2, hidden: 5, activation: Activation::Relu, whitening: 0, identity: false };
+    let relu = NetConfig::Resnet {
+        widths: vec![3],
+        depth: 2,
+        hidden: 5,
+        activation: Activation::Relu,
+        whitening: 0,
+        identity: false,
+    };
     check(&relu, image(4, 4, 1), 3, 4);
 }
 

@@ -17,13 +17,12 @@ fn graph(input: InputShape, choices: &[(u8, u8, u8)]) -> NetConfig {
     let fits = |nodes: &[Value]| {
         let mut all = nodes.to_vec();
         // Every node that nothing reads goes to the estimate.
-        let read = |name: &str, all: &[Value]| all.iter().any(|node| node["from"].as_array().unwrap().contains(&json!(name)));
+        let read =
+            |name: &str, all: &[Value]| all.iter().any(|node| node["from"].as_array().unwrap().contains(&json!(name)));
         let names: Vec<String> = nodes.iter().map(|node| node["name"].as_str().unwrap().to_owned()).collect();
         let ends: Vec<&String> = names.iter().filter(|name| !read(name, &all)).collect();
-        let flat: Vec<Value> = ends
-            .iter()
-            .map(|end| json!({"op": "flatten", "name": format!("{end}_flat"), "from": [end]}))
-            .collect();
+        let flat: Vec<Value> =
+            ends.iter().map(|end| json!({"op": "flatten", "name": format!("{end}_flat"), "from": [end]})).collect();
         let mut from: Vec<Value> = flat.iter().map(|node| node["name"].clone()).collect();
         from.extend([json!("x_flat"), json!("z")]);
         all.push(json!({"op": "flatten", "name": "x_flat", "from": ["x"]}));
@@ -72,7 +71,9 @@ fn graph(input: InputShape, choices: &[(u8, u8, u8)]) -> NetConfig {
         // Attention wants thrice a width.
         if op % 20 == 19 && size % 2 == 0 {
             nodes.push(json!({"op": "linear", "name": format!("q{index}"), "units": 6, "from": [name]}));
-            nodes.push(json!({"op": "attention", "name": format!("a{index}"), "heads": 2, "from": [format!("q{index}")]}));
+            nodes.push(
+                json!({"op": "attention", "name": format!("a{index}"), "heads": 2, "from": [format!("q{index}")]}),
+            );
         }
         while fits(&nodes).is_none() {
             nodes.pop();
@@ -83,8 +84,11 @@ fn graph(input: InputShape, choices: &[(u8, u8, u8)]) -> NetConfig {
 
 fn inputs() -> impl Strategy<Value = InputShape> {
     prop_oneof![
-        (4..9_usize, 4..9_usize, 1..4_usize)
-            .prop_map(|(height, width, channels)| InputShape::Image { height, width, channels }),
+        (4..9_usize, 4..9_usize, 1..4_usize).prop_map(|(height, width, channels)| InputShape::Image {
+            height,
+            width,
+            channels
+        }),
         (1..9_usize).prop_map(|len| InputShape::Vector { len }),
     ]
 }

@@ -49,6 +49,18 @@ impl TrainingMemory {
     }
 }
 
+/// Bytes that training takes on each of so many devices: `(blocks in flight, whatever their number)`.
+pub(in crate::train) fn needed(
+    model: &CheckedConfig,
+    options: &FitOptions,
+    data: &Dataset,
+    devices: usize,
+) -> Result<(usize, usize)> {
+    let memory = TrainingMemory::of(model, options, data)?;
+    let blocks = options.in_flight.unwrap_or(1).div_ceil(devices);
+    Ok((memory.block.saturating_mul(blocks), memory.shared))
+}
+
 /// Bytes that a step of one block must move: weights read in both passes, gradients written and read, parameters and both
 /// moments read and written, each activation and its gradient written and read once.
 pub(crate) fn floor(model: &CheckedConfig, options: &FitOptions) -> Result<usize> {

@@ -1,9 +1,9 @@
 //! What one training step computes: whose noise, which samples, which gradients, which rate; and where training leads.
 
 use super::*;
-use crate::net::{Buffers, Draw, Mode};
 use crate::error::Code;
 use crate::net::Step;
+use crate::net::{Buffers, Draw, Mode};
 use crate::ops::adamw::AdamW;
 use crate::ops::batch::NoisedLabels;
 use crate::ops::squared_error::SquaredError;
