@@ -21,10 +21,7 @@ function rows(found: Estimate): Field[] {
     ['parameters', `${thousands(parametersPerBlock)} per block, ${thousands(blocks * parametersPerBlock)} in all`],
     ['arithmetic', `${flops(trainingFlops)} per sample and block in training, ${flops(forwardFlops)} in prediction`],
     ['memory', `about ${size(memory.total)} besides the program's own`],
-    [
-      '',
-      `${counted(inFlight, 'block')} in flight ${size(memory.blocks)}${buffers}  samples ${size(memory.data)}`,
-    ],
+    ['', `${counted(inFlight, 'block')} in flight ${size(memory.blocks)}${buffers}  samples ${size(memory.data)}`],
     ['time', time(found)],
     ['work', `${counted(found.epochs, 'epoch')}, ${work}, on ${found.device}, ${found.precision}`],
     ['', 'dry run: nothing was trained or written'],
