@@ -38,11 +38,10 @@ export type {
   MlpNet,
   Net,
   NetConfig,
-  NetValue,
   ResnetNet,
   VitNet,
 } from './net.js'
-export { buildNet } from './net.js'
+export { buildNet, NetValue } from './net.js'
 export type {
   Augment,
   CosineSchedule,

@@ -1,3 +1,5 @@
+import { NoPropError } from './errors.js'
+
 /**
  * The net every block is built as. A bare name means that net with its defaults.
  * `cnn`, `resnet` and `vit` take images (`[height, width, channels]`); `mlp` takes anything, also plain feature vectors (`[n]`); `graph` is your own.
@@ -146,6 +148,13 @@ export class NetValue {
 
   /** @internal */
   constructor(nodes: GraphNode[], name: string) {
+    if (!Array.isArray(nodes)) {
+      throw new NoPropError({
+        code: 'NOPROP_OPTION',
+        what: 'a value of a net is not made with new',
+        expected: 'buildNet((x, z) => …), whose x and z others are made from',
+      })
+    }
     this.#nodes = nodes
     this.#name = name
   }

@@ -6,7 +6,7 @@ import { inspect } from 'node:util'
 import { build } from 'esbuild'
 import ts from 'typescript'
 import { expect, test } from 'vitest'
-import { Dataset, datasets, FitRun, NoProp } from '../src/index.js'
+import { Dataset, datasets, FitRun, NetValue, NoProp } from '../src/index.js'
 import { temporaryDirectory, vectors } from './support/data.js'
 import { SMALL_MLP } from './support/models.js'
 import { root, runNode } from './support/process.js'
@@ -35,6 +35,7 @@ test.each([
   ['NoProp', NoProp, 'NoProp.create'],
   ['Dataset', Dataset, 'datasets.fromArrays'],
   ['FitRun', FitRun, 'model.fit'],
+  ['NetValue', NetValue, 'buildNet'],
 ])('new %s() says what makes one', (_, Class, cure) => {
   const error = expect.objectContaining({ code: 'NOPROP_OPTION', expected: expect.stringContaining(cure) })
   const Made = Class as unknown as new (...args: unknown[]) => unknown

@@ -1,4 +1,4 @@
 // What `import … from 'noprop'` gives: the CommonJS build by its names.
 import api from './index.cjs'
 
-export const { buildNet, Dataset, datasets, FitRun, NoProp, NoPropError, version } = api
+export const { buildNet, Dataset, datasets, FitRun, NetValue, NoProp, NoPropError, version } = api
