@@ -215,6 +215,11 @@ describe('--net-file', () => {
       [{ op: 'relu' }, { op: 'linear', units: 1e6 }],
       /NOPROP_OPTION: \S+net\.json: nodes\[1\]\.units does not fit; expected: 1 to 65536; received: 1000000$/,
     ],
+    [
+      'an option of another operation',
+      [{ op: 'relu', units: 3 }],
+      /NOPROP_OPTION: \S+net\.json: there is no option nodes\[0\]\.units;/,
+    ],
     ['an unknown operation', [{ op: 'rnn' }], /NOPROP_OPTION: \S+net\.json: nodes\[0\]: unknown op 'rnn';/],
     [
       'an option that is none',

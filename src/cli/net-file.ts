@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
 import { describe } from '../data/describe.js'
 import { fromSystem, NoPropError } from '../errors.js'
 import type { Net } from '../options.js'
@@ -36,7 +36,8 @@ export function readNetFile(file: string): NetFile {
 function readText(file: string): string {
   let descriptor: number | undefined
   try {
-    descriptor = openSync(file, 'r')
+    // A pipe that nobody writes to would keep its reader waiting. Windows has no such flag.
+    descriptor = openSync(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
     const stat = fstatSync(descriptor)
     if (stat.isDirectory()) throw badFile(file, 'cannot be read', 'a file', 'a directory')
     if (stat.size > MOST_BYTES) {

@@ -8,7 +8,10 @@ import { Flag } from './flag.js'
 export function inFileWords(error: NoPropError, file: string): NoPropError {
   const { code, what, expected, received, hint } = error
   const reword = (text: string | undefined) =>
-    text?.replace(/\b(?:the )?(?:option )?net\.(?=\w)/gi, '').replace(/\b(?:the )?option net\b(?!\.)/gi, file)
+    text
+      ?.replace(/\bno option net\.(?=\w)/g, 'no option ')
+      .replace(/(?<![\w./'"-])(?:the )?(?:option )?net\.(?=\w)/gi, '')
+      .replace(/\b(?:the )?option net\b(?!\.)/gi, file)
   const named = (reword(what) as string).replace(/\bof the net\b/, `of ${file}`)
   const inner = named === what || named.includes(file) ? named : `${file}: ${named}`
   const reworded = { code, what: inner, expected: reword(expected), received: reword(received), hint: reword(hint) }
