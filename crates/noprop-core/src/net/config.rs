@@ -1,14 +1,14 @@
 //! Which net the blocks are, as users say it.
 
 use super::cnn::{self, cnn};
-use super::graph::{Graph, MAX_WIDTH};
+use super::graph::Graph;
 use super::json;
 use super::layout::Layout;
 use super::mlp::mlp;
 use super::placement::Placement;
 use super::program::{Program, Target};
 use super::resnet::{self, Activation, resnet};
-use super::shape::Shape;
+use super::shape::{MAX_WIDTH, Shape};
 use super::vit::{self, vit};
 use crate::data::InputShape;
 use crate::error::{Code, Error, Result};
@@ -82,7 +82,7 @@ pub enum NetConfig {
         #[serde(default)]
         dropout: f64,
     },
-    /// A net of the user's own; see [`json`](super::json).
+    /// A net of the user's own; see `json.rs`.
     Graph {
         /// Its operations in the order of their computation. They are read when the shape of a sample is known.
         nodes: Vec<Value>,

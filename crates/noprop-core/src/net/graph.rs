@@ -7,8 +7,6 @@ use crate::error::{Code, Error, Result};
 
 /// Most nodes of a net.
 pub(crate) const MAX_NODES: usize = 1000;
-/// Widest layer, and longest side of an image inside of a net.
-pub(crate) const MAX_WIDTH: usize = 1 << 16;
 /// Most values of one sample at any place of a net.
 const MAX_VALUES: usize = 1 << 26;
 

@@ -15,7 +15,7 @@ pub enum Init {
     Constant(f32),
     /// Of a convolution's weight `[k, k, cin, cout]`: the first outputs are the inputs as they are, others as [`FanIn`](Self::FanIn).
     Identity(usize),
-    /// Made from the training data, see [`whitening`](super::whitening); 0 where there is none yet.
+    /// Made from the training data, see `whitening.rs`; 0 where there is none yet.
     Whitening,
 }
 

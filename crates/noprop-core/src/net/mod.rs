@@ -1,4 +1,4 @@
-//! Denoisers as graphs: declared once ([`graph`]; `cnn.rs`, `mlp.rs`, `resnet.rs` and `vit.rs` are the presets), compiled once to calls of kernels ([`program`]).
+//! Denoisers as graphs: declared once ([`graph`]; `cnn.rs`, `mlp.rs`, `resnet.rs` and `vit.rs` are the presets), compiled once to calls of kernels (`program/`).
 //!
 //! A node's operation says everything of itself in its file of [`spec`]: shapes, tensors, multiply-adds, calls. From the graph follow
 //! the layout of a block's weights, its FLOPs, its buffers.

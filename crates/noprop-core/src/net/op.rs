@@ -1,11 +1,43 @@
-//! The closed set of operations. What one does is said in its file in [`spec`](super::spec).
+//! The closed set of operations. What one does is said in its file in [`spec`].
 
 use super::spec::{self, Spec};
 use crate::config::from_json;
 use crate::error::{Code, Error, Result};
 use serde_json::{Map, Value};
 
-macro_rules! operations {
+/// Hands all operations to a macro: the name that JSON has, and the type in [`spec`](super::spec).
+macro_rules! each_operation {
+    ($then:ident) => {
+        $then! {
+            "linear" => Linear,
+            "conv" => Conv,
+            "batch-norm" => BatchNorm,
+            "layer-norm" => LayerNorm,
+            "adaptive-layer-norm" => AdaptiveLayerNorm,
+            "relu" => Relu,
+            "gelu" => Gelu,
+            "silu" => Silu,
+            "softmax" => Softmax,
+            "max-pool" => MaxPool,
+            "mean-pool" => MeanPool,
+            "global-pool" => GlobalPool,
+            "dropout" => Dropout,
+            "add" => Add,
+            "multiply" => Multiply,
+            "concatenate" => Concatenate,
+            "flatten" => Flatten,
+            "patches" => Patches,
+            "positions" => Positions,
+            "attention" => Attention,
+            "join-tokens" => JoinTokens,
+            "first-token" => FirstToken,
+            "time-features" => TimeFeatures,
+        }
+    };
+}
+pub(super) use each_operation;
+
+macro_rules! declare {
     ($($name:literal => $op:ident),* $(,)?) => {
         /// An operation with its options.
         #[derive(Debug, Clone, PartialEq)]
@@ -47,31 +79,7 @@ macro_rules! operations {
     };
 }
 
-operations! {
-    "linear" => Linear,
-    "conv" => Conv,
-    "batch-norm" => BatchNorm,
-    "layer-norm" => LayerNorm,
-    "adaptive-layer-norm" => AdaptiveLayerNorm,
-    "relu" => Relu,
-    "gelu" => Gelu,
-    "silu" => Silu,
-    "softmax" => Softmax,
-    "max-pool" => MaxPool,
-    "mean-pool" => MeanPool,
-    "global-pool" => GlobalPool,
-    "dropout" => Dropout,
-    "add" => Add,
-    "multiply" => Multiply,
-    "concatenate" => Concatenate,
-    "flatten" => Flatten,
-    "patches" => Patches,
-    "positions" => Positions,
-    "attention" => Attention,
-    "join-tokens" => JoinTokens,
-    "first-token" => FirstToken,
-    "time-features" => TimeFeatures,
-}
+each_operation!(declare);
 
 impl Op {
     /// Whether it only changes values one by one, or all of a vector as softmax does, after a layer.

@@ -3,6 +3,9 @@
 use crate::data::InputShape;
 use std::fmt;
 
+/// Widest layer, and longest side of an image inside of a net.
+pub(crate) const MAX_WIDTH: usize = 1 << 16;
+
 /// The shape of one sample's value, as its last dimension lies closest together in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
@@ -28,6 +31,7 @@ pub enum Shape {
 
 impl Shape {
     /// Values of a sample.
+    #[allow(clippy::len_without_is_empty, reason = "no shape is empty")]
     pub fn len(&self) -> usize {
         self.rows() * self.width()
     }

@@ -1,46 +1,21 @@
 //! A fully connected layer with what follows it: batch norm, ReLU, dropout; see [`linear`](crate::ops::linear). The gradient of its
 //! input goes on at once through what has made the input, which is then in a cache, or in the same kernel on a device.
 
-use super::lower::{Lowering, Reads};
+use super::calls::batch_norm::{of_batch, op_of};
+use super::lower::Lowering;
+use super::state::{Dense, Norm, Reads};
 use super::{At, Context};
 use crate::error::Result;
 use crate::net::graph::NodeId;
 use crate::net::op::Op;
 use crate::net::shape::Shape;
-use crate::net::spec::{BatchNorm, inputs_of, of_batch};
+use crate::net::spec::inputs_of;
 use crate::ops::batch_norm;
 use crate::ops::dropout;
-use crate::ops::linear::{Dense as Products, DenseBackward, GradientBuffers, Linear, Saved};
+use crate::ops::linear::{Dense as Products, DenseBackward, GradientBuffers, Linear};
 use crate::ops::multiply::Precision;
 use crate::ops::relu::Relu;
 use candle_core::Tensor;
-
-/// A layer in a program that is being compiled.
-#[derive(Debug, Clone)]
-pub(crate) struct Dense {
-    parts: Vec<(NodeId, Linear)>,
-    norm: Option<Norm>,
-    relu: bool,
-    /// 1 / (1 − p) of the dropout.
-    scale: f64,
-    output: NodeId,
-    /// Where the gradient of the product is, once a reader of the output has led there.
-    through: Option<At>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Norm {
-    op: batch_norm::BatchNorm,
-    product: At,
-    y: At,
-    statistics: At,
-}
-
-impl Norm {
-    fn saved<'c>(&self, c: &Context<'c>) -> Saved<'c> {
-        Saved { product: c.write(self.product), y: c.write(self.y), statistics: c.write(self.statistics) }
-    }
-}
 
 /// The product of one sample for those of a batch.
 fn of(linear: Linear, c: &Context<'_>) -> Linear {
@@ -63,84 +38,77 @@ fn parts(l: &Lowering<'_>, node: NodeId) -> Vec<(NodeId, Linear)> {
     products.collect()
 }
 
-impl Dense {
-    /// Whether the gradient of the product is there already.
-    pub fn is_through(&self) -> bool {
-        self.through.is_some()
+/// Emits the layer `linear`, and what follows it.
+pub(super) fn lower(
+    l: &mut Lowering<'_>,
+    linear: NodeId,
+    norm: Option<NodeId>,
+    relu: Option<NodeId>,
+    dropout: Option<NodeId>,
+) {
+    let parts = parts(l, linear);
+    let output = dropout.or(relu).or(norm).unwrap_or(linear);
+    let relu = relu.is_some();
+    let y = l.output(output);
+    let reads = if relu { Reads::Gate } else { Reads::Nothing };
+    l.set_value(output, y, reads);
+    let x: Vec<At> = parts.iter().map(|(input, _)| l.value(*input)).collect();
+    let norm = norm.map(|node| lower_norm(l, node, relu, &parts, &x, y));
+    if norm.is_none() {
+        lower_products(l, &parts, &x, y, relu);
     }
-
-    /// Emits the layer `linear`, and what follows it.
-    pub fn lower(
-        l: &mut Lowering<'_>,
-        linear: NodeId,
-        norm: Option<NodeId>,
-        relu: Option<NodeId>,
-        dropout: Option<NodeId>,
-    ) {
-        let parts = parts(l, linear);
-        let output = dropout.or(relu).or(norm).unwrap_or(linear);
-        let relu = relu.is_some();
-        let y = l.output(output);
-        let reads = if relu { Reads::Gate } else { Reads::Nothing };
-        l.set_value(output, y, reads);
-        let x: Vec<At> = parts.iter().map(|(input, _)| l.value(*input)).collect();
-        let norm = norm.map(|node| lower_norm(l, node, relu, &parts, &x, y));
-        if norm.is_none() {
-            lower_products(l, &parts, &x, y, relu);
-        }
-        let mut scale = 1.0;
-        if let (Some(node), true) = (dropout, l.target.training) {
-            let Op::Dropout(spec) = l.op(node) else { unreachable!("a dropout") };
-            scale = dropout::scale(spec.rate);
-            spec.drop(l, node, y, "dropout");
-        }
-        l.dense.insert(linear, Self { parts, norm, relu, scale, output, through: None });
+    let mut scale = 1.0;
+    if let (Some(node), true) = (dropout, l.target.training) {
+        let Op::Dropout(spec) = l.op(node) else { unreachable!("a dropout") };
+        scale = dropout::scale(spec.rate);
+        spec.drop(l, node, y, "dropout");
     }
+    l.dense.insert(linear, Dense { parts, norm, relu, scale, output, through: None });
+}
 
-    /// Emits its gradients from that of the output, or from that of the product where a reader has led there.
-    pub fn differentiate(l: &mut Lowering<'_>, linear: NodeId, dy: At) {
-        let layer = l.dense[&linear].clone();
-        let d_product = layer.through.unwrap_or_else(|| layer.lead_through(l, dy));
-        for (input, op) in layer.parts {
-            let op = Linear { bias: op.bias, ..op };
-            lead_to_input(l, input, op, d_product);
-            let x = l.value(input);
-            l.emit("linear_update", &[x, d_product], &[], move |c| {
-                let (op, x, dy) = (of(op, c), c.read(x), c.read(d_product));
-                match c.step.optimiser {
-                    Some(optimiser) => op.update(optimiser, c.step.state, x, dy),
-                    None => op.backward_weights(c.step.gradients, x, dy),
-                }
-            });
-        }
-    }
-
-    /// From the gradient of the output to that of the product, where no reader could do so.
-    fn lead_through(&self, l: &mut Lowering<'_>, dy: At) -> At {
-        let len = l.len(self.output);
-        if let Some(norm) = self.norm {
-            let d_product = l.samples(len);
-            let Norm { op, product, y, statistics } = norm;
-            l.emit("batch_norm_backward", &[dy, y, product, statistics], &[d_product], move |c| {
-                let sources = [c.read(dy), c.read(y), c.read(product), c.read(statistics), c.step.state];
-                of_batch(op, c).backward(c.write(d_product), c.step.gradients, sources)?;
-                c.step.update([op.weight, op.bias])
-            });
-            return d_product;
-        }
-        if !self.relu {
-            return dy;
-        }
-        let (d_product, y, scale) = (l.own(dy, len), l.value(self.output), self.scale);
-        l.emit("relu_backward", &[y], &[d_product], move |c| {
-            Relu { len: c.samples() * len }.backward(c.write(d_product), c.read(y), scale)
+/// Emits its gradients from that of the output, or from that of the product where a reader has led there.
+pub(super) fn differentiate(l: &mut Lowering<'_>, linear: NodeId, dy: At) {
+    let layer = l.dense[&linear].clone();
+    let d_product = layer.through.unwrap_or_else(|| lead_through(&layer, l, dy));
+    for (input, op) in layer.parts {
+        let op = Linear { bias: op.bias, ..op };
+        lead_to_input(l, input, op, d_product);
+        let x = l.value(input);
+        l.emit("linear_update", &[x, d_product], &[], move |c| {
+            let (op, x, dy) = (of(op, c), c.read(x), c.read(d_product));
+            match c.step.optimiser {
+                Some(optimiser) => op.update(optimiser, c.step.state, x, dy),
+                None => op.backward_weights(c.step.gradients, x, dy),
+            }
         });
-        d_product
     }
 }
 
+/// From the gradient of the output to that of the product, where no reader could do so.
+fn lead_through(layer: &Dense, l: &mut Lowering<'_>, dy: At) -> At {
+    let len = l.len(layer.output);
+    if let Some(norm) = layer.norm {
+        let d_product = l.samples(len);
+        let Norm { op, product, y, statistics } = norm;
+        l.emit("batch_norm_backward", &[dy, y, product, statistics], &[d_product], move |c| {
+            let sources = [c.read(dy), c.read(y), c.read(product), c.read(statistics), c.step.state];
+            of_batch(op, c).backward(c.write(d_product), c.step.gradients, sources)?;
+            c.step.update([op.weight, op.bias])
+        });
+        return d_product;
+    }
+    if !layer.relu {
+        return dy;
+    }
+    let (d_product, y, scale) = (l.own(dy, len), l.value(layer.output), layer.scale);
+    l.emit("relu_backward", &[y], &[d_product], move |c| {
+        Relu { len: c.samples() * len }.backward(c.write(d_product), c.read(y), scale)
+    });
+    d_product
+}
+
 fn lower_norm(l: &mut Lowering<'_>, node: NodeId, relu: bool, parts: &[(NodeId, Linear)], x: &[At], y: At) -> Norm {
-    let op = BatchNorm::op(l, node, relu);
+    let op = op_of(l, node, relu);
     let len = l.len(node);
     // Kernels that infer normalise a product without storing it.
     let product = if l.target.launched && !l.target.training { l.fixed(1) } else { l.samples(len) };

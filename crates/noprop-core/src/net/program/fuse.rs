@@ -101,8 +101,8 @@ pub(crate) fn groups(graph: &Graph, readers: &Readers, fused: bool) -> Vec<Group
             let same = graph.nodes()[inputs[0]].shape == graph.nodes()[node?].shape;
             (fused && same && is(op)).then_some(reader)
         };
-        let (relu, norm): (fn(&Op) -> bool, fn(&Op) -> bool) =
-            (|op| matches!(op, Op::Relu(_)), |op| matches!(op, Op::BatchNorm(_)));
+        let relu = |op: &Op| matches!(op, Op::Relu(_));
+        let norm = |op: &Op| matches!(op, Op::BatchNorm(_));
         let dropout = |op: &Op| matches!(op, Op::Dropout(_));
         let group = match &node.op {
             Op::Conv(conv) if conv.is_plain() => match next(Some(index), relu) {

@@ -4,69 +4,15 @@
 //! adds what there is; so the order of the sum is that of the nodes. A sum hands the same buffer to all its inputs.
 
 use super::At;
-use super::dense::Dense;
 use super::fuse::Group;
 use super::lower::Lowering;
-use super::stage::Stage;
-use crate::error::Result;
 use crate::net::graph::NodeId;
 use crate::net::op::Op;
-use crate::net::spec::BatchNorm;
 use crate::ops::add::Add;
-use std::collections::HashMap;
-
-/// Where the gradients of the nodes are.
-pub(super) struct Gradients {
-    of: Vec<Option<At>>,
-    /// Gradients that wait in a slot, more than one where a sum has handed it on.
-    waiting: HashMap<At, usize>,
-    /// Readers of a node whose share of its gradient is still missing.
-    missing: Vec<usize>,
-}
-
-impl Gradients {
-    /// Nodes with so many readers.
-    pub fn new(missing: Vec<usize>) -> Self {
-        Self { of: vec![None; missing.len()], waiting: HashMap::new(), missing }
-    }
-}
 
 impl Lowering<'_> {
-    /// Emits the calls that lead from the gradient of the estimate to all others.
-    pub(super) fn lower_gradients(&mut self, estimate: NodeId) -> Result<()> {
-        self.backward = true;
-        self.set_gradient(estimate, At::Estimate);
-        for group in self.groups.clone().into_iter().rev() {
-            let output = group.output();
-            if !self.needs(output) {
-                continue;
-            }
-            match group {
-                Group::Dense { linear, .. } => {
-                    let dy = if self.dense[&linear].is_through() { At::Estimate } else { self.take(output) };
-                    Dense::differentiate(self, linear, dy);
-                }
-                // A reader of the sum may have handed the gradient on already.
-                _ if self.gradients.of[output].is_none() => {}
-                Group::Stage { .. } => {
-                    let dy = self.take(output);
-                    Stage::differentiate(self, group, dy);
-                }
-                Group::NormRelu { norm, relu } => {
-                    let dy = self.take(output);
-                    BatchNorm::differentiate_from(self, norm, relu, dy);
-                }
-                Group::Single(node) => {
-                    let dy = self.take(output);
-                    self.graph.nodes()[node].op.spec().differentiate(self, node, dy)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// The gradient of `node`, which is whole.
-    fn take(&mut self, node: NodeId) -> At {
+    pub(super) fn take(&mut self, node: NodeId) -> At {
         let at = self.gradients.of[node].take().expect("every reader has told its share of the gradient");
         self.release(at);
         at
@@ -164,7 +110,7 @@ impl Lowering<'_> {
         self.gradients.missing[node] -= 1;
     }
 
-    fn set_gradient(&mut self, node: NodeId, at: At) {
+    pub(super) fn set_gradient(&mut self, node: NodeId, at: At) {
         self.gradients.of[node] = Some(at);
         *self.gradients.waiting.entry(at).or_insert(0) += 1;
     }

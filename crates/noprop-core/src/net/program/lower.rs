@@ -1,31 +1,17 @@
 //! From a graph to the calls of its forward pass, in the order of the nodes; [`gradients`](super::gradients) adds those of the
 //! backward pass.
 
-use super::dense::Dense;
 use super::fuse::{Group, Readers, groups, resolve};
-use super::gradients::Gradients;
-use super::stage::{self, Stage};
+use super::state::{Dense, Gradients, Reads};
 use super::{At, Call, Context, Size, Target};
 use crate::error::Result;
 use crate::net::graph::{Graph, NodeId};
 use crate::net::layout::Layout;
 use crate::net::op::Op;
 use crate::net::shape::Shape;
-use crate::net::spec::BatchNorm;
 use crate::ops::copy_columns::CopyColumns;
 use crate::tensor::Slot;
 use std::collections::HashMap;
-
-/// What a node's gradient reads of its own output, and so whether another call may overwrite that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Reads {
-    /// Nothing.
-    Nothing,
-    /// Whether it is 0, which a dropout may add to.
-    Gate,
-    /// Its values.
-    Values,
-}
 
 /// A net that is being compiled.
 pub(crate) struct Lowering<'g> {
@@ -37,8 +23,8 @@ pub(crate) struct Lowering<'g> {
     /// The group of each node that is in one.
     pub(super) group_of: Vec<Option<usize>>,
     pub(super) backward: bool,
-    calls: [Vec<Call>; 2],
-    sizes: Vec<Size>,
+    pub(super) calls: [Vec<Call>; 2],
+    pub(super) sizes: Vec<Size>,
     /// Where each node's value lies, and what of it is still read.
     values: Vec<Option<(At, Reads)>>,
     /// Slots that a node's gradient needs beside values.
@@ -85,26 +71,6 @@ impl<'g> Lowering<'g> {
             trained,
             gradients,
         }
-    }
-
-    /// Forward calls, backward calls, the size of each slot, and where the estimate is.
-    #[allow(clippy::type_complexity, reason = "named where it is taken apart, once")]
-    pub fn finish(mut self) -> Result<(Vec<Call>, Vec<Call>, Vec<Size>, At)> {
-        for group in self.groups.clone() {
-            match group {
-                Group::Stage { .. } => Stage::lower(&mut self, group),
-                Group::Dense { linear, norm, relu, dropout } => Dense::lower(&mut self, linear, norm, relu, dropout),
-                Group::NormRelu { norm, relu } => BatchNorm::lower_to(&mut self, norm, relu),
-                Group::Single(node) => self.graph.nodes()[node].op.spec().lower(&mut self, node)?,
-            }
-        }
-        let last = resolve(self.graph, self.graph.nodes().len() - 1);
-        let estimate = self.value(last);
-        if self.target.training {
-            self.lower_gradients(last)?;
-        }
-        let [forward, backward] = self.calls;
-        Ok((forward, backward, self.sizes, estimate))
     }
 
     // What a node is.
@@ -169,18 +135,6 @@ impl<'g> Lowering<'g> {
     /// A slot of `len` values, whatever the samples.
     pub fn fixed(&mut self, len: usize) -> At {
         self.slot(Size::Block(len))
-    }
-
-    /// A slot for the spread-out gradient of any stage, as large as the largest needs it.
-    pub(super) fn spread(&mut self) -> At {
-        let dims = self.groups.iter().filter_map(|group| match *group {
-            Group::Stage { conv, pool, .. } => {
-                Some(stage::dims(self.input_shapes(conv)[0], self.shape(conv), pool.is_some()))
-            }
-            _ => None,
-        });
-        let len = stage::spread(&dims.collect::<Vec<_>>());
-        self.samples(len)
     }
 
     /// A call, which overwrites what it writes or changes it.

@@ -1,15 +1,17 @@
 //! A graph compiled for one purpose: the calls of kernels of its forward and backward pass, and the buffers between them.
 
+mod calls;
+mod compile;
 mod dense;
 mod fuse;
 mod gradients;
 mod lower;
 mod slots;
 mod stage;
+mod state;
 
-pub(crate) use dense::Dense;
+use compile::{Compiled, compile};
 pub(crate) use fuse::{Readers, resolve};
-pub(crate) use lower::Lowering;
 pub(crate) use slots::Size;
 pub(crate) use stage::stages;
 
@@ -46,12 +48,15 @@ pub(crate) enum At {
     Slot(usize),
 }
 
+/// What a call does.
+type Run = Box<dyn Fn(&Context<'_>) -> Result<()> + Send>;
+
 /// One call.
 pub(crate) struct Call {
     name: &'static str,
     reads: Vec<At>,
     writes: Vec<At>,
-    run: Box<dyn Fn(&Context<'_>) -> Result<()> + Send>,
+    run: Run,
 }
 
 /// A compiled net.
@@ -68,7 +73,7 @@ pub(crate) struct Program {
 impl Program {
     /// Compiles a net whose tensors lie where `layout` says.
     pub fn new(graph: &Graph, layout: &Layout, target: Target) -> Result<Self> {
-        let (forward, backward, sizes, estimate) = Lowering::new(graph, layout, target).finish()?;
+        let Compiled { forward, backward, sizes, estimate } = compile(graph, layout, target)?;
         let (buffers, places) = slots::plan(&sizes, forward.iter().chain(&backward), estimate);
         Ok(Self { forward, backward, buffers, places, estimate })
     }

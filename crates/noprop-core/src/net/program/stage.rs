@@ -1,7 +1,8 @@
 //! Convolution, ReLU, pooling or none, and dropout or none in one call; see [`conv3x3`](crate::ops::conv3x3).
 
 use super::fuse::{Group, Readers, groups};
-use super::lower::{Lowering, Reads};
+use super::lower::Lowering;
+use super::state::Reads;
 use super::{At, Context};
 use crate::error::Result;
 use crate::net::graph::{Graph, NodeId};
@@ -74,7 +75,7 @@ impl Stage {
         let dx = l.needs(input).then(|| l.samples(l.len(input)));
         let scale = stage.dropout.map_or(1.0, |(rate, _)| dropout::scale(rate));
         let mut writes: Vec<At> = dx.into_iter().collect();
-        let spread = l.target.launched.then(|| l.spread());
+        let spread = l.target.launched.then(|| spread_slot(l));
         writes.extend(spread);
         l.emit("conv_stage_backward", &[dy, x, y], &writes, move |c| {
             let backward = Backward { dy: c.read(dy), y: c.read(y), scale };
@@ -116,4 +117,14 @@ fn conv_of(group: Group) -> NodeId {
 /// Values of one sample's gradient that is spread out, of the largest stage; none where kernels are not launched.
 pub(super) fn spread(dims: &[conv3x3::Dims]) -> usize {
     dims.iter().map(conv3x3::Dims::spread).max().unwrap_or(0)
+}
+
+/// A slot for the spread-out gradient of any stage, as large as the largest needs it.
+fn spread_slot(l: &mut Lowering<'_>) -> At {
+    let dims = l.groups.iter().filter_map(|group| match *group {
+        Group::Stage { conv, pool, .. } => Some(dims(l.input_shapes(conv)[0], l.shape(conv), pool.is_some())),
+        _ => None,
+    });
+    let len = spread(&dims.collect::<Vec<_>>());
+    l.samples(len)
 }

@@ -1,9 +1,6 @@
 //! An image or tokens as a vector.
 
 use super::{Fit, Spec, one};
-use crate::error::Result;
-use crate::net::graph::NodeId;
-use crate::net::program::{At, Lowering};
 use crate::net::shape::Shape;
 use serde::{Deserialize, Serialize};
 
@@ -15,11 +12,5 @@ pub struct Flatten {}
 impl Spec for Flatten {
     fn output(&self, inputs: &[Shape], _: usize) -> Fit {
         Ok(Shape::Vector(one(inputs)?.len()))
-    }
-    fn lower(&self, _: &mut Lowering<'_>, _: NodeId) -> Result<()> {
-        Ok(())
-    }
-    fn differentiate(&self, _: &mut Lowering<'_>, _: NodeId, _: At) -> Result<()> {
-        Ok(())
     }
 }

@@ -1,10 +1,7 @@
 //! Fully connected layer on any number of inputs, which count as concatenated.
 
 use super::{Fit, Misfit, Signature, Spec, Tensor, check_width};
-use crate::error::Result;
-use crate::net::graph::NodeId;
 use crate::net::layout::Init;
-use crate::net::program::{At, Dense, Lowering};
 use crate::net::shape::Shape;
 use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -98,13 +95,5 @@ impl Spec for Linear {
     }
     fn multiply_adds(&self, s: &Signature) -> Vec<usize> {
         s.inputs.iter().map(|input| inputs_of(*input) * s.output.len()).collect()
-    }
-    fn lower(&self, l: &mut Lowering<'_>, node: NodeId) -> Result<()> {
-        Dense::lower(l, node, None, None, None);
-        Ok(())
-    }
-    fn differentiate(&self, l: &mut Lowering<'_>, node: NodeId, dy: At) -> Result<()> {
-        Dense::differentiate(l, node, dy);
-        Ok(())
     }
 }

@@ -1,5 +1,5 @@
-//! What an operation is, a file each: the shape of its output, its tensors and how they begin, its multiply-adds, and the calls
-//! of kernels that compute it and its gradients.
+//! What an operation is, a file each: the shape of its output, its tensors and how they begin, its multiply-adds.
+//! The calls of kernels that compute it are in the file of the same name in `program/calls/`.
 
 mod activation;
 mod add;
@@ -20,7 +20,6 @@ mod tokens;
 pub use activation::{Gelu, Silu};
 pub use add::Add;
 pub use batch_norm::BatchNorm;
-pub(crate) use batch_norm::of_batch;
 pub use columns::{Concatenate, FirstToken, JoinTokens};
 pub use conv::{Conv, ConvInit, Padding};
 pub use dropout::Dropout;
@@ -35,11 +34,9 @@ pub use relu::Relu;
 pub use softmax::Softmax;
 pub use tokens::{Attention, Patches, Positions, TimeFeatures};
 
-use super::graph::NodeId;
 use super::layout::Init;
-use super::program::{At, Lowering};
 use super::shape::Shape;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error};
 
 /// The shapes of a node's inputs and of its output.
 pub(crate) struct Signature {
@@ -71,12 +68,6 @@ pub(crate) trait Spec {
     fn multiply_adds(&self, _: &Signature) -> Vec<usize> {
         Vec::new()
     }
-
-    /// Emits the calls that compute `node`.
-    fn lower(&self, l: &mut Lowering<'_>, node: NodeId) -> Result<()>;
-
-    /// Emits the calls that lead the gradient `dy` of `node` to its inputs and tensors.
-    fn differentiate(&self, l: &mut Lowering<'_>, node: NodeId, dy: At) -> Result<()>;
 }
 
 /// A shape, or what does not fit.
@@ -146,7 +137,7 @@ fn same(inputs: &[Shape]) -> Fit {
 
 /// Whether a width is one that layers may have.
 fn check_width(width: usize, field: &'static str) -> std::result::Result<(), Misfit> {
-    let most = super::graph::MAX_WIDTH;
+    let most = super::shape::MAX_WIDTH;
     if (1..=most).contains(&width) {
         return Ok(());
     }

@@ -1,11 +1,7 @@
 //! Windows of 2 × 2 pixels, and the mean of all.
 
 use super::{Fit, Misfit, Spec, one, one_image};
-use crate::error::Result;
-use crate::net::graph::NodeId;
-use crate::net::program::{At, Lowering};
 use crate::net::shape::Shape;
-use crate::ops::pool::{GlobalMean, Kind, Pool};
 use serde::{Deserialize, Serialize};
 
 /// The greatest of windows of 2 × 2, with a stride of 2; a last odd row and column are left out. See [`pool`](crate::ops::pool).
@@ -31,39 +27,11 @@ fn halved(inputs: &[Shape]) -> Fit {
     Ok(Shape::Image { height: height / 2, width: width / 2, channels })
 }
 
-fn pool(l: &Lowering<'_>, node: NodeId, kind: Kind) -> Pool {
-    let Shape::Image { height, width, channels } = l.input_shapes(node)[0] else { unreachable!("an image") };
-    Pool { kind, samples: 1, height, width, channels }
-}
-
-fn lower(l: &mut Lowering<'_>, node: NodeId, kind: Kind) {
-    let (op, x, y) = (pool(l, node, kind), l.value(l.input(node)), l.output(node));
-    l.emit("pool", &[x], &[y], move |c| Pool { samples: c.samples(), ..op }.forward(c.write(y), c.read(x)));
-}
-
-fn differentiate(l: &mut Lowering<'_>, node: NodeId, kind: Kind, dy: At) {
-    let (op, input, y) = (pool(l, node, kind), l.input(node), l.value(node));
-    let x = l.value(input);
-    l.contribute(input, |l, dx| {
-        l.emit("pool_backward", &[dy, x, y], &[dx], move |c| {
-            Pool { samples: c.samples(), ..op }.backward(c.write(dx), [c.read(dy), c.read(x), c.read(y)])
-        });
-    });
-}
-
 macro_rules! pooling {
     ($spec:ident, $kind:ident) => {
         impl Spec for $spec {
             fn output(&self, inputs: &[Shape], _: usize) -> Fit {
                 halved(inputs)
-            }
-            fn lower(&self, l: &mut Lowering<'_>, node: NodeId) -> Result<()> {
-                lower(l, node, Kind::$kind);
-                Ok(())
-            }
-            fn differentiate(&self, l: &mut Lowering<'_>, node: NodeId, dy: At) -> Result<()> {
-                differentiate(l, node, Kind::$kind, dy);
-                Ok(())
             }
         }
     };
@@ -72,32 +40,11 @@ macro_rules! pooling {
 pooling!(MaxPool, Max);
 pooling!(MeanPool, Mean);
 
-fn global(l: &Lowering<'_>, node: NodeId) -> GlobalMean {
-    let shape = l.input_shapes(node)[0];
-    GlobalMean { samples: 1, positions: shape.rows(), channels: shape.width() }
-}
-
 impl Spec for GlobalPool {
     fn output(&self, inputs: &[Shape], _: usize) -> Fit {
         match one(inputs)? {
             Shape::Vector(_) => Err(Misfit::new("an image or tokens", inputs[0].to_string()).field("from")),
             shape => Ok(Shape::Vector(shape.width())),
         }
-    }
-    fn lower(&self, l: &mut Lowering<'_>, node: NodeId) -> Result<()> {
-        let (op, x, y) = (global(l, node), l.value(l.input(node)), l.output(node));
-        l.emit("global_pool", &[x], &[y], move |c| {
-            GlobalMean { samples: c.samples(), ..op }.forward(c.write(y), c.read(x))
-        });
-        Ok(())
-    }
-    fn differentiate(&self, l: &mut Lowering<'_>, node: NodeId, dy: At) -> Result<()> {
-        let op = global(l, node);
-        l.contribute(l.input(node), |l, dx| {
-            l.emit("global_pool_backward", &[dy], &[dx], move |c| {
-                GlobalMean { samples: c.samples(), ..op }.backward(c.write(dx), c.read(dy))
-            });
-        });
-        Ok(())
     }
 }

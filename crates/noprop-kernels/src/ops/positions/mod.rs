@@ -27,7 +27,7 @@ pub struct Positions {
 }
 
 impl Positions {
-    /// y[sample, i] += parameter[i], in place.
+    /// `y[sample, i] += parameter[i]`, in place.
     pub fn forward(&self, y: &Buffer, state: &Tensor) -> Result<()> {
         apply(&Forward(self), y, [state])
     }

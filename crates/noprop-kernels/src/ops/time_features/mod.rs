@@ -1,6 +1,6 @@
 //! Sinusoidal features of a time in [0, 1] (Vaswani et al. 2017, Ho et al. 2020): time `[samples]`, y `[samples, width]`.
 //!
-//! y[b, i] = cos(1000 · time[b] · 10000^(−i / (width / 2))) for i < width / 2, and the same with sin behind them. Time is no
+//! `y[b, i] = cos(1000 · time[b] · 10000^(−i / (width / 2)))` for i < width / 2, and the same with sin behind them. Time is no
 //! function of parameters, so there is no backward pass.
 
 mod cuda;
