@@ -107,7 +107,7 @@ function runScript(name: string, args: string[], env = {}) {
 }
 
 test.each([
-  ['bench', ['conv'], {}, /^there is no benchmark conv; there are adamw, [^\n]+\.\n$/],
+  ['bench', ['convolution'], {}, /^there is no benchmark convolution; there are adamw, [^\n]+\.\n$/],
   ['bench-peers', ['--only', 'speed'], {}, /^there is no row speed; there are train-mnist, [^\n]+\.\n$/],
   ['bench-peers', ['--rounds', 'x'], {}, /^the value of --rounds must be a number from 1, not x\.\n$/],
   ['bench-peers', ['--fast'], {}, /^Unknown option '--fast'; there are --rounds, [^\n]+\.\n$/],
