@@ -110,7 +110,7 @@ function runScript(name: string, args: string[], env = {}) {
 const UNKNOWN = /^Unknown option '--fast'; the first lines of \S+\.mjs list the options\.\n$/
 
 test.each([
-  ['bench/operations', ['conv'], {}, /^there is no benchmark conv; there are adamw, [^\n]+\.\n$/],
+  ['bench/operations', ['convolution'], {}, /^there is no benchmark convolution; there are adamw, [^\n]+\.\n$/],
   ['bench/peers', ['--only', 'speed'], {}, /^there is no row speed; there are train-mnist, [^\n]+\.\n$/],
   ['bench/peers', ['--rounds', 'x'], {}, /^the value of --rounds must be a number from 1, not x\.\n$/],
   ['bench/peers', ['--fast'], {}, UNKNOWN],
