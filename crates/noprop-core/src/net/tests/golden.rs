@@ -58,8 +58,11 @@ fn golden() -> Vec<Golden> {
         };
     }
     let cnn = |hidden| NetConfig::Cnn { widths: [4, 8, 16], hidden, dropout: 0.0 };
-    let resnet = |widths: &[usize], depth, hidden, activation| {
-        NetConfig::Resnet { widths: widths.to_vec(), depth, hidden, activation }
+    let resnet = |widths: &[usize], depth, hidden, activation| NetConfig::Resnet {
+        widths: widths.to_vec(),
+        depth,
+        hidden,
+        activation,
     };
     let vit = NetConfig::Vit { patch: 4, width: 8, depth: 2, heads: 2, mlp_ratio: 4, dropout: 0.0 };
     golden! {
