@@ -78,7 +78,15 @@ describe('nets of every kind', () => {
   test('a bare name is the net with its defaults', () => {
     const config = (net: Net) => NoProp.create({ input: [28, 28], classes: 10, net }).config.net
     expect(config('resnet')).toEqual({
-      ...{ type: 'resnet', widths: [32, 64, 128], depth: 1, hidden: 256, activation: 'relu' },
+      ...{
+        type: 'resnet',
+        widths: [32, 64, 128],
+        depth: 1,
+        hidden: 256,
+        activation: 'relu',
+        whitening: 0,
+        identity: false,
+      },
     })
     expect(config('vit')).toEqual({
       ...{ type: 'vit', patch: 4, width: 128, depth: 4, heads: 4, mlpRatio: 4, dropout: 0 },
@@ -264,7 +272,7 @@ test('flags of the presets, and errors in their words', async () => {
   expect(config.net).toEqual({ type: 'vit', patch: 7, width: 8, depth: 2, heads: 2, mlpRatio: 3, dropout: 0 })
   const resnet = ['--net', 'resnet', '--widths', '4,8', '--hidden', '9', '--activation', 'gelu', '--json']
   expect(JSON.parse((await inspect(...resnet)).stdout).config.net).toEqual({
-    ...{ type: 'resnet', widths: [4, 8], depth: 1, hidden: 9, activation: 'gelu' },
+    ...{ type: 'resnet', widths: [4, 8], depth: 1, hidden: 9, activation: 'gelu', whitening: 0, identity: false },
   })
   for (const [flags, message] of [
     [['--net', 'vit'], /--patch does not fit; expected: a number that divides 14 and 14; received: 4$/],
