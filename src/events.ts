@@ -21,6 +21,10 @@ export interface ProgressEvent {
   samplesPerSecond: number
   /** Estimated seconds until this block is finished. */
   secondsLeft: number
+  /** Blocks that the run trains at this moment. */
+  jobs: number
+  /** Threads that work on them: where fewer blocks train than there are threads, several share one. On GPUs, one for each. */
+  threads: number
 }
 
 /** A block has finished an epoch. */

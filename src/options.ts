@@ -131,7 +131,7 @@ export interface TrainOptions {
   precision?: Precision
   /** How training images are changed: `{ shift: 4, flip: true }`. Vectors refuse it with NOPROP_OPTION. Default: not at all. */
   augment?: Augment
-  /** Cores that train, each one block at a time. Default: the cores there are. */
+  /** Threads that train. Each advances a block of its own; those for whom there is none help with another's. Default: the cores there are. */
   threads?: number
   /** Most blocks that train at the same time. Default: the smaller of `blocks` and 16; on GPUs as many as fit (this package). */
   inFlight?: number

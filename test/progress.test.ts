@@ -28,6 +28,8 @@ const progress = (block: number, step: number): ProgressEvent => ({
   loss: 0.25,
   samplesPerSecond: 12_345.5,
   secondsLeft: 75,
+  jobs: 1,
+  threads: 2,
 })
 
 /** Each event comes a quarter of a second after the one before. */

@@ -39,6 +39,8 @@ interface BenchResult {
   precision: string
   instructionSet: string
   threads: number
+  /** Blocks that are trained at the same time. Training only. */
+  jobs?: number
   blocks: number
   batch: number
 }
@@ -58,7 +60,8 @@ async function bench(flags: BenchFlags, io: Io): Promise<void> {
   const peak = peakMemoryMiB()
   io.emit({ event: 'done', ...result, peakMemoryMiB: peak })
   const { samplesPerSecond, gflops, precision, peakGflops, instructionSet, batch } = result
-  const place = peakGflops ? counted(result.threads, 'thread') : result.device
+  const work = peakGflops ? counted(result.threads, 'thread') : result.device
+  const place = result.jobs === undefined ? work : `${work} on ${counted(result.jobs, 'block')}`
   io.printFields([
     [
       'speed',

@@ -14,6 +14,7 @@ export interface ProgressLine {
 
 /** The ways to set the lines, from the most to the least room: cells of the bar (none: a percentage) and least weight of a part. */
 const LAYOUTS: readonly { bar: number; least: number }[] = [
+  { bar: 20, least: 0 },
   { bar: 20, least: 1 },
   { bar: 10, least: 1 },
   { bar: 10, least: 2 },

@@ -1,4 +1,5 @@
 import type { BlockEvent, FitEvent, ProgressEvent, StartEvent } from '../events.js'
+import { counted } from '../summary.js'
 import { duration, layoutFor, type Part, type ProgressLine, percentage, setLines } from './progress-lines.js'
 import { hasUnicode } from './style.js'
 
@@ -29,6 +30,8 @@ export class ProgressDisplay {
   readonly #progress = new Map<number, ProgressEvent>()
   readonly #finished = new Map<number, BlockEvent>()
   #start: StartEvent | undefined
+  /** How many threads work on how many blocks. */
+  #work: string | undefined
   #began = 0
   /** Share of each block that an earlier run had trained. */
   readonly #before = new Map<number, number>()
@@ -51,6 +54,7 @@ export class ProgressDisplay {
       // What a resumed run says first of a block is where the earlier run left it.
       if (this.#start?.resume && !this.#before.has(event.block)) this.#before.set(event.block, event.step / event.steps)
       this.#progress.set(event.block, event)
+      this.#work = `${counted(event.threads, 'thread')} on ${counted(event.jobs, 'block')}`
     } else if (event.event === 'block') {
       if (event.resumed) this.#before.set(event.block, 1)
       this.#progress.delete(event.block)
@@ -144,6 +148,7 @@ export class ProgressDisplay {
       parts: [
         { text: `${this.#finished.size}/${blocks} blocks`, weight: 3 },
         { text: `${speed((made * samples * epochs) / seconds)} through all`, weight: 1 },
+        ...(this.#work && !last ? [{ text: this.#work, weight: 0 }] : []),
         // Before anything is made nobody knows how long it takes.
         ...(made > 0 || isDone ? [{ text: time, weight: 4 }] : []),
       ],

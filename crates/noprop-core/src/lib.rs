@@ -76,7 +76,7 @@ pub mod storage;
 pub mod train;
 
 pub use noprop_kernels::cuda;
-pub use noprop_kernels::{device, error, math, memory, ops, rng, tensor, threads};
+pub use noprop_kernels::{device, error, math, memory, ops, rng, team, tensor, threads};
 
 pub use config::{FitOptions, ModelConfig};
 pub use device::DeviceChoice;

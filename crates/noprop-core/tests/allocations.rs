@@ -5,12 +5,16 @@ use noprop_core::config::{FitOptions, Precision, from_json};
 use noprop_core::data::{Augment, Dataset, InputShape, Pixels};
 use noprop_core::inference::predict;
 use noprop_core::storage::WeightStore;
+use noprop_core::team::{share, stress, with_helpers};
 use noprop_core::tensor::StopFlag;
 use noprop_core::train::{BlockJob, Plan, Trainer};
 use noprop_core::{Model, SampleOptions};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::thread::ThreadId;
+use std::time::Duration;
 
 /// Counts this thread's allocations, so that tests beside this one do not disturb.
 struct Counting;
@@ -113,6 +117,49 @@ fn a_warm_training_step_allocates_nothing() {
             let name = precision.as_str();
             assert_eq!(count, 0, "{net}, {classes} classes, batch {batch}, {in_flight} in flight, {name}");
         }
+    }
+}
+
+/// How much each thread of this thread's team has allocated so far.
+fn of_threads() -> HashMap<ThreadId, u64> {
+    let counts = Mutex::new(HashMap::new());
+    // So many parts, none of which is over at once, that every thread takes some.
+    let part = |_| {
+        std::thread::sleep(Duration::from_millis(1));
+        let count = ALLOCATIONS.get();
+        counts.lock().unwrap().insert(std::thread::current().id(), count);
+        Ok(())
+    };
+    share(32, part).unwrap();
+    counts.into_inner().unwrap()
+}
+
+#[test]
+fn a_warm_step_of_a_team_allocates_nothing_on_any_of_its_threads() {
+    // Every operation is cut, however small.
+    let _stress = stress::begin(1);
+    let options = FitOptions { epochs: 1000, batch: Some(32), threads: Some(1), ..FitOptions::default() };
+    let plan = Plan::new(model(WIDE, 3).checked, options, Arc::new(data(165, 3))).unwrap();
+    let device = &candle_core::Device::Cpu;
+    let (mut trainer, mut job) = (Trainer::new(&plan, device).unwrap(), BlockJob::start(&plan, 1, device).unwrap());
+    let stop = StopFlag::new();
+    let [before, after] = with_helpers(1, || {
+        let mut train = |epochs: u64| {
+            for _ in 0..epochs * plan.steps_per_epoch() {
+                job.step(&plan, &mut trainer, &stop).unwrap();
+            }
+        };
+        // Until each thread has had parts of every operation, and its scratch.
+        train(40);
+        let before = of_threads();
+        train(3);
+        [before, of_threads()]
+    });
+    assert_eq!(before.len(), 2, "one thread alone");
+    for (thread, before) in before {
+        // What the measure itself allocates: its map.
+        let count = after[&thread] - before;
+        assert!(count <= 4, "{count} allocations in 18 steps on {thread:?}");
     }
 }
 

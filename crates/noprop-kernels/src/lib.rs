@@ -8,6 +8,7 @@
 //! | [`ops`] | the operations of a training step, each with a plain reference and a fast path |
 //! | [`cuda`], [`parity`] | launching kernels on GPUs or on their emulation; every kernel against the reference |
 //! | [`peak`] | the measured peaks of arithmetic and memory of this processor |
+//! | [`team`] | several threads on one operation |
 //! | [`tensor`] | buffers, rows, slots and element types of operations |
 //! | [`rng`] | counter-based random numbers |
 //! | [`device`] | where kernels run: the processor or GPUs |
@@ -24,6 +25,7 @@ pub mod ops;
 pub mod parity;
 pub mod peak;
 pub mod rng;
+pub mod team;
 pub mod tensor;
 pub mod threads;
 

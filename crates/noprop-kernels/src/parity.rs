@@ -117,6 +117,26 @@ mod tests {
         assert!(without_case.is_empty() || parity.found.left_out > 0, "kernels without a case");
     }
 
+    #[test]
+    fn no_bit_depends_on_how_many_threads_share_an_operation() {
+        use crate::ops::simd::with_each;
+        use crate::team::stress;
+
+        with_each(|set| {
+            for helpers in [1, 2, 4, 7] {
+                let _stress = stress::begin(helpers as u64);
+                let mut parity = Parity::new(Device::Cpu, Multiply::F32).up_to(Some(1 << 18));
+                parity.helpers = Some(helpers);
+                // What is compared on devices alone has no threads.
+                let operations = operations(Multiply::F32);
+                let operations: Vec<_> = operations.into_iter().filter(|(name, _)| *name != "epoch").collect();
+                compare_each(&mut parity, &operations, &StopFlag::new()).unwrap();
+                println!("{} cases with {helpers} helpers, {set:?}", parity.found.comparisons.len());
+                parity.assert_passed();
+            }
+        });
+    }
+
     /// Fails, as an operation does whose kernel the fat binary lacks.
     fn broken(_: &mut Parity) -> Result<()> {
         Err(Error::new(Code::Device, "kernel x is not in the fat binary"))

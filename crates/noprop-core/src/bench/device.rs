@@ -53,7 +53,7 @@ pub(super) fn train(plan: &Plan, seconds: f64, stop: &StopFlag) -> Result<Rate> 
     let floor_gigabytes = floor(&plan.model, &plan.options)? as f64 * plan.model.config.blocks as f64 / 1e9;
     let floor_share = peak_gigabytes.map(|peak| floor_gigabytes * share / peak / step_seconds);
     let on_device = Some(DeviceFigures { memory_mib, peak_gigabytes, floor_share, floor_gigabytes });
-    Ok(Rate { steps_per_second: share / step_seconds, latency_ms: None, on_device })
+    Ok(Rate { steps_per_second: share / step_seconds, latency_ms: None, on_device, jobs: Some(blocks.len()) })
 }
 
 /// Bytes read and written per second when a card copies, 10⁹: the best of five tries.

@@ -39,7 +39,7 @@ pub(super) fn predictions(
     }
     let steps_per_second = times.len() as f64 / started.elapsed().as_secs_f64();
     times.sort_by(f64::total_cmp);
-    Ok(Rate { steps_per_second, latency_ms: Some(1e3 * times[times.len() / 2]), on_device: None })
+    Ok(Rate { steps_per_second, latency_ms: Some(1e3 * times[times.len() / 2]), on_device: None, jobs: None })
 }
 
 /// A model whose blocks have their initial weights.

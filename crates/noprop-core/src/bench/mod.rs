@@ -13,12 +13,13 @@ use crate::diffusion::ScheduleConfig;
 use crate::error::{Code, Error, Result};
 use crate::ops::simd::InstructionSet;
 use crate::rng::{Purpose, Stream};
+use crate::team::Crew;
 use crate::tensor::StopFlag;
 use crate::threads::spawn_scoped;
 use crate::train::{BlockJob, Plan, Trainer};
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -116,6 +117,9 @@ pub struct Bench {
     pub instruction_set: &'static str,
     /// Worker threads.
     pub threads: usize,
+    /// Blocks that are trained at the same time: where there are fewer than threads, several share one. Training only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<usize>,
     /// Number of blocks.
     pub blocks: usize,
     /// Samples of a step or of a prediction.
@@ -148,6 +152,8 @@ struct Rate {
     steps_per_second: f64,
     latency_ms: Option<f64>,
     on_device: Option<DeviceFigures>,
+    /// Blocks that are trained at the same time.
+    jobs: Option<usize>,
 }
 
 /// Trains or predicts on random data for a while.
@@ -204,6 +210,7 @@ pub fn bench(options: &BenchOptions, stop: &StopFlag) -> Result<Bench> {
         on_device: rate.on_device,
         instruction_set: InstructionSet::current().as_str(),
         threads,
+        jobs: rate.jobs,
         blocks: options.blocks,
         batch: options.batch,
         parameters_per_block,
@@ -216,20 +223,26 @@ fn train(plan: Plan, options: &BenchOptions, stop: &StopFlag) -> Result<Rate> {
         return device::train(&plan, options.seconds, stop);
     }
     let threads = plan.options.threads.unwrap_or(1);
-    let jobs = (1..=plan.options.in_flight.unwrap_or(1).max(threads))
-        .map(|block| BlockJob::start(&plan, block, &Device::Cpu))
-        .collect::<Result<Vec<_>>>()?;
+    let in_flight = plan.options.in_flight.unwrap_or(1).min(options.blocks);
+    let jobs = (1..=in_flight).map(|block| BlockJob::start(&plan, block, &Device::Cpu)).collect::<Result<Vec<_>>>()?;
     let work = Work {
         plan,
+        crew: Crew::new(threads),
+        waiting: AtomicUsize::new(jobs.len()),
         jobs: Mutex::new(jobs),
         steps: AtomicU64::new(0),
         over: AtomicBool::new(false),
         stop: stop.clone(),
     };
     let outcome = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..threads).map(|_| spawn_scoped(scope, "noprop-bench", || work.run())).collect();
+        let threads: Vec<_> = (0..threads)
+            .map(|index| {
+                let work = &work;
+                spawn_scoped(scope, "noprop-bench", move || work.run(index))
+            })
+            .collect();
         let threads = threads.into_iter().collect::<Result<Vec<_>>>().inspect_err(|_| {
-            work.over.store(true, Ordering::Relaxed);
+            work.end();
         })?;
         work.sleep(options.seconds / 5.0);
         let (before, started) = (work.steps.load(Ordering::Relaxed), Instant::now());
@@ -242,43 +255,82 @@ fn train(plan: Plan, options: &BenchOptions, stop: &StopFlag) -> Result<Rate> {
             work.sleep(0.01);
         }
         let (steps, seconds) = (work.steps.load(Ordering::Relaxed) - before, started.elapsed().as_secs_f64());
-        work.over.store(true, Ordering::Relaxed);
+        work.end();
         for thread in threads {
             thread.join().unwrap_or_else(|_| Err(Error::new(Code::Internal, "a bench thread panicked")))?;
         }
         Ok::<_, Error>(steps as f64 / seconds)
     });
     stop.check()?;
-    Ok(Rate { steps_per_second: outcome? / options.blocks as f64, latency_ms: None, on_device: None })
+    Ok(Rate {
+        steps_per_second: outcome? / options.blocks as f64,
+        latency_ms: None,
+        on_device: None,
+        jobs: Some(in_flight.min(threads)),
+    })
 }
 
 struct Work {
     plan: Plan,
+    crew: Crew,
     jobs: Mutex<Vec<BlockJob>>,
+    waiting: AtomicUsize,
     steps: AtomicU64,
     over: AtomicBool,
     stop: StopFlag,
 }
 
 impl Work {
-    /// Takes the job that waited longest, steps it and puts it back, until the time is over. As in a run, a job keeps its thread
-    /// for a window of steps, while its state is in the cache.
-    fn run(&self) -> Result<()> {
-        let mut trainer = Trainer::new(&self.plan, &Device::Cpu)?;
-        while !self.over.load(Ordering::Relaxed) {
+    /// Takes the job that waited longest, steps it and puts it back, until the time is over; helps with another thread's while none
+    /// waits. As in a run, a job keeps its thread for a window of steps, while its state is in the cache, or while none waits.
+    fn run(&self, index: usize) -> Result<()> {
+        let mut trainer = None;
+        while !self.over.load(Ordering::SeqCst) {
             let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+            if jobs.is_empty() {
+                let seat = self.crew.seat();
+                drop(jobs);
+                match seat {
+                    Some(seat) => {
+                        seat.help(|| self.waiting.load(Ordering::SeqCst) > 0 || self.over.load(Ordering::SeqCst))
+                    }
+                    // As many threads as processors are at work.
+                    None => std::thread::sleep(Duration::from_millis(1)),
+                }
+                continue;
+            }
+            self.waiting.fetch_sub(1, Ordering::SeqCst);
             let mut job = jobs.remove(0);
             drop(jobs);
-            for _ in 0..self.plan.window() {
-                job.step(&self.plan, &mut trainer, &self.stop)?;
-                self.steps.fetch_add(1, Ordering::Relaxed);
-                if self.over.load(Ordering::Relaxed) {
-                    break;
-                }
+            if trainer.is_none() {
+                trainer = Some(Trainer::new(&self.plan, &Device::Cpu)?);
             }
+            let Some(trainer) = &mut trainer else { continue };
+            self.crew.team(index).lead(|| self.steps_of(&mut job, trainer))?;
             self.jobs.lock().unwrap_or_else(PoisonError::into_inner).push(job);
+            self.waiting.fetch_add(1, Ordering::SeqCst);
+            self.crew.call_back();
         }
         Ok(())
+    }
+
+    /// Steps a job for a while.
+    fn steps_of(&self, job: &mut BlockJob, trainer: &mut Trainer) -> Result<()> {
+        for step in 1.. {
+            job.step(&self.plan, trainer, &self.stop)?;
+            self.steps.fetch_add(1, Ordering::Relaxed);
+            let ends_window = step % self.plan.window() == 0;
+            if self.over.load(Ordering::Relaxed) || ends_window && self.waiting.load(Ordering::Relaxed) > 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the work of all threads.
+    fn end(&self) {
+        self.over.store(true, Ordering::SeqCst);
+        self.crew.call_back();
     }
 
     fn sleep(&self, seconds: f64) {

@@ -6,6 +6,7 @@ use crate::device::DeviceChoice;
 use crate::diffusion::Weighting;
 use crate::error::{Code, Error, Result};
 use crate::optim::LearningRateSchedule;
+use crate::team::processors;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -115,7 +116,7 @@ impl FitOptions {
         rate("weightDecay", self.weight_decay, 0.0..=1e3)?;
         rate("eta", self.eta, f64::MIN_POSITIVE..=1e6)?;
         rate("checkpointSeconds", self.checkpoint_seconds, 0.0..=1e9)?;
-        self.threads = Some(threads(self.threads)?.min(blocks));
+        self.threads = Some(threads(self.threads)?);
         let in_flight = self.in_flight.unwrap_or(16.max(self.threads.unwrap_or(1)));
         if in_flight == 0 {
             return Err(out_of_range("inFlight", "at least 1", in_flight));
@@ -136,7 +137,7 @@ impl FitOptions {
 /// [`Code::Option`] outside of 1 to 1,024.
 pub fn threads(asked: Option<usize>) -> Result<usize> {
     match asked {
-        None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+        None => Ok(processors()),
         Some(threads @ 1..=1024) => Ok(threads),
         Some(threads) => Err(out_of_range("threads", "1 to 1024", threads)),
     }
@@ -166,7 +167,7 @@ mod tests {
     #[test]
     fn fit_options_are_checked_and_completed() {
         let options = FitOptions { threads: Some(3), ..FitOptions::default() }.check(2, 500).unwrap();
-        assert_eq!((options.threads, options.in_flight), (Some(2), Some(2)));
+        assert_eq!((options.threads, options.in_flight), (Some(3), Some(2)));
         let bad = [
             FitOptions { epochs: 0, ..FitOptions::default() },
             FitOptions { batch: Some(0), ..FitOptions::default() },

@@ -2,22 +2,26 @@
 
 use super::evaluator::Evaluator;
 use super::{AfterBlock, SampleOptions, content};
-use crate::config;
+use crate::config::{self, CheckedConfig};
 use crate::data::Dataset;
 use crate::diffusion::{Coefficients, initial_state, step};
 use crate::error::{Code, Error, Result};
 use crate::memory::zeros;
 use crate::model::Model;
 use crate::rng::{Purpose, Stream};
+use crate::team::{Team, processors};
 use crate::tensor::{Buffer, StopFlag};
 use crate::threads::spawn_scoped;
 use candle_core::{CpuStorage, Device, Storage};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Samples of a chunk.
 pub(super) const CHUNK: usize = 128;
 /// From this many samples on, weights are read block by block instead of being kept in memory.
 pub(super) const STREAMED: usize = 4 * CHUNK;
+
+/// Multiply-adds of a chain from which on threads are started to help with it, some 0.5 ms: starting one takes a tenth of that.
+const WORTH_HELP: usize = 16_000_000;
 
 /// z_T of all samples.
 pub(super) fn chain(
@@ -25,16 +29,51 @@ pub(super) fn chain(
     data: &Dataset,
     options: &SampleOptions,
     stop: &StopFlag,
+    after_block: AfterBlock<'_>,
+) -> Result<Vec<f32>> {
+    let checked = &model.checked;
+    let samples = data.samples();
+    let asked = config::threads(options.threads)?;
+    let threads = asked.min(samples.div_ceil(CHUNK));
+    let helpers = if threads == 1 { helpers(checked, samples, asked)? } else { 0 };
+    if helpers == 0 {
+        return chain_of(model, data, options, threads, stop, after_block);
+    }
+    // A single chunk: its operations are shared.
+    let team = Arc::new(Team::new(Arc::default()));
+    std::thread::scope(|scope| {
+        team.lead(|| {
+            // Without those that the system refuses to start it takes longer, that is all.
+            for seat in (0..helpers).map(|_| team.seat()) {
+                let _ = spawn_scoped(scope, "noprop-infer", move || seat.help(|| false));
+            }
+            chain_of(model, data, options, threads, stop, after_block)
+        })
+    })
+}
+
+/// Threads that are worth starting to help with one chunk.
+fn helpers(checked: &CheckedConfig, samples: usize, threads: usize) -> Result<usize> {
+    let threads = threads.min(processors());
+    if threads == 1 {
+        return Ok(0);
+    }
+    let (flops, _) = checked.config.net.flops(checked.config.input, checked.config.classes.len())?;
+    let multiply_adds = flops / 2 * samples * checked.config.blocks;
+    Ok(if multiply_adds >= WORTH_HELP { threads - 1 } else { 0 })
+}
+
+fn chain_of(
+    model: &Model,
+    data: &Dataset,
+    options: &SampleOptions,
+    threads: usize,
+    stop: &StopFlag,
     mut after_block: AfterBlock<'_>,
 ) -> Result<Vec<f32>> {
     let checked = &model.checked;
     let device = Device::Cpu;
     let (samples, width) = (data.samples(), checked.config.classes.len());
-    let threads = match (samples.div_ceil(CHUNK), options.threads) {
-        // Asking the system for its processors would take as long as a small prediction.
-        (1, None) => 1,
-        (chunks, asked) => config::threads(asked)?.min(chunks),
-    };
     let resident = if samples < STREAMED { model.resident()? } else { None };
     let mut evaluators =
         (0..threads).map(|_| Evaluator::new(checked, samples.min(CHUNK), &device)).collect::<Result<Vec<_>>>()?;

@@ -6,10 +6,13 @@ use super::{BlockJob, Plan, Trainer};
 use crate::config::Precision;
 use crate::error::{Code, Error, Result};
 use crate::ops::adamw::AdamW;
+use crate::team::Crew;
 use crate::tensor::StopFlag;
 use crate::threads::spawn_scoped;
 use candle_core::Device;
 use serde::Serialize;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long each thread is measured, after one step that is not.
@@ -124,8 +127,22 @@ fn memory(plan: &Plan) -> Result<Memory> {
     Ok(Memory { blocks, buffers, data, total: blocks + buffers + data })
 }
 
-/// Steps one block on each thread for a while.
-fn measure(plan: &Plan, threads: usize, stop: &StopFlag) -> Result<Time> {
+/// Steps so many blocks for a while, each on a thread, with the help of those for whom there is no block.
+fn measure(plan: &Plan, blocks: usize, stop: &StopFlag) -> Result<Time> {
+    let threads = plan.options.threads.unwrap_or(1).max(blocks);
+    let (crew, running, seats) = (Crew::new(threads), AtomicUsize::new(blocks), Mutex::new(()));
+    let help = || {
+        while running.load(Ordering::SeqCst) > 0 {
+            let guard = seats.lock().unwrap_or_else(PoisonError::into_inner);
+            let seat = crew.seat();
+            drop(guard);
+            match seat {
+                Some(seat) => seat.help(|| false),
+                None => std::thread::sleep(Duration::from_millis(1)),
+            }
+        }
+        Ok(())
+    };
     let one = |block: usize| {
         let mut trainer = Trainer::new(plan, &Device::Cpu)?;
         let mut job = BlockJob::start(plan, block, &Device::Cpu)?;
@@ -140,12 +157,25 @@ fn measure(plan: &Plan, threads: usize, stop: &StopFlag) -> Result<Time> {
         }
         Ok((steps, started.elapsed().as_secs_f64()))
     };
+    let lead = |block: usize| {
+        let found = crew.team(block - 1).lead(|| one(block));
+        running.fetch_sub(1, Ordering::SeqCst);
+        found
+    };
     let found = std::thread::scope(|scope| {
-        let one = &one;
+        let (lead, help) = (&lead, &help);
         let handles: Result<Vec<_>> =
-            (1..=threads).map(|block| spawn_scoped(scope, "noprop-estimate", move || one(block))).collect();
+            (1..=blocks).map(|block| spawn_scoped(scope, "noprop-estimate", move || lead(block))).collect();
+        let helpers: Vec<_> = (blocks..threads).map(|_| spawn_scoped(scope, "noprop-estimate", help)).collect();
         let panicked = || Error::new(Code::Internal, "a thread that measured panicked");
-        handles?.into_iter().map(|handle| handle.join().unwrap_or_else(|_| Err(panicked()))).collect::<Result<Vec<_>>>()
+        let found = handles.and_then(|handles| {
+            let joined = handles.into_iter().map(|handle| handle.join().unwrap_or_else(|_| Err(panicked())));
+            joined.collect::<Result<Vec<_>>>()
+        });
+        // One that panicked has not counted itself out.
+        running.store(0, Ordering::SeqCst);
+        helpers.into_iter().try_for_each(|helper| helper?.join().unwrap_or_else(|_| Err(panicked())))?;
+        found
     })?;
     let measured_steps = found.iter().map(|(steps, _)| steps).sum();
     let steps_per_second: f64 = found.iter().map(|(steps, seconds)| *steps as f64 / seconds).sum();

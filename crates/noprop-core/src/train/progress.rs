@@ -27,6 +27,10 @@ pub enum Event {
         samples_per_second: f64,
         /// Seconds until this block is done at that rate.
         seconds_left: f64,
+        /// Blocks that the run trains at this moment.
+        jobs: usize,
+        /// Threads that work on them. On devices, one for each.
+        threads: usize,
     },
     /// A block finished an epoch.
     Epoch {

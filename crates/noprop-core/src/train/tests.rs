@@ -11,6 +11,7 @@ mod refusals;
 mod resume;
 mod steps;
 mod stop;
+mod teams;
 mod threads;
 
 use super::{BlockJob, Event, Observer, Plan, Trainer, Training};

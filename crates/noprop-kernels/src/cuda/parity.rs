@@ -86,12 +86,23 @@ pub struct Parity {
     /// Cases whose tensors have more values than this together are left out, for sanitizers that are slow.
     pub(crate) most: usize,
     pub(crate) log: Log,
+    /// Compares one thread with as many helpers on the processor instead, bit for bit.
+    #[cfg(any(test, feature = "testing"))]
+    pub helpers: Option<usize>,
 }
 
 impl Parity {
     /// Comparisons on a device; on the processor, its emulation of the kernels.
     pub fn new(device: Device, multiply: Multiply) -> Self {
-        Self { device, multiply, found: Found::default(), most: usize::MAX, log: Log::default() }
+        Self {
+            device,
+            multiply,
+            found: Found::default(),
+            most: usize::MAX,
+            log: Log::default(),
+            #[cfg(any(test, feature = "testing"))]
+            helpers: None,
+        }
     }
 
     /// Leaves out cases of more values than `most`.
@@ -147,6 +158,25 @@ impl Parity {
             };
             inputs.iter().zip(&values).map(tensor).collect::<Result<Vec<_>>>()
         };
+        #[cfg(any(test, feature = "testing"))]
+        if let Some(helpers) = self.helpers {
+            let [alone, shared] = [buffers(DType::F32, &Device::Cpu)?, buffers(DType::F32, &Device::Cpu)?];
+            call(&alone)?;
+            crate::team::with_helpers(helpers, || call(&shared))?;
+            let bits = |buffers: &[Buffer]| -> Result<Vec<u32>> {
+                let read = |buffer: &Buffer| Ok(buffer.flatten_all()?.to_vec1::<f32>()?);
+                Ok(buffers
+                    .iter()
+                    .map(read)
+                    .collect::<Result<Vec<_>>>()?
+                    .concat()
+                    .into_iter()
+                    .map(f32::to_bits)
+                    .collect())
+            };
+            let error = if bits(&alone)? == bits(&shared)? { 0.0 } else { f64::INFINITY };
+            return self.push(case, error, 0.0);
+        }
         let reference = buffers(DType::F64, &Device::Cpu)?;
         call(&reference)?;
         let device = buffers(DType::F32, &self.device)?;

@@ -3,18 +3,32 @@
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Code;
 use crate::error::{Error, Result};
+use crate::ops::cut::Cut;
 use crate::ops::profile;
+use crate::team::{self, Shared};
 use crate::tensor::{Buffer, Real, Rows};
 use candle_core::{CpuStorage, InplaceOp1, Layout, Storage, Tensor};
 use std::cell::Cell;
+use std::ops::Range;
 
 /// An operation as one block sees it, which writes one destination and reads its sources; [`apply`] repeats it over the blocks
 /// that run together.
-pub trait BlockOp<const N: usize> {
+pub trait BlockOp<const N: usize>: Sync {
     /// The operation's name, for profiles and errors.
     const NAME: &'static str;
     /// Computes `destination` of the k-th of the blocks that run together from its `sources`.
     fn block<T: Real>(&self, k: usize, destination: &mut [T], sources: [&[T]; N]) -> Result<()>;
+    /// How threads share it, if they do so by rows.
+    fn cut(&self) -> Option<Cut<N>> {
+        None
+    }
+    /// The same operation on some of the rows of [`cut`](Self::cut).
+    fn of_rows(&self, rows: Range<usize>) -> Self
+    where
+        Self: Sized,
+    {
+        unreachable!("{} has no rows: {rows:?}", Self::NAME)
+    }
     /// The same for all blocks that run together, by CUDA kernels. f32 alone.
     fn launch(&self, on: &Executor<'_>, destination: DeviceRows, sources: [DeviceRows; N]) -> Result<()> {
         let _ = (on, destination, sources);
@@ -58,13 +72,42 @@ impl<const N: usize, O: BlockOp<N>> Adapter<'_, N, O> {
         for k in 0..rows.count {
             let start = rows.start + k * rows.stride;
             let sources = views.each_ref().map(|view| view.row(k));
-            if let Err(error) = self.op.block(k, &mut destination[start..start + rows.len], sources) {
+            if let Err(error) = shared(self.op, k, &mut destination[start..start + rows.len], sources) {
                 self.failure.set(Some(error));
                 candle_core::bail!("{} failed", O::NAME)
             }
         }
         Ok(())
     }
+}
+
+/// Computes one block, its rows by as many threads as are there.
+fn shared<T: Real, const N: usize, O: BlockOp<N>>(
+    op: &O,
+    k: usize,
+    destination: &mut [T],
+    sources: [&[T]; N],
+) -> Result<()> {
+    let (cut, parts) = match op.cut() {
+        Some(cut) => (cut, team::parts(cut.cost, cut.rows.div_ceil(cut.step))),
+        None => return op.block(k, destination, sources),
+    };
+    if parts == 1 {
+        return op.block(k, destination, sources);
+    }
+    let len = destination.len();
+    let destination = Shared::new(destination);
+    team::share(parts, |part| {
+        let rows = team::part_of(cut.rows, cut.step, (part, parts));
+        let begin = |end: usize| (end * cut.destination).min(len);
+        // SAFETY: parts do not overlap, and no row is in two.
+        let destination = unsafe { destination.part(begin(rows.start)..begin(rows.end)) };
+        let mut sources = sources;
+        for (source, len) in sources.iter_mut().zip(cut.sources) {
+            *source = &source[Cut::<N>::of(source, len, &rows)];
+        }
+        op.of_rows(rows).block(k, destination, sources)
+    })
 }
 
 #[cfg_attr(not(device), allow(dead_code))]

@@ -35,6 +35,7 @@ pub mod squared_error;
 pub mod time_features;
 
 mod apply;
+mod cut;
 mod device_op;
 mod exp;
 mod scratch;
@@ -45,4 +46,5 @@ mod tile;
 mod transpose;
 
 pub use apply::{BlockOp, apply};
+pub use cut::Cut;
 pub use device_op::{DeviceOp, launch, on_device};

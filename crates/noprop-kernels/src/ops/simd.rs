@@ -127,6 +127,30 @@ thread_local! {
     static FORCED: std::cell::Cell<Option<InstructionSet>> = const { std::cell::Cell::new(None) };
 }
 
+/// What [`with_each`] has set on this thread.
+#[cfg(any(test, feature = "testing"))]
+pub(crate) fn forced() -> Option<InstructionSet> {
+    FORCED.get()
+}
+
+/// Sets the same on a thread that helps, until it is dropped.
+#[cfg(any(test, feature = "testing"))]
+pub(crate) struct Forced(Option<InstructionSet>);
+
+#[cfg(any(test, feature = "testing"))]
+impl Forced {
+    pub(crate) fn new(set: Option<InstructionSet>) -> Self {
+        Self(FORCED.replace(set))
+    }
+}
+
+#[cfg(any(test, feature = "testing"))]
+impl Drop for Forced {
+    fn drop(&mut self) {
+        FORCED.set(self.0);
+    }
+}
+
 /// Runs `check` once with each instruction set of this machine.
 #[cfg(any(test, feature = "testing"))]
 pub fn with_each(mut check: impl FnMut(InstructionSet)) {

@@ -11,6 +11,7 @@
 //! passed by value: one whose address is taken is written back in every step.
 
 use super::multiply::{Multiply, Vector};
+use crate::team::Shared;
 use pulp::Simd;
 
 /// Columns of a tile: two vectors.
@@ -225,7 +226,7 @@ pub(super) struct Factor<'a> {
 #[inline(always)]
 pub(super) fn product_tile<M: Multiply, const P: usize>(
     m: M,
-    to: &mut [f32],
+    to: Shared<'_, f32>,
     (stride, columns, add): (usize, usize, bool),
     (a, b): (Factor<'_>, Factor<'_>),
     depth: usize,
@@ -235,7 +236,7 @@ pub(super) fn product_tile<M: Multiply, const P: usize>(
     assert!(a.units.len() > (P - 1) * a.row + (depth - 1) * a.step);
     assert!(b.units.len() >= (depth - 1) * b.step + panel::<M>());
     let left = Left { start: a.units.as_ptr(), row: a.row, step: a.step };
-    // SAFETY: the asserts above bound all three.
+    // SAFETY: the asserts above bound all three; no two parts of an operation write one value.
     unsafe {
         let tile = accumulate(m, zeros::<M, P>(m), 0..P, left, (b.units.as_ptr(), b.step), depth);
         store_tile(m, tile, to.as_mut_ptr(), (stride, columns, add));

@@ -6,6 +6,7 @@ use crate::NetConfig;
 use crate::data::InputShape;
 use crate::net::program::Target;
 use crate::ops::testing::assert_close;
+use crate::team::{stress, with_helpers};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -116,6 +117,24 @@ proptest! {
         assert_close("gradients", &fused.1, &plain.1, 1e-7);
         assert_close("weights", &fused.2, &plain.2, 1e-9);
         assert_close("evaluation", &fused.3, &plain.3, 1e-9);
+    }
+
+    #[test]
+    fn no_bit_depends_on_a_team(input in inputs(), choices in choices(), helpers in 1..8_usize) {
+        let net = graph(input, &choices);
+        let batch = Batch::new(input, CLASSES, 5);
+        let target = Target { training: true, launched: false, fused: true };
+        let steps = || {
+            let mut rig = Rig::<f32>::compiled(&net, target, input, CLASSES, 5, &[2]);
+            let estimate = rig.train(&batch).0;
+            let gradients = rig.backward(&batch, 1.0);
+            rig.update(1e-2, 1e-3, 1);
+            [estimate, gradients, rig.weights(), rig.evaluate(&batch)].concat()
+        };
+        let alone = steps();
+        let _stress = stress::begin(helpers as u64);
+        let shared = with_helpers(helpers, steps);
+        prop_assert!(alone.iter().zip(&shared).all(|(a, b)| a.to_bits() == b.to_bits()) && alone.len() == shared.len());
     }
 
     #[test]

@@ -8,8 +8,9 @@ use crate::data::Dataset;
 use crate::data::augment::Augmenter;
 use crate::error::Result;
 use crate::ops::batch::widen;
-use crate::ops::{BlockOp, apply};
+use crate::ops::{BlockOp, Cut, apply};
 use crate::tensor::{Buffer, Real, check};
+use std::ops::Range;
 
 /// x `[1, samples · input]`: samples of the data set as the net sees them. Shared by all blocks.
 pub struct Gather<'a> {
@@ -54,5 +55,11 @@ impl BlockOp<0> for Gather<'_> {
             }
         }
         Ok(())
+    }
+    fn cut(&self) -> Option<Cut<0>> {
+        Some(Cut::rows(self.samples.len(), self.data.shape().len(), []))
+    }
+    fn of_rows(&self, rows: Range<usize>) -> Self {
+        Self { samples: &self.samples[rows], augmenter: self.augmenter, ..*self }
     }
 }

@@ -69,6 +69,11 @@ pub(super) struct Group<'l, 'a> {
 }
 
 impl Group<'_, '_> {
+    /// Jobs in it.
+    pub(super) fn jobs(&self) -> usize {
+        self.stack.stacked()
+    }
+
     /// Readies the epoch that the next step belongs to.
     pub(super) fn begin_epoch(&mut self) -> Result<()> {
         let (plan, per_epoch) = (self.trainer.plan, self.trainer.plan.steps_per_epoch());

@@ -196,7 +196,8 @@ impl Shared {
             self.epoch_ended(job);
         }
         if progress {
-            (self.observer)(progress_event(&self.plan, job, group.done, (started.elapsed().as_secs_f64(), first_step)));
+            let seconds = started.elapsed().as_secs_f64();
+            (self.observer)(progress_event(&self.plan, job, group.done, (seconds, first_step), (group.jobs(), 1)));
         }
         if let (true, Some(directory)) = (checkpoint, &self.checkpoint) {
             group.save(row, job)?;

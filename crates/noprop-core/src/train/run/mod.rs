@@ -2,7 +2,8 @@
 //!
 //! Each thread takes the waiting job that is furthest behind, runs a slice of it and puts it back. So all jobs in flight advance
 //! together on however many threads there are, share their batches, and end together, whether or not their number divides by
-//! that of the threads. Who runs which slice when changes no bit of any block.
+//! that of the threads. A thread that finds no job helps with the operations of another's ([`crate::team`]). Who runs which slice
+//! when, with whose help, changes no bit of any block.
 //!
 //! A layer moves its parameters in its own backward pass, so in the middle of a step a state is torn. A run without a checkpoint
 //! is stopped in the middle of steps. One with a checkpoint ends the steps that it is in, and then writes every block in flight.
@@ -28,8 +29,7 @@ use crate::error::{Code, Error, Result};
 use crate::storage::WeightStore;
 use crate::tensor::StopFlag;
 use crate::threads::refused;
-use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -55,18 +55,7 @@ impl Training {
         // One thread for each device, or as many as were asked for on the processor.
         let devices = plan.engines.len();
         let threads = if devices > 0 { devices } else { options.threads.unwrap_or(1) };
-        let shared = Arc::new(Shared {
-            plan,
-            stop: StopFlag::new(),
-            ending: StopFlag::new(),
-            not_kept: Mutex::default(),
-            queue: Mutex::default(),
-            wake: Condvar::new(),
-            waiting: AtomicUsize::new(0),
-            observer,
-            checkpoint,
-            store,
-        });
+        let shared = Arc::new(Shared::new(plan, observer, (checkpoint, store), threads));
         let mut training = Self { shared, threads: Vec::new() };
         for index in 0..threads {
             let shared = training.shared.clone();
@@ -74,7 +63,7 @@ impl Training {
                 if devices > 0 {
                     return shared.work_on(index);
                 }
-                shared.work();
+                shared.work(index);
             });
             training.threads.push(thread.map_err(|error| refused(&error).expected(format!("{threads} threads")))?);
         }

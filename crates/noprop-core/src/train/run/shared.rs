@@ -1,12 +1,15 @@
 //! What the threads of a run share, and how jobs go from one to another.
 
 use super::queue::{InFlight, Queue};
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::storage::WeightStore;
+use crate::team::{Crew, Seat};
 use crate::tensor::StopFlag;
+use crate::train::Trainer;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::plan::Plan;
 use crate::train::progress::Observer;
+use candle_core::Device;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -26,9 +29,49 @@ pub(in crate::train) struct Shared {
     pub(in crate::train) observer: Observer,
     pub(in crate::train) checkpoint: Option<Checkpoint>,
     pub(super) store: WeightStore,
+    /// The teams of the threads; none on devices.
+    pub(in crate::train) crew: Crew,
+    /// Threads that wait for a job or for a team to help.
+    idle: AtomicUsize,
+    /// Threads that have a job.
+    running: AtomicUsize,
+    /// Those that no slice uses just now: never more than there were jobs in flight, whichever threads ran them.
+    trainers: Mutex<Vec<Trainer>>,
+}
+
+/// What a thread does next.
+pub(super) enum Next {
+    /// A job of its own.
+    Job(InFlight),
+    /// Help another thread's.
+    Help(Seat),
 }
 
 impl Shared {
+    pub(super) fn new(
+        plan: Plan,
+        observer: Observer,
+        (checkpoint, store): (Option<Checkpoint>, WeightStore),
+        threads: usize,
+    ) -> Self {
+        Self {
+            plan,
+            stop: StopFlag::new(),
+            ending: StopFlag::new(),
+            not_kept: Mutex::default(),
+            queue: Mutex::default(),
+            wake: Condvar::new(),
+            waiting: AtomicUsize::new(0),
+            observer,
+            checkpoint,
+            store,
+            crew: Crew::new(threads),
+            idle: AtomicUsize::new(0),
+            running: AtomicUsize::new(0),
+            trainers: Mutex::default(),
+        }
+    }
+
     pub(in crate::train) fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -45,12 +88,43 @@ impl Shared {
 
     pub(in crate::train) fn put(&self, job: InFlight) {
         self.queue().jobs.push(job);
-        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.waiting.fetch_add(1, Ordering::SeqCst);
         self.wake.notify_one();
+        self.crew.call_back();
     }
 
-    /// The waiting job that is furthest behind, or `None` once the run is closed and nothing waits.
-    pub(super) fn take(&self) -> Option<InFlight> {
+    /// Buffers for a slice. They are given back by [`spare`](Self::spare).
+    pub(super) fn trainer(&self) -> Result<Trainer> {
+        let spare = self.trainers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        spare.map_or_else(|| Trainer::new(&self.plan, &Device::Cpu), Ok)
+    }
+
+    pub(super) fn spare(&self, trainer: Trainer) {
+        self.trainers.lock().unwrap_or_else(PoisonError::into_inner).push(trainer);
+    }
+
+    /// Ends what began with [`take`](Self::take) of a job, which has been put back or is over.
+    pub(super) fn let_go(&self) {
+        self.running.fetch_sub(1, Ordering::SeqCst);
+        self.invite();
+    }
+
+    /// Tells idle threads that there is a team to help, or that one has room again.
+    pub(super) fn invite(&self) {
+        if self.idle.load(Ordering::SeqCst) > 0 {
+            drop(self.queue());
+            self.wake.notify_all();
+        }
+    }
+
+    /// Whether a helper should look for a job of its own.
+    pub(super) fn wants_back(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst) > 0
+    }
+
+    /// The waiting job that is furthest behind, or a team that can use help while none waits; `None` once the run is closed and
+    /// no job is left.
+    pub(super) fn take(&self) -> Option<Next> {
         let mut queue = self.queue();
         loop {
             if self.stop.is_stopped() {
@@ -59,12 +133,20 @@ impl Shared {
             let least = (0..queue.jobs.len()).min_by_key(|index| (queue.jobs[*index].step(), queue.jobs[*index].block));
             if let Some(index) = least {
                 self.waiting.fetch_sub(1, Ordering::Relaxed);
-                return Some(queue.jobs.swap_remove(index));
+                self.running.fetch_add(1, Ordering::SeqCst);
+                return Some(Next::Job(queue.jobs.swap_remove(index)));
             }
-            if queue.closed {
-                return None;
+            // Counted before the look at the teams: whoever leads one later sees this thread.
+            self.idle.fetch_add(1, Ordering::SeqCst);
+            let seat = self.crew.seat();
+            let is_over = queue.closed && self.running.load(Ordering::SeqCst) == 0;
+            if seat.is_none() && !is_over {
+                queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                self.idle.fetch_sub(1, Ordering::SeqCst);
+                continue;
             }
-            queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            self.idle.fetch_sub(1, Ordering::SeqCst);
+            return seat.map(Next::Help);
         }
     }
 }

@@ -1,9 +1,8 @@
 //! What a thread does with a job: a slice of its steps, and what becomes of it.
 
 use super::queue::InFlight;
-use super::shared::Shared;
+use super::shared::{Next, Shared};
 use crate::error::{Code, Error, Result};
-use crate::train::Trainer;
 use crate::train::checkpoint::Saved;
 use crate::train::job::{BlockJob, Progress};
 use crate::train::plan::Plan;
@@ -18,17 +17,31 @@ use std::time::{Duration, Instant};
 const SLICE: Duration = Duration::from_millis(200);
 impl Shared {
     /// A thread's life.
-    pub(super) fn work(&self) {
-        let mut trainer = None;
-        while let Some(mut in_flight) = self.take() {
+    pub(super) fn work(&self, index: usize) {
+        while let Some(next) = self.take() {
+            let mut in_flight = match next {
+                Next::Job(in_flight) => in_flight,
+                Next::Help(seat) => {
+                    seat.help(|| self.wants_back());
+                    continue;
+                }
+            };
             if self.ending.is_stopped() {
                 self.keep(in_flight);
+                self.let_go();
                 continue;
             }
-            let outcome = catch_unwind(AssertUnwindSafe(|| self.slice(&mut trainer, &mut in_flight)));
+            let slice = AssertUnwindSafe(|| {
+                self.crew.team(index).lead(|| {
+                    self.invite();
+                    self.slice(&mut in_flight)
+                })
+            });
+            let outcome = catch_unwind(slice);
             if let Some(false) = self.settle(in_flight.block, outcome) {
                 self.put(in_flight);
             }
+            self.let_go();
         }
     }
 
@@ -86,27 +99,29 @@ impl Shared {
     }
 
     /// Runs a job for a while. Returns whether it is finished.
-    fn slice(&self, trainer: &mut Option<Trainer>, in_flight: &mut InFlight) -> Result<bool> {
+    fn slice(&self, in_flight: &mut InFlight) -> Result<bool> {
         if !self.begin(in_flight)? {
             return Ok(true);
         }
-        let (plan, block) = (&self.plan, in_flight.block);
-        let trainer = match trainer {
-            Some(trainer) => trainer,
-            empty => empty.insert(Trainer::new(plan, &Device::Cpu)?),
-        };
+        let (plan, block, mut trainer) = (&self.plan, in_flight.block, self.trainer()?);
         let began = Instant::now();
         let mut failure = Ok(());
         let (progress, checkpoint) = (&mut in_flight.progress, &mut in_flight.checkpoint);
         let (started, first_step, kept) = (in_flight.started, in_flight.first_step, &mut in_flight.kept);
         let Some(job) = &mut in_flight.job else { return Ok(true) };
-        job.run(plan, trainer, &self.stop, |job, _| {
+        job.run(plan, &mut trainer, &self.stop, |job, _| {
             let step = job.progress.step;
             if step.is_multiple_of(plan.steps_per_epoch()) {
                 self.epoch_ended(job);
             }
             if progress.is_due() {
-                (self.observer)(progress_event(plan, job, step, (started.elapsed().as_secs_f64(), first_step)));
+                (self.observer)(progress_event(
+                    plan,
+                    job,
+                    step,
+                    (started.elapsed().as_secs_f64(), first_step),
+                    self.crew.at_work(),
+                ));
             }
             if let Some(directory) = &self.checkpoint
                 && checkpoint.is_due()
@@ -120,6 +135,7 @@ impl Shared {
             let is_over = step.is_multiple_of(plan.window()) || began.elapsed() >= SLICE;
             failure.is_err() || self.ending.is_stopped() || (is_over && self.waiting.load(Ordering::Relaxed) > 0)
         })?;
+        self.spare(trainer);
         failure?;
         if !job.is_finished(plan) {
             return Ok(false);
@@ -166,6 +182,7 @@ pub(in crate::train) fn progress_event(
     job: &BlockJob,
     step: u64,
     (seconds, first_step): (f64, u64),
+    (jobs, threads): (usize, usize),
 ) -> Event {
     let progress = &job.progress;
     let per_epoch = plan.steps_per_epoch();
@@ -181,6 +198,8 @@ pub(in crate::train) fn progress_event(
         loss: if progress.loss_samples > 0 { Some(mean) } else { progress.losses.last().copied() },
         samples_per_second: plan.data.samples() as f64 / (step_seconds * per_epoch as f64),
         seconds_left: step_seconds * (steps - step) as f64,
+        jobs,
+        threads,
     }
 }
 

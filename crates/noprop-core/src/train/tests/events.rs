@@ -93,7 +93,7 @@ fn a_resumed_block_reports_its_own_speed() {
     let plan = plan(mlp(1), options(16), &vectors(50));
     // Of 12 steps of an epoch of 4, an earlier process made 9.
     let job = job(&plan, 1, 11);
-    let event = crate::train::run::progress_event(&plan, &job, 11, (4.0, 9));
+    let event = crate::train::run::progress_event(&plan, &job, 11, (4.0, 9), (1, 2));
     let Event::Progress { epoch, step, steps, samples_per_second, seconds_left, .. } = event else {
         panic!("{event:?}")
     };
@@ -116,6 +116,8 @@ fn events_are_json_as_the_binding_promises() {
         loss: Some(0.5),
         samples_per_second: 8.0,
         seconds_left: 1.5,
+        jobs: 1,
+        threads: 2,
     });
     assert_eq!(progress["event"], "progress");
     assert_eq!((&progress["samplesPerSecond"], &progress["secondsLeft"]), (&8.0.into(), &1.5.into()));

@@ -17,6 +17,7 @@ pub(crate) use parity::parity;
 use super::{BlockOp, apply, profile};
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
+use crate::team::{Cost, share_columns};
 use crate::tensor::{Buffer, Real, Slot, check};
 use candle_core::Tensor;
 
@@ -82,15 +83,23 @@ impl AdamW {
     }
 
     /// Moves the parameters in `slot` by their gradients.
-    pub(crate) fn update<T: Real>(&self, state: &mut [&mut [T]; 3], slot: Slot, gradients: &[T]) {
+    pub(crate) fn update<T: Real>(&self, state: &mut [&mut [T]; 3], slot: Slot, gradients: &[T]) -> Result<()> {
+        let cost = Cost { multiply_adds: 16 * slot.len, ..Cost::of_values(7 * slot.len) };
+        share_columns(state.each_mut().map(|part| slot.of_mut(part)), cost, |first, state| {
+            self.update_part(state, &gradients[first..]);
+            Ok(())
+        })
+    }
+
+    /// Moves parameters, first and second moments by the first of `gradients`.
+    pub(crate) fn update_part<T: Real>(&self, [parameters, first, second]: [&mut [T]; 3], gradients: &[T]) {
         let _time = profile::enter(Update::NAME);
-        let [parameters, first, second] = state.each_mut().map(|part| slot.of_mut(part));
-        let buffers = (T::f32s_mut(parameters), T::f32s_mut(first), T::f32s_mut(second), T::f32s(gradients));
-        if let (Some(parameters), Some(first), Some(second), Some(gradients)) = buffers {
+        if let ([Some(parameters), Some(first), Some(second)], Some(gradients)) =
+            ([&mut *parameters, &mut *first, &mut *second].map(|part| T::f32s_mut(part)), T::f32s(gradients))
+        {
             cpu::step(self.factors(), parameters, first, second, gradients);
             return;
         }
-        let [parameters, first, second] = state.each_mut().map(|part| slot.of_mut(part));
         reference::step(self.factors(), parameters, first, second, gradients);
     }
 
@@ -123,8 +132,7 @@ impl BlockOp<1> for Update<'_> {
     fn block<T: Real>(&self, _: usize, state: &mut [T], [gradients]: [&[T]; 1]) -> Result<()> {
         let Self(op, slot) = self;
         check(gradients.len() == op.parameters, "adamw gradients")?;
-        op.update(&mut op.split(state)?, *slot, slot.of(gradients));
-        Ok(())
+        op.update(&mut op.split(state)?, *slot, slot.of(gradients))
     }
     fn launch(&self, on: &Executor<'_>, state: DeviceRows, [gradients]: [DeviceRows; 1]) -> Result<()> {
         let Self(op, slot) = self;

@@ -6,11 +6,12 @@ mod reference;
 
 pub(crate) use parity::parity;
 
-use super::{BlockOp, apply, simd::vectorize};
+use super::{BlockOp, Cut, apply, simd::vectorize};
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::tensor::{Buffer, Real, check};
 use candle_core::Tensor;
+use std::ops::Range;
 
 /// y += x.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +52,12 @@ impl BlockOp<2> for Sum {
         );
         Ok(())
     }
+    fn cut(&self) -> Option<Cut<2>> {
+        Some(Cut::values(self.len, 1))
+    }
+    fn of_rows(&self, rows: Range<usize>) -> Self {
+        Self { len: rows.len() }
+    }
 }
 
 impl BlockOp<1> for Add {
@@ -63,6 +70,12 @@ impl BlockOp<1> for Add {
             || reference::add(y, x),
         );
         Ok(())
+    }
+    fn cut(&self) -> Option<Cut<1>> {
+        Some(Cut::values(self.len, 1))
+    }
+    fn of_rows(&self, rows: Range<usize>) -> Self {
+        Self { len: rows.len() }
     }
     fn launch(&self, on: &Executor<'_>, y: DeviceRows, [x]: [DeviceRows; 1]) -> Result<()> {
         check(y.len >= self.len && x.len >= self.len, "add")?;

@@ -18,11 +18,12 @@ mod tests;
 
 pub(crate) use parity::parity;
 
-use super::{BlockOp, apply};
+use super::{BlockOp, Cut, apply};
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::tensor::{Buffer, Real, check};
 use candle_core::Tensor;
+use std::ops::Range;
 
 /// Sizes of one batch.
 #[derive(Debug, Clone, Copy)]
@@ -40,13 +41,13 @@ pub struct Attention {
 impl Attention {
     /// out and the probabilities.
     pub fn forward(&self, [out, probabilities]: [&Buffer; 2], qkv: &Tensor) -> Result<()> {
-        apply(&Probabilities(self), probabilities, [qkv])?;
-        apply(&Mix(self), out, [probabilities, qkv])
+        apply(&Probabilities(*self), probabilities, [qkv])?;
+        apply(&Mix(*self), out, [probabilities, qkv])
     }
 
     /// The gradient of qkv.
     pub fn backward(&self, d_qkv: &Buffer, [d_out, qkv, probabilities]: [&Tensor; 3]) -> Result<()> {
-        apply(&Backward(self), d_qkv, [d_out, qkv, probabilities])
+        apply(&Backward(*self), d_qkv, [d_out, qkv, probabilities])
     }
 
     /// Values of out; qkv has three times as many.
@@ -57,6 +58,14 @@ impl Attention {
     /// Values of the probabilities.
     pub fn probabilities_len(&self) -> usize {
         self.samples * self.heads * self.tokens * self.tokens
+    }
+
+    /// Samples as rows, with these values of `out` and of the probabilities, and so many products.
+    fn cut<const N: usize>(&self, lens: impl Fn(usize, usize) -> (usize, [usize; N]), products: usize) -> Cut<N> {
+        let of_sample = Self { samples: 1, ..*self };
+        let (destination, sources) = lens(of_sample.out_len(), of_sample.probabilities_len());
+        let product = self.out_len() * self.tokens;
+        Cut::rows(self.samples, destination, sources).with_work(products * product)
     }
 
     /// Values of a token in a head.
@@ -74,12 +83,12 @@ impl Attention {
     }
 }
 
-struct Probabilities<'a>(&'a Attention);
+struct Probabilities(Attention);
 
-impl BlockOp<1> for Probabilities<'_> {
+impl BlockOp<1> for Probabilities {
     const NAME: &'static str = "attention-probabilities";
     fn block<T: Real>(&self, _: usize, probabilities: &mut [T], [qkv]: [&[T]; 1]) -> Result<()> {
-        let op = self.0;
+        let op = &self.0;
         op.check(&[qkv.len()], probabilities.len(), None)?;
         let (p, qkv) = (&mut probabilities[..op.probabilities_len()], &qkv[..3 * op.out_len()]);
         match (T::f32s_mut(p), T::f32s(qkv)) {
@@ -88,18 +97,24 @@ impl BlockOp<1> for Probabilities<'_> {
         }
         Ok(())
     }
+    fn cut(&self) -> Option<Cut<1>> {
+        Some(self.0.cut(|out, p| (p, [3 * out]), 1))
+    }
+    fn of_rows(&self, rows: Range<usize>) -> Self {
+        Self(Attention { samples: rows.len(), ..self.0 })
+    }
     fn launch(&self, on: &Executor<'_>, probabilities: DeviceRows, [qkv]: [DeviceRows; 1]) -> Result<()> {
         self.0.check(&[qkv.len], probabilities.len, None)?;
-        cuda::probabilities(self.0, on, probabilities, qkv)
+        cuda::probabilities(&self.0, on, probabilities, qkv)
     }
 }
 
-struct Mix<'a>(&'a Attention);
+struct Mix(Attention);
 
-impl BlockOp<2> for Mix<'_> {
+impl BlockOp<2> for Mix {
     const NAME: &'static str = "attention-mix";
     fn block<T: Real>(&self, _: usize, out: &mut [T], [probabilities, qkv]: [&[T]; 2]) -> Result<()> {
-        let op = self.0;
+        let op = &self.0;
         op.check(&[qkv.len()], probabilities.len(), Some(out.len()))?;
         let out = &mut out[..op.out_len()];
         let (p, qkv) = (&probabilities[..op.probabilities_len()], &qkv[..3 * op.out_len()]);
@@ -109,18 +124,24 @@ impl BlockOp<2> for Mix<'_> {
         }
         Ok(())
     }
+    fn cut(&self) -> Option<Cut<2>> {
+        Some(self.0.cut(|out, p| (out, [p, 3 * out]), 1))
+    }
+    fn of_rows(&self, rows: Range<usize>) -> Self {
+        Self(Attention { samples: rows.len(), ..self.0 })
+    }
     fn launch(&self, on: &Executor<'_>, out: DeviceRows, [probabilities, qkv]: [DeviceRows; 2]) -> Result<()> {
         self.0.check(&[qkv.len], probabilities.len, Some(out.len))?;
-        cuda::mix(self.0, on, out, probabilities, qkv)
+        cuda::mix(&self.0, on, out, probabilities, qkv)
     }
 }
 
-struct Backward<'a>(&'a Attention);
+struct Backward(Attention);
 
-impl BlockOp<3> for Backward<'_> {
+impl BlockOp<3> for Backward {
     const NAME: &'static str = "attention-backward";
     fn block<T: Real>(&self, _: usize, d_qkv: &mut [T], [d_out, qkv, probabilities]: [&[T]; 3]) -> Result<()> {
-        let op = self.0;
+        let op = &self.0;
         op.check(&[d_qkv.len(), qkv.len()], probabilities.len(), Some(d_out.len()))?;
         let (out, triple) = (op.out_len(), 3 * op.out_len());
         let d_qkv = &mut d_qkv[..triple];
@@ -131,9 +152,15 @@ impl BlockOp<3> for Backward<'_> {
         }
         Ok(())
     }
+    fn cut(&self) -> Option<Cut<3>> {
+        Some(self.0.cut(|out, p| (3 * out, [out, 3 * out, p]), 4))
+    }
+    fn of_rows(&self, rows: Range<usize>) -> Self {
+        Self(Attention { samples: rows.len(), ..self.0 })
+    }
     fn launch(&self, on: &Executor<'_>, d_qkv: DeviceRows, sources: [DeviceRows; 3]) -> Result<()> {
         let [d_out, qkv, probabilities] = sources;
         self.0.check(&[d_qkv.len, qkv.len], probabilities.len, Some(d_out.len))?;
-        cuda::backward(self.0, on, d_qkv, sources)
+        cuda::backward(&self.0, on, d_qkv, sources)
     }
 }

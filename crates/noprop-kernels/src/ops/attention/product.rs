@@ -6,6 +6,7 @@ use crate::ops::simd::split;
 use crate::ops::sums::inner;
 use crate::ops::tile::{Factor, copy, most_rows, panel, product_tile, tile};
 use crate::ops::transpose::to_panel;
+use crate::team::Shared;
 
 /// Element (r, c) is `data[r · row + c · column]`; one of the strides is 1.
 #[derive(Clone, Copy)]
@@ -58,7 +59,7 @@ impl WithMultiply for Product<'_> {
             let right = Factor { units: &packed, row: 0, step: panel };
             for part in 0..rows.div_ceil(most) {
                 let (low, high) = (split(rows, most, part), split(rows, most, part + 1));
-                let to = &mut to[low * stride + first..];
+                let to = Shared::new(&mut to[low * stride + first..]);
                 let place = (stride, used, false);
                 // Two calls, so that a stride is a constant in the tile.
                 if a.column == 1 {

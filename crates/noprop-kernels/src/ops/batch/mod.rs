@@ -8,11 +8,12 @@ pub use cuda::{DeviceGather, ImageChanges};
 pub(crate) use parity::parity;
 pub use reference::noised_label;
 
-use super::{BlockOp, apply};
+use super::{BlockOp, Cut, apply};
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::rng::{Purpose, Stream};
 use crate::tensor::{Buffer, Real, check};
+use std::ops::Range;
 
 /// `to` = `from` in `to`'s precision.
 pub fn widen<T: Real>(to: &mut [T], from: &[f32]) {
@@ -66,6 +67,13 @@ impl BlockOp<0> for NoisedLabels<'_> {
             }
         }
         Ok(())
+    }
+    fn cut(&self) -> Option<Cut<0>> {
+        let rows = self.samples.len();
+        Some(Cut::rows(rows, self.width, []).with_work(500 * rows * self.width))
+    }
+    fn of_rows(&self, rows: Range<usize>) -> Self {
+        Self { samples: &self.samples[rows.clone()], classes: &self.classes[rows], ..*self }
     }
     fn launch(&self, on: &Executor<'_>, z: DeviceRows, []: [DeviceRows; 0]) -> Result<()> {
         check(z.len >= self.samples.len() * self.width, "noised labels")?;

@@ -12,11 +12,12 @@ mod tests;
 
 pub(crate) use parity::parity;
 
-use super::{BlockOp, DeviceOp, apply, launch};
+use super::{BlockOp, Cut, DeviceOp, apply, launch};
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::tensor::{Buffer, Real, Slot, check};
 use candle_core::Tensor;
+use std::ops::Range;
 
 /// Added to the variance (PyTorch's default).
 pub const EPSILON: f64 = 1e-5;
@@ -85,12 +86,12 @@ impl BatchNorm {
 
     /// y = γ (x − mean) / √(variance + ε) + β by the batch's statistics, then ReLU if asked for.
     pub fn forward_training(&self, y: &Buffer, x: &Tensor, statistics: &Tensor, state: &Tensor) -> Result<()> {
-        apply(&ForwardTraining(self), y, [x, statistics, state])
+        apply(&ForwardTraining(*self), y, [x, statistics, state])
     }
 
     /// The same by the running statistics.
     pub fn forward_evaluation(&self, y: &Buffer, x: &Tensor, state: &Tensor) -> Result<()> {
-        apply(&ForwardEvaluation(self), y, [x, state])
+        apply(&ForwardEvaluation(*self), y, [x, state])
     }
 
     /// Writes the gradients of γ and β into their slots of `gradients`. y is the forward output, for the ReLU.
@@ -100,7 +101,7 @@ impl BatchNorm {
 
     /// dx, given the gradients of γ and β that [`Self::backward_weights`] wrote.
     pub fn backward_data(&self, dx: &Buffer, [dy, y, x, statistics, state, gradients]: [&Tensor; 6]) -> Result<()> {
-        apply(&BackwardData(self), dx, [dy, y, x, statistics, state, gradients])
+        apply(&BackwardData(*self, self.samples), dx, [dy, y, x, statistics, state, gradients])
     }
 }
 
@@ -115,9 +116,11 @@ impl BlockOp<1> for Statistics<'_> {
         let x = &x[..op.len()];
         match (T::f32s_mut(mean), T::f32s_mut(variance), T::f32s(x)) {
             (Some(mean), Some(variance), Some(x)) => cpu::statistics(mean, variance, x),
-            _ => reference::statistics(mean, variance, x),
+            _ => {
+                reference::statistics((op.width, 0), mean, variance, x);
+                Ok(())
+            }
         }
-        Ok(())
     }
 }
 
@@ -134,27 +137,41 @@ impl BlockOp<1> for UpdateRunning<'_> {
     }
 }
 
-struct ForwardTraining<'a>(&'a BatchNorm);
+struct ForwardTraining(BatchNorm);
 
-impl BlockOp<3> for ForwardTraining<'_> {
+impl BlockOp<3> for ForwardTraining {
     const NAME: &'static str = "batch-norm-forward-training";
     fn block<T: Real>(&self, _: usize, y: &mut [T], [x, statistics, state]: [&[T]; 3]) -> Result<()> {
         let (mean, variance) = statistics.split_at(self.0.width);
-        normalise(self.0, y, x, [mean, variance], state)
+        normalise(&self.0, y, x, [mean, variance], state)
+    }
+    fn cut(&self) -> Option<Cut<3>> {
+        let width = self.0.width;
+        Some(Cut::rows(self.0.samples, width, [width, 0, 0]))
+    }
+    fn of_rows(&self, rows: Range<usize>) -> Self {
+        Self(BatchNorm { samples: rows.len(), ..self.0 })
     }
 }
 
-struct ForwardEvaluation<'a>(&'a BatchNorm);
+struct ForwardEvaluation(BatchNorm);
 
-impl BlockOp<2> for ForwardEvaluation<'_> {
+impl BlockOp<2> for ForwardEvaluation {
     const NAME: &'static str = "batch-norm-forward-evaluation";
     fn block<T: Real>(&self, _: usize, y: &mut [T], [x, state]: [&[T]; 2]) -> Result<()> {
-        normalise(self.0, y, x, [self.0.running_mean.of(state), self.0.running_variance.of(state)], state)
+        normalise(&self.0, y, x, [self.0.running_mean.of(state), self.0.running_variance.of(state)], state)
+    }
+    fn cut(&self) -> Option<Cut<2>> {
+        let width = self.0.width;
+        Some(Cut::rows(self.0.samples, width, [width, 0]))
+    }
+    fn of_rows(&self, rows: Range<usize>) -> Self {
+        Self(BatchNorm { samples: rows.len(), ..self.0 })
     }
     fn launch(&self, on: &Executor<'_>, y: DeviceRows, sources: [DeviceRows; 2]) -> Result<()> {
         let [x, state] = sources;
         self.0.check_device(&[y, x], &[state], &[])?;
-        cuda::evaluation(self.0, on, y, sources)
+        cuda::evaluation(&self.0, on, y, sources)
     }
 }
 
@@ -198,18 +215,18 @@ impl BlockOp<4> for BackwardWeights<'_> {
         if let (Some(weight), Some(bias), [Some(dy), Some(y), Some(x), Some(mean), Some(variance)]) =
             (T::f32s_mut(weight), T::f32s_mut(bias), sources.map(T::f32s))
         {
-            cpu::backward_weights(op.relu, weight, bias, [dy, y, x, mean, variance]);
-            return Ok(());
+            return cpu::backward_weights(op.relu, weight, bias, [dy, y, x, mean, variance]);
         }
         let [dy, y, x, ..] = sources;
-        reference::backward_weights(op.relu, weight, bias, [dy, y, x, mean, &inverse_deviations(variance)]);
+        reference::backward_weights((op.relu, 0), weight, bias, [dy, y, x, mean, &inverse_deviations(variance)]);
         Ok(())
     }
 }
 
-struct BackwardData<'a>(&'a BatchNorm);
+/// With the number of all samples.
+struct BackwardData(BatchNorm, usize);
 
-impl BlockOp<6> for BackwardData<'_> {
+impl BlockOp<6> for BackwardData {
     const NAME: &'static str = "batch-norm-backward-data";
     fn block<T: Real>(
         &self,
@@ -217,7 +234,7 @@ impl BlockOp<6> for BackwardData<'_> {
         dx: &mut [T],
         [dy, y, x, statistics, state, gradients]: [&[T]; 6],
     ) -> Result<()> {
-        let op = self.0;
+        let Self(op, n) = self;
         let len = op.len();
         check(dx.len() >= len && dy.len() >= len && y.len() >= len && x.len() >= len, "batch-norm data gradient")?;
         let (mean, variance) = statistics.split_at(op.width);
@@ -226,12 +243,19 @@ impl BlockOp<6> for BackwardData<'_> {
         if let (Some(dx), [Some(dy), Some(y), Some(x), Some(mean), Some(variance), Some(weight), Some(dw), Some(db)]) =
             (T::f32s_mut(dx), sources.map(T::f32s))
         {
-            cpu::backward_data(op.relu, dx, [dy, y, x, mean, variance, weight, dw, db]);
+            cpu::backward_data((op.relu, *n), dx, [dy, y, x, mean, variance, weight, dw, db]);
             return Ok(());
         }
         let [dy, y, x, .., weight, dw, db] = sources;
-        reference::backward_data(op.relu, dx, [dy, y, x, mean, &inverse_deviations(variance), weight, dw, db]);
+        reference::backward_data((op.relu, *n), dx, [dy, y, x, mean, &inverse_deviations(variance), weight, dw, db]);
         Ok(())
+    }
+    fn cut(&self) -> Option<Cut<6>> {
+        let width = self.0.width;
+        Some(Cut::rows(self.0.samples, width, [width, width, width, 0, 0, 0]))
+    }
+    fn of_rows(&self, rows: Range<usize>) -> Self {
+        Self(BatchNorm { samples: rows.len(), ..self.0 }, self.1)
     }
 }
 

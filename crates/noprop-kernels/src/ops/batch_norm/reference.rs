@@ -3,21 +3,20 @@
 use super::{EPSILON, MOMENTUM};
 use crate::tensor::Real;
 
-/// mean = Σ_b x / n;  variance = Σ_b (x − mean)² / n
+/// mean = Σ_b x / n;  variance = Σ_b (x − mean)² / n, of the columns from `first` on
 #[inline(always)]
-pub fn statistics<T: Real>(mean: &mut [T], variance: &mut [T], x: &[T]) {
-    let width = mean.len();
+pub fn statistics<T: Real>((width, first): (usize, usize), mean: &mut [T], variance: &mut [T], x: &[T]) {
     let n = T::of((x.len() / width) as f64);
     mean.fill(T::zero());
     variance.fill(T::zero());
     for row in x.chunks_exact(width) {
-        for (mean, x) in mean.iter_mut().zip(row) {
+        for (mean, x) in mean.iter_mut().zip(&row[first..]) {
             *mean += *x;
         }
     }
     mean.iter_mut().for_each(|mean| *mean /= n);
     for row in x.chunks_exact(width) {
-        for ((variance, mean), x) in variance.iter_mut().zip(&*mean).zip(row) {
+        for ((variance, mean), x) in variance.iter_mut().zip(&*mean).zip(&row[first..]) {
             let centred = *x - *mean;
             *variance += centred * centred;
         }
@@ -56,15 +55,23 @@ pub fn normalise<T: Real>(relu: bool, y: &mut [T], [x, mean, inverse, weight, bi
     }
 }
 
-/// dβ = Σ_b dy;  dγ = Σ_b dy · x̂, where dy counts only where y > 0 if `relu`; given the inverse deviations
+/// dβ = Σ_b dy;  dγ = Σ_b dy · x̂, where dy counts only where y > 0 if `relu`; given the inverse deviations. Of the columns from
+/// `first` on
 #[inline(always)]
-pub fn backward_weights<T: Real>(relu: bool, weight: &mut [T], bias: &mut [T], [dy, y, x, mean, inverse]: [&[T]; 5]) {
-    let width = mean.len();
-    let (weight, bias, inverse) = (&mut weight[..width], &mut bias[..width], &inverse[..width]);
+pub fn backward_weights<T: Real>(
+    (relu, first): (bool, usize),
+    weight: &mut [T],
+    bias: &mut [T],
+    [dy, y, x, mean, inverse]: [&[T]; 5],
+) {
+    let (width, columns) = (mean.len(), weight.len());
+    let (mean, inverse) = (&mean[first..first + columns], &inverse[first..first + columns]);
+    let bias = &mut bias[..columns];
     weight.fill(T::zero());
     bias.fill(T::zero());
     for ((dy, y), x) in dy.chunks_exact(width).zip(y.chunks_exact(width)).zip(x.chunks_exact(width)) {
-        for i in 0..width {
+        let [dy, y, x] = [dy, y, x].map(|row| &row[first..first + columns]);
+        for i in 0..columns {
             let dy = if !relu || y[i] > T::zero() { dy[i] } else { T::zero() };
             bias[i] += dy;
             weight[i] += dy * ((x[i] - mean[i]) * inverse[i]);
@@ -72,12 +79,16 @@ pub fn backward_weights<T: Real>(relu: bool, weight: &mut [T], bias: &mut [T], [
     }
 }
 
-/// dx = γ / √(variance + ε) · (dy − dβ / n − x̂ · dγ / n), given the inverse deviations
+/// dx = γ / √(variance + ε) · (dy − dβ / n − x̂ · dγ / n) of some of the n rows, given the inverse deviations
 #[inline(always)]
-pub fn backward_data<T: Real>(relu: bool, dx: &mut [T], [dy, y, x, mean, inverse, weight, dw, db]: [&[T]; 8]) {
+pub fn backward_data<T: Real>(
+    (relu, n): (bool, usize),
+    dx: &mut [T],
+    [dy, y, x, mean, inverse, weight, dw, db]: [&[T]; 8],
+) {
     let width = mean.len();
     let [inverse, weight, dw, db] = [inverse, weight, dw, db].map(|column| &column[..width]);
-    let share = T::one() / T::of((x.len() / width) as f64);
+    let share = T::one() / T::of(n as f64);
     let rows = dx.chunks_exact_mut(width).zip(dy.chunks_exact(width));
     for (((dx, dy), y), x) in rows.zip(y.chunks_exact(width)).zip(x.chunks_exact(width)) {
         for i in 0..width {

@@ -1,8 +1,7 @@
 //! The fast paths: which one, for which shape.
 
-use super::{Conv, product, reference, winograd};
+use super::{Conv, product, winograd};
 use crate::error::Result;
-use crate::ops::simd::vectorize;
 
 /// See [`Conv::forward`].
 pub fn forward(op: &Conv<'_>, y: &mut [f32], x: &[f32], parameters: (&[f32], Option<&[f32]>)) -> Result<()> {
@@ -29,12 +28,4 @@ pub fn backward_weights(op: &Conv<'_>, dw: &mut [f32], x: &[f32], dy: &[f32]) ->
     } else {
         product::backward_weights(op, dw, x, dy)
     }
-}
-
-/// The bias's part.
-pub fn sum_pixels(sums: &mut [f32], pixels: &[f32]) {
-    vectorize(
-        #[inline(always)]
-        || reference::sum_pixels(sums, pixels),
-    );
 }

@@ -23,9 +23,10 @@ mod winograd;
 pub(crate) use parity::parity;
 
 use super::multiply::Precision;
-use super::{BlockOp, apply};
+use super::{BlockOp, apply, linear};
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
+use crate::team::Cost;
 use crate::tensor::{Buffer, Real, Slot, StopFlag, check};
 use candle_core::Tensor;
 
@@ -131,6 +132,17 @@ impl Conv<'_> {
         check(self.weight.len == d.weights() && self.bias.is_none_or(|bias| bias.len == d.cout), "conv parameters")
     }
 
+    /// The same for a part of the batch.
+    fn of_samples(&self, samples: usize) -> Self {
+        Self { samples, ..self.clone() }
+    }
+
+    /// Of one direction.
+    fn cost(&self) -> Cost {
+        let multiply_adds = self.samples * self.dims.multiply_adds();
+        Cost { multiply_adds, ..Cost::of_values(self.samples * (self.dims.input() + self.dims.output())) }
+    }
+
     /// y = x * weight, and + bias if there is one.
     pub fn forward(&self, y: &Buffer, x: &Tensor, state: &Tensor) -> Result<()> {
         apply(&Forward(self), y, [x, state])
@@ -202,10 +214,7 @@ impl BlockOp<2> for BackwardWeights<'_> {
         let (x, dy) = (&x[..op.samples * op.dims.input()], &dy[..op.samples * op.dims.output()]);
         if let Some(bias) = op.bias {
             let db = bias.of_mut(gradients);
-            match (T::f32s_mut(db), T::f32s(dy)) {
-                (Some(db), Some(dy)) => cpu::sum_pixels(db, dy),
-                _ => reference::sum_pixels(db, dy),
-            }
+            linear::sum_rows(db, dy)?;
         }
         let dw = op.weight.of_mut(gradients);
         if let (Some(dw), Some(x), Some(dy)) = (T::f32s_mut(dw), T::f32s(x), T::f32s(dy)) {

@@ -3,11 +3,12 @@
 
 use super::{Conv, Dims};
 use crate::error::Result;
-use crate::ops::linear::cpu::{Matrix, Product};
-use crate::ops::multiply::{Multiply, Precision, WithMultiply, dispatch, dispatch_at};
+use crate::ops::linear::cpu::{Matrix, Product, ROW_STEP};
+use crate::ops::multiply::{Multiply, WithMultiply, dispatch, dispatch_at};
 use crate::ops::scratch;
 use crate::ops::simd::vectorize;
 use crate::ops::tile::{copy, panel};
+use crate::team::{Shared, coarse_parts, part_of, share, share_rows};
 use std::ops::Range;
 
 /// Pixels at a time, where they are rows of a product: as many rows as it packs at a time.
@@ -16,7 +17,15 @@ const ROWS: usize = 208;
 const DEPTH: usize = 256;
 
 /// See [`Conv::forward`].
-pub fn forward(op: &Conv<'_>, y: &mut [f32], x: &[f32], (weight, bias): (&[f32], Option<&[f32]>)) -> Result<()> {
+pub fn forward(op: &Conv<'_>, y: &mut [f32], x: &[f32], parameters: (&[f32], Option<&[f32]>)) -> Result<()> {
+    let (input, output) = (op.dims.input(), op.dims.output());
+    share_rows([y], [output], (op.samples, 1, op.cost()), |samples, [y]| {
+        let x = &x[samples.start * input..samples.end * input];
+        forward_part(&op.of_samples(samples.len()), y, x, parameters)
+    })
+}
+
+fn forward_part(op: &Conv<'_>, y: &mut [f32], x: &[f32], (weight, bias): (&[f32], Option<&[f32]>)) -> Result<()> {
     let d = &op.dims;
     let mut patches = Patches::new(d, ROWS);
     for pixels in pixels(op, ROWS) {
@@ -28,13 +37,21 @@ pub fn forward(op: &Conv<'_>, y: &mut [f32], x: &[f32], (weight, bias): (&[f32],
         let sizes = (pixels.len(), d.cout, d.patch());
         let a = Matrix::new(patches.of(d, x, pixels), sizes.0, sizes.2);
         let b = Matrix::new(weight, sizes.2, sizes.1);
-        multiply(op.precision, Product { c: y, sizes, a, b, add: bias.is_some() });
+        dispatch_at(op.precision, Product::new(y, sizes, a, b, bias.is_some()));
     }
     Ok(())
 }
 
 /// See [`Conv::backward_data`]. Gradients of overlapping patches are added in the order of their pixels.
 pub fn backward_data(op: &Conv<'_>, dx: &mut [f32], dy: &[f32], weight: &[f32]) -> Result<()> {
+    let (input, output) = (op.dims.input(), op.dims.output());
+    share_rows([dx], [input], (op.samples, 1, op.cost()), |samples, [dx]| {
+        let dy = &dy[samples.start * output..samples.end * output];
+        backward_data_part(&op.of_samples(samples.len()), dx, dy, weight)
+    })
+}
+
+fn backward_data_part(op: &Conv<'_>, dx: &mut [f32], dy: &[f32], weight: &[f32]) -> Result<()> {
     let d = &op.dims;
     let as_is = is_its_patches(d);
     let mut patches = scratch::take(if as_is { 0 } else { ROWS * d.patch() });
@@ -48,7 +65,7 @@ pub fn backward_data(op: &Conv<'_>, dx: &mut [f32], dy: &[f32], weight: &[f32]) 
         let b = Matrix::new(weight, sizes.1, sizes.2).transposed();
         let c =
             if as_is { &mut dx[pixels.start * d.cin..pixels.end * d.cin] } else { &mut patches[..sizes.0 * sizes.1] };
-        multiply(op.precision, Product { c, sizes, a, b, add: false });
+        dispatch_at(op.precision, Product::new(c, sizes, a, b, false));
         if !as_is {
             add_patches(d, dx, &patches, pixels);
         }
@@ -56,23 +73,26 @@ pub fn backward_data(op: &Conv<'_>, dx: &mut [f32], dy: &[f32], weight: &[f32]) 
     Ok(())
 }
 
-/// The weight's part of [`Conv::backward_weights`].
+/// The weight's part of [`Conv::backward_weights`]. Threads share the values of patches.
 pub fn backward_weights(op: &Conv<'_>, dw: &mut [f32], x: &[f32], dy: &[f32]) -> Result<()> {
+    dw.fill(0.0);
+    let (dw, rows) = (Shared::new(dw), op.dims.patch());
+    let count = coarse_parts(op.cost(), rows.div_ceil(ROW_STEP));
+    share(count, |part| backward_weights_part(op, dw, part_of(rows, ROW_STEP, (part, count)), x, dy))
+}
+
+/// The rows `rows` of dw.
+fn backward_weights_part(op: &Conv<'_>, dw: Shared<'_, f32>, rows: Range<usize>, x: &[f32], dy: &[f32]) -> Result<()> {
     let d = &op.dims;
     let mut patches = Patches::new(d, DEPTH);
-    dw.fill(0.0);
     for pixels in pixels(op, DEPTH) {
         op.stop.check()?;
         let sizes = (d.patch(), d.cout, pixels.len());
         let b = Matrix::new(&dy[pixels.start * d.cout..pixels.end * d.cout], sizes.2, sizes.1);
         let a = Matrix::new(patches.of(d, x, pixels), sizes.2, sizes.0).transposed();
-        multiply(op.precision, Product { c: dw, sizes, a, b, add: true });
+        dispatch_at(op.precision, Product::of_shared(dw, sizes, a, b, true).rows(rows.clone()));
     }
     Ok(())
-}
-
-fn multiply(precision: Precision, product: Product<'_>) {
-    dispatch_at(precision, product);
 }
 
 /// The pixels of y of a batch, `most` at a time.

@@ -47,16 +47,6 @@ pub fn backward_weights<T: Real>(op: &Conv<'_>, dw: &mut [T], x: &[T], dy: &[T])
     });
 }
 
-/// sums[o] = Σ over pixels, in order
-pub fn sum_pixels<T: Real>(sums: &mut [T], pixels: &[T]) {
-    sums.fill(T::zero());
-    for pixel in pixels.chunks_exact(sums.len()) {
-        for (sum, value) in sums.iter_mut().zip(pixel) {
-            *sum += *value;
-        }
-    }
-}
-
 /// Calls visit(where the pixel of x begins, where the tap's weights begin, where the pixel of y begins) for every tap of every
 /// pixel of y that lies inside of x.
 fn for_each_product(d: &Dims, samples: usize, mut visit: impl FnMut(usize, usize, usize)) {

@@ -31,6 +31,7 @@ use super::multiply::Precision;
 use super::{BlockOp, apply};
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
+use crate::team::{Cost, share_rows};
 use crate::tensor::{Buffer, Real, Slot, StopFlag, check};
 use candle_core::Tensor;
 use pool::Gradient;
@@ -159,6 +160,19 @@ impl Conv3x3<'_> {
         apply(&BackwardWeights(self, backward.scale), gradients, [x, backward.dy, backward.y])
     }
 
+    /// The same for a part of the batch.
+    fn of_samples(&self, samples: usize) -> Self {
+        Self { samples, ..self.clone() }
+    }
+
+    /// Of one direction.
+    fn cost(&self) -> Cost {
+        let Dims { pool, .. } = self.dims;
+        let values = self.dims.input() + self.dims.output() * if pool { 3 } else { 2 };
+        let multiply_adds = self.samples * self.dims.multiply_adds();
+        Cost { multiply_adds, ..Cost::of_values(self.samples * values) }
+    }
+
     /// Values and winners of y; winners are empty without pooling.
     fn parts<'y, T>(&self, y: &'y [T]) -> (&'y [T], &'y [T]) {
         let (values, winners) = if self.dims.pool { y.split_at(y.len() / 2) } else { (y, &y[..0]) };
@@ -187,8 +201,7 @@ impl BlockOp<2> for Forward<'_> {
         let (y, winners) = y.split_at_mut(half);
         match (T::f32s_mut(y), T::f32s_mut(winners), T::f32s(x), T::f32s(weight), T::f32s(bias)) {
             (Some(y), Some(winners), Some(x), Some(weight), Some(bias)) => {
-                let run = Run { op, dropout, y, winners, x, weight, bias };
-                if winograd::suits(&op.dims) { winograd::forward(run) } else { direct::forward(run) }
+                Run { op, dropout, y, winners, x, weight, bias }.share()
             }
             _ => {
                 reference::forward(op, y, winners, x, weight, bias);
@@ -218,6 +231,21 @@ struct Run<'a> {
     bias: &'a [f32],
 }
 
+impl Run<'_> {
+    /// Runs it on all samples, by as many threads as are there.
+    fn share(self) -> Result<()> {
+        let Self { op, dropout, y, winners, x, weight, bias } = self;
+        let (output, input) = (op.dims.output(), op.dims.input());
+        let lens = [output, if op.dims.pool { output } else { 0 }];
+        share_rows([y, winners], lens, (op.samples, 1, op.cost()), |range, [y, winners]| {
+            let part = op.of_samples(range.len());
+            let (dropout, x) = (dropout.map(|dropout| dropout.from(range.start)), &x[range.start * input..]);
+            let run = Run { op: &part, dropout, y, winners, x: &x[..range.len() * input], weight, bias };
+            if winograd::suits(&op.dims) { winograd::forward(run) } else { direct::forward(run) }
+        })
+    }
+}
+
 struct BackwardData<'a>(&'a Conv3x3<'a>, f64);
 
 impl BlockOp<3> for BackwardData<'_> {
@@ -229,10 +257,15 @@ impl BlockOp<3> for BackwardData<'_> {
         let dx = &mut dx[..op.samples * op.dims.input()];
         let (gradient, weight) = (op.gradient(dy, y, *scale), op.weight.of(state));
         match (T::f32s_mut(dx), gradient.f32s(), T::f32s(weight)) {
-            (Some(dx), Some(gradient), Some(weight)) if winograd::suits(&op.dims) => {
-                winograd::backward_data(op, dx, gradient, weight)
+            (Some(dx), Some(gradient), Some(weight)) => {
+                share_rows([dx], [op.dims.input()], (op.samples, 1, op.cost()), |range, [dx]| {
+                    let (part, gradient) = (op.of_samples(range.len()), gradient.of_samples(range));
+                    match winograd::suits(&op.dims) {
+                        true => winograd::backward_data(&part, dx, gradient, weight),
+                        false => direct::backward_data(&part, dx, gradient, weight),
+                    }
+                })
             }
-            (Some(dx), Some(gradient), Some(weight)) => direct::backward_data(op, dx, gradient, weight),
             _ => {
                 reference::backward_data(op, dx, &gradient.of_batch(), weight);
                 Ok(())
@@ -256,10 +289,7 @@ impl BlockOp<3> for BackwardWeights<'_> {
                 (Some(dw), Some(db)) if winograd::suits(&op.dims) => {
                     winograd::backward_weights(op, (dw, db), x, gradient)
                 }
-                (Some(dw), Some(db)) => {
-                    pool::sum(&gradient, db);
-                    direct::backward_weights(op, dw, x, gradient)
-                }
+                (Some(dw), Some(db)) => direct::backward_weights(op, (dw, db), x, gradient),
                 _ => Ok(()),
             },
             _ => {

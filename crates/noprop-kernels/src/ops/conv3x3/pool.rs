@@ -7,6 +7,7 @@ use crate::ops::simd::vectorize;
 use crate::ops::tile::{load, panel};
 use crate::tensor::Real;
 use pulp::Simd;
+use std::ops::Range;
 
 /// Pools two rows of the convolution `[2, conv width, cout]`, both behind the ReLU, to one row of values and winners
 /// `[out width, cout]`.
@@ -54,6 +55,13 @@ impl<'a, T: Real> Gradient<'a, T> {
         let scale = T::f32s(std::slice::from_ref(&self.scale))?[0];
         let (dy, y, winners) = (T::f32s(self.dy)?, T::f32s(self.y)?, T::f32s(self.winners)?);
         Some(Gradient { dims: self.dims, dy, y, winners, scale })
+    }
+
+    /// The same of some samples.
+    pub fn of_samples(&self, samples: Range<usize>) -> Self {
+        let range = samples.start * self.dims.output()..samples.end * self.dims.output();
+        let winners = if self.winners.is_empty() { self.winners } else { &self.winners[range.clone()] };
+        Self { dy: &self.dy[range.clone()], y: &self.y[range], winners, ..*self }
     }
 
     /// The gradient behind ReLU and dropout.

@@ -16,11 +16,13 @@ mod tests;
 
 pub(crate) use parity::parity;
 
-use super::{BlockOp, apply, simd::vectorize};
+use super::{BlockOp, Cut, apply, simd::vectorize};
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
+use crate::team::Cost;
 use crate::tensor::{Buffer, Real, check};
 use candle_core::Tensor;
+use std::ops::Range;
 
 /// Which columns go where.
 #[derive(Debug, Clone, Copy)]
@@ -76,6 +78,13 @@ impl BlockOp<1> for CopyColumns {
             || reference::copy(self, y, x),
         );
         Ok(())
+    }
+    fn cut(&self) -> Option<Cut<1>> {
+        let Self { rows, width, from_stride, to_stride, .. } = *self;
+        Some(Cut { cost: Cost::of_values(2 * rows * width), ..Cut::rows(rows, to_stride, [from_stride]) })
+    }
+    fn of_rows(&self, rows: Range<usize>) -> Self {
+        Self { rows: rows.len(), ..*self }
     }
     fn launch(&self, on: &Executor<'_>, y: DeviceRows, [x]: [DeviceRows; 1]) -> Result<()> {
         self.check(y.len, x.len)?;

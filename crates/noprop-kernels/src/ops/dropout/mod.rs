@@ -13,11 +13,12 @@ mod tests;
 
 pub(crate) use parity::parity;
 
-use super::{BlockOp, apply, profile};
+use super::{BlockOp, Cut, apply, profile};
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::rng::Stream;
 use crate::tensor::{Buffer, Real, check};
+use std::ops::Range;
 
 /// Elements of one sample that share 16 consecutive Philox blocks of 8 × 16 bits.
 const GROUP: usize = 128;
@@ -84,6 +85,11 @@ pub(crate) struct OfBlock<'a> {
 }
 
 impl OfBlock<'_> {
+    /// The same for the samples from `first` on.
+    pub(crate) fn from(self, first: usize) -> Self {
+        Self { op: Dropout { samples: &self.op.samples[first..], ..self.op }, ..self }
+    }
+
     /// Drops values of one sample, the `index`-th of the batch, in place.
     pub(crate) fn apply<T: Real>(&self, index: usize, y: &mut [T]) {
         if threshold(self.op.rate) == 0 {
@@ -107,6 +113,12 @@ impl BlockOp<0> for Dropout<'_> {
             block.apply(index, y);
         }
         Ok(())
+    }
+    fn cut(&self) -> Option<Cut<0>> {
+        Some(Cut::rows(self.samples.len(), self.len, []).with_work(16 * self.samples.len() * self.len))
+    }
+    fn of_rows(&self, rows: Range<usize>) -> Self {
+        Self { samples: &self.samples[rows], ..*self }
     }
     fn launch(&self, on: &Executor<'_>, y: DeviceRows, []: [DeviceRows; 0]) -> Result<()> {
         check(y.len >= self.samples.len() * self.len && y.count == self.blocks.len(), "dropout")?;

@@ -16,12 +16,14 @@ mod tests;
 
 pub(crate) use parity::parity;
 
-use super::{BlockOp, apply, simd::vectorize};
+use super::{BlockOp, Cut, apply, simd::vectorize};
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
+use crate::team::{Cost, share_columns};
 use crate::tensor::{Buffer, Real, Slot, check};
 use candle_core::Tensor;
 use reference::Scaling;
+use std::ops::Range;
 
 /// Added to the variance.
 pub const EPSILON: f64 = 1e-5;
@@ -50,12 +52,12 @@ impl LayerNorm {
     /// y = x̂ · weight + bias, and the statistics of the rows.
     pub fn forward(&self, [y, statistics]: [&Buffer; 2], x: &Tensor, state: &Tensor) -> Result<()> {
         apply(&Statistics(self.sizes()), statistics, [x])?;
-        apply(&Forward(self), y, [x, statistics, state])
+        apply(&Forward(*self), y, [x, statistics, state])
     }
 
     /// dx.
     pub fn backward_data(&self, dx: &Buffer, [dy, x, statistics, state]: [&Tensor; 4]) -> Result<()> {
-        apply(&BackwardData(self), dx, [dy, x, statistics, state])
+        apply(&BackwardData(*self), dx, [dy, x, statistics, state])
     }
 
     /// Writes the gradients of weight and bias into their slots of `gradients`; without parameters, nothing.
@@ -101,21 +103,31 @@ impl ModulatedNorm {
     /// y = x̂ · (1 + scale) + shift, and the statistics of the rows.
     pub fn forward(&self, [y, statistics]: [&Buffer; 2], x: &Tensor, modulation: &Tensor) -> Result<()> {
         apply(&Statistics(self.sizes()), statistics, [x])?;
-        apply(&ModulatedForward(self), y, [x, statistics, modulation])
+        apply(&ModulatedForward(*self), y, [x, statistics, modulation])
     }
 
     /// dx.
     pub fn backward_data(&self, dx: &Buffer, [dy, x, statistics, modulation]: [&Tensor; 4]) -> Result<()> {
-        apply(&ModulatedBackwardData(self), dx, [dy, x, statistics, modulation])
+        apply(&ModulatedBackwardData(*self), dx, [dy, x, statistics, modulation])
     }
 
     /// The gradient of scale and shift, `[samples, 2 · width]`: sums over the tokens of a sample.
     pub fn backward_modulation(&self, d_modulation: &Buffer, [dy, x, statistics]: [&Tensor; 3]) -> Result<()> {
-        apply(&BackwardModulation(self), d_modulation, [dy, x, statistics])
+        apply(&BackwardModulation(*self), d_modulation, [dy, x, statistics])
     }
 
     fn sizes(&self) -> Sizes {
         Sizes { rows: self.rows, width: self.width }
+    }
+
+    /// Samples as rows, with these values of the destination and of each source; `lens` is given a sample's values and the width.
+    fn cut<const N: usize>(&self, lens: impl Fn(usize, usize) -> (usize, [usize; N])) -> Cut<N> {
+        let (destination, sources) = lens(self.tokens * self.width, self.width);
+        Cut::rows(self.rows / self.tokens.max(1), destination, sources)
+    }
+
+    fn of_samples(&self, samples: Range<usize>) -> Self {
+        Self { rows: samples.len() * self.tokens, ..*self }
     }
 
     /// Whether there is a modulation for every row.
@@ -203,18 +215,30 @@ impl BlockOp<1> for Statistics {
         }
         Ok(())
     }
+    fn cut(&self) -> Option<Cut<1>> {
+        Some(Cut::rows(self.0.rows, 2, [self.0.width]))
+    }
+    fn of_rows(&self, rows: Range<usize>) -> Self {
+        Self(Sizes { rows: rows.len(), ..self.0 })
+    }
     fn launch(&self, on: &Executor<'_>, statistics: DeviceRows, [x]: [DeviceRows; 1]) -> Result<()> {
         self.0.check(&[x.len], statistics.len)?;
         cuda::statistics(self.0, on, statistics, x)
     }
 }
 
-struct Forward<'a>(&'a LayerNorm);
+struct Forward(LayerNorm);
 
-impl BlockOp<3> for Forward<'_> {
+impl BlockOp<3> for Forward {
     const NAME: &'static str = "layer-norm-forward";
     fn block<T: Real>(&self, _: usize, y: &mut [T], [x, statistics, state]: [&[T]; 3]) -> Result<()> {
         self.0.sizes().normalise(y, [x, statistics], self.0.scaling(state)?)
+    }
+    fn cut(&self) -> Option<Cut<3>> {
+        Some(Cut::rows(self.0.rows, self.0.width, [self.0.width, 2, 0]))
+    }
+    fn of_rows(&self, rows: Range<usize>) -> Self {
+        Self(LayerNorm { rows: rows.len(), ..self.0 })
     }
     fn launch(&self, on: &Executor<'_>, y: DeviceRows, [x, statistics, state]: [DeviceRows; 3]) -> Result<()> {
         self.0.sizes().check(&[y.len, x.len], statistics.len)?;
@@ -223,12 +247,18 @@ impl BlockOp<3> for Forward<'_> {
     }
 }
 
-struct BackwardData<'a>(&'a LayerNorm);
+struct BackwardData(LayerNorm);
 
-impl BlockOp<4> for BackwardData<'_> {
+impl BlockOp<4> for BackwardData {
     const NAME: &'static str = "layer-norm-backward-data";
     fn block<T: Real>(&self, _: usize, dx: &mut [T], [dy, x, statistics, state]: [&[T]; 4]) -> Result<()> {
         self.0.sizes().backward_data(dx, [dy, x, statistics], self.0.scaling(state)?)
+    }
+    fn cut(&self) -> Option<Cut<4>> {
+        Some(Cut::rows(self.0.rows, self.0.width, [self.0.width, self.0.width, 2, 0]))
+    }
+    fn of_rows(&self, rows: Range<usize>) -> Self {
+        Self(LayerNorm { rows: rows.len(), ..self.0 })
     }
     fn launch(&self, on: &Executor<'_>, dx: DeviceRows, sources: [DeviceRows; 4]) -> Result<()> {
         let [dy, x, statistics, state] = sources;
@@ -249,11 +279,14 @@ impl BlockOp<3> for BackwardWeights<'_> {
         op.check_flat(gradients.len())?;
         let [scale, shift] = Slot::both_of_mut([affine.weight, affine.bias], gradients);
         let sources = [&dy[..sizes.len()], &x[..sizes.len()], &statistics[..2 * sizes.rows]];
-        vectorize(
-            #[inline(always)]
-            || reference::backward_scaling(scale, shift, sources),
-        );
-        Ok(())
+        let cost = Cost::of_values(2 * sizes.len());
+        share_columns([scale, shift], cost, |first, [scale, shift]| {
+            vectorize(
+                #[inline(always)]
+                || reference::backward_scaling((sizes.width, first), scale, shift, sources),
+            );
+            Ok(())
+        })
     }
     fn launch(&self, on: &Executor<'_>, gradients: DeviceRows, sources: [DeviceRows; 3]) -> Result<()> {
         let [dy, x, statistics] = sources;
@@ -263,12 +296,18 @@ impl BlockOp<3> for BackwardWeights<'_> {
     }
 }
 
-struct ModulatedForward<'a>(&'a ModulatedNorm);
+struct ModulatedForward(ModulatedNorm);
 
-impl BlockOp<3> for ModulatedForward<'_> {
+impl BlockOp<3> for ModulatedForward {
     const NAME: &'static str = "modulated-norm-forward";
     fn block<T: Real>(&self, _: usize, y: &mut [T], [x, statistics, modulation]: [&[T]; 3]) -> Result<()> {
         self.0.sizes().normalise(y, [x, statistics], self.0.scaling(modulation)?)
+    }
+    fn cut(&self) -> Option<Cut<3>> {
+        Some(self.0.cut(|each, width| (each, [each, 2 * self.0.tokens, 2 * width])))
+    }
+    fn of_rows(&self, rows: Range<usize>) -> Self {
+        Self(self.0.of_samples(rows))
     }
     fn launch(&self, on: &Executor<'_>, y: DeviceRows, [x, statistics, modulation]: [DeviceRows; 3]) -> Result<()> {
         self.0.sizes().check(&[y.len, x.len], statistics.len)?;
@@ -277,12 +316,18 @@ impl BlockOp<3> for ModulatedForward<'_> {
     }
 }
 
-struct ModulatedBackwardData<'a>(&'a ModulatedNorm);
+struct ModulatedBackwardData(ModulatedNorm);
 
-impl BlockOp<4> for ModulatedBackwardData<'_> {
+impl BlockOp<4> for ModulatedBackwardData {
     const NAME: &'static str = "modulated-norm-backward-data";
     fn block<T: Real>(&self, _: usize, dx: &mut [T], [dy, x, statistics, modulation]: [&[T]; 4]) -> Result<()> {
         self.0.sizes().backward_data(dx, [dy, x, statistics], self.0.scaling(modulation)?)
+    }
+    fn cut(&self) -> Option<Cut<4>> {
+        Some(self.0.cut(|each, width| (each, [each, each, 2 * self.0.tokens, 2 * width])))
+    }
+    fn of_rows(&self, rows: Range<usize>) -> Self {
+        Self(self.0.of_samples(rows))
     }
     fn launch(&self, on: &Executor<'_>, dx: DeviceRows, sources: [DeviceRows; 4]) -> Result<()> {
         let [dy, x, statistics, modulation] = sources;
@@ -292,9 +337,9 @@ impl BlockOp<4> for ModulatedBackwardData<'_> {
     }
 }
 
-struct BackwardModulation<'a>(&'a ModulatedNorm);
+struct BackwardModulation(ModulatedNorm);
 
-impl BlockOp<3> for BackwardModulation<'_> {
+impl BlockOp<3> for BackwardModulation {
     const NAME: &'static str = "modulated-norm-backward-modulation";
     fn block<T: Real>(&self, _: usize, d_modulation: &mut [T], [dy, x, statistics]: [&[T]; 3]) -> Result<()> {
         let (sizes, tokens) = (self.0.sizes(), self.0.tokens);
@@ -308,11 +353,17 @@ impl BlockOp<3> for BackwardModulation<'_> {
                 let rows = dy.chunks_exact(each).zip(x.chunks_exact(each)).zip(statistics.chunks_exact(2 * tokens));
                 for (to, ((dy, x), statistics)) in d_modulation.chunks_exact_mut(2 * width).zip(rows) {
                     let (scale, shift) = to.split_at_mut(width);
-                    reference::backward_scaling(scale, shift, [dy, x, statistics]);
+                    reference::backward_scaling((width, 0), scale, shift, [dy, x, statistics]);
                 }
             },
         );
         Ok(())
+    }
+    fn cut(&self) -> Option<Cut<3>> {
+        Some(self.0.cut(|each, width| (2 * width, [each, each, 2 * self.0.tokens])))
+    }
+    fn of_rows(&self, rows: Range<usize>) -> Self {
+        Self(self.0.of_samples(rows))
     }
     fn launch(&self, on: &Executor<'_>, d_modulation: DeviceRows, sources: [DeviceRows; 3]) -> Result<()> {
         let [dy, x, statistics] = sources;

@@ -93,17 +93,23 @@ pub fn backward_data<T: Real>(
     }
 }
 
-/// d scale = Σ_rows dy · x̂;  d shift = Σ_rows dy, in the order of the rows
+/// d scale = Σ_rows dy · x̂;  d shift = Σ_rows dy, in the order of the rows, of the columns from `first` on
 #[inline(always)]
-pub fn backward_scaling<T: Real>(scale: &mut [T], shift: &mut [T], [dy, x, statistics]: [&[T]; 3]) {
-    let width = scale.len();
-    let shift = &mut shift[..width];
+pub fn backward_scaling<T: Real>(
+    (width, first): (usize, usize),
+    scale: &mut [T],
+    shift: &mut [T],
+    [dy, x, statistics]: [&[T]; 3],
+) {
+    let columns = scale.len();
+    let shift = &mut shift[..columns];
     scale.fill(T::zero());
     shift.fill(T::zero());
     let rows = dy.chunks_exact(width).zip(x.chunks_exact(width)).zip(statistics.chunks_exact(2));
     for ((dy, x), statistics) in rows {
         let (mean, inverse) = (statistics[0], statistics[1]);
-        for i in 0..width {
+        let (dy, x) = (&dy[first..first + columns], &x[first..first + columns]);
+        for i in 0..columns {
             scale[i] += dy[i] * ((x[i] - mean) * inverse);
             shift[i] += dy[i];
         }

@@ -1,63 +1,60 @@
-//! Products by register tiles, one thread: the order of their sums depends on the shapes and the instruction set alone.
+//! Products by register tiles. Threads share rows or columns of a product, so the order of its sums depends on the shapes and the
+//! instruction set alone.
 
-use super::{Linear, row};
+use super::{Linear, row, sum_rows};
+use crate::error::Result;
 use crate::ops::adamw::AdamW;
-use crate::ops::multiply::{Multiply, WithMultiply, dispatch_at};
+use crate::ops::multiply::{Multiply, Precision, WithMultiply, dispatch_at};
 use crate::ops::scratch;
-use crate::ops::simd::{split, vectorize};
+use crate::ops::simd::split;
 use crate::ops::tile::{Factor, copy, load, most_rows, panel, product_tile, put, tile};
 use crate::ops::transpose::to_panel;
+use crate::team::{Cost, Shared, part_of, parts, share, share_rows};
+use std::ops::Range;
 
 /// y += x · weight.
-pub fn add_product(op: &Linear, y: &mut [f32], x: &[f32], weight: &[f32]) {
+pub fn add_product(op: &Linear, y: &mut [f32], x: &[f32], weight: &[f32]) -> Result<()> {
     let (n, i, o) = (op.samples, op.inputs, op.outputs);
-    dispatch_at(
-        op.precision,
-        Product { c: y, sizes: (n, o, i), a: Matrix::new(x, n, i), b: Matrix::new(weight, i, o), add: true },
-    );
+    Product::new(y, (n, o, i), Matrix::new(x, n, i), Matrix::new(weight, i, o), true).run(op.precision)
 }
 
 /// dx = dy · weightᵀ.
-pub fn backward_data(op: &Linear, dx: &mut [f32], dy: &[f32], weight: &[f32]) {
+pub fn backward_data(op: &Linear, dx: &mut [f32], dy: &[f32], weight: &[f32]) -> Result<()> {
     let (n, i, o) = (op.samples, op.inputs, op.outputs);
     let b = Matrix::new(weight, i, o).transposed();
-    dispatch_at(op.precision, Product { c: dx, sizes: (n, i, o), a: Matrix::new(dy, n, o), b, add: false });
+    Product::new(dx, (n, i, o), Matrix::new(dy, n, o), b, false).run(op.precision)
 }
 
 /// dw = xᵀ · dy.
-pub fn backward_weights(op: &Linear, dw: &mut [f32], x: &[f32], dy: &[f32]) {
+pub fn backward_weights(op: &Linear, dw: &mut [f32], x: &[f32], dy: &[f32]) -> Result<()> {
     let (n, i, o) = (op.samples, op.inputs, op.outputs);
     let a = Matrix::new(x, n, i).transposed();
-    dispatch_at(op.precision, Product { c: dw, sizes: (i, o, n), a, b: Matrix::new(dy, n, o), add: false });
+    Product::new(dw, (i, o, n), a, Matrix::new(dy, n, o), false).run(op.precision)
 }
 
 /// Moves weight and bias in `state`, `[parameters, first moments, second moments]`, by their gradients xᵀ · dy and Σ dy. A part
 /// of the gradient at a time is computed and used while it is in the second-level cache.
-pub fn update(op: &Linear, optimiser: &AdamW, mut state: [&mut [f32]; 3], x: &[f32], dy: &[f32]) {
+pub fn update(op: &Linear, optimiser: &AdamW, mut state: [&mut [f32]; 3], x: &[f32], dy: &[f32]) -> Result<()> {
     let (n, i, o) = (op.samples, op.inputs, op.outputs);
-    let mut gradient = scratch::take(ROWS.min(i).max(1) * o);
-    for start in (0..i).step_by(ROWS) {
-        let rows = ROWS.min(i - start);
-        let gradient = &mut gradient[..rows * o];
-        let a = Matrix { data: &x[start..], row: 1, column: i };
-        dispatch_at(
-            op.precision,
-            Product { c: gradient, sizes: (rows, o, n), a, b: Matrix::new(dy, n, o), add: false },
-        );
-        optimiser.update(&mut state, op.weight.part(start * o, rows * o), gradient);
-    }
-    if let Some(bias) = op.bias {
-        sum_rows(&mut gradient[..o], dy);
-        optimiser.update(&mut state, bias, &gradient[..o]);
-    }
-}
-
-/// sums = Σ rows, in order.
-pub fn sum_rows(sums: &mut [f32], rows: &[f32]) {
-    vectorize(
-        #[inline(always)]
-        || super::reference::sum_rows(sums, rows),
-    );
+    let cost = Cost { multiply_adds: (n + 16) * i * o, ..Cost::of_values(7 * i * o) };
+    let weight = state.each_mut().map(|part| op.weight.of_mut(part));
+    share_rows(weight, [o; 3], (i, ROW_STEP, cost), |rows, mut weight| {
+        let mut gradient = scratch::take(ROWS.min(rows.len()) * o);
+        for start in (0..rows.len()).step_by(ROWS) {
+            let count = ROWS.min(rows.len() - start);
+            let gradient = &mut gradient[..count * o];
+            let a = Matrix { data: &x[rows.start + start..], row: 1, column: i };
+            let product = Product::new(&mut *gradient, (count, o, n), a, Matrix::new(dy, n, o), false);
+            dispatch_at(op.precision, product);
+            let weight = weight.each_mut().map(|part| &mut part[start * o..][..count * o]);
+            optimiser.update_part(weight, gradient);
+        }
+        Ok(())
+    })?;
+    let Some(bias) = op.bias else { return Ok(()) };
+    let mut gradient = scratch::take(o);
+    sum_rows(&mut *gradient, dy)?;
+    optimiser.update(&mut state, bias, &gradient)
 }
 
 /// Units of the summed dimension that are worked on at a time: a panel of b (128 × 2 vectors = 16 KiB with AVX-512) and the
@@ -89,25 +86,93 @@ impl<'a> Matrix<'a> {
     pub(crate) fn transposed(self) -> Self {
         Self { row: self.column, column: self.row, ..self }
     }
+
+    /// The matrix from a row and a column on.
+    fn from(self, row: usize, column: usize) -> Self {
+        Self { data: &self.data[row * self.row + column * self.column..], ..self }
+    }
 }
 
+/// Rows of a product's parts are multiples of this, but for the last.
+pub(crate) const ROW_STEP: usize = 8;
+/// The same of columns: the widest panel.
+const COLUMN_STEP: usize = 32;
+
 /// c (row-major `[rows, columns]`) = a · b over `depth`, or c += a · b; `sizes` are (rows, columns, depth).
+#[derive(Clone, Copy)]
 pub(crate) struct Product<'a> {
-    pub c: &'a mut [f32],
-    pub sizes: (usize, usize, usize),
-    pub a: Matrix<'a>,
-    pub b: Matrix<'a>,
-    pub add: bool,
+    c: Shared<'a, f32>,
+    /// Values from one row of c to the next.
+    stride: usize,
+    sizes: (usize, usize, usize),
+    a: Matrix<'a>,
+    b: Matrix<'a>,
+    add: bool,
+}
+
+impl<'a> Product<'a> {
+    pub(crate) fn new(c: &'a mut [f32], sizes: (usize, usize, usize), a: Matrix<'a>, b: Matrix<'a>, add: bool) -> Self {
+        Self::of_shared(Shared::new(c), sizes, a, b, add)
+    }
+
+    /// The same where other parts of an operation write other rows or columns.
+    pub(crate) fn of_shared(
+        c: Shared<'a, f32>,
+        sizes: (usize, usize, usize),
+        a: Matrix<'a>,
+        b: Matrix<'a>,
+        add: bool,
+    ) -> Self {
+        assert_eq!(c.len(), sizes.0 * sizes.1);
+        Self { c, stride: sizes.1, sizes, a, b, add }
+    }
+
+    /// Computes it, by as many threads as are there.
+    pub(crate) fn run(self, precision: Precision) -> Result<()> {
+        let (rows, columns, depth) = self.sizes;
+        let values = rows * columns + rows * depth + columns * depth;
+        let cost = Cost { multiply_adds: rows * columns * depth, ..Cost::of_values(values) };
+        // Each part packs all of the other factor, so the greater one is cut.
+        let (by_rows, len, step) = if rows >= columns { (true, rows, ROW_STEP) } else { (false, columns, COLUMN_STEP) };
+        let count = parts(cost, len.div_ceil(step));
+        share(count, |part| {
+            let range = part_of(len, step, (part, count));
+            dispatch_at(precision, if by_rows { self.rows(range) } else { self.columns(range) });
+            Ok(())
+        })
+    }
+
+    /// Those rows of it.
+    pub(crate) fn rows(self, rows: Range<usize>) -> Self {
+        let (_, columns, depth) = self.sizes;
+        Self {
+            c: self.c.from(rows.start * self.stride),
+            sizes: (rows.len(), columns, depth),
+            a: self.a.from(rows.start, 0),
+            ..self
+        }
+    }
+
+    fn columns(self, columns: Range<usize>) -> Self {
+        let (rows, _, depth) = self.sizes;
+        Self {
+            c: self.c.from(columns.start),
+            sizes: (rows, columns.len(), depth),
+            b: self.b.from(0, columns.start),
+            ..self
+        }
+    }
 }
 
 impl WithMultiply for Product<'_> {
     type Output = ();
     #[inline(always)]
     fn with<M: Multiply>(self, m: M) {
-        let Self { c, sizes: (rows, columns, depth), a, b, add } = self;
-        assert_eq!(c.len(), rows * columns);
+        let Self { c, stride, sizes: (rows, columns, depth), a, b, add } = self;
         if rows == 1 && M::DEPTH == 1 && a.column == 1 && b.column == 1 {
-            return row::product(m, c, &a.data[..depth], &b.data[..depth * columns], (DEPTH, add));
+            // SAFETY: no other part has these columns.
+            let c = unsafe { c.part(0..columns) };
+            return row::product(m, c, &a.data[..depth], (b.data, b.row), (DEPTH, add));
         }
         let panel = panel::<M>();
         let mut packed = scratch::take(PACKED_A + DEPTH * panel);
@@ -132,8 +197,8 @@ impl WithMultiply for Product<'_> {
                     let most = most_rows::<M>();
                     for part in 0..rows.len().div_ceil(most) {
                         let (low, high) = (split(rows.len(), most, part), split(rows.len(), most, part + 1));
-                        let c = &mut c[(rows.start + low) * columns + first..];
-                        let place = (columns, used, add || from > 0);
+                        let c = c.from((rows.start + low) * stride + first);
+                        let place = (stride, used, add || from > 0);
                         let b = Factor { units: right, row: 0, step };
                         // Two calls, so that the strides are constants in the tile.
                         if a.column == 1 {
@@ -152,13 +217,7 @@ impl WithMultiply for Product<'_> {
 
 /// Packs rows × depth of a in its own order, as units.
 #[inline(always)]
-fn pack_a<M: Multiply>(
-    m: M,
-    packed: &mut [f32],
-    a: Matrix<'_>,
-    rows: std::ops::Range<usize>,
-    depth: std::ops::Range<usize>,
-) {
+fn pack_a<M: Multiply>(m: M, packed: &mut [f32], a: Matrix<'_>, rows: Range<usize>, depth: Range<usize>) {
     let units = depth.len().div_ceil(M::DEPTH);
     if a.column == 1 {
         for (packed, row) in packed.chunks_exact_mut(ROW_STRIDE).zip(rows) {
@@ -174,13 +233,7 @@ fn pack_a<M: Multiply>(
 
 /// Packs depth × columns of b as units `[units][panel]`, zeros behind the last column.
 #[inline(always)]
-fn pack_b<M: Multiply>(
-    m: M,
-    packed: &mut [f32],
-    b: Matrix<'_>,
-    depth: std::ops::Range<usize>,
-    columns: std::ops::Range<usize>,
-) {
+fn pack_b<M: Multiply>(m: M, packed: &mut [f32], b: Matrix<'_>, depth: Range<usize>, columns: Range<usize>) {
     let panel = panel::<M>();
     let units = depth.len().div_ceil(M::DEPTH);
     if b.column == 1 {
@@ -231,7 +284,7 @@ fn pack_interleaved<M: Multiply>(
     packed: &mut [f32],
     matrix: Matrix<'_>,
     (k, end): (usize, usize),
-    columns: std::ops::Range<usize>,
+    columns: Range<usize>,
 ) {
     let row = |k: usize| &matrix.data[k * matrix.row + columns.start..k * matrix.row + columns.end];
     let packed = &mut packed[..columns.len()];

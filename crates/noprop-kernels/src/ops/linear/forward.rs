@@ -29,9 +29,11 @@ impl BlockOp<2> for Forward<'_> {
         let weight = op.weight.of(state);
         match (T::f32s_mut(y), T::f32s(x), T::f32s(weight)) {
             (Some(y), Some(x), Some(weight)) => cpu::add_product(op, y, x, weight),
-            _ => reference::add_product(op, y, x, weight),
+            _ => {
+                reference::add_product(op, y, x, weight);
+                Ok(())
+            }
         }
-        Ok(())
     }
     fn launch(&self, on: &Executor<'_>, y: DeviceRows, [x, state]: [DeviceRows; 2]) -> Result<()> {
         self.0.check(x.len, y.len)?;

@@ -29,7 +29,9 @@ pub use fused_forward::{Dense, Saved};
 use super::multiply::Precision;
 use crate::cuda::parity::Parity;
 use crate::error::Result;
-use crate::tensor::{Slot, check};
+use crate::ops::simd::vectorize;
+use crate::team::{Cost, share_columns};
+use crate::tensor::{Real, Slot, check};
 
 /// What the three directions share.
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +61,18 @@ impl Linear {
     pub fn multiply_adds(&self) -> usize {
         self.inputs * self.outputs
     }
+}
+
+/// sums = Σ rows, in order: the gradient of a bias.
+pub(crate) fn sum_rows<T: Real>(sums: &mut [T], rows: &[T]) -> Result<()> {
+    let width = sums.len();
+    share_columns([sums], Cost::of_values(rows.len()), |first, [sums]| {
+        vectorize(
+            #[inline(always)]
+            || reference::sum_rows((width, first), sums, rows),
+        );
+        Ok(())
+    })
 }
 
 /// The kernels of products and their gradients against the reference.

@@ -45,11 +45,12 @@ pub fn backward_weights<T: Real>(op: &Linear, dw: &mut [T], x: &[T], dy: &[T]) {
     }
 }
 
-/// sums[o] = Σ_r rows[r, o]
-pub fn sum_rows<T: Real>(sums: &mut [T], rows: &[T]) {
+/// sums[o] = Σ_r rows[r, first + o], of rows of `width` values
+#[inline(always)]
+pub fn sum_rows<T: Real>((width, first): (usize, usize), sums: &mut [T], rows: &[T]) {
     sums.fill(T::zero());
-    for row in rows.chunks_exact(sums.len()) {
-        for (sum, value) in sums.iter_mut().zip(row) {
+    for row in rows.chunks_exact(width) {
+        for (sum, value) in sums.iter_mut().zip(&row[first..]) {
             *sum += *value;
         }
     }

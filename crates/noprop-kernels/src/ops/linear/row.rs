@@ -7,25 +7,31 @@ use crate::ops::multiply::Multiply;
 use crate::ops::tile::{load, panel, put};
 use pulp::Simd;
 
-/// c = a · b, or c += a · b, for one row c and b `[a.len(), c.len()]`. As in tiles, sums of `part` products are added up.
+/// c = a · b, or c += a · b, for one row c and b `[a.len(), c.len()]`, whose rows lie `stride` apart. As in tiles, sums of `part` products are added up.
 #[inline(always)]
-pub(super) fn product<M: Multiply>(m: M, c: &mut [f32], a: &[f32], b: &[f32], (part, add): (usize, bool)) {
+pub(super) fn product<M: Multiply>(
+    m: M,
+    c: &mut [f32],
+    a: &[f32],
+    (b, stride): (&[f32], usize),
+    (part, add): (usize, bool),
+) {
     let (columns, lanes) = (c.len(), panel::<M>() / 2);
-    assert_eq!(b.len(), a.len() * columns);
+    assert!(columns <= stride && (a.is_empty() || b.len() >= (a.len() - 1) * stride + columns));
     for from in (0..a.len()).step_by(part) {
         let a = &a[from..a.len().min(from + part)];
         let add = add || from > 0;
         let mut first = 0;
         while first < columns {
-            let (b, c) = (&b[from * columns + first..], &mut c[first..]);
+            let (b, c) = (&b[from * stride + first..], &mut c[first..]);
             first += if <M::Simd as Simd>::REGISTER_COUNT >= 32 && c.len() >= 16 * lanes {
-                vectors::<M, 16>(m, c, a, (b, columns), add)
+                vectors::<M, 16>(m, c, a, (b, stride), add)
             } else if c.len() >= 4 * lanes {
-                vectors::<M, 4>(m, c, a, (b, columns), add)
+                vectors::<M, 4>(m, c, a, (b, stride), add)
             } else if c.len() >= lanes {
-                vectors::<M, 1>(m, c, a, (b, columns), add)
+                vectors::<M, 1>(m, c, a, (b, stride), add)
             } else {
-                rest(m, c, a, (b, columns), add)
+                rest(m, c, a, (b, stride), add)
             };
         }
     }

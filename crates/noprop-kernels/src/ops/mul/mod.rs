@@ -9,11 +9,12 @@ mod tests;
 
 pub(crate) use parity::parity;
 
-use super::{BlockOp, apply, simd::vectorize};
+use super::{BlockOp, Cut, apply, simd::vectorize};
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::tensor::{Buffer, Real, check};
 use candle_core::Tensor;
+use std::ops::Range;
 
 /// y = a · b.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +40,12 @@ impl BlockOp<2> for Mul {
             || reference::mul(y, a, b),
         );
         Ok(())
+    }
+    fn cut(&self) -> Option<Cut<2>> {
+        Some(Cut::values(self.len, 1))
+    }
+    fn of_rows(&self, rows: Range<usize>) -> Self {
+        Self { len: rows.len() }
     }
     fn launch(&self, on: &Executor<'_>, y: DeviceRows, [a, b]: [DeviceRows; 2]) -> Result<()> {
         check(y.len.min(a.len).min(b.len) >= self.len, "mul")?;

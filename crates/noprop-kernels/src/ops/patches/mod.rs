@@ -9,11 +9,12 @@ mod tests;
 
 pub(crate) use parity::parity;
 
-use super::{BlockOp, apply};
+use super::{BlockOp, Cut, apply};
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::tensor::{Buffer, Real, check};
 use candle_core::Tensor;
+use std::ops::Range;
 
 /// Sizes of one batch.
 #[derive(Debug, Clone, Copy)]
@@ -33,12 +34,12 @@ pub struct Patches {
 impl Patches {
     /// Tokens y from images x.
     pub fn forward(&self, y: &Buffer, x: &Tensor) -> Result<()> {
-        apply(&Forward(self), y, [x])
+        apply(&Forward(*self), y, [x])
     }
 
     /// The way back: images dx from tokens dy.
     pub fn backward(&self, dx: &Buffer, dy: &Tensor) -> Result<()> {
-        apply(&Backward(self), dx, [dy])
+        apply(&Backward(*self), dx, [dy])
     }
 
     /// Tokens of a sample.
@@ -62,32 +63,46 @@ impl Patches {
     }
 }
 
-struct Forward<'a>(&'a Patches);
+struct Forward(Patches);
 
-impl BlockOp<1> for Forward<'_> {
+impl BlockOp<1> for Forward {
     const NAME: &'static str = "patches-forward";
     fn block<T: Real>(&self, _: usize, y: &mut [T], [x]: [&[T]; 1]) -> Result<()> {
         self.0.check(x.len(), y.len())?;
-        reference::forward(self.0, y, x);
+        reference::forward(&self.0, y, x);
         Ok(())
+    }
+    fn cut(&self) -> Option<Cut<1>> {
+        let each = Patches { samples: 1, ..self.0 }.len();
+        Some(Cut::rows(self.0.samples, each, [each]))
+    }
+    fn of_rows(&self, rows: Range<usize>) -> Self {
+        Self(Patches { samples: rows.len(), ..self.0 })
     }
     fn launch(&self, on: &Executor<'_>, y: DeviceRows, [x]: [DeviceRows; 1]) -> Result<()> {
         self.0.check(x.len, y.len)?;
-        cuda::forward(self.0, on, y, x)
+        cuda::forward(&self.0, on, y, x)
     }
 }
 
-struct Backward<'a>(&'a Patches);
+struct Backward(Patches);
 
-impl BlockOp<1> for Backward<'_> {
+impl BlockOp<1> for Backward {
     const NAME: &'static str = "patches-backward";
     fn block<T: Real>(&self, _: usize, dx: &mut [T], [dy]: [&[T]; 1]) -> Result<()> {
         self.0.check(dx.len(), dy.len())?;
-        reference::backward(self.0, dx, dy);
+        reference::backward(&self.0, dx, dy);
         Ok(())
+    }
+    fn cut(&self) -> Option<Cut<1>> {
+        let each = Patches { samples: 1, ..self.0 }.len();
+        Some(Cut::rows(self.0.samples, each, [each]))
+    }
+    fn of_rows(&self, rows: Range<usize>) -> Self {
+        Self(Patches { samples: rows.len(), ..self.0 })
     }
     fn launch(&self, on: &Executor<'_>, dx: DeviceRows, [dy]: [DeviceRows; 1]) -> Result<()> {
         self.0.check(dx.len, dy.len)?;
-        cuda::backward(self.0, on, dx, dy)
+        cuda::backward(&self.0, on, dx, dy)
     }
 }

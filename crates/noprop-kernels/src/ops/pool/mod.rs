@@ -15,11 +15,12 @@ mod tests;
 
 pub(crate) use parity::parity;
 
-use super::{BlockOp, apply, simd::vectorize};
+use super::{BlockOp, Cut, apply, simd::vectorize};
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::tensor::{Buffer, Real, check};
 use candle_core::Tensor;
+use std::ops::Range;
 
 /// What becomes of a window of 2×2 pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,12 +49,12 @@ pub struct Pool {
 impl Pool {
     /// y from x.
     pub fn forward(&self, y: &Buffer, x: &Tensor) -> Result<()> {
-        apply(&Forward(self), y, [x])
+        apply(&Forward(*self), y, [x])
     }
 
     /// dx. x and y are those of the forward pass; a mean reads neither.
     pub fn backward(&self, dx: &Buffer, [dy, x, y]: [&Tensor; 3]) -> Result<()> {
-        apply(&Backward(self), dx, [dy, x, y])
+        apply(&Backward(*self), dx, [dy, x, y])
     }
 
     /// Values of x.
@@ -72,12 +73,12 @@ impl Pool {
     }
 }
 
-struct Forward<'a>(&'a Pool);
+struct Forward(Pool);
 
-impl BlockOp<1> for Forward<'_> {
+impl BlockOp<1> for Forward {
     const NAME: &'static str = "pool-forward";
     fn block<T: Real>(&self, _: usize, y: &mut [T], [x]: [&[T]; 1]) -> Result<()> {
-        let op = self.0;
+        let op = &self.0;
         op.check(&[x.len()], &[y.len()])?;
         let (y, x) = (&mut y[..op.output_len()], &x[..op.input_len()]);
         vectorize(
@@ -86,18 +87,26 @@ impl BlockOp<1> for Forward<'_> {
         );
         Ok(())
     }
+    fn cut(&self) -> Option<Cut<1>> {
+        let each = Pool { samples: 1, ..self.0 };
+        let (input, output) = (each.input_len(), each.output_len());
+        Some(Cut::rows(self.0.samples, output, [input]))
+    }
+    fn of_rows(&self, rows: Range<usize>) -> Self {
+        Self(Pool { samples: rows.len(), ..self.0 })
+    }
     fn launch(&self, on: &Executor<'_>, y: DeviceRows, [x]: [DeviceRows; 1]) -> Result<()> {
         self.0.check(&[x.len], &[y.len])?;
-        cuda::forward(self.0, on, y, x)
+        cuda::forward(&self.0, on, y, x)
     }
 }
 
-struct Backward<'a>(&'a Pool);
+struct Backward(Pool);
 
-impl BlockOp<3> for Backward<'_> {
+impl BlockOp<3> for Backward {
     const NAME: &'static str = "pool-backward";
     fn block<T: Real>(&self, _: usize, dx: &mut [T], [dy, x, y]: [&[T]; 3]) -> Result<()> {
-        let op = self.0;
+        let op = &self.0;
         op.check(&[dx.len(), x.len()], &[dy.len(), y.len()])?;
         let (inputs, outputs) = (op.input_len(), op.output_len());
         let (dx, dy, x, y) = (&mut dx[..inputs], &dy[..outputs], &x[..inputs], &y[..outputs]);
@@ -107,9 +116,17 @@ impl BlockOp<3> for Backward<'_> {
         );
         Ok(())
     }
+    fn cut(&self) -> Option<Cut<3>> {
+        let each = Pool { samples: 1, ..self.0 };
+        let (input, output) = (each.input_len(), each.output_len());
+        Some(Cut::rows(self.0.samples, input, [output, input, output]))
+    }
+    fn of_rows(&self, rows: Range<usize>) -> Self {
+        Self(Pool { samples: rows.len(), ..self.0 })
+    }
     fn launch(&self, on: &Executor<'_>, dx: DeviceRows, [dy, x, y]: [DeviceRows; 3]) -> Result<()> {
         self.0.check(&[dx.len, x.len], &[dy.len, y.len])?;
-        cuda::backward(self.0, on, dx, [dy, x, y])
+        cuda::backward(&self.0, on, dx, [dy, x, y])
     }
 }
 
@@ -127,12 +144,12 @@ pub struct GlobalMean {
 impl GlobalMean {
     /// y from x.
     pub fn forward(&self, y: &Buffer, x: &Tensor) -> Result<()> {
-        apply(&GlobalForward(self), y, [x])
+        apply(&GlobalForward(*self), y, [x])
     }
 
     /// dx: each position's share of dy.
     pub fn backward(&self, dx: &Buffer, dy: &Tensor) -> Result<()> {
-        apply(&GlobalBackward(self), dx, [dy])
+        apply(&GlobalBackward(*self), dx, [dy])
     }
 
     fn check(&self, input: usize, output: usize) -> Result<()> {
@@ -142,12 +159,12 @@ impl GlobalMean {
     }
 }
 
-struct GlobalForward<'a>(&'a GlobalMean);
+struct GlobalForward(GlobalMean);
 
-impl BlockOp<1> for GlobalForward<'_> {
+impl BlockOp<1> for GlobalForward {
     const NAME: &'static str = "global-mean-forward";
     fn block<T: Real>(&self, _: usize, y: &mut [T], [x]: [&[T]; 1]) -> Result<()> {
-        let op = self.0;
+        let op = &self.0;
         op.check(x.len(), y.len())?;
         let y = &mut y[..op.samples * op.channels];
         vectorize(
@@ -156,18 +173,25 @@ impl BlockOp<1> for GlobalForward<'_> {
         );
         Ok(())
     }
+    fn cut(&self) -> Option<Cut<1>> {
+        let GlobalMean { samples, positions, channels } = self.0;
+        Some(Cut::rows(samples, channels, [positions * channels]))
+    }
+    fn of_rows(&self, rows: Range<usize>) -> Self {
+        Self(GlobalMean { samples: rows.len(), ..self.0 })
+    }
     fn launch(&self, on: &Executor<'_>, y: DeviceRows, [x]: [DeviceRows; 1]) -> Result<()> {
         self.0.check(x.len, y.len)?;
-        cuda::global_forward(self.0, on, y, x)
+        cuda::global_forward(&self.0, on, y, x)
     }
 }
 
-struct GlobalBackward<'a>(&'a GlobalMean);
+struct GlobalBackward(GlobalMean);
 
-impl BlockOp<1> for GlobalBackward<'_> {
+impl BlockOp<1> for GlobalBackward {
     const NAME: &'static str = "global-mean-backward";
     fn block<T: Real>(&self, _: usize, dx: &mut [T], [dy]: [&[T]; 1]) -> Result<()> {
-        let op = self.0;
+        let op = &self.0;
         op.check(dx.len(), dy.len())?;
         let dy = &dy[..op.samples * op.channels];
         vectorize(
@@ -176,8 +200,15 @@ impl BlockOp<1> for GlobalBackward<'_> {
         );
         Ok(())
     }
+    fn cut(&self) -> Option<Cut<1>> {
+        let GlobalMean { samples, positions, channels } = self.0;
+        Some(Cut::rows(samples, positions * channels, [channels]))
+    }
+    fn of_rows(&self, rows: Range<usize>) -> Self {
+        Self(GlobalMean { samples: rows.len(), ..self.0 })
+    }
     fn launch(&self, on: &Executor<'_>, dx: DeviceRows, [dy]: [DeviceRows; 1]) -> Result<()> {
         self.0.check(dx.len, dy.len)?;
-        cuda::global_backward(self.0, on, dx, dy)
+        cuda::global_backward(&self.0, on, dx, dy)
     }
 }

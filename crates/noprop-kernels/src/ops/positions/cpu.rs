@@ -12,9 +12,9 @@ pub fn forward(y: &mut [f32], parameter: &[f32]) {
 }
 
 /// See [`reference::backward_weights`].
-pub fn backward_weights(gradient: &mut [f32], dy: &[f32]) {
+pub fn backward_weights(columns: (usize, usize), gradient: &mut [f32], dy: &[f32]) {
     vectorize(
         #[inline(always)]
-        || reference::backward_weights(gradient, dy),
+        || reference::backward_weights(columns, gradient, dy),
     );
 }

@@ -9,11 +9,13 @@ mod tests;
 
 pub(crate) use parity::parity;
 
-use super::{BlockOp, apply};
+use super::{BlockOp, Cut, apply};
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
+use crate::team::{Cost, share_columns};
 use crate::tensor::{Buffer, Real, Slot, check};
 use candle_core::Tensor;
+use std::ops::Range;
 
 /// Sizes of one batch and where the parameter lies.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +31,7 @@ pub struct Positions {
 impl Positions {
     /// `y[sample, i] += parameter[i]`, in place.
     pub fn forward(&self, y: &Buffer, state: &Tensor) -> Result<()> {
-        apply(&Forward(self), y, [state])
+        apply(&Forward(*self), y, [state])
     }
 
     /// Writes the sum of dy over the samples into the parameter's slot of `gradients`.
@@ -45,12 +47,12 @@ impl Positions {
     }
 }
 
-struct Forward<'a>(&'a Positions);
+struct Forward(Positions);
 
-impl BlockOp<1> for Forward<'_> {
+impl BlockOp<1> for Forward {
     const NAME: &'static str = "positions-forward";
     fn block<T: Real>(&self, _: usize, y: &mut [T], [state]: [&[T]; 1]) -> Result<()> {
-        let op = self.0;
+        let op = &self.0;
         op.check(y.len(), state.len())?;
         let (y, parameter) = (&mut y[..op.samples * op.len], op.parameter.of(state));
         match (T::f32s_mut(y), T::f32s(parameter)) {
@@ -59,9 +61,15 @@ impl BlockOp<1> for Forward<'_> {
         }
         Ok(())
     }
+    fn cut(&self) -> Option<Cut<1>> {
+        Some(Cut::rows(self.0.samples, self.0.len, [0]))
+    }
+    fn of_rows(&self, rows: Range<usize>) -> Self {
+        Self(Positions { samples: rows.len(), ..self.0 })
+    }
     fn launch(&self, on: &Executor<'_>, y: DeviceRows, [state]: [DeviceRows; 1]) -> Result<()> {
         self.0.check(y.len, state.len)?;
-        cuda::forward(self.0, on, y, state)
+        cuda::forward(&self.0, on, y, state)
     }
 }
 
@@ -73,11 +81,13 @@ impl BlockOp<1> for BackwardWeights<'_> {
         let op = self.0;
         op.check(dy.len(), gradients.len())?;
         let (gradient, dy) = (op.parameter.of_mut(gradients), &dy[..op.samples * op.len]);
-        match (T::f32s_mut(gradient), T::f32s(dy)) {
-            (Some(gradient), Some(dy)) => cpu::backward_weights(gradient, dy),
-            _ => reference::backward_weights(gradient, dy),
-        }
-        Ok(())
+        share_columns([gradient], Cost::of_values(dy.len()), |first, [gradient]| {
+            match (T::f32s_mut(gradient), T::f32s(dy)) {
+                (Some(gradient), Some(dy)) => cpu::backward_weights((op.len, first), gradient, dy),
+                _ => reference::backward_weights((op.len, first), gradient, dy),
+            }
+            Ok(())
+        })
     }
     fn launch(&self, on: &Executor<'_>, gradients: DeviceRows, [dy]: [DeviceRows; 1]) -> Result<()> {
         self.0.check(dy.len, gradients.len)?;

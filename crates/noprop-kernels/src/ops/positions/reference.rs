@@ -12,12 +12,12 @@ pub fn forward<T: Real>(y: &mut [T], parameter: &[T]) {
     }
 }
 
-/// gradient[i] = Σ_b dy[b, i], in the order of the samples
+/// gradient[i] = Σ_b dy[b, i], in the order of the samples, of the columns from `first` on
 #[inline(always)]
-pub fn backward_weights<T: Real>(gradient: &mut [T], dy: &[T]) {
+pub fn backward_weights<T: Real>((len, first): (usize, usize), gradient: &mut [T], dy: &[T]) {
     gradient.fill(T::zero());
-    for dy in dy.chunks_exact(gradient.len()) {
-        for (gradient, dy) in gradient.iter_mut().zip(dy) {
+    for dy in dy.chunks_exact(len) {
+        for (gradient, dy) in gradient.iter_mut().zip(&dy[first..]) {
             *gradient += *dy;
         }
     }

@@ -11,11 +11,12 @@ mod tests;
 
 pub(crate) use parity::parity;
 
-use super::{BlockOp, apply};
+use super::{BlockOp, Cut, apply};
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::tensor::{Buffer, Real, check};
 use candle_core::Tensor;
+use std::ops::Range;
 
 /// What a time is multiplied by.
 const SCALE: f64 = 1000.0;
@@ -49,6 +50,13 @@ impl BlockOp<1> for TimeFeatures {
         self.check(y.len(), time.len())?;
         reference::forward(self, y, time);
         Ok(())
+    }
+    fn cut(&self) -> Option<Cut<1>> {
+        let Self { samples, width } = *self;
+        Some(Cut::rows(samples, width, [1]).with_work(100 * samples * width))
+    }
+    fn of_rows(&self, rows: Range<usize>) -> Self {
+        Self { samples: rows.len(), ..*self }
     }
     fn launch(&self, on: &Executor<'_>, y: DeviceRows, [time]: [DeviceRows; 1]) -> Result<()> {
         self.check(y.len, time.len)?;

@@ -4,13 +4,14 @@ use super::transform::{
     Square, frequencies_to_weights, gather, gather_frequencies, outputs_to_frequencies, patch_to_frequencies,
     put_frequencies,
 };
-use super::{Geometry, LINE};
+use super::{Geometry, LINE, lanes};
 use crate::error::Result;
 use crate::ops::conv::Conv;
 use crate::ops::multiply::{Multiply, WithMultiply, dispatch_at};
 use crate::ops::scratch;
 use crate::ops::simd::split;
 use crate::ops::tile::{Factor, most_rows, panel, prefetch, product_tile, put, tile};
+use crate::team::{Shared, coarse_parts, part_of, share};
 use crate::tensor::StopFlag;
 use pulp::Simd;
 use std::ops::Range;
@@ -21,15 +22,30 @@ fn group(pairs_of_channels: usize) -> usize {
 }
 
 /// The weight's part of [`Conv::backward_weights`]. Register tile: `P` channels of x × 2 vectors of `cout`, depth the tiles of a
-/// group, groups in order.
+/// group, groups in order. Threads share the pairs of channels: each transforms x and dy of its own.
 pub fn backward_weights(op: &Conv<'_>, dw: &mut [f32], x: &[f32], dy: &[f32]) -> Result<()> {
     let geometry = Geometry::forward(&op.dims, op.samples);
-    dispatch_at(op.precision, BackwardWeights { geometry, dw, x, dy, stop: op.stop })
+    let (d, panel, dw) = (&op.dims, 2 * lanes(), Shared::new(dw));
+    // Vectors of x's channels, panels of the output's.
+    let most = [d.cin.div_ceil(panel / 2), d.cout.div_ceil(panel)];
+    let count = coarse_parts(op.cost(), most[0] * most[1]);
+    let of_columns = count.min(most[1]);
+    let of_rows = count.div_ceil(of_columns).min(most[0]);
+    share(of_rows * of_columns, |part| {
+        let rows = part_of(d.cin, panel / 2, (part / of_columns, of_rows));
+        let columns = part_of(d.cout, panel, (part % of_columns, of_columns));
+        dispatch_at(op.precision, BackwardWeights { geometry, rows, columns, dw, x, dy, stop: op.stop })
+    })
 }
 
 struct BackwardWeights<'a> {
     geometry: Geometry,
-    dw: &'a mut [f32],
+    /// Channels of x.
+    rows: Range<usize>,
+    /// Channels of the output.
+    columns: Range<usize>,
+    /// Of which this part writes its rows and columns.
+    dw: Shared<'a, f32>,
     x: &'a [f32],
     dy: &'a [f32],
     stop: &'a StopFlag,
@@ -39,21 +55,22 @@ impl WithMultiply for BackwardWeights<'_> {
     type Output = Result<()>;
     #[inline(always)]
     fn with<M: Multiply>(self, m: M) -> Result<()> {
-        if M::DEPTH == 1 && self.geometry.prefers_large() { run::<M, 6, 4>(m, self) } else { run::<M, 4, 2>(m, self) }
+        if self.geometry.outputs_of::<M>() == 4 { run::<M, 6, 4>(m, self) } else { run::<M, 4, 2>(m, self) }
     }
 }
 
 /// Tiles of `O` × `O` outputs from `T` × `T` inputs.
 #[inline(always)]
 fn run<M: Multiply, const T: usize, const O: usize>(m: M, run: BackwardWeights<'_>) -> Result<()> {
-    let BackwardWeights { geometry: g, dw, x, dy, stop } = run;
+    let BackwardWeights { geometry: g, rows: of_x, columns: of_y, dw, x, dy, stop } = run;
     let (panel, most) = (panel::<M>(), most_rows::<M>());
-    let (cin, cout, (_, _, tiles)) = (g.input.channels, g.output.channels, g.tiles(O));
-    let (padded, group) = (cout.next_multiple_of(panel), tiles.min(group(cin * cout)));
+    let (cin, cout, (_, _, tiles)) = (of_x.len(), of_y.len(), g.tiles(O));
+    let group = tiles.min(group(g.input.channels * g.output.channels));
+    let padded = cout.next_multiple_of(panel);
     let most_units = group.div_ceil(M::DEPTH);
     let (v_stride, d_stride) = (most_units * cin + LINE, most_units * padded + LINE);
     let sums_stride = cin * padded;
-    let zeros_len = cin.max(cout);
+    let zeros_len = g.input.channels.max(g.output.channels);
     let mut scratch = scratch::take(zeros_len + T * T * (sums_stride + v_stride + d_stride));
     let (zeros, rest) = scratch.split_at_mut(zeros_len);
     // Sums as panels of two vectors of cout: [T²][panels][cin][panel]. Where cout ends amid a panel, zeros fill it.
@@ -69,9 +86,10 @@ fn run<M: Multiply, const T: usize, const O: usize>(m: M, run: BackwardWeights<'
         for at in (0..count).step_by(M::DEPTH) {
             let pair = begin + at..begin + count.min(at + M::DEPTH);
             let unit = at / M::DEPTH;
-            inputs::<M, T, O>(m, &g, pair.clone(), (&mut v[unit * cin..], v_stride), x, zeros);
-            let to = &mut gradients[unit * panel..];
-            outputs::<M, T, O>(m, &g, pair, (to, d_stride, most_units * panel), dy, zeros);
+            let to = Shared::new(&mut v[unit * cin..]);
+            inputs::<M, T, O>(m, &g, (pair.clone(), of_x.clone()), (to, v_stride), x, zeros);
+            let to = Shared::new(&mut gradients[unit * panel..]);
+            outputs::<M, T, O>(m, &g, (pair, of_y.clone()), (to, d_stride, most_units * panel), dy, zeros);
         }
         for f in 0..T * T {
             for first in (0..cout).step_by(panel) {
@@ -84,21 +102,23 @@ fn run<M: Multiply, const T: usize, const O: usize>(m: M, run: BackwardWeights<'
                 for part in 0..cin.div_ceil(most) {
                     let rows = split(cin, most, part)..split(cin, most, part + 1);
                     let a = Factor { units: &v[f * v_stride + rows.start..], row: 1, step: cin };
-                    let sums = &mut sums[rows.start * panel..];
+                    let sums = Shared::new(&mut sums[rows.start * panel..]);
                     tile!(rows.len(), product_tile, [M,], (m, sums, (panel, panel, true), (a, b), units))
                 }
             }
         }
     }
-    assert!(dw.len() == 9 * cin * cout && cout.is_multiple_of(panel / 2));
+    let width = g.output.channels;
+    assert!(dw.len() == 9 * g.input.channels * width && cout.is_multiple_of(panel / 2));
     for half in (0..cout).step_by(panel / 2) {
         for channel in 0..cin {
             let at = half / panel * panel * cin + channel * panel + half % panel;
             let taps = frequencies_to_weights::<M, T>(m, gather_frequencies(m, sums, at, sums_stride));
             for i in 0..3 {
                 for j in 0..3 {
-                    // SAFETY: asserted above.
-                    unsafe { put::<M>(dw.as_mut_ptr().add(((i * 3 + j) * cin + channel) * cout + half), taps[i][j]) };
+                    let row = (i * 3 + j) * g.input.channels + of_x.start + channel;
+                    // SAFETY: asserted above; no other part has these channels.
+                    unsafe { put::<M>(dw.as_mut_ptr().add(row * width + of_y.start + half), taps[i][j]) };
                 }
             }
         }
@@ -111,14 +131,14 @@ fn run<M: Multiply, const T: usize, const O: usize>(m: M, run: BackwardWeights<'
 fn inputs<M: Multiply, const T: usize, const O: usize>(
     m: M,
     g: &Geometry,
-    tiles: Range<usize>,
-    (v, stride): (&mut [f32], usize),
+    (tiles, channels): (Range<usize>, Range<usize>),
+    (v, stride): (Shared<'_, f32>, usize),
     x: &[f32],
     zeros: &[f32],
 ) {
     let from = |tile| g.input.read::<T>(x, g.place(tile, O), g.pad, zeros);
     let (first, second) = (from(tiles.start), from(tiles.end - 1));
-    for channel in (0..g.input.channels).step_by(panel::<M>() / 2) {
+    for channel in channels.clone().step_by(panel::<M>() / 2) {
         // SAFETY: every pointer is to all channels, of which the vector is a part.
         let mut frequencies = patch_to_frequencies(m, unsafe { gather(m, first, channel) });
         if M::DEPTH == 2 {
@@ -126,7 +146,7 @@ fn inputs<M: Multiply, const T: usize, const O: usize>(
             let second = patch_to_frequencies(m, unsafe { gather(m, second, channel) });
             frequencies = units(m, frequencies, second, tiles.len() == 2);
         }
-        put_frequencies(m, v, (channel, stride), frequencies);
+        put_frequencies(m, v, (channel - channels.start, stride), frequencies);
     }
 }
 
@@ -135,14 +155,14 @@ fn inputs<M: Multiply, const T: usize, const O: usize>(
 fn outputs<M: Multiply, const T: usize, const O: usize>(
     m: M,
     g: &Geometry,
-    tiles: Range<usize>,
-    (to, stride, of_panel): (&mut [f32], usize, usize),
+    (tiles, channels): (Range<usize>, Range<usize>),
+    (to, stride, of_panel): (Shared<'_, f32>, usize, usize),
     dy: &[f32],
     zeros: &[f32],
 ) {
     let from = |tile| g.output.read::<O>(dy, g.place(tile, O), 0, zeros);
     let (first, second) = (from(tiles.start), from(tiles.end - 1));
-    for channel in (0..g.output.channels).step_by(panel::<M>() / 2) {
+    for channel in channels.clone().step_by(panel::<M>() / 2) {
         // SAFETY: every pointer is to all channels, of which the vector is a part.
         let mut frequencies = outputs_to_frequencies::<M, O, T>(m, unsafe { gather(m, first, channel) });
         if M::DEPTH == 2 {
@@ -150,7 +170,8 @@ fn outputs<M: Multiply, const T: usize, const O: usize>(
             let second = outputs_to_frequencies::<M, O, T>(m, unsafe { gather(m, second, channel) });
             frequencies = units(m, frequencies, second, tiles.len() == 2);
         }
-        let at = channel / panel::<M>() * of_panel + channel % panel::<M>();
+        let within = channel - channels.start;
+        let at = within / panel::<M>() * of_panel + within % panel::<M>();
         put_frequencies(m, to, (at, stride), frequencies);
     }
 }

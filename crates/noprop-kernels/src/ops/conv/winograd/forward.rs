@@ -1,7 +1,7 @@
 //! y = Aᵀ [U ⊙ V] A + bias, and dx as the same of dy.
 
 use super::transform::{
-    Shape, frequencies_to_outputs, gather, gather_frequencies, patch_to_frequencies, turned_weights, weights,
+    frequencies_to_outputs, gather, gather_frequencies, patch_to_frequencies, turned_weights, weights,
 };
 use super::{Geometry, LINE};
 use crate::error::Result;
@@ -10,6 +10,7 @@ use crate::ops::multiply::{Multiply, WithMultiply, dispatch_at};
 use crate::ops::scratch;
 use crate::ops::simd::split;
 use crate::ops::tile::{Factor, load, most_rows, panel, prefetch, product_tile, put, tile};
+use crate::team::{Cost, Shared, part_of, parts, share};
 use crate::tensor::StopFlag;
 use pulp::Simd;
 use std::ops::Range;
@@ -21,23 +22,89 @@ const GROUP: usize = 66;
 /// See [`Conv::forward`]. Register tile: `P` Winograd tiles × 2 vectors of `cout`, depth `cin`; the frequencies of these go through
 /// the output transform while they are in the caches.
 pub fn forward(op: &Conv<'_>, y: &mut [f32], x: &[f32], (weight, bias): (&[f32], Option<&[f32]>)) -> Result<()> {
-    let geometry = Geometry::forward(&op.dims, op.samples);
-    dispatch_at(op.precision, Pass { geometry, turned: false, y, x, weight, bias, stop: op.stop })
+    run(op, Geometry::forward(&op.dims, op.samples), false, y, x, (weight, bias))
 }
 
 /// See [`Conv::backward_data`].
 pub fn backward_data(op: &Conv<'_>, dx: &mut [f32], dy: &[f32], weight: &[f32]) -> Result<()> {
-    let geometry = Geometry::backward(&op.dims, op.samples);
-    dispatch_at(op.precision, Pass { geometry, turned: true, y: dx, x: dy, weight, bias: None, stop: op.stop })
+    run(op, Geometry::backward(&op.dims, op.samples), true, dx, dy, (weight, None))
+}
+
+/// Threads share the panels of U, and then the tiles. If `turned`, the kernel is turned round and its channels exchanged.
+fn run(
+    op: &Conv<'_>,
+    geometry: Geometry,
+    turned: bool,
+    y: &mut [f32],
+    x: &[f32],
+    (weight, bias): (&[f32], Option<&[f32]>),
+) -> Result<()> {
+    let (panel, len) = dispatch_at(op.precision, Sizes(geometry));
+    let mut u = scratch::take(len);
+    let (columns, shared) = (geometry.output.channels, Shared::new(&mut u));
+    // Each value of U takes about 8 operations.
+    let count = parts(Cost { multiply_adds: 8 * len, ..Cost::of_values(len) }, columns.div_ceil(panel));
+    share(count, |part| {
+        for first in part_of(columns, panel, (part, count)).step_by(panel) {
+            dispatch_at(op.precision, Weights { geometry, turned, first, u: shared, weight });
+        }
+        Ok(())
+    })?;
+    let (u, y, tiles) = (&*u, Shared::new(y), geometry.tiles(geometry.outputs(op.precision)).2);
+    let count = parts(op.cost(), tiles.div_ceil(TILES));
+    share(count, |part| {
+        let tiles = part_of(tiles, TILES, (part, count));
+        dispatch_at(op.precision, Pass { geometry, tiles, u, y, x, bias, stop: op.stop })
+    })
+}
+
+/// Parts begin at multiples of so many tiles.
+const TILES: usize = 13;
+
+/// Columns of a panel and the length of U.
+struct Sizes(Geometry);
+
+impl WithMultiply for Sizes {
+    type Output = (usize, usize);
+    #[inline(always)]
+    fn with<M: Multiply>(self, _: M) -> (usize, usize) {
+        let side = if self.0.outputs_of::<M>() == 4 { 6 } else { 4 };
+        (panel::<M>(), side * side * self.0.shape().stride::<M>())
+    }
+}
+
+struct Weights<'a> {
+    geometry: Geometry,
+    turned: bool,
+    /// The first column of the panel.
+    first: usize,
+    u: Shared<'a, f32>,
+    weight: &'a [f32],
+}
+
+impl WithMultiply for Weights<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with<M: Multiply>(self, m: M) {
+        let Self { geometry, turned, first, u, weight } = self;
+        let shape = geometry.shape();
+        match (geometry.outputs_of::<M>() == 4, turned) {
+            (true, false) => weights::<M, 6>(m, shape, first, u, weight),
+            (true, true) => turned_weights::<M, 6>(m, shape, first, u, weight),
+            (false, false) => weights::<M, 4>(m, shape, first, u, weight),
+            (false, true) => turned_weights::<M, 4>(m, shape, first, u, weight),
+        }
+    }
 }
 
 struct Pass<'a> {
     geometry: Geometry,
-    /// Whether the kernel is to be turned round, and its channels exchanged.
-    turned: bool,
-    y: &'a mut [f32],
+    /// Which tiles.
+    tiles: Range<usize>,
+    u: &'a [f32],
+    /// Of which this part writes its tiles' outputs.
+    y: Shared<'a, f32>,
     x: &'a [f32],
-    weight: &'a [f32],
     bias: Option<&'a [f32]>,
     stop: &'a StopFlag,
 }
@@ -46,37 +113,30 @@ impl WithMultiply for Pass<'_> {
     type Output = Result<()>;
     #[inline(always)]
     fn with<M: Multiply>(self, m: M) -> Result<()> {
-        if M::DEPTH == 1 && self.geometry.prefers_large() { pass::<M, 6, 4>(m, self) } else { pass::<M, 4, 2>(m, self) }
+        if self.geometry.outputs_of::<M>() == 4 { pass::<M, 6, 4>(m, self) } else { pass::<M, 4, 2>(m, self) }
     }
 }
 
 /// Tiles of `O` × `O` outputs from `T` × `T` inputs.
 #[inline(always)]
 fn pass<M: Multiply, const T: usize, const O: usize>(m: M, run: Pass<'_>) -> Result<()> {
-    let Pass { geometry: g, turned, y, x, weight, bias, stop } = run;
+    let Pass { geometry: g, tiles: Range { start, end: tiles }, u, y, x, bias, stop } = run;
     let (panel, most) = (panel::<M>(), most_rows::<M>());
-    let (cin, cout, (_, _, tiles)) = (g.input.channels, g.output.channels, g.tiles(O));
-    let (depth, padded, group) = (cin / M::DEPTH, cout.next_multiple_of(panel), tiles.min(GROUP / most * most));
-    let shape = Shape { rows: cin, columns: cout };
-    let (u_stride, v_stride) = (shape.stride::<M>(), group * depth + LINE);
-    let v_len = (T * T * v_stride).max(if turned { shape.turned::<M>() } else { 0 });
-    let mut scratch = scratch::take(cin + 2 * padded + T * T * (u_stride + most * panel) + v_len);
+    let (cin, cout) = (g.input.channels, g.output.channels);
+    let (depth, padded, group) =
+        (cin / M::DEPTH, cout.next_multiple_of(panel), (tiles - start).min(GROUP / most * most));
+    let (u_stride, v_stride) = (g.shape().stride::<M>(), group * depth + LINE);
+    let mut scratch = scratch::take(cin + 2 * padded + T * T * (most * panel + v_stride));
     let (zeros, rest) = scratch.split_at_mut(cin);
     let (biases, rest) = rest.split_at_mut(padded);
     let (beyond, rest) = rest.split_at_mut(padded);
-    let (u, rest) = rest.split_at_mut(T * T * u_stride);
     let (products, v) = rest.split_at_mut(T * T * most * panel);
     zeros.fill(0.0);
     biases.fill(0.0);
     if let Some(bias) = bias {
         biases[..cout].copy_from_slice(bias);
     }
-    if turned {
-        turned_weights::<M, T>(m, shape, u, v, weight);
-    } else {
-        weights::<M, T>(m, shape, u, weight);
-    }
-    for begin in (0..tiles).step_by(group) {
+    for begin in (start..tiles).step_by(group) {
         stop.check()?;
         let count = group.min(tiles - begin);
         inputs::<M, T, O>(m, &g, begin..begin + count, (v, v_stride), x, zeros);
@@ -90,7 +150,7 @@ fn pass<M: Multiply, const T: usize, const O: usize>(m: M, run: Pass<'_>) -> Res
                 for f in 0..T * T {
                     let a = Factor { units: &v[f * v_stride + rows.start * depth..], row: depth, step: 1 };
                     let b = Factor { units: &u[f * u_stride + first * depth..], row: 0, step: panel };
-                    let to = &mut products[f * most * panel..];
+                    let to = Shared::new(&mut products[f * most * panel..]);
                     tile!(rows.len(), product_tile, [M,], (m, to, (panel, panel, false), (a, b), depth))
                 }
                 let rows = begin + rows.start..begin + rows.end;
@@ -138,7 +198,7 @@ fn outputs<M: Multiply, const T: usize, const O: usize>(
     g: &Geometry,
     (tiles, first): (Range<usize>, usize),
     products: &[f32],
-    (y, beyond): (&mut [f32], &mut [f32]),
+    (y, beyond): (Shared<'_, f32>, &mut [f32]),
     biases: &[f32],
 ) {
     let (panel, most, channels) = (panel::<M>(), most_rows::<M>(), g.output.channels);
@@ -149,7 +209,9 @@ fn outputs<M: Multiply, const T: usize, const O: usize>(
         for i in 0..O {
             for j in 0..O {
                 if let Some(at) = places[i][j] {
-                    to[i][j] = y[at..at + channels].as_mut_ptr();
+                    // No other part has this pixel.
+                    assert!(at + channels <= y.len());
+                    to[i][j] = y.as_mut_ptr().wrapping_add(at);
                 }
             }
         }

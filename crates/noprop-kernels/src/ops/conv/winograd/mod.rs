@@ -24,9 +24,10 @@ pub use backward_weights::backward_weights;
 pub use forward::{backward_data, forward};
 
 use super::Dims;
-use crate::ops::multiply::{Multiply, WithMultiply, dispatch};
+use crate::ops::multiply::{Multiply, Precision, WithMultiply, dispatch};
 use crate::ops::tile::panel;
 use std::ops::Range;
+use transform::Shape;
 
 /// Values of a cache line, which frequencies lie further apart than they need: powers of two would meet in the same few places
 /// of a cache.
@@ -35,6 +36,12 @@ const LINE: usize = 16;
 /// Whether the kernel is one that there are transforms for, and all channels fill whole vectors of the current instruction set
 /// and whole pairs.
 pub fn suits(d: &Dims) -> bool {
+    let lanes = lanes().max(2);
+    d.kernel == 3 && d.stride == 1 && d.cin.is_multiple_of(lanes) && d.cout.is_multiple_of(lanes)
+}
+
+/// Values of a vector of the current instruction set.
+fn lanes() -> usize {
     struct Lanes;
     impl WithMultiply for Lanes {
         type Output = usize;
@@ -43,8 +50,7 @@ pub fn suits(d: &Dims) -> bool {
             panel::<M>() / 2
         }
     }
-    let lanes = dispatch(Lanes).max(2);
-    d.kernel == 3 && d.stride == 1 && d.cin.is_multiple_of(lanes) && d.cout.is_multiple_of(lanes)
+    dispatch(Lanes)
 }
 
 /// `[height, width, channels]` of one sample.
@@ -85,9 +91,20 @@ impl Geometry {
         (rows, columns, self.samples * rows * columns)
     }
 
-    /// Whether tiles of 4×4 take fewer multiplications than those of 2×2, which fit the border more closely.
-    fn prefers_large(&self) -> bool {
-        36 * self.tiles(4).2 < 16 * self.tiles(2).2
+    /// Rows and columns of a tile's outputs: 4 where that takes fewer multiplications than 2, which fit the border more closely.
+    fn outputs(&self, precision: Precision) -> usize {
+        if precision == Precision::F32 && 36 * self.tiles(4).2 < 16 * self.tiles(2).2 { 4 } else { 2 }
+    }
+
+    /// The same in a kernel.
+    #[inline(always)]
+    fn outputs_of<M: Multiply>(&self) -> usize {
+        self.outputs(if M::DEPTH == 1 { Precision::F32 } else { Precision::Bf16 })
+    }
+
+    /// Of the products' right factor.
+    fn shape(&self) -> Shape {
+        Shape { rows: self.input.channels, columns: self.output.channels }
     }
 
     /// The sample of a tile, and the row and column of its first output.

@@ -2,8 +2,10 @@
 //! and ∞, which are off by half as much as whole points would be.
 
 use crate::ops::multiply::{Multiply, Vector};
+use crate::ops::scratch;
 use crate::ops::tile::{load, panel, put};
 use crate::ops::transpose::to_panel;
+use crate::team::Shared;
 use pulp::Simd;
 use std::f32::consts::{FRAC_1_SQRT_2, SQRT_2};
 
@@ -242,14 +244,14 @@ pub fn gather_frequencies<M: Multiply, const T: usize>(m: M, from: &[f32], at: u
 #[inline(always)]
 pub fn put_frequencies<M: Multiply, const T: usize>(
     _: M,
-    to: &mut [f32],
+    to: Shared<'_, f32>,
     (at, stride): (usize, usize),
     frequencies: Square<M, T>,
 ) {
     assert!(to.len() >= at + (T * T - 1) * stride + panel::<M>() / 2);
     for i in 0..T {
         for j in 0..T {
-            // SAFETY: asserted above.
+            // SAFETY: asserted above; no two parts of an operation write one value.
             unsafe { put::<M>(to.as_mut_ptr().add(at + (i * T + j) * stride), frequencies[i][j]) };
         }
     }
@@ -267,60 +269,50 @@ impl Shape {
     pub fn stride<M: Multiply>(&self) -> usize {
         self.rows / M::DEPTH * self.columns.next_multiple_of(panel::<M>()) + LINE
     }
-
-    /// Room for weights `[9][columns][rows]` in panels.
-    #[inline(always)]
-    pub fn turned<M: Multiply>(&self) -> usize {
-        9 * self.rows * self.columns.next_multiple_of(panel::<M>())
-    }
 }
 
-/// U = G g Gᵀ of weights g `[9][rows][columns]`, zeros behind the last column.
+/// A panel of U = G g Gᵀ of weights g `[9][rows][columns]`, from column `first` on, zeros behind the last column.
 #[inline(always)]
-pub fn weights<M: Multiply, const T: usize>(m: M, shape: Shape, u: &mut [f32], g: &[f32]) {
+pub fn weights<M: Multiply, const T: usize>(m: M, shape: Shape, first: usize, u: Shared<'_, f32>, g: &[f32]) {
     let Shape { rows, columns } = shape;
     assert!(g.len() == 9 * rows * columns);
-    of_taps::<M, T>(m, shape, u, g, [rows * columns, columns, panel::<M>()], false);
+    of_taps::<M, T>(m, shape, first, u, &g[first..], [rows * columns, columns], false);
 }
 
-/// The same of weights `[9][columns][rows]`, turned round. `room` is for them in panels.
+/// The same of weights `[9][columns][rows]`, turned round.
 #[inline(always)]
-pub fn turned_weights<M: Multiply, const T: usize>(m: M, shape: Shape, u: &mut [f32], room: &mut [f32], g: &[f32]) {
+pub fn turned_weights<M: Multiply, const T: usize>(m: M, shape: Shape, first: usize, u: Shared<'_, f32>, g: &[f32]) {
     let (Shape { rows, columns }, panel) = (shape, panel::<M>());
     assert!(g.len() == 9 * rows * columns);
-    let of_tap = rows * columns.next_multiple_of(panel);
-    for tap in 0..9 {
-        for first in (0..columns).step_by(panel) {
-            let from = &g[(tap * columns + first) * rows..];
-            let to = &mut room[tap * of_tap + first * rows..][..rows * panel];
-            to_panel(m, to, from, rows, (rows, panel.min(columns - first)));
-        }
+    let mut taps = scratch::take(9 * rows * panel);
+    for (tap, to) in taps.chunks_exact_mut(rows * panel).enumerate() {
+        to_panel(m, to, &g[(tap * columns + first) * rows..], rows, (rows, panel.min(columns - first)));
     }
-    of_taps::<M, T>(m, shape, u, room, [of_tap, panel, rows * panel], true);
+    of_taps::<M, T>(m, shape, first, u, &taps, [rows * panel, panel], true);
 }
 
-/// U of weights whose taps, rows and panels of columns lie so far apart.
+/// A panel of U from weights whose taps and rows lie so far apart.
 #[inline(always)]
 fn of_taps<M: Multiply, const T: usize>(
     m: M,
     shape: Shape,
-    u: &mut [f32],
+    first: usize,
+    u: Shared<'_, f32>,
     g: &[f32],
-    [of_tap, of_row, of_panel]: [usize; 3],
+    [of_tap, of_row]: [usize; 2],
     turned: bool,
 ) {
     let (Shape { rows, columns }, panel, stride) = (shape, panel::<M>(), shape.stride::<M>());
     let depth = rows / M::DEPTH;
-    assert!(rows.is_multiple_of(M::DEPTH) && columns.is_multiple_of(panel / 2));
-    for half in (0..columns.next_multiple_of(panel)).step_by(panel / 2) {
-        let (first, within) = (half / panel, half % panel);
+    assert!(rows.is_multiple_of(M::DEPTH) && columns.is_multiple_of(panel / 2) && first.is_multiple_of(panel));
+    for within in [0, panel / 2] {
         for row in (0..rows).step_by(M::DEPTH) {
-            let to = ((first * depth + row / M::DEPTH) * panel + within, stride);
-            if half >= columns {
+            let to = (first * depth + row / M::DEPTH * panel + within, stride);
+            if first + within >= columns {
                 put_frequencies::<M, T>(m, u, to, [[m.simd().splat_f32s(0.0); T]; T]);
                 continue;
             }
-            let at = first * of_panel + row * of_row + within;
+            let at = row * of_row + within;
             let of_first = of_row_taps::<M, T>(m, g, at, of_tap, turned);
             let mut units = of_first;
             if M::DEPTH == 2 {

@@ -44,7 +44,7 @@ impl WithMultiply for BackwardData<'_> {
             op.stop.check()?;
             let count = g.group.min(op.samples - begin);
             let tiles = count * g.tiles;
-            transform::gradients(m, &g, (begin, tiles), v, &gradient, (Order::Channels, None));
+            transform::gradients(m, &g, (begin, tiles, 0..d.cout), v, &gradient, (Order::Channels, None));
             let dx = &mut dx[begin * d.input()..(begin + count) * d.input()];
             dx.fill(0.0);
             for part in 0..tiles.div_ceil(most) {

@@ -35,7 +35,8 @@ impl WithMultiply for Forward<'_> {
             op.stop.check()?;
             let count = g.group.min(op.samples - begin);
             let tiles = count * g.tiles;
-            transform::inputs(m, &g, tiles, v, &x[begin * d.input()..(begin + count) * d.input()], Order::Channels);
+            let samples = &x[begin * d.input()..(begin + count) * d.input()];
+            transform::inputs(m, &g, (tiles, 0..d.cin), v, samples, Order::Channels);
             let part = begin * d.output()..(begin + count) * d.output();
             let y = &mut y[part.clone()];
             let winners = if d.pool { &mut winners[part] } else { &mut [][..] };

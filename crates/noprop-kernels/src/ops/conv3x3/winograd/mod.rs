@@ -29,6 +29,7 @@ pub use forward::forward;
 use super::Dims;
 use crate::ops::multiply::{Multiply, WithMultiply, dispatch};
 use crate::ops::tile::{Factor, most_rows, panel, product_tile, tile};
+use crate::team::Shared;
 use std::ops::Range;
 
 /// Frequencies of a tile.
@@ -36,6 +37,12 @@ const FREQUENCIES: usize = 16;
 
 /// Whether all channels fill whole panels of the current instruction set.
 pub fn suits(d: &Dims) -> bool {
+    let panel = panel_width();
+    d.cin.is_multiple_of(panel) && d.cout.is_multiple_of(panel)
+}
+
+/// Channels of a panel of the current instruction set.
+pub fn panel_width() -> usize {
     struct Panel;
     impl WithMultiply for Panel {
         type Output = usize;
@@ -44,8 +51,7 @@ pub fn suits(d: &Dims) -> bool {
             panel::<M>()
         }
     }
-    let panel = dispatch(Panel);
-    d.cin.is_multiple_of(panel) && d.cout.is_multiple_of(panel)
+    dispatch(Panel)
 }
 
 /// Products of all frequencies for the tiles `rows` of a group and the panel of columns from `first` on: `[16][most rows][panel]`
@@ -62,7 +68,7 @@ fn products<M: Multiply>(
     for f in 0..FREQUENCIES {
         let a = Factor { units: &v[(f * tiles + rows.start) * depth..], row: depth, step: 1 };
         let b = Factor { units: &u[(f * columns + first) * depth..], row: 0, step: panel };
-        let to = &mut products[f * most * panel..];
+        let to = Shared::new(&mut products[f * most * panel..]);
         tile!(rows.len(), product_tile, [M,], (m, to, (panel, panel, false), (a, b), depth))
     }
 }

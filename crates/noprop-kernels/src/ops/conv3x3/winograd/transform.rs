@@ -6,6 +6,7 @@ use crate::ops::conv3x3::pool::Gradient;
 use crate::ops::multiply::{Multiply, Vector};
 use crate::ops::tile::{load, panel, put};
 use pulp::Simd;
+use std::ops::Range;
 
 /// A square of vectors, row by row.
 type Square<M, const N: usize> = [[Vector<M>; N]; N];
@@ -200,18 +201,25 @@ impl Frequencies<'_> {
     }
 }
 
-/// V = Bᵀ d B of the first `tiles` tiles of a group with inputs `x`.
+/// V = Bᵀ d B of the first `tiles` tiles of a group with inputs `x`, of some channels.
 #[inline(always)]
-pub fn inputs<M: Multiply>(m: M, g: &Geometry, tiles: usize, v: &mut [f32], x: &[f32], order: Order) {
-    let (channels, zero) = (g.dims.cin, [[m.simd().splat_f32s(0.0); 4]; 4]);
-    let mut v = Frequencies { to: v, order, tiles, channels };
+pub fn inputs<M: Multiply>(
+    m: M,
+    g: &Geometry,
+    (tiles, channels): (usize, Range<usize>),
+    v: &mut [f32],
+    x: &[f32],
+    order: Order,
+) {
+    let zero = [[m.simd().splat_f32s(0.0); 4]; 4];
+    let mut v = Frequencies { to: v, order, tiles, channels: channels.len() };
     for tile in (0..tiles).step_by(M::DEPTH) {
         let two = M::DEPTH == 2 && tile + 1 < tiles;
         let places = [g.patch(tile), if two { g.patch(tile + 1) } else { (0, 0, 0) }];
-        for channel in (0..channels).step_by(panel::<M>() / 2) {
+        for channel in channels.clone().step_by(panel::<M>() / 2) {
             let first = patch_to_frequencies(m, patch(m, g, places[0], channel, x));
             let second = if two { patch_to_frequencies(m, patch(m, g, places[1], channel, x)) } else { zero };
-            v.put(m, (tile, channel), first, second);
+            v.put(m, (tile, channel - channels.start), first, second);
         }
     }
 }
@@ -237,25 +245,25 @@ fn patch<M: Multiply>(m: M, g: &Geometry, place: (usize, usize, usize), channel:
     patch
 }
 
-/// A dy Aᵀ of the first `tiles` tiles of the group that begins with sample `first`. Adds each channel's gradients to `sums`
-/// `[cout]`, if there are any: they are at hand here, and would have to come from memory once more.
+/// A dy Aᵀ of the first `tiles` tiles of the group that begins with sample `first`, of some channels. Adds each one's gradients to
+/// `sums` `[channels]`, if there are any: they are at hand here, and would have to come from memory once more.
 #[inline(always)]
 pub fn gradients<M: Multiply>(
     m: M,
     g: &Geometry,
-    (first, tiles): (usize, usize),
+    (first, tiles, channels): (usize, usize, Range<usize>),
     to: &mut [f32],
     gradient: &Gradient<'_, f32>,
     (order, mut sums): (Order, Option<&mut [f32]>),
 ) {
-    let (s, channels, lanes) = (m.simd(), g.dims.cout, panel::<M>() / 2);
+    let (s, lanes) = (m.simd(), panel::<M>() / 2);
     let zero = s.splat_f32s(0.0);
-    let mut to = Frequencies { to, order, tiles, channels };
-    assert!(sums.as_ref().is_none_or(|sums| sums.len() == channels));
+    let mut to = Frequencies { to, order, tiles, channels: channels.len() };
+    assert!(sums.as_ref().is_none_or(|sums| sums.len() == channels.len()) && channels.len().is_multiple_of(lanes));
     for tile in (0..tiles).step_by(M::DEPTH) {
         let two = M::DEPTH == 2 && tile + 1 < tiles;
         let places = [g.outputs(tile), if two { g.outputs(tile + 1) } else { (0, 0, 0) }];
-        for channel in (0..channels).step_by(lanes) {
+        for channel in channels.clone().step_by(lanes) {
             let outputs = tile_gradient(m, g, (first, tile, places[0]), channel, gradient);
             let mut second = [[zero; 2]; 2];
             if two {
@@ -266,14 +274,14 @@ pub fn gradients<M: Multiply>(
                 if two {
                     sum = s.add_f32s(sum, sum_of(m, second));
                 }
-                // SAFETY: channel + lanes ≤ channels, the number of sums.
+                // SAFETY: whole vectors of the channels, as many as there are sums.
                 unsafe {
-                    let sums = sums.as_mut_ptr().add(channel);
+                    let sums = sums.as_mut_ptr().add(channel - channels.start);
                     put::<M>(sums, s.add_f32s(load::<M>(sums), sum));
                 }
             }
             let second = if M::DEPTH == 2 { outputs_to_frequencies(m, second) } else { [[zero; 4]; 4] };
-            to.put(m, (tile, channel), outputs_to_frequencies(m, outputs), second);
+            to.put(m, (tile, channel - channels.start), outputs_to_frequencies(m, outputs), second);
         }
     }
 }

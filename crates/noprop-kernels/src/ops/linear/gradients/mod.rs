@@ -2,7 +2,7 @@
 
 mod cuda;
 
-use super::{Linear, cpu, reference};
+use super::{Linear, cpu, reference, sum_rows};
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::ops::adamw::AdamW;
@@ -57,9 +57,11 @@ impl BlockOp<2> for BackwardData<'_> {
         let weight = op.weight.of(state);
         match (T::f32s_mut(dx), T::f32s(dy), T::f32s(weight)) {
             (Some(dx), Some(dy), Some(weight)) => cpu::backward_data(op, dx, dy, weight),
-            _ => reference::backward_data(op, dx, dy, weight),
+            _ => {
+                reference::backward_data(op, dx, dy, weight);
+                Ok(())
+            }
         }
-        Ok(())
     }
     fn launch(&self, on: &Executor<'_>, dx: DeviceRows, [dy, state]: [DeviceRows; 2]) -> Result<()> {
         self.0.check(dx.len, dy.len)?;
@@ -90,15 +92,12 @@ impl BlockOp<2> for BackwardWeights<'_> {
         let (x, dy) = (&x[..op.samples * op.inputs], &dy[..op.samples * op.outputs]);
         let dw = op.weight.of_mut(gradients);
         match (T::f32s_mut(dw), T::f32s(x), T::f32s(dy)) {
-            (Some(dw), Some(x), Some(dy)) => cpu::backward_weights(op, dw, x, dy),
+            (Some(dw), Some(x), Some(dy)) => cpu::backward_weights(op, dw, x, dy)?,
             _ => reference::backward_weights(op, dw, x, dy),
         }
         if let Some(bias) = op.bias {
             let db = bias.of_mut(gradients);
-            match (T::f32s_mut(db), T::f32s(dy)) {
-                (Some(db), Some(dy)) => cpu::sum_rows(db, dy),
-                _ => reference::sum_rows(db, dy),
-            }
+            sum_rows(db, dy)?;
         }
         Ok(())
     }
@@ -121,15 +120,14 @@ impl BlockOp<2> for Update<'_> {
         if let ([Some(parameters), Some(first), Some(second)], Some(x), Some(dy)) =
             (state.each_mut().map(|part| T::f32s_mut(part)), T::f32s(x), T::f32s(dy))
         {
-            cpu::update(op, optimiser, [parameters, first, second], x, dy);
-            return Ok(());
+            return cpu::update(op, optimiser, [parameters, first, second], x, dy);
         }
         let mut gradient = vec![T::zero(); op.weight.len];
         reference::backward_weights(op, &mut gradient, x, dy);
-        optimiser.update(&mut state, op.weight, &gradient);
+        optimiser.update(&mut state, op.weight, &gradient)?;
         if let Some(bias) = op.bias {
-            reference::sum_rows(&mut gradient[..op.outputs], dy);
-            optimiser.update(&mut state, bias, &gradient[..op.outputs]);
+            sum_rows(&mut gradient[..op.outputs], dy)?;
+            optimiser.update(&mut state, bias, &gradient[..op.outputs])?;
         }
         Ok(())
     }
