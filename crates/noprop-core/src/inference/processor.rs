@@ -20,8 +20,9 @@ pub(super) const CHUNK: usize = 128;
 /// From this many samples on, weights are read block by block instead of being kept in memory.
 pub(super) const STREAMED: usize = 4 * CHUNK;
 
-/// Multiply-adds of a chain from which on threads are started to help with it, some 0.5 ms: starting one takes a tenth of that.
-const WORTH_HELP: usize = 16_000_000;
+/// Multiply-adds of a chain from which on threads are started to help with it, some 4 ms: below, as for one image through ten of the paper's blocks,
+/// starting them and meeting after every operation takes longer than it saves.
+const WORTH_HELP: usize = 128_000_000;
 
 /// z_T of all samples.
 pub(super) fn chain(

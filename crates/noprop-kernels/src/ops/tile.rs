@@ -168,16 +168,39 @@ pub(super) unsafe fn load_tile<M: Multiply, const P: usize>(m: M, from: *const f
     tile
 }
 
-/// Stores the first `columns` values of each row of a tile at `to + p · stride`, or adds them to what is there.
+/// What sums are added to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Onto<'a> {
+    /// Nothing: they are stored.
+    Nothing,
+    /// What their destination holds.
+    Destination,
+    /// A row of values that is the same for all rows, such as a bias.
+    Row(&'a [f32]),
+}
+
+impl<'a> Onto<'a> {
+    /// The same from a column on.
+    #[inline(always)]
+    pub(crate) fn from(self, column: usize) -> Self {
+        match self {
+            Self::Row(row) => Self::Row(&row[column..]),
+            other => other,
+        }
+    }
+}
+
+/// Stores the first `columns` values of each row of a tile at `to + p · stride`, added to those at `old.0 + p · old.1` if there are
+/// any.
 ///
 /// # Safety
-/// `to` must be writable (and readable, to add) for `columns` values at every row.
+/// `to` must be writable and `old` readable for `columns` values at every row.
 #[inline(always)]
 pub(super) unsafe fn store_tile<M: Multiply, const P: usize>(
     m: M,
     tile: Tile<M, P>,
     to: *mut f32,
-    (stride, columns, add): (usize, usize, bool),
+    (stride, columns, old): (usize, usize, Option<(*const f32, usize)>),
 ) {
     let (s, lanes) = (m.simd(), panel::<M>() / 2);
     if columns == 2 * lanes {
@@ -186,8 +209,8 @@ pub(super) unsafe fn store_tile<M: Multiply, const P: usize>(
             unsafe {
                 let to = to.add(p * stride);
                 let [low, high] = tile[p];
-                if add {
-                    let [old_low, old_high] = load2::<M>(to);
+                if let Some((old, stride)) = old {
+                    let [old_low, old_high] = load2::<M>(old.add(p * stride));
                     put::<M>(to, s.add_f32s(old_low, low));
                     put::<M>(to.add(lanes), s.add_f32s(old_high, high));
                 } else {
@@ -203,9 +226,13 @@ pub(super) unsafe fn store_tile<M: Multiply, const P: usize>(
         let row = unsafe { std::slice::from_raw_parts_mut(to.add(p * stride), columns) };
         let [low, high] = tile[p];
         let (left, right) = row.split_at_mut(columns.min(lanes));
-        if add {
-            s.partial_store_f32s(left, s.add_f32s(s.partial_load_f32s(left), low));
-            s.partial_store_f32s(right, s.add_f32s(s.partial_load_f32s(right), high));
+        if let Some((old, stride)) = old {
+            let mut values = [0.0; WIDEST_PANEL];
+            // SAFETY: by contract; the values at hand may be those that are stored to.
+            unsafe { std::ptr::copy_nonoverlapping(old.add(p * stride), values.as_mut_ptr(), columns) };
+            let (old_left, old_right) = values[..columns].split_at(left.len());
+            s.partial_store_f32s(left, s.add_f32s(s.partial_load_f32s(old_left), low));
+            s.partial_store_f32s(right, s.add_f32s(s.partial_load_f32s(old_right), high));
         } else {
             s.partial_store_f32s(left, low);
             s.partial_store_f32s(right, high);
@@ -222,12 +249,12 @@ pub(super) struct Factor<'a> {
     pub step: usize,
 }
 
-/// `to[p, ..columns]` = `Σ_{k < depth} a[p, k] · b[k]` for P rows that lie `stride` apart, or += that.
+/// `to[p, ..columns]` = `Σ_{k < depth} a[p, k] · b[k]` for P rows that lie `stride` apart, onto what there is to add to.
 #[inline(always)]
 pub(super) fn product_tile<M: Multiply, const P: usize>(
     m: M,
     to: Shared<'_, f32>,
-    (stride, columns, add): (usize, usize, bool),
+    (stride, columns, onto): (usize, usize, Onto<'_>),
     (a, b): (Factor<'_>, Factor<'_>),
     depth: usize,
 ) {
@@ -236,10 +263,15 @@ pub(super) fn product_tile<M: Multiply, const P: usize>(
     assert!(a.units.len() > (P - 1) * a.row + (depth - 1) * a.step);
     assert!(b.units.len() >= (depth - 1) * b.step + panel::<M>());
     let left = Left { start: a.units.as_ptr(), row: a.row, step: a.step };
-    // SAFETY: the asserts above bound all three; no two parts of an operation write one value.
+    let old = match onto {
+        Onto::Nothing => None,
+        Onto::Destination => Some((to.as_mut_ptr().cast_const(), stride)),
+        Onto::Row(row) => Some((row[..columns].as_ptr(), 0)),
+    };
+    // SAFETY: the asserts above bound all of them; no two parts of an operation write one value.
     unsafe {
         let tile = accumulate(m, zeros::<M, P>(m), 0..P, left, (b.units.as_ptr(), b.step), depth);
-        store_tile(m, tile, to.as_mut_ptr(), (stride, columns, add));
+        store_tile(m, tile, to.as_mut_ptr(), (stride, columns, old));
     }
 }
 

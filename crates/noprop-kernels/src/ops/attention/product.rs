@@ -4,7 +4,7 @@ use crate::ops::multiply::{Multiply, WithMultiply, dispatch};
 use crate::ops::scratch;
 use crate::ops::simd::split;
 use crate::ops::sums::inner;
-use crate::ops::tile::{Factor, copy, most_rows, panel, product_tile, tile};
+use crate::ops::tile::{Factor, Onto, copy, most_rows, panel, product_tile, tile};
 use crate::ops::transpose::to_panel;
 use crate::team::Shared;
 
@@ -60,7 +60,7 @@ impl WithMultiply for Product<'_> {
             for part in 0..rows.div_ceil(most) {
                 let (low, high) = (split(rows, most, part), split(rows, most, part + 1));
                 let to = Shared::new(&mut to[low * stride + first..]);
-                let place = (stride, used, false);
+                let place = (stride, used, Onto::Nothing);
                 // Two calls, so that a stride is a constant in the tile.
                 if a.column == 1 {
                     let left = Factor { units: &a.data[low * a.row..], row: a.row, step: 1 };

@@ -7,7 +7,7 @@ use crate::ops::linear::cpu::{Matrix, Product, ROW_STEP};
 use crate::ops::multiply::{Multiply, WithMultiply, dispatch, dispatch_at};
 use crate::ops::scratch;
 use crate::ops::simd::vectorize;
-use crate::ops::tile::{copy, panel};
+use crate::ops::tile::{Onto, copy, panel};
 use crate::team::{Shared, coarse_parts, part_of, share, share_rows};
 use std::ops::Range;
 
@@ -31,13 +31,10 @@ fn forward_part(op: &Conv<'_>, y: &mut [f32], x: &[f32], (weight, bias): (&[f32]
     for pixels in pixels(op, ROWS) {
         op.stop.check()?;
         let y = &mut y[pixels.start * d.cout..pixels.end * d.cout];
-        if let Some(bias) = bias {
-            y.chunks_exact_mut(d.cout).for_each(|pixel| pixel.copy_from_slice(bias));
-        }
         let sizes = (pixels.len(), d.cout, d.patch());
         let a = Matrix::new(patches.of(d, x, pixels), sizes.0, sizes.2);
         let b = Matrix::new(weight, sizes.2, sizes.1);
-        dispatch_at(op.precision, Product::new(y, sizes, a, b, bias.is_some()));
+        dispatch_at(op.precision, Product::new(y, sizes, a, b, bias.map_or(Onto::Nothing, Onto::Row)));
     }
     Ok(())
 }
@@ -65,7 +62,7 @@ fn backward_data_part(op: &Conv<'_>, dx: &mut [f32], dy: &[f32], weight: &[f32])
         let b = Matrix::new(weight, sizes.1, sizes.2).transposed();
         let c =
             if as_is { &mut dx[pixels.start * d.cin..pixels.end * d.cin] } else { &mut patches[..sizes.0 * sizes.1] };
-        dispatch_at(op.precision, Product::new(c, sizes, a, b, false));
+        dispatch_at(op.precision, Product::new(c, sizes, a, b, Onto::Nothing));
         if !as_is {
             add_patches(d, dx, &patches, pixels);
         }
@@ -90,7 +87,7 @@ fn backward_weights_part(op: &Conv<'_>, dw: Shared<'_, f32>, rows: Range<usize>,
         let sizes = (d.patch(), d.cout, pixels.len());
         let b = Matrix::new(&dy[pixels.start * d.cout..pixels.end * d.cout], sizes.2, sizes.1);
         let a = Matrix::new(patches.of(d, x, pixels), sizes.2, sizes.0).transposed();
-        dispatch_at(op.precision, Product::of_shared(dw, sizes, a, b, true).rows(rows.clone()));
+        dispatch_at(op.precision, Product::of_shared(dw, sizes, a, b, Onto::Destination).rows(rows.clone()));
     }
     Ok(())
 }

@@ -7,29 +7,30 @@ use crate::ops::adamw::AdamW;
 use crate::ops::multiply::{Multiply, Precision, WithMultiply, dispatch_at};
 use crate::ops::scratch;
 use crate::ops::simd::split;
-use crate::ops::tile::{Factor, copy, load, most_rows, panel, product_tile, put, tile};
+use crate::ops::tile::{Factor, Onto, copy, load, most_rows, panel, product_tile, put, tile};
 use crate::ops::transpose::to_panel;
 use crate::team::{Cost, Shared, part_of, parts, share, share_rows};
 use std::ops::Range;
 
-/// y += x · weight.
-pub fn add_product(op: &Linear, y: &mut [f32], x: &[f32], weight: &[f32]) -> Result<()> {
+/// y = x · weight + bias, or y += x · weight without a bias.
+pub fn forward(op: &Linear, y: &mut [f32], x: &[f32], (weight, bias): (&[f32], Option<&[f32]>)) -> Result<()> {
     let (n, i, o) = (op.samples, op.inputs, op.outputs);
-    Product::new(y, (n, o, i), Matrix::new(x, n, i), Matrix::new(weight, i, o), true).run(op.precision)
+    let onto = bias.map_or(Onto::Destination, Onto::Row);
+    Product::new(y, (n, o, i), Matrix::new(x, n, i), Matrix::new(weight, i, o), onto).run(op.precision)
 }
 
 /// dx = dy · weightᵀ.
 pub fn backward_data(op: &Linear, dx: &mut [f32], dy: &[f32], weight: &[f32]) -> Result<()> {
     let (n, i, o) = (op.samples, op.inputs, op.outputs);
     let b = Matrix::new(weight, i, o).transposed();
-    Product::new(dx, (n, i, o), Matrix::new(dy, n, o), b, false).run(op.precision)
+    Product::new(dx, (n, i, o), Matrix::new(dy, n, o), b, Onto::Nothing).run(op.precision)
 }
 
 /// dw = xᵀ · dy.
 pub fn backward_weights(op: &Linear, dw: &mut [f32], x: &[f32], dy: &[f32]) -> Result<()> {
     let (n, i, o) = (op.samples, op.inputs, op.outputs);
     let a = Matrix::new(x, n, i).transposed();
-    Product::new(dw, (i, o, n), a, Matrix::new(dy, n, o), false).run(op.precision)
+    Product::new(dw, (i, o, n), a, Matrix::new(dy, n, o), Onto::Nothing).run(op.precision)
 }
 
 /// Moves weight and bias in `state`, `[parameters, first moments, second moments]`, by their gradients xᵀ · dy and Σ dy. A part
@@ -44,7 +45,7 @@ pub fn update(op: &Linear, optimiser: &AdamW, mut state: [&mut [f32]; 3], x: &[f
             let count = ROWS.min(rows.len() - start);
             let gradient = &mut gradient[..count * o];
             let a = Matrix { data: &x[rows.start + start..], row: 1, column: i };
-            let product = Product::new(&mut *gradient, (count, o, n), a, Matrix::new(dy, n, o), false);
+            let product = Product::new(&mut *gradient, (count, o, n), a, Matrix::new(dy, n, o), Onto::Nothing);
             dispatch_at(op.precision, product);
             let weight = weight.each_mut().map(|part| &mut part[start * o..][..count * o]);
             optimiser.update_part(weight, gradient);
@@ -98,7 +99,7 @@ pub(crate) const ROW_STEP: usize = 8;
 /// The same of columns: the widest panel.
 const COLUMN_STEP: usize = 32;
 
-/// c (row-major `[rows, columns]`) = a · b over `depth`, or c += a · b; `sizes` are (rows, columns, depth).
+/// c (row-major `[rows, columns]`) = a · b over `depth`, onto what there is to add to; `sizes` are (rows, columns, depth).
 #[derive(Clone, Copy)]
 pub(crate) struct Product<'a> {
     c: Shared<'a, f32>,
@@ -107,12 +108,18 @@ pub(crate) struct Product<'a> {
     sizes: (usize, usize, usize),
     a: Matrix<'a>,
     b: Matrix<'a>,
-    add: bool,
+    onto: Onto<'a>,
 }
 
 impl<'a> Product<'a> {
-    pub(crate) fn new(c: &'a mut [f32], sizes: (usize, usize, usize), a: Matrix<'a>, b: Matrix<'a>, add: bool) -> Self {
-        Self::of_shared(Shared::new(c), sizes, a, b, add)
+    pub(crate) fn new(
+        c: &'a mut [f32],
+        sizes: (usize, usize, usize),
+        a: Matrix<'a>,
+        b: Matrix<'a>,
+        onto: Onto<'a>,
+    ) -> Self {
+        Self::of_shared(Shared::new(c), sizes, a, b, onto)
     }
 
     /// The same where other parts of an operation write other rows or columns.
@@ -121,10 +128,10 @@ impl<'a> Product<'a> {
         sizes: (usize, usize, usize),
         a: Matrix<'a>,
         b: Matrix<'a>,
-        add: bool,
+        onto: Onto<'a>,
     ) -> Self {
         assert_eq!(c.len(), sizes.0 * sizes.1);
-        Self { c, stride: sizes.1, sizes, a, b, add }
+        Self { c, stride: sizes.1, sizes, a, b, onto }
     }
 
     /// Computes it, by as many threads as are there.
@@ -159,6 +166,7 @@ impl<'a> Product<'a> {
             c: self.c.from(columns.start),
             sizes: (rows, columns.len(), depth),
             b: self.b.from(0, columns.start),
+            onto: self.onto.from(columns.start),
             ..self
         }
     }
@@ -168,11 +176,15 @@ impl WithMultiply for Product<'_> {
     type Output = ();
     #[inline(always)]
     fn with<M: Multiply>(self, m: M) {
-        let Self { c, stride, sizes: (rows, columns, depth), a, b, add } = self;
+        let Self { c, stride, sizes: (rows, columns, depth), a, b, onto } = self;
         if rows == 1 && M::DEPTH == 1 && a.column == 1 && b.column == 1 {
             // SAFETY: no other part has these columns.
             let c = unsafe { c.part(0..columns) };
-            return row::product(m, c, &a.data[..depth], (b.data, b.row), (DEPTH, add));
+            if let Onto::Row(row) = onto {
+                copy(m, c, row);
+            }
+            let adds = !matches!(onto, Onto::Nothing);
+            return row::product(m, c, &a.data[..depth], (b.data, b.row), (DEPTH, adds));
         }
         let panel = panel::<M>();
         let mut packed = scratch::take(PACKED_A + DEPTH * panel);
@@ -198,7 +210,8 @@ impl WithMultiply for Product<'_> {
                     for part in 0..rows.len().div_ceil(most) {
                         let (low, high) = (split(rows.len(), most, part), split(rows.len(), most, part + 1));
                         let c = c.from((rows.start + low) * stride + first);
-                        let place = (stride, used, add || from > 0);
+                        let onto = if from > 0 { Onto::Destination } else { onto.from(first) };
+                        let place = (stride, used, onto);
                         let b = Factor { units: right, row: 0, step };
                         // Two calls, so that the strides are constants in the tile.
                         if a.column == 1 {

@@ -23,17 +23,15 @@ impl BlockOp<2> for Forward<'_> {
         op.check(x.len(), y.len())?;
         op.precision.check_kernels()?;
         let (x, y) = (&x[..op.samples * op.inputs], &mut y[..op.samples * op.outputs]);
-        if let Some(bias) = op.bias {
-            y.chunks_exact_mut(op.outputs).for_each(|row| row.copy_from_slice(bias.of(state)));
+        let (weight, bias) = (op.weight.of(state), op.bias.map(|bias| bias.of(state)));
+        if let (Some(y), Some(x), Some(weight)) = (T::f32s_mut(y), T::f32s(x), T::f32s(weight)) {
+            return cpu::forward(op, y, x, (weight, bias.and_then(T::f32s)));
         }
-        let weight = op.weight.of(state);
-        match (T::f32s_mut(y), T::f32s(x), T::f32s(weight)) {
-            (Some(y), Some(x), Some(weight)) => cpu::add_product(op, y, x, weight),
-            _ => {
-                reference::add_product(op, y, x, weight);
-                Ok(())
-            }
+        if let Some(bias) = bias {
+            y.chunks_exact_mut(op.outputs).for_each(|row| row.copy_from_slice(bias));
         }
+        reference::add_product(op, y, x, weight);
+        Ok(())
     }
     fn launch(&self, on: &Executor<'_>, y: DeviceRows, [x, state]: [DeviceRows; 2]) -> Result<()> {
         self.0.check(x.len, y.len)?;

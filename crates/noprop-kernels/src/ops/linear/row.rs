@@ -17,7 +17,7 @@ pub(super) fn product<M: Multiply>(
     (part, add): (usize, bool),
 ) {
     let (columns, lanes) = (c.len(), panel::<M>() / 2);
-    assert!(columns <= stride && (a.is_empty() || b.len() >= (a.len() - 1) * stride + columns));
+    assert!(a.is_empty() || b.len() >= (a.len() - 1) * stride + columns);
     for from in (0..a.len()).step_by(part) {
         let a = &a[from..a.len().min(from + part)];
         let add = add || from > 0;

@@ -9,7 +9,7 @@ use crate::ops::conv::Conv;
 use crate::ops::multiply::{Multiply, WithMultiply, dispatch_at};
 use crate::ops::scratch;
 use crate::ops::simd::split;
-use crate::ops::tile::{Factor, load, most_rows, panel, prefetch, product_tile, put, tile};
+use crate::ops::tile::{Factor, Onto, load, most_rows, panel, prefetch, product_tile, put, tile};
 use crate::team::{Cost, Shared, part_of, parts, share};
 use crate::tensor::StopFlag;
 use pulp::Simd;
@@ -151,7 +151,7 @@ fn pass<M: Multiply, const T: usize, const O: usize>(m: M, run: Pass<'_>) -> Res
                     let a = Factor { units: &v[f * v_stride + rows.start * depth..], row: depth, step: 1 };
                     let b = Factor { units: &u[f * u_stride + first * depth..], row: 0, step: panel };
                     let to = Shared::new(&mut products[f * most * panel..]);
-                    tile!(rows.len(), product_tile, [M,], (m, to, (panel, panel, false), (a, b), depth))
+                    tile!(rows.len(), product_tile, [M,], (m, to, (panel, panel, Onto::Nothing), (a, b), depth))
                 }
                 let rows = begin + rows.start..begin + rows.end;
                 outputs::<M, T, O>(m, &g, (rows, first), products, (y, beyond), biases);

@@ -114,5 +114,5 @@ fn backward_tile<M: Multiply, const LEFT: bool, const RIGHT: bool, const P: usiz
         }
     }
     // SAFETY: asserted above.
-    unsafe { store_tile(m, tile, dx.as_mut_ptr(), (d.cin, channels, false)) }
+    unsafe { store_tile(m, tile, dx.as_mut_ptr(), (d.cin, channels, None)) }
 }

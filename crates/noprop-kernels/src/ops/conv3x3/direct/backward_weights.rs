@@ -164,6 +164,6 @@ fn weight_gradient_tile<M: Multiply, const ROWS: usize, const P: usize>(
                 }
             }
         }
-        store_tile(m, tile, sums.as_mut_ptr(), (panel, panel, false));
+        store_tile(m, tile, sums.as_mut_ptr(), (panel, panel, None));
     }
 }

@@ -111,6 +111,6 @@ fn forward_tile<M: Multiply, const P: usize>(
             tile[p][0] = m.simd().max_f32s(tile[p][0], zero);
             tile[p][1] = m.simd().max_f32s(tile[p][1], zero);
         }
-        store_tile(m, tile, to.as_mut_ptr(), (d.cout, channels, false));
+        store_tile(m, tile, to.as_mut_ptr(), (d.cout, channels, None));
     }
 }

@@ -9,7 +9,7 @@ use crate::ops::conv3x3::pool::Gradient;
 use crate::ops::multiply::{Multiply, WithMultiply, dispatch_at};
 use crate::ops::scratch;
 use crate::ops::simd::split;
-use crate::ops::tile::{Factor, most_rows, panel, prefetch, product_tile, put, tile};
+use crate::ops::tile::{Factor, Onto, most_rows, panel, prefetch, product_tile, put, tile};
 use crate::team::{Shared, coarse_parts, part_of, share};
 use std::ops::Range;
 
@@ -90,7 +90,12 @@ impl WithMultiply for BackwardWeights<'_> {
                         let rows = split(cin, most, part)..split(cin, most, part + 1);
                         let a = Factor { units: &v[f * units * cin + rows.start..], row: 1, step: cin };
                         let sums = Shared::new(&mut sums[rows.start * panel..]);
-                        tile!(rows.len(), product_tile, [M,], (m, sums, (panel, panel, true), (a, b), units))
+                        tile!(
+                            rows.len(),
+                            product_tile,
+                            [M,],
+                            (m, sums, (panel, panel, Onto::Destination), (a, b), units)
+                        )
                     }
                 }
             }

@@ -28,7 +28,7 @@ pub use forward::forward;
 
 use super::Dims;
 use crate::ops::multiply::{Multiply, WithMultiply, dispatch};
-use crate::ops::tile::{Factor, most_rows, panel, product_tile, tile};
+use crate::ops::tile::{Factor, Onto, most_rows, panel, product_tile, tile};
 use crate::team::Shared;
 use std::ops::Range;
 
@@ -69,6 +69,6 @@ fn products<M: Multiply>(
         let a = Factor { units: &v[(f * tiles + rows.start) * depth..], row: depth, step: 1 };
         let b = Factor { units: &u[(f * columns + first) * depth..], row: 0, step: panel };
         let to = Shared::new(&mut products[f * most * panel..]);
-        tile!(rows.len(), product_tile, [M,], (m, to, (panel, panel, false), (a, b), depth))
+        tile!(rows.len(), product_tile, [M,], (m, to, (panel, panel, Onto::Nothing), (a, b), depth))
     }
 }
