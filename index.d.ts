@@ -8,8 +8,11 @@
 
 /** Samples of one shape, with or without labels; native memory that never changes, until it is disposed of. */
 export declare class NativeDataset {
-  /** Copies arrays, so that JavaScript may change them afterwards. `shape` is that of one sample. */
-  static fromArrays(images: Uint8Array | Float32Array, shape: Array<number>, labels: Int32Array | null): NativeDataset
+  /**
+   * Copies arrays, so that JavaScript may change them afterwards. `shape` is that of one sample. With `names`, labels are
+   * positions in them.
+   */
+  static fromArrays(images: Uint8Array | Float32Array, shape: Array<number>, labels: Int32Array | null, names: Array<string> | null): NativeDataset
   /**
    * Reads a directory of IDX or CIFAR files; `split` is `train` or `test`, `limit` the number of first samples or null.
    * Without `labels` no file of labels is needed.
@@ -21,11 +24,11 @@ export declare class NativeDataset {
   get samples(): number
   /** Shape of one sample. */
   get shape(): Array<number>
-  /** The different labels, sorted; empty without labels. */
-  get classes(): Array<number>
+  /** The different labels, sorted, all numbers or all names; empty without labels. */
+  get classes(): Array<number> | Array<string>
   /** SHA-256 of shape, values and labels, in hexadecimal. */
   get fingerprint(): string
-  /** A copy of the labels. */
+  /** A copy of the labels; where classes have names, their positions among the classes. */
   labels(): Int32Array | null
   /** One sample's values as the net sees them: bytes scaled to 0..1, floats as they are. */
   sample(index: number): Float32Array
@@ -127,7 +130,7 @@ export interface NativePictures {
 
 /** Labels and probabilities of a prediction. */
 export interface NativePrediction {
-  /** One label a sample. */
+  /** One label a sample; where classes have names, its position among them. */
   labels: Int32Array
   /** `[samples, classes]`. */
   probabilities: Float32Array

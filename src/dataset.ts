@@ -1,5 +1,5 @@
 import { describe } from './data/describe.js'
-import { toLabels } from './data/labels.js'
+import { type Label, toLabels } from './data/labels.js'
 import { lengthOfFirst, type Samples, toNative } from './data/samples.js'
 import { kindOf } from './data/typed-array.js'
 import { fromDetails, NoPropError, native, nativeAsync } from './errors.js'
@@ -28,8 +28,11 @@ interface Described {
    * with the length of the first; no default for typed arrays.
    */
   shape?: readonly number[]
-  /** One label a sample, any integers; they need not start at 0 nor be dense. Needed for training and evaluation. */
-  labels?: ArrayLike<number>
+  /**
+   * One label a sample: any integers, which need not start at 0 nor be dense, or names such as 'cat'. Needed for training and
+   * evaluation.
+   */
+  labels?: ArrayLike<number> | readonly string[]
 }
 
 /**
@@ -88,19 +91,20 @@ export class Dataset {
     return native(() => this.#native.shape)
   }
 
-  /** The label values that occur, ascending; empty without labels. */
-  get classes(): number[] {
+  /** The label values or names that occur, ascending; empty without labels. */
+  get classes(): Label[] {
     return native(() => this.#native.classes)
   }
 
-  /** SHA-256 (hexadecimal) over shape, values and labels: two data sets with the same one train the same model. */
+  /** SHA-256 (hexadecimal) over shape, values, labels and their names: two data sets with the same one train the same model. */
   get fingerprint(): string {
     return native(() => this.#native.fingerprint)
   }
 
-  /** A copy of the labels in the order of the samples; null without labels. */
-  labels(): Int32Array | null {
-    return native(() => this.#native.labels())
+  /** A copy of the labels in the order of the samples, names where they are names; null without labels. */
+  labels(): Int32Array | string[] | null {
+    const labels = native(() => this.#native.labels())
+    return labels && named(labels, this.classes)
   }
 
   /** A copy of sample `index` (from 0) as the net sees it, in row-major order. Throws NOPROP_OPTION. */
@@ -151,6 +155,25 @@ export class Dataset {
   [inspectCustom](): string {
     return this.toString()
   }
+}
+
+/** Labels as users have them: positions among `classes` as names, where the classes have names. */
+export function named(labels: Int32Array, classes: readonly Label[]): Int32Array | string[] {
+  if (typeof classes[0] !== 'string') return labels
+  return Array.from(labels, (position) => classes[position] as string)
+}
+
+/** The classes of several data sets, each once and in order. */
+export function classesOf(...datasets: readonly Dataset[]): Label[] {
+  const classes = [...new Set(datasets.flatMap((dataset) => dataset.classes))]
+  return classes.sort((one, other) =>
+    typeof one === 'number' && typeof other === 'number' ? one - other : compareNames(String(one), String(other)),
+  )
+}
+
+/** By code points, as the core sorts; `<` compares UTF-16. */
+function compareNames(one: string, other: string): number {
+  return Buffer.compare(Buffer.from(one), Buffer.from(other))
 }
 
 /** A data set as it is; arrays are copied into a new one. `shape` serves where the arrays name none. */
@@ -210,8 +233,9 @@ export function checkValidation(dataset: Dataset, config: Pick<ModelConfig, 'inp
   }
 }
 
-function list(numbers: readonly number[]): string {
-  return numbers.length > 12 ? `${numbers.slice(0, 12).join(', ')}, …` : numbers.join(', ')
+function list(labels: readonly Label[]): string {
+  const shown = labels.slice(0, 12).map((label) => (typeof label === 'string' ? JSON.stringify(label) : label))
+  return labels.length > 12 ? `${shown.join(', ')}, …` : shown.join(', ')
 }
 
 /** Copies arrays into a data set. Throws NOPROP_SHAPE, NOPROP_COUNT, NOPROP_VALUE, NOPROP_LABEL, NOPROP_OPTION. */
@@ -221,8 +245,9 @@ export function datasetFromArrays(input: DataInput, defaultShape?: readonly numb
   const shape = checkShape(input.shape ?? defaultShape ?? (first === undefined ? undefined : [first]))
   const size = shape.reduce((product, side) => product * side, 1)
   const images = toNative(samples, size)
-  const labels = input.labels === undefined || input.labels === null ? null : toLabels(input.labels)
-  return wrap(native(() => getNative().NativeDataset.fromArrays(images, shape, labels)))
+  const given = input.labels === undefined || input.labels === null ? undefined : toLabels(input.labels)
+  const { labels, names } = given ?? { labels: null, names: null }
+  return wrap(native(() => getNative().NativeDataset.fromArrays(images, shape, labels, names)))
 }
 
 /** `images` or `inputs`, whichever is there. */

@@ -5,6 +5,7 @@
  */
 export type { DatasetName } from './data/catalogue.js'
 export type { DownloadProgress } from './data/download.js'
+export type { Label } from './data/labels.js'
 export type { Samples } from './data/samples.js'
 export type { SampleArray } from './data/typed-array.js'
 export type { Data, DataInput, Split } from './dataset.js'

@@ -1,6 +1,7 @@
 import { throwIfAborted } from './abort.js'
+import type { Label } from './data/labels.js'
 import type { SampleArray } from './data/typed-array.js'
-import { type Data, withDataset } from './dataset.js'
+import { type Data, named, withDataset } from './dataset.js'
 import { requireDevice } from './device.js'
 import { NoPropError, native } from './errors.js'
 import { requireCount, requireObject, toJson } from './json.js'
@@ -22,8 +23,8 @@ export interface EvaluateResult {
   confusion?: number[][]
   /** For more than 1,000 classes, instead of `confusion`: `[i, j, samples]` of each pair that occurred, by i, then by j. */
   confusionPairs?: [number, number, number][]
-  /** The label values in the order of both. */
-  classes: number[]
+  /** The label values or names in the order of both. */
+  classes: Label[]
   samples: number
   seconds: number
   samplesPerSecond: number
@@ -41,12 +42,12 @@ export interface RunsResult extends EvaluateResult {
 
 /** What `model.predict` gives. */
 export interface Prediction {
-  /** The most probable label value of each sample. */
-  labels: Int32Array
+  /** The most probable label of each sample: its value, or its name where the classes have names. */
+  labels: Int32Array | string[]
   /** One array a sample: the probability of each class, in the order of `classes`. Unlikely ones are exactly 0. */
   probabilities: Float32Array[]
-  /** The label values in the order of the probabilities. */
-  classes: number[]
+  /** The label values or names in the order of the probabilities. */
+  classes: Label[]
 }
 
 /** Evaluates `model` on labelled data, once or, with `runs`, several times. */
@@ -105,7 +106,7 @@ export async function predict(
   const rows = Array.from({ length: labels.length }, (_, sample) =>
     probabilities.subarray(sample * classes.length, (sample + 1) * classes.length),
   )
-  return { labels, probabilities: rows, classes }
+  return { labels: named(labels, classes), probabilities: rows, classes }
 }
 
 /** Each run adds its number to the seed, and beyond 2^53 − 1 adding 1 may change nothing. */

@@ -1,3 +1,4 @@
+import type { Label } from './data/labels.js'
 import type { DeviceOption } from './device.js'
 import type { Net, NetConfig } from './net.js'
 
@@ -56,8 +57,11 @@ export interface ModelOptions {
   blocks?: number
   /** Shape of one sample: `[height, width, channels]`, `[height, width]` or `[n]`; usually `dataset.shape`. No default. */
   input: readonly number[]
-  /** The label values, or their number n for the labels 0 … n − 1; usually `dataset.classes`. No default. */
-  classes: number | readonly number[]
+  /**
+   * The label values in ascending order, the names of the classes, or their number n for the labels 0 … n − 1; usually
+   * `dataset.classes`. No default.
+   */
+  classes: number | readonly Label[]
   /** The denoiser of each block. Default 'cnn' (paper) for images of at least 14×14, else 'mlp'. */
   net?: Net
   /** The noise schedule. Default 'cosine' (paper). */
@@ -73,7 +77,7 @@ export interface ModelConfig {
   method: 'dt'
   blocks: number
   input: number[]
-  classes: number[]
+  classes: Label[]
   net: NetConfig
   schedule: Required<CosineSchedule> | Required<LinearSchedule> | { type: 'custom'; alphaBar: number[] }
   embedding: { type: 'one-hot' }

@@ -1,8 +1,10 @@
 import type { Command } from 'commander'
+import type { Label } from '../data/labels.js'
 import { locate } from '../data/locate.js'
 import { datasetFromDirectory } from '../dataset.js'
 import type { RunsResult } from '../inference.js'
 import { NoProp } from '../model.js'
+import { printable } from '../printable.js'
 import { accuracyAfterBlocks, counted, percent, table, thousands } from '../summary.js'
 import { downloadNote } from './download-note.js'
 import type { Field } from './fields.js'
@@ -67,7 +69,9 @@ async function evaluate(file: string, flags: EvalFlags, io: Io): Promise<void> {
 }
 
 /** Rows are the true labels, columns the predicted ones. */
-function confusionTable(classes: readonly number[], confusion: readonly (readonly number[])[]): string {
-  const head = ['true \\ predicted', ...classes.map(String)]
-  return table([head, ...confusion.map((row, index) => [String(classes[index]), ...row.map(String)])])
+function confusionTable(classes: readonly Label[], confusion: readonly (readonly number[])[]): string {
+  // Names come from the model's file.
+  const names = classes.map((label) => printable(String(label)))
+  const head = ['true \\ predicted', ...names]
+  return table([head, ...confusion.map((row, index) => [names[index] as string, ...row.map(String)])])
 }

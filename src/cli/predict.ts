@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { Label } from '../data/labels.js'
 import { locate } from '../data/locate.js'
 import { datasetFromDirectory, datasetFromPngs } from '../dataset.js'
 import type { Prediction } from '../inference.js'
@@ -97,7 +98,7 @@ async function predictPictures(model: NoProp, images: string[], flags: PredictFl
 
 /** The prediction of one sample. */
 interface Row {
-  label: number
+  label: Label
   probabilities: number[]
   /** Probability of `label`. */
   probability: number
@@ -114,6 +115,6 @@ function* rowsOf({ labels, probabilities, classes }: Prediction): Generator<Row>
 async function show({ label, probabilities, probability }: Row, source: object, name: string, io: Io): Promise<void> {
   io.signal.throwIfAborted()
   io.emit({ event: 'prediction', ...source, label, probabilities })
-  io.print(`${printable(name)}\t${label}\t${probability.toFixed(4)}`)
+  io.print(`${printable(name)}\t${printable(String(label))}\t${probability.toFixed(4)}`)
   await io.drain()
 }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { showsGpu } from '../cuda/hardware.js'
 import { locate } from '../data/locate.js'
-import { checkValidation, type Dataset, datasetFromDirectory } from '../dataset.js'
+import { checkValidation, classesOf, type Dataset, datasetFromDirectory } from '../dataset.js'
 import { native } from '../errors.js'
 import { NoProp } from '../model.js'
 import { getNative } from '../native.js'
@@ -103,7 +103,7 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
 
 /** The classes are those of both splits, so that the first few samples alone (`--limit`) make the same model as all. */
 function modelOptions(flags: TrainFlags, samples: Dataset, test: Dataset): ModelOptions {
-  const classes = [...new Set([...samples.classes, ...test.classes])].sort((a, b) => a - b)
+  const classes = classesOf(samples, test)
   const input = samples.shape
   return { input, classes, ...modelOptionsOf(flags, netFor(input)) }
 }

@@ -96,10 +96,10 @@ mod idx_files {
             super::directory(&[(IMAGES, &images), (LABELS, &idx(&[count], labels))])
         };
         let data = train(directory(&letters).path()).unwrap();
-        assert_eq!(data.classes(), (1..=26).collect::<Vec<_>>());
+        assert_eq!(data.classes().values(), (1..=26).collect::<Vec<_>>());
         assert_eq!(data.class_indices(data.classes()).unwrap(), (0..26).collect::<Vec<_>>());
         let data = train(directory(&[200, 7, 0, 7]).path()).unwrap();
-        assert_eq!((data.classes(), data.labels().unwrap()), (&[0, 7, 200][..], &[200, 7, 0, 7][..]));
+        assert_eq!((data.classes().values(), data.labels().unwrap()), (&[0, 7, 200][..], &[200, 7, 0, 7][..]));
         assert_eq!(data.class_indices(&[0, 7, 200]).unwrap(), [2, 1, 0, 1]);
     }
 

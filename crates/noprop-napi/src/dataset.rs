@@ -8,7 +8,7 @@ use napi::bindgen_prelude::{
 };
 use napi::sys;
 use napi_derive::napi;
-use noprop_core::data::{Dataset, InputShape, Pixels, Split, load, load_sound_images, load_unlabelled};
+use noprop_core::data::{Classes, Dataset, InputShape, Pixels, Split, load, load_sound_images, load_unlabelled};
 use noprop_core::tensor::StopFlag;
 use noprop_core::train::progress::Failure;
 use noprop_core::{Code, Error};
@@ -82,20 +82,29 @@ pub struct NativePictures {
 
 #[napi]
 impl NativeDataset {
-    /// Copies arrays, so that JavaScript may change them afterwards. `shape` is that of one sample.
-    #[napi(ts_args_type = "images: Uint8Array | Float32Array, shape: Array<number>, labels: Int32Array | null")]
+    /// Copies arrays, so that JavaScript may change them afterwards. `shape` is that of one sample. With `names`, labels are
+    /// positions in them.
+    #[napi(
+        ts_args_type = "images: Uint8Array | Float32Array, shape: Array<number>, labels: Int32Array | null, names: Array<string> | null"
+    )]
     pub fn from_arrays(
         env: Env,
         images: Either<Uint8Array, Float32Array>,
         shape: Vec<f64>,
         labels: Option<Int32Array>,
+        names: Option<Vec<String>>,
     ) -> napi::Result<Self> {
         let pixels = match images {
             Either::A(bytes) => Pixels::U8(copy(&bytes)?),
             Either::B(floats) => Pixels::F32(copy(&floats)?),
         };
         let labels = labels.map(|labels| copy(&labels)).transpose()?;
-        Dataset::from_arrays(pixels, input_shape(&shape)?, labels).map(|dataset| Self::new(&env, dataset)).into_js()
+        let shape = input_shape(&shape)?;
+        let dataset = match names {
+            Some(names) => Dataset::with_names(pixels, shape, &labels.unwrap_or_default(), &names),
+            None => Dataset::from_arrays(pixels, shape, labels),
+        };
+        dataset.map(|dataset| Self::new(&env, dataset)).into_js()
     }
 
     /// Reads a directory of IDX or CIFAR files; `split` is `train` or `test`, `limit` the number of first samples or null.
@@ -147,10 +156,13 @@ impl NativeDataset {
         Ok(self.get()?.shape().sizes().into_iter().map(|size| size as u32).collect())
     }
 
-    /// The different labels, sorted; empty without labels.
-    #[napi(getter)]
-    pub fn classes(&self) -> napi::Result<Vec<i32>> {
-        Ok(self.get()?.classes().to_vec())
+    /// The different labels, sorted, all numbers or all names; empty without labels.
+    #[napi(getter, ts_return_type = "Array<number> | Array<string>")]
+    pub fn classes(&self) -> napi::Result<Either<Vec<i32>, Vec<String>>> {
+        Ok(match self.get()?.classes() {
+            Classes::Values(values) => Either::A(values.clone()),
+            Classes::Names(names) => Either::B(names.clone()),
+        })
     }
 
     /// SHA-256 of shape, values and labels, in hexadecimal.
@@ -159,7 +171,7 @@ impl NativeDataset {
         Ok(self.get()?.fingerprint().to_owned())
     }
 
-    /// A copy of the labels.
+    /// A copy of the labels; where classes have names, their positions among the classes.
     #[napi(ts_return_type = "Int32Array | null")]
     pub fn labels(&self) -> napi::Result<Option<Int32Array>> {
         Ok(self.get()?.labels().map(|labels| Int32Array::new(labels.to_vec())))

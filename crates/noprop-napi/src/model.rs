@@ -48,7 +48,7 @@ impl StopSignal {
 /// Labels and probabilities of a prediction.
 #[napi(object, object_from_js = false)]
 pub struct NativePrediction {
-    /// One label a sample.
+    /// One label a sample; where classes have names, its position among them.
     pub labels: Int32Array,
     /// `[samples, classes]`.
     pub probabilities: Float32Array,

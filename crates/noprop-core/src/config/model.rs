@@ -2,7 +2,7 @@
 
 use super::out_of_range;
 use crate::NetConfig;
-use crate::data::InputShape;
+use crate::data::{Classes, InputShape};
 use crate::diffusion::{EmbeddingConfig, MAX_BLOCKS, Schedule, ScheduleConfig};
 use crate::error::{Code, Error, Result};
 use crate::net::Layout;
@@ -32,8 +32,8 @@ pub struct ModelConfig {
     pub blocks: usize,
     /// Shape of one sample.
     pub input: InputShape,
-    /// The labels, sorted, without repetition.
-    pub classes: Vec<i32>,
+    /// The labels, sorted, without repetition; or names in any order.
+    pub classes: Classes,
     /// The blocks' net. Default: [`NetConfig::for_input`].
     pub net: NetConfig,
     /// Noise schedule. Default cosine (paper).
@@ -53,7 +53,7 @@ struct ModelConfigJson {
     #[serde(default = "default_blocks")]
     blocks: usize,
     input: InputShape,
-    classes: Vec<i32>,
+    classes: Classes,
     net: Option<NetConfig>,
     #[serde(default)]
     schedule: ScheduleConfig,
@@ -101,14 +101,10 @@ impl ModelConfig {
         if !(2..=MAX_CLASSES).contains(&self.classes.len()) {
             return Err(Error::new(Code::Label, "the number of classes is out of range")
                 .expected(format!("2 to {MAX_CLASSES} different labels"))
-                .received(format!("{} ({:?})", self.classes.len(), &self.classes[..self.classes.len().min(5)]))
+                .received(format!("{} ({})", self.classes.len(), self.classes))
                 .hint("check the labels of the training data"));
         }
-        if let Some(pair) = self.classes.windows(2).find(|pair| pair[0] >= pair[1]) {
-            return Err(Error::new(Code::Label, "the classes are not in order")
-                .expected("labels sorted upwards, without repetition")
-                .received(format!("{} before {}", pair[0], pair[1])));
-        }
+        self.classes.check()?;
         self.input.check()?;
         let layout = self.net.layout(self.input, self.classes.len())?;
         let schedule = self.schedule.build(self.blocks)?;

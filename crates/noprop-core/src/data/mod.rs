@@ -10,12 +10,13 @@
 //! // Two pictures of 2 × 2 grey pixels, and their labels, which may be any numbers.
 //! let pixels = Pixels::U8(vec![0, 255, 255, 0, 255, 0, 0, 255]);
 //! let data = Dataset::from_arrays(pixels, InputShape::new(&[2, 2])?, Some(vec![-1, 40]))?;
-//! assert_eq!((data.samples(), data.classes()), (2, &[-1, 40][..]));
+//! assert_eq!((data.samples(), data.classes().values()), (2, &[-1, 40][..]));
 //! # Ok::<(), noprop_core::Error>(())
 //! ```
 
 pub mod augment;
 pub mod cifar;
+pub mod classes;
 pub mod dataset;
 pub mod directory;
 mod foreign;
@@ -28,6 +29,7 @@ pub mod split;
 mod tar;
 
 pub use augment::Augment;
+pub use classes::Classes;
 pub use dataset::{Dataset, Pixels};
 pub use directory::{load, load_unlabelled};
 pub use png::{load_images, load_sound_images};
