@@ -20,6 +20,12 @@ export declare class NativeDataset {
   static load(directory: string, split: string, limit: number | null, labels: boolean): Promise<NativeDataset>
   /** Reads PNG files of one shape, without labels. Those that cannot be read are left out and told. */
   static fromPngs(paths: Array<string>, shape: Array<number>): Promise<NativePictures>
+  /** Reads a table, and that of the test if there is one; options are JSON. */
+  static fromTable(source: NativeTable, test: NativeTable | null, options: string): Promise<NativeSplits>
+  /** The samples to train on, and those held out: a share of each class. */
+  split(share: number, seed: number): Promise<NativeSplits>
+  /** What was done to raw data to get the samples, as JSON, or null. */
+  get preprocessing(): string | null
   /** Number of samples. */
   get samples(): number
   /** Shape of one sample. */
@@ -134,6 +140,24 @@ export interface NativePrediction {
   labels: Int32Array
   /** `[samples, classes]`. */
   probabilities: Float32Array
+}
+
+/** Data sets for training and test. */
+export interface NativeSplits {
+  /** The samples to train on. */
+  train: NativeDataset
+  /** The samples for the test, if there are any. */
+  test?: NativeDataset | null
+  /** What users should know of the reading, in sentences without a full stop. */
+  notes: Array<string>
+}
+
+/** Where a table is; one of the two. */
+export interface NativeTable {
+  /** Path of a file. */
+  path?: string
+  /** A JSON list of rows, which are objects. */
+  rows?: string
 }
 
 /**

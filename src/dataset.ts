@@ -7,6 +7,7 @@ import { inspectCustom } from './inspect.js'
 import { requireCount } from './json.js'
 import { getNative, type Native } from './native.js'
 import type { ModelConfig } from './options.js'
+import type { Preprocessing } from './preprocessing.js'
 import { thousands } from './summary.js'
 
 declare global {
@@ -17,6 +18,7 @@ declare global {
 }
 
 type NativeDataset = InstanceType<Native['NativeDataset']>
+type NativeSplits = Awaited<ReturnType<NativeDataset['split']>>
 
 /** The two halves that a data set comes in. */
 export type Split = 'train' | 'test'
@@ -101,6 +103,29 @@ export class Dataset {
     return native(() => this.#native.fingerprint)
   }
 
+  /** What was done to raw data to get the samples, for `NoProp.create`; null where nothing was, or nobody knows. */
+  get preprocessing(): Preprocessing | null {
+    return JSON.parse(native(() => this.#native.preprocessing) ?? 'null')
+  }
+
+  /**
+   * Two data sets: the samples to train on, and `share` of them held out for the test (of each class alike, or of all where there
+   * are no labels). Which ones follows from `seed` (default 0) alone. Rejects with NOPROP_OPTION.
+   */
+  async split(share: number, { seed = 0 }: { seed?: number } = {}): Promise<{ train: Dataset; test: Dataset }> {
+    if (typeof share !== 'number') {
+      throw new NoPropError({
+        code: 'NOPROP_OPTION',
+        what: 'the share of a split is no number',
+        expected: 'a share of the samples, above 0 and below 1',
+        received: describe(share),
+      })
+    }
+    requireSeed(seed)
+    const { train, test } = wrapSplits(await nativeAsync(() => this.#native.split(share, seed)))
+    return { train, test: test as Dataset }
+  }
+
   /** A copy of the labels in the order of the samples, names where they are names; null without labels. */
   labels(): Int32Array | string[] | null {
     const labels = native(() => this.#native.labels())
@@ -155,6 +180,31 @@ export class Dataset {
   [inspectCustom](): string {
     return this.toString()
   }
+}
+
+/** Data sets for training and test. */
+export interface Splits {
+  /** The samples to train on. */
+  train: Dataset
+  /** The samples for the test; null where there are none. */
+  test: Dataset | null
+  /** What is worth knowing of the reading, such as columns that were left out. */
+  notes: string[]
+}
+
+/** What the addon has read. */
+export function wrapSplits({ train, test, notes }: NativeSplits): Splits {
+  return { train: wrap(train), test: test ? wrap(test) : null, notes }
+}
+
+function requireSeed(seed: unknown): void {
+  if (Number.isSafeInteger(seed) && (seed as number) >= 0) return
+  throw new NoPropError({
+    code: 'NOPROP_OPTION',
+    what: 'seed is out of range',
+    expected: `an integer from 0 to ${Number.MAX_SAFE_INTEGER}`,
+    received: describe(seed),
+  })
 }
 
 /** Labels as users have them: positions among `classes` as names, where the classes have names. */

@@ -10,9 +10,11 @@ import {
   datasetFromDirectory,
   datasetFromPngs,
   type Split,
+  type Splits,
 } from './dataset.js'
 import { NoPropError } from './errors.js'
 import { requireCount, requireObject } from './json.js'
+import { splitsFromTable, type TableOptions, type TableSource } from './table.js'
 
 /** Options of `datasets.load`. */
 export interface LoadOptions {
@@ -98,6 +100,17 @@ export const datasets = {
    */
   fromArrays(input: DataInput): Dataset {
     return datasetFromArrays(input)
+  },
+
+  /**
+   * Reads a table: a file (CSV, TSV, NDJSON, `.npy`, `.npz`), or rows as a list of objects. Numbers are standardised by the rows
+   * to train on, texts become one-hot; missing numbers count as the mean, missing and unknown texts as none. Give the model what
+   * was learned, and it is stored in its file: `NoProp.create({ input: train.shape, classes: train.classes, preprocessing:
+   * train.preprocessing })`. Throws NOPROP_FILE_NOT_FOUND, NOPROP_FILE_FORMAT, NOPROP_FILE_TRUNCATED, NOPROP_IO, NOPROP_OPTION (a
+   * column that is not there), NOPROP_VALUE, NOPROP_LABEL, NOPROP_COUNT, NOPROP_MEMORY.
+   */
+  async fromTable(source: TableSource, options: TableOptions = {}): Promise<Splits> {
+    return splitsFromTable(source, options)
   },
 
   /**

@@ -8,7 +8,7 @@ export type { DownloadProgress } from './data/download.js'
 export type { Label } from './data/labels.js'
 export type { Samples } from './data/samples.js'
 export type { SampleArray } from './data/typed-array.js'
-export type { Data, DataInput, Split } from './dataset.js'
+export type { Data, DataInput, Split, Splits } from './dataset.js'
 export { Dataset } from './dataset.js'
 export type { LoadOptions, LoadSplitOptions, PngOptions } from './datasets.js'
 export { datasets } from './datasets.js'
@@ -59,5 +59,7 @@ export type {
   TrainingRecord,
   TrainOptions,
 } from './options.js'
+export type { CategoryColumn, NumberColumn, Preprocessing, TablePreprocessing } from './preprocessing.js'
 export type { LayerSummary, TensorSummary } from './summary.js'
+export type { Row, TableOptions, TableSource } from './table.js'
 export { version } from './version.js'

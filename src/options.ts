@@ -1,6 +1,7 @@
 import type { Label } from './data/labels.js'
 import type { DeviceOption } from './device.js'
 import type { Net, NetConfig } from './net.js'
+import type { Preprocessing } from './preprocessing.js'
 
 export type {
   CnnNet,
@@ -70,6 +71,11 @@ export interface ModelOptions {
   embedding?: Embedding
   /** Seed of every random number of the model and its training: an integer from 0. Default 0 (this package). */
   seed?: number
+  /**
+   * How raw data become samples, which the model file keeps and `predict` applies to rows; usually `dataset.preprocessing`.
+   * Default: none, the samples are what they are.
+   */
+  preprocessing?: Preprocessing | null
 }
 
 /** {@link ModelOptions} with every default filled in, as the model file records them. */
@@ -82,6 +88,8 @@ export interface ModelConfig {
   schedule: Required<CosineSchedule> | Required<LinearSchedule> | { type: 'custom'; alphaBar: number[] }
   embedding: { type: 'one-hot' }
   seed: number
+  /** Left out where the model has none. */
+  preprocessing?: Preprocessing
 }
 
 /**

@@ -66,6 +66,7 @@ fn run(directory: &Path) -> Result<()> {
         schedule: ScheduleConfig::default(),
         embedding: EmbeddingConfig::default(),
         seed: 0,
+        preprocessing: None,
     })?;
     let options = FitOptions {
         learning_rate: 3e-3,

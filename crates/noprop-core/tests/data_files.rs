@@ -100,7 +100,7 @@ mod idx_files {
         assert_eq!(data.class_indices(data.classes()).unwrap(), (0..26).collect::<Vec<_>>());
         let data = train(directory(&[200, 7, 0, 7]).path()).unwrap();
         assert_eq!((data.classes().values(), data.labels().unwrap()), (&[0, 7, 200][..], &[200, 7, 0, 7][..]));
-        assert_eq!(data.class_indices(&[0, 7, 200]).unwrap(), [2, 1, 0, 1]);
+        assert_eq!(data.class_indices(&vec![0, 7, 200].into()).unwrap(), [2, 1, 0, 1]);
     }
 
     #[test]

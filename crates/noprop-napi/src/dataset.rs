@@ -8,7 +8,11 @@ use napi::bindgen_prelude::{
 };
 use napi::sys;
 use napi_derive::napi;
-use noprop_core::data::{Classes, Dataset, InputShape, Pixels, Split, load, load_sound_images, load_unlabelled};
+use noprop_core::config::from_json;
+use noprop_core::data::{
+    Classes, Dataset, InputShape, Pixels, Split, TableOptions, TableSource, load, load_sound_images, load_table,
+    load_unlabelled,
+};
 use noprop_core::tensor::StopFlag;
 use noprop_core::train::progress::Failure;
 use noprop_core::{Code, Error};
@@ -80,6 +84,37 @@ pub struct NativePictures {
     pub failures: String,
 }
 
+/// Data sets for training and test.
+#[napi(object, object_from_js = false)]
+pub struct NativeSplits {
+    /// The samples to train on.
+    #[napi(ts_type = "NativeDataset")]
+    pub train: Loaded,
+    /// The samples for the test, if there are any.
+    #[napi(ts_type = "NativeDataset | null")]
+    pub test: Option<Loaded>,
+    /// What users should know of the reading, in sentences without a full stop.
+    pub notes: Vec<String>,
+}
+
+/// Where a table is; one of the two.
+#[napi(object, object_to_js = false)]
+pub struct NativeTable {
+    /// Path of a file.
+    pub path: Option<String>,
+    /// A JSON list of rows, which are objects.
+    pub rows: Option<String>,
+}
+
+impl From<NativeTable> for TableSource {
+    fn from(table: NativeTable) -> Self {
+        match table.path {
+            Some(path) => Self::File(PathBuf::from(path)),
+            None => Self::Rows(table.rows.unwrap_or_default()),
+        }
+    }
+}
+
 #[napi]
 impl NativeDataset {
     /// Copies arrays, so that JavaScript may change them afterwards. `shape` is that of one sample. With `names`, labels are
@@ -142,6 +177,40 @@ impl NativeDataset {
             let failures: Vec<_> = failures.into_iter().map(|(index, error)| (index, Failure(error))).collect();
             Ok(NativePictures { dataset: dataset.map(Loaded), failures: json(&failures)? })
         })
+    }
+
+    /// Reads a table, and that of the test if there is one; options are JSON.
+    #[napi(
+        ts_args_type = "source: NativeTable, test: NativeTable | null, options: string",
+        ts_return_type = "Promise<NativeSplits>"
+    )]
+    pub fn from_table<'env>(
+        env: &'env Env,
+        source: NativeTable,
+        test: Option<NativeTable>,
+        options: String,
+    ) -> napi::Result<Object<'env>> {
+        let (source, test) = (source.into(), test.map(TableSource::from));
+        promise(env, StopFlag::new(), move || {
+            let loaded = load_table(&source, test.as_ref(), &from_json::<TableOptions>(&options)?)?;
+            Ok(NativeSplits { train: Loaded(loaded.train), test: loaded.test.map(Loaded), notes: loaded.notes })
+        })
+    }
+
+    /// The samples to train on, and those held out: a share of each class.
+    #[napi(ts_return_type = "Promise<NativeSplits>")]
+    pub fn split<'env>(&self, env: &'env Env, share: f64, seed: f64) -> napi::Result<Object<'env>> {
+        let (data, seed) = (self.get()?, whole("seed", seed)? as u64);
+        promise(env, StopFlag::new(), move || {
+            let (train, test) = data.split(share, seed)?;
+            Ok(NativeSplits { train: Loaded(train), test: Some(Loaded(test)), notes: Vec::new() })
+        })
+    }
+
+    /// What was done to raw data to get the samples, as JSON, or null.
+    #[napi(getter, ts_return_type = "string | null")]
+    pub fn preprocessing(&self) -> napi::Result<Option<String>> {
+        self.get()?.preprocessing().map(json).transpose().into_js()
     }
 
     /// Number of samples.

@@ -302,6 +302,7 @@ fn checked(options: &BenchOptions) -> Result<CheckedConfig> {
         schedule: ScheduleConfig::default(),
         embedding: Default::default(),
         seed: 0,
+        preprocessing: None,
     };
     config.check()
 }

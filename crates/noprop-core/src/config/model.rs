@@ -2,7 +2,7 @@
 
 use super::out_of_range;
 use crate::NetConfig;
-use crate::data::{Classes, InputShape};
+use crate::data::{Classes, InputShape, Preprocessing};
 use crate::diffusion::{EmbeddingConfig, MAX_BLOCKS, Schedule, ScheduleConfig};
 use crate::error::{Code, Error, Result};
 use crate::net::Layout;
@@ -42,6 +42,9 @@ pub struct ModelConfig {
     pub embedding: EmbeddingConfig,
     /// Seed of every random number in initialisation and training. Default 0.
     pub seed: u64,
+    /// How raw data become samples. Default: not stated; the samples are what callers hand over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preprocessing: Option<Preprocessing>,
 }
 
 /// A [`ModelConfig`] as JSON has it: which net is the default depends on the shape of a sample.
@@ -61,13 +64,14 @@ struct ModelConfigJson {
     embedding: EmbeddingConfig,
     #[serde(default)]
     seed: u64,
+    preprocessing: Option<Preprocessing>,
 }
 
 impl From<ModelConfigJson> for ModelConfig {
     fn from(json: ModelConfigJson) -> Self {
-        let ModelConfigJson { method, blocks, input, classes, net, schedule, embedding, seed } = json;
+        let ModelConfigJson { method, blocks, input, classes, net, schedule, embedding, seed, preprocessing } = json;
         let net = net.unwrap_or_else(|| NetConfig::for_input(input));
-        Self { method, blocks, input, classes, net, schedule, embedding, seed }
+        Self { method, blocks, input, classes, net, schedule, embedding, seed, preprocessing }
     }
 }
 
@@ -106,6 +110,7 @@ impl ModelConfig {
         }
         self.classes.check()?;
         self.input.check()?;
+        self.preprocessing.iter().try_for_each(|preprocessing| preprocessing.check(self.input))?;
         let layout = self.net.layout(self.input, self.classes.len())?;
         let schedule = self.schedule.build(self.blocks)?;
         Ok(CheckedConfig { schedule, layout, config: self })

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 use super::classes::named;
-use super::{Classes, InputShape};
+use super::split::stratified;
+use super::{Classes, InputShape, Preprocessing};
+use crate::memory::reserved;
 use crate::{Code, Error, Result};
 
 /// The values of all samples, sample after sample; an image row by row with its channels innermost (NHWC).
@@ -49,6 +52,7 @@ pub struct Dataset {
     labels: Option<Vec<i32>>,
     classes: Classes,
     fingerprint: String,
+    preprocessing: Option<Arc<Preprocessing>>,
 }
 
 impl Dataset {
@@ -90,7 +94,7 @@ impl Dataset {
         }
         let classes = labels.iter().flatten().copied().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().into();
         let fingerprint = fingerprint(&shape, &pixels, labels.as_deref(), &classes);
-        Ok(Self { shape, samples, pixels, labels, classes, fingerprint })
+        Ok(Self { shape, samples, pixels, labels, classes, fingerprint, preprocessing: None })
     }
 
     /// A data set whose labels are names: `labels` has for each sample the position of its name in `names`, which need not be
@@ -106,6 +110,17 @@ impl Dataset {
         Ok(data)
     }
 
+    /// The same samples, with what was done to raw data to get them.
+    pub fn with_preprocessing(mut self, preprocessing: Arc<Preprocessing>) -> Self {
+        self.preprocessing = Some(preprocessing);
+        self
+    }
+
+    /// What was done to raw data to get the samples, if it is known.
+    pub fn preprocessing(&self) -> Option<&Preprocessing> {
+        self.preprocessing.as_deref()
+    }
+
     /// The first `limit` samples, or all when there are fewer.
     ///
     /// # Errors
@@ -119,10 +134,41 @@ impl Dataset {
         if let Some(labels) = &mut self.labels {
             labels.truncate(limit);
         }
-        match (&self.labels, &self.classes) {
+        let data = match (&self.labels, &self.classes) {
             (Some(labels), Classes::Names(names)) => Self::with_names(self.pixels, self.shape, labels, names),
             _ => Self::from_arrays(self.pixels, self.shape, self.labels),
-        }
+        };
+        Ok(Self { preprocessing: self.preprocessing, ..data? })
+    }
+
+    /// Two data sets, of the samples to train on and of those held out: `share` of each class, or of all without labels. See
+    /// [`stratified`](super::split::stratified).
+    ///
+    /// # Errors
+    /// [`Code::Option`] for a share that is not between 0 and 1, or that holds out no sample; [`Code::Memory`].
+    pub fn split(&self, share: f64, seed: u64) -> Result<(Self, Self)> {
+        let classes = match &self.labels {
+            Some(_) => self.class_indices(&self.classes)?,
+            None => vec![0; self.samples],
+        };
+        let (train, test) = stratified(&classes, share, seed)?;
+        Ok((self.of(&train)?, self.of(&test)?))
+    }
+
+    /// The samples at these positions.
+    fn of(&self, samples: &[usize]) -> Result<Self> {
+        let len = self.shape.len();
+        let what = "a part of the data set";
+        let pixels = match &self.pixels {
+            Pixels::U8(values) => Pixels::U8(gather(values, len, samples, what)?),
+            Pixels::F32(values) => Pixels::F32(gather(values, len, samples, what)?),
+        };
+        let labels = self.labels.as_ref().map(|labels| gather(labels, 1, samples, what)).transpose()?;
+        let data = match (labels, &self.classes) {
+            (Some(labels), Classes::Names(names)) => Self::with_names(pixels, self.shape, &labels, names),
+            (labels, _) => Self::from_arrays(pixels, self.shape, labels),
+        };
+        Ok(Self { preprocessing: self.preprocessing.clone(), ..data? })
     }
 
     /// The same samples without labels.
@@ -130,7 +176,8 @@ impl Dataset {
     /// # Errors
     /// None that [`from_arrays`](Self::from_arrays) has not refused before.
     pub fn without_labels(self) -> Result<Self> {
-        Self::from_arrays(self.pixels, self.shape, None)
+        let data = Self::from_arrays(self.pixels, self.shape, None)?;
+        Ok(Self { preprocessing: self.preprocessing, ..data })
     }
 
     /// Bytes of memory that it takes.
@@ -258,6 +305,13 @@ pub(super) fn check_limit(limit: Option<usize>) -> Result<()> {
             .hint("leave the limit out to take all samples"));
     }
     Ok(())
+}
+
+/// The runs of `len` values at these positions.
+fn gather<T: Copy>(values: &[T], len: usize, positions: &[usize], what: &str) -> Result<Vec<T>> {
+    let mut gathered = reserved(positions.len() * len, what)?;
+    positions.iter().for_each(|at| gathered.extend_from_slice(&values[at * len..(at + 1) * len]));
+    Ok(gathered)
 }
 
 /// Lengths and kinds are hashed before the values, so that no two data sets hash the same bytes.

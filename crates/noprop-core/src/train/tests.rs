@@ -68,6 +68,7 @@ fn model(blocks: usize, input: InputShape, net: NetConfig) -> ModelConfig {
         schedule: ScheduleConfig::default(),
         embedding: EmbeddingConfig::default(),
         seed: 7,
+        preprocessing: None,
     }
 }
 
