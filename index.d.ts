@@ -18,8 +18,15 @@ export declare class NativeDataset {
    * Without `labels` no file of labels is needed.
    */
   static load(directory: string, split: string, limit: number | null, labels: boolean): Promise<NativeDataset>
-  /** Reads PNG files of one shape, without labels. Those that cannot be read are left out and told. */
-  static fromPngs(paths: Array<string>, shape: Array<number>): Promise<NativePictures>
+  /** Which parts a directory of IDX or CIFAR files has: `train`, `test`, both or none. */
+  static parts(directory: string): Array<string>
+  /**
+   * Reads pictures as samples of a shape, without labels. `fit` is `cover`, `contain` or `stretch`, or null where pictures of
+   * other sizes are refused. Those that cannot be read are left out and told.
+   */
+  static fromImages(paths: Array<string>, shape: Array<number>, fit: string | null, stop: StopSignal): Promise<NativePictures>
+  /** Reads a folder of pictures, and that of the test if there is one; options are JSON. */
+  static fromFolder(folder: string, test: string | null, options: string, stop: StopSignal): Promise<NativeSplits>
   /** Reads a table, and that of the test if there is one; options are JSON. */
   static fromTable(source: NativeTable, test: NativeTable | null, options: string): Promise<NativeSplits>
   /** The samples to train on, and those held out: a share of each class. */
@@ -150,6 +157,8 @@ export interface NativeSplits {
   test?: NativeDataset | null
   /** What users should know of the reading, in sentences without a full stop. */
   notes: Array<string>
+  /** Files that could not be read and were left out, as JSON: `[[path, error], …]`. */
+  failures: string
 }
 
 /** Where a table is; one of the two. */

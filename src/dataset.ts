@@ -7,7 +7,8 @@ import { inspectCustom } from './inspect.js'
 import { requireCount } from './json.js'
 import { getNative, type Native } from './native.js'
 import type { ModelConfig } from './options.js'
-import type { Preprocessing } from './preprocessing.js'
+import type { Fit, Preprocessing } from './preprocessing.js'
+import { withStopSignal } from './stop-signal.js'
 import { thousands } from './summary.js'
 
 declare global {
@@ -193,8 +194,18 @@ export interface Splits {
 }
 
 /** What the addon has read. */
-export function wrapSplits({ train, test, notes }: NativeSplits): Splits {
-  return { train: wrap(train), test: test ? wrap(test) : null, notes }
+export function wrapSplits({ train, test, notes, failures }: NativeSplits): Splits & { failures: FileFailure[] } {
+  const failed = (JSON.parse(failures) as [string, unknown][]).map(([path, details]) => ({
+    path,
+    error: fromDetails(details),
+  }))
+  return { train: wrap(train), test: test ? wrap(test) : null, notes, failures: failed }
+}
+
+/** A file that could not be read and was left out. */
+export interface FileFailure {
+  path: string
+  error: NoPropError
 }
 
 function requireSeed(seed: unknown): void {
@@ -339,14 +350,18 @@ interface PictureFailure {
 }
 
 /**
- * Reads PNG files as unlabelled samples of the shape `[height, width, channels]`. Returns those that can be read (null if
- * there is none), and the failures of the others.
+ * Reads pictures as unlabelled samples of the shape `[height, width, channels]`; without `fit` those of other sizes are failures.
+ * Returns those that can be read (null if there is none), and the failures of the others.
  */
-export async function datasetFromPngs(
+export async function datasetFromImages(
   paths: readonly string[],
   shape: readonly number[],
+  fit: Fit | undefined,
+  signal: AbortSignal | undefined,
 ): Promise<{ dataset: Dataset | null; failures: PictureFailure[] }> {
-  const { dataset, failures } = await nativeAsync(() => getNative().NativeDataset.fromPngs([...paths], [...shape]))
+  const { dataset, failures } = await withStopSignal(signal, (stop) =>
+    getNative().NativeDataset.fromImages([...paths], [...shape], fit ?? null, stop),
+  )
   return {
     dataset: dataset ? wrap(dataset) : null,
     failures: (JSON.parse(failures) as [number, unknown][]).map(([index, details]) => ({

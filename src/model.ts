@@ -10,8 +10,8 @@ import { inspectCustom } from './inspect.js'
 import { requireObject, toJson } from './json.js'
 import { getNative, type Native } from './native.js'
 import type { EvaluateOptions, ModelConfig, ModelOptions, PredictOptions, TrainingRecord } from './options.js'
-import type { Row } from './table.js'
 import { type LayerSummary, modelLine, summarise, type TensorSummary } from './summary.js'
+import type { Row } from './table.js'
 
 type NativeModel = InstanceType<Native['NativeModel']>
 

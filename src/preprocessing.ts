@@ -1,5 +1,18 @@
 /** What is done to raw data before a net sees them: `dataset.preprocessing`, and `model.config.preprocessing` of its model. */
-export type Preprocessing = TablePreprocessing
+export type Preprocessing = TablePreprocessing | ImagePreprocessing
+
+/** How a picture of any size becomes a sample. */
+export interface ImagePreprocessing {
+  type: 'images'
+  /** What happens to pictures of another ratio than a sample's. */
+  fit: Fit
+}
+
+/**
+ * `cover`: the picture fills the sample, and what stands out is cut off; `contain`: all of it is in the sample, between black
+ * stripes; `stretch`: it becomes wider or narrower.
+ */
+export type Fit = 'cover' | 'contain' | 'stretch'
 
 /** How a row of a table becomes a sample: the values of its columns, one after the other. */
 export interface TablePreprocessing {
@@ -30,14 +43,18 @@ export interface CategoryColumn {
   values: string[]
 }
 
-/** A preprocessing in a line for a person. */
-export function preprocessingLine({ columns, label }: TablePreprocessing): string {
-  const names = (type: string) => columns.filter((column) => column.type === type).map(({ name }) => name)
-  const [numbers, categories] = [names('number'), names('category')]
-  const parts = [
-    numbers.length > 0 ? `standardised ${numbers.join(', ')}` : '',
-    categories.length > 0 ? `one-hot ${categories.join(', ')}` : '',
-    label === undefined ? '' : `label ${label}`,
-  ]
-  return parts.filter(Boolean).join('  ')
+/** What a preprocessing does, a line a column, for a person. */
+export function preprocessingFacts(preprocessing: Preprocessing): Record<string, string> {
+  if (preprocessing.type === 'images') return { pictures: `resized, fit ${preprocessing.fit}` }
+  const facts = preprocessing.columns.map((column): [string, string] => [column.name, columnFact(column)])
+  return Object.fromEntries([
+    ...facts,
+    ...(preprocessing.label === undefined ? [] : [[preprocessing.label, 'the label']]),
+  ])
+}
+
+function columnFact(column: NumberColumn | CategoryColumn): string {
+  if (column.type === 'category') return `one-hot: ${column.values.join(', ')}`
+  const [mean, std] = [column.mean, column.std].map((value) => Number(value.toPrecision(6)))
+  return `standardised: mean ${mean}, standard deviation ${std}${column.decimalComma ? ', decimal comma' : ''}`
 }

@@ -49,9 +49,10 @@ export async function splitsFromTable(source: TableSource, options: TableOptions
   throwIfAborted(signal)
   const json = toJson(rest)
   const [rows, testRows] = [tableOf(source, 'source'), test === undefined ? null : tableOf(test, 'test')]
-  const splits = wrapSplits(await nativeAsync(() => getNative().NativeDataset.fromTable(rows, testRows, json)))
+  const read = await nativeAsync(() => getNative().NativeDataset.fromTable(rows, testRows, json))
   signal?.throwIfAborted()
-  return splits
+  const { train, test: tested, notes } = wrapSplits(read)
+  return { train, test: tested, notes }
 }
 
 /** Rows as a model sees them. */

@@ -1,12 +1,10 @@
 import type { Command } from 'commander'
 import type { Label } from '../data/labels.js'
-import { locate } from '../data/locate.js'
-import { datasetFromDirectory } from '../dataset.js'
 import type { RunsResult } from '../inference.js'
 import { NoProp } from '../model.js'
 import { printable } from '../printable.js'
 import { accuracyAfterBlocks, counted, percent, table, thousands } from '../summary.js'
-import { downloadNote } from './download-note.js'
+import { layoutFlags, openTest } from './data.js'
 import type { Field } from './fields.js'
 import { addFlags, Flag, number } from './flag.js'
 import { addSamplerFlags, samplerOf } from './flags.js'
@@ -24,10 +22,14 @@ interface EvalFlags {
 const MOST_CLASSES = 12
 
 const DATA = [
-  new Flag('--data <name|dir>', 'data set whose test samples to use: a name or a directory'),
+  new Flag(
+    '--data <name|dir|file>',
+    'labelled samples: those of the test of a name or a directory, a folder of pictures, or a table',
+  ),
   new Flag('--runs <number>', 'repeat N times, with the seeds from --seed on; adds mean and deviation', {
     read: number,
   }),
+  ...layoutFlags(),
 ]
 
 export function define(command: Command, io: Io): void {
@@ -43,10 +45,10 @@ export function define(command: Command, io: Io): void {
 }
 
 async function evaluate(file: string, flags: EvalFlags, io: Io): Promise<void> {
-  const data = required(flags.data, '--data NAME|DIR')
+  const data = required(flags.data, '--data NAME|DIR|FILE')
   const model = await NoProp.load(file)
-  const directory = await locate(data, { signal: io.signal, onDownload: downloadNote(io) })
-  const test = await datasetFromDirectory(directory, 'test')
+  const { preprocessing, input } = model.config
+  const test = await openTest(data, preprocessing, true, flags, input, io)
   const result = await model.evaluate(test, { ...samplerOf(flags), runs: flags.runs, signal: io.signal })
   io.emit({ event: 'done', ...result })
   const rows: Field[] = [

@@ -55,7 +55,8 @@ fn odd_tables_are_read_as_by_pandas_and_numpy() {
 #[test]
 fn another_table_is_encoded_as_the_first_taught() {
     let options = |json: Value| serde_json::from_value::<TableOptions>(json).unwrap();
-    let german = load_table(&source("german.csv"), None, &options(serde_json::json!({ "label": "Klasse" }))).unwrap().train;
+    let german =
+        load_table(&source("german.csv"), None, &options(serde_json::json!({ "label": "Klasse" }))).unwrap().train;
     let known = serde_json::json!({ "preprocessing": german.preprocessing().unwrap() });
     let rows = |rows: &str| load_table(&TableSource::Rows(rows.to_owned()), None, &options(known.clone()));
     // Another order, more columns, numbers as such and as texts with a comma, a place that nobody has seen.
@@ -134,7 +135,10 @@ fn files_of_other_kinds_are_recognised() {
     assert_eq!(load("e.npz", b"PK\x03\x04zzzz").code, Code::FileFormat);
     assert_eq!(load("f.npy", b"zzzz").code, Code::FileFormat);
     assert_eq!(load("g.ndjson", b"{").code, Code::FileFormat);
-    assert_eq!(load_table(&TableSource::File(folder.path().to_owned()), None, &TableOptions::default()).unwrap_err().code, Code::FileFormat);
+    assert_eq!(
+        load_table(&TableSource::File(folder.path().to_owned()), None, &TableOptions::default()).unwrap_err().code,
+        Code::FileFormat
+    );
     let many: String = (0..1500).map(|row| format!("t{row},1\n")).collect();
     let error = load("h.csv", format!("a,b\n{many}").as_bytes());
     assert!(error.code == Code::Value && error.what.contains("\"a\""), "{error}");

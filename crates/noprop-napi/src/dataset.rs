@@ -2,6 +2,7 @@
 
 use crate::error::{IntoJs, json};
 use crate::external_memory::ExternalMemory;
+use crate::model::StopSignal;
 use crate::tasks::promise;
 use napi::bindgen_prelude::{
     Either, Env, Float32Array, Int32Array, Object, ObjectFinalize, ToNapiValue, TypeName, Uint8Array, ValueType,
@@ -10,8 +11,8 @@ use napi::sys;
 use napi_derive::napi;
 use noprop_core::config::from_json;
 use noprop_core::data::{
-    Classes, Dataset, InputShape, Pixels, Split, TableOptions, TableSource, load, load_sound_images, load_table,
-    load_unlabelled,
+    Classes, Dataset, Fit, FolderOptions, InputShape, Pixels, Split, TableOptions, TableSource, load, load_folder,
+    load_sound_images, load_table, load_unlabelled, parts,
 };
 use noprop_core::tensor::StopFlag;
 use noprop_core::train::progress::Failure;
@@ -95,6 +96,8 @@ pub struct NativeSplits {
     pub test: Option<Loaded>,
     /// What users should know of the reading, in sentences without a full stop.
     pub notes: Vec<String>,
+    /// Files that could not be read and were left out, as JSON: `[[path, error], …]`.
+    pub failures: String,
 }
 
 /// Where a table is; one of the two.
@@ -168,14 +171,60 @@ impl NativeDataset {
         promise(env, StopFlag::new(), move || load(&PathBuf::from(directory), split, limit).map(Loaded))
     }
 
-    /// Reads PNG files of one shape, without labels. Those that cannot be read are left out and told.
-    #[napi(ts_return_type = "Promise<NativePictures>")]
-    pub fn from_pngs<'env>(env: &'env Env, paths: Vec<String>, shape: Vec<f64>) -> napi::Result<Object<'env>> {
-        let shape = input_shape(&shape)?;
-        promise(env, StopFlag::new(), move || {
-            let (dataset, failures) = load_sound_images(&paths, &shape)?;
+    /// Which parts a directory of IDX or CIFAR files has: `train`, `test`, both or none.
+    #[napi]
+    pub fn parts(directory: String) -> napi::Result<Vec<String>> {
+        parts(&PathBuf::from(directory)).map(|parts| parts.iter().map(Split::to_string).collect()).into_js()
+    }
+
+    /// Reads pictures as samples of a shape, without labels. `fit` is `cover`, `contain` or `stretch`, or null where pictures of
+    /// other sizes are refused. Those that cannot be read are left out and told.
+    #[napi(
+        ts_args_type = "paths: Array<string>, shape: Array<number>, fit: string | null, stop: StopSignal",
+        ts_return_type = "Promise<NativePictures>"
+    )]
+    pub fn from_images<'env>(
+        env: &'env Env,
+        paths: Vec<String>,
+        shape: Vec<f64>,
+        fit: Option<String>,
+        stop: &StopSignal,
+    ) -> napi::Result<Object<'env>> {
+        let (shape, flag) = (input_shape(&shape)?, stop.flag());
+        let fit = fit.map(|fit| from_json::<FolderOptions>(&serde_json::json!({ "fit": fit }).to_string())).transpose();
+        let fit: Option<Fit> = fit.into_js()?.and_then(|options| options.fit);
+        promise(env, flag.clone(), move || {
+            let (dataset, failures) = load_sound_images(&paths, &shape, fit, &flag)?;
             let failures: Vec<_> = failures.into_iter().map(|(index, error)| (index, Failure(error))).collect();
             Ok(NativePictures { dataset: dataset.map(Loaded), failures: json(&failures)? })
+        })
+    }
+
+    /// Reads a folder of pictures, and that of the test if there is one; options are JSON.
+    #[napi(
+        ts_args_type = "folder: string, test: string | null, options: string, stop: StopSignal",
+        ts_return_type = "Promise<NativeSplits>"
+    )]
+    pub fn from_folder<'env>(
+        env: &'env Env,
+        folder: String,
+        test: Option<String>,
+        options: String,
+        stop: &StopSignal,
+    ) -> napi::Result<Object<'env>> {
+        let (test, flag) = (test.map(PathBuf::from), stop.flag());
+        promise(env, flag.clone(), move || {
+            let options = from_json::<FolderOptions>(&options)?;
+            let loaded = load_folder(&PathBuf::from(folder), test.as_deref(), &options, &flag)?;
+            let failures = loaded.failures.into_iter();
+            let failures: Vec<_> =
+                failures.map(|(path, error)| (path.to_string_lossy().into_owned(), Failure(error))).collect();
+            Ok(NativeSplits {
+                train: Loaded(loaded.train),
+                test: loaded.test.map(Loaded),
+                notes: loaded.notes,
+                failures: json(&failures)?,
+            })
         })
     }
 
@@ -193,7 +242,8 @@ impl NativeDataset {
         let (source, test) = (source.into(), test.map(TableSource::from));
         promise(env, StopFlag::new(), move || {
             let loaded = load_table(&source, test.as_ref(), &from_json::<TableOptions>(&options)?)?;
-            Ok(NativeSplits { train: Loaded(loaded.train), test: loaded.test.map(Loaded), notes: loaded.notes })
+            let (train, test) = (Loaded(loaded.train), loaded.test.map(Loaded));
+            Ok(NativeSplits { train, test, notes: loaded.notes, failures: "[]".to_owned() })
         })
     }
 
@@ -203,7 +253,8 @@ impl NativeDataset {
         let (data, seed) = (self.get()?, whole("seed", seed)? as u64);
         promise(env, StopFlag::new(), move || {
             let (train, test) = data.split(share, seed)?;
-            Ok(NativeSplits { train: Loaded(train), test: Some(Loaded(test)), notes: Vec::new() })
+            let (train, test) = (Loaded(train), Some(Loaded(test)));
+            Ok(NativeSplits { train, test, notes: Vec::new(), failures: "[]".to_owned() })
         })
     }
 

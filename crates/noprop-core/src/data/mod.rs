@@ -1,6 +1,7 @@
 //! Data sets: labelled samples in memory and the files they come from.
 //!
-//! [`load`] reads a directory of IDX files (MNIST and its kin) or of CIFAR's binary files, [`load_images`] reads PNG files,
+//! [`load`] reads a directory of IDX files (MNIST and its kin) or of CIFAR's binary files, [`load_images`] reads pictures and
+//! [`load_folder`] folders of them, [`load_table`] reads tables,
 //! [`Dataset::from_arrays`] takes arrays. Files are read as hostile input: sizes are checked before memory is allocated, and
 //! compressed data may not grow past what its header claims.
 //!
@@ -22,7 +23,7 @@ pub mod directory;
 mod foreign;
 pub mod idx;
 mod listing;
-pub mod png;
+pub mod pictures;
 pub mod preprocessing;
 pub mod shape;
 mod source;
@@ -33,8 +34,8 @@ mod tar;
 pub use augment::Augment;
 pub use classes::Classes;
 pub use dataset::{Dataset, Pixels};
-pub use directory::{load, load_unlabelled};
-pub use png::{load_images, load_sound_images};
+pub use directory::{load, load_unlabelled, parts};
+pub use pictures::{Fit, FolderOptions, load_folder, load_images, load_sound_images};
 pub use preprocessing::Preprocessing;
 pub use shape::InputShape;
 pub use split::Split;

@@ -3,8 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::InputShape;
 use super::classes::MAX_NAME;
+use super::pictures::Target;
+use super::{Fit, InputShape};
 use crate::{Code, Error, Result};
 
 /// Most different texts of a column that is one-hot encoded.
@@ -16,6 +17,11 @@ pub const MAX_CATEGORIES: usize = 1000;
 pub enum Preprocessing {
     /// Rows of a table.
     Table(TableSteps),
+    /// Pictures of any size.
+    Images {
+        /// What happens to those of another ratio than a sample's.
+        fit: Fit,
+    },
 }
 
 /// How a row of a table becomes a sample: the values of its columns, one after the other.
@@ -85,7 +91,10 @@ impl Preprocessing {
     /// # Errors
     /// [`Code::Option`], [`Code::Shape`].
     pub fn check(&self, input: InputShape) -> Result<()> {
-        let Self::Table(table) = self;
+        let table = match self {
+            Self::Table(table) => table,
+            Self::Images { fit } => return Target::new(&input, Some(*fit)).map(|_| ()),
+        };
         let refused = |what: String| {
             Error::new(Code::Option, format!("option preprocessing cannot be used: {what}"))
                 .expected("the preprocessing of a data set, unchanged")
@@ -110,10 +119,13 @@ impl Preprocessing {
             }
         }
         if (InputShape::Vector { len: table.width() }) != input {
-            return Err(Error::new(Code::Shape, "the preprocessing makes samples of another shape than the model takes")
-                .expected(format!("samples of {input}"))
-                .received(format!("samples of {}", table.width()))
-                .hint("create the model with the shape of the data: input: data.shape"));
+            return Err(Error::new(
+                Code::Shape,
+                "the preprocessing makes samples of another shape than the model takes",
+            )
+            .expected(format!("samples of {input}"))
+            .received(format!("samples of {}", table.width()))
+            .hint("create the model with the shape of the data: input: data.shape"));
         }
         Ok(())
     }
@@ -130,7 +142,8 @@ mod tests {
 
     #[test]
     fn it_is_json_and_checked() {
-        let columns = r#"[{"type":"number","name":"a","mean":0.1,"std":2.0},{"type":"category","name":"b","values":["x","y"]}]"#;
+        let columns =
+            r#"[{"type":"number","name":"a","mean":0.1,"std":2.0},{"type":"category","name":"b","values":["x","y"]}]"#;
         check(columns, 3).unwrap();
         let json = format!(r#"{{"type":"table","label":"y","columns":{columns}}}"#);
         let read: Preprocessing = serde_json::from_str(&json).unwrap();

@@ -6,8 +6,8 @@ use crate::{Code, Error, Result};
 pub(super) const MAX_COLUMNS: usize = 1 << 16;
 /// Texts that stand for a missing value, as pandas has them, and the `?` of the UCI repository.
 const MISSING: [&str; 20] = [
-    "", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "n/a", "<NA>", "#N/A", "#NA", "#N/A N/A", "-NaN", "-nan",
-    "1.#QNAN", "-1.#QNAN", "1.#IND", "-1.#IND",
+    "", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "n/a", "<NA>", "#N/A", "#NA", "#N/A N/A", "-NaN",
+    "-nan", "1.#QNAN", "-1.#QNAN", "1.#IND", "-1.#IND",
 ];
 
 /// What stands in a cell.
@@ -33,7 +33,10 @@ pub struct Table {
 #[derive(Debug)]
 enum Cells {
     /// All texts in one, and where each of them ends.
-    Texts { text: String, ends: Vec<u32> },
+    Texts {
+        text: String,
+        ends: Vec<u32>,
+    },
     Values(Vec<Value>),
     Numbers(Vec<f64>),
 }
@@ -74,7 +77,9 @@ impl Table {
                 .received(self.names.len().to_string()));
         }
         if u32::try_from(self.rows).is_err() {
-            return Err(Error::new(Code::Count, "the table has too many rows").expected(format!("at most {}", u32::MAX)));
+            return Err(
+                Error::new(Code::Count, "the table has too many rows").expected(format!("at most {}", u32::MAX))
+            );
         }
         distinct(&mut self.names);
         Ok(self)
@@ -174,9 +179,14 @@ mod tests {
         for text in ["", "inf", "-Infinity", "nan", "1,5", "1e999", "0x10", "1_000", "1 000", "--1", "e", "."] {
             assert_eq!(number(text, false), None, "{text}");
         }
-        for (text, value) in
-            [("1,5", 1.5), ("-0,25", -0.25), ("1.234,5", 1234.5), ("1.234.567", 1_234_567.0), ("7", 7.0), ("2,5e1", 25.0)]
-        {
+        for (text, value) in [
+            ("1,5", 1.5),
+            ("-0,25", -0.25),
+            ("1.234,5", 1234.5),
+            ("1.234.567", 1_234_567.0),
+            ("7", 7.0),
+            ("2,5e1", 25.0),
+        ] {
             assert_eq!(number(text, true), Some(value), "{text}");
         }
         for text in ["1.5", "1,234,5", "12.34,5", "1234.567,8", "a", ",", "1,2.3", ""] {

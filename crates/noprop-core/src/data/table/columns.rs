@@ -68,7 +68,8 @@ pub(super) fn choose(
 
 /// A column without a name whose values are 0, 1, 2, … or 1, 2, 3, …: pandas and R write their row numbers so.
 fn is_index(table: &Table, column: usize, rows: &[usize]) -> bool {
-    let has_name = table.names()[column] != column.to_string() || table.names().iter().enumerate().all(|(k, name)| *name == k.to_string());
+    let has_name = table.names()[column] != column.to_string()
+        || table.names().iter().enumerate().all(|(k, name)| *name == k.to_string());
     let value = |row: usize| match table.cell(row, column) {
         Cell::Number(value) => Some(value),
         Cell::Text(text) => number(text, false),

@@ -58,7 +58,8 @@ pub(super) fn read(name: &str, bytes: &[u8], layout: Layout) -> Result<Table> {
     Table::of_texts(names, cells.text, cells.ends).map_err(|mut error| {
         error.what = error.what.replacen("the table", name, 1);
         if has_header && error.code == Code::Count {
-            error.hint = "the first row was taken for the names of the columns; say if there are none (header)".to_owned();
+            error.hint =
+                "the first row was taken for the names of the columns; say if there are none (header)".to_owned();
         }
         error
     })

@@ -64,10 +64,13 @@ pub(super) fn read(name: &str, bytes: &[u8]) -> Result<Table> {
                 Json::Number(number) => number.as_f64().map_or(Value::Missing, Value::Number),
                 Json::String(text) => Value::Text(text.clone()),
                 Json::Array(_) | Json::Object(_) => {
-                    return Err(Error::new(Code::Value, format!("\"{key}\" of row {index} of {name} is no single value"))
-                        .expected("a number, text, true, false or null")
-                        .received(if value.is_array() { "a list" } else { "an object" })
-                        .hint("rows are counted from 0; give each number a name of its own"));
+                    return Err(Error::new(
+                        Code::Value,
+                        format!("\"{key}\" of row {index} of {name} is no single value"),
+                    )
+                    .expected("a number, text, true, false or null")
+                    .received(if value.is_array() { "a list" } else { "an object" })
+                    .hint("rows are counted from 0; give each number a name of its own"));
                 }
             };
             values[index * names.len() + places[key.as_str()]] = cell;

@@ -75,7 +75,7 @@ pub struct LoadedTable {
 /// there; [`Code::Value`] and [`Code::Label`] for cells; [`Code::Count`] without rows or columns; [`Code::Memory`].
 pub fn load_table(source: &TableSource, test: Option<&TableSource>, options: &TableOptions) -> Result<LoadedTable> {
     if test.is_some() && options.test_split.is_some() {
-        return Err(Error::new(Code::Option, "options test and testSplit are both given").expected("one of them"));
+        return Err(Error::new(Code::Option, "option test and option testSplit are both given").expected("one of them"));
     }
     let layout = layout(options)?;
     let (name, read) = open(source, layout)?;
@@ -89,7 +89,9 @@ pub fn load_table(source: &TableSource, test: Option<&TableSource>, options: &Ta
     let tested = match test.map(|test| open(test, layout)).transpose()? {
         Some((name, Read::Table(table))) => Some((name, table)),
         Some((name, Read::Arrays(_))) => {
-            return Err(Error::new(Code::FileFormat, format!("{name} is no table of rows")).expected("as the training data"));
+            return Err(
+                Error::new(Code::FileFormat, format!("{name} is no table of rows")).expected("as the training data")
+            );
         }
         None => None,
     };
@@ -106,7 +108,15 @@ pub(super) fn from_table(
     let rows = options.limit.unwrap_or(usize::MAX).min(table.rows());
     super::super::dataset::check_limit(options.limit)?;
     let mut notes = Vec::new();
-    let known = options.preprocessing.as_ref().map(|Preprocessing::Table(steps)| steps);
+    let known = match &options.preprocessing {
+        None => None,
+        Some(Preprocessing::Table(steps)) => Some(steps),
+        Some(_) => {
+            return Err(Error::new(Code::Option, format!("option preprocessing is not that of a table, as {name} is"))
+                .expected("the preprocessing of a table")
+                .hint("the model takes other data"));
+        }
+    };
     let label = match known {
         // What is predicted has no labels, or they are not looked at.
         Some(steps) => options.label.as_ref().or(steps.label.as_ref()).filter(|label| table.column(label).is_some()),
@@ -130,8 +140,8 @@ pub(super) fn from_table(
             .expected("at least one column beside the label")
             .received(if table.names().len() == 1 { "one column" } else { "none that is chosen and has values" })
     })?;
-    let preprocessing = Arc::new(Preprocessing::Table(steps));
-    let Preprocessing::Table(steps) = &*preprocessing;
+    let preprocessing = Arc::new(Preprocessing::Table(steps.clone()));
+    let steps = &steps;
     let make = |name: &str, table: &Table, rows: &[usize], labels: Option<&Labels>| -> Result<Dataset> {
         let pixels = Pixels::F32(encode(name, table, rows, steps)?);
         let data = match labels {
@@ -143,7 +153,8 @@ pub(super) fn from_table(
     let test = match test {
         Some((name, table)) => {
             let rows: Vec<usize> = (0..table.rows()).collect();
-            let labels = label.map(|label| Labels::read(name, table, column(name, table, label)?, rows.len())).transpose()?;
+            let labels =
+                label.map(|label| Labels::read(name, table, column(name, table, label)?, rows.len())).transpose()?;
             Some(make(name, table, &rows, labels.as_ref())?)
         }
         None if held.is_empty() => None,
@@ -186,7 +197,9 @@ fn layout(options: &TableOptions) -> Result<delimited::Layout> {
 /// Reads a source; returns its name for errors, too.
 fn open(source: &TableSource, layout: delimited::Layout) -> Result<(String, Read)> {
     let path = match source {
-        TableSource::Rows(text) => return Ok(("the table".to_owned(), Read::Table(json::read("the table", text.as_bytes())?))),
+        TableSource::Rows(text) => {
+            return Ok(("the table".to_owned(), Read::Table(json::read("the table", text.as_bytes())?)));
+        }
         TableSource::File(path) => path,
     };
     let name = path.display().to_string();

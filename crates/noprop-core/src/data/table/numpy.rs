@@ -202,9 +202,11 @@ impl Array {
     fn check_labels(&self, samples: usize, name: &str) -> Result<()> {
         match self.shape[..] {
             [count] | [count, 1] if count == samples => Ok(()),
-            [count] | [count, 1] => Err(Error::new(Code::Count, format!("samples and labels of {name} differ in number"))
-                .expected(format!("{samples} labels"))
-                .received(format!("{count} labels"))),
+            [count] | [count, 1] => {
+                Err(Error::new(Code::Count, format!("samples and labels of {name} differ in number"))
+                    .expected(format!("{samples} labels"))
+                    .received(format!("{count} labels")))
+            }
             _ => Err(Error::new(Code::Shape, format!("the labels of {name} are no list"))
                 .expected("an array of shape [samples]")
                 .received(format!("shape {:?}", self.shape))
@@ -286,7 +288,10 @@ fn array(name: &str, bytes: &[u8]) -> Result<Array> {
     let count = shape.iter().try_fold(1usize, |product, size| product.checked_mul(*size)).ok_or_else(unreadable)?;
     let (order, letter) = (kind.chars().next().unwrap_or(' '), kind.get(1..2).unwrap_or_default());
     let size = kind.get(2..).and_then(|size| size.parse::<usize>().ok()).ok_or_else(|| {
-        refused("holds values of a kind that is not read".to_owned(), format!("{:?}", kind.chars().take(40).collect::<String>()))
+        refused(
+            "holds values of a kind that is not read".to_owned(),
+            format!("{:?}", kind.chars().take(40).collect::<String>()),
+        )
     })?;
     let big = order == '>';
     let unit = if letter == "U" { size.checked_mul(4).ok_or_else(unreadable)? } else { size };
@@ -300,14 +305,17 @@ fn array(name: &str, bytes: &[u8]) -> Result<Array> {
     let values = match (letter, size) {
         ("u", 1) => {
             let mut values = reserved(count, "the values of an array")?;
-            if is_fortran { values.extend((0..count).map(|index| cell(index)[0])) } else { values.extend_from_slice(data) }
+            if is_fortran {
+                values.extend((0..count).map(|index| cell(index)[0]))
+            } else {
+                values.extend_from_slice(data)
+            }
             Values::Bytes(values)
         }
         ("U", _) => Values::Texts((0..count).map(|index| text(cell(index), big)).collect()),
         _ => {
-            let read = reader(letter, size).ok_or_else(|| {
-                refused("holds values of a kind that is not read".to_owned(), format!("{kind:?}"))
-            })?;
+            let read = reader(letter, size)
+                .ok_or_else(|| refused("holds values of a kind that is not read".to_owned(), format!("{kind:?}")))?;
             let mut values = reserved(count, "the values of an array")?;
             values.extend((0..count).map(|index| {
                 let mut bytes = [0; 8];
@@ -386,11 +394,15 @@ mod tests {
 
     #[test]
     fn orders_and_kinds() {
-        let array = |kind: &str, order: &str, shape: &str, data: &[u8]| array("x", &npy(kind, order, shape, data)).unwrap();
+        let array =
+            |kind: &str, order: &str, shape: &str, data: &[u8]| array("x", &npy(kind, order, shape, data)).unwrap();
         assert_eq!(array("|u1", "False", "2, 2", &[1, 2, 3, 4]).values, Values::Bytes(vec![1, 2, 3, 4]));
         assert_eq!(array("|u1", "True", "2, 2", &[1, 2, 3, 4]).values, Values::Bytes(vec![1, 3, 2, 4]));
         assert_eq!(array(">i2", "False", "2,", &[0, 1, 255, 255]).values, Values::Numbers(vec![1.0, -1.0]));
-        assert_eq!(array("<f2", "False", "3,", &[0, 0x3c, 0, 0xc0, 1, 0]).values, Values::Numbers(vec![1.0, -2.0, 2f64.powi(-24)]));
+        assert_eq!(
+            array("<f2", "False", "3,", &[0, 0x3c, 0, 0xc0, 1, 0]).values,
+            Values::Numbers(vec![1.0, -2.0, 2f64.powi(-24)])
+        );
         assert_eq!(array("|b1", "False", "2,", &[0, 1]).values, Values::Numbers(vec![0.0, 1.0]));
         let cat: Vec<u8> = "cat\0".chars().flat_map(|letter| u32::from(letter).to_le_bytes()).collect();
         assert_eq!(array("<U4", "False", "1,", &cat).values, Values::Texts(vec!["cat".to_owned()]));

@@ -1,0 +1,207 @@
+//! Many picture files as samples, on all cores.
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::decode::{Header, Picture, decode};
+use super::fit::{Fit, Fitter};
+use crate::data::{Dataset, InputShape, Pixels};
+use crate::memory::zeros;
+use crate::tensor::StopFlag;
+use crate::{Code, Error, Result};
+
+/// How pictures become samples.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::data) struct Target {
+    pub height: usize,
+    pub width: usize,
+    /// 1 or 3.
+    pub channels: usize,
+    /// None: pictures of other sizes are refused.
+    pub fit: Option<Fit>,
+}
+
+impl Target {
+    /// # Errors
+    /// [`Code::Shape`] unless the shape is that of an image of 1 or 3 channels.
+    pub fn new(shape: &InputShape, fit: Option<Fit>) -> Result<Self> {
+        shape.check()?;
+        match *shape {
+            InputShape::Image { height, width, channels: channels @ (1 | 3) } => {
+                Ok(Self { height, width, channels, fit })
+            }
+            _ => Err(Error::new(Code::Shape, "image files do not fit the input of this model")
+                .expected("an input of height x width x 1 or height x width x 3")
+                .received(shape.to_string())
+                .hint("give the samples as arrays")),
+        }
+    }
+
+    fn shape(&self) -> InputShape {
+        InputShape::Image { height: self.height, width: self.width, channels: self.channels }
+    }
+
+    fn check(&self, path: &Path, header: Header) -> Result<()> {
+        let Self { height, width, fit, .. } = *self;
+        if fit.is_some() || (header.height, header.width) == (height, width) {
+            return Ok(());
+        }
+        Err(Error::new(Code::Shape, format!("{} has the wrong size", path.display()))
+            .expected(format!("{height} rows of {width} pixels"))
+            .received(format!("{} rows of {} pixels", header.height, header.width))
+            .hint(format!("resize it first, for example: magick IN.png -resize {width}x{height}! OUT.png")))
+    }
+
+    fn read(&self, path: &Path, fitter: &mut Fitter, out: &mut [u8]) -> Result<()> {
+        let picture = fitter.apply(decode(path, |header| self.check(path, header))?)?;
+        debug_assert_eq!((picture.height, picture.width), (self.height, self.width));
+        write(&picture, self.channels, out);
+        Ok(())
+    }
+}
+
+/// Writes colours, or for one channel their luma.
+fn write(picture: &Picture, channels: usize, out: &mut [u8]) {
+    for (out, pixel) in out.chunks_exact_mut(channels).zip(picture.pixels.chunks_exact(4)) {
+        match out {
+            [grey] => *grey = luma([pixel[0], pixel[1], pixel[2]]),
+            _ => out.copy_from_slice(&pixel[..3]),
+        }
+    }
+}
+
+/// ITU-R 601 luma in 16-bit fixed point; the weights sum to 65,536, so that grey stays exactly what it is.
+fn luma([red, green, blue]: [u8; 3]) -> u8 {
+    ((u32::from(red) * 19_595 + u32::from(green) * 38_470 + u32::from(blue) * 7_471 + 32_768) >> 16) as u8
+}
+
+/// The files that could not be read: the position of each among the paths, and its error.
+pub type Failures = Vec<(usize, Error)>;
+
+/// Decodes picture files into an unlabelled data set of images of `shape`, in the order of `paths`.
+///
+/// Grey, colour, palette and 16-bit files all serve, turned upright as their EXIF data say: for one channel colours become grey
+/// (ITU-R 601 luma), for three channels grey is repeated; transparent pixels are laid over black. Without `fit` the size must be
+/// that of the shape.
+///
+/// # Errors
+/// [`Code::Shape`] when the shape is not that of an image of 1 or 3 channels or a file has another size,
+/// [`Code::FileNotFound`], [`Code::FileFormat`], [`Code::FileTruncated`], and [`Code::Count`] without any path.
+pub fn load_images<P: AsRef<Path> + Sync>(paths: &[P], shape: &InputShape, fit: Option<Fit>) -> Result<Dataset> {
+    let (data, failures) = load_sound_images(paths, shape, fit, &StopFlag::new())?;
+    match (failures.into_iter().next(), data) {
+        (Some((_, error)), _) => Err(error),
+        (None, Some(data)) => Ok(data),
+        (None, None) => Err(no_paths()),
+    }
+}
+
+/// As [`load_images`], but leaves out what cannot be read. Returns the others (none if there is none) and, for each file that
+/// was left out, its position in `paths` and its error.
+///
+/// # Errors
+/// Those that concern no single file: [`Code::Shape`] when the shape is not that of an image of 1 or 3 channels, and
+/// [`Code::Count`] without any path; [`Code::Memory`], [`Code::Cancelled`].
+pub fn load_sound_images<P: AsRef<Path> + Sync>(
+    paths: &[P],
+    shape: &InputShape,
+    fit: Option<Fit>,
+    stop: &StopFlag,
+) -> Result<(Option<Dataset>, Failures)> {
+    let target = Target::new(shape, fit)?;
+    if paths.is_empty() {
+        return Err(no_paths());
+    }
+    let (pixels, failures) = read_all(paths, target, stop)?;
+    let data =
+        (!pixels.is_empty()).then(|| Dataset::from_arrays(Pixels::U8(pixels), target.shape(), None)).transpose()?;
+    Ok((data, failures))
+}
+
+fn no_paths() -> Error {
+    Error::new(Code::Count, "there are no image files to read").expected("at least one path")
+}
+
+/// The samples of those files that can be read, one after the other.
+pub(super) fn read_all<P: AsRef<Path> + Sync>(
+    paths: &[P],
+    target: Target,
+    stop: &StopFlag,
+) -> Result<(Vec<u8>, Failures)> {
+    let len = target.shape().len();
+    let mut pixels = zeros::<u8>(paths.len().saturating_mul(len), "the pictures")
+        .map_err(|error| error.hint("use smaller pictures (size), or fewer (limit)"))?;
+    let slots = Mutex::new(pixels.chunks_exact_mut(len).enumerate());
+    let failures = each(paths.len(), stop, || {
+        let mut fitter = Fitter::new(target.height, target.width, target.fit.unwrap_or_default());
+        let slots = &slots;
+        move || {
+            let (index, slot) = lock(slots).next()?;
+            Some((index, target.read(paths[index].as_ref(), &mut fitter, slot).err()))
+        }
+    })?;
+    let mut failures: Failures = failures.into_iter().filter_map(|(index, error)| Some((index, error?))).collect();
+    failures.sort_by_key(|(index, _)| *index);
+    // Those that are left move up.
+    let mut kept = 0;
+    let mut failed = failures.iter().map(|(index, _)| *index).peekable();
+    for index in 0..paths.len() {
+        if failed.next_if_eq(&index).is_some() {
+            continue;
+        }
+        if kept != index {
+            pixels.copy_within(index * len..(index + 1) * len, kept * len);
+        }
+        kept += 1;
+    }
+    pixels.truncate(kept * len);
+    Ok((pixels, failures))
+}
+
+/// Runs a worker on each core until it has nothing left; collects what they give, in no order. Each worker is made on its own
+/// thread.
+///
+/// # Errors
+/// [`Code::Cancelled`].
+pub(super) fn each<T: Send, W: FnMut() -> Option<T>>(
+    most: usize,
+    stop: &StopFlag,
+    worker: impl Fn() -> W + Sync,
+) -> Result<Vec<T>> {
+    let results = Mutex::new(Vec::new());
+    let work = || {
+        let mut worker = worker();
+        while !stop.is_stopped() {
+            let Some(result) = worker() else { break };
+            lock(&results).push(result);
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(most);
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            // Where the system gives no thread, the others do its work.
+            let _ = std::thread::Builder::new().name("noprop pictures".to_owned()).spawn_scoped(scope, work);
+        }
+        work();
+    });
+    stop.check()?;
+    Ok(results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
+}
+
+/// Runs `work` for each index below `count`, on all cores; returns the results in order.
+pub(super) fn map<T: Send>(count: usize, stop: &StopFlag, work: impl Fn(usize) -> T + Sync) -> Result<Vec<T>> {
+    let next = AtomicUsize::new(0);
+    let mut results = each(count, stop, || {
+        || {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            (index < count).then(|| (index, work(index)))
+        }
+    })?;
+    results.sort_by_key(|(index, _)| *index);
+    Ok(results.into_iter().map(|(_, result)| result).collect())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
