@@ -2,7 +2,7 @@
 
 use crate::error::{IntoJs, json};
 use crate::external_memory::ExternalMemory;
-use crate::model::StopSignal;
+use crate::stop::StopSignal;
 use crate::tasks::promise;
 use napi::bindgen_prelude::{
     Either, Env, Float32Array, Int32Array, Object, ObjectFinalize, ToNapiValue, TypeName, Uint8Array, ValueType,

@@ -3,9 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::InputShape;
 use super::classes::MAX_NAME;
-use super::pictures::Target;
-use super::{Fit, InputShape};
 use crate::{Code, Error, Result};
 
 /// Most different texts of a column that is one-hot encoded.
@@ -22,6 +21,20 @@ pub enum Preprocessing {
         /// What happens to those of another ratio than a sample's.
         fit: Fit,
     },
+}
+
+/// What happens to a picture whose sides have another ratio than a sample's. Sizes change by an antialiased bilinear filter, as
+/// Pillow's `BILINEAR`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fit {
+    /// It fills the sample; what stands out on two sides is cut off.
+    #[default]
+    Cover,
+    /// All of it is in the sample; two sides are black.
+    Contain,
+    /// It becomes wider or narrower.
+    Stretch,
 }
 
 /// How a row of a table becomes a sample: the values of its columns, one after the other.
@@ -93,7 +106,7 @@ impl Preprocessing {
     pub fn check(&self, input: InputShape) -> Result<()> {
         let table = match self {
             Self::Table(table) => table,
-            Self::Images { fit } => return Target::new(&input, Some(*fit)).map(|_| ()),
+            Self::Images { .. } => return check_picture(input),
         };
         let refused = |what: String| {
             Error::new(Code::Option, format!("option preprocessing cannot be used: {what}"))
@@ -128,6 +141,20 @@ impl Preprocessing {
             .hint("create the model with the shape of the data: input: data.shape"));
         }
         Ok(())
+    }
+}
+
+/// Pictures are samples of one channel or three.
+///
+/// # Errors
+/// [`Code::Shape`].
+pub(super) fn check_picture(input: InputShape) -> Result<()> {
+    match input {
+        InputShape::Image { channels: 1 | 3, .. } => Ok(()),
+        _ => Err(Error::new(Code::Shape, "image files do not fit the input of this model")
+            .expected("an input of height x width x 1 or height x width x 3")
+            .received(input.to_string())
+            .hint("give the samples as arrays")),
     }
 }
 

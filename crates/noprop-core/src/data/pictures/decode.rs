@@ -50,9 +50,16 @@ pub(super) fn decode(path: &Path, check: impl FnOnce(Header) -> Result<()>) -> R
     guarded(path, || {
         let opened = Opened::new(path)?;
         check(opened.header())?;
-        let mut image = DynamicImage::from_decoder(opened.decoder).map_err(|error| explain(path, &error))?;
-        image.apply_orientation(opened.orientation);
-        Ok(over_black(&image))
+        let orientation = opened.orientation;
+        let image = DynamicImage::from_decoder(opened.decoder).map_err(|error| explain(path, &error))?;
+        let picture = over_black(&image).ok_or_else(|| {
+            Error::new(Code::FileFormat, format!("{} has colours of a kind that is not read", path.display()))
+                .expected("8 or 16 bits a channel")
+                .received(format!("{:?}", image.color()))
+        })?;
+        // Before another as large is made.
+        drop(image);
+        Ok(upright(picture, orientation))
     })
 }
 
@@ -122,8 +129,8 @@ fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
     })
 }
 
-/// Colours of 8 bits (the upper ones of 16), laid over black.
-fn over_black(image: &DynamicImage) -> Picture {
+/// Colours of 8 bits (the upper ones of 16), laid over black; none for floats, which no format that is read has.
+fn over_black(image: &DynamicImage) -> Option<Picture> {
     let (width, height) = (image.width() as usize, image.height() as usize);
     let mut pixels = Vec::with_capacity(width * height * 4);
     let mut push = |colour: [u8; 3], alpha: u8| {
@@ -148,13 +155,42 @@ fn over_black(image: &DynamicImage) -> Picture {
             let [red, green, blue, alpha] = pixel.0.map(high);
             push([red, green, blue], alpha);
         }),
-        // No format that is read has floats.
-        other => other.to_rgba8().pixels().for_each(|pixel| {
-            let [red, green, blue, alpha] = pixel.0;
-            push([red, green, blue], alpha);
-        }),
+        _ => return None,
     }
-    Picture { height, width, pixels }
+    Some(Picture { height, width, pixels })
+}
+
+/// Turns a picture as its EXIF data say; pixels are moved, never mixed.
+fn upright(picture: Picture, orientation: Orientation) -> Picture {
+    use Orientation::{
+        FlipHorizontal, FlipVertical, NoTransforms, Rotate90, Rotate90FlipH, Rotate180, Rotate270, Rotate270FlipH,
+    };
+    let Picture { height, width, pixels } = &picture;
+    let (rows, columns) = (*height, *width);
+    let (height, width) = match orientation {
+        NoTransforms => return picture,
+        FlipHorizontal | FlipVertical | Rotate180 => (rows, columns),
+        Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH => (columns, rows),
+    };
+    let mut turned = Vec::with_capacity(pixels.len());
+    for y in 0..height {
+        for x in 0..width {
+            // Where the pixel comes from.
+            let (row, column) = match orientation {
+                NoTransforms => (y, x),
+                FlipHorizontal => (y, columns - 1 - x),
+                FlipVertical => (rows - 1 - y, x),
+                Rotate180 => (rows - 1 - y, columns - 1 - x),
+                Rotate90 => (rows - 1 - x, y),
+                Rotate270 => (x, columns - 1 - y),
+                Rotate90FlipH => (x, y),
+                Rotate270FlipH => (rows - 1 - x, columns - 1 - y),
+            };
+            let at = (row * columns + column) * 4;
+            turned.extend_from_slice(&pixels[at..at + 4]);
+        }
+    }
+    Picture { height, width, pixels: turned }
 }
 
 /// value · alpha / 255, rounded.

@@ -1,25 +1,10 @@
 //! Pictures of any size as samples of one.
 
+use super::decode::Picture;
+use crate::data::preprocessing::Fit;
+use crate::{Code, Error, Result};
 use fast_image_resize::images::Image;
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-use serde::{Deserialize, Serialize};
-
-use super::decode::Picture;
-use crate::{Code, Error, Result};
-
-/// What happens to a picture whose sides have another ratio than a sample's. Sizes change by an antialiased bilinear filter, as
-/// Pillow's `BILINEAR`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Fit {
-    /// It fills the sample; what stands out on two sides is cut off.
-    #[default]
-    Cover,
-    /// All of it is in the sample; two sides are black.
-    Contain,
-    /// It becomes wider or narrower.
-    Stretch,
-}
 
 /// Makes pictures as large as samples; keeps its buffers.
 pub(super) struct Fitter {

@@ -7,11 +7,10 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::decode::{Header, header};
-use super::fit::Fit;
 use super::read::{Target, map, read_all};
 use crate::data::dataset::check_limit;
 use crate::data::listing::visible;
-use crate::data::preprocessing::Preprocessing;
+use crate::data::preprocessing::{Fit, Preprocessing};
 use crate::data::split::stratified;
 use crate::data::{Dataset, InputShape, Pixels};
 use crate::tensor::StopFlag;

@@ -12,7 +12,5 @@ mod fit;
 mod folder;
 mod read;
 
-pub use fit::Fit;
 pub use folder::{FolderOptions, LoadedFolder, load_folder};
-pub(super) use read::Target;
 pub use read::{Failures, load_images, load_sound_images};

@@ -5,7 +5,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::decode::{Header, Picture, decode};
-use super::fit::{Fit, Fitter};
+use super::fit::Fitter;
+use crate::data::preprocessing::{Fit, check_picture};
 use crate::data::{Dataset, InputShape, Pixels};
 use crate::memory::zeros;
 use crate::tensor::StopFlag;
@@ -13,7 +14,7 @@ use crate::{Code, Error, Result};
 
 /// How pictures become samples.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::data) struct Target {
+pub(super) struct Target {
     pub height: usize,
     pub width: usize,
     /// 1 or 3.
@@ -27,15 +28,11 @@ impl Target {
     /// [`Code::Shape`] unless the shape is that of an image of 1 or 3 channels.
     pub fn new(shape: &InputShape, fit: Option<Fit>) -> Result<Self> {
         shape.check()?;
-        match *shape {
-            InputShape::Image { height, width, channels: channels @ (1 | 3) } => {
-                Ok(Self { height, width, channels, fit })
-            }
-            _ => Err(Error::new(Code::Shape, "image files do not fit the input of this model")
-                .expected("an input of height x width x 1 or height x width x 3")
-                .received(shape.to_string())
-                .hint("give the samples as arrays")),
-        }
+        check_picture(*shape)?;
+        let InputShape::Image { height, width, channels } = *shape else {
+            return Err(Error::new(Code::Internal, "a picture that is no image"));
+        };
+        Ok(Self { height, width, channels, fit })
     }
 
     fn shape(&self) -> InputShape {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::cells::{Cell, Table, number};
 use super::delimited::has_decimal_commas;
-use super::load::TableOptions;
+use super::options::TableOptions;
 use crate::data::classes::MAX_NAME;
 use crate::data::preprocessing::{ColumnSteps, MAX_CATEGORIES};
 use crate::{Code, Error, Result};

@@ -2,8 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::load::{TableOptions, from_table};
-use super::{delimited, json, numpy};
+use super::numpy::Arrays;
+use super::options::TableOptions;
+use super::samples::from_table;
+use super::{delimited, json, npy, numpy};
 
 /// Bytes that mean something to these formats, mixed with others.
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
@@ -47,8 +49,8 @@ proptest! {
                 }
             }
         }
-        if let Ok(arrays) = numpy::read("x", &bytes) {
-            let _ = arrays.into_table().map_err(|arrays| numpy::load("x", arrays, None, &options));
+        if let Ok(array) = npy::read("x", &bytes) {
+            let _ = Arrays::of(array).into_table().map_err(|arrays| numpy::load("x", *arrays, None, &options));
         }
     }
 }

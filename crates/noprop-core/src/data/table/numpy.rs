@@ -1,4 +1,4 @@
-//! NumPy's files: `.npy` holds an array, `.npz` is a ZIP archive of them.
+//! NumPy's arrays as tables or samples; `.npz` is a ZIP archive of them.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -6,17 +6,16 @@ use std::path::Path;
 
 use zip::ZipArchive;
 
-use super::cells::Table;
-use super::load::{LoadedTable, TableOptions, from_table};
+use super::cells::{Table, Value};
+use super::npy::{self, Array, Values};
+use super::options::{LoadedTable, TableOptions};
+use super::samples::from_table;
 use crate::data::dataset::check_limit;
 use crate::data::source::open_file;
 use crate::data::{Dataset, InputShape, Pixels};
 use crate::memory::reserved;
 use crate::{Code, Error, Result};
 
-const MAGIC: &[u8] = b"\x93NUMPY";
-/// Longest header: those of NumPy have 118 bytes, or a few more for many sizes.
-const MAX_HEADER: usize = 1 << 16;
 /// Most bytes of the arrays of an archive, unpacked.
 const MAX_BYTES: u64 = 4 << 30;
 /// Most arrays of an archive.
@@ -38,33 +37,10 @@ pub(super) struct Arrays {
     arrays: BTreeMap<String, Array>,
 }
 
-/// An array in row-major order.
-#[derive(Clone, Debug, PartialEq)]
-struct Array {
-    shape: Vec<usize>,
-    values: Values,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-enum Values {
-    /// Unsigned bytes.
-    Bytes(Vec<u8>),
-    Numbers(Vec<f64>),
-    Texts(Vec<String>),
-}
-
-/// Reads a `.npy` file; `name` is that of the file, for errors.
-///
-/// # Errors
-/// [`Code::FileFormat`], [`Code::FileTruncated`], [`Code::Memory`].
-pub(super) fn read(name: &str, bytes: &[u8]) -> Result<Arrays> {
-    Ok(Arrays { samples: array(name, bytes)?, labels: None, test: None, arrays: BTreeMap::new() })
-}
-
 /// Reads a `.npz` file.
 ///
 /// # Errors
-/// As [`read`], and [`Code::FileNotFound`], [`Code::Io`].
+/// [`Code::FileFormat`], [`Code::FileTruncated`], [`Code::Memory`], [`Code::FileNotFound`], [`Code::Io`].
 pub(super) fn archive(path: &Path) -> Result<Arrays> {
     let name = path.display().to_string();
     let broken = |error: &dyn std::fmt::Display| {
@@ -85,7 +61,7 @@ pub(super) fn archive(path: &Path) -> Result<Arrays> {
         let mut bytes = Vec::new();
         let taken = Read::by_ref(&mut file).take(left + 1).read_to_end(&mut bytes).map_err(|error| broken(&error))?;
         left = left.checked_sub(taken as u64).ok_or_else(|| broken(&format!("more than {MAX_BYTES} bytes")))?;
-        arrays.insert(key, array(&inside, &bytes)?);
+        arrays.insert(key, npy::read(&inside, &bytes)?);
     }
     let mut take = |names: &[&str]| names.iter().find_map(|name| arrays.remove(*name));
     let samples = take(&SAMPLES);
@@ -100,13 +76,18 @@ pub(super) fn archive(path: &Path) -> Result<Arrays> {
 }
 
 impl Arrays {
+    /// One array, of a file of its own.
+    pub fn of(samples: Array) -> Self {
+        Self { samples, labels: None, test: None, arrays: BTreeMap::new() }
+    }
+
     /// Rows of numbers without labels of their own as a table; pictures and bytes are none.
-    pub(super) fn into_table(self) -> std::result::Result<Table, Self> {
+    pub fn into_table(self) -> std::result::Result<Table, Box<Self>> {
         match (&self.samples, &self.labels) {
             (Array { shape, values: Values::Numbers(values) }, None) if shape.len() == 2 && self.test.is_none() => {
-                Table::of_numbers(shape[1], values.clone()).map_err(|_| self)
+                Table::of_numbers(shape[1], values.clone()).map_err(|_| Box::new(self))
             }
-            _ => Err(self),
+            _ => Err(Box::new(self)),
         }
     }
 }
@@ -181,7 +162,6 @@ impl Array {
             }
             return Table::of_numbers(width + 1, all);
         }
-        use super::cells::Value;
         let mut cells = reserved(rows * (width + 1), "the cells of the table")?;
         for (row, label) in values.chunks(*width).zip(texts) {
             cells.extend(row.iter().map(|value| if value.is_nan() { Value::Missing } else { Value::Number(*value) }));
@@ -250,176 +230,5 @@ impl Array {
         };
         let labels = labels.numbers().into_iter().enumerate().map(whole).collect::<Result<_>>()?;
         Dataset::from_arrays(pixels, shape, Some(labels))
-    }
-}
-
-/// Kinds of value: the letter and the bytes of a number.
-fn array(name: &str, bytes: &[u8]) -> Result<Array> {
-    let refused = |what: String, received: String| {
-        Error::new(Code::FileFormat, format!("{name} {what}"))
-            .expected("an array of numbers, booleans or texts, as numpy.save writes it")
-            .received(received)
-    };
-    let truncated = || {
-        Error::new(Code::FileTruncated, format!("{name} ends too early"))
-            .hint("the file is damaged or its download stopped early; fetch it again")
-    };
-    let Some(rest) = bytes.strip_prefix(MAGIC) else {
-        let start = bytes.get(..4).unwrap_or(bytes);
-        return Err(refused("is not a NumPy array".to_owned(), format!("bytes {start:02x?}")));
-    };
-    let (header, data) = match *rest {
-        [1, _, low, high, ref rest @ ..] => rest.split_at_checked(usize::from(u16::from_le_bytes([low, high]))),
-        [2 | 3, _, a, b, c, d, ref rest @ ..] => {
-            let len = u32::from_le_bytes([a, b, c, d]) as usize;
-            if len > MAX_HEADER { None } else { rest.split_at_checked(len) }
-        }
-        _ => None,
-    }
-    .ok_or_else(truncated)?;
-    let header = String::from_utf8_lossy(header);
-    let unreadable = || refused("has a header that cannot be read".to_owned(), header.chars().take(80).collect());
-    let after = |key: &str| header.split_once(key).map(|(_, rest)| rest.trim_start_matches(['\'', '"', ':', ' ']));
-    let kind = after("descr").and_then(|rest| rest.split(['\'', '"']).next()).ok_or_else(unreadable)?;
-    let is_fortran = after("fortran_order").ok_or_else(unreadable)?.starts_with("True");
-    let sizes = after("shape").and_then(|rest| rest.strip_prefix('(')?.split_once(')')).ok_or_else(unreadable)?.0;
-    let sizes = sizes.split(',').map(str::trim).filter(|size| !size.is_empty());
-    let shape = sizes.map(str::parse::<usize>).collect::<std::result::Result<Vec<_>, _>>().map_err(|_| unreadable())?;
-    let count = shape.iter().try_fold(1usize, |product, size| product.checked_mul(*size)).ok_or_else(unreadable)?;
-    let (order, letter) = (kind.chars().next().unwrap_or(' '), kind.get(1..2).unwrap_or_default());
-    let size = kind.get(2..).and_then(|size| size.parse::<usize>().ok()).ok_or_else(|| {
-        refused(
-            "holds values of a kind that is not read".to_owned(),
-            format!("{:?}", kind.chars().take(40).collect::<String>()),
-        )
-    })?;
-    let big = order == '>';
-    let unit = if letter == "U" { size.checked_mul(4).ok_or_else(unreadable)? } else { size };
-    if unit == 0 || shape.len() > 32 {
-        return Err(unreadable());
-    }
-    let len = count.checked_mul(unit).ok_or_else(truncated)?;
-    let data = data.get(..len).ok_or_else(truncated)?;
-    let place = |index: usize| if is_fortran { fortran(index, &shape) } else { index };
-    let cell = |index: usize| &data[place(index) * unit..(place(index) + 1) * unit];
-    let values = match (letter, size) {
-        ("u", 1) => {
-            let mut values = reserved(count, "the values of an array")?;
-            if is_fortran {
-                values.extend((0..count).map(|index| cell(index)[0]))
-            } else {
-                values.extend_from_slice(data)
-            }
-            Values::Bytes(values)
-        }
-        ("U", _) => Values::Texts((0..count).map(|index| text(cell(index), big)).collect()),
-        _ => {
-            let read = reader(letter, size)
-                .ok_or_else(|| refused("holds values of a kind that is not read".to_owned(), format!("{kind:?}")))?;
-            let mut values = reserved(count, "the values of an array")?;
-            values.extend((0..count).map(|index| {
-                let mut bytes = [0; 8];
-                bytes[..size].copy_from_slice(cell(index));
-                if big {
-                    bytes[..size].reverse();
-                }
-                read(bytes)
-            }));
-            Values::Numbers(values)
-        }
-    };
-    Ok(Array { shape, values })
-}
-
-/// Reads a number from its little-endian bytes.
-fn reader(letter: &str, size: usize) -> Option<fn([u8; 8]) -> f64> {
-    Some(match (letter, size) {
-        ("b", 1) => |bytes| f64::from(u8::from(bytes[0] != 0)),
-        ("i", 1) => |bytes| f64::from(bytes[0] as i8),
-        ("i", 2) => |bytes| f64::from(i16::from_le_bytes([bytes[0], bytes[1]])),
-        ("i", 4) => |bytes| f64::from(i32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])),
-        ("i", 8) => |bytes| i64::from_le_bytes(bytes) as f64,
-        ("u", 2) => |bytes| f64::from(u16::from_le_bytes([bytes[0], bytes[1]])),
-        ("u", 4) => |bytes| f64::from(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])),
-        ("u", 8) => |bytes| u64::from_le_bytes(bytes) as f64,
-        ("f", 2) => |bytes| half(u16::from_le_bytes([bytes[0], bytes[1]])),
-        ("f", 4) => |bytes| f64::from(f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])),
-        ("f", 8) => f64::from_le_bytes,
-        _ => return None,
-    })
-}
-
-/// An IEEE 754 half.
-fn half(bits: u16) -> f64 {
-    let (sign, exponent, fraction) =
-        (if bits >> 15 == 1 { -1.0 } else { 1.0 }, i32::from(bits >> 10 & 31), f64::from(bits & 1023));
-    sign * match exponent {
-        0 => fraction * 2f64.powi(-24),
-        31 if fraction == 0.0 => f64::INFINITY,
-        31 => f64::NAN,
-        _ => (1.0 + fraction / 1024.0) * 2f64.powi(exponent - 15),
-    }
-}
-
-/// A text of four bytes a character, which NUL fills up.
-fn text(bytes: &[u8], big: bool) -> String {
-    let code = |unit: &[u8]| {
-        let unit = [unit[0], unit[1], unit[2], unit[3]];
-        if big { u32::from_be_bytes(unit) } else { u32::from_le_bytes(unit) }
-    };
-    let codes = bytes.chunks_exact(4).map(code).take_while(|code| *code != 0);
-    codes.map(|code| char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
-}
-
-/// Where in column-major order the value is that is the `index`th in row-major order.
-fn fortran(mut index: usize, shape: &[usize]) -> usize {
-    let (mut place, mut stride) = (0, shape.iter().product::<usize>());
-    for size in shape.iter().rev() {
-        stride /= size;
-        place += index % size * stride;
-        index /= size;
-    }
-    place
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn npy(kind: &str, order: &str, shape: &str, data: &[u8]) -> Vec<u8> {
-        let header = format!("{{'descr': '{kind}', 'fortran_order': {order}, 'shape': ({shape}), }}\n");
-        let len = (header.len() as u16).to_le_bytes();
-        [MAGIC, &[1, 0], &len, header.as_bytes(), data].concat()
-    }
-
-    #[test]
-    fn orders_and_kinds() {
-        let array =
-            |kind: &str, order: &str, shape: &str, data: &[u8]| array("x", &npy(kind, order, shape, data)).unwrap();
-        assert_eq!(array("|u1", "False", "2, 2", &[1, 2, 3, 4]).values, Values::Bytes(vec![1, 2, 3, 4]));
-        assert_eq!(array("|u1", "True", "2, 2", &[1, 2, 3, 4]).values, Values::Bytes(vec![1, 3, 2, 4]));
-        assert_eq!(array(">i2", "False", "2,", &[0, 1, 255, 255]).values, Values::Numbers(vec![1.0, -1.0]));
-        assert_eq!(
-            array("<f2", "False", "3,", &[0, 0x3c, 0, 0xc0, 1, 0]).values,
-            Values::Numbers(vec![1.0, -2.0, 2f64.powi(-24)])
-        );
-        assert_eq!(array("|b1", "False", "2,", &[0, 1]).values, Values::Numbers(vec![0.0, 1.0]));
-        let cat: Vec<u8> = "cat\0".chars().flat_map(|letter| u32::from(letter).to_le_bytes()).collect();
-        assert_eq!(array("<U4", "False", "1,", &cat).values, Values::Texts(vec!["cat".to_owned()]));
-        assert_eq!(fortran(5, &[2, 3, 4]), 8);
-    }
-
-    #[test]
-    fn hostile_headers_are_refused() {
-        let code = |bytes: &[u8]| array("x", bytes).unwrap_err().code;
-        assert_eq!(code(b"\x93NUMPY"), Code::FileTruncated);
-        assert_eq!(code(b"PK"), Code::FileFormat);
-        assert_eq!(code(&npy("|u1", "False", "5,", &[1, 2])), Code::FileTruncated);
-        assert_eq!(code(&npy("|u1", "False", "18446744073709551615, 3", &[1, 2])), Code::FileFormat);
-        assert_eq!(code(&npy("<f8", "False", "2305843009213693952,", &[1, 2])), Code::FileTruncated);
-        for kind in ["|O", "<c8", "<M8[ns]", "|S3", "<f16", "<U18446744073709551615", "é"] {
-            assert_eq!(code(&npy(kind, "False", "1,", &[0; 16])), Code::FileFormat, "{kind}");
-        }
-        assert_eq!(code(&npy("|u1", "False", "-1,", &[1])), Code::FileFormat);
     }
 }
