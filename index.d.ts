@@ -31,6 +31,8 @@ export declare class NativeDataset {
   static fromTable(source: NativeTable, test: NativeTable | null, options: string): Promise<NativeSplits>
   /** The samples to train on, and those held out: a share of each class. */
   split(share: number, seed: number): Promise<NativeSplits>
+  /** What is worth knowing of the samples, as JSON; with `test` also which of its samples are here as well. */
+  statistics(test: NativeDataset | null): Promise<string>
   /** What was done to raw data to get the samples, as JSON, or null. */
   get preprocessing(): string | null
   /** Number of samples. */

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { throwIfAborted } from './abort.js'
 import { describe } from './data/describe.js'
+import { isParquet, rowsOfParquet } from './data/parquet.js'
 import { type Dataset, type Splits, wrapSplits } from './dataset.js'
 import { NoPropError, nativeAsync } from './errors.js'
 import { requireObject, toJson } from './json.js'
@@ -10,7 +11,10 @@ import type { Preprocessing } from './preprocessing.js'
 /** A row of a table: values by the names of their columns. What is missing, `null` or `NaN` is a missing value. */
 export type Row = Readonly<Record<string, string | number | boolean | null | undefined>>
 
-/** A file (CSV, TSV, NDJSON, a JSON list of objects, `.npy`, `.npz`; all but the last may be gzipped), or rows. */
+/**
+ * A file (CSV, TSV, NDJSON, a JSON list of objects, `.npy`, `.npz`, or with the package `hyparquet` installed Parquet; text and
+ * `.npy` may be gzipped), or rows.
+ */
 export type TableSource = string | URL | readonly Row[]
 
 /** Options of `datasets.fromTable`. */
@@ -48,7 +52,8 @@ export async function splitsFromTable(source: TableSource, options: TableOptions
   const { test, signal, ...rest } = requireObject(options, 'the options of fromTable')
   throwIfAborted(signal)
   const json = toJson(rest)
-  const [rows, testRows] = [tableOf(source, 'source'), test === undefined ? null : tableOf(test, 'test')]
+  const rows = await tableOf(source, 'source')
+  const testRows = test === undefined ? null : await tableOf(test, 'test')
   const read = await nativeAsync(() => getNative().NativeDataset.fromTable(rows, testRows, json))
   signal?.throwIfAborted()
   const { train, test: tested, notes } = wrapSplits(read)
@@ -69,10 +74,11 @@ function isRow(row: unknown): boolean {
   return typeof row === 'object' && row !== null && !Array.isArray(row) && !ArrayBuffer.isView(row)
 }
 
-function tableOf(source: TableSource, name: string): NativeTable {
-  if (typeof source === 'string' && source !== '') return { path: source }
-  if (Object.prototype.toString.call(source) === '[object URL]' && (source as URL).protocol === 'file:') {
-    return { path: fileURLToPath((source as URL).href) }
+async function tableOf(source: TableSource, name: string): Promise<NativeTable> {
+  const isUrl = Object.prototype.toString.call(source) === '[object URL]' && (source as URL).protocol === 'file:'
+  const path = isUrl ? fileURLToPath((source as URL).href) : source
+  if (typeof path === 'string' && path !== '') {
+    return isParquet(path) ? { rows: asJson(await rowsOfParquet(path)) } : { path }
   }
   if (!Array.isArray(source)) {
     throw new NoPropError({
@@ -83,18 +89,36 @@ function tableOf(source: TableSource, name: string): NativeTable {
     })
   }
   const bad = source.findIndex((row) => !isRow(row))
-  if (bad < 0) return { rows: JSON.stringify(source.map((row, index) => checkRow(row, index))) }
+  if (bad < 0) return { rows: asJson(source) }
   throw badValue(`row ${bad} is no object`, source[bad])
 }
 
+function asJson(rows: readonly Row[]): string {
+  for (const [index, row] of rows.entries()) checkRow(row, index)
+  try {
+    return JSON.stringify(rows)
+  } catch (cause) {
+    // A text has at most 2^29 characters.
+    throw new NoPropError(
+      {
+        code: 'NOPROP_MEMORY',
+        what: 'the rows are too many to be handed over at once',
+        expected: 'rows of less than 512 MiB as JSON',
+        received: `${rows.length} rows`,
+        hint: 'write them to a file (CSV or NDJSON), and name it',
+      },
+      { cause },
+    )
+  }
+}
+
 /** Refuses what JSON would silently change. */
-function checkRow(row: Row, index: number): Row {
+function checkRow(row: Row, index: number): void {
   for (const [name, value] of Object.entries(row)) {
     const isSingle = value === null || ['undefined', 'string', 'number', 'boolean'].includes(typeof value)
     if (isSingle && value !== Number.POSITIVE_INFINITY && value !== Number.NEGATIVE_INFINITY) continue
     throw badValue(`${JSON.stringify(name)} of row ${index} is no single value`, value)
   }
-  return row
 }
 
 function badValue(what: string, value: unknown): NoPropError {

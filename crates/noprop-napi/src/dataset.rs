@@ -12,7 +12,7 @@ use napi_derive::napi;
 use noprop_core::config::from_json;
 use noprop_core::data::{
     Classes, Dataset, Fit, FolderOptions, InputShape, Pixels, Split, TableOptions, TableSource, load, load_folder,
-    load_sound_images, load_table, load_unlabelled, parts,
+    load_sound_images, load_table, load_unlabelled, parts, statistics,
 };
 use noprop_core::tensor::StopFlag;
 use noprop_core::train::progress::Failure;
@@ -255,6 +255,16 @@ impl NativeDataset {
             let (train, test) = data.split(share, seed)?;
             let (train, test) = (Loaded(train), Some(Loaded(test)));
             Ok(NativeSplits { train, test, notes: Vec::new(), failures: "[]".to_owned() })
+        })
+    }
+
+    /// What is worth knowing of the samples, as JSON; with `test` also which of its samples are here as well.
+    #[napi(ts_args_type = "test: NativeDataset | null", ts_return_type = "Promise<string>")]
+    pub fn statistics<'env>(&self, env: &'env Env, test: Option<&NativeDataset>) -> napi::Result<Object<'env>> {
+        let (data, test) = (self.get()?, test.map(Self::get).transpose()?);
+        promise(env, StopFlag::new(), move || {
+            let shared = test.map(|test| statistics::shared(&data, &test));
+            json(&serde_json::json!({ "statistics": statistics::statistics(&data), "shared": shared }))
         })
     }
 

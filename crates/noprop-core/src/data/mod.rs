@@ -28,6 +28,7 @@ pub mod preprocessing;
 pub mod shape;
 mod source;
 pub mod split;
+pub mod statistics;
 pub mod table;
 mod tar;
 

@@ -123,3 +123,22 @@ for file, entry in expected.items():
 
 text = json.dumps({"program": f"pandas {pd.__version__}, NumPy {np.__version__}", "tables": expected}, ensure_ascii=False)
 (here / "expected.json").write_text(text + "\n")
+
+# The table of quotes.csv as Parquet with types of its own: 64-bit integers, dates, booleans, missing values, dictionaries.
+frame = pd.DataFrame(
+    {
+        "height": [1.5, None, -20.0, 0.5, 7.0],
+        "count": pd.array([2**40, 1, 2, None, 4], "Int64"),
+        "sunny": [True, False, None, True, True],
+        "colour": pd.Categorical(["red", "blue", None, "red", "grün, hell"]),
+        "day": pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-01", "2024-01-02", "2024-01-02"]),
+        "kind": ["Cat", "dog", "Cat", "dog", "Cat"],
+    }
+)
+frame.to_parquet(here / "typed.parquet", index=False)
+frame = pd.read_parquet(here / "typed.parquet")
+frame["sunny"] = frame["sunny"].map({True: "true", False: "false"})
+frame["day"] = frame["day"].dt.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+expected.clear()
+add("typed.parquet", frame, "kind")
+(here / "typed.json").write_text(json.dumps({"program": f"pandas {pd.__version__}", **expected["typed.parquet"]}) + "\n")
