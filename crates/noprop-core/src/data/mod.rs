@@ -23,6 +23,7 @@ pub mod directory;
 mod foreign;
 pub mod idx;
 mod listing;
+mod parallel;
 pub mod pictures;
 pub mod preprocessing;
 pub mod shape;

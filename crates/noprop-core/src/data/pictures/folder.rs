@@ -7,9 +7,10 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::decode::{Header, header};
-use super::read::{Target, map, read_all};
+use super::read::{Target, read_all};
 use crate::data::dataset::check_limit;
 use crate::data::listing::visible;
+use crate::data::parallel::map;
 use crate::data::preprocessing::{Fit, Preprocessing};
 use crate::data::split::stratified;
 use crate::data::{Dataset, InputShape, Pixels};

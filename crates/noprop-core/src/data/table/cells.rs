@@ -29,16 +29,34 @@ pub struct Table {
     cells: Cells,
 }
 
-/// Row after row.
 #[derive(Debug)]
 enum Cells {
-    /// All texts in one, and where each of them ends.
-    Texts {
-        text: String,
-        ends: Vec<u32>,
-    },
+    /// Column after column, since columns are what is worked on.
+    Texts(Vec<Texts>),
+    /// Row after row.
     Values(Vec<Value>),
+    /// Row after row.
     Numbers(Vec<f64>),
+}
+
+/// The texts of a column, one after the other, and where each of them ends.
+#[derive(Debug, Default)]
+pub(super) struct Texts {
+    text: String,
+    ends: Vec<u32>,
+}
+
+impl Texts {
+    /// Adds a row. All texts of a table together have less than 2^32 bytes, as its file has.
+    pub fn push(&mut self, cell: &str) {
+        self.text.push_str(cell);
+        self.ends.push(self.text.len() as u32);
+    }
+
+    fn get(&self, row: usize) -> &str {
+        let start = if row == 0 { 0 } else { self.ends[row - 1] as usize };
+        &self.text[start..self.ends[row] as usize]
+    }
 }
 
 /// A cell that owns its text.
@@ -50,10 +68,10 @@ pub(super) enum Value {
 }
 
 impl Table {
-    /// Texts, row after row; `ends` are where each ends in `text`, which has less than 2^32 bytes.
-    pub(super) fn of_texts(names: Vec<String>, text: String, ends: Vec<u32>) -> Result<Self> {
-        let rows = ends.len() / names.len().max(1);
-        Self { names, rows, cells: Cells::Texts { text, ends } }.checked()
+    /// A column of texts for each name, all of one length.
+    pub(super) fn of_texts(names: Vec<String>, columns: Vec<Texts>) -> Result<Self> {
+        let rows = columns.first().map_or(0, |column| column.ends.len());
+        Self { names, rows, cells: Cells::Texts(columns) }.checked()
     }
 
     pub(super) fn of_values(names: Vec<String>, values: Vec<Value>) -> Result<Self> {
@@ -105,10 +123,7 @@ impl Table {
         assert!(column < self.names.len(), "there is no such column");
         let index = row * self.names.len() + column;
         match &self.cells {
-            Cells::Texts { text, ends } => {
-                let start = if index == 0 { 0 } else { ends[index - 1] as usize };
-                of_text(&text[start..ends[index] as usize])
-            }
+            Cells::Texts(columns) => of_text(columns[column].get(row)),
             Cells::Values(values) => match &values[index] {
                 Value::Missing => Cell::Missing,
                 Value::Number(number) => Cell::Number(*number),
@@ -122,6 +137,10 @@ impl Table {
 
 /// A text that is trimmed, or missing.
 fn of_text(text: &str) -> Cell<'_> {
+    // Most cells are numbers, and nothing that stands for a missing value ends so.
+    if let [b'0'..=b'9' | b'-', .., b'0'..=b'9'] | [b'0'..=b'9'] = text.as_bytes() {
+        return Cell::Text(text);
+    }
     let text = text.trim();
     if text.len() <= 8 && MISSING.contains(&text) { Cell::Missing } else { Cell::Text(text) }
 }
@@ -144,11 +163,8 @@ fn distinct(names: &mut [String]) {
 
 /// A text as a finite number: `-1.5e3`. With `comma`, the decimal sign is a comma, and points may group digits by three.
 pub(super) fn number(text: &str, comma: bool) -> Option<f64> {
-    let plain = |text: &str| {
-        // Rust also reads `inf` and `nan`.
-        let digits = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
-        text.parse::<f64>().ok().filter(|number| digits && number.is_finite())
-    };
+    // Rust also reads `inf` and `nan`.
+    let plain = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite());
     if !comma {
         return plain(text);
     }

@@ -6,7 +6,9 @@ use super::cells::{Cell, Table, number};
 use super::delimited::has_decimal_commas;
 use super::options::TableOptions;
 use crate::data::classes::MAX_NAME;
+use crate::data::parallel::map;
 use crate::data::preprocessing::{ColumnSteps, MAX_CATEGORIES};
+use crate::tensor::StopFlag;
 use crate::{Code, Error, Result};
 
 /// What is asked for of the columns.
@@ -32,36 +34,42 @@ pub(super) fn choose(
         None => table.names().iter().collect(),
     };
     let mut seen = BTreeSet::new();
-    let mut steps = Vec::new();
+    let mut wanted = Vec::new();
     for name in names {
-        if Some(name.as_str()) == chosen.label || ignore.contains(name) || !seen.insert(name) {
-            continue;
+        if Some(name.as_str()) != chosen.label && !ignore.contains(name) && seen.insert(name) {
+            wanted.push(name);
         }
-        let Some(column) = table.column(name) else { continue };
+    }
+    let learn = |name: &String| -> Result<(Option<ColumnSteps>, Option<String>)> {
+        let column = table.column(name).ok_or_else(|| no_column(file, table, name))?;
         let cells = || rows.iter().map(|row| table.cell(*row, column));
         if cells().all(|cell| cell == Cell::Missing) {
-            notes.push(format!("column {name:?} has no values and is left out"));
-            continue;
+            return Ok((None, Some(format!("column {name:?} has no values and is left out"))));
         }
         if columns.is_none() && is_index(table, column, rows) {
-            notes.push(format!("column {name:?} has no name and counts the rows; it is left out"));
-            continue;
+            return Ok((None, Some(format!("column {name:?} has no name and counts the rows; it is left out"))));
         }
         let learned = if categories.contains(name) { None } else { numbers(file, name, &cells)? };
         let learned = match learned {
             Some(learned) => learned,
             None => texts(file, name, &cells)?,
         };
-        match &learned {
+        let note = match &learned {
             ColumnSteps::Number { std, .. } if *std == 1.0 && is_constant(&cells) => {
-                notes.push(format!("column {name:?} has the same value in every row"));
+                Some(format!("column {name:?} has the same value in every row"))
             }
             ColumnSteps::Category { values, .. } if values.len() == 1 => {
-                notes.push(format!("column {name:?} has the same text in every row"));
+                Some(format!("column {name:?} has the same text in every row"))
             }
-            _ => {}
-        }
-        steps.push(learned);
+            _ => None,
+        };
+        Ok((Some(learned), note))
+    };
+    let mut steps = Vec::new();
+    for learned in map(wanted.len(), &StopFlag::new(), |index| learn(wanted[index]))? {
+        let (learned, note) = learned?;
+        steps.extend(learned);
+        notes.extend(note);
     }
     Ok(steps)
 }

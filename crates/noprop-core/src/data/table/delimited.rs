@@ -4,8 +4,7 @@ use std::borrow::Cow;
 
 use csv::{ErrorKind, ReaderBuilder, StringRecord};
 
-use super::cells::{Cell, MAX_COLUMNS, Table, number};
-use crate::memory::reserved;
+use super::cells::{Cell, MAX_COLUMNS, Table, Texts, number};
 use crate::{Code, Error, Result};
 
 /// The separators that are looked for, those first that win a draw.
@@ -30,6 +29,11 @@ pub(super) struct Layout {
 /// [`Code::FileFormat`] for a text that is not UTF-8 or UTF-16, or rows of different lengths; [`Code::Count`] without rows.
 pub(super) fn read(name: &str, bytes: &[u8], layout: Layout) -> Result<Table> {
     let text = decode(name, bytes)?;
+    if u32::try_from(text.len()).is_err() {
+        return Err(Error::new(Code::FileFormat, format!("{name} is too large"))
+            .expected(format!("at most {} bytes in UTF-8", u32::MAX))
+            .hint("split the file"));
+    }
     let (text, stated) = stated_delimiter(&text);
     let delimiter = layout.delimiter.or(stated).unwrap_or_else(|| sniff(text));
     let mut reader = builder(delimiter).from_reader(text.as_bytes());
@@ -44,18 +48,23 @@ pub(super) fn read(name: &str, bytes: &[u8], layout: Layout) -> Result<Table> {
             .received(record.len().to_string()));
     }
     let has_header = layout.header.unwrap_or_else(|| looks_like_header(&record));
-    let mut cells = Cells::new(text.len())?;
+    let mut columns: Vec<Texts> = record.iter().map(|_| Texts::default()).collect();
+    let mut push = |record: &StringRecord| {
+        for (column, cell) in columns.iter_mut().zip(record) {
+            column.push(cell);
+        }
+    };
     let names = if has_header {
         record.iter().map(|cell| cell.trim().to_owned()).collect()
     } else {
         let names = (0..record.len()).map(|column| column.to_string()).collect();
-        cells.push(&record);
+        push(&record);
         names
     };
     while reader.read_record(&mut record).map_err(|error| fail(&error))? {
-        cells.push(&record);
+        push(&record);
     }
-    Table::of_texts(names, cells.text, cells.ends).map_err(|mut error| {
+    Table::of_texts(names, columns).map_err(|mut error| {
         error.what = error.what.replacen("the table", name, 1);
         if has_header && error.code == Code::Count {
             error.hint =
@@ -63,28 +72,6 @@ pub(super) fn read(name: &str, bytes: &[u8], layout: Layout) -> Result<Table> {
         }
         error
     })
-}
-
-/// Texts one after the other.
-struct Cells {
-    text: String,
-    ends: Vec<u32>,
-}
-
-impl Cells {
-    fn new(len: usize) -> Result<Self> {
-        // Cells hold no more than the text that they come from.
-        let text = String::from_utf8(reserved(len, "the cells of the table")?).unwrap_or_default();
-        Ok(Self { text, ends: Vec::new() })
-    }
-
-    fn push(&mut self, record: &StringRecord) {
-        for cell in record {
-            self.text.push_str(cell);
-            // The text is shorter than 2^32 bytes, as the file is.
-            self.ends.push(self.text.len() as u32);
-        }
-    }
 }
 
 fn builder(delimiter: u8) -> ReaderBuilder {

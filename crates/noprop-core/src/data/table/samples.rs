@@ -1,16 +1,18 @@
 //! Tables that have been read, as data sets.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::cells::Table;
 use super::columns::{self, Chosen, choose};
 use super::labels::Labels;
 use super::options::{LoadedTable, TableOptions};
 use crate::data::dataset::check_limit;
-use crate::data::preprocessing::{Preprocessing, TableSteps};
+use crate::data::parallel::{each, lock};
+use crate::data::preprocessing::{ColumnSteps, Preprocessing, TableSteps};
 use crate::data::split::stratified;
 use crate::data::{Dataset, InputShape, Pixels};
 use crate::memory::zeros;
+use crate::tensor::StopFlag;
 use crate::{Code, Error, Result};
 
 /// As [`load_table`](super::load_table), of tables that have been read; `name` is that of the file, for errors.
@@ -82,20 +84,38 @@ fn column(file: &str, table: &Table, name: &str) -> Result<usize> {
     table.column(name).ok_or_else(|| columns::no_column(file, table, name))
 }
 
+/// So many rows are encoded at a time.
+const ROWS: usize = 4096;
+
 /// The samples of rows, `[rows, width]`.
 fn encode(file: &str, table: &Table, rows: &[usize], steps: &TableSteps) -> Result<Vec<f32>> {
     let width = steps.width();
     let mut out = zeros::<f32>(rows.len().saturating_mul(width), "the samples of the table")?;
-    let mut offset = 0;
-    for column in &steps.columns {
-        let place = table.column(column.name()).ok_or_else(|| {
+    let place = |column: &ColumnSteps| {
+        table.column(column.name()).ok_or_else(|| {
             let mut error = columns::no_column(file, table, column.name());
             error.code = Code::Value;
             error.what = format!("{file} lacks the column {:?}, which the model was trained with", column.name());
             error
-        })?;
-        columns::encode(file, table, place, rows, column, &mut out[offset..], width)?;
-        offset += column.width();
-    }
+        })
+    };
+    let places = steps.columns.iter().map(place).collect::<Result<Vec<_>>>()?;
+    let parts = Mutex::new(out.chunks_mut((ROWS * width).max(1)).zip(rows.chunks(ROWS)).enumerate());
+    let mut parts = each(rows.len().div_ceil(ROWS), &StopFlag::new(), || {
+        || {
+            let (part, (out, rows)) = lock(&parts).next()?;
+            let mut offset = 0;
+            for (column, place) in steps.columns.iter().zip(&places) {
+                if let Err(error) = columns::encode(file, table, *place, rows, column, &mut out[offset..], width) {
+                    return Some((part, Err(error)));
+                }
+                offset += column.width();
+            }
+            Some((part, Ok(())))
+        }
+    })?;
+    // The first error is told, whatever the order of work.
+    parts.sort_by_key(|(part, _)| *part);
+    parts.into_iter().try_for_each(|(_, done)| done)?;
     Ok(out)
 }
