@@ -8,24 +8,42 @@
 
 /** Samples of one shape, with or without labels; native memory that never changes, until it is disposed of. */
 export declare class NativeDataset {
-  /** Copies arrays, so that JavaScript may change them afterwards. `shape` is that of one sample. */
-  static fromArrays(images: Uint8Array | Float32Array, shape: Array<number>, labels: Int32Array | null): NativeDataset
+  /**
+   * Copies arrays, so that JavaScript may change them afterwards. `shape` is that of one sample. With `names`, labels are
+   * positions in them.
+   */
+  static fromArrays(images: Uint8Array | Float32Array, shape: Array<number>, labels: Int32Array | null, names: Array<string> | null): NativeDataset
   /**
    * Reads a directory of IDX or CIFAR files; `split` is `train` or `test`, `limit` the number of first samples or null.
    * Without `labels` no file of labels is needed.
    */
   static load(directory: string, split: string, limit: number | null, labels: boolean): Promise<NativeDataset>
-  /** Reads PNG files of one shape, without labels. Those that cannot be read are left out and told. */
-  static fromPngs(paths: Array<string>, shape: Array<number>): Promise<NativePictures>
+  /** Which parts a directory of IDX or CIFAR files has: `train`, `test`, both or none. */
+  static parts(directory: string): Array<string>
+  /**
+   * Reads pictures as samples of a shape, without labels. `fit` is `cover`, `contain` or `stretch`, or null where pictures of
+   * other sizes are refused. Those that cannot be read are left out and told.
+   */
+  static fromImages(paths: Array<string>, shape: Array<number>, fit: string | null, stop: StopSignal): Promise<NativePictures>
+  /** Reads a folder of pictures, and that of the test if there is one; options are JSON. */
+  static fromFolder(folder: string, test: string | null, options: string, stop: StopSignal): Promise<NativeSplits>
+  /** Reads a table, and that of the test if there is one; options are JSON. */
+  static fromTable(source: NativeTable, test: NativeTable | null, options: string): Promise<NativeSplits>
+  /** The samples to train on, and those held out: a share of each class. */
+  split(share: number, seed: number): Promise<NativeSplits>
+  /** What is worth knowing of the samples, as JSON; with `test` also which of its samples are here as well. */
+  statistics(test: NativeDataset | null): Promise<string>
+  /** What was done to raw data to get the samples, as JSON, or null. */
+  get preprocessing(): string | null
   /** Number of samples. */
   get samples(): number
   /** Shape of one sample. */
   get shape(): Array<number>
-  /** The different labels, sorted; empty without labels. */
-  get classes(): Array<number>
+  /** The different labels, sorted, all numbers or all names; empty without labels. */
+  get classes(): Array<number> | Array<string>
   /** SHA-256 of shape, values and labels, in hexadecimal. */
   get fingerprint(): string
-  /** A copy of the labels. */
+  /** A copy of the labels; where classes have names, their positions among the classes. */
   labels(): Int32Array | null
   /** One sample's values as the net sees them: bytes scaled to 0..1, floats as they are. */
   sample(index: number): Float32Array
@@ -127,10 +145,30 @@ export interface NativePictures {
 
 /** Labels and probabilities of a prediction. */
 export interface NativePrediction {
-  /** One label a sample. */
+  /** One label a sample; where classes have names, its position among them. */
   labels: Int32Array
   /** `[samples, classes]`. */
   probabilities: Float32Array
+}
+
+/** Data sets for training and test. */
+export interface NativeSplits {
+  /** The samples to train on. */
+  train: NativeDataset
+  /** The samples for the test, if there are any. */
+  test?: NativeDataset | null
+  /** What users should know of the reading, in sentences without a full stop. */
+  notes: Array<string>
+  /** Files that could not be read and were left out, as JSON: `[[path, error], …]`. */
+  failures: string
+}
+
+/** Where a table is; one of the two. */
+export interface NativeTable {
+  /** Path of a file. */
+  path?: string
+  /** A JSON list of rows, which are objects. */
+  rows?: string
 }
 
 /**

@@ -1,5 +1,5 @@
 import { describe } from './data/describe.js'
-import { toLabels } from './data/labels.js'
+import { type Label, toLabels } from './data/labels.js'
 import { lengthOfFirst, type Samples, toNative } from './data/samples.js'
 import { kindOf } from './data/typed-array.js'
 import { fromDetails, NoPropError, native, nativeAsync } from './errors.js'
@@ -7,6 +7,8 @@ import { inspectCustom } from './inspect.js'
 import { requireCount } from './json.js'
 import { getNative, type Native } from './native.js'
 import type { ModelConfig } from './options.js'
+import type { Fit, Preprocessing } from './preprocessing.js'
+import { withStopSignal } from './stop-signal.js'
 import { thousands } from './summary.js'
 
 declare global {
@@ -17,6 +19,7 @@ declare global {
 }
 
 type NativeDataset = InstanceType<Native['NativeDataset']>
+type NativeSplits = Awaited<ReturnType<NativeDataset['split']>>
 
 /** The two halves that a data set comes in. */
 export type Split = 'train' | 'test'
@@ -28,8 +31,11 @@ interface Described {
    * with the length of the first; no default for typed arrays.
    */
   shape?: readonly number[]
-  /** One label a sample, any integers; they need not start at 0 nor be dense. Needed for training and evaluation. */
-  labels?: ArrayLike<number>
+  /**
+   * One label a sample: any integers, which need not start at 0 nor be dense, or names such as 'cat'. Needed for training and
+   * evaluation.
+   */
+  labels?: ArrayLike<number> | readonly string[]
 }
 
 /**
@@ -88,19 +94,43 @@ export class Dataset {
     return native(() => this.#native.shape)
   }
 
-  /** The label values that occur, ascending; empty without labels. */
-  get classes(): number[] {
+  /** The label values or names that occur, ascending; empty without labels. */
+  get classes(): Label[] {
     return native(() => this.#native.classes)
   }
 
-  /** SHA-256 (hexadecimal) over shape, values and labels: two data sets with the same one train the same model. */
+  /** SHA-256 (hexadecimal) over shape, values, labels and their names: two data sets with the same one train the same model. */
   get fingerprint(): string {
     return native(() => this.#native.fingerprint)
   }
 
-  /** A copy of the labels in the order of the samples; null without labels. */
-  labels(): Int32Array | null {
-    return native(() => this.#native.labels())
+  /** What was done to raw data to get the samples, for `NoProp.create`; null where nothing was, or nobody knows. */
+  get preprocessing(): Preprocessing | null {
+    return JSON.parse(native(() => this.#native.preprocessing) ?? 'null')
+  }
+
+  /**
+   * Two data sets: the samples to train on, and `share` of them held out for the test (of each class alike, or of all where there
+   * are no labels). Which ones follows from `seed` (default 0) alone. Rejects with NOPROP_OPTION.
+   */
+  async split(share: number, { seed = 0 }: { seed?: number } = {}): Promise<{ train: Dataset; test: Dataset }> {
+    if (typeof share !== 'number') {
+      throw new NoPropError({
+        code: 'NOPROP_OPTION',
+        what: 'the share of a split is no number',
+        expected: 'a share of the samples, above 0 and below 1',
+        received: describe(share),
+      })
+    }
+    requireSeed(seed)
+    const { train, test } = wrapSplits(await nativeAsync(() => this.#native.split(share, seed)))
+    return { train, test: test as Dataset }
+  }
+
+  /** A copy of the labels in the order of the samples, names where they are names; null without labels. */
+  labels(): Int32Array | string[] | null {
+    const labels = native(() => this.#native.labels())
+    return labels && named(labels, this.classes)
   }
 
   /** A copy of sample `index` (from 0) as the net sees it, in row-major order. Throws NOPROP_OPTION. */
@@ -151,6 +181,60 @@ export class Dataset {
   [inspectCustom](): string {
     return this.toString()
   }
+}
+
+/** Data sets for training and test. */
+export interface Splits {
+  /** The samples to train on. */
+  train: Dataset
+  /** The samples for the test; null where there are none. */
+  test: Dataset | null
+  /** What is worth knowing of the reading, such as columns that were left out. */
+  notes: string[]
+}
+
+/** What the addon has read. */
+export function wrapSplits({ train, test, notes, failures }: NativeSplits): Splits & { failures: FileFailure[] } {
+  const failed = (JSON.parse(failures) as [string, unknown][]).map(([path, details]) => ({
+    path,
+    error: fromDetails(details),
+  }))
+  return { train: wrap(train), test: test ? wrap(test) : null, notes, failures: failed }
+}
+
+/** A file that could not be read and was left out. */
+export interface FileFailure {
+  path: string
+  error: NoPropError
+}
+
+function requireSeed(seed: unknown): void {
+  if (Number.isSafeInteger(seed) && (seed as number) >= 0) return
+  throw new NoPropError({
+    code: 'NOPROP_OPTION',
+    what: 'seed is out of range',
+    expected: `an integer from 0 to ${Number.MAX_SAFE_INTEGER}`,
+    received: describe(seed),
+  })
+}
+
+/** Labels as users have them: positions among `classes` as names, where the classes have names. */
+export function named(labels: Int32Array, classes: readonly Label[]): Int32Array | string[] {
+  if (typeof classes[0] !== 'string') return labels
+  return Array.from(labels, (position) => classes[position] as string)
+}
+
+/** The classes of several data sets, each once and in order. */
+export function classesOf(...datasets: readonly Dataset[]): Label[] {
+  const classes = [...new Set(datasets.flatMap((dataset) => dataset.classes))]
+  return classes.sort((one, other) =>
+    typeof one === 'number' && typeof other === 'number' ? one - other : compareNames(String(one), String(other)),
+  )
+}
+
+/** By code points, as the core sorts; `<` compares UTF-16. */
+function compareNames(one: string, other: string): number {
+  return Buffer.compare(Buffer.from(one), Buffer.from(other))
 }
 
 /** A data set as it is; arrays are copied into a new one. `shape` serves where the arrays name none. */
@@ -210,8 +294,9 @@ export function checkValidation(dataset: Dataset, config: Pick<ModelConfig, 'inp
   }
 }
 
-function list(numbers: readonly number[]): string {
-  return numbers.length > 12 ? `${numbers.slice(0, 12).join(', ')}, …` : numbers.join(', ')
+function list(labels: readonly Label[]): string {
+  const shown = labels.slice(0, 12).map((label) => (typeof label === 'string' ? JSON.stringify(label) : label))
+  return labels.length > 12 ? `${shown.join(', ')}, …` : shown.join(', ')
 }
 
 /** Copies arrays into a data set. Throws NOPROP_SHAPE, NOPROP_COUNT, NOPROP_VALUE, NOPROP_LABEL, NOPROP_OPTION. */
@@ -221,8 +306,9 @@ export function datasetFromArrays(input: DataInput, defaultShape?: readonly numb
   const shape = checkShape(input.shape ?? defaultShape ?? (first === undefined ? undefined : [first]))
   const size = shape.reduce((product, side) => product * side, 1)
   const images = toNative(samples, size)
-  const labels = input.labels === undefined || input.labels === null ? null : toLabels(input.labels)
-  return wrap(native(() => getNative().NativeDataset.fromArrays(images, shape, labels)))
+  const given = input.labels === undefined || input.labels === null ? undefined : toLabels(input.labels)
+  const { labels, names } = given ?? { labels: null, names: null }
+  return wrap(native(() => getNative().NativeDataset.fromArrays(images, shape, labels, names)))
 }
 
 /** `images` or `inputs`, whichever is there. */
@@ -264,14 +350,18 @@ interface PictureFailure {
 }
 
 /**
- * Reads PNG files as unlabelled samples of the shape `[height, width, channels]`. Returns those that can be read (null if
- * there is none), and the failures of the others.
+ * Reads pictures as unlabelled samples of the shape `[height, width, channels]`; without `fit` those of other sizes are failures.
+ * Returns those that can be read (null if there is none), and the failures of the others.
  */
-export async function datasetFromPngs(
+export async function datasetFromImages(
   paths: readonly string[],
   shape: readonly number[],
+  fit: Fit | undefined,
+  signal: AbortSignal | undefined,
 ): Promise<{ dataset: Dataset | null; failures: PictureFailure[] }> {
-  const { dataset, failures } = await nativeAsync(() => getNative().NativeDataset.fromPngs([...paths], [...shape]))
+  const { dataset, failures } = await withStopSignal(signal, (stop) =>
+    getNative().NativeDataset.fromImages([...paths], [...shape], fit ?? null, stop),
+  )
   return {
     dataset: dataset ? wrap(dataset) : null,
     failures: (JSON.parse(failures) as [number, unknown][]).map(([index, details]) => ({

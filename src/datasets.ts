@@ -8,11 +8,15 @@ import {
   type Dataset,
   datasetFromArrays,
   datasetFromDirectory,
-  datasetFromPngs,
+  datasetFromImages,
   type Split,
+  type Splits,
 } from './dataset.js'
 import { NoPropError } from './errors.js'
+import { type FolderOptions, splitsFromFolder } from './folder.js'
 import { requireCount, requireObject } from './json.js'
+import type { Fit } from './preprocessing.js'
+import { splitsFromTable, type TableOptions, type TableSource } from './table.js'
 
 /** Options of `datasets.load`. */
 export interface LoadOptions {
@@ -32,15 +36,19 @@ export interface LoadSplitOptions extends LoadOptions {
   labels?: boolean
 }
 
-/** Options of `datasets.fromPngs`. */
-export interface PngOptions {
+/** Options of `datasets.fromImages`. */
+export interface ImageOptions {
   /** Shape of a sample, `[height, width, 1]` (grey) or `[height, width, 3]`: `model.config.input`. */
   shape: readonly number[]
+  /** What happens to pictures of other sizes. Default: they cannot be read. */
+  fit?: Fit
   /**
    * Called for each file that cannot be read, which is then left out of the data set. `index` is its position in `paths`.
    * Default: the first such file rejects the promise.
    */
   onError?: (error: NoPropError, path: string, index: number) => void
+  /** Stops the reading; the promise then rejects with the signal's reason. */
+  signal?: AbortSignal
 }
 
 /** Loads data sets. */
@@ -101,17 +109,40 @@ export const datasets = {
   },
 
   /**
-   * Reads PNG files as samples without labels, in the order of `paths`: grey, colour, palette and 16-bit files of the size
-   * that `shape` says; colours become grey for one channel. Throws NOPROP_FILE_NOT_FOUND, NOPROP_FILE_FORMAT,
+   * Reads a table: a file (CSV, TSV, NDJSON, `.npy`, `.npz`), or rows as a list of objects. Numbers are standardised by the rows
+   * to train on, texts become one-hot; missing numbers count as the mean, missing and unknown texts as none. Give the model what
+   * was learned, and it is stored in its file: `NoProp.create({ input: train.shape, classes: train.classes, preprocessing:
+   * train.preprocessing })`. Throws NOPROP_FILE_NOT_FOUND, NOPROP_FILE_FORMAT, NOPROP_FILE_TRUNCATED, NOPROP_IO, NOPROP_OPTION (a
+   * column that is not there), NOPROP_VALUE, NOPROP_LABEL, NOPROP_COUNT, NOPROP_MEMORY.
+   */
+  async fromTable(source: TableSource, options: TableOptions = {}): Promise<Splits> {
+    return splitsFromTable(source, options)
+  },
+
+  /**
+   * Reads a folder of pictures: a folder a class (`photos/cats/1.jpg`), or `train` and `test` with such folders. JPEG, PNG, WebP,
+   * BMP and the first frame of GIF; turned upright as their EXIF data say. The labels are the names of the folders. Give the model
+   * what was done to the pictures, and `predict` on the command line does it too: `NoProp.create({ input: train.shape, classes:
+   * train.classes, preprocessing: train.preprocessing })`. Throws NOPROP_FILE_NOT_FOUND (no pictures), NOPROP_FILE_FORMAT,
+   * NOPROP_FILE_TRUNCATED, NOPROP_IO, NOPROP_OPTION, NOPROP_MEMORY.
+   */
+  async fromFolder(folder: string, options: FolderOptions = {}): Promise<Splits> {
+    return splitsFromFolder(folder, options)
+  },
+
+  /**
+   * Reads pictures (JPEG, PNG, WebP, BMP, GIF) as samples without labels, in the order of `paths`; colours become grey for one
+   * channel. Without `fit` they have the size that `shape` says. Throws NOPROP_FILE_NOT_FOUND, NOPROP_FILE_FORMAT,
    * NOPROP_FILE_TRUNCATED, NOPROP_SHAPE, NOPROP_COUNT (no paths), NOPROP_IO, NOPROP_OPTION.
    */
-  async fromPngs(paths: readonly string[], options: PngOptions): Promise<Dataset> {
-    const { shape, onError } = requireObject(options, 'the options of fromPngs')
+  async fromImages(paths: readonly string[], options: ImageOptions): Promise<Dataset> {
+    const { shape, fit, onError, signal } = requireObject(options, 'the options of fromImages')
+    throwIfAborted(signal)
     if (!Array.isArray(paths) || !Array.from(paths).every((path) => typeof path === 'string')) {
       throw badOption('paths', 'a list of paths', paths)
     }
     if (onError !== undefined && typeof onError !== 'function') throw badOption('onError', 'a function', onError)
-    const { dataset, failures } = await datasetFromPngs(paths, shape)
+    const { dataset, failures } = await datasetFromImages(paths, shape, fit, signal)
     const first = failures[0]
     if (first && (!onError || !dataset)) {
       dataset?.dispose()
@@ -120,6 +151,11 @@ export const datasets = {
     for (const { index, error } of failures) onError?.(error, paths[index] as string, index)
     // Without a sample there is a failure, which has been thrown.
     return dataset as Dataset
+  },
+
+  /** @deprecated The former name of {@link datasets.fromImages}, which reads other formats as well. */
+  async fromPngs(paths: readonly string[], options: ImageOptions): Promise<Dataset> {
+    return datasets.fromImages(paths, options)
   },
 }
 

@@ -5,11 +5,12 @@
  */
 export type { DatasetName } from './data/catalogue.js'
 export type { DownloadProgress } from './data/download.js'
+export type { Label } from './data/labels.js'
 export type { Samples } from './data/samples.js'
 export type { SampleArray } from './data/typed-array.js'
-export type { Data, DataInput, Split } from './dataset.js'
+export type { Data, DataInput, Split, Splits } from './dataset.js'
 export { Dataset } from './dataset.js'
-export type { LoadOptions, LoadSplitOptions, PngOptions } from './datasets.js'
+export type { ImageOptions, LoadOptions, LoadSplitOptions } from './datasets.js'
 export { datasets } from './datasets.js'
 export type { DeviceOption } from './device.js'
 export type { ErrorCode, ErrorDetails } from './errors.js'
@@ -28,6 +29,7 @@ export type {
 } from './events.js'
 export type { FitOptions } from './fit.js'
 export { FitRun } from './fit-run.js'
+export type { FolderOptions } from './folder.js'
 export type { EvaluateResult, Prediction, RunsResult } from './inference.js'
 export { NoProp } from './model.js'
 export type {
@@ -58,5 +60,14 @@ export type {
   TrainingRecord,
   TrainOptions,
 } from './options.js'
+export type {
+  CategoryColumn,
+  Fit,
+  ImagePreprocessing,
+  NumberColumn,
+  Preprocessing,
+  TablePreprocessing,
+} from './preprocessing.js'
 export type { LayerSummary, TensorSummary } from './summary.js'
+export type { Row, TableOptions, TableSource } from './table.js'
 export { version } from './version.js'

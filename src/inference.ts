@@ -1,12 +1,14 @@
 import { throwIfAborted } from './abort.js'
+import type { Label } from './data/labels.js'
 import type { SampleArray } from './data/typed-array.js'
-import { type Data, withDataset } from './dataset.js'
+import { type Data, type Dataset, named, withDataset } from './dataset.js'
 import { requireDevice } from './device.js'
 import { NoPropError, native } from './errors.js'
 import { requireCount, requireObject, toJson } from './json.js'
 import type { Native } from './native.js'
 import type { EvaluateOptions, ModelConfig, PredictOptions, SamplerOptions } from './options.js'
 import { withStopSignal } from './stop-signal.js'
+import { datasetFromRows, isRows, type Row } from './table.js'
 
 type NativeModel = InstanceType<Native['NativeModel']>
 
@@ -22,8 +24,8 @@ export interface EvaluateResult {
   confusion?: number[][]
   /** For more than 1,000 classes, instead of `confusion`: `[i, j, samples]` of each pair that occurred, by i, then by j. */
   confusionPairs?: [number, number, number][]
-  /** The label values in the order of both. */
-  classes: number[]
+  /** The label values or names in the order of both. */
+  classes: Label[]
   samples: number
   seconds: number
   samplesPerSecond: number
@@ -41,12 +43,12 @@ export interface RunsResult extends EvaluateResult {
 
 /** What `model.predict` gives. */
 export interface Prediction {
-  /** The most probable label value of each sample. */
-  labels: Int32Array
+  /** The most probable label of each sample: its value, or its name where the classes have names. */
+  labels: Int32Array | string[]
   /** One array a sample: the probability of each class, in the order of `classes`. Unlikely ones are exactly 0. */
   probabilities: Float32Array[]
-  /** The label values in the order of the probabilities. */
-  classes: number[]
+  /** The label values or names in the order of the probabilities. */
+  classes: Label[]
 }
 
 /** Evaluates `model` on labelled data, once or, with `runs`, several times. */
@@ -85,10 +87,33 @@ function seedsOf(sampler: SamplerOptions, count: number): (number | undefined)[]
   return Array.from({ length: count }, (_, run) => (run === 0 ? sampler.seed : first + run))
 }
 
+/** Runs `use` with rows as the model sees them. Throws NOPROP_OPTION where the model was not trained on a table. */
+async function withRows<Result>(
+  rows: readonly Row[],
+  { preprocessing }: ModelConfig,
+  use: (data: Dataset) => Promise<Result>,
+): Promise<Result> {
+  if (preprocessing?.type !== 'table') {
+    throw new NoPropError({
+      code: 'NOPROP_OPTION',
+      what: 'the model takes no rows of a table',
+      expected: 'samples in arrays',
+      received: `a list of ${rows.length} objects`,
+      hint: 'a model that is made with the preprocessing of a table takes its rows',
+    })
+  }
+  const data = await datasetFromRows(rows, preprocessing)
+  try {
+    return await use(data)
+  } finally {
+    data.dispose()
+  }
+}
+
 /** Predicts the labels of samples; bare typed arrays have the model's own shape. */
 export async function predict(
   model: NativeModel,
-  images: Data | SampleArray,
+  images: Data | SampleArray | readonly Row[],
   options: PredictOptions,
 ): Promise<Prediction> {
   const { signal, ...sampler } = requireObject(options, 'the options of predict')
@@ -97,15 +122,16 @@ export async function predict(
   const json = toJson(sampler)
   requireSeeds(sampler.seed, 1)
   throwIfAborted(signal)
-  const data: Data = ArrayBuffer.isView(images) ? { images } : images
-  const { labels, probabilities } = await withDataset(data, config.input, (native) =>
-    withStopSignal(signal, (stop) => model.predict(native, json, stop)),
-  )
+  const predictOn = (data: Data) =>
+    withDataset(data, config.input, (native) => withStopSignal(signal, (stop) => model.predict(native, json, stop)))
+  const { labels, probabilities } = isRows(images)
+    ? await withRows(images, config, predictOn)
+    : await predictOn(ArrayBuffer.isView(images) ? { images } : (images as Data))
   const { classes } = config
   const rows = Array.from({ length: labels.length }, (_, sample) =>
     probabilities.subarray(sample * classes.length, (sample + 1) * classes.length),
   )
-  return { labels, probabilities: rows, classes }
+  return { labels: named(labels, classes), probabilities: rows, classes }
 }
 
 /** Each run adds its number to the seed, and beyond 2^53 − 1 adding 1 may change nothing. */

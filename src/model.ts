@@ -11,6 +11,7 @@ import { requireObject, toJson } from './json.js'
 import { getNative, type Native } from './native.js'
 import type { EvaluateOptions, ModelConfig, ModelOptions, PredictOptions, TrainingRecord } from './options.js'
 import { type LayerSummary, modelLine, summarise, type TensorSummary } from './summary.js'
+import type { Row } from './table.js'
 
 type NativeModel = InstanceType<Native['NativeModel']>
 
@@ -125,10 +126,11 @@ export class NoProp {
   }
 
   /**
-   * Predicts the label of each sample. A bare typed array holds samples of the model's own shape. Labels that the data
+   * Predicts the label of each sample. A bare typed array holds samples of the model's own shape; a model that was trained on a
+   * table also takes rows of it, `[{ height: 1.5, colour: 'red' }]`, and does its preprocessing. Labels that the data
    * may have are not looked at. Rejects with NOPROP_NOT_TRAINED, NOPROP_SHAPE, NOPROP_VALUE, NOPROP_OPTION.
    */
-  async predict(images: Data | SampleArray, options: PredictOptions = {}): Promise<Prediction> {
+  async predict(images: Data | SampleArray | readonly Row[], options: PredictOptions = {}): Promise<Prediction> {
     return predict(this.#live(), images, options)
   }
 
@@ -203,13 +205,15 @@ export class NoProp {
 /** The short forms of the options as the core reads them: names as `{ type }`, a number of classes as the labels 0 … n − 1. */
 function expand(options: ModelOptions): object {
   const named = (value: unknown) => (typeof value === 'string' ? { type: value } : value)
-  const { classes, net, schedule, embedding, ...rest } = options
+  const { classes, net, schedule, embedding, preprocessing, ...rest } = options
   return {
     ...rest,
     classes: typeof classes === 'number' ? labelsUpTo(classes) : classes,
     net: named(net),
     schedule: named(schedule),
     embedding: named(embedding),
+    // A data set says null where it has none.
+    preprocessing: preprocessing ?? undefined,
   }
 }
 

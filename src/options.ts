@@ -1,5 +1,7 @@
+import type { Label } from './data/labels.js'
 import type { DeviceOption } from './device.js'
 import type { Net, NetConfig } from './net.js'
+import type { Preprocessing } from './preprocessing.js'
 
 export type {
   CnnNet,
@@ -56,8 +58,11 @@ export interface ModelOptions {
   blocks?: number
   /** Shape of one sample: `[height, width, channels]`, `[height, width]` or `[n]`; usually `dataset.shape`. No default. */
   input: readonly number[]
-  /** The label values, or their number n for the labels 0 … n − 1; usually `dataset.classes`. No default. */
-  classes: number | readonly number[]
+  /**
+   * The label values in ascending order, the names of the classes, or their number n for the labels 0 … n − 1; usually
+   * `dataset.classes`. No default.
+   */
+  classes: number | readonly Label[]
   /** The denoiser of each block. Default 'cnn' (paper) for images of at least 14×14, else 'mlp'. */
   net?: Net
   /** The noise schedule. Default 'cosine' (paper). */
@@ -66,6 +71,11 @@ export interface ModelOptions {
   embedding?: Embedding
   /** Seed of every random number of the model and its training: an integer from 0. Default 0 (this package). */
   seed?: number
+  /**
+   * How raw data become samples, which the model file keeps and `predict` applies to rows; usually `dataset.preprocessing`.
+   * Default: none, the samples are what they are.
+   */
+  preprocessing?: Preprocessing | null
 }
 
 /** {@link ModelOptions} with every default filled in, as the model file records them. */
@@ -73,11 +83,13 @@ export interface ModelConfig {
   method: 'dt'
   blocks: number
   input: number[]
-  classes: number[]
+  classes: Label[]
   net: NetConfig
   schedule: Required<CosineSchedule> | Required<LinearSchedule> | { type: 'custom'; alphaBar: number[] }
   embedding: { type: 'one-hot' }
   seed: number
+  /** Left out where the model has none. */
+  preprocessing?: Preprocessing
 }
 
 /**

@@ -202,7 +202,11 @@ test.each(badValues)('%s: refused', (_, data, error) => {
 
 const badLabels: [string, unknown, object][] = [
   ['null', [0, null], { what: 'the label of sample 1 is missing' }],
-  ['text', ['0', '1'], { what: 'the label of sample 0 is not a 32-bit integer', received: 'text "0"' }],
+  [
+    'text after a number',
+    [0, '1'],
+    { what: 'the label of sample 1 is of another kind than those before', received: 'text "1"' },
+  ],
   ['a text for all', '01', { what: 'the labels are not a list' }],
   ['a fraction', Float32Array.of(0, 0.5), { received: '0.5' }],
   ['BigInts', BigInt64Array.of(0n, 1n), { received: 'BigInt 0', hint: 'convert them: Array.from(labels, Number)' }],

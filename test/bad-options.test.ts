@@ -63,8 +63,8 @@ test('what is wrong is said before anything is looked for or downloaded', async 
     await expect(datasets.loadSplit(nowhere, split as 'test', options)).rejects.toMatchObject(refused())
   }
   await expect(datasets.load(1n as never)).rejects.toMatchObject(refused('the data set is not named'))
-  await expect(datasets.fromPngs('a.png' as never, { shape: [1, 1, 1] })).rejects.toMatchObject(refused())
-  await expect(datasets.fromPngs([], null as never)).rejects.toMatchObject(refused())
+  await expect(datasets.fromImages('a.png' as never, { shape: [1, 1, 1] })).rejects.toMatchObject(refused())
+  await expect(datasets.fromImages([], null as never)).rejects.toMatchObject(refused())
 })
 
 test('runs whose seeds pass what numbers can hold are refused', async () => {

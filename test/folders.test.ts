@@ -88,19 +88,21 @@ test('pictures become a data set; those that cannot be read are told, or reject'
     return path
   })
   const shape = [14, 14, 1]
-  const whole = await datasets.fromPngs(paths, { shape })
+  const whole = await datasets.fromImages(paths, { shape })
   expect(whole.fingerprint).toBe(datasets.fromArrays({ images: pixels, shape }).fingerprint)
 
-  writeFileSync(paths[1]!, 'GIF89a')
+  writeFileSync(paths[1]!, '<svg></svg>')
   const told: unknown[] = []
-  const some = await datasets.fromPngs(paths, { shape, onError: ({ code }, ...rest) => told.push([code, ...rest]) })
+  const some = await datasets.fromImages(paths, { shape, onError: ({ code }, ...rest) => told.push([code, ...rest]) })
   expect([some.samples, told]).toEqual([2, [['NOPROP_FILE_FORMAT', paths[1], 1]]])
   expect(some.sample(1)).toEqual(whole.sample(2))
-  await expect(datasets.fromPngs(paths, { shape })).rejects.toMatchObject({ received: 'what looks like a GIF image' })
-  await expect(datasets.fromPngs([paths[1]!], { shape, onError: () => {} })).rejects.toMatchObject({
+  await expect(datasets.fromImages(paths, { shape })).rejects.toMatchObject({
+    received: 'what looks like a web page or XML text',
+  })
+  await expect(datasets.fromImages([paths[1]!], { shape, onError: () => {} })).rejects.toMatchObject({
     code: 'NOPROP_FILE_FORMAT',
   })
-  await expect(datasets.fromPngs([], { shape })).rejects.toMatchObject({ code: 'NOPROP_COUNT' })
+  await expect(datasets.fromImages([], { shape })).rejects.toMatchObject({ code: 'NOPROP_COUNT' })
 })
 
 test('a directory is found by its copies only where there is nothing else', async () => {

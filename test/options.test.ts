@@ -35,6 +35,7 @@ const MODEL: All<keyof ModelOptions> = {
   schedule: true,
   embedding: true,
   seed: true,
+  preprocessing: true,
 }
 const TRAIN: All<keyof TrainOptions> = {
   epochs: true,

@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
-import { locate } from '../data/locate.js'
-import { datasetFromDirectory } from '../dataset.js'
+import type { Label } from '../data/labels.js'
 import type { RunsResult } from '../inference.js'
 import { NoProp } from '../model.js'
+import { printable } from '../printable.js'
 import { accuracyAfterBlocks, counted, percent, table, thousands } from '../summary.js'
-import { downloadNote } from './download-note.js'
+import { layoutFlags, openTest } from './data.js'
 import type { Field } from './fields.js'
 import { addFlags, Flag, number } from './flag.js'
 import { addSamplerFlags, samplerOf } from './flags.js'
@@ -22,10 +22,14 @@ interface EvalFlags {
 const MOST_CLASSES = 12
 
 const DATA = [
-  new Flag('--data <name|dir>', 'data set whose test samples to use: a name or a directory'),
+  new Flag(
+    '--data <name|dir|file>',
+    'labelled samples: those of the test of a name or a directory, a folder of pictures, or a table',
+  ),
   new Flag('--runs <number>', 'repeat N times, with the seeds from --seed on; adds mean and deviation', {
     read: number,
   }),
+  ...layoutFlags(),
 ]
 
 export function define(command: Command, io: Io): void {
@@ -41,10 +45,10 @@ export function define(command: Command, io: Io): void {
 }
 
 async function evaluate(file: string, flags: EvalFlags, io: Io): Promise<void> {
-  const data = required(flags.data, '--data NAME|DIR')
+  const data = required(flags.data, '--data NAME|DIR|FILE')
   const model = await NoProp.load(file)
-  const directory = await locate(data, { signal: io.signal, onDownload: downloadNote(io) })
-  const test = await datasetFromDirectory(directory, 'test')
+  const { preprocessing, input } = model.config
+  const test = await openTest(data, preprocessing, true, flags, input, io)
   const result = await model.evaluate(test, { ...samplerOf(flags), runs: flags.runs, signal: io.signal })
   io.emit({ event: 'done', ...result })
   const rows: Field[] = [
@@ -67,7 +71,9 @@ async function evaluate(file: string, flags: EvalFlags, io: Io): Promise<void> {
 }
 
 /** Rows are the true labels, columns the predicted ones. */
-function confusionTable(classes: readonly number[], confusion: readonly (readonly number[])[]): string {
-  const head = ['true \\ predicted', ...classes.map(String)]
-  return table([head, ...confusion.map((row, index) => [String(classes[index]), ...row.map(String)])])
+function confusionTable(classes: readonly Label[], confusion: readonly (readonly number[])[]): string {
+  // Names come from the model's file.
+  const names = classes.map((label) => printable(String(label)))
+  const head = ['true \\ predicted', ...names]
+  return table([head, ...confusion.map((row, index) => [names[index] as string, ...row.map(String)])])
 }

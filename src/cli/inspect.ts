@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { NoProp } from '../model.js'
 import type { ModelOptions } from '../options.js'
+import { preprocessingFacts } from '../preprocessing.js'
 import { printableLines } from '../printable.js'
 import { summarise } from '../summary.js'
 import { type Field, fields } from './fields.js'
@@ -47,7 +48,9 @@ async function inspectFile(file: string, io: Io): Promise<void> {
   })
   io.print(printableLines(summarise(config, layers, io.width)))
   io.print('')
-  io.print(facts('configuration', config, io.width))
+  const { preprocessing, ...others } = config
+  io.print(facts('configuration', others, io.width))
+  if (preprocessing) io.print(facts('preprocessing', preprocessingFacts(preprocessing), io.width))
   const { options, ...trained } = training ?? {}
   io.print(facts('trained by', { ...options, ...trained }, io.width))
   io.printFields([['weights', `sha256 ${weightsSha256}`]])

@@ -10,11 +10,14 @@ interface Picture {
   error?: NoPropError
 }
 
+/** Endings of picture files. */
+const PICTURE = /\.(jpe?g|jpe|jfif|png|webp|gif|bmp|dib)$/i
+
 /** A list of paths that goes on for so many characters without a separator is something else. */
 const LONGEST_PATH = 1 << 16
 
 /**
- * The pictures that `names` stand for: a file itself, a folder all PNG files in it and in its folders by name, `-` the
+ * The pictures that `names` stand for: a file itself, a folder all pictures in it and in its folders by name, `-` the
  * paths that `input` lists. Yields them as they are found, since there may be millions.
  */
 export async function* findPictures(names: Iterable<string>, input: Readable, signal: AbortSignal) {
@@ -49,15 +52,15 @@ async function* expand(path: string): AsyncGenerator<Picture> {
   if (!found) {
     const error = new NoPropError({
       code: 'NOPROP_FILE_NOT_FOUND',
-      what: `${path} holds no PNG images`,
-      expected: 'a folder with files that end in .png',
+      what: `${path} holds no pictures`,
+      expected: 'a folder with JPEG, PNG, WebP, GIF or BMP files',
       hint: 'a directory of IDX or CIFAR files is given with --data',
     })
     yield { path, error }
   }
 }
 
-/** The PNG files of a folder and of the folders in it. Hidden ones, and what macOS adds to archives, are left out. */
+/** The pictures of a folder and of the folders in it. Hidden ones, and what macOS adds to archives, are left out. */
 async function* walk(folder: string): AsyncGenerator<Picture> {
   let entries: Dirent[]
   try {
@@ -72,7 +75,7 @@ async function* walk(folder: string): AsyncGenerator<Picture> {
     const path = join(folder, entry.name)
     // A link to a folder is left out: it may lead back here.
     if (entry.isDirectory()) yield* walk(path)
-    else if (/\.png$/i.test(entry.name) && !isFolder(path)) yield { path }
+    else if (PICTURE.test(entry.name) && !isFolder(path)) yield { path }
   }
 }
 

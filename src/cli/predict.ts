@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
-import { locate } from '../data/locate.js'
-import { datasetFromDirectory, datasetFromPngs } from '../dataset.js'
+import type { Label } from '../data/labels.js'
+import { datasetFromImages } from '../dataset.js'
 import type { Prediction } from '../inference.js'
 import { NoProp } from '../model.js'
 import { printable } from '../printable.js'
-import { downloadNote } from './download-note.js'
+import { isFile, layoutFlags, openTest } from './data.js'
 import { addFlags, Flag } from './flag.js'
 import { addSamplerFlags, samplerOf } from './flags.js'
 import { addExamples } from './help.js'
@@ -21,16 +21,18 @@ export function define(command: Command, io: Io): void {
     .argument('<file>', 'model file')
     .argument(
       '[images...]',
-      'PNG images of the size that the model takes, folders of them, or - for a list of paths on stdin',
+      'pictures, folders of them, or - for a list of paths on stdin; for a model of a table a table',
     )
   addFlags(command, 'Data', [
-    new Flag('--data <name|dir>', 'predict the test samples of a data set: a name or a directory'),
+    new Flag('--data <name|dir|file>', 'predict the test samples of a data set: a name, a directory or a table'),
+    ...layoutFlags(),
   ])
   addSamplerFlags(command)
   addExamples(
     command,
     'noprop predict digits.safetensors picture.png',
     'noprop predict digits.safetensors --data mnist --json',
+    'noprop predict wine.safetensors new.csv',
   )
   command.action((file: string, images: string[], flags: PredictFlags) => predict(file, images, flags, io))
 }
@@ -39,13 +41,14 @@ async function predict(file: string, images: string[], flags: PredictFlags, io: 
   if ((flags.data === undefined) === (images.length === 0)) {
     throw usage(
       images.length === 0 ? 'nothing to predict is named' : 'both --data and images are named',
-      'name either --data NAME|DIR or PNG images, folders of them, or -',
+      'name either --data NAME|DIR|FILE or pictures, folders of them, or -',
     )
   }
   const model = await NoProp.load(file)
-  if (images.length > 0) return predictPictures(model, images, flags, io)
-  const directory = await locate(flags.data as string, { signal: io.signal, onDownload: downloadNote(io) })
-  const samples = await datasetFromDirectory(directory, 'test', undefined, false)
+  const { preprocessing, input } = model.config
+  const table = preprocessing?.type === 'table' ? tableOf(images) : undefined
+  if (images.length > 0 && table === undefined) return predictPictures(model, images, flags, io)
+  const samples = await openTest(table ?? (flags.data as string), preprocessing, false, flags, input, io)
   const prediction = await model.predict(samples, { ...samplerOf(flags), signal: io.signal })
   let index = 0
   for (const row of rowsOf(prediction)) {
@@ -56,9 +59,21 @@ async function predict(file: string, images: string[], flags: PredictFlags, io: 
   io.emit({ event: 'done', samples: prediction.labels.length, classes: prediction.classes })
 }
 
+/** The one file that is named for a model that takes rows of a table. */
+function tableOf(files: readonly string[]): string | undefined {
+  const [file, other] = files
+  if (file === undefined) return undefined
+  if (other === undefined && isFile(file)) return file
+  throw usage(
+    other === undefined ? `there is no table ${file}` : 'several tables are named',
+    'this model takes rows of a table: name one file (.csv, .tsv, .ndjson, …)',
+  )
+}
+
 /** Predicts what can be read, group by group, and reports the rest: one damaged picture does not lose the others. */
 async function predictPictures(model: NoProp, images: string[], flags: PredictFlags, io: Io): Promise<void> {
-  const { input, classes } = model.config
+  const { input, classes, preprocessing } = model.config
+  const fit = preprocessing?.type === 'images' ? preprocessing.fit : undefined
   const values = Math.max(
     input.reduce((product, side) => product * side, 1),
     classes.length,
@@ -73,7 +88,7 @@ async function predictPictures(model: NoProp, images: string[], flags: PredictFl
     io.signal.throwIfAborted()
     if (found.length > 0) {
       const paths = found.map((index) => group[index]?.path as string)
-      const { dataset, failures } = await datasetFromPngs(paths, input)
+      const { dataset, failures } = await datasetFromImages(paths, input, fit, io.signal)
       for (const { index, error } of failures) errors[found[index] as number] = error
       if (dataset) rows = rowsOf(await model.predict(dataset, { ...samplerOf(flags), signal: io.signal }))
       dataset?.dispose()
@@ -97,7 +112,7 @@ async function predictPictures(model: NoProp, images: string[], flags: PredictFl
 
 /** The prediction of one sample. */
 interface Row {
-  label: number
+  label: Label
   probabilities: number[]
   /** Probability of `label`. */
   probability: number
@@ -114,6 +129,6 @@ function* rowsOf({ labels, probabilities, classes }: Prediction): Generator<Row>
 async function show({ label, probabilities, probability }: Row, source: object, name: string, io: Io): Promise<void> {
   io.signal.throwIfAborted()
   io.emit({ event: 'prediction', ...source, label, probabilities })
-  io.print(`${printable(name)}\t${label}\t${probability.toFixed(4)}`)
+  io.print(`${printable(name)}\t${printable(String(label))}\t${probability.toFixed(4)}`)
   await io.drain()
 }

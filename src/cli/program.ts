@@ -18,8 +18,9 @@ interface CommandModule {
 const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandModule> }> = {
   train: { summary: 'train a model and measure it', load: () => import('./train.js') },
   eval: { summary: 'measure a model on test samples', load: () => import('./eval.js') },
-  predict: { summary: 'predict the labels of samples or PNG images', load: () => import('./predict.js') },
+  predict: { summary: 'predict the labels of samples, pictures or rows', load: () => import('./predict.js') },
   inspect: { summary: 'show what a model file contains, or the layers of a net', load: () => import('./inspect.js') },
+  data: { summary: 'show what a data set holds, or download one', load: () => import('./data-command.js') },
   bench: { summary: 'measure the speed of training or inference on this machine', load: () => import('./bench.js') },
   doctor: { summary: 'show what noprop finds on this machine', load: () => import('./doctor.js') },
 }

@@ -1,14 +1,15 @@
 import type { Command } from 'commander'
 import { showsGpu } from '../cuda/hardware.js'
-import { locate } from '../data/locate.js'
-import { checkValidation, type Dataset, datasetFromDirectory } from '../dataset.js'
+import { checkValidation, classesOf, type Dataset } from '../dataset.js'
 import { native } from '../errors.js'
+import type { EvaluateResult } from '../inference.js'
 import { NoProp } from '../model.js'
 import { getNative } from '../native.js'
 import type { ModelOptions } from '../options.js'
 import { accuracyAfterBlocks, counted, percent, thousands } from '../summary.js'
-import { downloadNote } from './download-note.js'
+import { type DataFlags, openSplits, PICTURES, TABLE, TEST } from './data.js'
 import { dryRun } from './dry-run.js'
+import type { Field } from './fields.js'
 import { addFlags, Flag, number } from './flag.js'
 import { addTrainFlags, fitOptionsOf, modelOptionsOf, netFor } from './flags.js'
 import { addExamples } from './help.js'
@@ -23,6 +24,7 @@ import { required } from './usage.js'
 interface TrainFlags {
   data?: string
   limit?: number
+  seed?: number
   out?: string
   dryRun?: boolean
   threads?: number
@@ -30,18 +32,25 @@ interface TrainFlags {
 }
 
 const DATA = [
-  new Flag('--data <name|dir>', 'mnist, fashion-mnist, cifar10, cifar100, or a directory of IDX or CIFAR files'),
+  new Flag(
+    '--data <name|dir|file>',
+    'mnist, fashion-mnist, cifar10, cifar100; a folder of pictures, of IDX or CIFAR files; or a table (.csv, .ndjson, .npz, …)',
+  ),
   new Flag('--limit <number>', 'use only the first N training samples', { read: number }),
   new Flag('--out <file>', 'save the model to this file (.safetensors)'),
   new Flag('--dry-run', 'check everything, and tell parameters, memory and time instead of training'),
 ]
 
 export function define(command: Command, io: Io): void {
-  addFlags(command, 'Data', DATA)
+  addFlags(command, 'Data', [...DATA, ...TEST])
+  addFlags(command, 'Tables', TABLE)
+  addFlags(command, 'Folders of pictures', PICTURES)
   addTrainFlags(command)
   addExamples(
     command,
     'noprop train --data mnist --out digits.safetensors',
+    'noprop train --data photos/ --size 64x64 --test-split 0.1 --out photos.safetensors',
+    'noprop train --data wine.csv --label variety --test-split 0.2 --out wine.safetensors',
     'noprop train --data mnist --epochs 6 --lr 3e-3 --lr-schedule one-cycle',
     'noprop train --data mnist --epochs 20 --checkpoint run --resume',
     'noprop train --data cifar10 --net resnet --dry-run',
@@ -51,15 +60,14 @@ export function define(command: Command, io: Io): void {
 
 async function train(flags: TrainFlags, io: Io): Promise<void> {
   const { out } = flags
-  const data = required(flags.data, '--data NAME|DIR')
+  const data = required(flags.data, '--data NAME|DIR|FILE')
   // A path that cannot be written is found before training, not after it.
   if (out !== undefined) native(() => getNative().probeOutput(out))
-  const directory = await locate(data, { signal: io.signal, onDownload: downloadNote(io) })
-  const samples = await datasetFromDirectory(directory, 'train', flags.limit)
-  const test = await datasetFromDirectory(directory, 'test')
+  const where: DataFlags = { data, limit: flags.limit, seed: flags.seed }
+  const { train: samples, test } = await openSplits(where, flags, io)
   io.signal.throwIfAborted()
   const model = NoProp.create(modelOptions(flags, samples, test))
-  checkValidation(test, model.config)
+  if (test) checkValidation(test, model.config)
   // The room on the disk is tried by filling it, which a dry run does not.
   if (out !== undefined && !flags.dryRun) await model.probeSave(out)
   for (const line of introduction(flags, model, samples, test)) io.note(line)
@@ -70,13 +78,15 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
     await model.save(out)
     io.saved = out
   }
-  const tested = await model.evaluate(test, { threads: flags.threads, signal: io.signal })
+  const tested = test && (await model.evaluate(test, { threads: flags.threads, signal: io.signal }))
   const peak = peakMemoryMiB()
   io.emit({
     event: 'done',
-    testAccuracy: tested.accuracy,
-    testLoss: tested.loss,
-    accuracyPerBlock: tested.accuracyPerBlock,
+    ...(tested && {
+      testAccuracy: tested.accuracy,
+      testLoss: tested.loss,
+      accuracyPerBlock: tested.accuracyPerBlock,
+    }),
     trainSeconds: history.seconds,
     samplesPerSecond: history.samplesPerSecond,
     peakMemoryMiB: peak,
@@ -86,11 +96,7 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
     ...(out === undefined ? {} : { out }),
   })
   io.printFields([
-    [
-      'test accuracy',
-      `${percent(tested.accuracy, 2)} of ${thousands(test.samples)} samples, loss ${tested.loss.toFixed(4)}`,
-    ],
-    ['after block', accuracyAfterBlocks(tested.accuracyPerBlock, 1)],
+    ...(tested ? testFields(tested) : NOT_TESTED),
     [
       'trained in',
       `${history.seconds.toFixed(1)} s, ${thousands(Math.round(history.samplesPerSecond))} samples/s through all blocks, on ${history.device}`,
@@ -101,17 +107,26 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
   ])
 }
 
-/** The classes are those of both splits, so that the first few samples alone (`--limit`) make the same model as all. */
-function modelOptions(flags: TrainFlags, samples: Dataset, test: Dataset): ModelOptions {
-  const classes = [...new Set([...samples.classes, ...test.classes])].sort((a, b) => a - b)
-  const input = samples.shape
-  return { input, classes, ...modelOptionsOf(flags, netFor(input)) }
+const NOT_TESTED: Field[] = [['test accuracy', 'not measured: there are no test samples (--test, --test-split)']]
+
+function testFields({ accuracy, samples, loss, accuracyPerBlock }: EvaluateResult): Field[] {
+  return [
+    ['test accuracy', `${percent(accuracy, 2)} of ${thousands(samples)} samples, loss ${loss.toFixed(4)}`],
+    ['after block', accuracyAfterBlocks(accuracyPerBlock, 1)],
+  ]
 }
 
-function introduction(flags: TrainFlags, model: NoProp, samples: Dataset, test: Dataset): string[] {
+/** The classes are those of both splits, so that the first few samples alone (`--limit`) make the same model as all. */
+function modelOptions(flags: TrainFlags, samples: Dataset, test: Dataset | null): ModelOptions {
+  const classes = classesOf(samples, ...(test ? [test] : []))
+  const { shape: input, preprocessing } = samples
+  return { input, classes, preprocessing, ...modelOptionsOf(flags, netFor(input)) }
+}
+
+function introduction(flags: TrainFlags, model: NoProp, samples: Dataset, test: Dataset | null): string[] {
   const { config } = model
   return [
-    `${flags.data}: ${thousands(samples.samples)} training and ${thousands(test.samples)} test samples, ${samples.shape.join('×')}, ${config.classes.length} classes`,
+    `${flags.data}: ${thousands(samples.samples)} training and ${test ? thousands(test.samples) : 'no'} test samples, ${samples.shape.join('×')}, ${config.classes.length} classes`,
     `NoProp-${config.method.toUpperCase()}: ${counted(config.blocks, `${config.net.type} block`)}, ${thousands(model.parameters)} parameters`,
   ]
 }

@@ -14,11 +14,19 @@ export interface KnownDataset {
   /** What a download needs: the publisher's address (with a trailing slash) and the files there. */
   url: string
   files: readonly PublishedFile[]
+  /** The terms on which it is published, in a few words. */
+  licence: string
+  /** What is downloaded, about. */
+  mebibytes: number
 }
 
 const MEBIBYTE = 2 ** 20
 
-function idx(url: string, md5s: readonly [string, string, string, string]): KnownDataset {
+function idx(
+  url: string,
+  md5s: readonly [string, string, string, string],
+  about: Pick<KnownDataset, 'licence' | 'mebibytes'>,
+): KnownDataset {
   const names = [
     'train-images-idx3-ubyte',
     'train-labels-idx1-ubyte',
@@ -27,6 +35,7 @@ function idx(url: string, md5s: readonly [string, string, string, string]): Know
   ]
   return {
     url,
+    ...about,
     files: names.map((name, index) => ({
       name: `${name}.gz`,
       md5: md5s[index] as string,
@@ -39,24 +48,34 @@ function idx(url: string, md5s: readonly [string, string, string, string]): Know
 function cifar(archive: string, md5: string, batches: readonly string[]): KnownDataset {
   return {
     url: 'https://www.cs.toronto.edu/~kriz/',
+    licence: 'no licence is stated; its authors ask to cite A. Krizhevsky, 2009',
+    mebibytes: 162,
     files: [{ name: archive, md5, largest: 256 * MEBIBYTE, unpacked: batches }],
   }
 }
 
 /** The data sets known by name, with the checksums that their publishers (CIFAR) and torchvision (MNIST, Fashion-MNIST) list. */
 export const CATALOGUE: Readonly<Record<string, KnownDataset>> = {
-  mnist: idx('https://ossci-datasets.s3.amazonaws.com/mnist/', [
-    'f68b3c2dcbeaaa9fbdd348bbdeb94873',
-    'd53e105ee54ea40749a09fcbcd1e9432',
-    '9fb629c4189551a2d022fa330f9573f3',
-    'ec29112dd5afa0611ce80d1b7f02629c',
-  ]),
-  'fashion-mnist': idx('http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/', [
-    '8d4fb7e6c68d591d4c3dfef9ec88bf0d',
-    '25c81989df183df01b3e8a0aad5dffbe',
-    'bef4ecab320f06d8554ea6380940ec79',
-    'bb300cfdad3c16e7a12a480ee83cd310',
-  ]),
+  mnist: idx(
+    'https://ossci-datasets.s3.amazonaws.com/mnist/',
+    [
+      'f68b3c2dcbeaaa9fbdd348bbdeb94873',
+      'd53e105ee54ea40749a09fcbcd1e9432',
+      '9fb629c4189551a2d022fa330f9573f3',
+      'ec29112dd5afa0611ce80d1b7f02629c',
+    ],
+    { licence: 'Creative Commons Attribution-Share Alike 3.0 (Y. LeCun, C. Cortes, C. J. C. Burges)', mebibytes: 11 },
+  ),
+  'fashion-mnist': idx(
+    'http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/',
+    [
+      '8d4fb7e6c68d591d4c3dfef9ec88bf0d',
+      '25c81989df183df01b3e8a0aad5dffbe',
+      'bef4ecab320f06d8554ea6380940ec79',
+      'bb300cfdad3c16e7a12a480ee83cd310',
+    ],
+    { licence: 'MIT (Zalando SE)', mebibytes: 30 },
+  ),
   cifar10: cifar('cifar-10-binary.tar.gz', 'c32a1d4ab5d03f1284b67883e8d87530', [
     'data_batch_1.bin',
     'data_batch_2.bin',

@@ -3,9 +3,23 @@ import { article, describe } from './describe.js'
 import { asIntegers, kindOf, unreadable } from './typed-array.js'
 
 const EXPECTED = 'an integer from -2147483648 to 2147483647'
+const MIXED = 'only numbers, or only names'
 
-/** Labels as 32-bit integers, which a plain conversion would silently wrap or truncate. Throws NOPROP_LABEL. */
-export function toLabels(labels: unknown): Int32Array {
+/** A class: an integer, or its name. Those of a data set or a model are all of one kind. */
+export type Label = number | string
+
+/** Labels as the addon takes them. */
+export interface NativeLabels {
+  /** A label a sample; with `names` its position in them. */
+  labels: Int32Array
+  names: string[] | null
+}
+
+/**
+ * Labels as 32-bit integers, which a plain conversion would silently wrap or truncate, or as names. The first label decides
+ * which they are. Throws NOPROP_LABEL.
+ */
+export function toLabels(labels: unknown): NativeLabels {
   const kind = kindOf(labels)
   if (kind !== undefined) {
     const reason = unreadable(labels as Int32Array)
@@ -18,18 +32,40 @@ export function toLabels(labels: unknown): Int32Array {
         hint: 'hand over the array before its buffer is transferred or resized, or a copy of it',
       })
     }
-    if (kind === 'Int32Array') return asIntegers(labels as Int32Array)
+    if (kind === 'Int32Array') return { labels: asIntegers(labels as Int32Array), names: null }
   }
-  const { length } = requireList(labels)
-  const integers = new Int32Array(length)
-  for (let sample = 0; sample < length; sample++) {
-    const label: unknown = (labels as ArrayLike<unknown>)[sample]
+  const list = requireList(labels)
+  return typeof list[0] === 'string' ? toNames(list) : { labels: toIntegers(list), names: null }
+}
+
+function toIntegers(labels: ArrayLike<unknown>): Int32Array {
+  const integers = new Int32Array(labels.length)
+  for (let sample = 0; sample < labels.length; sample++) {
+    const label = labels[sample]
     if (typeof label !== 'number' || !Number.isInteger(label) || label < -(2 ** 31) || label >= 2 ** 31) {
-      throw badLabel(label, sample)
+      throw badLabel(label, sample, typeof labels[0] === 'number' && isName(label) ? MIXED : EXPECTED)
     }
     integers[sample] = label
   }
   return integers
+}
+
+/** Each different name once, in the order of their first samples. */
+function toNames(labels: ArrayLike<unknown>): NativeLabels {
+  const places = new Map<string, number>()
+  const positions = new Int32Array(labels.length)
+  for (let sample = 0; sample < labels.length; sample++) {
+    const label = labels[sample]
+    if (!isName(label)) throw badLabel(label, sample, typeof label === 'number' ? MIXED : 'the name of a class')
+    const place = places.get(label)
+    if (place === undefined) places.set(label, places.size)
+    positions[sample] = place ?? places.size - 1
+  }
+  return { labels: positions, names: [...places.keys()] }
+}
+
+function isName(label: unknown): label is string {
+  return typeof label === 'string' && label.trim() !== ''
 }
 
 /** Arrays and what else has a length and items; not text, whose items are characters. */
@@ -44,21 +80,26 @@ function requireList(labels: unknown): ArrayLike<unknown> {
   throw new NoPropError({
     code: 'NOPROP_LABEL',
     what: 'the labels are not a list',
-    expected: 'one integer a sample, in an array or a typed array',
+    expected: 'one integer or one name a sample, in an array or a typed array',
     received: describe(labels),
     hint: isIterable ? 'spread them: [...labels]; mind that a Set holds each label once' : undefined,
   })
 }
 
-function badLabel(label: unknown, sample: number): NoPropError {
+function badLabel(label: unknown, sample: number, expected: string): NoPropError {
   const isMissing = label === undefined || label === null || (typeof label === 'string' && label.trim() === '')
   return new NoPropError({
     code: 'NOPROP_LABEL',
-    what: `the label of sample ${sample} ${isMissing ? 'is missing' : 'is not a 32-bit integer'}`,
-    expected: EXPECTED,
+    what: `the label of sample ${sample} ${isMissing ? 'is missing' : problem(expected)}`,
+    expected,
     received: describe(label),
     hint: hintOf(label),
   })
+}
+
+function problem(expected: string): string {
+  if (expected === EXPECTED) return 'is not a 32-bit integer'
+  return expected === MIXED ? 'is of another kind than those before' : 'is not a text'
 }
 
 function hintOf(label: unknown): string {
@@ -66,6 +107,5 @@ function hintOf(label: unknown): string {
   if (Array.isArray(label) || kindOf(label) !== undefined) {
     return 'one-hot rows become labels by labels.map((row) => row.indexOf(1))'
   }
-  if (typeof label === 'string') return 'number the classes, for example labels.map((name) => names.indexOf(name))'
   return 'samples are counted from 0'
 }

@@ -61,11 +61,12 @@ fn run(directory: &Path) -> Result<()> {
         method: Method::Dt,
         blocks: BLOCKS,
         input: data.shape(),
-        classes: data.classes().to_vec(),
+        classes: data.classes().clone(),
         net: NetConfig::Cnn { widths: [16, 32, 64], hidden: 128, dropout: 0.1 },
         schedule: ScheduleConfig::default(),
         embedding: EmbeddingConfig::default(),
         seed: 0,
+        preprocessing: None,
     })?;
     let options = FitOptions {
         learning_rate: 3e-3,

@@ -12,7 +12,7 @@ mod tests;
 
 pub use session::Session;
 
-use crate::data::Dataset;
+use crate::data::{Classes, Dataset};
 use crate::device::DeviceChoice;
 use crate::diffusion::{Sampler, argmax, probabilities};
 use crate::error::{Code, Error, Result};
@@ -62,7 +62,7 @@ pub struct Evaluation {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confusion_pairs: Option<Vec<[u64; 3]>>,
     /// The labels behind the indices of both.
-    pub classes: Vec<i32>,
+    pub classes: Classes,
     /// Number of samples.
     pub samples: usize,
     /// Time taken.
@@ -74,7 +74,7 @@ pub struct Evaluation {
 /// What [`predict`] found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
-    /// The label of each sample, as the training data had it.
+    /// The label of each sample, as the training data had it; its position among the classes where these have names.
     pub labels: Vec<i32>,
     /// `[samples, classes]`.
     pub probabilities: Vec<f32>,
@@ -155,7 +155,7 @@ fn predict_with(
     let config = &model.checked.config;
     let width = config.classes.len();
     let states = chain(cache, model, data, &options, stop, None)?;
-    let labels = states.chunks_exact(width).map(|z| config.classes[argmax(z)]).collect();
+    let labels = states.chunks_exact(width).map(|z| config.classes.label(argmax(z))).collect();
     let mut all = zeros::<f32>(states.len(), "the probabilities")?;
     let end = model.checked.schedule.alpha_bar(config.blocks);
     for (z, row) in states.chunks_exact(width).zip(all.chunks_exact_mut(width)) {

@@ -31,6 +31,8 @@ pub enum Purpose {
     SamplerNoise = 4,
     /// Changes of a training image, shared by all blocks.
     Augment = 5,
+    /// Which samples of a data set are held out for the test.
+    Split = 6,
     /// Dropout after the first stage of a block; later stages follow at `Dropout + stage`.
     Dropout = 16,
 }

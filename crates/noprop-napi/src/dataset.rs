@@ -2,13 +2,18 @@
 
 use crate::error::{IntoJs, json};
 use crate::external_memory::ExternalMemory;
+use crate::stop::StopSignal;
 use crate::tasks::promise;
 use napi::bindgen_prelude::{
     Either, Env, Float32Array, Int32Array, Object, ObjectFinalize, ToNapiValue, TypeName, Uint8Array, ValueType,
 };
 use napi::sys;
 use napi_derive::napi;
-use noprop_core::data::{Dataset, InputShape, Pixels, Split, load, load_sound_images, load_unlabelled};
+use noprop_core::config::from_json;
+use noprop_core::data::{
+    Classes, Dataset, Fit, FolderOptions, InputShape, Pixels, Split, TableOptions, TableSource, load, load_folder,
+    load_sound_images, load_table, load_unlabelled, parts, statistics,
+};
 use noprop_core::tensor::StopFlag;
 use noprop_core::train::progress::Failure;
 use noprop_core::{Code, Error};
@@ -80,22 +85,64 @@ pub struct NativePictures {
     pub failures: String,
 }
 
+/// Data sets for training and test.
+#[napi(object, object_from_js = false)]
+pub struct NativeSplits {
+    /// The samples to train on.
+    #[napi(ts_type = "NativeDataset")]
+    pub train: Loaded,
+    /// The samples for the test, if there are any.
+    #[napi(ts_type = "NativeDataset | null")]
+    pub test: Option<Loaded>,
+    /// What users should know of the reading, in sentences without a full stop.
+    pub notes: Vec<String>,
+    /// Files that could not be read and were left out, as JSON: `[[path, error], …]`.
+    pub failures: String,
+}
+
+/// Where a table is; one of the two.
+#[napi(object, object_to_js = false)]
+pub struct NativeTable {
+    /// Path of a file.
+    pub path: Option<String>,
+    /// A JSON list of rows, which are objects.
+    pub rows: Option<String>,
+}
+
+impl From<NativeTable> for TableSource {
+    fn from(table: NativeTable) -> Self {
+        match table.path {
+            Some(path) => Self::File(PathBuf::from(path)),
+            None => Self::Rows(table.rows.unwrap_or_default()),
+        }
+    }
+}
+
 #[napi]
 impl NativeDataset {
-    /// Copies arrays, so that JavaScript may change them afterwards. `shape` is that of one sample.
-    #[napi(ts_args_type = "images: Uint8Array | Float32Array, shape: Array<number>, labels: Int32Array | null")]
+    /// Copies arrays, so that JavaScript may change them afterwards. `shape` is that of one sample. With `names`, labels are
+    /// positions in them.
+    #[napi(
+        ts_args_type = "images: Uint8Array | Float32Array, shape: Array<number>, labels: Int32Array | null, names: Array<string> | null"
+    )]
     pub fn from_arrays(
         env: Env,
         images: Either<Uint8Array, Float32Array>,
         shape: Vec<f64>,
         labels: Option<Int32Array>,
+        names: Option<Vec<String>>,
     ) -> napi::Result<Self> {
         let pixels = match images {
             Either::A(bytes) => Pixels::U8(copy(&bytes)?),
             Either::B(floats) => Pixels::F32(copy(&floats)?),
         };
         let labels = labels.map(|labels| copy(&labels)).transpose()?;
-        Dataset::from_arrays(pixels, input_shape(&shape)?, labels).map(|dataset| Self::new(&env, dataset)).into_js()
+        let shape = input_shape(&shape)?;
+        let dataset = match names {
+            Some(names) => Dataset::with_names(pixels, shape, &labels.unwrap_or_default(), &names),
+            None => Dataset::from_arrays(pixels, shape, labels),
+        };
+        dataset.map(|dataset| Self::new(&env, dataset)).into_js()
     }
 
     /// Reads a directory of IDX or CIFAR files; `split` is `train` or `test`, `limit` the number of first samples or null.
@@ -124,15 +171,107 @@ impl NativeDataset {
         promise(env, StopFlag::new(), move || load(&PathBuf::from(directory), split, limit).map(Loaded))
     }
 
-    /// Reads PNG files of one shape, without labels. Those that cannot be read are left out and told.
-    #[napi(ts_return_type = "Promise<NativePictures>")]
-    pub fn from_pngs<'env>(env: &'env Env, paths: Vec<String>, shape: Vec<f64>) -> napi::Result<Object<'env>> {
-        let shape = input_shape(&shape)?;
-        promise(env, StopFlag::new(), move || {
-            let (dataset, failures) = load_sound_images(&paths, &shape)?;
+    /// Which parts a directory of IDX or CIFAR files has: `train`, `test`, both or none.
+    #[napi]
+    pub fn parts(directory: String) -> napi::Result<Vec<String>> {
+        parts(&PathBuf::from(directory)).map(|parts| parts.iter().map(Split::to_string).collect()).into_js()
+    }
+
+    /// Reads pictures as samples of a shape, without labels. `fit` is `cover`, `contain` or `stretch`, or null where pictures of
+    /// other sizes are refused. Those that cannot be read are left out and told.
+    #[napi(
+        ts_args_type = "paths: Array<string>, shape: Array<number>, fit: string | null, stop: StopSignal",
+        ts_return_type = "Promise<NativePictures>"
+    )]
+    pub fn from_images<'env>(
+        env: &'env Env,
+        paths: Vec<String>,
+        shape: Vec<f64>,
+        fit: Option<String>,
+        stop: &StopSignal,
+    ) -> napi::Result<Object<'env>> {
+        let (shape, flag) = (input_shape(&shape)?, stop.flag());
+        let fit = fit.map(|fit| from_json::<FolderOptions>(&serde_json::json!({ "fit": fit }).to_string())).transpose();
+        let fit: Option<Fit> = fit.into_js()?.and_then(|options| options.fit);
+        promise(env, flag.clone(), move || {
+            let (dataset, failures) = load_sound_images(&paths, &shape, fit, &flag)?;
             let failures: Vec<_> = failures.into_iter().map(|(index, error)| (index, Failure(error))).collect();
             Ok(NativePictures { dataset: dataset.map(Loaded), failures: json(&failures)? })
         })
+    }
+
+    /// Reads a folder of pictures, and that of the test if there is one; options are JSON.
+    #[napi(
+        ts_args_type = "folder: string, test: string | null, options: string, stop: StopSignal",
+        ts_return_type = "Promise<NativeSplits>"
+    )]
+    pub fn from_folder<'env>(
+        env: &'env Env,
+        folder: String,
+        test: Option<String>,
+        options: String,
+        stop: &StopSignal,
+    ) -> napi::Result<Object<'env>> {
+        let (test, flag) = (test.map(PathBuf::from), stop.flag());
+        promise(env, flag.clone(), move || {
+            let options = from_json::<FolderOptions>(&options)?;
+            let loaded = load_folder(&PathBuf::from(folder), test.as_deref(), &options, &flag)?;
+            let failures = loaded.failures.into_iter();
+            let failures: Vec<_> =
+                failures.map(|(path, error)| (path.to_string_lossy().into_owned(), Failure(error))).collect();
+            Ok(NativeSplits {
+                train: Loaded(loaded.train),
+                test: loaded.test.map(Loaded),
+                notes: loaded.notes,
+                failures: json(&failures)?,
+            })
+        })
+    }
+
+    /// Reads a table, and that of the test if there is one; options are JSON.
+    #[napi(
+        ts_args_type = "source: NativeTable, test: NativeTable | null, options: string",
+        ts_return_type = "Promise<NativeSplits>"
+    )]
+    pub fn from_table<'env>(
+        env: &'env Env,
+        source: NativeTable,
+        test: Option<NativeTable>,
+        options: String,
+    ) -> napi::Result<Object<'env>> {
+        let (source, test) = (source.into(), test.map(TableSource::from));
+        promise(env, StopFlag::new(), move || {
+            let loaded = load_table(&source, test.as_ref(), &from_json::<TableOptions>(&options)?)?;
+            let (train, test) = (Loaded(loaded.train), loaded.test.map(Loaded));
+            Ok(NativeSplits { train, test, notes: loaded.notes, failures: "[]".to_owned() })
+        })
+    }
+
+    /// The samples to train on, and those held out: a share of each class.
+    #[napi(ts_return_type = "Promise<NativeSplits>")]
+    pub fn split<'env>(&self, env: &'env Env, share: f64, seed: f64) -> napi::Result<Object<'env>> {
+        let (data, seed) = (self.get()?, whole("seed", seed)? as u64);
+        promise(env, StopFlag::new(), move || {
+            let (train, test) = data.split(share, seed)?;
+            let (train, test) = (Loaded(train), Some(Loaded(test)));
+            Ok(NativeSplits { train, test, notes: Vec::new(), failures: "[]".to_owned() })
+        })
+    }
+
+    /// What is worth knowing of the samples, as JSON; with `test` also which of its samples are here as well.
+    #[napi(ts_args_type = "test: NativeDataset | null", ts_return_type = "Promise<string>")]
+    pub fn statistics<'env>(&self, env: &'env Env, test: Option<&NativeDataset>) -> napi::Result<Object<'env>> {
+        let (data, test) = (self.get()?, test.map(Self::get).transpose()?);
+        promise(env, StopFlag::new(), move || {
+            let shared = test.map(|test| statistics::shared(&data, &test));
+            json(&serde_json::json!({ "statistics": statistics::statistics(&data), "shared": shared }))
+        })
+    }
+
+    /// What was done to raw data to get the samples, as JSON, or null.
+    #[napi(getter, ts_return_type = "string | null")]
+    pub fn preprocessing(&self) -> napi::Result<Option<String>> {
+        self.get()?.preprocessing().map(json).transpose().into_js()
     }
 
     /// Number of samples.
@@ -147,10 +286,13 @@ impl NativeDataset {
         Ok(self.get()?.shape().sizes().into_iter().map(|size| size as u32).collect())
     }
 
-    /// The different labels, sorted; empty without labels.
-    #[napi(getter)]
-    pub fn classes(&self) -> napi::Result<Vec<i32>> {
-        Ok(self.get()?.classes().to_vec())
+    /// The different labels, sorted, all numbers or all names; empty without labels.
+    #[napi(getter, ts_return_type = "Array<number> | Array<string>")]
+    pub fn classes(&self) -> napi::Result<Either<Vec<i32>, Vec<String>>> {
+        Ok(match self.get()?.classes() {
+            Classes::Values(values) => Either::A(values.clone()),
+            Classes::Names(names) => Either::B(names.clone()),
+        })
     }
 
     /// SHA-256 of shape, values and labels, in hexadecimal.
@@ -159,7 +301,7 @@ impl NativeDataset {
         Ok(self.get()?.fingerprint().to_owned())
     }
 
-    /// A copy of the labels.
+    /// A copy of the labels; where classes have names, their positions among the classes.
     #[napi(ts_return_type = "Int32Array | null")]
     pub fn labels(&self) -> napi::Result<Option<Int32Array>> {
         Ok(self.get()?.labels().map(|labels| Int32Array::new(labels.to_vec())))

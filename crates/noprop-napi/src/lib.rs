@@ -12,6 +12,7 @@ mod events;
 mod external_memory;
 mod model;
 mod shared_model;
+mod stop;
 mod system;
 mod tasks;
 mod training;

@@ -5,6 +5,7 @@ use crate::error::{IntoJs, json};
 use crate::events::observer;
 use crate::external_memory::{ExternalMemory, Told};
 use crate::shared_model::SharedModel;
+use crate::stop::StopSignal;
 use crate::tasks::promise;
 use crate::training::NativeTraining;
 use napi::bindgen_prelude::{Env, Float32Array, Function, Int32Array, Object, ObjectFinalize, ToNapiValue, Unknown};
@@ -19,36 +20,10 @@ use serde_json::json;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A flag that native work polls.
-#[napi]
-#[derive(Default)]
-pub struct StopSignal {
-    flag: StopFlag,
-}
-
-#[napi]
-impl StopSignal {
-    /// A flag that is not raised.
-    #[napi(constructor)]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Asks the work to stop.
-    #[napi]
-    pub fn stop(&self) {
-        self.flag.stop();
-    }
-
-    pub(crate) fn flag(&self) -> StopFlag {
-        self.flag.clone()
-    }
-}
-
 /// Labels and probabilities of a prediction.
 #[napi(object, object_from_js = false)]
 pub struct NativePrediction {
-    /// One label a sample.
+    /// One label a sample; where classes have names, its position among them.
     pub labels: Int32Array,
     /// `[samples, classes]`.
     pub probabilities: Float32Array,

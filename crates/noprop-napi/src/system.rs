@@ -1,7 +1,7 @@
 //! What the machine is, how fast it is, and whether an output can be written.
 
 use crate::error::{IntoJs, json};
-use crate::model::StopSignal;
+use crate::stop::StopSignal;
 use crate::tasks::promise;
 use napi::bindgen_prelude::{Env, Object};
 use napi_derive::napi;

@@ -349,11 +349,12 @@ fn checked(options: &BenchOptions) -> Result<CheckedConfig> {
         method: Default::default(),
         blocks: options.blocks,
         input: options.input,
-        classes: (0..classes.min(1 << 17)).collect(),
+        classes: (0..classes.min(1 << 17)).collect::<Vec<_>>().into(),
         net: options.net(),
         schedule: ScheduleConfig::default(),
         embedding: Default::default(),
         seed: 0,
+        preprocessing: None,
     };
     config.check()
 }

@@ -2,7 +2,7 @@
 
 use super::out_of_range;
 use crate::NetConfig;
-use crate::data::InputShape;
+use crate::data::{Classes, InputShape, Preprocessing};
 use crate::diffusion::{EmbeddingConfig, MAX_BLOCKS, Schedule, ScheduleConfig};
 use crate::error::{Code, Error, Result};
 use crate::net::Layout;
@@ -32,8 +32,8 @@ pub struct ModelConfig {
     pub blocks: usize,
     /// Shape of one sample.
     pub input: InputShape,
-    /// The labels, sorted, without repetition.
-    pub classes: Vec<i32>,
+    /// The labels, sorted, without repetition; or names in any order.
+    pub classes: Classes,
     /// The blocks' net. Default: [`NetConfig::for_input`].
     pub net: NetConfig,
     /// Noise schedule. Default cosine (paper).
@@ -42,6 +42,9 @@ pub struct ModelConfig {
     pub embedding: EmbeddingConfig,
     /// Seed of every random number in initialisation and training. Default 0.
     pub seed: u64,
+    /// How raw data become samples. Default: not stated; the samples are what callers hand over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preprocessing: Option<Preprocessing>,
 }
 
 /// A [`ModelConfig`] as JSON has it: which net is the default depends on the shape of a sample.
@@ -53,7 +56,7 @@ struct ModelConfigJson {
     #[serde(default = "default_blocks")]
     blocks: usize,
     input: InputShape,
-    classes: Vec<i32>,
+    classes: Classes,
     net: Option<NetConfig>,
     #[serde(default)]
     schedule: ScheduleConfig,
@@ -61,13 +64,14 @@ struct ModelConfigJson {
     embedding: EmbeddingConfig,
     #[serde(default)]
     seed: u64,
+    preprocessing: Option<Preprocessing>,
 }
 
 impl From<ModelConfigJson> for ModelConfig {
     fn from(json: ModelConfigJson) -> Self {
-        let ModelConfigJson { method, blocks, input, classes, net, schedule, embedding, seed } = json;
+        let ModelConfigJson { method, blocks, input, classes, net, schedule, embedding, seed, preprocessing } = json;
         let net = net.unwrap_or_else(|| NetConfig::for_input(input));
-        Self { method, blocks, input, classes, net, schedule, embedding, seed }
+        Self { method, blocks, input, classes, net, schedule, embedding, seed, preprocessing }
     }
 }
 
@@ -101,15 +105,12 @@ impl ModelConfig {
         if !(2..=MAX_CLASSES).contains(&self.classes.len()) {
             return Err(Error::new(Code::Label, "the number of classes is out of range")
                 .expected(format!("2 to {MAX_CLASSES} different labels"))
-                .received(format!("{} ({:?})", self.classes.len(), &self.classes[..self.classes.len().min(5)]))
+                .received(format!("{} ({})", self.classes.len(), self.classes))
                 .hint("check the labels of the training data"));
         }
-        if let Some(pair) = self.classes.windows(2).find(|pair| pair[0] >= pair[1]) {
-            return Err(Error::new(Code::Label, "the classes are not in order")
-                .expected("labels sorted upwards, without repetition")
-                .received(format!("{} before {}", pair[0], pair[1])));
-        }
+        self.classes.check()?;
         self.input.check()?;
+        self.preprocessing.iter().try_for_each(|preprocessing| preprocessing.check(self.input))?;
         let layout = self.net.layout(self.input, self.classes.len())?;
         let schedule = self.schedule.build(self.blocks)?;
         Ok(CheckedConfig { schedule, layout, config: self })

@@ -1,11 +1,15 @@
 //! Samples in memory, with or without labels.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::InputShape;
+use super::classes::named;
+use super::split::stratified;
+use super::{Classes, InputShape, Preprocessing};
+use crate::memory::reserved;
 use crate::{Code, Error, Result};
 
 /// The values of all samples, sample after sample; an image row by row with its channels innermost (NHWC).
@@ -46,8 +50,9 @@ pub struct Dataset {
     samples: usize,
     pixels: Pixels,
     labels: Option<Vec<i32>>,
-    classes: Vec<i32>,
+    classes: Classes,
     fingerprint: String,
+    preprocessing: Option<Arc<Preprocessing>>,
 }
 
 impl Dataset {
@@ -87,9 +92,33 @@ impl Dataset {
                 .received(values[at].to_string())
                 .hint("samples and values are counted from 0; replace or leave out the bad sample"));
         }
-        let classes = labels.iter().flatten().copied().collect::<BTreeSet<_>>().into_iter().collect();
-        let fingerprint = fingerprint(&shape, &pixels, labels.as_deref());
-        Ok(Self { shape, samples, pixels, labels, classes, fingerprint })
+        let classes = labels.iter().flatten().copied().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().into();
+        let fingerprint = fingerprint(&shape, &pixels, labels.as_deref(), &classes);
+        Ok(Self { shape, samples, pixels, labels, classes, fingerprint, preprocessing: None })
+    }
+
+    /// A data set whose labels are names: `labels` has for each sample the position of its name in `names`, which need not be
+    /// sorted, distinct or in use.
+    ///
+    /// # Errors
+    /// As [`from_arrays`](Self::from_arrays), and [`Code::Label`] for a label without a name, or a name that is empty or too long.
+    pub fn with_names(pixels: Pixels, shape: InputShape, labels: &[i32], names: &[String]) -> Result<Self> {
+        let (names, labels) = named(names, labels)?;
+        let mut data = Self::from_arrays(pixels, shape, Some(labels))?;
+        data.classes = Classes::Names(names);
+        data.fingerprint = fingerprint(&data.shape, &data.pixels, data.labels.as_deref(), &data.classes);
+        Ok(data)
+    }
+
+    /// The same samples, with what was done to raw data to get them.
+    pub fn with_preprocessing(mut self, preprocessing: Arc<Preprocessing>) -> Self {
+        self.preprocessing = Some(preprocessing);
+        self
+    }
+
+    /// What was done to raw data to get the samples, if it is known.
+    pub fn preprocessing(&self) -> Option<&Preprocessing> {
+        self.preprocessing.as_deref()
     }
 
     /// The first `limit` samples, or all when there are fewer.
@@ -105,7 +134,41 @@ impl Dataset {
         if let Some(labels) = &mut self.labels {
             labels.truncate(limit);
         }
-        Self::from_arrays(self.pixels, self.shape, self.labels)
+        let data = match (&self.labels, &self.classes) {
+            (Some(labels), Classes::Names(names)) => Self::with_names(self.pixels, self.shape, labels, names),
+            _ => Self::from_arrays(self.pixels, self.shape, self.labels),
+        };
+        Ok(Self { preprocessing: self.preprocessing, ..data? })
+    }
+
+    /// Two data sets, of the samples to train on and of those held out: `share` of each class, or of all without labels. See
+    /// [`stratified`](super::split::stratified).
+    ///
+    /// # Errors
+    /// [`Code::Option`] for a share that is not between 0 and 1, or that holds out no sample; [`Code::Memory`].
+    pub fn split(&self, share: f64, seed: u64) -> Result<(Self, Self)> {
+        let classes = match &self.labels {
+            Some(_) => self.class_indices(&self.classes)?,
+            None => vec![0; self.samples],
+        };
+        let (train, test) = stratified(&classes, share, seed)?;
+        Ok((self.of(&train)?, self.of(&test)?))
+    }
+
+    /// The samples at these positions.
+    fn of(&self, samples: &[usize]) -> Result<Self> {
+        let len = self.shape.len();
+        let what = "a part of the data set";
+        let pixels = match &self.pixels {
+            Pixels::U8(values) => Pixels::U8(gather(values, len, samples, what)?),
+            Pixels::F32(values) => Pixels::F32(gather(values, len, samples, what)?),
+        };
+        let labels = self.labels.as_ref().map(|labels| gather(labels, 1, samples, what)).transpose()?;
+        let data = match (labels, &self.classes) {
+            (Some(labels), Classes::Names(names)) => Self::with_names(pixels, self.shape, &labels, names),
+            (labels, _) => Self::from_arrays(pixels, self.shape, labels),
+        };
+        Ok(Self { preprocessing: self.preprocessing.clone(), ..data? })
     }
 
     /// The same samples without labels.
@@ -113,7 +176,8 @@ impl Dataset {
     /// # Errors
     /// None that [`from_arrays`](Self::from_arrays) has not refused before.
     pub fn without_labels(self) -> Result<Self> {
-        Self::from_arrays(self.pixels, self.shape, None)
+        let data = Self::from_arrays(self.pixels, self.shape, None)?;
+        Ok(Self { preprocessing: self.preprocessing, ..data })
     }
 
     /// Bytes of memory that it takes.
@@ -122,7 +186,10 @@ impl Dataset {
             Pixels::U8(values) => values.capacity(),
             Pixels::F32(values) => 4 * values.capacity(),
         };
-        values + 4 * (self.labels.as_ref().map_or(0, Vec::capacity) + self.classes.capacity())
+        let classes = self.classes.names().map_or(4 * self.classes.len(), |names| {
+            names.iter().map(|name| size_of::<String>() + name.capacity()).sum()
+        });
+        values + 4 * self.labels.as_ref().map_or(0, Vec::capacity) + classes
     }
 
     /// The number of samples, at least 1 and at most `u32::MAX`.
@@ -140,17 +207,17 @@ impl Dataset {
         &self.pixels
     }
 
-    /// The labels, one per sample, if there are any.
+    /// The labels, one per sample, if there are any; positions in [`classes`](Self::classes) where these have names.
     pub fn labels(&self) -> Option<&[i32]> {
         self.labels.as_deref()
     }
 
     /// The distinct labels in increasing order; empty without labels.
-    pub fn classes(&self) -> &[i32] {
+    pub fn classes(&self) -> &Classes {
         &self.classes
     }
 
-    /// SHA-256 over shape, kind of value, values and labels, in lower-case hexadecimal. Equal for equal data only.
+    /// SHA-256 over shape, kind of value, values, labels and their names, in lower-case hexadecimal. Equal for equal data only.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
@@ -190,25 +257,31 @@ impl Dataset {
     ///
     /// # Errors
     /// [`Code::Label`] when there are no labels or one is not among `classes`.
-    pub fn class_indices(&self, classes: &[i32]) -> Result<Vec<u32>> {
+    pub fn class_indices(&self, classes: &Classes) -> Result<Vec<u32>> {
         let Some(labels) = &self.labels else {
             return Err(Error::new(Code::Label, "the data set has no labels")
                 .expected("one label per sample")
                 .hint("training and evaluation need labels; prediction does not"));
         };
-        let mut positions = HashMap::new();
-        for (position, class) in classes.iter().enumerate() {
-            positions.entry(*class).or_insert(position as u32);
+        let positions = self.classes.positions_in(classes).map_err(|unknown| self.unknown_label(unknown, classes))?;
+        match &self.classes {
+            Classes::Names(_) => Ok(labels.iter().map(|label| positions[*label as usize]).collect()),
+            Classes::Values(values) => {
+                // Every label is one of the values.
+                let index_of = |label: &i32| positions[values.binary_search(label).unwrap_or_default()];
+                Ok(labels.iter().map(index_of).collect())
+            }
         }
-        let index_of = |(sample, label): (usize, &i32)| {
-            positions.get(label).copied().ok_or_else(|| {
-                Error::new(Code::Label, format!("label {label} of sample {sample} is not one of the model's classes"))
-                    .expected(format!("one of {}", abbreviate(classes)))
-                    .received(label.to_string())
-                    .hint("samples are counted from 0; use the data that the model was made for, or make a new model")
-            })
-        };
-        labels.iter().enumerate().map(index_of).collect()
+    }
+
+    /// The error of own class `unknown`, which `classes` have not.
+    fn unknown_label(&self, unknown: usize, classes: &Classes) -> Error {
+        let (label, text) = (self.classes.label(unknown), self.classes.text(unknown));
+        let sample = self.labels.iter().flatten().position(|other| *other == label).unwrap_or_default();
+        Error::new(Code::Label, format!("label {text} of sample {sample} is not one of the model's classes"))
+            .expected(format!("one of {classes}"))
+            .received(text)
+            .hint("samples are counted from 0; use the data that the model was made for, or make a new model")
     }
 }
 
@@ -234,21 +307,15 @@ pub(super) fn check_limit(limit: Option<usize>) -> Result<()> {
     Ok(())
 }
 
-/// The classes in words; the middle ones of a long list are left out.
-fn abbreviate(classes: &[i32]) -> String {
-    let list = |part: &[i32]| part.iter().map(i32::to_string).collect::<Vec<_>>().join(", ");
-    match classes {
-        [] => "no classes at all".to_owned(),
-        _ if classes.len() <= 12 => list(classes),
-        _ => {
-            let (first, last) = (&classes[..5], &classes[classes.len() - 2..]);
-            format!("{}, …, {} ({} classes)", list(first), list(last), classes.len())
-        }
-    }
+/// The runs of `len` values at these positions.
+fn gather<T: Copy>(values: &[T], len: usize, positions: &[usize], what: &str) -> Result<Vec<T>> {
+    let mut gathered = reserved(positions.len() * len, what)?;
+    positions.iter().for_each(|at| gathered.extend_from_slice(&values[at * len..(at + 1) * len]));
+    Ok(gathered)
 }
 
 /// Lengths and kinds are hashed before the values, so that no two data sets hash the same bytes.
-fn fingerprint(shape: &InputShape, pixels: &Pixels, labels: Option<&[i32]>) -> String {
+fn fingerprint(shape: &InputShape, pixels: &Pixels, labels: Option<&[i32]>, classes: &Classes) -> String {
     let mut hash = Sha256::new();
     let sizes = shape.sizes();
     hash.update((sizes.len() as u64).to_le_bytes());
@@ -270,6 +337,10 @@ fn fingerprint(shape: &InputShape, pixels: &Pixels, labels: Option<&[i32]>) -> S
             update(&mut hash, labels, i32::to_le_bytes);
         }
         None => hash.update(b"non"),
+    }
+    for name in classes.names().into_iter().flatten() {
+        hash.update((name.len() as u64).to_le_bytes());
+        hash.update(name);
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -300,12 +371,12 @@ mod tests {
     #[test]
     fn samples_are_seen_scaled_or_as_they_are() {
         let data = bytes(12, image(1, 3, 2), Some(vec![7, -3])).unwrap();
-        assert_eq!((data.samples(), data.classes()), (2, &[-3, 7][..]));
+        assert_eq!((data.samples(), data.classes().values()), (2, &[-3, 7][..]));
         assert_eq!(data.sample(1).unwrap(), [6.0, 7.0, 8.0, 9.0, 10.0, 11.0].map(|value: f32| value / 255.0));
         let floats = Pixels::F32(vec![-1.5, 300.0, 0.0, 2.0]);
         let data = Dataset::from_arrays(floats, InputShape::new(&[2]).unwrap(), None).unwrap();
         assert_eq!(data.sample(0).unwrap(), [-1.5, 300.0]);
-        assert_eq!((data.labels(), data.classes()), (None, &[][..]));
+        assert_eq!((data.labels(), data.classes().len()), (None, 0));
         assert_eq!(data.sample(2).unwrap_err().code, Code::Option);
         let white = Dataset::from_arrays(Pixels::U8(vec![255]), InputShape::new(&[1]).unwrap(), None).unwrap();
         assert_eq!(white.sample(0).unwrap(), [1.0]);
@@ -376,12 +447,12 @@ mod tests {
     #[test]
     fn labels_become_positions_among_the_classes() {
         let data = bytes(4, InputShape::new(&[1]).unwrap(), Some(vec![26, 3, 26, 1])).unwrap();
-        assert_eq!(data.class_indices(&[1, 3, 26]).unwrap(), [2, 1, 2, 0]);
-        let error = data.class_indices(&(1..=25).collect::<Vec<_>>()).unwrap_err();
+        assert_eq!(data.class_indices(&vec![1, 3, 26].into()).unwrap(), [2, 1, 2, 0]);
+        let error = data.class_indices(&(1..=25).collect::<Vec<_>>().into()).unwrap_err();
         assert_eq!(error.code, Code::Label);
         assert!(error.what.starts_with("label 26 of sample 0 "), "{error}");
         assert_eq!(error.expected, "one of 1, 2, 3, 4, 5, …, 24, 25 (25 classes)");
         let unlabelled = bytes(4, InputShape::new(&[1]).unwrap(), None).unwrap();
-        assert_eq!(unlabelled.class_indices(&[0]).unwrap_err().code, Code::Label);
+        assert_eq!(unlabelled.class_indices(&vec![0].into()).unwrap_err().code, Code::Label);
     }
 }

@@ -48,6 +48,24 @@ pub fn load_unlabelled(directory: &Path, split: Split, limit: Option<usize>) -> 
     }
 }
 
+/// Which parts of a data set of IDX or CIFAR files `directory` has; none of them if it holds something else.
+///
+/// # Errors
+/// As [`load`], but for what concerns the files' contents.
+pub fn parts(directory: &Path) -> Result<Vec<Split>> {
+    check_directory(directory)?;
+    let has = |split| -> Result<bool> {
+        Ok(find_idx(directory, split)?.is_some() || cifar::find(directory, split)?.is_some())
+    };
+    let mut parts = Vec::new();
+    for split in [Split::Train, Split::Test] {
+        if has(split)? {
+            parts.push(split);
+        }
+    }
+    Ok(parts)
+}
+
 fn load_cifar(directory: &Path, split: Split, limit: Option<usize>) -> Result<Dataset> {
     if let Some((cifar, location)) = cifar::find(directory, split)? {
         return cifar::load(cifar, &location, split, limit);

@@ -94,6 +94,33 @@ impl Source {
         Ok(bytes)
     }
 
+    /// Reads all that is left, at most `most` bytes; memory grows only with data that is really there.
+    pub fn read_rest(&mut self, most: usize) -> Result<Vec<u8>> {
+        if self.plain_len().is_some_and(|len| len > most as u64) {
+            return Err(self.too_large(most));
+        }
+        let mut bytes = Vec::new();
+        loop {
+            let start = bytes.len();
+            // One byte more than there is shows the end.
+            let ahead = self.plain_len().map_or(FIRST_STEP, |len| len as usize + 1);
+            let step = (most + 1 - start).min(ahead.max(start).max(1));
+            bytes.try_reserve_exact(step).map_err(|_| out_of_memory(&self.path, start + step))?;
+            bytes.resize(start + step, 0);
+            let read = match fill(self, &mut bytes[start..]) {
+                Ok(read) => read,
+                Err(error) => return Err(self.explain(&error)),
+            };
+            bytes.truncate(start + read);
+            if bytes.len() > most {
+                return Err(self.too_large(most));
+            }
+            if read < step {
+                return Ok(bytes);
+            }
+        }
+    }
+
     /// Reads on to the end, where nothing may be left; this also checks gzip's checksum. `claimed` is the size of it all.
     pub fn expect_end(&mut self, claimed: u64) -> Result<()> {
         match fill(self, &mut [0]) {
@@ -101,6 +128,12 @@ impl Source {
             Ok(_) => Err(self.too_long(claimed, "more bytes")),
             Err(error) => Err(self.explain(&error)),
         }
+    }
+
+    fn too_large(&self, most: usize) -> Error {
+        Error::new(Code::FileFormat, format!("{} is too large", self.path.display()))
+            .expected(format!("at most {most} bytes, unpacked"))
+            .hint("split the file")
     }
 
     fn too_long(&self, claimed: u64, received: &str) -> Error {

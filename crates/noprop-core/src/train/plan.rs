@@ -144,13 +144,19 @@ fn check_batch_norm(model: &CheckedConfig, options: &FitOptions, samples: usize)
 }
 
 /// # Errors
-/// [`Code::Shape`] unless the data has the model's shape.
+/// [`Code::Shape`] unless the data has the model's shape, and was made of raw data as the model's are.
 pub(crate) fn check_shape(model: &CheckedConfig, data: &Dataset) -> Result<()> {
-    if data.shape() == model.config.input {
+    if data.shape() != model.config.input {
+        return Err(Error::new(Code::Shape, "the data does not have the model's shape")
+            .expected(format!("samples of {}", model.config.input))
+            .received(format!("samples of {}", data.shape()))
+            .hint("create the model with the data's shape, or resize the data"));
+    }
+    if data.preprocessing().is_none_or(|preprocessing| model.config.preprocessing.as_ref() == Some(preprocessing)) {
         return Ok(());
     }
-    Err(Error::new(Code::Shape, "the data does not have the model's shape")
-        .expected(format!("samples of {}", model.config.input))
-        .received(format!("samples of {}", data.shape()))
-        .hint("create the model with the data's shape, or resize the data"))
+    Err(Error::new(Code::Shape, "the data was preprocessed otherwise than the model's training data")
+        .expected(if model.config.preprocessing.is_some() { "the model's preprocessing" } else { "none: the model has none" })
+        .received("another preprocessing")
+        .hint("read the data with the model's (preprocessing: model.config.preprocessing), or create the model with the data's"))
 }

@@ -64,11 +64,12 @@ fn model(blocks: usize, input: InputShape, net: NetConfig) -> ModelConfig {
         method: Method::Dt,
         blocks,
         input,
-        classes: CLASSES.to_vec(),
+        classes: CLASSES.to_vec().into(),
         net,
         schedule: ScheduleConfig::default(),
         embedding: EmbeddingConfig::default(),
         seed: 7,
+        preprocessing: None,
     }
 }
 

@@ -1,0 +1,229 @@
+//! A picture file to its colours.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, ErrorKind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use image::metadata::Orientation;
+use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+
+use super::super::foreign;
+use super::super::source::open_file;
+use crate::{Code, Error, Result};
+
+/// Most pixels of a picture: the largest cameras have 102 million. A header that says more is refused.
+const MAX_PIXELS: u64 = 1 << 27;
+/// Most bytes that decoding may take beside a picture's own.
+const MAX_BYTES: u64 = 1 << 30;
+/// Most bytes of a file.
+const MAX_FILE: u64 = 1 << 29;
+/// The formats that are read.
+const FORMATS: [ImageFormat; 5] =
+    [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP, ImageFormat::Gif, ImageFormat::Bmp];
+
+/// Upright pixels over black, row by row: red, green, blue and 255.
+pub(super) struct Picture {
+    pub height: usize,
+    pub width: usize,
+    pub pixels: Vec<u8>,
+}
+
+/// What a header says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Header {
+    /// Rows when it stands upright.
+    pub height: usize,
+    /// Columns when it stands upright.
+    pub width: usize,
+    /// Whether it is grey.
+    pub is_grey: bool,
+}
+
+/// Reads what the header says.
+pub(super) fn header(path: &Path) -> Result<Header> {
+    guarded(path, || Ok(Opened::new(path)?.header()))
+}
+
+/// Decodes a file. `check` sees what the header says before anything is decoded.
+pub(super) fn decode(path: &Path, check: impl FnOnce(Header) -> Result<()>) -> Result<Picture> {
+    guarded(path, || {
+        let opened = Opened::new(path)?;
+        check(opened.header())?;
+        let orientation = opened.orientation;
+        let image = DynamicImage::from_decoder(opened.decoder).map_err(|error| explain(path, &error))?;
+        let picture = over_black(&image).ok_or_else(|| {
+            Error::new(Code::FileFormat, format!("{} has colours of a kind that is not read", path.display()))
+                .expected("8 or 16 bits a channel")
+                .received(format!("{:?}", image.color()))
+        })?;
+        // Before another as large is made.
+        drop(image);
+        Ok(upright(picture, orientation))
+    })
+}
+
+/// A file whose header has been read.
+struct Opened {
+    decoder: Box<dyn ImageDecoder>,
+    orientation: Orientation,
+}
+
+impl Opened {
+    fn new(path: &Path) -> Result<Self> {
+        let file = open_file(path)?;
+        let len = file.metadata().map_err(|error| Error::io(path, &error))?.len();
+        let mut reader = BufReader::new(file);
+        let start = reader.fill_buf().map_err(|error| Error::io(path, &error))?;
+        let shown = path.display();
+        if start.is_empty() {
+            return Err(Error::new(Code::FileTruncated, format!("{shown} is empty")).expected("a picture"));
+        }
+        let format = image::guess_format(start).ok().filter(|format| FORMATS.contains(format));
+        let Some(format) = format else {
+            let error = Error::new(Code::FileFormat, format!("{shown} is not a picture that is read"))
+                .expected("JPEG, PNG, WebP, GIF or BMP")
+                .hint("convert other formats first");
+            return Err(foreign::explain(error, &start[..start.len().min(foreign::START)]));
+        };
+        if len > MAX_FILE {
+            return Err(Error::new(Code::FileFormat, format!("{shown} is too large"))
+                .expected(format!("at most {MAX_FILE} bytes"))
+                .received(format!("{len} bytes")));
+        }
+        let mut reader: ImageReader<BufReader<File>> = ImageReader::with_format(reader, format);
+        let mut limits = Limits::no_limits();
+        limits.max_alloc = Some(MAX_BYTES);
+        reader.limits(limits);
+        let mut decoder = reader.into_decoder().map_err(|error| explain(path, &error))?;
+        let (width, height) = decoder.dimensions();
+        if width == 0 || height == 0 || u64::from(width) * u64::from(height) > MAX_PIXELS {
+            return Err(Error::new(Code::FileFormat, format!("{shown} has a size out of range"))
+                .expected(format!("at least one and at most {MAX_PIXELS} pixels"))
+                .received(format!("{height} rows of {width} pixels"))
+                .hint("resize it first"));
+        }
+        // Damaged metadata do not spoil a picture.
+        let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+        Ok(Self { decoder: Box::new(decoder), orientation })
+    }
+
+    fn header(&self) -> Header {
+        use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
+        let (width, height) = self.decoder.dimensions();
+        let (width, height) = match self.orientation {
+            Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH => (height, width),
+            _ => (width, height),
+        };
+        let colour = self.decoder.color_type();
+        let is_grey = matches!(colour, ColorType::L8 | ColorType::L16 | ColorType::La8 | ColorType::La16);
+        Header { height: height as usize, width: width as usize, is_grey }
+    }
+}
+
+/// A decoder's panic is a damaged picture, like its errors.
+fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        Err(Error::new(Code::FileFormat, format!("{} is not a sound picture", path.display()))
+            .received("data that the decoder fails on"))
+    })
+}
+
+/// Colours of 8 bits (the upper ones of 16), laid over black; none for floats, which no format that is read has.
+fn over_black(image: &DynamicImage) -> Option<Picture> {
+    let (width, height) = (image.width() as usize, image.height() as usize);
+    let mut pixels = Vec::with_capacity(width * height * 4);
+    let mut push = |colour: [u8; 3], alpha: u8| {
+        let [red, green, blue] = if alpha == 255 { colour } else { colour.map(|value| scaled(value, alpha)) };
+        pixels.extend([red, green, blue, 255]);
+    };
+    let high = |value: u16| (value >> 8) as u8;
+    match image {
+        DynamicImage::ImageLuma8(image) => image.pixels().for_each(|pixel| push([pixel.0[0]; 3], 255)),
+        DynamicImage::ImageLumaA8(image) => image.pixels().for_each(|pixel| push([pixel.0[0]; 3], pixel.0[1])),
+        DynamicImage::ImageRgb8(image) => image.pixels().for_each(|pixel| push(pixel.0, 255)),
+        DynamicImage::ImageRgba8(image) => image.pixels().for_each(|pixel| {
+            let [red, green, blue, alpha] = pixel.0;
+            push([red, green, blue], alpha);
+        }),
+        DynamicImage::ImageLuma16(image) => image.pixels().for_each(|pixel| push([high(pixel.0[0]); 3], 255)),
+        DynamicImage::ImageLumaA16(image) => {
+            image.pixels().for_each(|pixel| push([high(pixel.0[0]); 3], high(pixel.0[1])));
+        }
+        DynamicImage::ImageRgb16(image) => image.pixels().for_each(|pixel| push(pixel.0.map(high), 255)),
+        DynamicImage::ImageRgba16(image) => image.pixels().for_each(|pixel| {
+            let [red, green, blue, alpha] = pixel.0.map(high);
+            push([red, green, blue], alpha);
+        }),
+        _ => return None,
+    }
+    Some(Picture { height, width, pixels })
+}
+
+/// Turns a picture as its EXIF data say; pixels are moved, never mixed.
+fn upright(picture: Picture, orientation: Orientation) -> Picture {
+    use Orientation::{
+        FlipHorizontal, FlipVertical, NoTransforms, Rotate90, Rotate90FlipH, Rotate180, Rotate270, Rotate270FlipH,
+    };
+    let Picture { height, width, pixels } = &picture;
+    let (rows, columns) = (*height, *width);
+    let (height, width) = match orientation {
+        NoTransforms => return picture,
+        FlipHorizontal | FlipVertical | Rotate180 => (rows, columns),
+        Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH => (columns, rows),
+    };
+    let mut turned = Vec::with_capacity(pixels.len());
+    for y in 0..height {
+        for x in 0..width {
+            // Where the pixel comes from.
+            let (row, column) = match orientation {
+                NoTransforms => (y, x),
+                FlipHorizontal => (y, columns - 1 - x),
+                FlipVertical => (rows - 1 - y, x),
+                Rotate180 => (rows - 1 - y, columns - 1 - x),
+                Rotate90 => (rows - 1 - x, y),
+                Rotate270 => (x, columns - 1 - y),
+                Rotate90FlipH => (x, y),
+                Rotate270FlipH => (rows - 1 - x, columns - 1 - y),
+            };
+            let at = (row * columns + column) * 4;
+            turned.extend_from_slice(&pixels[at..at + 4]);
+        }
+    }
+    Picture { height, width, pixels: turned }
+}
+
+/// value · alpha / 255, rounded.
+fn scaled(value: u8, alpha: u8) -> u8 {
+    ((u32::from(value) * u32::from(alpha) + 127) / 255) as u8
+}
+
+fn explain(path: &Path, error: &ImageError) -> Error {
+    let shown = path.display();
+    let damaged = || {
+        Error::new(Code::FileFormat, format!("{shown} is not a sound picture"))
+            .received(error.to_string().chars().take(200).collect::<String>())
+            .hint("the file is damaged; get it again, or leave it out")
+    };
+    // Decoders say so in words of their own.
+    let is_short = |text: &str| {
+        let text = text.to_lowercase();
+        ["unexpected end", "failed to fill whole buffer", "unexpectedeof"].iter().any(|end| text.contains(end))
+    };
+    match error {
+        ImageError::IoError(io) if io.kind() == ErrorKind::UnexpectedEof => {
+            Error::new(Code::FileTruncated, format!("{shown} ends too early")).hint("the file is damaged")
+        }
+        ImageError::IoError(io)
+            if !matches!(io.kind(), ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::Other) =>
+        {
+            Error::io(path, io)
+        }
+        ImageError::Limits(_) => Error::new(Code::FileFormat, format!("{shown} takes too much memory to decode"))
+            .expected(format!("at most {MAX_BYTES} bytes")),
+        _ if is_short(&error.to_string()) => {
+            Error::new(Code::FileTruncated, format!("{shown} ends too early")).hint("the file is damaged")
+        }
+        _ => damaged(),
+    }
+}

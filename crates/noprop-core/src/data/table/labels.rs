@@ -1,0 +1,91 @@
+//! A column of labels.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::cells::{Cell, Table, number};
+use crate::data::{Classes, Dataset, InputShape, Pixels};
+use crate::{Code, Error, Result};
+
+/// One label a row.
+pub(super) enum Labels {
+    Values(Vec<i32>),
+    Names { names: Vec<String>, labels: Vec<i32> },
+}
+
+impl Labels {
+    /// Whole numbers where all are, else texts.
+    pub fn read(file: &str, table: &Table, column: usize, rows: usize) -> Result<Self> {
+        let name = &table.names()[column];
+        let refused = |row: usize, what: &str| {
+            Error::new(Code::Label, format!("the label of row {row} of {file} {what} (column {name:?})"))
+                .expected("a whole number or a text")
+                .hint("rows are counted from 0, without the header")
+        };
+        let whole = |cell: Cell<'_>| match cell {
+            Cell::Number(number) => Some(number),
+            Cell::Text(text) => number(text, false),
+            Cell::Missing => None,
+        };
+        let as_label = |number: f64| (number.fract() == 0.0 && number.abs() < 2f64.powi(31)).then_some(number as i32);
+        let (mut values, mut names, mut labels) = (Vec::new(), Vec::<String>::new(), Vec::new());
+        let mut places = HashMap::new();
+        let (mut numbers, mut fraction) = (true, None);
+        for row in 0..rows {
+            let cell = table.cell(row, column);
+            let text = match cell {
+                Cell::Missing => return Err(refused(row, "is missing")),
+                Cell::Text(text) => Cow::Borrowed(text),
+                Cell::Number(number) => Cow::Owned(number.to_string()),
+            };
+            match whole(cell) {
+                None => numbers = false,
+                Some(number) => match as_label(number) {
+                    Some(label) => values.push(label),
+                    None => fraction = fraction.or(Some(row)),
+                },
+            }
+            let place = *places.entry(text.clone()).or_insert_with(|| {
+                names.push(text.into_owned());
+                names.len() as i32 - 1
+            });
+            labels.push(place);
+        }
+        match fraction {
+            _ if !numbers => Ok(Self::Names { names, labels }),
+            None => Ok(Self::Values(values)),
+            Some(row) => Err(refused(row, "is no class")
+                .received(format!("{:?}", table.cell(row, column)))
+                .hint("this package classifies; numbers with fractions need classes, or another column is the label")),
+        }
+    }
+
+    pub fn of(&self, rows: &[usize]) -> Self {
+        let pick = |labels: &[i32]| rows.iter().map(|row| labels[*row]).collect();
+        match self {
+            Self::Values(values) => Self::Values(pick(values)),
+            Self::Names { names, labels } => Self::Names { names: names.clone(), labels: pick(labels) },
+        }
+    }
+
+    pub fn into_dataset(self, pixels: Pixels, shape: InputShape) -> Result<Dataset> {
+        match self {
+            Self::Values(values) => Dataset::from_arrays(pixels, shape, Some(values)),
+            Self::Names { names, labels } => Dataset::with_names(pixels, shape, &labels, &names),
+        }
+    }
+
+    /// The class of each row, counted in increasing order, so that it does not depend on how labels are written.
+    pub fn positions(&self) -> Result<Vec<u32>> {
+        let pixels = Pixels::U8(vec![0; self.len()]);
+        let data = self.of(&(0..self.len()).collect::<Vec<_>>()).into_dataset(pixels, InputShape::Vector { len: 1 })?;
+        let classes: Classes = data.classes().clone();
+        data.class_indices(&classes)
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Values(labels) | Self::Names { labels, .. } => labels.len(),
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Tables: rows of numbers and texts under names of columns, from files or from programs.
+//!
+//! | file | what it reads |
+//! |---|---|
+//! | `delimited.rs` | CSV and TSV |
+//! | `json.rs` | objects, one a line (NDJSON) or in a list |
+//! | `npy.rs`, `numpy.rs` | `.npy` and `.npz` |
+//!
+//! `load.rs` reads any of them; `samples.rs`, `columns.rs` and `labels.rs` make data sets of what was read.
+
+mod cells;
+mod columns;
+mod delimited;
+mod json;
+mod labels;
+mod load;
+mod npy;
+mod numpy;
+mod options;
+mod samples;
+
+pub use cells::{Cell, Table};
+pub use load::{TableSource, load_table};
+pub use options::{LoadedTable, TableOptions};
+
+#[cfg(test)]
+mod fuzz;

@@ -1,0 +1,251 @@
+//! Odd pictures against what Pillow reads from them (`golden/make_pictures.py`), and folders of them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use noprop_core::Code;
+use noprop_core::data::{Classes, Dataset, Fit, FolderOptions, InputShape, Pixels, load_folder, load_images};
+use noprop_core::tensor::StopFlag;
+use proptest::prelude::*;
+use serde_json::Value;
+
+fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/pictures")
+}
+
+fn bytes_of(data: &Dataset) -> &[u8] {
+    match data.pixels() {
+        Pixels::U8(bytes) => bytes,
+        Pixels::F32(_) => panic!("pictures are bytes"),
+    }
+}
+
+fn from_hex(text: &Value) -> Vec<u8> {
+    let text = text.as_str().unwrap();
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+}
+
+#[test]
+fn odd_pictures_are_read_as_by_pillow() {
+    let text = fs::read_to_string(golden().join("expected.json")).unwrap();
+    let expected: Value = serde_json::from_str(&text).unwrap();
+    let pictures = expected["pictures"].as_object().unwrap();
+    assert_eq!(pictures.len(), 23);
+    for (name, expected) in pictures {
+        let tolerance = expected["tolerance"].as_u64().unwrap();
+        for case in expected["samples"].as_array().unwrap() {
+            let fit: Fit = serde_json::from_value(case["fit"].clone()).unwrap();
+            let sizes: Vec<usize> = serde_json::from_value(case["shape"].clone()).unwrap();
+            for (channels, key) in [(3, "rgb"), (1, "grey")] {
+                let shape = InputShape::new(&[sizes[0], sizes[1], channels]).unwrap();
+                let data =
+                    load_images(&[golden().join(name)], &shape, Some(fit)).unwrap_or_else(|error| panic!("{error}"));
+                let (values, wanted) = (bytes_of(&data), from_hex(&case[key]));
+                assert_eq!(values.len(), wanted.len());
+                let most = values.iter().zip(&wanted).map(|(one, other)| one.abs_diff(*other)).max().unwrap();
+                // Resizing rounds twice, and Pillow in another order.
+                let tolerance = tolerance + u64::from(sizes != [22, 31] && sizes != [31, 22]);
+                assert!(u64::from(most) <= tolerance, "{name}, {fit:?} to {shape}: differs by {most}");
+            }
+        }
+    }
+}
+
+/// A folder with copies of the golden pictures at these paths; an empty name makes a folder.
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, golden_name) in files {
+        let path = folder.path().join(path);
+        if golden_name.is_empty() {
+            fs::create_dir_all(path).unwrap();
+            continue;
+        }
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        match golden_name.strip_prefix('=') {
+            Some(text) => fs::write(path, text).unwrap(),
+            None => drop(fs::copy(golden().join(golden_name), path).unwrap()),
+        }
+    }
+    folder
+}
+
+fn names(data: &Dataset) -> Vec<String> {
+    data.classes().names().unwrap().to_vec()
+}
+
+#[test]
+fn folders_as_people_keep_them() {
+    let photos = folder(&[
+        ("Katzen 猫/1.jpg", "plain.jpg"),
+        ("Katzen 猫/deeper/2.PNG", "plain.png"),
+        ("Katzen 猫/Thumbs.db", "=junk"),
+        ("Katzen 猫/.hidden.png", "=junk"),
+        ("Katzen 猫/notes.txt", "=text"),
+        ("Katzen 猫/__MACOSX/._1.jpg", "=junk"),
+        ("dogs/a.webp", "lossy.webp"),
+        ("dogs/damaged.jpg", "=\u{1}not a picture"),
+        // The content counts, not the ending.
+        ("dogs/b.jpg", "plain.png"),
+        ("empty", ""),
+        (".git/x.png", "plain.png"),
+        ("__MACOSX/x.png", "plain.png"),
+        ("loose.png", "plain.png"),
+    ]);
+    let load = |options: FolderOptions| load_folder(photos.path(), None, &options, &StopFlag::new());
+    let loaded = load(FolderOptions::default()).unwrap();
+    assert_eq!(names(&loaded.train), ["Katzen 猫", "dogs"]);
+    assert_eq!(loaded.train.labels().unwrap(), [0, 0, 1, 1]);
+    // All have one small size, which they keep.
+    assert_eq!(loaded.train.shape(), InputShape::new(&[22, 31, 3]).unwrap());
+    assert!(loaded.test.is_none());
+    let failed: Vec<_> = loaded.failures.iter().map(|(path, error)| (path.file_name().unwrap(), error.code)).collect();
+    assert_eq!(failed, [(std::ffi::OsStr::new("damaged.jpg"), Code::FileFormat)]);
+    let notes = loaded.notes.join("\n");
+    for part in ["\"empty\" has no pictures", "1 pictures lie beside", "1 files are no pictures", "31x22"] {
+        assert!(notes.contains(part), "{part}: {notes}");
+    }
+    let sizes = [Some([8, 12]), None];
+    for size in sizes {
+        let error = load(FolderOptions { strict: true, size, channels: size.map(|_| 3), ..FolderOptions::default() });
+        assert!(error.unwrap_err().what.contains("damaged.jpg"));
+    }
+    let sized = load(FolderOptions { size: Some([8, 12]), channels: Some(1), ..FolderOptions::default() }).unwrap();
+    assert_eq!((sized.train.shape(), sized.train.samples()), (InputShape::new(&[8, 12, 1]).unwrap(), 4));
+    assert_eq!(sized.failures.len(), 1);
+    let sound = load_images(&[photos.path().join("dogs/b.jpg")], &sized.train.shape(), Some(Fit::Cover)).unwrap();
+    assert_eq!(bytes_of(&sized.train)[3 * 96..], *bytes_of(&sound), "what is left out leaves no gap");
+}
+
+#[test]
+fn parts_of_folders() {
+    let files =
+        ["train/cat/1.jpg", "train/cat/2.jpg", "train/dog/1.jpg", "train/dog/2.jpg", "val/dog/3.jpg", "val/cat/3.jpg"];
+    let photos = folder(&files.map(|path| (path, "grey.jpg")));
+    let load = |folder: &Path, test: Option<&Path>, options: &FolderOptions| {
+        load_folder(folder, test, options, &StopFlag::new())
+    };
+    let options = FolderOptions::default();
+    let loaded = load(photos.path(), None, &options).unwrap();
+    // All are grey.
+    assert_eq!(loaded.train.shape().sizes(), [22, 31, 1]);
+    let test = loaded.test.unwrap();
+    assert_eq!((loaded.train.samples(), test.samples(), names(&test)), (4, 2, names(&loaded.train)));
+    assert_eq!(loaded.train.preprocessing(), test.preprocessing());
+
+    let (train, val) = (photos.path().join("train"), photos.path().join("val"));
+    let loaded = load(&train, Some(&val), &options).unwrap();
+    assert_eq!((loaded.train.samples(), loaded.test.unwrap().fingerprint()), (4, test.fingerprint()));
+    let split = FolderOptions { test_split: Some(0.5), ..FolderOptions::default() };
+    let loaded = load(&train, None, &split).unwrap();
+    let (kept, held) = (loaded.train, loaded.test.unwrap());
+    assert_eq!((names(&kept), names(&held)), (names(&test), names(&test)));
+    for (folder, test, options) in
+        [(photos.path(), None, &split), (&train, Some(val.as_path()), &split), (photos.path(), Some(&*val), &options)]
+    {
+        assert_eq!(load(folder, test, options).unwrap_err().code, Code::Option);
+    }
+    let limited = load(&train, None, &FolderOptions { limit: Some(2), ..FolderOptions::default() }).unwrap();
+    assert_eq!(limited.train.classes(), &Classes::Names(vec!["cat".to_owned(), "dog".to_owned()]));
+}
+
+#[test]
+fn what_is_no_folder_of_pictures_is_refused_in_words() {
+    let fails = |files: &[(&str, &str)]| {
+        let photos = folder(files);
+        load_folder(photos.path(), None, &FolderOptions::default(), &StopFlag::new()).unwrap_err()
+    };
+    assert_eq!(fails(&[]).code, Code::FileNotFound);
+    let error = fails(&[("1.png", "plain.png")]);
+    assert!(error.code == Code::FileNotFound && error.received.starts_with("1 pictures without a class"), "{error}");
+    let error = fails(&[("a/1.png", "=x"), ("b/2.png", "=<html></html>")]);
+    assert_eq!(error.code, Code::FileFormat, "all are damaged: {error}");
+    let options = |json: &str| serde_json::from_str::<FolderOptions>(json).unwrap();
+    let photos = folder(&[("a/1.png", "plain.png"), ("b/2.png", "plain.png")]);
+    for json in
+        [r#"{"size":[0,3]}"#, r#"{"size":[99999,99999]}"#, r#"{"channels":2}"#, r#"{"limit":0}"#, r#"{"testSplit":2}"#]
+    {
+        let error = load_folder(photos.path(), None, &options(json), &StopFlag::new()).unwrap_err();
+        assert_eq!(error.code, Code::Option, "{json}: {error}");
+    }
+    let stopped = StopFlag::new();
+    stopped.stop();
+    let error = load_folder(photos.path(), None, &FolderOptions::default(), &stopped).unwrap_err();
+    assert_eq!(error.code, Code::Cancelled);
+}
+
+/// The header of a picture that claims 60,000 x 60,000 pixels.
+#[test]
+fn bombs_are_refused_by_their_headers() {
+    let side = 60_000u32;
+    let mut png = fs::read(golden().join("plain.png")).unwrap();
+    png[16..20].copy_from_slice(&side.to_be_bytes());
+    png[20..24].copy_from_slice(&side.to_be_bytes());
+    let checksum = crc32(&png[12..29]);
+    png[29..33].copy_from_slice(&checksum.to_be_bytes());
+    let mut bmp = fs::read(golden().join("plain.bmp")).unwrap();
+    bmp[18..22].copy_from_slice(&side.to_le_bytes());
+    bmp[22..26].copy_from_slice(&side.to_le_bytes());
+    let mut gif = fs::read(golden().join("frames.gif")).unwrap();
+    gif[6..10].copy_from_slice(&[0x60, 0xea, 0x60, 0xea]);
+    let mut jpeg = fs::read(golden().join("grey.jpg")).unwrap();
+    let frame = jpeg.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
+    jpeg[frame + 5..frame + 9].copy_from_slice(&[0xea, 0x60, 0xea, 0x60]);
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes) in [("a.png", png), ("b.bmp", bmp), ("c.gif", gif), ("d.jpg", jpeg)] {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        let shape = InputShape::new(&[8, 8, 3]).unwrap();
+        let error = load_images(&[path], &shape, Some(Fit::Cover)).unwrap_err();
+        assert!(error.code == Code::FileFormat && error.received.contains("60000"), "{name}: {error}");
+    }
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 })
+    })
+}
+
+#[test]
+fn every_beginning_of_a_picture_is_told_as_damaged_or_read() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["plain.png", "plain.jpg", "lossy.webp", "lossless.webp", "frames.gif", "plain.bmp"] {
+        let bytes = fs::read(golden().join(name)).unwrap();
+        for part in 0..16 {
+            let path = folder.path().join(name);
+            fs::write(&path, &bytes[..bytes.len() * part / 16]).unwrap();
+            let shape = InputShape::new(&[8, 8, 3]).unwrap();
+            if let Err(error) = load_images(&[path], &shape, Some(Fit::Cover)) {
+                assert!(matches!(error.code, Code::FileFormat | Code::FileTruncated), "{name}: {error}");
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(
+        std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(300)
+    ))]
+
+    /// Damaged pictures are read or refused. `PROPTEST_CASES=1000000` tries more of them.
+    #[test]
+    fn nothing_panics(kind in 0..6usize, changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8), cut in any::<Option<prop::sample::Index>>()) {
+        let name = ["alpha.png", "turned-6.jpg", "lossy.webp", "alpha.webp", "frames.gif", "palette.bmp"][kind];
+        let mut bytes = fs::read(golden().join(name)).unwrap();
+        for (at, value) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        if let Some(cut) = cut {
+            let len = cut.index(bytes.len());
+            bytes.truncate(len);
+        }
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), &bytes).unwrap();
+        let shape = InputShape::new(&[9, 7, 1]).unwrap();
+        match load_images(&[file.path()], &shape, Some(Fit::Contain)) {
+            Ok(data) => prop_assert_eq!(bytes_of(&data).len(), 63),
+            Err(error) => prop_assert!(matches!(error.code, Code::FileFormat | Code::FileTruncated), "{}", error),
+        }
+    }
+}

@@ -1,0 +1,247 @@
+import { readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { CATALOGUE } from '../data/catalogue.js'
+import { locate } from '../data/locate.js'
+import { type Dataset, datasetFromDirectory, type Splits } from '../dataset.js'
+import { fromSystem, NoPropError, native } from '../errors.js'
+import { type FolderOptions, splitsFromFolder } from '../folder.js'
+import { getNative } from '../native.js'
+import type { Preprocessing } from '../preprocessing.js'
+import { splitsFromTable, type TableOptions } from '../table.js'
+import { downloadNote } from './download-note.js'
+import { badValue, Flag, number, optionsOf, type Values } from './flag.js'
+import type { Io } from './io.js'
+import { usage } from './usage.js'
+
+/** Reads names separated by commas. */
+function names(): (text: string) => string[] {
+  return (text) => text.split(',').map((name) => name.trim())
+}
+
+/** Flags of tables alone. */
+export const TABLE = [
+  new Flag('--label <column>', 'the column that has the labels'),
+  new Flag('--columns <list>', 'columns to learn from (default: all but the label)', { read: names }),
+  new Flag('--ignore <list>', 'columns to leave out, such as an ID', { read: names }),
+  new Flag('--categories <list>', 'columns of numbers that are categories, such as a postcode', { read: names }),
+  ...layoutFlags(),
+]
+
+/** Flags of folders of pictures alone. */
+export const PICTURES = [
+  new Flag('--size <WxH>', 'width and height of a sample in pixels (default: proposed from the pictures)', {
+    read: (flag) => (text) => sizeOf(flag, text),
+  }),
+  new Flag(
+    '--fit <cover|contain|stretch>',
+    'pictures of another ratio: cut, between stripes, or stretched (default: cover)',
+  ),
+  new Flag('--channels <1|3>', 'grey or colours (default: 1 if every picture is grey)', { read: number }),
+  new Flag('--strict', 'fail at the first picture that cannot be read (default: leave it out)'),
+]
+
+/** Flags of the test samples. */
+export const TEST = [
+  new Flag('--test <dir|file>', 'test samples from another directory or table'),
+  new Flag('--test-split <share>', 'hold out this share of the samples for the test, of each class alike', {
+    read: number,
+  }),
+]
+
+/** Flags of how a text file is laid out. */
+export function layoutFlags(): Flag[] {
+  return [
+    new Flag(
+      '--header <yes|no>',
+      'whether the first row names the columns (default: if none of its cells is a number)',
+      {
+        read: (flag) => (text) => yesOrNo(flag, text),
+      },
+    ),
+    new Flag('--delimiter <character>', 'what separates cells, or tab (default: comma, semicolon, tab or bar)'),
+  ]
+}
+
+/** What the flags say of the data. */
+export interface DataFlags {
+  data: string
+  limit?: number | undefined
+  seed?: number | undefined
+}
+
+/** Data sets for training and test, from whatever `--data` names. Notes what is worth knowing. */
+export async function openSplits({ data, limit, seed }: DataFlags, values: Values, io: Io): Promise<Splits> {
+  const { test, testSplit } = optionsOf<{ test?: string; testSplit?: number }>(values, TEST)
+  const common = { ...withoutUndefined({ limit, seed, test, testSplit }), signal: io.signal }
+  const splits = await read(data, common, values, io)
+  for (const note of splits.notes) io.note(note)
+  return splits
+}
+
+async function read(data: string, common: FolderOptions & TableOptions, values: Values, io: Io): Promise<Splits> {
+  const kind = await kindOf(data, io)
+  refuseFlags(kind.type, data, values)
+  if (kind.type === 'table') {
+    const splits = await splitsFromTable(data, { ...optionsOf<TableOptions>(values, TABLE), ...common })
+    if (splits.train.classes.length > 0) return splits
+    const columns = (splits.train.preprocessing as { columns?: { name: string }[] } | null)?.columns ?? []
+    const found = columns.slice(0, 20).map(({ name }) => name)
+    throw usage('the option --label is missing', `add --label COLUMN; ${data} has ${found.join(', ') || 'no labels'}`)
+  }
+  if (kind.type === 'pictures') return splitsFromPictures(kind.directory, { ...folderOptions(values), ...common }, io)
+  return splitsFromFiles(kind, common, io)
+}
+
+/** IDX or CIFAR files. */
+async function splitsFromFiles(kind: Kind, { limit, seed, test, testSplit }: TableOptions, io: Io): Promise<Splits> {
+  const { directory, parts } = kind
+  const samples = await datasetFromDirectory(directory, 'train', limit)
+  const hasTest = parts.includes('test')
+  if ((hasTest || test !== undefined) && testSplit !== undefined) {
+    throw new NoPropError({
+      code: 'NOPROP_OPTION',
+      what: 'the test samples are named twice',
+      expected: 'test samples of the data set, option test, or option testSplit',
+      hint: 'leave out option testSplit',
+    })
+  }
+  if (typeof test === 'string') {
+    const found = await kindOf(test, io)
+    if (found.type !== 'files')
+      throw usage(`--test ${test} is of another kind than --data`, 'name a directory of IDX or CIFAR files')
+    const part = found.parts.includes('test') ? 'test' : 'train'
+    return { train: samples, test: await datasetFromDirectory(found.directory, part), notes: [] }
+  }
+  if (testSplit !== undefined) {
+    const { train, test } = await samples.split(testSplit, seed === undefined ? {} : { seed })
+    samples.dispose()
+    return { train, test, notes: [] }
+  }
+  return { train: samples, test: hasTest ? await datasetFromDirectory(directory, 'test') : null, notes: [] }
+}
+
+async function splitsFromPictures(folder: string, options: FolderOptions, io: Io): Promise<Splits> {
+  let failed = 0
+  const onError = (error: NoPropError) => {
+    failed++
+    if (failed <= MOST_SHOWN) io.complain(error)
+  }
+  const splits = await splitsFromFolder(folder, { ...options, onError })
+  if (failed === 0) return splits
+  const more = failed > MOST_SHOWN ? `, ${MOST_SHOWN} of them named above` : ''
+  return { ...splits, notes: [...splits.notes, `${failed} pictures could not be read and are left out${more}`] }
+}
+
+/** So many damaged pictures are named. */
+const MOST_SHOWN = 20
+
+/** Samples to measure a model on (labelled), or to predict, from whatever `--data` names. */
+export async function openTest(
+  data: string,
+  preprocessing: Preprocessing | undefined,
+  labels: boolean,
+  values: Values,
+  input: readonly number[],
+  io: Io,
+): Promise<Dataset> {
+  const kind = await kindOf(data, io)
+  if (kind.type === 'table') {
+    const layout = optionsOf<TableOptions>(values, layoutFlags())
+    return (await splitsFromTable(data, { ...layout, ...(preprocessing ? { preprocessing } : {}), signal: io.signal }))
+      .train
+  }
+  if (kind.type === 'files') {
+    return datasetFromDirectory(
+      kind.directory,
+      kind.parts.includes('test') || labels ? 'test' : 'train',
+      undefined,
+      labels,
+    )
+  }
+  const [height, width, channels] = input as [number, number, 1 | 3]
+  const fit = preprocessing?.type === 'images' ? preprocessing.fit : 'cover'
+  const { train, test } = await splitsFromPictures(
+    kind.directory,
+    { size: [height, width], channels, fit, signal: io.signal },
+    io,
+  )
+  if (!test) return train
+  train.dispose()
+  return test
+}
+
+/** What `--data` names. */
+interface Kind {
+  type: 'table' | 'pictures' | 'files'
+  /** The directory; of a table the file. */
+  directory: string
+  /** What IDX or CIFAR files there are. */
+  parts: string[]
+}
+
+async function kindOf(data: string, io: Io): Promise<Kind> {
+  if (!Object.hasOwn(CATALOGUE, data) && isFile(data)) return { type: 'table', directory: data, parts: [] }
+  const directory = await locate(data, { signal: io.signal, onDownload: downloadNote(io) })
+  const parts = native(() => getNative().NativeDataset.parts(directory))
+  // A directory of nothing that is known is taken for one of IDX files that are missing, unless it has folders.
+  const isPictures = parts.length === 0 && !Object.hasOwn(CATALOGUE, data) && hasFolders(directory)
+  return { type: isPictures ? 'pictures' : 'files', directory, parts }
+}
+
+/** Whether there are visible folders, which may be those of classes. */
+function hasFolders(directory: string): boolean {
+  try {
+    const entries = readdirSync(directory, { withFileTypes: true })
+    return entries.some(({ name }) => !name.startsWith('.') && name !== '__MACOSX' && isFolder(join(directory, name)))
+  } catch (error) {
+    throw fromSystem(`cannot read the directory ${directory}`, error)
+  }
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory()
+  } catch {
+    // A link that leads nowhere.
+    return false
+  }
+}
+
+/** Whether it is something that is no directory, which reading it tells more of. */
+export function isFile(path: string): boolean {
+  try {
+    return !statSync(path).isDirectory()
+  } catch {
+    return false
+  }
+}
+
+/** Refuses flags that do not concern data of that kind. */
+function refuseFlags(type: Kind['type'], data: string, values: Values): void {
+  const foreign = [...(type === 'table' ? [] : TABLE), ...(type === 'pictures' ? [] : PICTURES)]
+  const given = foreign.find((flag) => (values as Record<string, unknown>)[flag.attributeName()] !== undefined)
+  if (!given) return
+  const kind = { table: 'a table', pictures: 'a folder of pictures', files: 'a data set of IDX or CIFAR files' }[type]
+  const whose = TABLE.includes(given) ? 'tables (CSV, TSV, NDJSON, .npy, .npz)' : 'folders of pictures'
+  throw usage(`${given.long} does not apply: ${data} is ${kind}`, `${given.long} is for ${whose}`)
+}
+
+function folderOptions(values: Values): FolderOptions {
+  return optionsOf(values, PICTURES)
+}
+
+function sizeOf(flag: string, text: string): [number, number] {
+  const match = text.match(/^(\d{1,5})(?:x(\d{1,5}))?$/)
+  if (!match) throw badValue(flag, 'width and height, such as 64x48, or one number for both', text)
+  const [width, height] = [Number(match[1]), Number(match[2] ?? match[1])]
+  return [height, width]
+}
+
+function yesOrNo(flag: string, text: string): boolean {
+  if (text === 'yes' || text === 'no') return text === 'yes'
+  throw badValue(flag, 'yes or no', text)
+}
+
+function withoutUndefined<Options extends object>(options: Options): Options {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Options
+}

@@ -1,0 +1,127 @@
+import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { expect, test } from 'vitest'
+import { datasets, NoProp } from '../src/index.js'
+import { smallIdx, squares, temporaryDirectory } from './support/data.js'
+import { png } from './support/png.js'
+import { done, events, root, runCli } from './support/process.js'
+
+const golden = (name: string) => join(root, 'crates/noprop-core/tests/golden/pictures', name)
+const FLAGS = [
+  '--blocks',
+  '2',
+  '--net',
+  'mlp',
+  '--hidden',
+  '16',
+  '--epochs',
+  '30',
+  '--batch',
+  '16',
+  '--lr',
+  '0.01',
+  '--threads',
+  '2',
+]
+const KINDS = ['cat', 'dog', 'Ünï 猫']
+
+/** Pictures of 20 × 16 pixels: a bright square whose place tells the kind. */
+function photos(directory: string, count: number, seed = 1): string {
+  const { images, labels } = squares(count, 16, [0, 1, 2], seed)
+  for (const [index, label] of labels.entries()) {
+    const pixels = new Uint8Array(320)
+    for (let y = 0; y < 16; y++)
+      pixels.set(images.subarray(256 * index + 16 * y, 256 * index + 16 * y + 16), 20 * y + 2)
+    write(join(directory, KINDS[label] as string, `${index}.png`), png(pixels, 20, 16))
+  }
+  return directory
+}
+
+function write(path: string, content: string | Buffer): void {
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, content)
+}
+
+test('folders of pictures become data sets, whose preprocessing the model keeps', async () => {
+  const directory = photos(temporaryDirectory(), 60)
+  write(join(directory, 'dog/damaged.png'), 'nothing')
+  const told: unknown[] = []
+  const { train, test, notes } = await datasets.fromFolder(directory, {
+    size: [8, 10],
+    fit: 'contain',
+    testSplit: 0.2,
+    seed: 3,
+    onError: ({ code }, path) => told.push([code, path]),
+  })
+  expect([train.shape, train.classes, train.samples]).toEqual([[8, 10, 1], KINDS, 48])
+  expect([test?.samples, train.preprocessing]).toEqual([12, { type: 'images', fit: 'contain' }])
+  expect(told).toEqual([['NOPROP_FILE_FORMAT', join(directory, 'dog/damaged.png')]])
+  expect(notes).toEqual([])
+  const { shape: input, classes, preprocessing } = train
+  const model = NoProp.create({ input, classes, preprocessing, blocks: 2, net: { type: 'mlp', hidden: [16] } })
+  await model.fit(train, { epochs: 40, batch: 16, learningRate: 0.01 })
+  expect((await model.evaluate(test as NonNullable<typeof test>)).accuracy).toBeGreaterThan(0.9)
+  await expect(datasets.fromFolder(directory, { strict: true })).rejects.toMatchObject({ code: 'NOPROP_FILE_FORMAT' })
+})
+
+test('the command line trains on photos, and predicts pictures of any size and format', async () => {
+  const directory = temporaryDirectory()
+  const model = join(directory, 'photos.safetensors')
+  photos(join(directory, 'data/train'), 60)
+  photos(join(directory, 'data/test'), 30, 2)
+  write(join(directory, 'data/train/cat/damaged.jpg'), '')
+  const data = join(directory, 'data')
+  const outcome = await runCli(['train', '--data', data, ...FLAGS, '--out', model])
+  expect(outcome.code).toBe(0)
+  expect(outcome.stderr).toMatch(/damaged.jpg is empty/)
+  expect(outcome.stderr).toMatch(/1 pictures could not be read and are left out/)
+  expect(outcome.stderr).toMatch(/60 training and 30 test samples, 16×20×1, 3 classes/)
+  const evaluated = await done(['eval', model, '--data', data])
+  expect([evaluated.samples, evaluated.classes]).toEqual([30, KINDS])
+  expect(evaluated.accuracy).toBeGreaterThan(0.9)
+  const names = ['turned-6.jpg', 'frames.gif', 'lossy.webp', 'alpha.png', 'plain.bmp', 'cmyk.jpg']
+  const predicted = events(await runCli(['predict', model, ...names.map(golden), '--json']))
+  expect(predicted.map(({ event }) => event)).toEqual([...names.map(() => 'prediction'), 'done'])
+  expect(KINDS).toContain(predicted[0]?.label)
+  const inspected = await runCli(['inspect', model])
+  expect(inspected.stdout).toMatch(/preprocessing\n {2}pictures +resized, fit cover/)
+  const strict = await runCli(['train', '--data', data, ...FLAGS, '--strict'])
+  expect([strict.code, strict.stderr]).toEqual([1, expect.stringMatching(/NOPROP_FILE_TRUNCATED: .*damaged.jpg/)])
+})
+
+test.each<[string, string[], number, RegExp]>([
+  ['a bad size', ['--size', 'large'], 2, /--size has a bad value/],
+  ['an unknown fit', ['--fit', 'crop'], 2, /unknown --fit|--fit/],
+  ['a label', ['--label', 'x'], 2, /--label does not apply/],
+  ['two channels', ['--channels', '2'], 2, /--channels is out of range/],
+])('%s: refused', async (_, flags, code, message) => {
+  const directory = photos(temporaryDirectory(), 6)
+  const outcome = await runCli(['train', '--data', directory, ...FLAGS, ...flags])
+  expect([outcome.code, outcome.stderr]).toEqual([code, expect.stringMatching(message)])
+})
+
+test('files of IDX without a test train, and are split', async () => {
+  const directory = smallIdx({ train: 60, test: 20 })
+  for (const name of ['t10k-images-idx3-ubyte', 't10k-labels-idx1-ubyte']) rmSync(join(directory, name))
+  const whole = await done(['train', '--data', directory, ...FLAGS, '--epochs', '1'])
+  expect(whole.testAccuracy).toBeUndefined()
+  const split = await done(['train', '--data', directory, ...FLAGS, '--test-split', '0.2', '--seed', '4'])
+  expect(split.testAccuracy).toBeGreaterThan(0.5)
+  const other = smallIdx({ train: 20, test: 20, seed: 5 })
+  const tested = await done(['train', '--data', directory, ...FLAGS, '--test', other])
+  expect(tested.testAccuracy).toBeGreaterThan(0.5)
+  const twice = await runCli(['train', '--data', other, ...FLAGS, '--test-split', '0.2'])
+  expect([twice.code, twice.stderr]).toEqual([2, expect.stringMatching(/named twice/)])
+})
+
+test('pictures are samples of any size where a fit is named', async () => {
+  const directory = temporaryDirectory()
+  copyFileSync(golden('plain.jpg'), join(directory, 'a.jpg'))
+  const paths = [join(directory, 'a.jpg')]
+  const data = await datasets.fromImages(paths, { shape: [5, 7, 3], fit: 'stretch' })
+  expect(data.shape).toEqual([5, 7, 3])
+  await expect(datasets.fromImages(paths, { shape: [5, 7, 3] })).rejects.toMatchObject({ code: 'NOPROP_SHAPE' })
+  await expect(datasets.fromImages(paths, { shape: [5, 7, 3], fit: 'crop' as never })).rejects.toMatchObject({
+    code: 'NOPROP_OPTION',
+  })
+})
