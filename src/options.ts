@@ -48,11 +48,26 @@ export interface CustomSchedule {
 /** How a label becomes the vector that the blocks denoise. `one-hot`: the unit vector of its class (paper, fixed identity). */
 export type Embedding = 'one-hot' | { type: 'one-hot' }
 
+/**
+ * The training method. A bare name means that method with its defaults.
+ *
+ * - `dt`: NoProp-DT (paper, section 3): T blocks, each trained alone on the noise that it will meet.
+ * - `fm`: NoProp-FM (paper, section 3.3): flow matching by one net that knows the time.
+ */
+export type Method = 'dt' | { type: 'dt' } | 'fm' | FmMethod
+
+/** Flow matching: one net learns the velocity from noise to the label; inference follows it in `steps` steps. */
+export interface FmMethod {
+  type: 'fm'
+  /** Standard deviation σ of the noise around the way, from 0 to 10. Default 0 (this package; the paper gives no value). */
+  noise?: number
+}
+
 /** What a model is; `NoProp.create` takes it. */
 export interface ModelOptions {
   /** The training method. Default 'dt' (paper: NoProp-DT, discrete time, one network per block). */
-  method?: 'dt'
-  /** Number of blocks T, each a denoising step. Default 10 (paper). */
+  method?: Method
+  /** Number of blocks T, each a denoising step. Default 10 (paper); methods of one net have 1. */
   blocks?: number
   /** Shape of one sample: `[height, width, channels]`, `[height, width]` or `[n]`; usually `dataset.shape`. No default. */
   input: readonly number[]
@@ -60,7 +75,7 @@ export interface ModelOptions {
   classes: number | readonly number[]
   /** The denoiser of each block. Default 'cnn' (paper) for images of at least 14×14, else 'mlp'. */
   net?: Net
-  /** The noise schedule. Default 'cosine' (paper). */
+  /** The noise schedule of the method 'dt'. Default 'cosine' (paper). */
   schedule?: Schedule
   /** The label embedding. Default 'one-hot' (paper). */
   embedding?: Embedding
@@ -70,12 +85,13 @@ export interface ModelOptions {
 
 /** {@link ModelOptions} with every default filled in, as the model file records them. */
 export interface ModelConfig {
-  method: 'dt'
+  method: 'dt' | Required<FmMethod>
   blocks: number
   input: number[]
   classes: number[]
   net: NetConfig
-  schedule: Required<CosineSchedule> | Required<LinearSchedule> | { type: 'custom'; alphaBar: number[] }
+  /** Only for methods that have one. */
+  schedule?: Required<CosineSchedule> | Required<LinearSchedule> | { type: 'custom'; alphaBar: number[] }
   embedding: { type: 'one-hot' }
   seed: number
 }
@@ -174,14 +190,17 @@ export interface TrainingRecord {
   version: string
 }
 
-/** Which rule leads from z_{t−1} and the block's estimate to z_t at inference, and how often. */
+/** Which rule leads from state to state at inference, and how often. */
 export interface SamplerOptions {
   /**
-   * 'posterior' (paper, Eq. 3), 'resample' (the rule of the original sketch) or 'ddim' (deterministic). Default 'posterior'.
+   * For 'dt' 'posterior' (paper, Eq. 3), 'resample' (the rule of the original sketch) or 'ddim' (deterministic). For 'fm' 'euler' or
+   * 'heun' (two estimates a step, of second order). Default 'posterior', for 'fm' 'euler'.
    */
-  sampler?: 'posterior' | 'resample' | 'ddim'
+  sampler?: 'posterior' | 'resample' | 'ddim' | 'euler' | 'heun'
   /** Whether each step adds its noise; without it the step takes the mean. Default false (this package). */
   stochastic?: boolean
+  /** Steps from noise to label, for methods of one net: 1 to 50,000. Default 20 (this package; the paper takes 1,000). */
+  steps?: number
   /** Seed of z_0 and of the steps' noise: an integer from 0. Default 0. */
   seed?: number
   /** Cores that compute. Default: the cores there are. */

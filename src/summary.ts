@@ -52,11 +52,28 @@ export function table(rows: readonly (readonly string[])[], left = 1): string {
   return rows.map((row) => line(row).join('  ').trimEnd()).join('\n')
 }
 
+/** The name of a model's method. */
+export function methodName({ method }: Pick<ModelConfig, 'method'>): string {
+  return typeof method === 'string' ? method : method.type
+}
+
+/** `NoProp-DT`, as the paper calls its methods. */
+export function methodTitle(config: Pick<ModelConfig, 'method'>): string {
+  return `NoProp-${methodName(config).toUpperCase()}`
+}
+
+/** `10 cnn blocks`, or `one cnn net` of a method that has one. */
+export function blocksOf(config: ModelConfig): string {
+  const isOne = config.blocks === 1 && methodName(config) !== 'dt'
+  return isOne ? `one ${config.net.type} net` : counted(config.blocks, `${config.net.type} block`)
+}
+
 /** A model in one line, as `console.log` shows it. */
-export function modelLine({ input, classes, blocks, net }: ModelConfig, parameters: number, trained: boolean): string {
+export function modelLine(config: ModelConfig, parameters: number, trained: boolean): string {
+  const { input, classes } = config
   const parts = [
     `${input.join('×')} → ${thousands(classes.length)} classes`,
-    `${thousands(blocks)} ${net.type} ${blocks === 1 ? 'block' : 'blocks'}`,
+    blocksOf(config),
     `${thousands(parameters)} parameters`,
     trained ? 'trained' : 'untrained',
   ]
@@ -72,7 +89,7 @@ export function summarise(
   layers: readonly LayerSummary[],
   width = Number.POSITIVE_INFINITY,
 ): string {
-  const { blocks, net, schedule, input, classes } = config
+  const { blocks, schedule, input, classes } = config
   const body = layerLines(layers, width)
   const rule = '─'.repeat(Math.max(...body.map((line) => line.length)))
   const sum = (of: (layer: LayerSummary) => number) => layers.reduce((total, layer) => total + of(layer), 0)
@@ -85,8 +102,8 @@ export function summarise(
   const fitted = (parts: readonly string[]) => parts.join(parts.join(' ').length <= width ? ' ' : '\n')
   return [
     fitted([
-      `NoProp-${config.method.toUpperCase()}: ${counted(blocks, `${net.type} block`)},`,
-      `${schedule.type} schedule`,
+      `${methodTitle(config)}: ${blocksOf(config)}${schedule ? ',' : ''}`,
+      ...(schedule ? [`${schedule.type} schedule`] : []),
     ]),
     `input ${input.join(' × ')}, ${classes.length} classes`,
     rule,

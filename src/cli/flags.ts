@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { NoProp } from '../model.js'
-import type { Augment, ModelOptions, Net, SamplerOptions, Schedule, TrainOptions } from '../options.js'
+import type { Augment, Method, ModelOptions, Net, SamplerOptions, Schedule, TrainOptions } from '../options.js'
 import { addFlags, badValue, Flag, number, numbers, optionsOf, parseNumber, type Values } from './flag.js'
 import { type NetFile, readNetFile } from './net-file.js'
 import { shapeOf } from './shape.js'
@@ -14,9 +14,18 @@ const PRECISION = new Flag('--precision <f32|tf32|bf16>', 'rounding of factors i
 
 const BLOCKS = new Flag('--blocks <number>', 'number of blocks T (default: 10)', { read: number })
 
+/** The training method and its options. */
+const METHOD = [
+  new Flag('--method <dt|fm>', 'training method (default: dt)', { sets: 'method.type' }),
+  new Flag('--noise <number>', 'fm: noise around the way from noise to label (default: 0)', {
+    read: number,
+    sets: 'method.noise',
+  }),
+]
+
 /** What a model is, apart from its net and schedule. */
 const MODEL = [
-  new Flag('--method <dt>', 'training method (default: dt)'),
+  ...METHOD,
   BLOCKS,
   new Flag('--embedding <one-hot>', 'label embedding (default: one-hot)'),
   new Flag('--seed <number>', 'seed of every random number (default: 0)', { read: number }),
@@ -125,7 +134,11 @@ const PLACE = [
 ]
 
 const SAMPLER = [
-  new Flag('--sampler <posterior|resample|ddim>', 'rule from block to block (default: posterior)'),
+  new Flag(
+    '--sampler <name>',
+    'rule from state to state: posterior, resample, ddim, euler, heun (default: that of the method)',
+  ),
+  new Flag('--steps <number>', 'steps from noise to label, for methods of one net (default: 20)', { read: number }),
   new Flag('--stochastic', 'add the noise of each step (default: use its mean)'),
   new Flag('--seed <number>', 'seed of the initial state and of the noise (default: 0)', { read: number }),
 ]
@@ -165,8 +178,14 @@ type NetType = Exclude<Net, string>['type']
 export function modelOptionsOf(values: Values, netType: NetType): Partial<ModelOptions> {
   return {
     ...optionsOf<Partial<ModelOptions>>(values, MODEL),
-    ...withoutUndefined({ net: netOf(values, netType), schedule: scheduleOf(values) }),
+    ...withoutUndefined({ method: methodOf(values), net: netOf(values, netType), schedule: scheduleOf(values) }),
   }
+}
+
+/** The method as the core reads it: options without a name are those of the default, which refuses what it has not. */
+function methodOf(values: Values): Method | undefined {
+  const { method } = optionsOf<{ method?: Record<string, unknown> }>(values, METHOD)
+  return method && ({ type: 'dt', ...method } as Method)
 }
 
 /** The options of a training run that flags set. */

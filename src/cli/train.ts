@@ -6,7 +6,7 @@ import { native } from '../errors.js'
 import { NoProp } from '../model.js'
 import { getNative } from '../native.js'
 import type { ModelOptions } from '../options.js'
-import { accuracyAfterBlocks, counted, percent, thousands } from '../summary.js'
+import { accuracyAfterBlocks, blocksOf, methodTitle, percent, thousands } from '../summary.js'
 import { downloadNote } from './download-note.js'
 import { dryRun } from './dry-run.js'
 import { addFlags, Flag, number } from './flag.js'
@@ -112,7 +112,7 @@ function introduction(flags: TrainFlags, model: NoProp, samples: Dataset, test: 
   const { config } = model
   return [
     `${flags.data}: ${thousands(samples.samples)} training and ${thousands(test.samples)} test samples, ${samples.shape.join('×')}, ${config.classes.length} classes`,
-    `NoProp-${config.method.toUpperCase()}: ${counted(config.blocks, `${config.net.type} block`)}, ${thousands(model.parameters)} parameters`,
+    `${methodTitle(config)}: ${blocksOf(config)}, ${thousands(model.parameters)} parameters`,
   ]
 }
 

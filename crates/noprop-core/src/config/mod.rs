@@ -12,7 +12,8 @@ mod refusal;
 
 pub use crate::ops::multiply::Precision;
 pub use fit::{FitOptions, threads};
-pub use model::{CheckedConfig, Method, ModelConfig};
+pub use crate::method::MethodConfig;
+pub use model::{CheckedConfig, ModelConfig};
 
 use crate::error::{Code, Error, Result};
 use serde::de::DeserializeOwned;

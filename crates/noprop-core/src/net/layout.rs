@@ -3,6 +3,7 @@
 //! A block's weights are `[parameters | statistics]`, each part in the order of its names. The model file names them
 //! `blocks.0001.params.conv1.weight` and `blocks.0001.stats.image_bn.mean`, so file order is name order.
 
+use super::Graph;
 use crate::rng::{Purpose, Stream};
 use crate::tensor::Slot;
 
@@ -126,6 +127,30 @@ impl Layout {
             }
         }
     }
+}
+
+/// A tensor that a method trains beside the net's.
+#[derive(Debug, Clone)]
+pub struct OwnTensor {
+    /// The layer that it counts as.
+    pub layer: &'static str,
+    /// Its name in there.
+    pub name: &'static str,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// How it begins.
+    pub init: Init,
+}
+
+/// The tensors of a net with those of its method, and where the latter lie.
+pub(crate) fn own_layout(graph: &Graph, own: &[OwnTensor]) -> (Layout, Vec<Slot>) {
+    let mut builder = graph.declared();
+    for OwnTensor { layer, name, shape, init } in own {
+        builder.parameter(layer, name, shape, *init);
+    }
+    let layout = builder.build();
+    let slots = own.iter().map(|tensor| layout.slot(&format!("params.{}.{}", tensor.layer, tensor.name))).collect();
+    (layout, slots)
 }
 
 /// Collects the tensors that a block's layers declare.

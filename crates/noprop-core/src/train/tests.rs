@@ -21,7 +21,7 @@ use crate::optim::LearningRateSchedule;
 use crate::rng::{Purpose, Stream};
 use crate::storage::WeightStore;
 use crate::tensor::StopFlag;
-use crate::{NetConfig, config::Method};
+use crate::{NetConfig, config::MethodConfig};
 use candle_core::Device;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
@@ -60,7 +60,7 @@ fn images(samples: usize) -> Arc<Dataset> {
 
 fn model(blocks: usize, input: InputShape, net: NetConfig) -> ModelConfig {
     ModelConfig {
-        method: Method::Dt,
+        method: MethodConfig::Dt {},
         blocks,
         input,
         classes: CLASSES.to_vec(),

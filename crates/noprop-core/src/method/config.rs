@@ -1,0 +1,100 @@
+//! The methods as users name them.
+
+use super::dt::Dt;
+use super::fm::Fm;
+use super::{Method, Parts};
+use crate::error::{Code, Error, Result};
+use serde::de::value::{MapAccessDeserializer, MapDeserializer};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+use std::sync::Arc;
+
+/// The training method. JSON has its name, or an object with `type` and its options.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self", tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum MethodConfig {
+    /// NoProp-DT: T separate blocks, discrete time (paper, section 3).
+    Dt {},
+    /// NoProp-FM: one net, flow matching (paper, section 3.3).
+    Fm {
+        /// σ of the noise around the way from noise to label, from 0. Default 0.
+        #[serde(default)]
+        noise: f64,
+    },
+}
+
+impl Default for MethodConfig {
+    fn default() -> Self {
+        Self::Dt {}
+    }
+}
+
+impl MethodConfig {
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Dt {} => "dt",
+            Self::Fm { .. } => "fm",
+        }
+    }
+
+    /// Whether it is one net instead of T blocks.
+    pub fn is_one_net(&self) -> bool {
+        matches!(self, Self::Fm { .. })
+    }
+
+    /// Whether the model's schedule is its noise.
+    pub fn has_schedule(&self) -> bool {
+        matches!(self, Self::Dt {})
+    }
+
+    /// The method of a model of these parts.
+    ///
+    /// # Errors
+    /// [`Code::Option`] for an option out of its range.
+    pub fn build(&self, parts: Parts) -> Result<Arc<dyn Method>> {
+        Ok(match self {
+            Self::Dt {} => Arc::new(Dt(parts)),
+            Self::Fm { noise } => {
+                if !(0.0..=10.0).contains(noise) {
+                    return Err(out_of_range("noise", "0 to 10", noise));
+                }
+                Arc::new(Fm { parts, noise: *noise })
+            }
+        })
+    }
+}
+
+fn out_of_range(name: &str, expected: &str, received: impl ToString) -> Error {
+    Error::new(Code::Option, format!("option method.{name} is out of range")).expected(expected).received(received.to_string())
+}
+
+impl Serialize for MethodConfig {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        match self {
+            // As model files and checkpoints have it that know no other method.
+            Self::Dt {} => to.serialize_str(self.name()),
+            _ => Self::serialize(self, to),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for MethodConfig {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
+        struct NameOrObject;
+        impl<'de> Visitor<'de> for NameOrObject {
+            type Value = MethodConfig;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a method, or an object with its type")
+            }
+            fn visit_str<E: serde::de::Error>(self, name: &str) -> std::result::Result<MethodConfig, E> {
+                MethodConfig::deserialize(MapDeserializer::new(std::iter::once(("type", name))))
+            }
+            fn visit_map<M: MapAccess<'de>>(self, map: M) -> std::result::Result<MethodConfig, M::Error> {
+                MethodConfig::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+        from.deserialize_any(NameOrObject)
+    }
+}
