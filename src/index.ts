@@ -45,6 +45,7 @@ export { buildNet, NetValue } from './net.js'
 export type {
   Augment,
   CosineSchedule,
+  CtMethod,
   CustomSchedule,
   Embedding,
   EvaluateOptions,

@@ -52,9 +52,23 @@ export type Embedding = 'one-hot' | { type: 'one-hot' }
  * The training method. A bare name means that method with its defaults.
  *
  * - `dt`: NoProp-DT (paper, section 3): T blocks, each trained alone on the noise that it will meet.
+ * - `ct`: NoProp-CT (paper, section 3.2): one net for all times, with a learned noise schedule.
  * - `fm`: NoProp-FM (paper, section 3.3): flow matching by one net that knows the time.
  */
-export type Method = 'dt' | { type: 'dt' } | 'fm' | FmMethod
+export type Method = 'dt' | { type: 'dt' } | 'ct' | CtMethod | 'fm' | FmMethod
+
+/** Continuous time: one net for all times, a learned noise schedule, and a linear head that reads the class off the last state. */
+export interface CtMethod {
+  type: 'ct'
+  /** η, the weight of the denoising loss beside the head's, from 1e-6 to 1e6. Default 1 (paper). */
+  eta?: number
+  /** Units of the net that the noise schedule γ is learned by, 1 to 1,024. Default 32 (this package). */
+  units?: number
+  /** γ at the end, before training: the share of signal there is 1 / (1 + e^γ). From −20 to 20. Default −4 (this package). */
+  gamma0?: number
+  /** γ at the beginning, before training; more than `gamma0`, at most 40. Default 6 (this package). */
+  gamma1?: number
+}
 
 /** Flow matching: one net learns the velocity from noise to the label; inference follows it in `steps` steps. */
 export interface FmMethod {
@@ -85,7 +99,7 @@ export interface ModelOptions {
 
 /** {@link ModelOptions} with every default filled in, as the model file records them. */
 export interface ModelConfig {
-  method: 'dt' | Required<FmMethod>
+  method: 'dt' | Required<CtMethod> | Required<FmMethod>
   blocks: number
   input: number[]
   classes: number[]
@@ -193,8 +207,8 @@ export interface TrainingRecord {
 /** Which rule leads from state to state at inference, and how often. */
 export interface SamplerOptions {
   /**
-   * For 'dt' 'posterior' (paper, Eq. 3), 'resample' (the rule of the original sketch) or 'ddim' (deterministic). For 'fm' 'euler' or
-   * 'heun' (two estimates a step, of second order). Default 'posterior', for 'fm' 'euler'.
+   * For 'dt' and 'ct' 'posterior' (paper, Eq. 3), 'resample' (the rule of the original sketch) or 'ddim' (deterministic). For 'ct' and
+   * 'fm' 'euler' or 'heun' (two estimates a step, of second order). Default 'posterior', for 'fm' 'euler'.
    */
   sampler?: 'posterior' | 'resample' | 'ddim' | 'euler' | 'heun'
   /** Whether each step adds its noise; without it the step takes the mean. Default false (this package). */

@@ -3,6 +3,7 @@ import type {
   Augment,
   CnnNet,
   CosineSchedule,
+  CtMethod,
   CustomSchedule,
   FmMethod,
   GraphOp,
@@ -120,7 +121,8 @@ const CUSTOM: All<keyof Omit<CustomSchedule, 'type'>> = { alphaBar: true }
 const AUGMENT: All<keyof Augment> = { shift: true, flip: true }
 const NETS: All<Exclude<Net, string>['type']> = { cnn: true, mlp: true, resnet: true, vit: true, graph: true }
 const SCHEDULES: All<Exclude<Schedule, string>['type']> = { cosine: true, linear: true, custom: true }
-const METHODS: All<Exclude<Method, string>['type']> = { dt: true, fm: true }
+const METHODS: All<Exclude<Method, string>['type']> = { dt: true, ct: true, fm: true }
+const CT: All<keyof Omit<CtMethod, 'type'>> = { eta: true, units: true, gamma0: true, gamma1: true }
 const FM: All<keyof Omit<FmMethod, 'type'>> = { noise: true }
 const PRECISIONS: All<Precision> = { f32: true, tf32: true, bf16: true }
 const WEIGHTINGS: All<NonNullable<TrainOptions['weighting']>> = { uniform: true, snr: true }
@@ -164,6 +166,7 @@ test.each<[string, object, () => unknown]>([
   ['a model', MODEL, create(none)],
   ['training', TRAIN, train(none)],
   ['a sampler', SAMPLER, predict(none)],
+  ['the method ct', CT, create({ method: { type: 'ct', ...none } })],
   ['the method fm', FM, create({ method: { type: 'fm', ...none } })],
   ['the net cnn', CNN, create({ net: { type: 'cnn', ...none } })],
   ['the net mlp', MLP, create({ net: { type: 'mlp', ...none } })],

@@ -16,7 +16,23 @@ const BLOCKS = new Flag('--blocks <number>', 'number of blocks T (default: 10)',
 
 /** The training method and its options. */
 const METHOD = [
-  new Flag('--method <dt|fm>', 'training method (default: dt)', { sets: 'method.type' }),
+  new Flag('--method <dt|ct|fm>', 'training method (default: dt)', { sets: 'method.type' }),
+  new Flag('--method-eta <number>', 'ct: weight of denoising beside the head (default: 1)', {
+    read: number,
+    sets: 'method.eta',
+  }),
+  new Flag('--gamma-units <number>', 'ct: units of the net that learns the noise schedule (default: 32)', {
+    read: number,
+    sets: 'method.units',
+  }),
+  new Flag('--gamma0 <number>', 'ct: γ at the end, before training (default: -4)', {
+    read: number,
+    sets: 'method.gamma0',
+  }),
+  new Flag('--gamma1 <number>', 'ct: γ at the beginning, before training (default: 6)', {
+    read: number,
+    sets: 'method.gamma1',
+  }),
   new Flag('--noise <number>', 'fm: noise around the way from noise to label (default: 0)', {
     read: number,
     sets: 'method.noise',

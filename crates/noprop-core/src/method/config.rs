@@ -1,5 +1,6 @@
 //! The methods as users name them.
 
+use super::ct::Ct;
 use super::dt::Dt;
 use super::fm::Fm;
 use super::{Method, Parts};
@@ -16,12 +17,40 @@ use std::sync::Arc;
 pub enum MethodConfig {
     /// NoProp-DT: T separate blocks, discrete time (paper, section 3).
     Dt {},
+    /// NoProp-CT: one net, continuous time, a learned noise schedule (paper, section 3.2).
+    Ct {
+        /// η, the weight of the denoising loss beside the head's. Default 1 (paper).
+        #[serde(default = "one")]
+        eta: f64,
+        /// Units of the net that γ is learned by, 1 to 1,024. Default 32.
+        #[serde(default = "default_units")]
+        units: usize,
+        /// γ at the end, before training. Default −4: ᾱ is 0.982 there.
+        #[serde(default = "default_low")]
+        gamma0: f64,
+        /// γ at the beginning, before training; more than `gamma0`. Default 6: ᾱ is 0.0025 there.
+        #[serde(default = "default_high")]
+        gamma1: f64,
+    },
     /// NoProp-FM: one net, flow matching (paper, section 3.3).
     Fm {
         /// σ of the noise around the way from noise to label, from 0. Default 0.
         #[serde(default)]
         noise: f64,
     },
+}
+
+fn one() -> f64 {
+    1.0
+}
+fn default_units() -> usize {
+    32
+}
+fn default_low() -> f64 {
+    -4.0
+}
+fn default_high() -> f64 {
+    6.0
 }
 
 impl Default for MethodConfig {
@@ -35,13 +64,14 @@ impl MethodConfig {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Dt {} => "dt",
+            Self::Ct { .. } => "ct",
             Self::Fm { .. } => "fm",
         }
     }
 
     /// Whether it is one net instead of T blocks.
     pub fn is_one_net(&self) -> bool {
-        matches!(self, Self::Fm { .. })
+        matches!(self, Self::Ct { .. } | Self::Fm { .. })
     }
 
     /// Whether the model's schedule is its noise.
@@ -56,6 +86,21 @@ impl MethodConfig {
     pub fn build(&self, parts: Parts) -> Result<Arc<dyn Method>> {
         Ok(match self {
             Self::Dt {} => Arc::new(Dt(parts)),
+            Self::Ct { eta, units, gamma0, gamma1 } => {
+                if !(1e-6..=1e6).contains(eta) {
+                    return Err(out_of_range("eta", "0.000001 to 1000000", eta));
+                }
+                if !(1..=1024).contains(units) {
+                    return Err(out_of_range("units", "1 to 1024", units));
+                }
+                if !(-20.0..=20.0).contains(gamma0) {
+                    return Err(out_of_range("gamma0", "-20 to 20", gamma0));
+                }
+                if !(*gamma0 + 0.01..=40.0).contains(gamma1) {
+                    return Err(out_of_range("gamma1", "more than method.gamma0, and at most 40", gamma1));
+                }
+                Arc::new(Ct { parts, eta: *eta, units: *units, ends: [*gamma0, *gamma1] })
+            }
             Self::Fm { noise } => {
                 if !(0.0..=10.0).contains(noise) {
                     return Err(out_of_range("noise", "0 to 10", noise));

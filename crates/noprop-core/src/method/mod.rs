@@ -11,8 +11,10 @@
 
 mod chain;
 mod config;
+mod ct;
 mod dt;
 mod fm;
+mod gamma;
 mod loss;
 mod readout;
 
@@ -51,7 +53,7 @@ pub trait Method: fmt::Debug + Send + Sync {
     fn loss(&self) -> Loss;
 
     /// Adds the gradients of the values in [`Draw::own`] to `gradients`, of the loss of this step, given that of z `[samples, width]`.
-    /// Returns what this adds to the reported loss.
+    /// Returns the terms of the loss that do not depend on the net, which are not part of the reported one.
     fn own_gradients(&self, _: &Draw<'_>, _: &Drawn, _: OwnPass<'_>) -> f64 {
         0.0
     }
@@ -138,6 +140,8 @@ pub struct OwnPass<'a> {
     pub z_gradient: &'a [f64],
     /// Where the gradients are added.
     pub gradients: &'a mut [f64],
+    /// Two rows `[width]` of room.
+    pub room: &'a mut [f64],
 }
 
 /// What a method is built for.

@@ -34,6 +34,7 @@ struct Own {
     gradients: Vec<f64>,
     estimate: Vec<f64>,
     z_gradient: Vec<f64>,
+    room: Vec<f64>,
 }
 
 impl Trainer {
@@ -62,6 +63,7 @@ impl Trainer {
                 gradients: vec![0.0; own],
                 estimate: Vec::with_capacity(rows),
                 z_gradient: Vec::with_capacity(rows),
+                room: vec![0.0; 2 * width],
             },
         })
     }
@@ -111,7 +113,7 @@ impl Trainer {
             read(self.block.estimate(), samples.len() * width, &mut own.estimate)?;
         }
         let (estimate, gradient) = (self.block.estimate(), &self.gradient);
-        let mut loss = match method.loss() {
+        let loss = match method.loss() {
             Loss::SquaredToClass => {
                 let error = SquaredError { classes, width };
                 error.forward(&self.loss, estimate)?;
@@ -125,13 +127,13 @@ impl Trainer {
             Loss::CrossEntropy => Some(CrossEntropy { classes, width }.run(gradient, estimate)?),
         };
         self.block.backward(pass, mode, &self.gradient, x, &self.z)?;
-        if let (Some(z_gradient), Some(loss)) = (self.block.z_gradient(), &mut loss)
+        if let Some(z_gradient) = self.block.z_gradient()
             && !own.gradients.is_empty()
         {
             read(z_gradient, samples.len() * width, &mut own.z_gradient)?;
             own.gradients.fill(0.0);
-            let pass = OwnPass { estimate: &own.estimate, z_gradient: &own.z_gradient, gradients: &mut own.gradients };
-            *loss += method.own_gradients(&draw, &self.drawn, pass);
+            let Own { estimate, z_gradient, gradients, room, .. } = own;
+            method.own_gradients(&draw, &self.drawn, OwnPass { estimate, z_gradient, gradients, room });
             apply(&PutSlots { slots: &plan.model.own, values: &own.gradients }, &self.gradients, [])?;
             plan.model.own.iter().try_for_each(|slot| plan.adamw(step).step_part(state, &self.gradients, *slot))?;
         }
