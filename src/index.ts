@@ -47,6 +47,7 @@ export type {
   CosineSchedule,
   CtMethod,
   CustomSchedule,
+  DiffusionBlocksMethod,
   Embedding,
   EvaluateOptions,
   FmMethod,

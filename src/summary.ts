@@ -64,7 +64,7 @@ export function methodTitle(config: Pick<ModelConfig, 'method'>): string {
 
 /** `10 cnn blocks`, or `one cnn net` of a method that has one. */
 export function blocksOf(config: ModelConfig): string {
-  const isOne = config.blocks === 1 && methodName(config) !== 'dt'
+  const isOne = ['ct', 'fm'].includes(methodName(config))
   return isOne ? `one ${config.net.type} net` : counted(config.blocks, `${config.net.type} block`)
 }
 

@@ -6,6 +6,7 @@ import type {
   CtMethod,
   CustomSchedule,
   FmMethod,
+  DiffusionBlocksMethod,
   GraphOp,
   LinearSchedule,
   Method,
@@ -60,6 +61,7 @@ const SAMPLER: All<keyof SamplerOptions> = {
   sampler: true,
   stochastic: true,
   steps: true,
+  stepsPerBlock: true,
   seed: true,
   threads: true,
   device: true,
@@ -121,7 +123,20 @@ const CUSTOM: All<keyof Omit<CustomSchedule, 'type'>> = { alphaBar: true }
 const AUGMENT: All<keyof Augment> = { shift: true, flip: true }
 const NETS: All<Exclude<Net, string>['type']> = { cnn: true, mlp: true, resnet: true, vit: true, graph: true }
 const SCHEDULES: All<Exclude<Schedule, string>['type']> = { cosine: true, linear: true, custom: true }
-const METHODS: All<Exclude<Method, string>['type']> = { dt: true, ct: true, fm: true }
+const METHODS: All<Exclude<Method, string>['type']> = {
+  dt: true,
+  ct: true,
+  fm: true,
+  'diffusion-blocks': true,
+}
+const DIFFUSION_BLOCKS: All<keyof Omit<DiffusionBlocksMethod, 'type'>> = {
+  partition: true,
+  overlap: true,
+  loss: true,
+  preconditioning: true,
+  sigmaMin: true,
+  sigmaMax: true,
+}
 const CT: All<keyof Omit<CtMethod, 'type'>> = { eta: true, units: true, gamma0: true, gamma1: true }
 const FM: All<keyof Omit<FmMethod, 'type'>> = { noise: true }
 const PRECISIONS: All<Precision> = { f32: true, tf32: true, bf16: true }
@@ -168,6 +183,7 @@ test.each<[string, object, () => unknown]>([
   ['a sampler', SAMPLER, predict(none)],
   ['the method ct', CT, create({ method: { type: 'ct', ...none } })],
   ['the method fm', FM, create({ method: { type: 'fm', ...none } })],
+  ['the method diffusion-blocks', DIFFUSION_BLOCKS, create({ method: { type: 'diffusion-blocks', ...none } })],
   ['the net cnn', CNN, create({ net: { type: 'cnn', ...none } })],
   ['the net mlp', MLP, create({ net: { type: 'mlp', ...none } })],
   ['the net resnet', RESNET, create({ net: { type: 'resnet', ...none } })],

@@ -12,11 +12,11 @@ const IN_FLIGHT = new Flag('--in-flight <number>', 'blocks trained at the same t
 })
 const PRECISION = new Flag('--precision <f32|tf32|bf16>', 'rounding of factors in training (default: f32)')
 
-const BLOCKS = new Flag('--blocks <number>', 'number of blocks T (default: 10)', { read: number })
+const BLOCKS = new Flag('--blocks <number>', 'number of blocks T (default: 10; 3 for diffusion-blocks, 1 for ct and fm)', { read: number })
 
 /** The training method and its options. */
 const METHOD = [
-  new Flag('--method <dt|ct|fm>', 'training method (default: dt)', { sets: 'method.type' }),
+  new Flag('--method <dt|ct|fm|diffusion-blocks>', 'training method (default: dt)', { sets: 'method.type' }),
   new Flag('--method-eta <number>', 'ct: weight of denoising beside the head (default: 1)', {
     read: number,
     sets: 'method.eta',
@@ -25,17 +25,38 @@ const METHOD = [
     read: number,
     sets: 'method.units',
   }),
-  new Flag('--gamma0 <number>', 'ct: γ at the end, before training (default: -4)', {
+  new Flag('--gamma0 <number>', 'ct: γ at the end, before training (default: -1)', {
     read: number,
     sets: 'method.gamma0',
   }),
-  new Flag('--gamma1 <number>', 'ct: γ at the beginning, before training (default: 6)', {
+  new Flag('--gamma1 <number>', 'ct: γ at the beginning, before training (default: 4)', {
     read: number,
     sets: 'method.gamma1',
   }),
   new Flag('--noise <number>', 'fm: noise around the way from noise to label (default: 0)', {
     read: number,
     sets: 'method.noise',
+  }),
+  new Flag('--partition <edm|equal-information>', 'diffusion-blocks: how noise is shared out (default: edm)', {
+    sets: 'method.partition',
+  }),
+  new Flag('--overlap <number>', 'diffusion-blocks: how far ranges of noise overlap (default: 0.05)', {
+    read: number,
+    sets: 'method.overlap',
+  }),
+  new Flag('--loss <ce|mse>', 'diffusion-blocks: cross-entropy or squared error (default: ce)', {
+    sets: 'method.loss',
+  }),
+  new Flag('--preconditioning', 'diffusion-blocks: scale input and output by the noise, with --loss mse', {
+    sets: 'method.preconditioning',
+  }),
+  new Flag('--sigma-min <number>', 'diffusion-blocks: least noise level (default: 0.002)', {
+    read: number,
+    sets: 'method.sigmaMin',
+  }),
+  new Flag('--sigma-max <number>', 'diffusion-blocks: greatest noise level (default: 80)', {
+    read: number,
+    sets: 'method.sigmaMax',
   }),
 ]
 
@@ -155,6 +176,7 @@ const SAMPLER = [
     'rule from state to state: posterior, resample, ddim, euler, heun (default: that of the method)',
   ),
   new Flag('--steps <number>', 'steps from noise to label, for methods of one net (default: 20)', { read: number }),
+  new Flag('--steps-per-block <number>', 'diffusion-blocks: steps within each block (default: 1)', { read: number }),
   new Flag('--stochastic', 'add the noise of each step (default: use its mean)'),
   new Flag('--seed <number>', 'seed of the initial state and of the noise (default: 0)', { read: number }),
 ]

@@ -38,6 +38,9 @@ pub struct SampleOptions {
     /// Steps of methods that choose them at inference. Default 20.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<usize>,
+    /// Steps within each block of method diffusion-blocks. Default 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps_per_block: Option<usize>,
     /// Seed of z_0 and of the noise. Default 0.
     pub seed: u64,
     /// Worker threads. Default: as many as the process may use.
@@ -50,7 +53,12 @@ pub struct SampleOptions {
 impl SampleOptions {
     /// What a method is asked for.
     pub(crate) fn sampling(&self) -> Sampling {
-        Sampling { sampler: self.sampler, stochastic: self.stochastic, steps: self.steps }
+        Sampling {
+            sampler: self.sampler,
+            stochastic: self.stochastic,
+            steps: self.steps,
+            steps_per_block: self.steps_per_block,
+        }
     }
 }
 

@@ -23,7 +23,7 @@ const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 pub struct ModelConfig {
     /// Training method.
     pub method: MethodConfig,
-    /// T, the number of blocks, 1 to 9,999. Default 10 (paper); 1 for methods of one net.
+    /// T, the number of blocks, 1 to 9,999. Default: [`MethodConfig::default_blocks`].
     pub blocks: usize,
     /// Shape of one sample.
     pub input: InputShape,
@@ -67,7 +67,7 @@ impl From<ModelConfigJson> for ModelConfig {
     fn from(json: ModelConfigJson) -> Self {
         let ModelConfigJson { method, blocks, input, classes, net, schedule, embedding, seed } = json;
         let net = net.unwrap_or_else(|| NetConfig::for_input(input));
-        let blocks = blocks.unwrap_or(if method.is_one_net() { 1 } else { DEFAULT_BLOCKS });
+        let blocks = blocks.unwrap_or(method.default_blocks());
         let schedule = schedule.unwrap_or_default();
         Self { method, blocks, input, classes, net, schedule, embedding, seed }
     }
@@ -81,8 +81,6 @@ impl From<ModelConfig> for ModelConfigJson {
     }
 }
 
-/// T (paper).
-const DEFAULT_BLOCKS: usize = 10;
 
 /// A checked [`ModelConfig`] with what follows from it.
 #[derive(Debug, Clone)]

@@ -97,6 +97,8 @@ pub struct Sampling {
     pub stochastic: bool,
     /// Steps of a method that chooses them at inference; its default without.
     pub steps: Option<usize>,
+    /// Steps within each block, of a method whose blocks own ranges; 1 without.
+    pub steps_per_block: Option<usize>,
 }
 
 /// Most steps, each of which has a stream of noise of its own.
@@ -111,6 +113,29 @@ impl Sampling {
         let Some(steps) = self.steps else { return Ok(()) };
         Err(Error::new(Code::Option, format!("option steps does not apply to method {method}"))
             .expected("no steps: every block is one")
+            .received(steps.to_string()))
+    }
+
+    /// # Errors
+    /// [`Code::Option`] where steps within blocks are asked of a method that has none.
+    pub(super) fn refuse_steps_per_block(&self, method: &str) -> Result<()> {
+        let Some(steps) = self.steps_per_block else { return Ok(()) };
+        Err(Error::new(Code::Option, format!("option stepsPerBlock does not apply to method {method}"))
+            .expected("no stepsPerBlock: it is for method diffusion-blocks")
+            .received(steps.to_string()))
+    }
+
+    /// Steps within each of so many blocks.
+    ///
+    /// # Errors
+    /// [`Code::Option`] out of the range.
+    pub(super) fn steps_per_block(&self, blocks: usize) -> Result<usize> {
+        let (steps, most) = (self.steps_per_block.unwrap_or(1), (MOST_STEPS / blocks).max(1));
+        if (1..=most).contains(&steps) {
+            return Ok(steps);
+        }
+        Err(Error::new(Code::Option, "option stepsPerBlock is out of range")
+            .expected(format!("1 to {most}"))
             .received(steps.to_string()))
     }
 
@@ -153,6 +178,7 @@ impl Sampling {
                 .expected("no noise: the chain follows a differential equation")
                 .received("true"));
         }
+        self.refuse_steps_per_block(method)?;
         Ok(self.moves(self.steps(DEFAULT_STEPS)?, is_heun, at))
     }
 

@@ -1,8 +1,10 @@
 //! The methods as users name them.
 
 use super::ct::Ct;
+use super::diffusion_blocks::{self, BlockLoss, DiffusionBlocks};
 use super::dt::Dt;
 use super::fm::Fm;
+use super::noise_levels::{NoiseLevels, Partition};
 use super::{Method, Parts};
 use crate::error::{Code, Error, Result};
 use serde::de::value::{MapAccessDeserializer, MapDeserializer};
@@ -25,10 +27,10 @@ pub enum MethodConfig {
         /// Units of the net that γ is learned by, 1 to 1,024. Default 32.
         #[serde(default = "default_units")]
         units: usize,
-        /// γ at the end, before training. Default −4: ᾱ is 0.982 there.
+        /// γ at the end, before training. Default −1: ᾱ is 0.73 there, and a label still clear.
         #[serde(default = "default_low")]
         gamma0: f64,
-        /// γ at the beginning, before training; more than `gamma0`. Default 6: ᾱ is 0.0025 there.
+        /// γ at the beginning, before training; more than `gamma0`. Default 4: ᾱ is 0.018 there.
         #[serde(default = "default_high")]
         gamma1: f64,
     },
@@ -38,19 +40,49 @@ pub enum MethodConfig {
         #[serde(default)]
         noise: f64,
     },
+    /// DiffusionBlocks: T separate blocks that own ranges of noise levels (arXiv 2506.14202).
+    DiffusionBlocks {
+        /// How noise levels are shared out. Default edm (paper).
+        #[serde(default)]
+        partition: Partition,
+        /// Exponent by which each range is widened on both sides, 0 to 1. Default 0.05 (paper).
+        #[serde(default = "default_overlap")]
+        overlap: f64,
+        /// Loss. Default ce.
+        #[serde(default)]
+        loss: BlockLoss,
+        /// Whether input and output are scaled by the noise level. Default false.
+        #[serde(default)]
+        preconditioning: bool,
+        /// Least noise level. Default 0.002.
+        #[serde(default = "default_sigma_min")]
+        sigma_min: f64,
+        /// Greatest noise level. Default 80.
+        #[serde(default = "default_sigma_max")]
+        sigma_max: f64,
+    },
 }
 
 fn one() -> f64 {
     1.0
 }
+fn default_overlap() -> f64 {
+    0.05
+}
+fn default_sigma_min() -> f64 {
+    0.002
+}
+fn default_sigma_max() -> f64 {
+    80.0
+}
 fn default_units() -> usize {
     32
 }
 fn default_low() -> f64 {
-    -4.0
+    -1.0
 }
 fn default_high() -> f64 {
-    6.0
+    4.0
 }
 
 impl Default for MethodConfig {
@@ -60,12 +92,22 @@ impl Default for MethodConfig {
 }
 
 impl MethodConfig {
+    /// T where nothing says how many: 10 (paper), 3 for `diffusion-blocks` (its paper), and 1 for methods of one net.
+    pub fn default_blocks(&self) -> usize {
+        match self {
+            Self::Dt {} => 10,
+            Self::DiffusionBlocks { .. } => 3,
+            Self::Ct { .. } | Self::Fm { .. } => 1,
+        }
+    }
+
     /// Its name.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Dt {} => "dt",
             Self::Ct { .. } => "ct",
             Self::Fm { .. } => "fm",
+            Self::DiffusionBlocks { .. } => "diffusion-blocks",
         }
     }
 
@@ -106,6 +148,21 @@ impl MethodConfig {
                     return Err(out_of_range("noise", "0 to 10", noise));
                 }
                 Arc::new(Fm { parts, noise: *noise })
+            }
+            Self::DiffusionBlocks { partition, overlap, loss, preconditioning, sigma_min, sigma_max } => {
+                if !(0.0..=1.0).contains(overlap) {
+                    return Err(out_of_range("overlap", "0 to 1", overlap));
+                }
+                if !(1e-4..=1e3).contains(sigma_min) {
+                    return Err(out_of_range("sigmaMin", "0.0001 to 1000", sigma_min));
+                }
+                if !(sigma_min * 1.01..=1e4).contains(sigma_max) {
+                    return Err(out_of_range("sigmaMax", "more than method.sigmaMin, and at most 10000", sigma_max));
+                }
+                diffusion_blocks::check(*loss, *preconditioning)?;
+                let levels = NoiseLevels::new(*partition, [*sigma_min, *sigma_max], parts.classes);
+                let (overlap, loss, preconditioning) = (*overlap, *loss, *preconditioning);
+                Arc::new(DiffusionBlocks { parts, levels, overlap, loss, preconditioning })
             }
         })
     }

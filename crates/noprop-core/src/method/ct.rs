@@ -103,9 +103,11 @@ impl Method for Ct {
 
     fn own_tensors(&self) -> Vec<OwnTensor> {
         let width = self.parts.classes;
-        let head = |name, shape| OwnTensor { layer: "class_head", name, shape, init: Init::FanIn(width) };
+        let head = |name, shape, init| OwnTensor { layer: "class_head", name, shape, init };
         let mut tensors = gamma::tensors(self.units, self.ends[0], self.ends[1]);
-        tensors.extend([head("weight", vec![width, width]), head("bias", vec![width])]);
+        // It begins as the nearest one-hot embedding.
+        let weight = head("weight", vec![width, width], Init::Identity(width));
+        tensors.extend([weight, head("bias", vec![width], Init::Constant(0.0))]);
         tensors
     }
 
@@ -163,6 +165,7 @@ impl Method for Ct {
                 (query(t), Slope { estimate: rate * alpha_bar.sqrt(), state: -rate * alpha_bar })
             });
         }
+        sampling.refuse_steps_per_block("ct")?;
         let steps = sampling.steps(super::chain::DEFAULT_STEPS)?;
         let time = |step: usize| step as f64 / steps as f64;
         let schedule = Schedule::of((0..=steps).map(|step| gamma.at(time(step)).alpha_bar()).collect());

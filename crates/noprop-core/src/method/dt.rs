@@ -35,6 +35,7 @@ impl Method for Dt {
 
     fn chain(&self, job: usize, _: &[f64], sampling: &Sampling) -> Result<Vec<Move>> {
         sampling.refuse_steps("dt")?;
+        sampling.refuse_steps_per_block("dt")?;
         let coefficients = sampling.discrete("dt")?.coefficients(&self.0.schedule, job, sampling.stochastic);
         Ok(vec![Move::Step { query: Query::default(), coefficients }])
     }

@@ -12,16 +12,20 @@
 mod chain;
 mod config;
 mod ct;
+mod diffusion_blocks;
 mod dt;
 mod fm;
 mod gamma;
 mod loss;
+mod noise_levels;
 mod readout;
 
 pub use chain::{Move, Query, SamplerChoice, Sampling, Slope};
 pub use config::MethodConfig;
+pub use diffusion_blocks::BlockLoss;
 pub use loss::{CrossEntropy, WeightedSquares};
 pub use crate::net::layout::OwnTensor;
+pub use noise_levels::Partition;
 pub use readout::Readout;
 
 use crate::data::InputShape;
