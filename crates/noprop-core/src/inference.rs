@@ -14,13 +14,13 @@ pub use session::Session;
 
 use crate::data::Dataset;
 use crate::device::DeviceChoice;
-use crate::method::{Readout, SamplerChoice, Sampling};
 use crate::error::{Code, Error, Result};
 use crate::memory::zeros;
+use crate::method::{Readout, SamplerChoice, Sampling};
 use crate::model::Model;
 use crate::tensor::StopFlag;
-use candle_core::Device;
 use crate::train::plan::{check_shape, places};
+use candle_core::Device;
 use device::DeviceCache;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -6,8 +6,8 @@ use crate::data::InputShape;
 use crate::diffusion::{EmbeddingConfig, MAX_BLOCKS, Schedule, ScheduleConfig};
 use crate::error::{Code, Error, Result};
 use crate::method::{Method, MethodConfig, Parts};
-use crate::net::layout::{Layout, own_layout};
 use crate::net::Graph;
+use crate::net::layout::{Layout, own_layout};
 use crate::tensor::Slot;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -80,7 +80,6 @@ impl From<ModelConfig> for ModelConfigJson {
         Self { method, blocks: Some(blocks), input, classes, net: Some(net), schedule, embedding, seed }
     }
 }
-
 
 /// A checked [`ModelConfig`] with what follows from it.
 #[derive(Debug, Clone)]

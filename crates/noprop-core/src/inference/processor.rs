@@ -3,8 +3,8 @@
 use super::evaluator::Evaluator;
 use super::{AfterBlock, SampleOptions, content};
 use crate::config;
-use crate::data::Dataset;
 use crate::config::CheckedConfig;
+use crate::data::Dataset;
 use crate::diffusion::{initial_state, step};
 use crate::error::{Code, Error, Result};
 use crate::memory::zeros;

@@ -169,7 +169,9 @@ impl MethodConfig {
 }
 
 fn out_of_range(name: &str, expected: &str, received: impl ToString) -> Error {
-    Error::new(Code::Option, format!("option method.{name} is out of range")).expected(expected).received(received.to_string())
+    Error::new(Code::Option, format!("option method.{name} is out of range"))
+        .expected(expected)
+        .received(received.to_string())
 }
 
 impl Serialize for MethodConfig {

@@ -145,8 +145,7 @@ impl Method for Ct {
             let error: f64 = estimate.iter().enumerate().map(|(k, value)| (value - label(k)).powi(2)).sum();
             let scale = 0.5 * self.eta * error / samples;
             let by_z = z_gradient.iter().enumerate();
-            let by_state: f64 =
-                by_z.map(|(k, g)| g * by_gamma(at.alpha_bar(), label(k), noise.normal(k as u32))).sum();
+            let by_state: f64 = by_z.map(|(k, g)| g * by_gamma(at.alpha_bar(), label(k), noise.normal(k as u32))).sum();
             // SNR′ = −γ′ e^(−γ).
             let by = At { gamma: by_state - scale * at.snr_slope(), slope: -scale * exp(-at.gamma) };
             gamma.differentiate(t, by, pass.gradients);

@@ -48,9 +48,7 @@ impl Method for Fm {
     }
 
     fn chain(&self, _: usize, _: &[f64], sampling: &Sampling) -> Result<Vec<Move>> {
-        sampling.integrate("fm", |t| {
-            (Query { time: t, ..Query::default() }, Slope { estimate: 1.0, state: 0.0 })
-        })
+        sampling.integrate("fm", |t| (Query { time: t, ..Query::default() }, Slope { estimate: 1.0, state: 0.0 }))
     }
 
     /// The nearest embedding; at t = 1 the state is the label's own.

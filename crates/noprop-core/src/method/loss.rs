@@ -85,7 +85,8 @@ impl BlockOp<1> for Judged<'_, CrossEntropy<'_>> {
         for ((gradient, logits), class) in rows.zip(classes) {
             let value = |logit: &T| logit.to_f64().unwrap_or(f64::NAN);
             // f64::max would pass over a NaN.
-            let top = logits.iter().map(value).fold(f64::NEG_INFINITY, |top, logit| if top > logit { top } else { logit });
+            let top =
+                logits.iter().map(value).fold(f64::NEG_INFINITY, |top, logit| if top > logit { top } else { logit });
             let total: f64 = logits.iter().map(|logit| math::exp(value(logit) - top)).sum();
             sum += math::ln(total) + top - value(&logits[*class as usize]);
             for (k, (g, logit)) in gradient.iter_mut().zip(logits).enumerate() {

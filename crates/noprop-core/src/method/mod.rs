@@ -19,12 +19,14 @@ mod gamma;
 mod loss;
 mod noise_levels;
 mod readout;
+#[cfg(test)]
+mod tests;
 
+pub use crate::net::layout::OwnTensor;
 pub use chain::{Move, Query, SamplerChoice, Sampling, Slope};
 pub use config::MethodConfig;
 pub use diffusion_blocks::BlockLoss;
 pub use loss::{CrossEntropy, WeightedSquares};
-pub use crate::net::layout::OwnTensor;
 pub use noise_levels::Partition;
 pub use readout::Readout;
 
@@ -81,7 +83,6 @@ pub trait Method: fmt::Debug + Send + Sync {
         false
     }
 }
-
 
 /// How an estimate is judged. What is reported is the mean over a batch without weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

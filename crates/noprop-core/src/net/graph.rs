@@ -181,7 +181,8 @@ impl Graph {
                 .expected("a node with parameters, such as linear or conv")
                 .received("nodes without parameters"));
         }
-        let unread = (self.inputs()..self.nodes.len() - 1).find(|node| !self.nodes.iter().any(|other| other.inputs.contains(node)));
+        let unread = (self.inputs()..self.nodes.len() - 1)
+            .find(|node| !self.nodes.iter().any(|other| other.inputs.contains(node)));
         if let Some(node) = unread {
             return Err(Error::new(Code::Option, format!("no node of the net reads node '{}'", self.nodes[node].name))
                 .expected("a net whose every node leads to the last")

@@ -7,6 +7,7 @@ mod checkpoints;
 mod device;
 mod events;
 mod invariance;
+mod methods;
 mod refusals;
 mod resume;
 mod steps;
@@ -207,7 +208,7 @@ fn interrupt(
 
 /// Trains all blocks and returns their weights.
 fn train(plan: Plan) -> WeightStore {
-    let blocks = plan.model.config.blocks;
+    let blocks = plan.model.jobs();
     let in_flight = plan.options.in_flight.unwrap();
     let run = Run::start(plan);
     run.drive(&(1..=blocks).collect::<Vec<_>>(), in_flight, |_| false);

@@ -3,9 +3,9 @@
 use super::*;
 use crate::config::from_json;
 use crate::data::Pixels;
-use crate::method::SamplerChoice;
 use crate::error::Code;
 use crate::inference::{Session, predict};
+use crate::method::SamplerChoice;
 use crate::storage::WeightStore;
 use serde_json::Value;
 use std::sync::Arc;
@@ -178,7 +178,8 @@ fn evaluation_sees_the_states_after_every_block_and_sets_of_any_size_follow_each
     let session = Session::new(Arc::new(model(MLP)));
     for samples in [20, 3, 50] {
         let data = data(session.model(), samples);
-        let run = |device| session.evaluate(&data, on(device, SamplerChoice::Posterior, false), &StopFlag::new()).unwrap();
+        let run =
+            |device| session.evaluate(&data, on(device, SamplerChoice::Posterior, false), &StopFlag::new()).unwrap();
         let (expected, found) = (run("cpu"), run("emulated"));
         assert_eq!(found.accuracy_per_block, expected.accuracy_per_block);
         assert_eq!((found.confusion, found.samples), (expected.confusion, samples));
