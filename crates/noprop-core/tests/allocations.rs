@@ -137,6 +137,7 @@ fn a_warm_step_of_every_method_allocates_nothing() {
         (r#""fm""#, 1),
         (r#"{"type":"fm","noise":0.2}"#, 1),
         (r#""ct""#, 1),
+        (r#""backprop""#, 2),
         (r#""diffusion-blocks""#, 3),
         (r#"{"type":"diffusion-blocks","loss":"mse","preconditioning":true}"#, 3),
     ];

@@ -117,6 +117,15 @@ impl Sampling {
     }
 
     /// # Errors
+    /// [`Code::Option`] where anything is asked of a method whose inference is one pass.
+    pub(super) fn refuse_all(&self, method: &str) -> Result<()> {
+        self.refuse_steps(method)?;
+        self.refuse_steps_per_block(method)?;
+        let Some(sampler) = self.sampler else { return Ok(()) };
+        Err(Self::refused(method, "no sampler: inference is one pass through the blocks", sampler))
+    }
+
+    /// # Errors
     /// [`Code::Option`] where steps within blocks are asked of a method that has none.
     pub(super) fn refuse_steps_per_block(&self, method: &str) -> Result<()> {
         let Some(steps) = self.steps_per_block else { return Ok(()) };

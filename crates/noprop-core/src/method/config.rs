@@ -1,5 +1,6 @@
 //! The methods as users name them.
 
+use super::backprop::Backprop;
 use super::ct::Ct;
 use super::diffusion_blocks::{self, BlockLoss, DiffusionBlocks};
 use super::dt::Dt;
@@ -61,6 +62,8 @@ pub enum MethodConfig {
         #[serde(default = "default_sigma_max")]
         sigma_max: f64,
     },
+    /// Baseline: the same T blocks end to end by back-propagation (paper, section 4).
+    Backprop {},
 }
 
 fn one() -> f64 {
@@ -95,7 +98,7 @@ impl MethodConfig {
     /// T where nothing says how many: 10 (paper), 3 for `diffusion-blocks` (its paper), and 1 for methods of one net.
     pub fn default_blocks(&self) -> usize {
         match self {
-            Self::Dt {} => 10,
+            Self::Dt {} | Self::Backprop {} => 10,
             Self::DiffusionBlocks { .. } => 3,
             Self::Ct { .. } | Self::Fm { .. } => 1,
         }
@@ -108,6 +111,7 @@ impl MethodConfig {
             Self::Ct { .. } => "ct",
             Self::Fm { .. } => "fm",
             Self::DiffusionBlocks { .. } => "diffusion-blocks",
+            Self::Backprop {} => "backprop",
         }
     }
 
@@ -128,6 +132,7 @@ impl MethodConfig {
     pub fn build(&self, parts: Parts) -> Result<Arc<dyn Method>> {
         Ok(match self {
             Self::Dt {} => Arc::new(Dt(parts)),
+            Self::Backprop {} => Arc::new(Backprop(parts)),
             Self::Ct { eta, units, gamma0, gamma1 } => {
                 if !(1e-6..=1e6).contains(eta) {
                     return Err(out_of_range("eta", "0.000001 to 1000000", eta));

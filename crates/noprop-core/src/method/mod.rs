@@ -9,6 +9,7 @@
 //! | `readout.rs` | how a class is read off the last state |
 //! | `dt.rs`, `fm.rs` … | the methods |
 
+mod backprop;
 mod chain;
 mod config;
 mod ct;

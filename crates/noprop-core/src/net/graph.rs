@@ -80,6 +80,33 @@ impl Graph {
         Self { nodes, classes, form }
     }
 
+    /// `count` copies of a net of x and z, one after the other, whose states are mixed; a linear head on the last state.
+    ///
+    /// # Errors
+    /// [`Code::Option`] for more nodes than a net may have.
+    pub(crate) fn chained(block: &Self, count: usize, form: Form) -> Result<Self> {
+        let mut chain = Self::of_form(block.nodes[Self::X].shape, block.classes, form);
+        let mut state = Self::Z;
+        let fit = |misfit: Misfit| misfit.of_node(&format!("a chain of {count} blocks"));
+        for copy in 1..=count {
+            let first = chain.nodes.len();
+            let moved = |input: &NodeId| match *input {
+                Self::X => Self::X,
+                Self::Z => state,
+                node => first + node - block.inputs(),
+            };
+            for node in &block.nodes[block.inputs()..] {
+                let name = format!("block{copy:04}_{}", node.name);
+                chain.push(name, node.op.clone(), node.inputs.iter().map(moved).collect()).map_err(fit)?;
+            }
+            let (estimate, mix) = (chain.nodes.len() - 1, Op::Mix(super::spec::Mix {}));
+            state = chain.push(format!("block{copy:04}_mix"), mix, vec![state, estimate]).map_err(fit)?;
+        }
+        let head = Op::Linear(super::spec::Linear { units: super::spec::Size::Classes });
+        chain.push("head".to_owned(), head, vec![state]).map_err(fit)?;
+        chain.shaped()
+    }
+
     /// The whole net with the end that its form asks for.
     ///
     /// # Errors

@@ -5,10 +5,11 @@ use crate::NetConfig;
 use crate::data::InputShape;
 use crate::method::WeightedSquares;
 use crate::net::graph::Output;
-use crate::net::{Activation, Block, Buffers, Draw, Form, Mode, Step};
+use crate::net::{Activation, Block, Buffers, Draw, Form, Graph, Mode, Step};
 use crate::ops::multiply::Precision;
 use crate::ops::testing::{normal, poisoned, tensor, values};
-use crate::tensor::{Buffer, StopFlag};
+use crate::tensor::{Buffer, Slot, StopFlag};
+use crate::train::values::PutSlots;
 use candle_core::{DType, Device};
 
 const SAMPLES: usize = 3;
@@ -30,10 +31,8 @@ fn buffer(values: &[f64]) -> Buffer {
 }
 
 impl Rig {
-    fn new(net: &NetConfig, input: InputShape, output: Output) -> (Self, Vec<f64>) {
-        let form = Form { timed: true, output, z_gradient: true };
-        let graph = net.formed(input, CLASSES, form).unwrap();
-        let layout = graph.layout();
+    fn new(graph: &Graph) -> (Self, Vec<f64>) {
+        let (layout, input) = (graph.layout(), graph.nodes()[Graph::X].shape);
         let buffers = Buffers {
             stacked: 1,
             capacity: SAMPLES,
@@ -44,7 +43,7 @@ impl Rig {
         };
         let weights = layout.initial_weights(1, 1).into_iter().map(f64::from).collect();
         let rig = Self {
-            block: Block::of_graph(&graph, &layout, &buffers).unwrap(),
+            block: Block::of_graph(graph, &layout, &buffers).unwrap(),
             x: buffer(&normal(1, SAMPLES * input.len())),
             times: vec![0.1, 0.42, 0.9],
             gradients: rows(&poisoned::<f64>(layout.parameters()), 1),
@@ -69,9 +68,10 @@ impl Rig {
             precision: Precision::F32,
         };
         let mode = Mode::Training(Draw { seed: 5, blocks: &[1], epoch: 0, samples: &[3, 8, 5] });
-        let time = self.block.time().unwrap();
-        let slots = [crate::tensor::Slot { offset: 0, len: SAMPLES }];
-        crate::ops::apply(&crate::train::values::PutSlots { slots: &slots, values: &self.times }, time, []).unwrap();
+        if let Some(time) = self.block.time() {
+            let (slots, values) = ([Slot { offset: 0, len: SAMPLES }], &self.times);
+            crate::ops::apply(&PutSlots { slots: &slots, values }, time, []).unwrap();
+        }
         self.block.forward(pass, mode, &self.x, &z).unwrap();
         let targets = [0.3, -0.2, 1.0, 0.7, 0.0, 0.1, -0.5, 0.5, 0.25_f32];
         let weights = [1.0, 4.0, 0.5];
@@ -89,10 +89,15 @@ impl Rig {
 }
 
 fn check(net: &NetConfig, input: InputShape, output: Output) {
-    let (mut rig, weights) = Rig::new(net, input, output);
+    let form = Form { timed: true, output, z_gradient: true };
+    check_graph(&net.formed(input, CLASSES, form).unwrap());
+}
+
+fn check_graph(graph: &Graph) {
+    let (mut rig, weights) = Rig::new(graph);
     let z = normal(2, SAMPLES * CLASSES);
     rig.loss(&weights, &z);
-    let (gradients, z_gradient) = (values(&rig.gradients), values(rig.block.z_gradient().unwrap()));
+    let (gradients, z_gradient) = (values(&rig.gradients), rig.block.z_gradient().map(values));
     let greatest = gradients.iter().fold(0.0, |most: f64, gradient| most.max(gradient.abs()));
     let mut compare = |name: &str, index: usize, gradient: f64| {
         let mut at = |by: f64| {
@@ -108,11 +113,14 @@ fn check(net: &NetConfig, input: InputShape, output: Output) {
         // As in `gradients.rs`.
         assert!(
             (gradient - numeric).abs() <= 2e-9 + 1e-6 * greatest.max(gradient.abs()),
-            "{net:?} {name}[{index}]: {gradient:e} is not {numeric:e}"
+            "{:?} {name}[{index}]: {gradient:e} is not {numeric:e}",
+            graph.nodes().last().unwrap()
         );
     };
-    z_gradient.iter().enumerate().for_each(|(index, gradient)| compare("z", index, *gradient));
-    assert!(z_gradient.iter().any(|gradient| gradient.abs() > 1e-4));
+    if let Some(z_gradient) = z_gradient {
+        z_gradient.iter().enumerate().for_each(|(index, gradient)| compare("z", index, *gradient));
+        assert!(z_gradient.iter().any(|gradient| gradient.abs() > 1e-4));
+    }
     gradients.iter().enumerate().step_by(3).for_each(|(index, gradient)| compare("parameter", index, *gradient));
 }
 
@@ -165,4 +173,20 @@ fn the_end_of_a_net_follows_the_method() {
     )
     .unwrap();
     assert_eq!((ends(&own, Output::Logits).0, ends(&own, Output::Probabilities).0), ("linear", "softmax"));
+}
+
+/// Blocks one after the other: gradients go through every state to every block, and to the shares by which states are mixed.
+#[test]
+fn gradients_through_a_chain_of_blocks_equal_finite_differences() {
+    let net = NetConfig::Mlp { hidden: vec![4], dropout: 0.1 };
+    let block = net.graph(InputShape::Vector { len: 3 }, CLASSES).unwrap();
+    for output in [Output::Logits, Output::Probabilities] {
+        check_graph(&Graph::chained(&block, 3, Form { output, z_gradient: true, ..Form::default() }).unwrap());
+    }
+    let net = NetConfig::Cnn { widths: [2, 2, 3], hidden: 4, dropout: 0.0 };
+    let block = net.graph(InputShape::Image { height: 14, width: 14, channels: 1 }, CLASSES).unwrap();
+    let chain = Graph::chained(&block, 2, Form::default()).unwrap();
+    // Two blocks, a share each, and the head.
+    assert_eq!(chain.layout().parameters(), 2 * (block.layout().parameters() + 1) + CLASSES * (CLASSES + 1));
+    check_graph(&chain);
 }

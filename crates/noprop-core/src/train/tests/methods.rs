@@ -15,6 +15,8 @@ fn methods() -> Vec<(ModelConfig, Arc<Dataset>)> {
     let vit = NetConfig::Vit { patch: 7, width: 8, depth: 1, heads: 2, mlp_ratio: 2, dropout: 0.1 };
     let db = r#"{"type":"diffusion-blocks"}"#;
     vec![
+        (of(r#""backprop""#, mlp(3)), vectors(60)),
+        (of(r#""backprop""#, cnn(2)), images(40)),
         (of(r#""fm""#, mlp(1)), vectors(60)),
         (of(r#"{"type":"fm","noise":0.1}"#, cnn(1)), images(40)),
         (of(r#"{"type":"ct","units":5}"#, mlp(1)), vectors(60)),
