@@ -44,6 +44,7 @@ export type {
 export { buildNet, NetValue } from './net.js'
 export type {
   Augment,
+  BackpropMethod,
   CosineSchedule,
   CtMethod,
   CustomSchedule,

@@ -55,6 +55,7 @@ export type Embedding = 'one-hot' | { type: 'one-hot' }
  * - `ct`: NoProp-CT (paper, section 3.2): one net for all times, with a learned noise schedule.
  * - `fm`: NoProp-FM (paper, section 3.3): flow matching by one net that knows the time.
  * - `diffusion-blocks`: T blocks, each trained alone on a range of noise levels (arXiv 2506.14202).
+ * - `backprop`: a baseline, the blocks of `dt` trained end to end by back-propagation, as one job (paper, section 4).
  */
 export type Method =
   | 'dt'
@@ -65,6 +66,8 @@ export type Method =
   | FmMethod
   | 'diffusion-blocks'
   | DiffusionBlocksMethod
+  | 'backprop'
+  | BackpropMethod
 
 /** Continuous time: one net for all times, a learned noise schedule, and a linear head that reads the class off the last state. */
 export interface CtMethod {
@@ -106,6 +109,11 @@ export interface DiffusionBlocksMethod {
   sigmaMax?: number
 }
 
+/** The same T blocks end to end: z_t = (1 − k_t) z_{t−1} + k_t û_t with learned k_t, a linear head, cross-entropy. */
+export interface BackpropMethod {
+  type: 'backprop'
+}
+
 /** What a model is; `NoProp.create` takes it. */
 export interface ModelOptions {
   /** The training method. Default 'dt' (paper: NoProp-DT, discrete time, one network per block). */
@@ -128,7 +136,7 @@ export interface ModelOptions {
 
 /** {@link ModelOptions} with every default filled in, as the model file records them. */
 export interface ModelConfig {
-  method: 'dt' | Required<CtMethod> | Required<FmMethod> | Required<DiffusionBlocksMethod>
+  method: 'dt' | Required<CtMethod> | Required<FmMethod> | Required<DiffusionBlocksMethod> | BackpropMethod
   blocks: number
   input: number[]
   classes: number[]
@@ -238,7 +246,7 @@ export interface SamplerOptions {
   /**
    * For 'dt' and 'ct' 'posterior' (paper, Eq. 3), 'resample' (the rule of the original sketch) or 'ddim' (deterministic). For 'ct' and
    * 'fm' 'euler' or 'heun' (two estimates a step, of second order). 'diffusion-blocks' has those of 'dt'.
-   * Default 'posterior', for 'fm' 'euler', for 'diffusion-blocks' 'ddim'.
+   * 'backprop' has none. Default 'posterior', for 'fm' 'euler', for 'diffusion-blocks' 'ddim'.
    */
   sampler?: 'posterior' | 'resample' | 'ddim' | 'euler' | 'heun'
   /** Whether each step adds its noise; without it the step takes the mean. Default false (this package). */

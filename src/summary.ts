@@ -57,15 +57,21 @@ export function methodName({ method }: Pick<ModelConfig, 'method'>): string {
   return typeof method === 'string' ? method : method.type
 }
 
-/** `NoProp-DT`, as the paper calls its methods. */
+/** `NoProp-DT`, as the paper calls its methods; others have their own names. */
 export function methodTitle(config: Pick<ModelConfig, 'method'>): string {
-  return `NoProp-${methodName(config).toUpperCase()}`
+  const name = methodName(config)
+  return name.length > 2 ? name : `NoProp-${name.toUpperCase()}`
 }
 
 /** `10 cnn blocks`, or `one cnn net` of a method that has one. */
 export function blocksOf(config: ModelConfig): string {
   const isOne = ['ct', 'fm'].includes(methodName(config))
   return isOne ? `one ${config.net.type} net` : counted(config.blocks, `${config.net.type} block`)
+}
+
+/** Jobs whose parameters are counted: blocks, or one of all of them. */
+function jobsOf(config: ModelConfig): number {
+  return methodName(config) === 'backprop' ? 1 : config.blocks
 }
 
 /** A model in one line, as `console.log` shows it. */
@@ -89,16 +95,18 @@ export function summarise(
   layers: readonly LayerSummary[],
   width = Number.POSITIVE_INFINITY,
 ): string {
-  const { blocks, schedule, input, classes } = config
+  const { schedule, input, classes } = config
+  const jobs = jobsOf(config)
   const body = layerLines(layers, width)
   const rule = '─'.repeat(Math.max(...body.map((line) => line.length)))
   const sum = (of: (layer: LayerSummary) => number) => layers.reduce((total, layer) => total + of(layer), 0)
   const parameters = sum((layer) => layer.parameters)
   const sums = [
-    `${thousands(parameters)} parameters per block`,
-    `× ${counted(blocks, 'block')} = ${thousands(blocks * parameters)}`,
+    ...(jobs > 1 || config.blocks === jobs
+      ? [`${thousands(parameters)} parameters per block`, `× ${counted(jobs, 'block')} = ${thousands(jobs * parameters)}`]
+      : [`${thousands(parameters)} parameters in all`]),
   ]
-  const work = [`${thousands(sum((layer) => layer.multiplyAdds))} multiply-adds`, 'per sample and block, forward']
+  const work = [`${thousands(sum((layer) => layer.multiplyAdds))} multiply-adds`, config.blocks === jobs ? 'per sample and block, forward' : 'per sample, forward']
   const fitted = (parts: readonly string[]) => parts.join(parts.join(' ').length <= width ? ' ' : '\n')
   return [
     fitted([

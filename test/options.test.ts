@@ -128,6 +128,7 @@ const METHODS: All<Exclude<Method, string>['type']> = {
   ct: true,
   fm: true,
   'diffusion-blocks': true,
+  backprop: true,
 }
 const DIFFUSION_BLOCKS: All<keyof Omit<DiffusionBlocksMethod, 'type'>> = {
   partition: true,

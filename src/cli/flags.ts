@@ -16,7 +16,7 @@ const BLOCKS = new Flag('--blocks <number>', 'number of blocks T (default: 10; 3
 
 /** The training method and its options. */
 const METHOD = [
-  new Flag('--method <dt|ct|fm|diffusion-blocks>', 'training method (default: dt)', { sets: 'method.type' }),
+  new Flag('--method <name>', 'dt, ct, fm, diffusion-blocks or backprop (default: dt)', { sets: 'method.type' }),
   new Flag('--method-eta <number>', 'ct: weight of denoising beside the head (default: 1)', {
     read: number,
     sets: 'method.eta',
