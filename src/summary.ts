@@ -103,10 +103,16 @@ export function summarise(
   const parameters = sum((layer) => layer.parameters)
   const sums = [
     ...(jobs > 1 || config.blocks === jobs
-      ? [`${thousands(parameters)} parameters per block`, `× ${counted(jobs, 'block')} = ${thousands(jobs * parameters)}`]
+      ? [
+          `${thousands(parameters)} parameters per block`,
+          `× ${counted(jobs, 'block')} = ${thousands(jobs * parameters)}`,
+        ]
       : [`${thousands(parameters)} parameters in all`]),
   ]
-  const work = [`${thousands(sum((layer) => layer.multiplyAdds))} multiply-adds`, config.blocks === jobs ? 'per sample and block, forward' : 'per sample, forward']
+  const work = [
+    `${thousands(sum((layer) => layer.multiplyAdds))} multiply-adds`,
+    config.blocks === jobs ? 'per sample and block, forward' : 'per sample, forward',
+  ]
   const fitted = (parts: readonly string[]) => parts.join(parts.join(' ').length <= width ? ' ' : '\n')
   return [
     fitted([

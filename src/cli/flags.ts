@@ -12,7 +12,11 @@ const IN_FLIGHT = new Flag('--in-flight <number>', 'blocks trained at the same t
 })
 const PRECISION = new Flag('--precision <f32|tf32|bf16>', 'rounding of factors in training (default: f32)')
 
-const BLOCKS = new Flag('--blocks <number>', 'number of blocks T (default: 10; 3 for diffusion-blocks, 1 for ct and fm)', { read: number })
+const BLOCKS = new Flag(
+  '--blocks <number>',
+  'number of blocks T (default: 10; 3 for diffusion-blocks, 1 for ct and fm)',
+  { read: number },
+)
 
 /** The training method and its options. */
 const METHOD = [

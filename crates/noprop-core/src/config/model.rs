@@ -7,7 +7,7 @@ use crate::diffusion::{EmbeddingConfig, MAX_BLOCKS, Schedule, ScheduleConfig};
 use crate::error::{Code, Error, Result};
 use crate::method::{Method, MethodConfig, Parts};
 use crate::net::Graph;
-use crate::net::layout::{Layout, own_layout};
+use crate::net::Layout;
 use crate::tensor::Slot;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -145,7 +145,7 @@ impl ModelConfig {
             schedule: schedule.clone(),
         };
         let method = self.method.build(parts)?;
-        let (layout, own) = own_layout(&method.graph(true)?, &method.own_tensors());
+        let (layout, own) = method.graph(true)?.layout_with(&method.own_tensors());
         Ok(CheckedConfig { schedule, layout, method, own, config: self })
     }
 

@@ -235,14 +235,13 @@ fn the_gradients_of_the_continuous_objective_are_those_of_differences() {
     let (places, classes) = batch(samples);
     let draw = Draw { seed: 5, job: 1, epoch: 1, samples: &places, classes: &classes, own: &own };
     let (mut estimate, mut z_gradient) = (vec![0.0; samples * CLASSES], vec![0.0; samples * CLASSES]);
-    for row in 0..samples {
+    for (row, class) in classes.iter().enumerate() {
         let at = |k: usize| row * CLASSES + k;
         for k in 0..CLASSES {
             estimate[at(k)] = (0..CLASSES).map(|j| a[k * CLASSES + j] * f64::from(found.z[at(j)])).sum();
         }
         for j in 0..CLASSES {
-            let by =
-                |k: usize| 2.0 * found.weights[row] / samples as f64 * (estimate[at(k)] - one_hot(classes[row], k));
+            let by = |k: usize| 2.0 * found.weights[row] / samples as f64 * (estimate[at(k)] - one_hot(*class, k));
             z_gradient[at(j)] = (0..CLASSES).map(|k| a[k * CLASSES + j] * by(k)).sum();
         }
     }

@@ -3,7 +3,6 @@
 //! A block's weights are `[parameters | statistics]`, each part in the order of its names. The model file names them
 //! `blocks.0001.params.conv1.weight` and `blocks.0001.stats.image_bn.mean`, so file order is name order.
 
-use super::Graph;
 use crate::rng::{Purpose, Stream};
 use crate::tensor::Slot;
 
@@ -142,17 +141,6 @@ pub struct OwnTensor {
     pub shape: Vec<usize>,
     /// How it begins.
     pub init: Init,
-}
-
-/// The tensors of a net with those of its method, and where the latter lie.
-pub(crate) fn own_layout(graph: &Graph, own: &[OwnTensor]) -> (Layout, Vec<Slot>) {
-    let mut builder = graph.declared();
-    for OwnTensor { layer, name, shape, init } in own {
-        builder.parameter(layer, name, shape, *init);
-    }
-    let layout = builder.build();
-    let slots = own.iter().map(|tensor| layout.slot(&format!("params.{}.{}", tensor.layer, tensor.name))).collect();
-    (layout, slots)
 }
 
 /// Collects the tensors that a block's layers declare.

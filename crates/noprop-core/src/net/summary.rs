@@ -1,12 +1,13 @@
 //! What follows from a graph without computing: the layout of its tensors, its multiply-adds, a table of its layers.
 
 use super::graph::{Graph, NodeId};
-use super::layout::{Layout, LayoutBuilder};
+use super::layout::{Layout, LayoutBuilder, OwnTensor};
 use super::op::Op;
 use super::program::{Program, Readers, Target, resolve, stages};
 use super::spec::Tensor;
 use crate::error::Result;
 use crate::ops::conv3x3::Dims;
+use crate::tensor::Slot;
 use serde::Serialize;
 use std::collections::HashMap;
 
@@ -35,8 +36,19 @@ impl Graph {
         self.declared().build()
     }
 
-    /// The same, to which others can be added.
-    pub(super) fn declared(&self) -> LayoutBuilder {
+    /// The same with those that a method trains beside, and where the latter lie.
+    pub(crate) fn layout_with(&self, own: &[OwnTensor]) -> (Layout, Vec<Slot>) {
+        let mut builder = self.declared();
+        for OwnTensor { layer, name, shape, init } in own {
+            builder.parameter(layer, name, shape, *init);
+        }
+        let layout = builder.build();
+        let slot = |own: &OwnTensor| layout.slot(&format!("params.{}.{}", own.layer, own.name));
+        let slots = own.iter().map(slot).collect();
+        (layout, slots)
+    }
+
+    fn declared(&self) -> LayoutBuilder {
         let mut builder = LayoutBuilder::default();
         for (index, node) in self.nodes().iter().enumerate() {
             for Tensor { name, trained, shape, init } in node.op.spec().tensors(&self.signature(index)) {
