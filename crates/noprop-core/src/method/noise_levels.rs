@@ -22,7 +22,7 @@ const LOG_NORMAL: [f64; 2] = [-1.2, 1.2];
 /// Points of a table of information.
 const POINTS: usize = 64;
 /// Random values that a point of it takes.
-const VALUES: usize = 100_000;
+const VALUES: usize = 60_000;
 
 /// The quantiles of noise levels from a least to a greatest.
 #[derive(Debug, Clone)]
@@ -102,8 +102,9 @@ fn between(points: impl Iterator<Item = [f64; 2]>, x: f64) -> f64 {
 /// ln σ and the share of information that is lost there, from 0 at the least noise to 1 at the most. Levels at which nothing, or all, is
 /// lost have a share that rises all the same, so that every quantile has one level.
 fn table([low, high]: [f64; 2], classes: usize) -> Vec<[f64; 2]> {
+    let noise = differences(classes);
     let sigmas = (0..POINTS).map(|point| ln(low) + (ln(high) - ln(low)) * point as f64 / (POINTS - 1) as f64);
-    let mut table: Vec<[f64; 2]> = sigmas.map(|log| [log, lost(exp(log), classes)]).collect();
+    let mut table: Vec<[f64; 2]> = sigmas.map(|log| [log, lost(exp(log), &noise, classes)]).collect();
     // What is lost rises with the noise, up to the error of its estimate.
     let mut most = 0.0_f64;
     for (point, [_, value]) in table.iter_mut().enumerate() {
@@ -115,18 +116,25 @@ fn table([low, high]: [f64; 2], classes: usize) -> Vec<[f64; 2]> {
     table
 }
 
+/// ε_k − ε_y of the classes k other than y, of every draw: `[draws, classes − 1]`.
+fn differences(classes: usize) -> Vec<f64> {
+    let draws = (VALUES / classes).clamp(4, 6_000);
+    let noise = |draw| Stream::new(0, Purpose::Init, 0, 0, draw);
+    let of = |noise: Stream| (1..classes as u32).map(move |k| noise.normal(k) - noise.normal(0));
+    (0..draws).flat_map(|draw| of(noise(draw))).collect()
+}
+
 /// H(y | u_y + σ ε) of a class y, each as likely as the others, and its one-hot vector u_y: the mean of ln Σ_k e^((z_k − z_y)/σ²)
 /// over draws that all noise levels share.
-fn lost(sigma: f64, classes: usize) -> f64 {
-    let draws = (VALUES / classes).clamp(8, 10_000);
-    let mean = |draw: usize| {
-        let noise = Stream::new(0, Purpose::Init, 0, 0, draw);
-        let own = noise.normal(0);
-        let others = (1..classes as u32).map(|k| (sigma * (noise.normal(k) - own) - 1.0) / (sigma * sigma));
-        // The greatest is not known before; e^700 is still finite.
-        ln(1.0 + others.map(|exponent| exp(exponent.min(700.0))).sum::<f64>())
+fn lost(sigma: f64, noise: &[f64], classes: usize) -> f64 {
+    let draws = noise.chunks_exact(classes - 1);
+    let count = draws.len() as f64;
+    let one = |draw: &[f64]| {
+        let exponents = draw.iter().map(|difference| (sigma * difference - 1.0) / (sigma * sigma));
+        // e^700 is still finite, and the sum of so many of them too.
+        ln(1.0 + exponents.map(|exponent| exp(exponent.min(700.0))).sum::<f64>())
     };
-    (0..draws).map(mean).sum::<f64>() / draws as f64
+    draws.map(one).sum::<f64>() / count
 }
 
 /// Φ, the share of a standard normal distribution below x.
