@@ -66,7 +66,9 @@ export declare class NativeModel {
   dispose(): void
   /** The configuration with every default filled in, as JSON. */
   get config(): string
-  /** Trained values of one block. */
+  /** Jobs that are trained, each by itself: the blocks, or one of all of them. */
+  get jobs(): number
+  /** Trained values of one job: of a block where every block is one. */
   get parametersPerBlock(): number
   /** Whether there are weights. */
   get trained(): boolean

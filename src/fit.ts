@@ -57,7 +57,7 @@ export async function startFit(
   busy.add(model)
   const unlink = linkAbort(signal, stop)
   try {
-    const history = await train(model, config, dataset, trainOptions, queue, stop.signal)
+    const history = await train(model, dataset, trainOptions, queue, stop.signal)
     if (held) {
       const validation = await validate(model, held, trainOptions, stop.signal)
       if (validation) {
@@ -88,14 +88,13 @@ async function validate(model: NativeModel, held: Dataset, { threads, device }: 
 
 async function train(
   model: NativeModel,
-  config: ModelConfig,
   dataset: Dataset,
   options: TrainOptions,
   queue: EventQueue<FitEvent>,
   stop: AbortSignal,
 ): Promise<History> {
   const began = performance.now()
-  const { blocks } = config
+  const blocks = model.jobs
   const records = new Records()
   const onEvent = (event: WorkerEvent) => {
     if (event.event === 'block') records.add(event)

@@ -46,11 +46,16 @@ export type {
 export { buildNet, NetValue } from './net.js'
 export type {
   Augment,
+  BackpropMethod,
   CosineSchedule,
+  CtMethod,
   CustomSchedule,
+  DiffusionBlocksMethod,
   Embedding,
   EvaluateOptions,
+  FmMethod,
   LinearSchedule,
+  Method,
   ModelConfig,
   ModelOptions,
   Precision,

@@ -63,7 +63,7 @@ export class NoProp {
 
   /** Number of parameters of all blocks. */
   get parameters(): number {
-    return this.config.blocks * this.#use((model) => model.parametersPerBlock)
+    return this.#use((model) => model.jobs * model.parametersPerBlock)
   }
 
   /** Whether it has trained weights. */
@@ -205,9 +205,10 @@ export class NoProp {
 /** The short forms of the options as the core reads them: names as `{ type }`, a number of classes as the labels 0 … n − 1. */
 function expand(options: ModelOptions): object {
   const named = (value: unknown) => (typeof value === 'string' ? { type: value } : value)
-  const { classes, net, schedule, embedding, preprocessing, ...rest } = options
+  const { method, classes, net, schedule, embedding, preprocessing, ...rest } = options
   return {
     ...rest,
+    method: named(method),
     classes: typeof classes === 'number' ? labelsUpTo(classes) : classes,
     net: named(net),
     schedule: named(schedule),

@@ -73,7 +73,7 @@ export interface GraphNet {
 export type GraphNode = {
   /** Name for `from` of later nodes, and of the layer's tensors. Default: the operation and its place. */
   name?: string
-  /** What it reads: `x` (the sample), `z` (the noised label), or earlier nodes. Default: the node before it, and `x` for the first. */
+  /** What it reads: `x` (the sample), `z` (the noised label), `time` (of methods with one), or earlier nodes. Default: the node before it, and `x` for the first. */
   from?: string | readonly string[]
 } & GraphOp
 
@@ -252,11 +252,12 @@ export class NetValue {
 }
 
 /**
- * Writes a net of your own as JSON: `buildNet((x, z) => x.conv(32).relu().linear(64, [z]).relu().linear('classes').softmax())`. It only
+ * Writes a net of your own as JSON: `buildNet((x, z) => x.conv(32).relu().linear(64, [z]).relu().linear('classes').softmax())`. The
+ * methods `ct`, `fm` and `diffusion-blocks` have a third input, the time of each sample: `time.apply({ op: 'time-features', width: 64 })`. It only
  * writes; whether the shapes fit is checked where the net is used, and an error names the node.
  */
-export function buildNet(build: (x: NetValue, z: NetValue) => NetValue): GraphNet {
+export function buildNet(build: (x: NetValue, z: NetValue, time: NetValue) => NetValue): GraphNet {
   const nodes: GraphNode[] = []
-  build(new NetValue(nodes, 'x'), new NetValue(nodes, 'z'))
+  build(new NetValue(nodes, 'x'), new NetValue(nodes, 'z'), new NetValue(nodes, 'time'))
   return { type: 'graph', nodes }
 }

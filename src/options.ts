@@ -50,11 +50,77 @@ export interface CustomSchedule {
 /** How a label becomes the vector that the blocks denoise. `one-hot`: the unit vector of its class (paper, fixed identity). */
 export type Embedding = 'one-hot' | { type: 'one-hot' }
 
+/**
+ * The training method. A bare name means that method with its defaults.
+ *
+ * - `dt`: NoProp-DT (paper, section 3): T blocks, each trained alone on the noise that it will meet.
+ * - `ct`: NoProp-CT (paper, section 3.2): one net for all times, with a learned noise schedule.
+ * - `fm`: NoProp-FM (paper, section 3.3): flow matching by one net that knows the time.
+ * - `diffusion-blocks`: T blocks, each trained alone on a range of noise levels (arXiv 2506.14202).
+ * - `backprop`: a baseline, the blocks of `dt` trained end to end by back-propagation, as one job (paper, section 4).
+ */
+export type Method =
+  | 'dt'
+  | { type: 'dt' }
+  | 'ct'
+  | CtMethod
+  | 'fm'
+  | FmMethod
+  | 'diffusion-blocks'
+  | DiffusionBlocksMethod
+  | 'backprop'
+  | BackpropMethod
+
+/** Continuous time: one net for all times, a learned noise schedule, and a linear head that reads the class off the last state. */
+export interface CtMethod {
+  type: 'ct'
+  /** η, the weight of the denoising loss beside the head's, from 1e-6 to 1e6. Default 1 (paper). */
+  eta?: number
+  /** Units of the net that the noise schedule γ is learned by, 1 to 1,024. Default 32 (this package). */
+  units?: number
+  /** γ at the end, before training: the share of signal there is 1 / (1 + e^γ). From −20 to 20. Default −1 (this package). */
+  gamma0?: number
+  /** γ at the beginning, before training; more than `gamma0`, at most 40. Default 4 (this package). */
+  gamma1?: number
+}
+
+/** Flow matching: one net learns the velocity from noise to the label; inference follows it in `steps` steps. */
+export interface FmMethod {
+  type: 'fm'
+  /** Standard deviation σ of the noise around the way, from 0 to 10. Default 0 (this package; the paper gives no value). */
+  noise?: number
+}
+
+/** T blocks that each own a range of noise levels σ, σ² = (1 − ᾱ)/ᾱ, and are told the level (arXiv 2506.14202). */
+export interface DiffusionBlocksMethod {
+  type: 'diffusion-blocks'
+  /**
+   * How noise levels are shared out: 'edm' by the log-normal distribution that image models are trained on (paper), or
+   * 'equal-information' by what a one-hot label with that noise still tells of its class (this package). Default 'edm'.
+   */
+  partition?: 'edm' | 'equal-information'
+  /** Exponent by which every range is widened on both sides, from 0 to 1. Default 0.05 (paper). */
+  overlap?: number
+  /** Loss: cross-entropy or squared error. Default 'ce'. */
+  loss?: 'ce' | 'mse'
+  /** Whether the net's input and output are scaled by the noise level, with the loss 'mse' alone. Default false. */
+  preconditioning?: boolean
+  /** Least noise level. Default 0.002 (paper). */
+  sigmaMin?: number
+  /** Greatest noise level. Default 80 (paper). */
+  sigmaMax?: number
+}
+
+/** The same T blocks end to end: z_t = (1 − k_t) z_{t−1} + k_t û_t with learned k_t, a linear head, cross-entropy. */
+export interface BackpropMethod {
+  type: 'backprop'
+}
+
 /** What a model is; `NoProp.create` takes it. */
 export interface ModelOptions {
   /** The training method. Default 'dt' (paper: NoProp-DT, discrete time, one network per block). */
-  method?: 'dt'
-  /** Number of blocks T, each a denoising step. Default 10 (paper). */
+  method?: Method
+  /** Number of blocks T, each a denoising step. Default 10 (paper); 3 for 'diffusion-blocks', 1 for 'ct' and 'fm'. */
   blocks?: number
   /** Shape of one sample: `[height, width, channels]`, `[height, width]` or `[n]`; usually `dataset.shape`. No default. */
   input: readonly number[]
@@ -65,7 +131,7 @@ export interface ModelOptions {
   classes: number | readonly Label[]
   /** The denoiser of each block. Default 'cnn' (paper) for images of at least 14×14, else 'mlp'. */
   net?: Net
-  /** The noise schedule. Default 'cosine' (paper). */
+  /** The noise schedule of the method 'dt'. Default 'cosine' (paper). */
   schedule?: Schedule
   /** The label embedding. Default 'one-hot' (paper). */
   embedding?: Embedding
@@ -80,12 +146,13 @@ export interface ModelOptions {
 
 /** {@link ModelOptions} with every default filled in, as the model file records them. */
 export interface ModelConfig {
-  method: 'dt'
+  method: 'dt' | Required<CtMethod> | Required<FmMethod> | Required<DiffusionBlocksMethod> | BackpropMethod
   blocks: number
   input: number[]
   classes: Label[]
   net: NetConfig
-  schedule: Required<CosineSchedule> | Required<LinearSchedule> | { type: 'custom'; alphaBar: number[] }
+  /** Only for methods that have one. */
+  schedule?: Required<CosineSchedule> | Required<LinearSchedule> | { type: 'custom'; alphaBar: number[] }
   embedding: { type: 'one-hot' }
   seed: number
   /** Left out where the model has none. */
@@ -186,14 +253,20 @@ export interface TrainingRecord {
   version: string
 }
 
-/** Which rule leads from z_{t−1} and the block's estimate to z_t at inference, and how often. */
+/** Which rule leads from state to state at inference, and how often. */
 export interface SamplerOptions {
   /**
-   * 'posterior' (paper, Eq. 3), 'resample' (the rule of the original sketch) or 'ddim' (deterministic). Default 'posterior'.
+   * For 'dt' and 'ct' 'posterior' (paper, Eq. 3), 'resample' (the rule of the original sketch) or 'ddim' (deterministic). For 'ct' and
+   * 'fm' 'euler' or 'heun' (two estimates a step, of second order). 'diffusion-blocks' has those of 'dt'.
+   * 'backprop' has none. Default 'posterior', for 'fm' 'euler', for 'diffusion-blocks' 'ddim'.
    */
-  sampler?: 'posterior' | 'resample' | 'ddim'
+  sampler?: 'posterior' | 'resample' | 'ddim' | 'euler' | 'heun'
   /** Whether each step adds its noise; without it the step takes the mean. Default false (this package). */
   stochastic?: boolean
+  /** Steps from noise to label, for methods of one net: 1 to 50,000. Default 20 (this package; the paper takes 1,000). */
+  steps?: number
+  /** Steps within each block, for 'diffusion-blocks'. Default 1 (paper). */
+  stepsPerBlock?: number
   /** Seed of z_0 and of the steps' noise: an integer from 0. Default 0. */
   seed?: number
   /** Cores that compute. Default: the cores there are. */

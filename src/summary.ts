@@ -52,11 +52,34 @@ export function table(rows: readonly (readonly string[])[], left = 1): string {
   return rows.map((row) => line(row).join('  ').trimEnd()).join('\n')
 }
 
+/** The name of a model's method. */
+export function methodName({ method }: Pick<ModelConfig, 'method'>): string {
+  return typeof method === 'string' ? method : method.type
+}
+
+/** `NoProp-DT`, as the paper calls its methods; others have their own names. */
+export function methodTitle(config: Pick<ModelConfig, 'method'>): string {
+  const name = methodName(config)
+  return name.length > 2 ? name : `NoProp-${name.toUpperCase()}`
+}
+
+/** `10 cnn blocks`, or `one cnn net` of a method that has one. */
+export function blocksOf(config: ModelConfig): string {
+  const isOne = ['ct', 'fm'].includes(methodName(config))
+  return isOne ? `one ${config.net.type} net` : counted(config.blocks, `${config.net.type} block`)
+}
+
+/** Jobs whose parameters are counted: blocks, or one of all of them. */
+function jobsOf(config: ModelConfig): number {
+  return methodName(config) === 'backprop' ? 1 : config.blocks
+}
+
 /** A model in one line, as `console.log` shows it. */
-export function modelLine({ input, classes, blocks, net }: ModelConfig, parameters: number, trained: boolean): string {
+export function modelLine(config: ModelConfig, parameters: number, trained: boolean): string {
+  const { input, classes } = config
   const parts = [
     `${input.join('×')} → ${thousands(classes.length)} classes`,
-    `${thousands(blocks)} ${net.type} ${blocks === 1 ? 'block' : 'blocks'}`,
+    blocksOf(config),
     `${thousands(parameters)} parameters`,
     trained ? 'trained' : 'untrained',
   ]
@@ -72,21 +95,29 @@ export function summarise(
   layers: readonly LayerSummary[],
   width = Number.POSITIVE_INFINITY,
 ): string {
-  const { blocks, net, schedule, input, classes } = config
+  const { schedule, input, classes } = config
+  const jobs = jobsOf(config)
   const body = layerLines(layers, width)
   const rule = '─'.repeat(Math.max(...body.map((line) => line.length)))
   const sum = (of: (layer: LayerSummary) => number) => layers.reduce((total, layer) => total + of(layer), 0)
   const parameters = sum((layer) => layer.parameters)
   const sums = [
-    `${thousands(parameters)} parameters per block`,
-    `× ${counted(blocks, 'block')} = ${thousands(blocks * parameters)}`,
+    ...(jobs > 1 || config.blocks === jobs
+      ? [
+          `${thousands(parameters)} parameters per block`,
+          `× ${counted(jobs, 'block')} = ${thousands(jobs * parameters)}`,
+        ]
+      : [`${thousands(parameters)} parameters in all`]),
   ]
-  const work = [`${thousands(sum((layer) => layer.multiplyAdds))} multiply-adds`, 'per sample and block, forward']
+  const work = [
+    `${thousands(sum((layer) => layer.multiplyAdds))} multiply-adds`,
+    config.blocks === jobs ? 'per sample and block, forward' : 'per sample, forward',
+  ]
   const fitted = (parts: readonly string[]) => parts.join(parts.join(' ').length <= width ? ' ' : '\n')
   return [
     fitted([
-      `NoProp-${config.method.toUpperCase()}: ${counted(blocks, `${net.type} block`)},`,
-      `${schedule.type} schedule`,
+      `${methodTitle(config)}: ${blocksOf(config)}${schedule ? ',' : ''}`,
+      ...(schedule ? [`${schedule.type} schedule`] : []),
     ]),
     `input ${input.join(' × ')}, ${classes.length} classes`,
     rule,

@@ -3,9 +3,13 @@ import type {
   Augment,
   CnnNet,
   CosineSchedule,
+  CtMethod,
   CustomSchedule,
+  DiffusionBlocksMethod,
+  FmMethod,
   GraphOp,
   LinearSchedule,
+  Method,
   MlpNet,
   ModelOptions,
   Net,
@@ -54,7 +58,15 @@ const TRAIN: All<keyof TrainOptions> = {
   checkpointSeconds: true,
   resume: true,
 }
-const SAMPLER: All<keyof SamplerOptions> = { sampler: true, stochastic: true, seed: true, threads: true, device: true }
+const SAMPLER: All<keyof SamplerOptions> = {
+  sampler: true,
+  stochastic: true,
+  steps: true,
+  stepsPerBlock: true,
+  seed: true,
+  threads: true,
+  device: true,
+}
 const CNN: All<keyof Omit<CnnNet, 'type'>> = { widths: true, hidden: true, dropout: true }
 const MLP: All<keyof Omit<MlpNet, 'type'>> = { hidden: true, dropout: true }
 const RESNET: All<keyof Omit<ResnetNet, 'type'>> = {
@@ -112,11 +124,33 @@ const CUSTOM: All<keyof Omit<CustomSchedule, 'type'>> = { alphaBar: true }
 const AUGMENT: All<keyof Augment> = { shift: true, flip: true }
 const NETS: All<Exclude<Net, string>['type']> = { cnn: true, mlp: true, resnet: true, vit: true, graph: true }
 const SCHEDULES: All<Exclude<Schedule, string>['type']> = { cosine: true, linear: true, custom: true }
-const METHODS: All<NonNullable<ModelOptions['method']>> = { dt: true }
+const METHODS: All<Exclude<Method, string>['type']> = {
+  dt: true,
+  ct: true,
+  fm: true,
+  'diffusion-blocks': true,
+  backprop: true,
+}
+const DIFFUSION_BLOCKS: All<keyof Omit<DiffusionBlocksMethod, 'type'>> = {
+  partition: true,
+  overlap: true,
+  loss: true,
+  preconditioning: true,
+  sigmaMin: true,
+  sigmaMax: true,
+}
+const CT: All<keyof Omit<CtMethod, 'type'>> = { eta: true, units: true, gamma0: true, gamma1: true }
+const FM: All<keyof Omit<FmMethod, 'type'>> = { noise: true }
 const PRECISIONS: All<Precision> = { f32: true, tf32: true, bf16: true }
 const WEIGHTINGS: All<NonNullable<TrainOptions['weighting']>> = { uniform: true, snr: true }
 const COURSES: All<NonNullable<TrainOptions['learningRateSchedule']>> = { constant: true, 'one-cycle': true }
-const SAMPLERS: All<NonNullable<SamplerOptions['sampler']>> = { posterior: true, resample: true, ddim: true }
+const SAMPLERS: All<NonNullable<SamplerOptions['sampler']>> = {
+  posterior: true,
+  resample: true,
+  ddim: true,
+  euler: true,
+  heun: true,
+}
 
 /** What the core says that there is where it is given what there is not: `a, b or c`, without the path of what they lie in. */
 async function offered(call: () => unknown): Promise<string[]> {
@@ -149,6 +183,9 @@ test.each<[string, object, () => unknown]>([
   ['a model', MODEL, create(none)],
   ['training', TRAIN, train(none)],
   ['a sampler', SAMPLER, predict(none)],
+  ['the method ct', CT, create({ method: { type: 'ct', ...none } })],
+  ['the method fm', FM, create({ method: { type: 'fm', ...none } })],
+  ['the method diffusion-blocks', DIFFUSION_BLOCKS, create({ method: { type: 'diffusion-blocks', ...none } })],
   ['the net cnn', CNN, create({ net: { type: 'cnn', ...none } })],
   ['the net mlp', MLP, create({ net: { type: 'mlp', ...none } })],
   ['the net resnet', RESNET, create({ net: { type: 'resnet', ...none } })],

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { NoProp } from '../model.js'
-import type { Augment, ModelOptions, Net, SamplerOptions, Schedule, TrainOptions } from '../options.js'
+import type { Augment, Method, ModelOptions, Net, SamplerOptions, Schedule, TrainOptions } from '../options.js'
 import { addFlags, badValue, Flag, number, numbers, optionsOf, parseNumber, type Values } from './flag.js'
 import { type NetFile, readNetFile } from './net-file.js'
 import { shapeOf } from './shape.js'
@@ -12,11 +12,61 @@ const IN_FLIGHT = new Flag('--in-flight <number>', 'blocks trained at the same t
 })
 const PRECISION = new Flag('--precision <f32|tf32|bf16>', 'rounding of factors in training (default: f32)')
 
-const BLOCKS = new Flag('--blocks <number>', 'number of blocks T (default: 10)', { read: number })
+const BLOCKS = new Flag(
+  '--blocks <number>',
+  'number of blocks T (default: 10; 3 for diffusion-blocks, 1 for ct and fm)',
+  { read: number },
+)
+
+/** The training method and its options. */
+const METHOD = [
+  new Flag('--method <name>', 'dt, ct, fm, diffusion-blocks or backprop (default: dt)', { sets: 'method.type' }),
+  new Flag('--method-eta <number>', 'ct: weight of denoising beside the head (default: 1)', {
+    read: number,
+    sets: 'method.eta',
+  }),
+  new Flag('--gamma-units <number>', 'ct: units of the net that learns the noise schedule (default: 32)', {
+    read: number,
+    sets: 'method.units',
+  }),
+  new Flag('--gamma0 <number>', 'ct: γ at the end, before training (default: -1)', {
+    read: number,
+    sets: 'method.gamma0',
+  }),
+  new Flag('--gamma1 <number>', 'ct: γ at the beginning, before training (default: 4)', {
+    read: number,
+    sets: 'method.gamma1',
+  }),
+  new Flag('--noise <number>', 'fm: noise around the way from noise to label (default: 0)', {
+    read: number,
+    sets: 'method.noise',
+  }),
+  new Flag('--partition <edm|equal-information>', 'diffusion-blocks: how noise is shared out (default: edm)', {
+    sets: 'method.partition',
+  }),
+  new Flag('--overlap <number>', 'diffusion-blocks: how far ranges of noise overlap (default: 0.05)', {
+    read: number,
+    sets: 'method.overlap',
+  }),
+  new Flag('--loss <ce|mse>', 'diffusion-blocks: cross-entropy or squared error (default: ce)', {
+    sets: 'method.loss',
+  }),
+  new Flag('--preconditioning', 'diffusion-blocks: scale input and output by the noise, with --loss mse', {
+    sets: 'method.preconditioning',
+  }),
+  new Flag('--sigma-min <number>', 'diffusion-blocks: least noise level (default: 0.002)', {
+    read: number,
+    sets: 'method.sigmaMin',
+  }),
+  new Flag('--sigma-max <number>', 'diffusion-blocks: greatest noise level (default: 80)', {
+    read: number,
+    sets: 'method.sigmaMax',
+  }),
+]
 
 /** What a model is, apart from its net and schedule. */
 const MODEL = [
-  new Flag('--method <dt>', 'training method (default: dt)'),
+  ...METHOD,
   BLOCKS,
   new Flag('--embedding <one-hot>', 'label embedding (default: one-hot)'),
   new Flag('--seed <number>', 'seed of every random number (default: 0)', { read: number }),
@@ -125,7 +175,12 @@ const PLACE = [
 ]
 
 const SAMPLER = [
-  new Flag('--sampler <posterior|resample|ddim>', 'rule from block to block (default: posterior)'),
+  new Flag(
+    '--sampler <name>',
+    'rule from state to state: posterior, resample, ddim, euler, heun (default: that of the method)',
+  ),
+  new Flag('--steps <number>', 'steps from noise to label, for methods of one net (default: 20)', { read: number }),
+  new Flag('--steps-per-block <number>', 'diffusion-blocks: steps within each block (default: 1)', { read: number }),
   new Flag('--stochastic', 'add the noise of each step (default: use its mean)'),
   new Flag('--seed <number>', 'seed of the initial state and of the noise (default: 0)', { read: number }),
 ]
@@ -165,8 +220,14 @@ type NetType = Exclude<Net, string>['type']
 export function modelOptionsOf(values: Values, netType: NetType): Partial<ModelOptions> {
   return {
     ...optionsOf<Partial<ModelOptions>>(values, MODEL),
-    ...withoutUndefined({ net: netOf(values, netType), schedule: scheduleOf(values) }),
+    ...withoutUndefined({ method: methodOf(values), net: netOf(values, netType), schedule: scheduleOf(values) }),
   }
+}
+
+/** The method as the core reads it: options without a name are those of the default, which refuses what it has not. */
+function methodOf(values: Values): Method | undefined {
+  const { method } = optionsOf<{ method?: Record<string, unknown> }>(values, METHOD)
+  return method && ({ type: 'dt', ...method } as Method)
 }
 
 /** The options of a training run that flags set. */

@@ -6,7 +6,7 @@ import type { EvaluateResult } from '../inference.js'
 import { NoProp } from '../model.js'
 import { getNative } from '../native.js'
 import type { ModelOptions } from '../options.js'
-import { accuracyAfterBlocks, counted, percent, thousands } from '../summary.js'
+import { accuracyAfterBlocks, blocksOf, methodTitle, percent, thousands } from '../summary.js'
 import { type DataFlags, openSplits, PICTURES, TABLE, TEST } from './data.js'
 import { dryRun } from './dry-run.js'
 import type { Field } from './fields.js'
@@ -127,7 +127,7 @@ function introduction(flags: TrainFlags, model: NoProp, samples: Dataset, test: 
   const { config } = model
   return [
     `${flags.data}: ${thousands(samples.samples)} training and ${test ? thousands(test.samples) : 'no'} test samples, ${samples.shape.join('×')}, ${config.classes.length} classes`,
-    `NoProp-${config.method.toUpperCase()}: ${counted(config.blocks, `${config.net.type} block`)}, ${thousands(model.parameters)} parameters`,
+    `${methodTitle(config)}: ${blocksOf(config)}, ${thousands(model.parameters)} parameters`,
   ]
 }
 

@@ -6,7 +6,7 @@
 //!
 //! Without DIRECTORY it looks where the npm package of the same name looks as well, but downloads nothing.
 
-use noprop_core::config::Method;
+use noprop_core::config::MethodConfig;
 use noprop_core::data::{Split, load};
 use noprop_core::diffusion::{EmbeddingConfig, ScheduleConfig};
 use noprop_core::inference::evaluate;
@@ -58,7 +58,7 @@ fn run(directory: &Path) -> Result<()> {
     let data = Arc::new(load(directory, Split::Train, None)?);
     let test = load(directory, Split::Test, None)?;
     let model = Model::new(ModelConfig {
-        method: Method::Dt,
+        method: MethodConfig::Dt {},
         blocks: BLOCKS,
         input: data.shape(),
         classes: data.classes().clone(),

@@ -14,12 +14,13 @@ pub use session::Session;
 
 use crate::data::{Classes, Dataset};
 use crate::device::DeviceChoice;
-use crate::diffusion::{Sampler, argmax, probabilities};
 use crate::error::{Code, Error, Result};
 use crate::memory::zeros;
+use crate::method::{Readout, SamplerChoice, Sampling};
 use crate::model::Model;
 use crate::tensor::StopFlag;
-use crate::train::plan::check_shape;
+use crate::train::plan::{check_shape, places};
+use candle_core::Device;
 use device::DeviceCache;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -29,10 +30,17 @@ use std::time::Instant;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct SampleOptions {
-    /// The update rule. Default posterior (paper, Eq. 3).
-    pub sampler: Sampler,
+    /// The update rule. Default: the method's, which is posterior for dt (paper, Eq. 3) and euler for fm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sampler: Option<SamplerChoice>,
     /// Whether the updates add noise. Default false.
     pub stochastic: bool,
+    /// Steps of methods that choose them at inference. Default 20.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<usize>,
+    /// Steps within each block of method diffusion-blocks. Default 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps_per_block: Option<usize>,
     /// Seed of z_0 and of the noise. Default 0.
     pub seed: u64,
     /// Worker threads. Default: as many as the process may use.
@@ -40,6 +48,18 @@ pub struct SampleOptions {
     /// Where to compute, as for training; of several GPUs the first. Default auto. A [`Session`] keeps weights and buffers on the
     /// GPU that it last used.
     pub device: DeviceChoice,
+}
+
+impl SampleOptions {
+    /// What a method is asked for.
+    pub(crate) fn sampling(&self) -> Sampling {
+        Sampling {
+            sampler: self.sampler,
+            stochastic: self.stochastic,
+            steps: self.steps,
+            steps_per_block: self.steps_per_block,
+        }
+    }
 }
 
 /// Most classes for which all pairs of classes are counted in a table. For 65,536 it would have 34 GB.
@@ -53,7 +73,7 @@ pub struct Evaluation {
     pub accuracy: f64,
     /// Mean over the samples of Σ_k (p_k − [k = y])², from 0 to 2 (Brier score; the form of the training loss).
     pub loss: f64,
-    /// Accuracy of the class read off z_t after each block.
+    /// Accuracy of the class read off the state after each block, or after the one net of a method that has one.
     pub accuracy_per_block: Vec<f64>,
     /// `confusion[i][j]`: samples of class i that were taken for class j. Up to [`MOST_CONFUSION`] classes.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,10 +119,11 @@ fn evaluate_with(
     let config = &model.checked.config;
     let targets = data.class_indices(&config.classes)?;
     let width = config.classes.len();
-    let mut right_per_block = vec![0; config.blocks];
+    let mut right_per_block = vec![0; model.checked.jobs()];
+    let readout = readout(model)?;
     let mut after_block = |block: usize, first: usize, states: &[f32]| {
         let pairs = states.chunks_exact(width).zip(&targets[first..]);
-        right_per_block[block - 1] += pairs.filter(|(z, target)| argmax(z) == **target as usize).count();
+        right_per_block[block - 1] += pairs.filter(|(z, target)| readout.class(z) == **target as usize).count();
     };
     let states = chain(cache, model, data, &options, stop, Some(&mut after_block))?;
     let accuracy_per_block: Vec<_> =
@@ -111,8 +132,8 @@ fn evaluate_with(
     let mut loss = 0.0;
     let mut row = vec![0.0; width];
     for (z, target) in states.chunks_exact(width).zip(&targets) {
-        *pairs.entry([u64::from(*target), argmax(z) as u64]).or_default() += 1;
-        probabilities(z, model.checked.schedule.alpha_bar(config.blocks), &mut row);
+        *pairs.entry([u64::from(*target), readout.class(z) as u64]).or_default() += 1;
+        readout.probabilities(z, &mut row);
         row[*target as usize] -= 1.0;
         loss += row.iter().map(|error| f64::from(*error).powi(2)).sum::<f64>();
     }
@@ -155,16 +176,26 @@ fn predict_with(
     let config = &model.checked.config;
     let width = config.classes.len();
     let states = chain(cache, model, data, &options, stop, None)?;
-    let labels = states.chunks_exact(width).map(|z| config.classes.label(argmax(z))).collect();
+    let readout = readout(model)?;
+    let labels = states.chunks_exact(width).map(|z| config.classes.label(readout.class(z))).collect();
     let mut all = zeros::<f32>(states.len(), "the probabilities")?;
-    let end = model.checked.schedule.alpha_bar(config.blocks);
     for (z, row) in states.chunks_exact(width).zip(all.chunks_exact_mut(width)) {
-        probabilities(z, end, row);
+        readout.probabilities(z, row);
     }
     Ok(Prediction { labels, probabilities: all })
 }
 
-/// Sees z_t after each block: which block, and the states of the samples from which one on.
+/// How classes are read off the model's states.
+fn readout(model: &Model) -> Result<Readout> {
+    let checked = &model.checked;
+    if checked.own.is_empty() {
+        return Ok(checked.method.readout(&[]));
+    }
+    model.check_trained()?;
+    Ok(checked.method.readout(&processor::own_values(checked, &model.block(checked.jobs(), &Device::Cpu)?)?))
+}
+
+/// Sees z_t after each job: which block, and the states of the samples from which one on.
 type AfterBlock<'a> = Option<&'a mut dyn FnMut(usize, usize, &[f32])>;
 
 /// z_T of all samples, `[samples, classes]`.
@@ -179,7 +210,7 @@ fn chain(
     model.check_trained()?;
     check_shape(&model.checked, data)?;
     stop.check()?;
-    let devices = options.device.resolve()?;
+    let (devices, _) = places(&model.checked, &options.device)?;
     if let Some(id) = devices.ids().first() {
         return finite(device::chain(cache, *id, model, data, options, stop, after_block)?);
     }

@@ -54,6 +54,7 @@
 //! | [`data`] | samples in memory, IDX, CIFAR and PNG files |
 //! | [`device`] | where a run computes: the processor or GPUs |
 //! | [`diffusion`] | schedules, noised labels, samplers, embeddings: the method's formulas |
+//! | [`method`] | the training methods: their jobs, draws, losses and chains |
 //! | [`net`] | the denoisers: graphs of operations, compiled to calls of [`ops`] |
 //! | [`train`] | block jobs, the threads that share them, checkpoints |
 //! | [`model`], [`inference`] | trained blocks, the model file, evaluation and prediction |
@@ -68,6 +69,7 @@ pub mod config;
 pub mod data;
 pub mod diffusion;
 pub mod inference;
+pub mod method;
 pub mod model;
 pub mod net;
 pub mod optim;

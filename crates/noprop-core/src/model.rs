@@ -91,7 +91,7 @@ impl Model {
     /// [`Code::NotTrained`], [`Code::ModelChanged`], [`Code::Io`].
     pub fn weights_sha256(&self) -> Result<String> {
         let mut hash = Sha256::new();
-        for block in 1..=self.checked.config.blocks {
+        for block in 1..=self.checked.jobs() {
             self.each_piece(block, |bytes| {
                 hash.update(bytes);
                 Ok(())
@@ -132,7 +132,7 @@ impl Model {
 
     /// Whether the weights of all blocks are few enough to keep.
     pub(crate) fn may_be_resident(&self) -> bool {
-        self.checked.config.blocks.saturating_mul(self.checked.layout.weights()) <= MAX_RESIDENT
+        self.checked.jobs().saturating_mul(self.checked.layout.weights()) <= MAX_RESIDENT
     }
 
     /// The weights of all blocks in the processor's memory, for callers that will be back; `None` when they are too many to
@@ -148,7 +148,7 @@ impl Model {
         }
         let mut resident = resident.lock().unwrap_or_else(PoisonError::into_inner);
         if resident.is_none() {
-            let blocks = 1..=self.checked.config.blocks;
+            let blocks = 1..=self.checked.jobs();
             *resident = Some(Arc::new(blocks.map(|block| self.block(block, &Device::Cpu)).collect::<Result<_>>()?));
         }
         Ok(resident.clone())

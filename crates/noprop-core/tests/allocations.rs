@@ -68,8 +68,12 @@ const WIDE: &str = r#"{"type":"cnn","widths":[32,32,32],"hidden":16,"dropout":0.
 const MLP: &str = r#"{"type":"mlp","hidden":[24,17],"dropout":0.1}"#;
 
 fn model(net: &str, classes: usize) -> Model {
+    model_by(r#""dt""#, 4, net, classes)
+}
+
+fn model_by(method: &str, blocks: usize, net: &str, classes: usize) -> Model {
     let classes: Vec<_> = (0..classes).collect();
-    let json = format!(r#"{{"input":[14,14],"classes":{classes:?},"blocks":4,"net":{net}}}"#);
+    let json = format!(r#"{{"method":{method},"input":[14,14],"classes":{classes:?},"blocks":{blocks},"net":{net}}}"#);
     Model::new(from_json(&json).unwrap()).unwrap()
 }
 
@@ -82,15 +86,26 @@ fn data(samples: usize, classes: usize) -> Dataset {
 /// Allocations of `epochs` warm epochs of 6 steps, the last of 5 samples, of three blocks that take turns. Images are
 /// augmented.
 fn training(net: &str, classes: usize, (in_flight, batch): (usize, usize), precision: Precision, epochs: u64) -> u64 {
+    training_of(model(net, classes), classes, (in_flight, batch), precision, epochs)
+}
+
+fn training_of(
+    model: Model,
+    classes: usize,
+    (in_flight, batch): (usize, usize),
+    precision: Precision,
+    epochs: u64,
+) -> u64 {
     let augment = Augment { shift: 2, flip: true };
     let (threads, in_flight) = (Some(1), Some(in_flight));
     let options =
         FitOptions { epochs: 100, batch: Some(batch), threads, in_flight, precision, augment, ..FitOptions::default() };
     let data = Arc::new(data(5 * batch + 5, classes));
-    let plan = Plan::new(model(net, classes).checked, options, data).unwrap();
+    let jobs = model.checked.jobs().min(3);
+    let plan = Plan::new(model.checked, options, data).unwrap();
     let device = &candle_core::Device::Cpu;
     let mut trainer = Trainer::new(&plan, device).unwrap();
-    let mut jobs: Vec<_> = (1..=3).map(|block| BlockJob::start(&plan, block, device).unwrap()).collect();
+    let mut jobs: Vec<_> = (1..=jobs).map(|block| BlockJob::start(&plan, block, device).unwrap()).collect();
     let stop = StopFlag::new();
     let mut train = |epochs: u64| {
         for _ in 0..epochs * plan.steps_per_epoch() {
@@ -160,6 +175,24 @@ fn a_warm_step_of_a_team_allocates_nothing_on_any_of_its_threads() {
         // What the measure itself allocates: its map.
         let count = after[&thread] - before;
         assert!(count <= 4, "{count} allocations in 18 steps on {thread:?}");
+    }
+}
+
+#[test]
+fn a_warm_step_of_every_method_allocates_nothing() {
+    let methods = [
+        (r#""fm""#, 1),
+        (r#"{"type":"fm","noise":0.2}"#, 1),
+        (r#""ct""#, 1),
+        (r#""backprop""#, 2),
+        (r#""diffusion-blocks""#, 3),
+        (r#"{"type":"diffusion-blocks","loss":"mse","preconditioning":true}"#, 3),
+    ];
+    for (method, blocks) in methods {
+        for net in [CNN, MLP] {
+            let model = model_by(method, blocks, net, 3);
+            assert_eq!(training_of(model, 3, (3, 8), Precision::F32, 3), 0, "{method} {net}");
+        }
     }
 }
 

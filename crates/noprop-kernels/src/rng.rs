@@ -31,8 +31,14 @@ pub enum Purpose {
     SamplerNoise = 4,
     /// Changes of a training image, shared by all blocks.
     Augment = 5,
+    /// t, or the noise level, of a sample in training.
+    Time = 6,
+    /// Noise around the way of flow matching.
+    PathNoise = 7,
+    /// ε of the last state in training, which a head is trained on.
+    HeadNoise = 8,
     /// Which samples of a data set are held out for the test.
-    Split = 6,
+    Split = 9,
     /// Dropout after the first stage of a block; later stages follow at `Dropout + stage`.
     Dropout = 16,
 }

@@ -87,7 +87,13 @@ impl NativeModel {
         json(&self.model()?.checked.config).into_js()
     }
 
-    /// Trained values of one block.
+    /// Jobs that are trained, each by itself: the blocks, or one of all of them.
+    #[napi(getter)]
+    pub fn jobs(&self) -> napi::Result<u32> {
+        Ok(self.model()?.checked.jobs() as u32)
+    }
+
+    /// Trained values of one job: of a block where every block is one.
     #[napi(getter)]
     pub fn parameters_per_block(&self) -> napi::Result<f64> {
         Ok(self.model()?.checked.layout.parameters() as f64)
@@ -121,8 +127,7 @@ impl NativeModel {
     #[napi]
     pub fn layers(&self) -> napi::Result<String> {
         let model = self.model()?;
-        let config = &model.checked.config;
-        config.net.graph(config.input, config.classes.len()).and_then(|graph| json(&graph.layers())).into_js()
+        model.checked.graph().and_then(|graph| json(&graph.layers())).into_js()
     }
 
     /// What a run takes, as JSON; its steps are measured where it needs at most `available` bytes.

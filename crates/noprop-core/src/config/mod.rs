@@ -10,9 +10,10 @@ mod fit;
 mod model;
 mod refusal;
 
+pub use crate::method::MethodConfig;
 pub use crate::ops::multiply::Precision;
 pub use fit::{FitOptions, threads};
-pub use model::{CheckedConfig, Method, ModelConfig};
+pub use model::{CheckedConfig, ModelConfig};
 
 use crate::error::{Code, Error, Result};
 use serde::de::DeserializeOwned;

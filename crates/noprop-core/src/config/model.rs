@@ -5,30 +5,25 @@ use crate::NetConfig;
 use crate::data::{Classes, InputShape, Preprocessing};
 use crate::diffusion::{EmbeddingConfig, MAX_BLOCKS, Schedule, ScheduleConfig};
 use crate::error::{Code, Error, Result};
+use crate::method::{Method, MethodConfig, Parts};
+use crate::net::Graph;
 use crate::net::Layout;
+use crate::tensor::Slot;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Greatest number of classes.
 const MAX_CLASSES: usize = 1 << 16;
 /// Greatest integer that JavaScript holds exactly, and so the greatest seed.
 const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 
-/// The training method.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Method {
-    /// NoProp-DT: T separate blocks, discrete time (paper, section 3).
-    #[default]
-    Dt,
-}
-
 /// A model: everything that inference needs besides the weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", from = "ModelConfigJson")]
+#[serde(rename_all = "camelCase", from = "ModelConfigJson", into = "ModelConfigJson")]
 pub struct ModelConfig {
     /// Training method.
-    pub method: Method,
-    /// T, the number of blocks, 1 to 9,999. Default 10 (paper).
+    pub method: MethodConfig,
+    /// T, the number of blocks, 1 to 9,999. Default: [`MethodConfig::default_blocks`].
     pub blocks: usize,
     /// Shape of one sample.
     pub input: InputShape,
@@ -36,7 +31,7 @@ pub struct ModelConfig {
     pub classes: Classes,
     /// The blocks' net. Default: [`NetConfig::for_input`].
     pub net: NetConfig,
-    /// Noise schedule. Default cosine (paper).
+    /// Noise schedule of methods that have one. Default cosine (paper).
     pub schedule: ScheduleConfig,
     /// Class embeddings. Default one-hot.
     pub embedding: EmbeddingConfig,
@@ -47,19 +42,19 @@ pub struct ModelConfig {
     pub preprocessing: Option<Preprocessing>,
 }
 
-/// A [`ModelConfig`] as JSON has it: which net is the default depends on the shape of a sample.
-#[derive(Deserialize)]
+/// A [`ModelConfig`] as JSON has it: which net is the default depends on the shape of a sample, and some options on the method.
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ModelConfigJson {
     #[serde(default)]
-    method: Method,
-    #[serde(default = "default_blocks")]
-    blocks: usize,
+    method: MethodConfig,
+    #[serde(default, deserialize_with = "given")]
+    blocks: Option<usize>,
     input: InputShape,
     classes: Classes,
     net: Option<NetConfig>,
-    #[serde(default)]
-    schedule: ScheduleConfig,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    schedule: Option<ScheduleConfig>,
     #[serde(default)]
     embedding: EmbeddingConfig,
     #[serde(default)]
@@ -67,16 +62,27 @@ struct ModelConfigJson {
     preprocessing: Option<Preprocessing>,
 }
 
+/// A value that may be left out, and is none of null.
+fn given<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(from: D) -> std::result::Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
+}
+
 impl From<ModelConfigJson> for ModelConfig {
     fn from(json: ModelConfigJson) -> Self {
         let ModelConfigJson { method, blocks, input, classes, net, schedule, embedding, seed, preprocessing } = json;
         let net = net.unwrap_or_else(|| NetConfig::for_input(input));
+        let blocks = blocks.unwrap_or(method.default_blocks());
+        let schedule = schedule.unwrap_or_default();
         Self { method, blocks, input, classes, net, schedule, embedding, seed, preprocessing }
     }
 }
 
-fn default_blocks() -> usize {
-    10
+impl From<ModelConfig> for ModelConfigJson {
+    fn from(config: ModelConfig) -> Self {
+        let ModelConfig { method, blocks, input, classes, net, schedule, embedding, seed } = config;
+        let schedule = method.has_schedule().then_some(schedule);
+        Self { method, blocks: Some(blocks), input, classes, net: Some(net), schedule, embedding, seed }
+    }
 }
 
 /// A checked [`ModelConfig`] with what follows from it.
@@ -84,10 +90,29 @@ fn default_blocks() -> usize {
 pub struct CheckedConfig {
     /// The configuration.
     pub config: ModelConfig,
-    /// ᾱ_0..ᾱ_T.
+    /// ᾱ_0..ᾱ_T of methods that have a schedule.
     pub schedule: Schedule,
-    /// The tensors of one block.
+    /// The tensors of one job: those of a block where every block is a job.
     pub layout: Layout,
+    /// How it is trained.
+    pub method: Arc<dyn Method>,
+    /// Where the method's own tensors lie.
+    pub(crate) own: Vec<Slot>,
+}
+
+impl CheckedConfig {
+    /// Jobs, each trained alone, whose weights are kept one after the other: the blocks, or one job of all of them.
+    pub fn jobs(&self) -> usize {
+        self.method.jobs()
+    }
+
+    /// The net of a job in training.
+    ///
+    /// # Errors
+    /// None: it was made before.
+    pub fn graph(&self) -> Result<Graph> {
+        self.method.graph(true)
+    }
 }
 
 impl ModelConfig {
@@ -111,9 +136,35 @@ impl ModelConfig {
         self.classes.check()?;
         self.input.check()?;
         self.preprocessing.iter().try_for_each(|preprocessing| preprocessing.check(self.input))?;
-        let layout = self.net.layout(self.input, self.classes.len())?;
+        self.check_method()?;
         let schedule = self.schedule.build(self.blocks)?;
-        Ok(CheckedConfig { schedule, layout, config: self })
+        let parts = Parts {
+            net: self.net.clone(),
+            input: self.input,
+            classes: self.classes.len(),
+            blocks: self.blocks,
+            schedule: schedule.clone(),
+        };
+        let method = self.method.build(parts)?;
+        let (layout, own) = method.graph(true)?.layout_with(&method.own_tensors());
+        Ok(CheckedConfig { schedule, layout, method, own, config: self })
+    }
+
+    /// Whether the method has what else is asked for.
+    fn check_method(&self) -> Result<()> {
+        let name = self.method.name();
+        if self.method.is_one_net() && self.blocks != 1 {
+            return Err(Error::new(Code::Option, format!("method {name} has one net instead of blocks"))
+                .expected("no option blocks, or 1")
+                .received(self.blocks.to_string())
+                .hint("steps, an option of evaluation and prediction, says how many steps inference takes"));
+        }
+        if !self.method.has_schedule() && self.schedule != ScheduleConfig::default() {
+            return Err(Error::new(Code::Option, format!("option schedule does not apply to method {name}"))
+                .expected("no schedule: the method has its own noise")
+                .received(serde_json::to_string(&self.schedule).unwrap_or_default()));
+        }
+        Ok(())
     }
 }
 

@@ -139,7 +139,7 @@ mod tests {
         let cases = [
             (model(r#""net":{"type":"rnn"}"#), "unknown net 'rnn'", "cnn, mlp, resnet, vit or graph"),
             (model(r#""schedule":{"type":"quad"}"#), "unknown schedule 'quad'", "cosine, linear or custom"),
-            (model(r#""method":"ct""#), "unknown method 'ct'", "dt"),
+            (model(r#""method":"vt""#), "unknown method 'vt'", "dt, ct, fm, diffusion-blocks or backprop"),
             (fit(r#""learningRateSchedule":"step""#), "unknown learningRateSchedule 'step'", "constant or one-cycle"),
         ];
         for (error, what, expected) in cases {

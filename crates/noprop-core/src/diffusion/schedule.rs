@@ -157,6 +157,11 @@ pub struct Schedule {
 }
 
 impl Schedule {
+    /// Of alpha_bar_0..=alpha_bar_T, which never decrease.
+    pub(crate) fn of(alpha_bar: Vec<f64>) -> Self {
+        Self { alpha_bar }
+    }
+
     /// T, the number of blocks.
     pub fn blocks(&self) -> usize {
         self.alpha_bar.len() - 1

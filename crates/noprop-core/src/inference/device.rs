@@ -14,8 +14,9 @@ use crate::config::Precision;
 use crate::cuda::{Context, DeviceStep, Engine, Mark, Multiply, address_of};
 use crate::data::Dataset;
 use crate::device::DeviceId;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::memory::reserved;
+use crate::method::Move;
 use crate::model::Model;
 use crate::net::Mode;
 use crate::net::Step;
@@ -174,7 +175,11 @@ impl DeviceChain {
                 Some(blocks) => blocks[block - 1].clone(),
                 None => weights(model, block, device)?,
             };
-            let coefficients = options.sampler.coefficients(&model.checked.schedule, block, options.stochastic);
+            // The methods that run on devices take one plain step a block.
+            let moves = model.checked.method.chain(block, &[], &options.sampling())?;
+            let [Move::Step { coefficients, .. }] = moves[..] else {
+                return Err(Error::new(Code::Internal, "a chain of several moves a block on a device"));
+            };
             for Part { chunk, z, step } in &parts {
                 stop.check()?;
                 // Inference is f32 whatever the training was: evaluations of one model compare.

@@ -1,18 +1,20 @@
-//! The chain on the processor: threads share the chunks of a block.
+//! The chain on the processor: threads share the chunks of a job.
 
 use super::evaluator::Evaluator;
 use super::{AfterBlock, SampleOptions, content};
 use crate::config::{self, CheckedConfig};
 use crate::data::Dataset;
-use crate::diffusion::{Coefficients, initial_state, step};
+use crate::diffusion::{initial_state, step};
 use crate::error::{Code, Error, Result};
 use crate::memory::zeros;
+use crate::method::Move;
 use crate::model::Model;
 use crate::rng::{Purpose, Stream};
 use crate::team::{Team, processors};
 use crate::tensor::{Buffer, StopFlag};
 use crate::threads::spawn_scoped;
-use candle_core::{CpuStorage, Device, Storage};
+use crate::train::values::read_slots;
+use candle_core::Device;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Samples of a chunk.
@@ -84,13 +86,14 @@ fn chain_of(
     for (key, z) in keys.iter().zip(states.chunks_exact_mut(width)) {
         initial_state(&Stream::of_content(options.seed, Purpose::InitialState, 0, *key), z);
     }
-    for block in 1..=checked.config.blocks {
+    for block in 1..=checked.jobs() {
         let weights = match &resident {
             Some(blocks) => blocks[block - 1].clone(),
             None => model.block(block, &device)?,
         };
-        let coefficients = options.sampler.coefficients(&checked.schedule, block, options.stochastic);
-        let work = BlockWork { data, keys: &keys, weights: &weights, block, coefficients, seed: options.seed, stop };
+        let moves = &checked.method.chain(block, &own_values(checked, &weights)?, &options.sampling())?[..];
+        let before = (block - 1) * moves.len();
+        let work = JobWork { data, keys: &keys, weights: &weights, moves, before, seed: options.seed, stop };
         let chunks = Mutex::new(states.chunks_mut(CHUNK * width).enumerate());
         let next = || chunks.lock().unwrap_or_else(PoisonError::into_inner).next();
         let outcomes: Vec<Result<()>> = if threads == 1 {
@@ -115,40 +118,85 @@ fn chain_of(
     Ok(states)
 }
 
-/// What one block does to every chunk.
-struct BlockWork<'a> {
+/// The values of the own tensors of a method among these weights.
+pub(super) fn own_values(checked: &CheckedConfig, weights: &Buffer) -> Result<Vec<f64>> {
+    let mut own = Vec::new();
+    read_slots(weights, &checked.own, &mut own)?;
+    Ok(own)
+}
+
+/// What one job does to every chunk.
+struct JobWork<'a> {
     data: &'a Dataset,
     keys: &'a [u64],
     weights: &'a Buffer,
-    block: usize,
-    coefficients: Coefficients,
+    moves: &'a [Move],
+    /// Moves of the jobs before; a move's number tells its noise.
+    before: usize,
     seed: u64,
     stop: &'a StopFlag,
 }
 
-impl BlockWork<'_> {
+impl JobWork<'_> {
     /// Does it to the chunks that `next` gives.
     fn run<'s>(&self, evaluator: &mut Evaluator, next: &impl Fn() -> Option<(usize, &'s mut [f32])>) -> Result<()> {
+        let mut room = Room::default();
         while let Some((chunk, states)) = next() {
             self.stop.check()?;
-            self.advance(evaluator, chunk * CHUNK, states)?;
+            let first = chunk * CHUNK;
+            evaluator.take(self.data, first, states.len() / evaluator.width())?;
+            for index in 0..self.moves.len() {
+                self.advance(evaluator, &mut room, index, first, states)?;
+            }
         }
         Ok(())
     }
 
-    /// z_t from z_{t−1} for the samples from `first` on.
-    fn advance(&self, evaluator: &mut Evaluator, first: usize, states: &mut [f32]) -> Result<()> {
+    /// The next states of the samples from `first` on.
+    fn advance(
+        &self,
+        evaluator: &mut Evaluator,
+        room: &mut Room,
+        index: usize,
+        first: usize,
+        states: &mut [f32],
+    ) -> Result<()> {
         let width = evaluator.width();
-        let estimate = evaluator.estimate(self.weights, self.data, first, states, self.stop)?;
-        let (storage, layout) = estimate.storage_and_layout();
-        let Storage::Cpu(CpuStorage::F32(estimates)) = &*storage else {
-            return Err(Error::new(Code::Internal, "an estimate is not f32 on the CPU"));
-        };
-        let estimates = estimates[layout.start_offset()..].chunks_exact(width);
-        for (key, (z, estimate)) in self.keys[first..].iter().zip(states.chunks_exact_mut(width).zip(estimates)) {
-            let noise = Stream::of_content(self.seed, Purpose::SamplerNoise, self.block, *key);
-            step(&self.coefficients, estimate, z, Some(&noise))?;
+        let mut ask = |query, states: &[f32], is_first| evaluator.ask(self.weights, query, states, is_first, self.stop);
+        match self.moves[index] {
+            Move::Step { query, coefficients } => {
+                ask(query, states, index == 0)?;
+                let estimates = evaluator.estimates.chunks_exact(width);
+                let rows = states.chunks_exact_mut(width).zip(estimates);
+                for (key, (z, estimate)) in self.keys[first..].iter().zip(rows) {
+                    let number = self.before + index + 1;
+                    let noise = Stream::of_content(self.seed, Purpose::SamplerNoise, number, *key);
+                    step(&coefficients, estimate, z, Some(&noise))?;
+                }
+            }
+            Move::Heun { from: (query, slope), to: (second, second_slope), step } => {
+                ask(query, states, index == 0)?;
+                let Room { slopes, ahead } = room;
+                slopes.clear();
+                let pairs = evaluator.estimates.iter().zip(&*states);
+                slopes.extend(pairs.map(|(estimate, z)| slope.at(f64::from(*estimate), f64::from(*z))));
+                ahead.clear();
+                ahead.extend(states.iter().zip(&*slopes).map(|(z, slope)| (f64::from(*z) + step * slope) as f32));
+                evaluator.ask(self.weights, second, ahead, false, self.stop)?;
+                let ends = evaluator.estimates.iter().zip(&*ahead);
+                for ((z, slope), (estimate, ahead)) in states.iter_mut().zip(&*slopes).zip(ends) {
+                    let end = second_slope.at(f64::from(*estimate), f64::from(*ahead));
+                    *z = (f64::from(*z) + step / 2.0 * (slope + end)) as f32;
+                }
+            }
         }
         Ok(())
     }
+}
+
+/// Room for a move by two estimates.
+#[derive(Default)]
+struct Room {
+    slopes: Vec<f64>,
+    ahead: Vec<f32>,
 }

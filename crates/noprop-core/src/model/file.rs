@@ -41,7 +41,7 @@ impl Model {
         self.check_trained()?;
         atomic::write(path, |writer| {
             put(writer, &self.header())?;
-            (1..=self.checked.config.blocks).try_for_each(|block| self.each_piece(block, |bytes| put(writer, bytes)))
+            (1..=self.checked.jobs()).try_for_each(|block| self.each_piece(block, |bytes| put(writer, bytes)))
         })
     }
 
@@ -50,7 +50,7 @@ impl Model {
     /// # Errors
     /// [`Code::Output`].
     pub fn probe_save(&self, path: &Path) -> Result<()> {
-        let weights = (self.checked.config.blocks as u64) * 4 * self.checked.layout.weights() as u64;
+        let weights = (self.checked.jobs() as u64) * 4 * self.checked.layout.weights() as u64;
         probe_output(path, self.header().len() as u64 + TRAINING + weights)
     }
 
@@ -79,7 +79,7 @@ fn read(file: &mut File, path: &Path, most: usize) -> Result<Model> {
     let header = container::read_header(file)?;
     let (checked, training) = texts(&header)?;
     header.expect(tensors(&checked))?;
-    let (blocks, block_len) = (checked.config.blocks, checked.layout.weights());
+    let (blocks, block_len) = (checked.jobs(), checked.layout.weights());
     let finite = |block: usize, first: usize, values: &[f32]| check_finite(&checked, block, first, values);
     let weights = if blocks.saturating_mul(block_len) <= most {
         let block = |block| {
@@ -162,7 +162,7 @@ fn check_finite(checked: &CheckedConfig, block: usize, first: usize, values: &[f
 
 /// Names and shapes of all tensors of a model, in the order of their names.
 pub fn tensors(checked: &CheckedConfig) -> impl Iterator<Item = TensorShape> + '_ {
-    (1..=checked.config.blocks).flat_map(|block| {
+    (1..=checked.jobs()).flat_map(|block| {
         checked
             .layout
             .entries()

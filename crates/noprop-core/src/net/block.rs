@@ -2,6 +2,8 @@
 
 use super::buffers::Buffers;
 use super::config::NetConfig;
+use super::graph::Graph;
+use super::layout::Layout;
 use super::program::{Context, Program, Size, Target};
 use super::step::{Mode, Step};
 use crate::data::InputShape;
@@ -13,6 +15,8 @@ use candle_core::Tensor;
 pub struct Block {
     program: Program,
     buffers: Vec<Buffer>,
+    /// The time of each sample, of a net that has one.
+    time: Option<Buffer>,
 }
 
 impl Block {
@@ -25,13 +29,34 @@ impl Block {
         Self::of(net.program(input, classes, target)?, buffers)
     }
 
+    /// The same of any net, on the processor.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn of_graph(graph: &Graph, layout: &Layout, buffers: &Buffers) -> Result<Self> {
+        let target = Target { training: buffers.training, launched: false, fused: true };
+        let block = Self::of(Program::new(graph, layout, target)?, buffers)?;
+        let time = graph.form().timed.then(|| buffers.samples(1)).transpose()?;
+        Ok(Self { time, ..block })
+    }
+
     pub(crate) fn of(program: Program, buffers: &Buffers) -> Result<Self> {
         let sizes = program.buffers().iter();
         let made = sizes.map(|size| match *size {
             Size::Samples(len) => buffers.samples(len),
             Size::Block(len) | Size::Zeros(len) => buffers.rows(len),
         });
-        Ok(Self { buffers: made.collect::<Result<_>>()?, program })
+        Ok(Self { buffers: made.collect::<Result<_>>()?, program, time: None })
+    }
+
+    /// Where the times of the samples go, `[K, capacity]`, before a forward pass of a net that has them.
+    pub fn time(&self) -> Option<&Buffer> {
+        self.time.as_ref()
+    }
+
+    /// The gradient of z of the last backward pass, `[K, capacity · classes]`, where the net was asked for it.
+    pub fn z_gradient(&self) -> Option<&Tensor> {
+        self.program.z_gradient().map(|place| &*self.buffers[place])
     }
 
     fn context<'a>(
@@ -42,7 +67,7 @@ impl Block {
         x: &'a Tensor,
         z: &'a Tensor,
     ) -> Context<'a> {
-        Context { step, mode, x, z, gradient, buffers: &self.buffers, places: &[] }
+        Context { step, mode, x, z, time: self.time.as_ref(), gradient, buffers: &self.buffers, places: &[] }
     }
 
     /// û from x `[K, samples · input]` and z `[K, samples · classes]`, both by value of [`Step::samples`] samples.
@@ -51,6 +76,15 @@ impl Block {
     /// [`crate::Code::Cancelled`] when stopped.
     pub fn forward(&mut self, step: Step<'_>, mode: Mode<'_>, x: &Tensor, z: &Tensor) -> Result<()> {
         self.program.forward(&self.context(step, mode, step.gradients, x, z))
+    }
+
+    /// û of the x of the last [`forward`](Self::forward) and other z and times. In an evaluation of a net with a time nothing is computed
+    /// again that depends on x alone.
+    ///
+    /// # Errors
+    /// [`crate::Code::Cancelled`] when stopped.
+    pub fn forward_again(&mut self, step: Step<'_>, mode: Mode<'_>, x: &Tensor, z: &Tensor) -> Result<()> {
+        self.program.forward_again(&self.context(step, mode, step.gradients, x, z))
     }
 
     /// The estimate û of the last forward pass, `[K, capacity · classes]`.

@@ -3,10 +3,12 @@
 
 use super::graph::{Graph, NodeId};
 use super::op::Op;
-use super::shape::Shape;
 use super::spec::{self, Misfit, Size};
 use crate::error::Result;
 use std::cell::RefCell;
+
+/// Sines and cosines of a time (paper).
+const TIME_FEATURES: usize = 64;
 
 /// A net in the making.
 pub(crate) struct Builder {
@@ -21,9 +23,16 @@ pub(crate) struct Value<'n> {
 }
 
 impl Builder {
-    /// With the inputs x and z.
-    pub fn new(x: Shape, classes: usize) -> Self {
-        Self { state: RefCell::new((Graph::new(x, classes), None)) }
+    /// With the inputs of `graph`.
+    pub fn new(graph: Graph) -> Self {
+        Self { state: RefCell::new((graph, None)) }
+    }
+
+    /// Sines and cosines of the time, where the net has one; see [`time_features`](crate::ops::time_features).
+    pub fn time_features(&self) -> Option<Value<'_>> {
+        let is_timed = self.state.borrow().0.form().timed;
+        let time = Value { net: self, node: Graph::TIME };
+        is_timed.then(|| time.then(None, Op::TimeFeatures(spec::TimeFeatures { width: TIME_FEATURES })))
     }
 
     /// The sample.
@@ -37,15 +46,24 @@ impl Builder {
     }
 
     /// A fully connected layer on inputs that count as concatenated.
-    pub fn linear<const N: usize>(&self, name: &str, inputs: [Value<'_>; N], units: usize) -> Value<'_> {
-        self.push(Some(name), Op::Linear(spec::Linear { units: Size::Of(units) }), inputs)
+    pub fn linear<'n, const N: usize>(&'n self, name: &str, inputs: [Value<'n>; N], units: usize) -> Value<'n> {
+        self.linear_of(name, &inputs, units)
+    }
+
+    /// The same on any number of them.
+    pub fn linear_of<'n>(&'n self, name: &str, inputs: &[Value<'n>], units: usize) -> Value<'n> {
+        self.push_of(Some(name), Op::Linear(spec::Linear { units: Size::Of(units) }), inputs)
     }
 
     /// Any operation. One without parameters needs no name.
-    pub fn push<const N: usize>(&self, name: Option<&str>, op: Op, inputs: [Value<'_>; N]) -> Value<'_> {
+    pub fn push<'n, const N: usize>(&'n self, name: Option<&str>, op: Op, inputs: [Value<'n>; N]) -> Value<'n> {
+        self.push_of(name, op, &inputs)
+    }
+
+    fn push_of<'n>(&'n self, name: Option<&str>, op: Op, inputs: &[Value<'n>]) -> Value<'n> {
         let (graph, misfit) = &mut *self.state.borrow_mut();
         let name = name.map_or_else(|| op.name_at(graph.nodes().len()), str::to_owned);
-        let node = match graph.push(name.clone(), op, inputs.map(|input| input.node).to_vec()) {
+        let node = match graph.push(name.clone(), op, inputs.iter().map(|input| input.node).collect()) {
             Ok(node) => node,
             Err(error) => {
                 misfit.get_or_insert((name, error));
@@ -97,6 +115,16 @@ impl<'n> Value<'n> {
     /// GELU.
     pub fn gelu(self) -> Value<'n> {
         self.then(None, Op::Gelu(spec::Gelu {}))
+    }
+
+    /// SiLU.
+    pub fn silu(self) -> Value<'n> {
+        self.then(None, Op::Silu(spec::Silu {}))
+    }
+
+    /// The last dimension of its shape.
+    pub fn width(self) -> usize {
+        self.net.state.borrow().0.nodes()[self.node].shape.width()
     }
 
     /// Normalisation of each token.

@@ -1,4 +1,4 @@
-//! The paper's block (its Figure 6) for discrete time.
+//! The paper's block (its Figure 6), for discrete time and for methods with a time.
 //!
 //! ```text
 //! image: conv 3×3 – ReLU – pool 2 – dropout – conv 3×3 – ReLU – dropout – conv 3×3 – ReLU – pool 2 – dropout – FC – BN ─┐
@@ -6,10 +6,11 @@
 //!                        └─ FC – BN – ReLU – FC – BN ──(+)─────────────────────────────────────────────────────────────┤
 //! fuse:  concatenate – FC – BN – ReLU – FC – BN – ReLU – FC – softmax = û                       ◄────────────────────────┘
 //! ```
+//!
+//! With a time there is no batch norm: image, label and the time's features each end in FC – ReLU, and the fuse has ReLU alone.
 
 use super::builder::Builder;
 use super::graph::Graph;
-use super::shape::Shape;
 use crate::data::InputShape;
 use crate::error::{Code, Error, Result};
 
@@ -36,12 +37,21 @@ pub(super) fn check(input: InputShape) -> Result<()> {
     Ok(())
 }
 
-/// The net for samples of shape `x`.
-pub(super) fn cnn(x: Shape, classes: usize, widths: [usize; 3], hidden: usize, dropout: f64) -> Result<Graph> {
-    let net = Builder::new(x, classes);
+/// The net behind the inputs of `graph`.
+pub(super) fn cnn(graph: Graph, widths: [usize; 3], hidden: usize, dropout: f64) -> Result<Graph> {
+    let classes = graph.classes();
+    let net = Builder::new(graph);
     let y = net.x().conv3x3("conv1", widths[0]).relu().max_pool().dropout(dropout);
     let y = y.conv3x3("conv2", widths[1]).relu().dropout(dropout);
     let y = y.conv3x3("conv3", widths[2]).relu().max_pool().dropout(dropout);
+    if let Some(features) = net.time_features() {
+        let image = y.linear("image_fc", hidden).relu();
+        let label = net.z().linear("label_fc", hidden).relu();
+        let time = features.linear("time_fc", hidden).relu();
+        let y = net.linear("fuse_fc1", [image, label, time], hidden).relu();
+        y.linear("fuse_fc2", hidden / 2).relu().linear("fuse_fc3", classes).softmax();
+        return net.finish();
+    }
     let image = y.linear("image_fc", hidden).batch_norm("image_bn");
 
     let first = net.z().linear("label_fc1", hidden).batch_norm("label_bn1").relu();

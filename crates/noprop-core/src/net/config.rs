@@ -1,7 +1,7 @@
 //! Which net the blocks are, as users say it.
 
 use super::cnn::{self, cnn};
-use super::graph::Graph;
+use super::graph::{Form, Graph};
 use super::json;
 use super::layout::Layout;
 use super::mlp::mlp;
@@ -137,6 +137,15 @@ impl NetConfig {
     /// # Errors
     /// [`Code::Option`] for a width or rate out of range, [`Code::Shape`] for inputs that the net cannot take.
     pub fn graph(&self, input: InputShape, classes: usize) -> Result<Graph> {
+        self.formed(input, classes, Form::default())
+    }
+
+    /// The same with what `form` asks for.
+    ///
+    /// # Errors
+    /// As [`graph`](Self::graph).
+    pub fn formed(&self, input: InputShape, classes: usize, form: Form) -> Result<Graph> {
+        let start = Graph::of_form(input.into(), classes, form);
         let graph = match self {
             Self::Cnn { widths, hidden, dropout } => {
                 check_rate(*dropout)?;
@@ -148,12 +157,12 @@ impl NetConfig {
                         .received(hidden.to_string()));
                 }
                 cnn::check(input)?;
-                cnn(input.into(), classes, *widths, *hidden, *dropout)?
+                cnn(start, *widths, *hidden, *dropout)?
             }
             Self::Mlp { hidden, dropout } => {
                 check_rate(*dropout)?;
                 check_widths("hidden", hidden)?;
-                mlp(input.into(), classes, hidden, *dropout)?
+                mlp(start, hidden, *dropout)?
             }
             Self::Resnet { widths, depth, hidden, activation, whitening, identity } => {
                 check_widths("widths", widths)?;
@@ -163,7 +172,7 @@ impl NetConfig {
                 let (depth, hidden, activation) = (*depth, *hidden, *activation);
                 let (whitening, identity) = (*whitening, *identity);
                 let options = resnet::Options { widths, depth, hidden, activation, whitening, identity };
-                resnet(input.into(), classes, &options)?
+                resnet(start, &options)?
             }
             Self::Vit { patch, width, depth, heads, mlp_ratio, dropout } => {
                 check_rate(*dropout)?;
@@ -175,10 +184,11 @@ impl NetConfig {
                 check_divisor("heads", *heads, &[*width])?;
                 let (patch, width, depth, heads) = (*patch, *width, *depth, *heads);
                 let sizes = vit::Sizes { patch, width, depth, heads, mlp_ratio: *mlp_ratio, dropout: *dropout };
-                vit(input.into(), classes, sizes)?
+                vit(start, sizes)?
             }
-            Self::Graph { nodes } => json::graph(nodes, input.into(), classes)?,
+            Self::Graph { nodes } => json::graph(nodes, start)?,
         };
+        let graph = graph.shaped()?;
         match graph.weights() {
             Some(..=MAX_WEIGHTS) => Ok(graph),
             weights => Err(Error::new(Code::Option, "the block is too large")
@@ -224,7 +234,7 @@ impl NetConfig {
     /// Values of the buffers that training one block in batches of `batch` samples makes.
     pub(crate) fn activations(&self, input: InputShape, classes: usize, batch: usize, launched: bool) -> Result<usize> {
         let program = self.program(input, classes, Target { training: true, launched, fused: true })?;
-        Ok(program.buffers().iter().map(|size| size.of(batch)).sum())
+        Ok(program.values(batch))
     }
 
     /// Floating-point operations of one sample through one block: `(forward, whole training step)`. Counted are the

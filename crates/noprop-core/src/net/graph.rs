@@ -31,6 +31,30 @@ pub struct Node {
 pub struct Graph {
     nodes: Vec<Node>,
     classes: usize,
+    form: Form,
+}
+
+/// What a method asks of a net beside û = net(x, z).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Form {
+    /// A third input: the time, or the noise level, of each sample.
+    pub timed: bool,
+    /// What the last node is.
+    pub output: Output,
+    /// Whether a training program also gives the gradient of z.
+    pub z_gradient: bool,
+}
+
+/// What the last node of a net is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Output {
+    /// The estimate as the net declares it.
+    #[default]
+    Declared,
+    /// The same without a softmax at its end.
+    Logits,
+    /// The same with one.
+    Probabilities,
 }
 
 impl Graph {
@@ -38,11 +62,89 @@ impl Graph {
     pub const X: NodeId = 0;
     /// The noised label.
     pub const Z: NodeId = 1;
+    /// The time, in a net of a form that has one.
+    pub const TIME: NodeId = 2;
 
     /// A net of nothing but its inputs: a sample of shape `x`, and a noised label of `classes` values.
     pub fn new(x: Shape, classes: usize) -> Self {
+        Self::of_form(x, classes, Form::default())
+    }
+
+    /// The same with what `form` asks for beside; see [`shaped`](Self::shaped) for its end.
+    pub fn of_form(x: Shape, classes: usize, form: Form) -> Self {
         let input = |name: &str, shape| Node { name: name.to_owned(), op: Op::Input, inputs: Vec::new(), shape };
-        Self { nodes: vec![input("x", x), input("z", Shape::Vector(classes))], classes }
+        let mut nodes = vec![input("x", x), input("z", Shape::Vector(classes))];
+        if form.timed {
+            nodes.push(input("time", Shape::Vector(1)));
+        }
+        Self { nodes, classes, form }
+    }
+
+    /// `count` copies of a net of x and z, one after the other, whose states are mixed; a linear head on the last state.
+    ///
+    /// # Errors
+    /// [`Code::Option`] for more nodes than a net may have.
+    pub(crate) fn chained(block: &Self, count: usize, form: Form) -> Result<Self> {
+        let mut chain = Self::of_form(block.nodes[Self::X].shape, block.classes, form);
+        let mut state = Self::Z;
+        let fit = |misfit: Misfit| misfit.of_node(&format!("a chain of {count} blocks"));
+        for copy in 1..=count {
+            let first = chain.nodes.len();
+            let moved = |input: &NodeId| match *input {
+                Self::X => Self::X,
+                Self::Z => state,
+                node => first + node - block.inputs(),
+            };
+            for node in &block.nodes[block.inputs()..] {
+                let name = format!("block{copy:04}_{}", node.name);
+                chain.push(name, node.op.clone(), node.inputs.iter().map(moved).collect()).map_err(fit)?;
+            }
+            let (estimate, mix) = (chain.nodes.len() - 1, Op::Mix(super::spec::Mix {}));
+            state = chain.push(format!("block{copy:04}_mix"), mix, vec![state, estimate]).map_err(fit)?;
+        }
+        let head = Op::Linear(super::spec::Linear { units: super::spec::Size::Classes });
+        chain.push("head".to_owned(), head, vec![state]).map_err(fit)?;
+        chain.shaped()
+    }
+
+    /// The whole net with the end that its form asks for.
+    ///
+    /// # Errors
+    /// [`Code::Option`] where nothing but a softmax is left, or where a time is asked for and not read.
+    pub(crate) fn shaped(mut self) -> Result<Self> {
+        let is_softmax = |graph: &Self| matches!(graph.nodes[graph.nodes.len() - 1].op, Op::Softmax(_));
+        match self.form.output {
+            Output::Declared => {}
+            Output::Logits => {
+                while is_softmax(&self) {
+                    self.nodes.pop();
+                }
+            }
+            Output::Probabilities if is_softmax(&self) => {}
+            Output::Probabilities => {
+                let (last, shape) = (self.nodes.len() - 1, self.nodes[self.nodes.len() - 1].shape);
+                let op = Op::Softmax(super::spec::Softmax {});
+                self.nodes.push(Node { name: op.name_at(last + 1), op, inputs: vec![last], shape });
+            }
+        }
+        self.check()?;
+        if self.form.timed && !self.nodes.iter().any(|node| node.inputs.contains(&Self::TIME)) {
+            return Err(Error::new(Code::Option, "no node of the net reads the time")
+                .expected("a net that knows the time, as this method draws them at random")
+                .received("a net of x and z alone")
+                .hint("add {\"op\": \"time-features\", \"name\": \"features\", \"from\": \"time\", \"width\": 64} and read it in a later node"));
+        }
+        Ok(self)
+    }
+
+    /// What the net has been asked for.
+    pub fn form(&self) -> Form {
+        self.form
+    }
+
+    /// Number of inputs, which are the first nodes.
+    pub fn inputs(&self) -> usize {
+        2 + usize::from(self.form.timed)
     }
 
     /// All nodes in the order of their computation; the last is the estimate û.
@@ -63,7 +165,7 @@ impl Graph {
     /// Adds a node; its shape follows from those of its inputs.
     pub(crate) fn push(&mut self, name: String, op: Op, inputs: Vec<NodeId>) -> std::result::Result<NodeId, Misfit> {
         // Beside the inputs.
-        if self.nodes.len() >= MAX_NODES + 2 {
+        if self.nodes.len() >= MAX_NODES + self.inputs() {
             return Err(Misfit::new(format!("a net of at most {MAX_NODES} nodes"), "more"));
         }
         if self.find(&name).is_some() {
@@ -106,7 +208,8 @@ impl Graph {
                 .expected("a node with parameters, such as linear or conv")
                 .received("nodes without parameters"));
         }
-        let unread = (2..self.nodes.len() - 1).find(|node| !self.nodes.iter().any(|other| other.inputs.contains(node)));
+        let unread = (self.inputs()..self.nodes.len() - 1)
+            .find(|node| !self.nodes.iter().any(|other| other.inputs.contains(node)));
         if let Some(node) = unread {
             return Err(Error::new(Code::Option, format!("no node of the net reads node '{}'", self.nodes[node].name))
                 .expected("a net whose every node leads to the last")

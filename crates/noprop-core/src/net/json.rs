@@ -1,27 +1,25 @@
 //! A user's own net: a list of nodes, each `{ "op": "linear", "from": ["x", "z"], "name": "first", "units": 64 }`.
 //!
-//! `from` names one node or several; without it a node reads the one before, and the first reads x. x and z are the inputs.
+//! `from` names one node or several; without it a node reads the one before, and the first reads x. x and z are the inputs, and time for methods that have one.
 
 use super::graph::{Graph, MAX_NODES, NodeId};
 use super::op::Op;
-use super::shape::Shape;
 use crate::error::{Code, Error, Result};
 use serde_json::{Map, Value};
 
 /// Longest name of a node.
 const MAX_NAME: usize = 64;
 
-/// The net that these nodes declare.
+/// The net that these nodes declare, after the inputs in `graph`.
 ///
 /// # Errors
 /// [`Code::Option`] or [`Code::Shape`] naming the node (`net.nodes[3]`), what it needs and what it got.
-pub(super) fn graph(nodes: &[Value], x: Shape, classes: usize) -> Result<Graph> {
+pub(super) fn graph(nodes: &[Value], mut graph: Graph) -> Result<Graph> {
     if nodes.is_empty() || nodes.len() > MAX_NODES {
         return Err(Error::new(Code::Option, "option net.nodes is out of range")
             .expected(format!("1 to {MAX_NODES} nodes"))
             .received(format!("{} nodes", nodes.len())));
     }
-    let mut graph = Graph::new(x, classes);
     for (index, node) in nodes.iter().enumerate() {
         let place = format!("net.nodes[{index}]");
         let Value::Object(fields) = node else {
@@ -67,7 +65,7 @@ fn inputs(fields: &mut Map<String, Value>, place: &str, graph: &Graph) -> Result
         })
     };
     match fields.remove("from") {
-        None if graph.nodes().len() == 2 => Ok(vec![Graph::X]),
+        None if graph.nodes().len() == graph.inputs() => Ok(vec![Graph::X]),
         None => Ok(vec![graph.nodes().len() - 1]),
         Some(Value::Array(names)) if (1..=MAX_NODES).contains(&names.len()) => names.iter().map(find).collect(),
         Some(Value::Array(names)) => Err(bad(&Value::Array(names))),

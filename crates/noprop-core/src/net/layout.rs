@@ -13,7 +13,7 @@ pub enum Init {
     FanIn(usize),
     /// A constant.
     Constant(f32),
-    /// Of a convolution's weight `[k, k, cin, cout]`: the first outputs are the inputs as they are, others as [`FanIn`](Self::FanIn).
+    /// Of a convolution's weight `[k, k, cin, cout]`, or a matrix `[cin, cout]`: the first outputs are the inputs as they are, others as [`FanIn`](Self::FanIn).
     Identity(usize),
     /// Made from the training data, see `whitening.rs`; 0 where there is none yet.
     Whitening,
@@ -112,7 +112,9 @@ impl Layout {
                     for (index, value) in values.iter_mut().enumerate() {
                         *value = ((2.0 * stream.uniform(index as u32) - 1.0) * bound) as f32;
                     }
-                    if let (Init::Identity(_), &[height, width, cin, cout]) = (entry.init, &entry.shape[..]) {
+                    if let (Init::Identity(_), &[ref kernel @ .., cin, cout]) = (entry.init, &entry.shape[..]) {
+                        // A matrix is a kernel of one tap.
+                        let (height, width) = if let &[height, width] = kernel { (height, width) } else { (1, 1) };
                         let copied = cin.min(cout);
                         for (index, value) in values.iter_mut().enumerate() {
                             let (tap, input, output) = (index / (cin * cout), index / cout % cin, index % cout);
@@ -126,6 +128,19 @@ impl Layout {
             }
         }
     }
+}
+
+/// A tensor that a method trains beside the net's.
+#[derive(Debug, Clone)]
+pub struct OwnTensor {
+    /// The layer that it counts as.
+    pub layer: &'static str,
+    /// Its name in there.
+    pub name: &'static str,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// How it begins.
+    pub init: Init,
 }
 
 /// Collects the tensors that a block's layers declare.

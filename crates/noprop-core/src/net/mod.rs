@@ -29,7 +29,7 @@ pub use block::Block;
 pub use buffers::Buffers;
 pub(crate) use buffers::made;
 pub use config::NetConfig;
-pub use graph::Graph;
+pub use graph::{Form, Graph, Output};
 pub use layout::Layout;
 pub(crate) use placement::Placement;
 pub use resnet::Activation;

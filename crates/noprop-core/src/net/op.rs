@@ -45,6 +45,7 @@ macro_rules! declare {
         pub enum Op {
             /// An input of the net.
             Input,
+            Mix(spec::Mix),
             $($op(spec::$op)),*
         }
 
@@ -56,6 +57,7 @@ macro_rules! declare {
             pub(crate) fn spec(&self) -> &dyn Spec {
                 match self {
                     Self::Input => &spec::Input,
+                    Self::Mix(spec) => spec,
                     $(Self::$op(spec) => spec),*
                 }
             }
@@ -64,6 +66,7 @@ macro_rules! declare {
             pub fn name(&self) -> &'static str {
                 match self {
                     Self::Input => "input",
+                    Self::Mix(_) => "mix",
                     $(Self::$op(_) => $name),*
                 }
             }

@@ -9,7 +9,6 @@
 use super::builder::{Builder, Value};
 use super::graph::Graph;
 use super::op::Op;
-use super::shape::Shape;
 use super::spec::{self, ConvInit};
 use crate::error::Result;
 use serde::{Deserialize, Serialize};
@@ -57,9 +56,10 @@ pub(super) struct Options<'a> {
     pub identity: bool,
 }
 
-/// The net for samples of shape `x`.
-pub(super) fn resnet(x: Shape, classes: usize, o: &Options<'_>) -> Result<Graph> {
-    let net = Builder::new(x, classes);
+/// The net behind the inputs of `graph`. A time has a path of its own to the fuse, as the label has.
+pub(super) fn resnet(graph: Graph, o: &Options<'_>) -> Result<Graph> {
+    let classes = graph.classes();
+    let net = Builder::new(graph);
     let (act, init) = (o.activation, if o.identity { ConvInit::Identity } else { ConvInit::Random });
     let mut y = net.x();
     if o.whitening > 0 {
@@ -77,7 +77,9 @@ pub(super) fn resnet(x: Shape, classes: usize, o: &Options<'_>) -> Result<Graph>
         }
     }
     let label = activated(net.z().linear("label_fc", o.hidden), "label", act);
-    let y = activated(net.linear("fuse_fc1", [y.global_pool(), label], o.hidden), "fuse", act);
+    let time = net.time_features().map(|features| act.of(features.linear("time_fc", o.hidden)));
+    let inputs: Vec<_> = [y.global_pool(), label].into_iter().chain(time).collect();
+    let y = activated(net.linear_of("fuse_fc1", &inputs, o.hidden), "fuse", act);
     y.linear("fuse_fc2", classes).softmax();
     net.finish()
 }

@@ -1,11 +1,13 @@
 //! What follows from a graph without computing: the layout of its tensors, its multiply-adds, a table of its layers.
 
 use super::graph::{Graph, NodeId};
-use super::layout::{Layout, LayoutBuilder};
+use super::layout::{Layout, LayoutBuilder, OwnTensor};
 use super::op::Op;
-use super::program::{Readers, resolve, stages};
+use super::program::{Program, Readers, Target, resolve, stages};
 use super::spec::Tensor;
+use crate::error::Result;
 use crate::ops::conv3x3::Dims;
+use crate::tensor::Slot;
 use serde::Serialize;
 use std::collections::HashMap;
 
@@ -31,6 +33,22 @@ pub struct Layer {
 impl Graph {
     /// The tensors of one block.
     pub fn layout(&self) -> Layout {
+        self.declared().build()
+    }
+
+    /// The same with those that a method trains beside, and where the latter lie.
+    pub(crate) fn layout_with(&self, own: &[OwnTensor]) -> (Layout, Vec<Slot>) {
+        let mut builder = self.declared();
+        for OwnTensor { layer, name, shape, init } in own {
+            builder.parameter(layer, name, shape, *init);
+        }
+        let layout = builder.build();
+        let slot = |own: &OwnTensor| layout.slot(&format!("params.{}.{}", own.layer, own.name));
+        let slots = own.iter().map(slot).collect();
+        (layout, slots)
+    }
+
+    fn declared(&self) -> LayoutBuilder {
         let mut builder = LayoutBuilder::default();
         for (index, node) in self.nodes().iter().enumerate() {
             for Tensor { name, trained, shape, init } in node.op.spec().tensors(&self.signature(index)) {
@@ -41,7 +59,7 @@ impl Graph {
                 }
             }
         }
-        builder.build()
+        builder
     }
 
     /// Number of values of one block, if it can be counted.
@@ -59,9 +77,9 @@ impl Graph {
     pub fn layers(&self) -> Vec<Layer> {
         let (stages, readers) = (stages(self), Readers::new(self));
         let mut layers: Vec<Layer> = Vec::new();
-        for (index, node) in self.nodes().iter().enumerate().skip(2) {
+        for (index, node) in self.nodes().iter().enumerate().skip(self.inputs()) {
             let (name, before) = (node.op.name(), index - 1);
-            let follows = node.inputs == [before] && before > Self::Z && readers.count(before) == 1;
+            let follows = node.inputs == [before] && before >= self.inputs() && readers.count(before) == 1;
             let is_part = follows && node.op.is_activation() && node.name == node.op.name_at(index);
             match layers.last_mut() {
                 Some(layer) if is_part && layer.op.matches('+').count() < MOST_PARTS => {
@@ -107,6 +125,16 @@ impl Graph {
             }
         }
         (2 * forward, 2 * step)
+    }
+
+    /// Values of the buffers that training in batches of `batch` samples makes on the processor.
+    ///
+    /// # Errors
+    /// As [`Block::of_graph`](super::Block::of_graph).
+    pub(crate) fn activations(&self, layout: &Layout, batch: usize) -> Result<usize> {
+        let target = Target { training: true, launched: false, fused: true };
+        let times = if self.form().timed { batch } else { 0 };
+        Ok(Program::new(self, layout, target)?.values(batch) + times)
     }
 
     /// Whether nothing but convolutions reads x.

@@ -5,6 +5,7 @@ mod golden;
 mod gradients;
 mod graphs;
 mod programs;
+mod timed;
 
 use super::layout::Entry;
 use super::program::Target;

@@ -85,14 +85,14 @@ pub struct Time {
 /// # Errors
 /// As those of a step.
 pub fn estimate(plan: &Plan, available: usize, stop: &StopFlag) -> Result<Estimate> {
-    let (config, options, data) = (&plan.model.config, &plan.options, &plan.data);
+    let (options, data) = (&plan.options, &plan.data);
     let (threads, in_flight) = (options.threads.unwrap_or(1), options.in_flight.unwrap_or(1));
     let memory = memory(plan)?;
-    let (forward_flops, training_flops) = config.net.flops(config.input, config.classes.len())?;
+    let (forward_flops, training_flops) = plan.model.graph()?.flops();
     let threads = threads.min(in_flight);
     let is_measured = plan.devices.is_cpu() && memory.total <= available;
     Ok(Estimate {
-        blocks: config.blocks,
+        blocks: plan.model.jobs(),
         epochs: options.epochs,
         batch: options.batch_size(),
         samples: data.samples(),
@@ -115,7 +115,7 @@ fn memory(plan: &Plan) -> Result<Memory> {
     let (blocks, buffers, data) = if plan.devices.is_cpu() {
         let (width, batch) = (config.classes.len(), options.batch_size());
         let state = AdamW::state_len(layout.parameters(), layout.statistics());
-        let net = config.net.activations(config.input, width, batch, false)?;
+        let net = plan.model.graph()?.activations(layout, batch)?;
         // z, the gradient of the estimate, the gradients and the loss.
         let buffers = net + 2 * batch * width + layout.parameters() + 1;
         let kept = Batches::bytes(options, config.input.len(), data.samples());
@@ -179,7 +179,7 @@ fn measure(plan: &Plan, blocks: usize, stop: &StopFlag) -> Result<Time> {
     })?;
     let measured_steps = found.iter().map(|(steps, _)| steps).sum();
     let steps_per_second: f64 = found.iter().map(|(steps, seconds)| *steps as f64 / seconds).sum();
-    let seconds = plan.steps() as f64 * plan.model.config.blocks as f64 / steps_per_second;
+    let seconds = plan.steps() as f64 * plan.model.jobs() as f64 / steps_per_second;
     let samples = plan.data.samples() as f64 * plan.options.epochs as f64;
     Ok(Time { seconds, samples_per_second: samples / seconds, measured_steps })
 }

@@ -14,6 +14,7 @@ pub mod run;
 #[cfg(test)]
 mod tests;
 pub mod trainer;
+pub(crate) mod values;
 
 pub use backlog::{Backlog, MOST_EPOCHS};
 pub use batches::Batch;

@@ -7,6 +7,7 @@ use crate::cuda::{Engine, Multiply};
 use crate::data::Dataset;
 use crate::data::augment::Augmenter;
 use crate::device::{DeviceChoice, Devices};
+use crate::diffusion::Weighting;
 use crate::error::{Code, Error, Result};
 use crate::ops::adamw::AdamW;
 use crate::ops::simd::InstructionSet;
@@ -44,9 +45,10 @@ impl Plan {
         check_shape(&model, &data)?;
         options.augment.check(data.shape())?;
         let in_flight = options.in_flight;
-        let options = options.check(model.config.blocks, data.samples())?;
+        let options = options.check(model.jobs(), data.samples())?;
+        check_weighting(&model, &options)?;
         check_batch_norm(&model, &options, data.samples())?;
-        let (mut devices, mut why_no_gpu) = options.device.resolve_or_why()?;
+        let (mut devices, mut why_no_gpu) = places(&model, &options.device)?;
         let engines = match devices.ids().into_iter().map(Engine::open).collect::<Result<Vec<_>>>() {
             // A card that seemed usable and is not: `auto` goes on without it.
             Err(error) if options.device == DeviceChoice::Auto => {
@@ -57,9 +59,11 @@ impl Plan {
         };
         devices.check_precision(options.precision)?;
         let classes = Arc::new(data.class_indices(&model.config.classes)?);
-        let weights = (1..=model.config.blocks)
-            .map(|block| options.weighting.block_weight(&model.schedule, block, options.eta))
-            .collect::<Result<_>>()?;
+        let weight = |job| match model.method.is_weighted() {
+            true => options.weighting.block_weight(&model.schedule, job, options.eta),
+            false => Ok(1.0),
+        };
+        let weights = (1..=model.jobs()).map(weight).collect::<Result<_>>()?;
         let batches = Batches::new(data.clone(), classes.clone(), model.config.seed, &options);
         let mut plan = Self { model, options, devices, why_no_gpu, data, classes, weights, batches, engines };
         if !plan.engines.is_empty() {
@@ -112,7 +116,7 @@ impl Plan {
         self.batches.order(epoch)
     }
 
-    /// Factor of block `block`'s loss.
+    /// Factor of the loss of job `block`.
     pub fn weight(&self, block: usize) -> f64 {
         self.weights[block - 1]
     }
@@ -121,6 +125,33 @@ impl Plan {
     pub fn window(&self) -> u64 {
         self.batches.window()
     }
+}
+
+/// Where a model is trained or asked: where the options say, or on the processor where its method runs nowhere else.
+///
+/// # Errors
+/// Those of [`DeviceChoice::resolve`]; [`Code::Device`] where a GPU is asked for and the method has no kernels for it.
+pub(crate) fn places(model: &CheckedConfig, choice: &DeviceChoice) -> Result<(Devices, Option<String>)> {
+    if model.method.runs_on_gpus() || matches!(choice, DeviceChoice::Cpu) {
+        return choice.resolve_or_why();
+    }
+    let name = model.config.method.name();
+    if *choice == DeviceChoice::Auto {
+        return Ok((Devices::Cpu, Some(format!("method {name} has no kernels for GPUs"))));
+    }
+    Err(Error::new(Code::Device, format!("method {name} runs on the processor alone"))
+        .expected("device auto or cpu")
+        .received(choice.to_string())
+        .hint("method dt runs on GPUs"))
+}
+
+fn check_weighting(model: &CheckedConfig, options: &FitOptions) -> Result<()> {
+    if options.weighting == Weighting::Uniform || model.method.is_weighted() {
+        return Ok(());
+    }
+    Err(Error::new(Code::Option, format!("option weighting does not apply to method {}", model.config.method.name()))
+        .expected("no weighting, or uniform")
+        .received("snr"))
 }
 
 /// Batch norm subtracts the mean of the batch: of a single sample nothing is left, so a net would learn from its biases alone.

@@ -7,6 +7,7 @@ mod checkpoints;
 mod device;
 mod events;
 mod invariance;
+mod methods;
 mod refusals;
 mod resume;
 mod steps;
@@ -22,7 +23,7 @@ use crate::optim::LearningRateSchedule;
 use crate::rng::{Purpose, Stream};
 use crate::storage::WeightStore;
 use crate::tensor::StopFlag;
-use crate::{NetConfig, config::Method};
+use crate::{NetConfig, config::MethodConfig};
 use candle_core::Device;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
@@ -61,7 +62,7 @@ fn images(samples: usize) -> Arc<Dataset> {
 
 fn model(blocks: usize, input: InputShape, net: NetConfig) -> ModelConfig {
     ModelConfig {
-        method: Method::Dt,
+        method: MethodConfig::Dt {},
         blocks,
         input,
         classes: CLASSES.to_vec().into(),
@@ -209,7 +210,7 @@ fn interrupt(
 
 /// Trains all blocks and returns their weights.
 fn train(plan: Plan) -> WeightStore {
-    let blocks = plan.model.config.blocks;
+    let blocks = plan.model.jobs();
     let in_flight = plan.options.in_flight.unwrap();
     let run = Run::start(plan);
     run.drive(&(1..=blocks).collect::<Vec<_>>(), in_flight, |_| false);

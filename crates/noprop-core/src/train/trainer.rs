@@ -1,16 +1,20 @@
-//! Steps blocks: the buffers that one worker thread needs to run any block job of a run, one step at a time.
+//! Steps jobs: the buffers that one worker thread needs to run any job of a run, one step at a time.
 
 use super::batch::Gather;
 use super::plan::Plan;
 use crate::error::{Code, Error, Result};
+use crate::method::{CrossEntropy, Draw as Draws, Drawn, Loss, OwnPass, WeightedSquares};
 use crate::net::Step;
 use crate::net::{Block, Buffers, Draw, Mode};
-use crate::ops::batch::NoisedLabels;
+use crate::ops::apply;
 use crate::ops::squared_error::SquaredError;
-use crate::tensor::{Buffer, Real, StopFlag};
-use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
+use crate::tensor::{Buffer, StopFlag};
+use crate::train::values::{CopyIn, PutSlots, first_value, read, read_slots};
+use candle_core::{DType, Device};
 
-/// Steps any block of a run in buffers of its own.
+pub(super) use super::values::all_finite;
+
+/// Steps any job of a run in buffers of its own.
 pub struct Trainer {
     block: Block,
     /// x in double precision, for checks; in f32 the batch's own is read.
@@ -19,6 +23,18 @@ pub struct Trainer {
     gradient: Buffer,
     gradients: Buffer,
     loss: Buffer,
+    drawn: Drawn,
+    own: Own,
+}
+
+/// What a method's own tensors need beside: room that no step has to make.
+#[derive(Default)]
+struct Own {
+    values: Vec<f64>,
+    gradients: Vec<f64>,
+    estimate: Vec<f64>,
+    z_gradient: Vec<f64>,
+    room: Vec<f64>,
 }
 
 impl Trainer {
@@ -28,21 +44,31 @@ impl Trainer {
     }
 
     pub(crate) fn with_dtype(plan: &Plan, device: &Device, dtype: DType) -> Result<Self> {
-        let config = &plan.model.config;
+        let (model, config) = (&plan.model, &plan.model.config);
         let capacity = plan.options.batch_size();
         let buffers = Buffers { stacked: 1, capacity, dtype, device: device.clone(), training: true, launched: false };
         let width = config.classes.len();
+        let own: usize = model.own.iter().map(|slot| slot.len).sum();
+        let rows = if own > 0 { capacity * width } else { 0 };
         Ok(Self {
-            block: Block::new(&config.net, config.input, width, &buffers)?,
+            block: Block::of_graph(&model.graph()?, &model.layout, &buffers)?,
             wide: (dtype != DType::F32).then(|| buffers.samples(config.input.len())).transpose()?,
             z: buffers.samples(width)?,
             gradient: buffers.samples(width)?,
-            gradients: buffers.rows(plan.model.layout.parameters())?,
+            gradients: buffers.rows(model.layout.parameters())?,
             loss: buffers.rows(1)?,
+            drawn: Drawn::new(capacity, width),
+            own: Own {
+                values: Vec::with_capacity(own),
+                gradients: vec![0.0; own],
+                estimate: Vec::with_capacity(rows),
+                z_gradient: Vec::with_capacity(rows),
+                room: vec![0.0; 2 * width],
+            },
         })
     }
 
-    /// One training step (from 0) of `block` on `state` `[1, 3 · parameters + statistics]`. Returns the batch's mean loss and
+    /// One training step (from 0) of job `job` on `state` `[1, 3 · parameters + statistics]`. Returns the batch's mean loss and
     /// its number of samples.
     ///
     /// # Errors
@@ -51,12 +77,12 @@ impl Trainer {
     pub fn step(
         &mut self,
         plan: &Plan,
-        block: usize,
+        job: usize,
         step: u64,
         state: &Buffer,
         stop: &StopFlag,
     ) -> Result<(f64, usize)> {
-        let config = &plan.model.config;
+        let (config, method) = (&plan.model.config, &plan.model.method);
         let epoch = (step / plan.steps_per_epoch()) as usize;
         let batch = plan.batch(step)?;
         let (samples, classes) = (&batch.samples[..], &batch.classes[..]);
@@ -67,9 +93,15 @@ impl Trainer {
                 wide
             }
         };
-        let (seed, blocks, width) = (config.seed, &[block], config.classes.len());
-        let alpha_bars = &[plan.model.schedule.alpha_bar(block - 1)];
-        NoisedLabels { alpha_bars, blocks, seed, epoch, samples, classes, width }.fill(&self.z)?;
+        let (seed, blocks, width) = (config.seed, &[job], config.classes.len());
+        let own = &mut self.own;
+        read_slots(state, &plan.model.own, &mut own.values)?;
+        let draw = Draws { seed, job, epoch, samples, classes, own: &own.values };
+        method.draw(&draw, &mut self.drawn);
+        apply(&CopyIn(&self.drawn.z[..samples.len() * width]), &self.z, [])?;
+        if let Some(time) = self.block.time() {
+            apply(&CopyIn(&self.drawn.times[..samples.len()]), time, [])?;
+        }
 
         let optimiser = plan.adamw(step);
         let optimiser = Some(&optimiser);
@@ -77,14 +109,38 @@ impl Trainer {
         let pass = Step { state, gradients, optimiser, stop, samples: samples.len(), precision };
         let mode = Mode::Training(Draw { seed, blocks, epoch, samples });
         self.block.forward(pass, mode, x, &self.z)?;
-        let error = SquaredError { classes, width };
-        error.forward(&self.loss, self.block.estimate())?;
-        error.backward(&self.gradient, self.block.estimate(), plan.weight(block))?;
+        if !own.gradients.is_empty() {
+            read(self.block.estimate(), samples.len() * width, &mut own.estimate)?;
+        }
+        let (estimate, gradient) = (self.block.estimate(), &self.gradient);
+        let loss = match method.loss() {
+            Loss::SquaredToClass => {
+                let error = SquaredError { classes, width };
+                error.forward(&self.loss, estimate)?;
+                error.backward(gradient, estimate, plan.weight(job))?;
+                None
+            }
+            Loss::Squared => {
+                let Drawn { targets, weights, .. } = &self.drawn;
+                Some(WeightedSquares { targets, weights, samples: samples.len(), width }.run(gradient, estimate)?)
+            }
+            Loss::CrossEntropy => Some(CrossEntropy { classes, width }.run(gradient, estimate)?),
+        };
         self.block.backward(pass, mode, &self.gradient, x, &self.z)?;
+        if let Some(z_gradient) = self.block.z_gradient()
+            && !own.gradients.is_empty()
+        {
+            read(z_gradient, samples.len() * width, &mut own.z_gradient)?;
+            own.gradients.fill(0.0);
+            let Own { estimate, z_gradient, gradients, room, .. } = own;
+            method.own_gradients(&draw, &self.drawn, OwnPass { estimate, z_gradient, gradients, room });
+            apply(&PutSlots { slots: &plan.model.own, values: &own.gradients }, &self.gradients, [])?;
+            plan.model.own.iter().try_for_each(|slot| plan.adamw(step).step_part(state, &self.gradients, *slot))?;
+        }
 
-        let loss = first_value(&self.loss)?;
+        let loss = loss.map_or_else(|| first_value(&self.loss), Ok)?;
         if !loss.is_finite() {
-            return Err(diverged(block, step).received(loss.to_string()));
+            return Err(diverged(job, step).received(loss.to_string()));
         }
         Ok((loss, samples.len()))
     }
@@ -95,33 +151,4 @@ pub(super) fn diverged(block: usize, step: u64) -> Error {
     Error::new(Code::Diverged, format!("block {block} diverged in step {}", step + 1))
         .expected("a finite loss and finite weights")
         .hint("use a smaller learning rate, and check the scale of the inputs")
-}
-
-/// Reads one value without allocating.
-fn first_value(tensor: &Tensor) -> Result<f64> {
-    let (storage, layout) = tensor.storage_and_layout();
-    match &*storage {
-        Storage::Cpu(CpuStorage::F32(values)) => Ok(f64::from(values[layout.start_offset()])),
-        Storage::Cpu(CpuStorage::F64(values)) => Ok(values[layout.start_offset()]),
-        _ => Err(neither()),
-    }
-}
-
-/// Whether every value of a contiguous tensor is a finite number, without a copy.
-pub(super) fn all_finite(tensor: &Tensor) -> Result<bool> {
-    // A part at a time without a way out in the middle, so that the loop is vectorised.
-    fn check<T: Real>(values: &[T]) -> bool {
-        values.chunks(1024).all(|part| part.iter().fold(true, |finite, value| finite & value.is_finite()))
-    }
-    let (storage, layout) = tensor.storage_and_layout();
-    let range = layout.start_offset()..layout.start_offset() + tensor.elem_count();
-    match &*storage {
-        Storage::Cpu(CpuStorage::F32(values)) => Ok(check(&values[range])),
-        Storage::Cpu(CpuStorage::F64(values)) => Ok(check(&values[range])),
-        _ => Err(neither()),
-    }
-}
-
-fn neither() -> Error {
-    Error::new(Code::Internal, "a tensor of training is neither f32 nor f64 on the CPU")
 }

@@ -3,9 +3,9 @@
 use super::*;
 use crate::config::from_json;
 use crate::data::Pixels;
-use crate::diffusion::Sampler;
 use crate::error::Code;
 use crate::inference::{Session, predict};
+use crate::method::SamplerChoice;
 use crate::storage::WeightStore;
 use serde_json::Value;
 use std::sync::Arc;
@@ -32,8 +32,9 @@ fn data(model: &Model, samples: usize) -> Dataset {
     Dataset::from_arrays(Pixels::U8(values), input, Some(labels)).unwrap()
 }
 
-fn on(device: &str, sampler: Sampler, stochastic: bool) -> SampleOptions {
-    SampleOptions { sampler, stochastic, seed: 5, threads: Some(1), device: device.parse().unwrap() }
+fn on(device: &str, sampler: SamplerChoice, stochastic: bool) -> SampleOptions {
+    let (sampler, device) = (Some(sampler), device.parse().unwrap());
+    SampleOptions { sampler, stochastic, seed: 5, threads: Some(1), device, ..SampleOptions::default() }
 }
 
 const MLP: &str = r#"{"input":[9],"classes":[0,1,2],"blocks":4,"net":{"type":"mlp","hidden":[8,7]}}"#;
@@ -44,7 +45,7 @@ const CNN: &str = r#"{"input":[14,14],"classes":[0,1,2],"blocks":3,"net":{"type"
 fn check(json: &str, samples: usize) {
     let session = Session::new(Arc::new(model(json)));
     let data = data(session.model(), samples);
-    for sampler in [Sampler::Posterior, Sampler::Resample, Sampler::Ddim] {
+    for sampler in [SamplerChoice::Posterior, SamplerChoice::Resample, SamplerChoice::Ddim] {
         for stochastic in [false, true] {
             let run = |device| session.predict(&data, on(device, sampler, stochastic), &StopFlag::new()).unwrap();
             let (expected, found) = (run("cpu"), run("emulated"));
@@ -75,7 +76,7 @@ fn no_bit_depends_on_the_number_of_samples_or_on_how_they_are_cut() {
             let sizes = ChunkSizes { chunk, window, keeps_weights: chunk.is_multiple_of(2), states };
             let engine = (DeviceId::Emulated, Engine::open(DeviceId::Emulated).unwrap());
             let mut chain = DeviceChain::new(engine, &model, sizes, count).unwrap();
-            let options = on("emulated", Sampler::Posterior, true);
+            let options = on("emulated", SamplerChoice::Posterior, true);
             let mut after = Vec::new();
             let mut see = |block: usize, first: usize, states: &[f32]| after.push((block, first, states.len()));
             let states = chain.run(&model, &part, &options, &StopFlag::new(), Some(&mut see)).unwrap();
@@ -124,7 +125,7 @@ fn a_block_launches_these_kernels() {
     for (json, expected) in [(cnn, &of_cnn[..]), (mlp, &of_mlp[..])] {
         let model = model(json);
         let data = data(&model, 20);
-        let options = on("emulated", Sampler::Posterior, false);
+        let options = on("emulated", SamplerChoice::Posterior, false);
         let found = launches_of(|| drop(predict(&model, &data, options, &StopFlag::new()).unwrap()));
         assert_eq!(found[1..], *expected, "{json}");
     }
@@ -138,7 +139,7 @@ fn states_are_read_together_as_far_as_there_is_room_and_are_those_after_each_blo
         let engine = (DeviceId::Emulated, Engine::open(DeviceId::Emulated).unwrap());
         let sizes = ChunkSizes { chunk: 4, window: 6, keeps_weights: true, states };
         let mut chain = DeviceChain::new(engine, &model, sizes, 10).unwrap();
-        let options = on("emulated", Sampler::Posterior, true);
+        let options = on("emulated", SamplerChoice::Posterior, true);
         let mut after = Vec::new();
         let mut see = |block: usize, first: usize, states: &[f32]| after.push((block, first, states.to_vec()));
         let end = chain.run(&model, &data, &options, &StopFlag::new(), Some(&mut see)).unwrap();
@@ -160,7 +161,7 @@ fn a_second_chunk_goes_on_with_the_samples_behind_the_first() {
     const CHUNK: usize = 1024;
     let model = model(MLP);
     let data = data(&model, CHUNK + 3);
-    let run = |device| predict(&model, &data, on(device, Sampler::Posterior, true), &StopFlag::new()).unwrap();
+    let run = |device| predict(&model, &data, on(device, SamplerChoice::Posterior, true), &StopFlag::new()).unwrap();
     let (expected, found) = (run("cpu"), run("emulated"));
     let pairs = found.probabilities.iter().zip(&expected.probabilities);
     assert!(pairs.clone().all(|(found, expected)| (found - expected).abs() < 1e-5));
@@ -177,7 +178,8 @@ fn evaluation_sees_the_states_after_every_block_and_sets_of_any_size_follow_each
     let session = Session::new(Arc::new(model(MLP)));
     for samples in [20, 3, 50] {
         let data = data(session.model(), samples);
-        let run = |device| session.evaluate(&data, on(device, Sampler::Posterior, false), &StopFlag::new()).unwrap();
+        let run =
+            |device| session.evaluate(&data, on(device, SamplerChoice::Posterior, false), &StopFlag::new()).unwrap();
         let (expected, found) = (run("cpu"), run("emulated"));
         assert_eq!(found.accuracy_per_block, expected.accuracy_per_block);
         assert_eq!((found.confusion, found.samples), (expected.confusion, samples));
@@ -189,6 +191,6 @@ fn a_stop_is_heard() {
     let model = model(MLP);
     let stop = StopFlag::new();
     stop.stop();
-    let error = predict(&model, &data(&model, 4), on("emulated", Sampler::Ddim, false), &stop).unwrap_err();
+    let error = predict(&model, &data(&model, 4), on("emulated", SamplerChoice::Ddim, false), &stop).unwrap_err();
     assert_eq!(error.code, Code::Cancelled);
 }

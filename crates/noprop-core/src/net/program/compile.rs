@@ -17,12 +17,15 @@ pub(super) struct Compiled {
     /// The size of each slot.
     pub sizes: Vec<Size>,
     pub estimate: At,
+    /// Where the gradient of z is, if the net was asked for it.
+    pub z_gradient: Option<At>,
 }
 
 /// Compiles a net whose tensors lie where `layout` says.
 pub(super) fn compile(graph: &Graph, layout: &Layout, target: Target) -> Result<Compiled> {
     let mut l = Lowering::new(graph, layout, target);
     for group in l.groups.clone() {
+        l.begin(group);
         match group {
             Group::Stage { .. } => Stage::lower(&mut l, group),
             Group::Dense { linear, norm, relu, dropout } => dense::lower(&mut l, linear, norm, relu, dropout),
@@ -35,8 +38,9 @@ pub(super) fn compile(graph: &Graph, layout: &Layout, target: Target) -> Result<
     if target.training {
         differentiate(&mut l, last)?;
     }
+    let z_gradient = if graph.form().z_gradient { l.gradients.of[Graph::Z] } else { None };
     let [forward, backward] = l.calls;
-    Ok(Compiled { forward, backward, sizes: l.sizes, estimate })
+    Ok(Compiled { forward, backward, sizes: l.sizes, estimate, z_gradient })
 }
 
 /// Emits the calls that lead from the gradient of the estimate to all others.

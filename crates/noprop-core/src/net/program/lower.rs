@@ -3,7 +3,7 @@
 
 use super::fuse::{Group, Readers, groups, resolve};
 use super::state::{Dense, Gradients, Reads};
-use super::{At, Call, Context, Size, Target};
+use super::{At, Call, Context, Size, Target, is_split};
 use crate::error::Result;
 use crate::net::graph::{Graph, NodeId};
 use crate::net::layout::Layout;
@@ -34,6 +34,10 @@ pub(crate) struct Lowering<'g> {
     pub(super) dense: HashMap<NodeId, Dense>,
     /// Whether anything that is trained lies before a node.
     trained: Vec<bool>,
+    /// Whether a node depends on x alone.
+    fixed: Vec<bool>,
+    /// Whether the calls that are emitted now do.
+    is_fixed: bool,
     pub(super) gradients: Gradients,
 }
 
@@ -45,15 +49,21 @@ impl<'g> Lowering<'g> {
         for (index, group) in groups.iter().enumerate() {
             group.members().for_each(|member| group_of[member] = Some(index));
         }
-        let mut trained = vec![false; count];
+        let (mut trained, mut fixed) = (vec![false; count], vec![true; count]);
         for (index, node) in graph.nodes().iter().enumerate() {
             let own = node.op.spec().tensors(&graph.signature(index)).iter().any(|tensor| tensor.trained);
-            trained[index] = own || node.inputs.iter().any(|input| trained[*input]);
+            let is_asked = index == Graph::Z && graph.form().z_gradient;
+            trained[index] = own || is_asked || node.inputs.iter().any(|input| trained[*input]);
+            let is_x = index == Graph::X || index >= graph.inputs();
+            fixed[index] = is_x && node.inputs.iter().all(|input| fixed[*input]);
         }
         let gradients = Gradients::new((0..count).map(|node| readers.count(node)).collect());
         let mut values = vec![None; count];
         values[Graph::X] = Some((At::X, Reads::Values));
         values[Graph::Z] = Some((At::Z, Reads::Values));
+        if graph.form().timed {
+            values[Graph::TIME] = Some((At::Time, Reads::Values));
+        }
         Self {
             graph,
             layout,
@@ -69,6 +79,8 @@ impl<'g> Lowering<'g> {
             zeros: HashMap::new(),
             dense: HashMap::new(),
             trained,
+            fixed,
+            is_fixed: false,
             gradients,
         }
     }
@@ -137,6 +149,11 @@ impl<'g> Lowering<'g> {
         self.slot(Size::Block(len))
     }
 
+    /// Says which nodes the next calls compute.
+    pub(super) fn begin(&mut self, group: Group) {
+        self.is_fixed = group.members().all(|node| self.fixed[node]);
+    }
+
     /// A call, which overwrites what it writes or changes it.
     pub fn emit(
         &mut self,
@@ -145,7 +162,13 @@ impl<'g> Lowering<'g> {
         writes: &[At],
         run: impl Fn(&Context<'_>) -> Result<()> + Send + 'static,
     ) {
-        let call = Call { name, reads: reads.to_vec(), writes: writes.to_vec(), run: Box::new(run) };
+        let call = Call {
+            name,
+            reads: reads.to_vec(),
+            writes: writes.to_vec(),
+            fixed: self.is_fixed && !self.backward,
+            run: Box::new(run),
+        };
         self.calls[usize::from(self.backward)].push(call);
     }
 
@@ -189,7 +212,9 @@ impl<'g> Lowering<'g> {
             _ => Reads::Nothing,
         };
         let is_free = self.readers.count(input) == 1 && (reads <= may || !self.target.training);
-        matches!(at, At::Slot(_)) && is_free
+        // Where the program is split, what depends on x alone is read again.
+        let is_kept = is_split(self.graph, self.target) && self.fixed[input] && !self.fixed[node];
+        matches!(at, At::Slot(_)) && is_free && !is_kept
     }
 
     pub(super) fn copy(&mut self, from: At, to: At, len: usize) {

@@ -42,6 +42,8 @@ pub(crate) enum At {
     X,
     /// The noised label.
     Z,
+    /// The time.
+    Time,
     /// The gradient of the estimate, which the backward pass begins with and overwrites.
     Estimate,
     /// A buffer of the program's own.
@@ -56,6 +58,8 @@ pub(crate) struct Call {
     name: &'static str,
     reads: Vec<At>,
     writes: Vec<At>,
+    /// Whether its result depends neither on z nor on a time.
+    fixed: bool,
     run: Run,
 }
 
@@ -68,14 +72,29 @@ pub(crate) struct Program {
     /// In which buffer each slot of the calls lies.
     places: Vec<usize>,
     estimate: At,
+    z_gradient: Option<At>,
+    /// Calls of the forward pass that depend on x alone, which come first where the program is split.
+    fixed: usize,
 }
 
 impl Program {
     /// Compiles a net whose tensors lie where `layout` says.
     pub fn new(graph: &Graph, layout: &Layout, target: Target) -> Result<Self> {
-        let Compiled { forward, backward, sizes, estimate } = compile(graph, layout, target)?;
-        let (buffers, places) = slots::plan(&sizes, forward.iter().chain(&backward), estimate);
-        Ok(Self { forward, backward, buffers, places, estimate })
+        let Compiled { mut forward, backward, sizes, estimate, z_gradient } = compile(graph, layout, target)?;
+        let mut fixed = 0;
+        if is_split(graph, target) {
+            // The order among those that depend on x alone, and among the others, stays.
+            forward.sort_by_key(|call| !call.fixed);
+            fixed = forward.iter().filter(|call| call.fixed).count();
+        }
+        let results: Vec<At> = [estimate].into_iter().chain(z_gradient).collect();
+        let (buffers, places) = slots::plan(&sizes, forward.iter().chain(&backward), &results, fixed);
+        Ok(Self { forward, backward, buffers, places, estimate, z_gradient, fixed })
+    }
+
+    /// Values of the buffers for batches of `batch` samples.
+    pub fn values(&self, batch: usize) -> usize {
+        self.buffers.iter().map(|size| size.of(batch)).sum()
     }
 
     /// The buffers to allocate, in their order.
@@ -91,9 +110,23 @@ impl Program {
         }
     }
 
+    /// The buffer of the gradient of z, where the net was asked for it and reads z.
+    pub fn z_gradient(&self) -> Option<usize> {
+        match self.z_gradient? {
+            At::Slot(slot) => Some(self.places[slot]),
+            _ => None,
+        }
+    }
+
     /// û of x and z.
     pub fn forward(&self, context: &Context<'_>) -> Result<()> {
         self.run(&self.forward, context)
+    }
+
+    /// û of the x of the last [`forward`](Self::forward) and another z and time: what depends on x alone is not computed again where
+    /// the program is split, as that of an evaluation of a net with a time is.
+    pub fn forward_again(&self, context: &Context<'_>) -> Result<()> {
+        self.run(&self.forward[self.fixed..], context)
     }
 
     /// Gradients of all parameters from that of û.
@@ -110,6 +143,11 @@ impl Program {
     }
 }
 
+/// Whether what depends on x alone is computed first, and once for any number of z and times.
+fn is_split(graph: &Graph, target: Target) -> bool {
+    graph.form().timed && !target.training && !target.launched
+}
+
 /// A line a call: `dense 0, z -> 1, 2 (3)`; numbers are buffers.
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -117,6 +155,7 @@ impl fmt::Display for Program {
             let name = |at: &At| match at {
                 At::X => "x".to_owned(),
                 At::Z => "z".to_owned(),
+                At::Time => "time".to_owned(),
                 At::Estimate => "g".to_owned(),
                 At::Slot(slot) => self.places[*slot].to_string(),
             };
@@ -140,6 +179,8 @@ pub(crate) struct Context<'a> {
     pub mode: Mode<'a>,
     pub x: &'a Tensor,
     pub z: &'a Tensor,
+    /// The time of each sample, of a net that has one.
+    pub time: Option<&'a Buffer>,
     /// That of the estimate; in a forward pass any other buffer, which nobody uses.
     pub gradient: &'a Buffer,
     pub buffers: &'a [Buffer],
@@ -161,6 +202,7 @@ impl<'a> Context<'a> {
         match at {
             At::X => self.x,
             At::Z => self.z,
+            At::Time => self.time.expect("a net with a time has a buffer for it"),
             At::Estimate | At::Slot(_) => self.write(at),
         }
     }
@@ -169,7 +211,7 @@ impl<'a> Context<'a> {
         match at {
             At::Slot(slot) => &self.buffers[self.places[slot]],
             At::Estimate => self.gradient,
-            At::X | At::Z => unreachable!("inputs are only read"),
+            At::X | At::Z | At::Time => unreachable!("inputs are only read"),
         }
     }
 

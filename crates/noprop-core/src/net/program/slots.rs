@@ -38,8 +38,14 @@ impl fmt::Display for Size {
     }
 }
 
-/// Buffers, and the buffer of each slot. The estimate is read after the last call.
-pub(super) fn plan<'c>(sizes: &[Size], calls: impl Iterator<Item = &'c Call>, estimate: At) -> (Vec<Size>, Vec<usize>) {
+/// Buffers, and the buffer of each slot. The results are read after the last call. All calls but the first `fixed` may run again, so what
+/// those leave to them stays.
+pub(super) fn plan<'c>(
+    sizes: &[Size],
+    calls: impl Iterator<Item = &'c Call>,
+    results: &[At],
+    fixed: usize,
+) -> (Vec<Size>, Vec<usize>) {
     // The calls in which a slot is used first and last.
     let mut uses: HashMap<usize, [usize; 2]> = HashMap::new();
     let mut count = 0;
@@ -50,8 +56,14 @@ pub(super) fn plan<'c>(sizes: &[Size], calls: impl Iterator<Item = &'c Call>, es
             uses.entry(*slot).or_insert([index; 2])[1] = index;
         }
     }
-    if let At::Slot(slot) = estimate {
-        uses.entry(slot).or_insert([count; 2])[1] = count;
+    for at in results {
+        let At::Slot(slot) = at else { continue };
+        uses.entry(*slot).or_insert([count; 2])[1] = count;
+    }
+    for [first, last] in uses.values_mut() {
+        if *first < fixed && *last >= fixed {
+            *last = count;
+        }
     }
     let mut order: Vec<_> = (0..sizes.len()).collect();
     order.sort_by_key(|slot| uses.get(slot).map_or(usize::MAX, |[first, _]| *first));

@@ -51,7 +51,7 @@ impl Training {
         let options = &plan.options;
         let checkpoint =
             options.checkpoint.as_ref().map(|path| Checkpoint::open(path, &plan, options.resume)).transpose()?;
-        let store = WeightStore::temporary(plan.model.config.blocks, plan.model.layout.weights())?;
+        let store = WeightStore::temporary(plan.model.jobs(), plan.model.layout.weights())?;
         // One thread for each device, or as many as were asked for on the processor.
         let devices = plan.engines.len();
         let threads = if devices > 0 { devices } else { options.threads.unwrap_or(1) };
@@ -81,7 +81,7 @@ impl Training {
     /// # Errors
     /// [`Code::Option`] when there is no such block or it has been started before.
     pub fn start_block(&self, block: usize) -> Result<()> {
-        let blocks = self.plan().model.config.blocks;
+        let blocks = self.plan().model.jobs();
         if !(1..=blocks).contains(&block) {
             return Err(Error::new(Code::Option, "there is no such block")
                 .expected(format!("1 to {blocks}"))
@@ -129,7 +129,7 @@ impl Training {
         let shared = self.shared.clone();
         drop(self);
         let finished = shared.queue().finished;
-        let blocks = shared.plan.model.config.blocks;
+        let blocks = shared.plan.model.jobs();
         if finished != blocks {
             return Err(Error::new(Code::NotTrained, "not every block is trained")
                 .expected(format!("{blocks} blocks"))

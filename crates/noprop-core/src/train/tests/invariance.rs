@@ -8,7 +8,7 @@ fn blocks(order: impl IntoIterator<Item = usize>) -> Vec<usize> {
 
 /// The weights are the same bytes for any number of threads and of blocks in flight, and for any order of the blocks.
 pub(super) fn check(config: &ModelConfig, options: &FitOptions, data: &Arc<Dataset>) {
-    let t = config.blocks;
+    let t = config.clone().check().unwrap().jobs();
     let with = |threads: usize, order: Vec<usize>, in_flight: usize| {
         let options = FitOptions { threads: Some(threads), ..options.clone() };
         let run = Run::start(plan(config.clone(), options, data));

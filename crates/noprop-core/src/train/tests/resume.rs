@@ -16,7 +16,7 @@ pub(super) fn interrupted(
     data: &Arc<Dataset>,
     directory: &Path,
 ) -> (String, usize) {
-    let order: Vec<usize> = (1..=config.blocks).collect();
+    let order: Vec<usize> = (1..=config.clone().check().unwrap().jobs()).collect();
     let random = Stream::new(3, Purpose::Init, 0, 0, 0);
     for attempt in 0.. {
         let left = AtomicUsize::new(1 + (random.uniform(attempt) * 12.0) as usize);

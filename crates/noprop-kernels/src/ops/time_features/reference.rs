@@ -10,8 +10,14 @@ pub fn forward<T: Real>(op: &TimeFeatures, y: &mut [T], time: &[T]) {
     let half = op.width / 2;
     for i in 0..half {
         let frequency = SCALE * math::exp(-LN_RANGE * i as f64 / half as f64);
+        let mut before = None;
         for sample in 0..op.samples {
-            let (sine, cosine) = math::sin_cos(time[sample].to_f64().unwrap_or(f64::NAN) * frequency);
+            // At inference all samples of a batch have the same time.
+            let (sine, cosine) = match before {
+                Some((at, pair)) if at == time[sample] => pair,
+                _ => math::sin_cos(time[sample].to_f64().unwrap_or(f64::NAN) * frequency),
+            };
+            before = Some((time[sample], (sine, cosine)));
             y[sample * op.width + i] = T::of(cosine);
             y[sample * op.width + half + i] = T::of(sine);
         }

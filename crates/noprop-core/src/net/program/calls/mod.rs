@@ -8,6 +8,7 @@ mod conv;
 mod dropout;
 mod layer_norm;
 mod linear;
+mod mix;
 mod multiply;
 mod pool;
 mod relu;
@@ -36,6 +37,7 @@ macro_rules! dispatch {
         pub(super) fn of(op: &Op) -> &dyn Lower {
             match op {
                 Op::Input => &Flatten {},
+                Op::Mix(spec) => spec,
                 $(Op::$op(spec) => spec),*
             }
         }

@@ -1,0 +1,48 @@
+//! The baseline (paper, section 4): the same T blocks trained end to end by back-propagation through the chain
+//! z_t = (1 − k_t) z_{t−1} + k_t û_t from z_0 ~ N(0, I), with a linear head and cross-entropy.
+
+use super::{Draw, Drawn, Loss, Method, Move, Parts, Query, Readout, Sampling};
+use crate::diffusion::{Coefficients, initial_state};
+use crate::error::Result;
+use crate::net::graph::Output;
+use crate::net::{Form, Graph};
+use crate::rng::{Purpose, Stream};
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(super) struct Backprop(pub Parts);
+
+impl Method for Backprop {
+    fn jobs(&self) -> usize {
+        1
+    }
+
+    fn graph(&self, training: bool) -> Result<Graph> {
+        let output = if training { Output::Logits } else { Output::Probabilities };
+        let block = self.0.graph(Form::default())?;
+        Graph::chained(&block, self.0.blocks, Form { output, ..Form::default() })
+    }
+
+    /// z_0, another one in every epoch.
+    fn draw(&self, draw: &Draw<'_>, to: &mut Drawn) {
+        for (z, sample) in to.z.chunks_exact_mut(self.0.classes).zip(draw.samples) {
+            let stream = Stream::new(draw.seed, Purpose::LabelNoise, draw.job, draw.epoch, *sample as usize);
+            initial_state(&stream, z);
+        }
+    }
+
+    fn loss(&self) -> Loss {
+        Loss::CrossEntropy
+    }
+
+    /// One move through all blocks; what it leaves are the head's probabilities.
+    fn chain(&self, _: usize, _: &[f64], sampling: &Sampling) -> Result<Vec<Move>> {
+        sampling.refuse_all("backprop")?;
+        let coefficients = Coefficients { estimate: 1.0, state: 0.0, noise: 0.0 };
+        Ok(vec![Move::Step { query: Query::default(), coefficients }])
+    }
+
+    fn readout(&self, _: &[f64]) -> Readout {
+        Readout::Greatest { alpha_bar: 1.0 }
+    }
+}

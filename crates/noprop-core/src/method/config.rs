@@ -1,0 +1,209 @@
+//! The methods as users name them.
+
+use super::backprop::Backprop;
+use super::ct::Ct;
+use super::diffusion_blocks::{self, BlockLoss, DiffusionBlocks};
+use super::dt::Dt;
+use super::fm::Fm;
+use super::noise_levels::{NoiseLevels, Partition};
+use super::{Method, Parts};
+use crate::error::{Code, Error, Result};
+use serde::de::value::{MapAccessDeserializer, MapDeserializer};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+use std::sync::Arc;
+
+/// The training method. JSON has its name, or an object with `type` and its options.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self", tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum MethodConfig {
+    /// NoProp-DT: T separate blocks, discrete time (paper, section 3).
+    Dt {},
+    /// NoProp-CT: one net, continuous time, a learned noise schedule (paper, section 3.2).
+    Ct {
+        /// η, the weight of the denoising loss beside the head's. Default 1 (paper).
+        #[serde(default = "one")]
+        eta: f64,
+        /// Units of the net that γ is learned by, 1 to 1,024. Default 32.
+        #[serde(default = "default_units")]
+        units: usize,
+        /// γ at the end, before training. Default −1: ᾱ is 0.73 there, and a label still clear.
+        #[serde(default = "default_low")]
+        gamma0: f64,
+        /// γ at the beginning, before training; more than `gamma0`. Default 4: ᾱ is 0.018 there.
+        #[serde(default = "default_high")]
+        gamma1: f64,
+    },
+    /// NoProp-FM: one net, flow matching (paper, section 3.3).
+    Fm {
+        /// σ of the noise around the way from noise to label, from 0. Default 0.
+        #[serde(default)]
+        noise: f64,
+    },
+    /// DiffusionBlocks: T separate blocks that own ranges of noise levels (arXiv 2506.14202).
+    DiffusionBlocks {
+        /// How noise levels are shared out. Default edm (paper).
+        #[serde(default)]
+        partition: Partition,
+        /// Exponent by which each range is widened on both sides, 0 to 1. Default 0.05 (paper).
+        #[serde(default = "default_overlap")]
+        overlap: f64,
+        /// Loss. Default ce.
+        #[serde(default)]
+        loss: BlockLoss,
+        /// Whether input and output are scaled by the noise level. Default false.
+        #[serde(default)]
+        preconditioning: bool,
+        /// Least noise level. Default 0.002.
+        #[serde(default = "default_sigma_min")]
+        sigma_min: f64,
+        /// Greatest noise level. Default 80.
+        #[serde(default = "default_sigma_max")]
+        sigma_max: f64,
+    },
+    /// Baseline: the same T blocks end to end by back-propagation (paper, section 4).
+    Backprop {},
+}
+
+fn one() -> f64 {
+    1.0
+}
+fn default_overlap() -> f64 {
+    0.05
+}
+fn default_sigma_min() -> f64 {
+    0.002
+}
+fn default_sigma_max() -> f64 {
+    80.0
+}
+fn default_units() -> usize {
+    32
+}
+fn default_low() -> f64 {
+    -1.0
+}
+fn default_high() -> f64 {
+    4.0
+}
+
+impl Default for MethodConfig {
+    fn default() -> Self {
+        Self::Dt {}
+    }
+}
+
+impl MethodConfig {
+    /// T where nothing says how many: 10 (paper), 3 for `diffusion-blocks` (its paper), and 1 for methods of one net.
+    pub fn default_blocks(&self) -> usize {
+        match self {
+            Self::Dt {} | Self::Backprop {} => 10,
+            Self::DiffusionBlocks { .. } => 3,
+            Self::Ct { .. } | Self::Fm { .. } => 1,
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Dt {} => "dt",
+            Self::Ct { .. } => "ct",
+            Self::Fm { .. } => "fm",
+            Self::DiffusionBlocks { .. } => "diffusion-blocks",
+            Self::Backprop {} => "backprop",
+        }
+    }
+
+    /// Whether it is one net instead of T blocks.
+    pub fn is_one_net(&self) -> bool {
+        matches!(self, Self::Ct { .. } | Self::Fm { .. })
+    }
+
+    /// Whether the model's schedule is its noise.
+    pub fn has_schedule(&self) -> bool {
+        matches!(self, Self::Dt {})
+    }
+
+    /// The method of a model of these parts.
+    ///
+    /// # Errors
+    /// [`Code::Option`] for an option out of its range.
+    pub fn build(&self, parts: Parts) -> Result<Arc<dyn Method>> {
+        Ok(match self {
+            Self::Dt {} => Arc::new(Dt(parts)),
+            Self::Backprop {} => Arc::new(Backprop(parts)),
+            Self::Ct { eta, units, gamma0, gamma1 } => {
+                if !(1e-6..=1e6).contains(eta) {
+                    return Err(out_of_range("eta", "0.000001 to 1000000", eta));
+                }
+                if !(1..=1024).contains(units) {
+                    return Err(out_of_range("units", "1 to 1024", units));
+                }
+                if !(-20.0..=20.0).contains(gamma0) {
+                    return Err(out_of_range("gamma0", "-20 to 20", gamma0));
+                }
+                if !(*gamma0 + 0.01..=40.0).contains(gamma1) {
+                    return Err(out_of_range("gamma1", "more than method.gamma0, and at most 40", gamma1));
+                }
+                Arc::new(Ct { parts, eta: *eta, units: *units, ends: [*gamma0, *gamma1] })
+            }
+            Self::Fm { noise } => {
+                if !(0.0..=10.0).contains(noise) {
+                    return Err(out_of_range("noise", "0 to 10", noise));
+                }
+                Arc::new(Fm { parts, noise: *noise })
+            }
+            Self::DiffusionBlocks { partition, overlap, loss, preconditioning, sigma_min, sigma_max } => {
+                if !(0.0..=1.0).contains(overlap) {
+                    return Err(out_of_range("overlap", "0 to 1", overlap));
+                }
+                if !(1e-4..=1e3).contains(sigma_min) {
+                    return Err(out_of_range("sigmaMin", "0.0001 to 1000", sigma_min));
+                }
+                if !(sigma_min * 1.01..=1e4).contains(sigma_max) {
+                    return Err(out_of_range("sigmaMax", "more than method.sigmaMin, and at most 10000", sigma_max));
+                }
+                diffusion_blocks::check(*loss, *preconditioning)?;
+                let levels = NoiseLevels::new(*partition, [*sigma_min, *sigma_max], parts.classes);
+                let (overlap, loss, preconditioning) = (*overlap, *loss, *preconditioning);
+                Arc::new(DiffusionBlocks { parts, levels, overlap, loss, preconditioning })
+            }
+        })
+    }
+}
+
+fn out_of_range(name: &str, expected: &str, received: impl ToString) -> Error {
+    Error::new(Code::Option, format!("option method.{name} is out of range"))
+        .expected(expected)
+        .received(received.to_string())
+}
+
+impl Serialize for MethodConfig {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        match self {
+            // As model files and checkpoints have it that know no other method.
+            Self::Dt {} => to.serialize_str(self.name()),
+            _ => Self::serialize(self, to),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for MethodConfig {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
+        struct NameOrObject;
+        impl<'de> Visitor<'de> for NameOrObject {
+            type Value = MethodConfig;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a method, or an object with its type")
+            }
+            fn visit_str<E: serde::de::Error>(self, name: &str) -> std::result::Result<MethodConfig, E> {
+                MethodConfig::deserialize(MapDeserializer::new(std::iter::once(("type", name))))
+            }
+            fn visit_map<M: MapAccess<'de>>(self, map: M) -> std::result::Result<MethodConfig, M::Error> {
+                MethodConfig::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+        from.deserialize_any(NameOrObject)
+    }
+}

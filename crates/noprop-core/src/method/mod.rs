@@ -1,0 +1,172 @@
+//! The training methods, a file each: which jobs there are, what a step of a job draws, how its estimate is judged, and the chain of
+//! inference. Batches, checkpoints, threads, progress and the model file serve all of them and know none.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `config.rs` | the methods as users name them |
+//! | `chain.rs` | what a chain of inference consists of |
+//! | `loss.rs` | the losses |
+//! | `readout.rs` | how a class is read off the last state |
+//! | `dt.rs`, `fm.rs` … | the methods |
+
+mod backprop;
+mod chain;
+mod config;
+mod ct;
+mod diffusion_blocks;
+mod dt;
+mod fm;
+mod gamma;
+mod loss;
+mod noise_levels;
+mod readout;
+#[cfg(test)]
+mod tests;
+
+pub use crate::net::layout::OwnTensor;
+pub use chain::{Move, Query, SamplerChoice, Sampling, Slope};
+pub use config::MethodConfig;
+pub use diffusion_blocks::BlockLoss;
+pub use loss::{CrossEntropy, WeightedSquares};
+pub use noise_levels::Partition;
+pub use readout::Readout;
+
+use crate::data::InputShape;
+use crate::diffusion::Schedule;
+use crate::error::Result;
+use crate::net::{Form, Graph, NetConfig};
+use std::fmt;
+
+/// A training method. What it computes on is in double or single precision on the processor; results are functions of what is passed.
+pub trait Method: fmt::Debug + Send + Sync {
+    /// Jobs, each trained alone and from its own beginning: the parts of a model whose weights are kept one after the other.
+    fn jobs(&self) -> usize;
+
+    /// The net of a job, for training or for inference. Both have the same tensors.
+    ///
+    /// # Errors
+    /// Those of [`NetConfig::graph`].
+    fn graph(&self, training: bool) -> Result<Graph>;
+
+    /// Tensors that a job trains beside those of its net.
+    fn own_tensors(&self) -> Vec<OwnTensor> {
+        Vec::new()
+    }
+
+    /// What the samples of a step are trained on.
+    fn draw(&self, draw: &Draw<'_>, to: &mut Drawn);
+
+    /// How an estimate is judged.
+    fn loss(&self) -> Loss;
+
+    /// Adds the gradients of the values in [`Draw::own`] to `gradients`, of the loss of this step, given that of z `[samples, width]`.
+    /// Returns the terms of the loss that do not depend on the net, which are not part of the reported one.
+    fn own_gradients(&self, _: &Draw<'_>, _: &Drawn, _: OwnPass<'_>) -> f64 {
+        0.0
+    }
+
+    /// The moves of a job in the chain of inference, given the values of its own tensors.
+    ///
+    /// # Errors
+    /// [`crate::Code::Option`] for a sampler or a number of steps that the method does not have.
+    fn chain(&self, job: usize, own: &[f64], sampling: &Sampling) -> Result<Vec<Move>>;
+
+    /// How classes are read off a state, given the values of the own tensors of the last job.
+    fn readout(&self, own: &[f64]) -> Readout;
+
+    /// Whether jobs are trained and chains run on GPUs too.
+    fn runs_on_gpus(&self) -> bool {
+        false
+    }
+
+    /// Whether every job has a factor of its loss that options choose (`weighting`).
+    fn is_weighted(&self) -> bool {
+        false
+    }
+}
+
+/// How an estimate is judged. What is reported is the mean over a batch without weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// ‖û − u_y‖² for one-hot embeddings, with the weight of the job.
+    SquaredToClass,
+    /// ‖û − target‖² with the weight of each sample.
+    Squared,
+    /// −ln softmax(û)_y.
+    CrossEntropy,
+}
+
+/// Which random numbers a step draws, and for what.
+#[derive(Debug, Clone, Copy)]
+pub struct Draw<'a> {
+    /// Seed of the model.
+    pub seed: u64,
+    /// The job, from 1.
+    pub job: usize,
+    /// The epoch, from 0.
+    pub epoch: usize,
+    /// Each sample's index in the data set.
+    pub samples: &'a [u32],
+    /// Each sample's class.
+    pub classes: &'a [u32],
+    /// The values of the job's own tensors, one after the other in the order of [`Method::own_tensors`].
+    pub own: &'a [f64],
+}
+
+/// What a step is trained on, a row a sample; only the rows of the step's samples count.
+#[derive(Debug, Default)]
+pub struct Drawn {
+    /// `[samples, width]`: what the net sees as z.
+    pub z: Vec<f32>,
+    /// `[samples]`: what it sees as the time.
+    pub times: Vec<f32>,
+    /// `[samples, width]`: what its output is compared with.
+    pub targets: Vec<f32>,
+    /// `[samples]`: factor of each sample's loss.
+    pub weights: Vec<f64>,
+}
+
+impl Drawn {
+    /// Room for `capacity` samples of `width` values.
+    pub fn new(capacity: usize, width: usize) -> Self {
+        Self {
+            z: vec![0.0; capacity * width],
+            times: vec![0.0; capacity],
+            targets: vec![0.0; capacity * width],
+            weights: vec![1.0; capacity],
+        }
+    }
+}
+
+/// What [`Method::own_gradients`] is given.
+pub struct OwnPass<'a> {
+    /// `[samples, width]`: the output of the net.
+    pub estimate: &'a [f64],
+    /// `[samples, width]`: gradient of the batch's mean loss by z.
+    pub z_gradient: &'a [f64],
+    /// Where the gradients are added.
+    pub gradients: &'a mut [f64],
+    /// Two rows `[width]` of room.
+    pub room: &'a mut [f64],
+}
+
+/// What a method is built for.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// The net.
+    pub net: NetConfig,
+    /// Shape of a sample.
+    pub input: InputShape,
+    /// Number of classes, and values of a state.
+    pub classes: usize,
+    /// T.
+    pub blocks: usize,
+    /// ᾱ_0..ᾱ_T, for methods of discrete time.
+    pub schedule: Schedule,
+}
+
+impl Parts {
+    fn graph(&self, form: Form) -> Result<Graph> {
+        self.net.formed(self.input, self.classes, form)
+    }
+}

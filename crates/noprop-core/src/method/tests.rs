@@ -1,0 +1,437 @@
+//! Losses and draws against plain references and finite differences, chains with nets that know the answer, orders of convergence.
+
+use super::ct::Ct;
+use super::gamma::{self, At, Gamma};
+use super::*;
+use crate::config::{CheckedConfig, ModelConfig, from_json};
+use crate::math;
+use crate::ops::testing::{normal, tensor, values};
+use crate::rng::{Purpose, Stream};
+use crate::tensor::Buffer;
+
+const CLASSES: usize = 3;
+
+fn checked(method: &str) -> CheckedConfig {
+    let json = format!(r#"{{"method":{method},"input":[4],"classes":[0,1,2],"net":{{"type":"mlp","hidden":[5]}}}}"#);
+    from_json::<ModelConfig>(&json).unwrap().check().unwrap()
+}
+
+/// Values of a method's own tensors, off those that they begin with.
+fn own(checked: &CheckedConfig) -> Vec<f64> {
+    let weights = checked.layout.initial_weights(3, 1);
+    let values: Vec<f64> =
+        checked.own.iter().flat_map(|slot| slot.of(&weights)).map(|value| f64::from(*value)).collect();
+    values.iter().zip(normal(9, values.len())).map(|(value, random)| value + 0.2 * random).collect()
+}
+
+/// Samples 2, 5, 8 … of classes 0, 1, 2, 0 …
+fn batch(samples: usize) -> (Vec<u32>, Vec<u32>) {
+    ((0..samples as u32).map(|sample| 3 * sample + 2).collect(), (0..samples as u32).map(|sample| sample % 3).collect())
+}
+
+fn drawn(method: &dyn Method, own: &[f64], job: usize, samples: usize) -> Drawn {
+    let (places, classes) = batch(samples);
+    let mut drawn = Drawn::new(samples, CLASSES);
+    method.draw(&Draw { seed: 5, job, epoch: 1, samples: &places, classes: &classes, own }, &mut drawn);
+    drawn
+}
+
+fn one_hot(class: u32, k: usize) -> f64 {
+    f64::from(u8::from(k == class as usize))
+}
+
+fn buffer(values: &[f64]) -> Buffer {
+    Buffer::new(tensor::<f64>(values).reshape((1, values.len())).unwrap()).unwrap()
+}
+
+#[test]
+fn methods_are_named_or_given_with_options_and_dt_is_written_as_before() {
+    let written = |json: &str| serde_json::to_string(&checked(json).config.method).unwrap();
+    assert_eq!(written(r#""dt""#), r#""dt""#);
+    assert_eq!(written(r#"{"type":"dt"}"#), r#""dt""#);
+    assert_eq!(written(r#""fm""#), r#"{"type":"fm","noise":0.0}"#);
+    assert_eq!(written(r#"{"type":"fm","noise":0.5}"#), r#"{"type":"fm","noise":0.5}"#);
+    for (options, what) in [
+        (r#""method":{"type":"fm","noise":-1}"#, "option method.noise"),
+        (r#""method":{"type":"fm","sigma":1}"#, "method.sigma"),
+        (r#""method":"fm","blocks":3"#, "one net instead of blocks"),
+        (r#""method":"fm","schedule":{"type":"linear"}"#, "schedule does not apply"),
+        (r#""method":{"type":"ct","gamma0":2,"gamma1":2}"#, "option method.gamma1"),
+        (r#""method":{"type":"diffusion-blocks","preconditioning":true}"#, "method.preconditioning"),
+        (r#""method":{"type":"diffusion-blocks","sigmaMin":90}"#, "option method.sigmaMax"),
+        (
+            r#""method":"fm","net":{"type":"graph","nodes":[{"op":"linear","units":"classes","from":["x","z"]}]}"#,
+            "the time",
+        ),
+    ] {
+        let json = format!(r#"{{"input":[4],"classes":[0,1,2],{options}}}"#);
+        let error = from_json::<ModelConfig>(&json).and_then(ModelConfig::check).unwrap_err();
+        assert!(error.to_string().contains(what), "{options}: {error}");
+    }
+    // A model file has no schedule that its method does not have, and comes back as it was.
+    let config = checked(r#""ct""#).config;
+    let json = serde_json::to_string(&config).unwrap();
+    assert!(!json.contains("schedule"), "{json}");
+    assert_eq!(from_json::<ModelConfig>(&json).unwrap(), config);
+}
+
+#[test]
+fn flow_matching_leads_straight_from_the_noise_to_the_label() {
+    let checked = checked(r#""fm""#);
+    let found = drawn(&*checked.method, &[], 1, 40);
+    let (places, classes) = batch(40);
+    for (row, class) in classes.iter().enumerate() {
+        let t = f64::from(found.times[row]);
+        let noise = Stream::new(5, Purpose::LabelNoise, 1, 1, places[row] as usize);
+        for k in 0..CLASSES {
+            let (z, v) = (f64::from(found.z[row * CLASSES + k]), f64::from(found.targets[row * CLASSES + k]));
+            // Rounding to f32.
+            assert!((z + (1.0 - t) * v - one_hot(*class, k)).abs() < 1e-6);
+            assert!((z - t * v - noise.normal(k as u32)).abs() < 1e-6);
+        }
+    }
+    assert!(found.times.iter().all(|t| (0.0..1.0).contains(t)));
+    let spread = found.times.iter().fold(0.0_f32, |most, t| most.max((t - found.times[0]).abs()));
+    assert!(spread > 0.5, "times differ from sample to sample");
+    // σ moves z and not the target.
+    let noisy = drawn(&*self::checked(r#"{"type":"fm","noise":0.5}"#).method, &[], 1, 40);
+    assert!(noisy.targets == found.targets && noisy.z != found.z);
+}
+
+/// Two samples of unequal weight, by hand.
+#[test]
+fn every_sample_has_its_own_weight() {
+    let gradient = buffer(&[f64::NAN; 4]);
+    let loss = WeightedSquares { targets: &[1.0, 0.0, 0.0, 1.0], weights: &[2.0, 10.0], samples: 2, width: 2 };
+    let found = loss.run(&gradient, &tensor::<f64>(&[0.5, 0.5, 1.0, 1.0]).reshape((1, 4)).unwrap()).unwrap();
+    assert_eq!(found, (0.25 + 0.25 + 1.0) / 2.0);
+    assert_eq!(values(&gradient), [2.0 * -0.5, 2.0 * 0.5, 10.0, 0.0]);
+}
+
+#[test]
+fn cross_entropy_is_the_plain_one_and_its_gradient_that_of_differences() {
+    let (logits, classes) = (normal(4, 4 * CLASSES), [0, 2, 1, 2]);
+    let run = |logits: &[f64]| {
+        let gradient = buffer(&vec![f64::NAN; logits.len()]);
+        let loss = CrossEntropy { classes: &classes, width: CLASSES };
+        let found = loss.run(&gradient, &tensor::<f64>(logits).reshape((1, logits.len())).unwrap()).unwrap();
+        (found, values(&gradient))
+    };
+    let plain = |logits: &[f64]| {
+        let rows = logits.chunks_exact(CLASSES).zip(classes);
+        let each = rows
+            .map(|(row, class)| math::ln(row.iter().map(|logit| math::exp(*logit)).sum::<f64>()) - row[class as usize]);
+        each.sum::<f64>() / classes.len() as f64
+    };
+    let (loss, gradient) = run(&logits);
+    assert!((loss - plain(&logits)).abs() < 1e-12);
+    for index in 0..logits.len() {
+        let moved = |by: f64| {
+            let mut moved = logits.clone();
+            moved[index] += by;
+            plain(&moved)
+        };
+        let numeric = (moved(1e-6) - moved(-1e-6)) / 2e-6;
+        assert!((gradient[index] - numeric).abs() < 1e-8, "{index}");
+    }
+    // Logits whose exponentials have no f64.
+    let (loss, gradient) = run(&[1e4, 0.0, 0.0, 0.0, 0.0, -1e4, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+    assert!(loss.is_finite() && gradient.iter().all(|value| value.is_finite()));
+}
+
+#[test]
+fn gamma_falls_from_its_upper_end_to_its_lower_and_its_slope_is_that_of_differences() {
+    let checked = checked(r#"{"type":"ct","units":6}"#);
+    let own = own(&checked);
+    let gamma = Gamma::of(&own, 6);
+    assert!(gamma.high() > gamma.low());
+    assert!((gamma.at(0.0).gamma - gamma.high()).abs() < 1e-12 && (gamma.at(1.0).gamma - gamma.low()).abs() < 1e-12);
+    let snr = |t: f64| math::exp(-gamma.at(t).gamma);
+    for step in 1..100 {
+        let t = f64::from(step) / 100.0;
+        assert!(gamma.at(t).gamma < gamma.at(t - 0.01).gamma, "{t}");
+        let slope = (gamma.at(t + 1e-6).gamma - gamma.at(t - 1e-6).gamma) / 2e-6;
+        assert!((gamma.at(t).slope - slope).abs() < 1e-7 * slope.abs().max(1.0), "{t}");
+        let snr_slope = (snr(t + 1e-6) - snr(t - 1e-6)) / 2e-6;
+        assert!((gamma.at(t).snr_slope() - snr_slope).abs() < 1e-7 * snr_slope.abs().max(1.0), "{t}");
+        assert!(gamma.at(t).snr_slope() > 0.0, "a weight that is not positive ascends the loss");
+    }
+}
+
+#[test]
+fn the_gradients_of_gamma_are_those_of_differences() {
+    let own = own(&checked(r#"{"type":"ct","units":4}"#))[..gamma::values(4)].to_vec();
+    let (t, by) = (0.37, At { gamma: 0.7, slope: -1.3 });
+    let loss = |own: &[f64]| {
+        let at = Gamma::of(own, 4).at(t);
+        by.gamma * at.gamma + by.slope * at.slope
+    };
+    let mut gradients = vec![0.0; own.len()];
+    Gamma::of(&own, 4).differentiate(t, by, &mut gradients);
+    for (index, gradient) in gradients.iter().enumerate() {
+        let numeric = difference(&own, index, loss);
+        assert!((gradient - numeric).abs() < 1e-7, "{index}: {gradient} {numeric}");
+        assert!(*gradient != 0.0, "{index}");
+    }
+}
+
+fn difference(at: &[f64], index: usize, loss: impl Fn(&[f64]) -> f64) -> f64 {
+    let moved = |by: f64| {
+        let mut moved = at.to_vec();
+        moved[index] += by;
+        loss(&moved)
+    };
+    (moved(1e-6) - moved(-1e-6)) / 2e-6
+}
+
+/// The objective of NoProp-CT in plain loops, with û = A z for a fixed A in place of a net. Returns the whole and the part of the net.
+fn plain_objective(method: &Ct, own: &[f64], a: &[f64], samples: usize) -> (f64, f64) {
+    let (gamma, (places, classes)) = (Gamma::of(own, method.units), batch(samples));
+    let head = &own[gamma::values(method.units)..];
+    let (mut denoising, mut rest) = (0.0, 0.0);
+    for (place, class) in places.iter().zip(&classes) {
+        let stream = |purpose| Stream::new(5, purpose, 1, 1, *place as usize);
+        let noised = |alpha_bar: f64, purpose| -> Vec<f64> {
+            let value =
+                |k| alpha_bar.sqrt() * one_hot(*class, k) + (1.0 - alpha_bar).sqrt() * stream(purpose).normal(k as u32);
+            (0..CLASSES).map(value).collect()
+        };
+        let t = stream(Purpose::Time).uniform(0);
+        let alpha_bar = 1.0 / (1.0 + math::exp(gamma.at(t).gamma));
+        let z = noised(alpha_bar, Purpose::LabelNoise);
+        let error: f64 = (0..CLASSES)
+            .map(|k| ((0..CLASSES).map(|j| a[k * CLASSES + j] * z[j]).sum::<f64>() - one_hot(*class, k)).powi(2))
+            .sum();
+        // Which another test compares with differences; here it would be a difference of differences.
+        let slope = gamma.at(t).snr_slope();
+        denoising += 0.5 * method.eta * slope * error / samples as f64;
+        let last = noised(1.0 / (1.0 + math::exp(gamma.low())), Purpose::HeadNoise);
+        let logits: Vec<f64> = (0..CLASSES)
+            .map(|j| head[9 + j] + (0..CLASSES).map(|k| last[k] * head[k * CLASSES + j]).sum::<f64>())
+            .collect();
+        let total: f64 = logits.iter().map(|logit| math::exp(*logit)).sum();
+        rest += (math::ln(total) - logits[*class as usize]) / samples as f64;
+    }
+    let (alpha_bar, d) = (1.0 / (1.0 + math::exp(gamma.high())), CLASSES as f64);
+    rest += 0.5 * (alpha_bar - d * alpha_bar - d * math::ln(1.0 - alpha_bar));
+    (denoising + rest, rest)
+}
+
+#[test]
+fn the_gradients_of_the_continuous_objective_are_those_of_differences() {
+    let (json, samples) = (r#"{"type":"ct","units":2,"eta":0.7}"#, 7);
+    let checked = checked(json);
+    let own = own(&checked);
+    let parts = || Parts {
+        net: checked.config.net.clone(),
+        input: checked.config.input,
+        classes: CLASSES,
+        blocks: 1,
+        schedule: checked.schedule.clone(),
+    };
+    let method = Ct { parts: parts(), eta: 0.7, units: 2, ends: [-1.0, 4.0] };
+    let a: Vec<f64> = normal(6, CLASSES * CLASSES);
+    let found = drawn(&method, &own, 1, samples);
+    let (places, classes) = batch(samples);
+    let draw = Draw { seed: 5, job: 1, epoch: 1, samples: &places, classes: &classes, own: &own };
+    let (mut estimate, mut z_gradient) = (vec![0.0; samples * CLASSES], vec![0.0; samples * CLASSES]);
+    for (row, class) in classes.iter().enumerate() {
+        let at = |k: usize| row * CLASSES + k;
+        for k in 0..CLASSES {
+            estimate[at(k)] = (0..CLASSES).map(|j| a[k * CLASSES + j] * f64::from(found.z[at(j)])).sum();
+        }
+        for j in 0..CLASSES {
+            let by = |k: usize| 2.0 * found.weights[row] / samples as f64 * (estimate[at(k)] - one_hot(*class, k));
+            z_gradient[at(j)] = (0..CLASSES).map(|k| a[k * CLASSES + j] * by(k)).sum();
+        }
+    }
+    let (mut gradients, mut room) = (vec![0.0; own.len()], vec![0.0; 2 * CLASSES]);
+    let pass = OwnPass { estimate: &estimate, z_gradient: &z_gradient, gradients: &mut gradients, room: &mut room };
+    let rest = method.own_gradients(&draw, &found, pass);
+    assert!((rest - plain_objective(&method, &own, &a, samples).1).abs() < 1e-9);
+    for (index, gradient) in gradients.iter().enumerate() {
+        let numeric = difference(&own, index, |own| plain_objective(&method, own, &a, samples).0);
+        // z is rounded to f32.
+        let bound = 1e-4 * gradient.abs().max(0.1);
+        assert!((gradient - numeric).abs() < bound, "{index}: {gradient} {numeric}");
+    }
+}
+
+/// The state after moves whose net answers by `answer(time, what it sees)`.
+fn follow(moves: &[Move], mut z: f64, answer: impl Fn(f64, f64) -> f64) -> f64 {
+    let ask = |query: &Query, z: f64| query.skip * z + query.out * answer(query.time, query.scale * z);
+    for one in moves {
+        z = match one {
+            Move::Step { query, coefficients } => {
+                assert_eq!(coefficients.noise, 0.0);
+                coefficients.estimate * ask(query, z) + coefficients.state * z
+            }
+            Move::Heun { from, to, step } => {
+                let slope = from.1.at(ask(&from.0, z), z);
+                let ahead = z + step * slope;
+                z + step / 2.0 * (slope + to.1.at(ask(&to.0, ahead), ahead))
+            }
+        };
+    }
+    z
+}
+
+/// Euler's rule is of the first order and Heun's of the second, on both differential equations, for an answer that bends.
+#[test]
+fn the_orders_of_convergence_are_one_and_two() {
+    let (fm, ct) = (checked(r#""fm""#), checked(r#""ct""#));
+    let own = own(&ct);
+    let bends = |t: f64, z: f64| math::sin(2.0 * z) + t * t;
+    for (checked, own) in [(&fm, &[][..]), (&ct, &own[..])] {
+        let end = |sampler, steps| {
+            let sampling = Sampling { sampler: Some(sampler), steps: Some(steps), ..Sampling::default() };
+            follow(&checked.method.chain(1, own, &sampling).unwrap(), 0.8, bends)
+        };
+        let exact = end(SamplerChoice::Heun, 20_000);
+        for (sampler, order) in [(SamplerChoice::Euler, 1.0), (SamplerChoice::Heun, 2.0)] {
+            let [coarse, fine] = [200, 400].map(|steps| (end(sampler, steps) - exact).abs());
+            let found = math::ln(coarse / fine) / std::f64::consts::LN_2;
+            let name = checked.config.method.name();
+            assert!((found - order).abs() < 0.1, "{name} {sampler:?}: order {found}, errors {coarse:e} {fine:e}");
+        }
+    }
+}
+
+/// With a net that knows the label the mean of the states is √ᾱ u_y all along, for every method and rule.
+#[test]
+fn a_chain_that_knows_the_answer_keeps_the_mean() {
+    use SamplerChoice::{Ddim, Euler, Heun, Posterior, Resample};
+    let levels = |sigma: f64| 1.0 / (1.0 + sigma * sigma);
+    let dt = |t: usize| checked(r#""dt""#).schedule.alpha_bar(t);
+    let ct_own = own(&checked(r#""ct""#));
+    let ct = |t: f64| Gamma::of(&ct_own, 32).at(t).alpha_bar();
+    let cases = [
+        (r#""dt""#, vec![Posterior, Resample, Ddim], [dt(0), dt(10)]),
+        (r#""ct""#, vec![Posterior, Resample, Ddim, Euler, Heun], [ct(0.0), ct(1.0)]),
+        (r#""diffusion-blocks""#, vec![Ddim, Posterior, Resample], [levels(80.0), levels(0.002)]),
+        (r#"{"type":"diffusion-blocks","partition":"equal-information"}"#, vec![Ddim], [levels(80.0), levels(0.002)]),
+    ];
+    for (json, samplers, [first, last]) in cases {
+        let checked = checked(json);
+        let own = if json == r#""ct""# { ct_own.clone() } else { Vec::new() };
+        for sampler in samplers {
+            let sampling = Sampling { sampler: Some(sampler), ..Sampling::default() };
+            let moves: Vec<_> =
+                (1..=checked.jobs()).flat_map(|job| checked.method.chain(job, &own, &sampling).unwrap()).collect();
+            // Of the differential equations so many steps make an error.
+            let bound = match sampler {
+                Euler => 0.05,
+                Heun => 0.005,
+                _ => 1e-9,
+            };
+            for label in [0.0, 1.0] {
+                let end = follow(&moves, first.sqrt() * label, |_, _| label);
+                assert!((end - last.sqrt() * label).abs() < bound, "{json} {sampler:?}: {end} for {label}");
+            }
+        }
+    }
+    // Flow matching: the exact velocity leads to the label at once, in any number of steps.
+    for steps in [1, 7] {
+        let sampling = Sampling { steps: Some(steps), ..Sampling::default() };
+        let moves = checked(r#""fm""#).method.chain(1, &[], &sampling).unwrap();
+        let end = follow(&moves, 0.3, |t, z| (1.0 - z) / (1.0 - t));
+        assert!((end - 1.0).abs() < 1e-12);
+    }
+}
+
+/// The posterior of a learned schedule reproduces the marginals of training with an oracle, in its noise too.
+#[test]
+fn the_posterior_of_a_learned_schedule_keeps_the_marginals() {
+    let checked = checked(r#""ct""#);
+    let own = own(&checked);
+    let gamma = Gamma::of(&own, 32);
+    let sampling = Sampling { stochastic: true, steps: Some(50), ..Sampling::default() };
+    let start = gamma.at(0.0).alpha_bar();
+    let (mut mean, mut variance) = (start.sqrt(), 1.0 - start);
+    for (index, one) in checked.method.chain(1, &own, &sampling).unwrap().into_iter().enumerate() {
+        let Move::Step { coefficients, query } = one else { unreachable!() };
+        assert!((query.time - index as f64 / 50.0).abs() < 1e-12);
+        mean = coefficients.estimate + coefficients.state * mean;
+        variance = coefficients.state.powi(2) * variance + coefficients.noise.powi(2);
+        let alpha_bar = gamma.at((index + 1) as f64 / 50.0).alpha_bar();
+        assert!((mean - alpha_bar.sqrt()).abs() < 1e-9 && (variance - (1.0 - alpha_bar)).abs() < 1e-9, "{index}");
+    }
+}
+
+/// An output of 0 gives skip · z of variance exploding; an output as trained gives the label.
+#[test]
+fn preconditioning_is_undone_by_the_estimate() {
+    let json = r#"{"type":"diffusion-blocks","loss":"mse","preconditioning":true}"#;
+    let checked = checked(json);
+    let data = 1.0 / 3.0_f64.sqrt();
+    for job in 1..=3 {
+        let found = drawn(&*checked.method, &[], job, 60);
+        for (row, class) in batch(60).1.iter().enumerate() {
+            let sigma = math::exp(4.0 * f64::from(found.times[row]));
+            let total = sigma * sigma + data * data;
+            for k in 0..CLASSES {
+                let (seen, target) =
+                    (f64::from(found.z[row * CLASSES + k]), f64::from(found.targets[row * CLASSES + k]));
+                let exploding = seen * total.sqrt();
+                let estimate = data * data / total * exploding + sigma * data / total.sqrt() * target;
+                // f32 values of up to some hundreds where σ is small.
+                assert!((estimate - one_hot(*class, k)).abs() < 2e-4, "{job} {row}: {estimate}");
+            }
+        }
+        let moves = checked.method.chain(job, &[], &Sampling::default()).unwrap();
+        let Move::Step { query, .. } = moves[0] else { unreachable!() };
+        let sigma = math::exp(4.0 * query.time);
+        let (alpha_bar, rho) = (1.0 / (1.0 + sigma * sigma), data * data / (sigma * sigma + data * data));
+        assert!((query.skip * alpha_bar.sqrt() - rho).abs() < 1e-9, "F = 0 leaves c_skip z");
+        assert!((query.out - data * (1.0 - rho).sqrt()).abs() < 1e-9);
+    }
+}
+
+/// Blocks draw noise of their own range alone, evenly in its quantiles; ranges of no width are those of discrete time, bit for bit.
+#[test]
+fn blocks_draw_the_noise_of_their_range() {
+    let checked = checked(r#"{"type":"diffusion-blocks","overlap":0}"#);
+    let mut before = f64::INFINITY;
+    for job in 1..=3 {
+        let sigmas: Vec<f64> =
+            drawn(&*checked.method, &[], job, 300).times.iter().map(|t| math::exp(4.0 * f64::from(*t))).collect();
+        let (least, most) = sigmas.iter().fold((f64::MAX, 0.0_f64), |(least, most), s| (least.min(*s), most.max(*s)));
+        assert!(most <= before * (1.0 + 1e-5), "the noisiest range comes first");
+        assert!(most / least > 2.0, "levels differ from sample to sample");
+        before = least;
+    }
+    // ᾱ = 0.5 in both.
+    let levels = r#"{"type":"diffusion-blocks","overlap":0,"sigmaMin":1,"sigmaMax":1.01}"#;
+    let narrow = drawn(&*self::checked(levels).method, &[], 3, 50);
+    let json =
+        r#"{"input":[4],"classes":[0,1,2],"blocks":3,"schedule":{"type":"custom","alphaBar":[0.1,0.2,0.5,0.6]}}"#;
+    let discrete = from_json::<ModelConfig>(json).unwrap().check().unwrap();
+    let expected = drawn(&*discrete.method, &[], 3, 50);
+    for (one, other) in narrow.z.iter().zip(&expected.z) {
+        // A range of 1 % in σ.
+        assert!((one - other).abs() < 0.02, "{one} {other}");
+    }
+}
+
+#[test]
+fn a_head_reads_the_greatest_logit() {
+    let readout = Readout::Head { weight: vec![1.0, 0.0, 0.0, 2.0], bias: vec![0.5, 0.0] };
+    let mut row = [0.0; 2];
+    readout.probabilities(&[1.0, 1.0], &mut row);
+    // Logits 1.5 and 2.
+    assert_eq!(readout.class(&[1.0, 1.0]), 1);
+    assert!((row[0] - 0.377_540_67).abs() < 1e-6 && (row[1] - 0.622_459_3).abs() < 1e-6, "{row:?}");
+}
+
+#[test]
+fn what_a_method_does_not_have_is_refused() {
+    let ask =
+        |method: &str, sampling: Sampling| checked(method).method.chain(1, &[], &sampling).unwrap_err().to_string();
+    let with = |sampler| Sampling { sampler: Some(sampler), ..Sampling::default() };
+    assert!(ask(r#""dt""#, with(SamplerChoice::Heun)).contains("no sampler heun"));
+    assert!(ask(r#""fm""#, with(SamplerChoice::Posterior)).contains("euler or heun"));
+    assert!(ask(r#""fm""#, Sampling { stochastic: true, ..Sampling::default() }).contains("stochastic"));
+    assert!(ask(r#""fm""#, Sampling { steps: Some(0), ..Sampling::default() }).contains("1 to 50000"));
+    assert!(ask(r#""dt""#, Sampling { steps: Some(5), ..Sampling::default() }).contains("steps"));
+    assert!(ask(r#""fm""#, Sampling { steps_per_block: Some(5), ..Sampling::default() }).contains("stepsPerBlock"));
+}

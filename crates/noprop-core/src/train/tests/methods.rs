@@ -1,0 +1,148 @@
+//! Every method: jobs that do not depend on schedules and interruptions, steps that reach every tensor, and models that learn.
+
+use super::*;
+use crate::inference::evaluate;
+use crate::{Model, SampleOptions};
+use serde_json::Value;
+
+/// Each method with a net of its kind; `images` are of 14×14.
+fn methods() -> Vec<(ModelConfig, Arc<Dataset>)> {
+    let method = |json: &str| serde_json::from_str::<MethodConfig>(json).unwrap();
+    let of = |json: &str, config: ModelConfig| {
+        let method = method(json);
+        ModelConfig { blocks: method.default_blocks().min(3), method, ..config }
+    };
+    let vit = NetConfig::Vit { patch: 7, width: 8, depth: 1, heads: 2, mlp_ratio: 2, dropout: 0.1 };
+    let db = r#"{"type":"diffusion-blocks"}"#;
+    vec![
+        (of(r#""backprop""#, mlp(3)), vectors(60)),
+        (of(r#""backprop""#, cnn(2)), images(40)),
+        (of(r#""fm""#, mlp(1)), vectors(60)),
+        (of(r#"{"type":"fm","noise":0.1}"#, cnn(1)), images(40)),
+        (of(r#"{"type":"ct","units":5}"#, mlp(1)), vectors(60)),
+        (of(db, mlp(3)), vectors(60)),
+        (of(db, ModelConfig { net: vit, ..cnn(3) }), images(40)),
+        (of(r#"{"type":"diffusion-blocks","loss":"mse","preconditioning":true}"#, mlp(3)), vectors(60)),
+    ]
+}
+
+#[test]
+fn a_job_is_the_same_under_any_schedule_and_interruption() {
+    for (config, data) in methods() {
+        invariance::check(&config, &options(8), &data);
+        let expected = sha256(plan(config.clone(), options(8), &data));
+        let directory = tempfile::tempdir().unwrap();
+        let (found, interruptions) = resume::interrupted(&config, &options(8), &data, directory.path());
+        assert!(interruptions >= 1 && found == expected, "{:?}: {interruptions} interruptions", config.method);
+    }
+}
+
+#[test]
+fn one_step_changes_every_tensor() {
+    for (config, data) in methods() {
+        let plan = plan(config, FitOptions { weight_decay: 0.0, ..options(30) }, &data);
+        let [before, after] = [0, 1].map(|steps| {
+            if steps == 0 {
+                BlockJob::start(&plan, 1, &Device::Cpu).unwrap().state().unwrap()
+            } else {
+                job(&plan, 1, 1).state().unwrap()
+            }
+        });
+        for entry in plan.model.layout.entries() {
+            assert_ne!(entry.slot.of(&before), entry.slot.of(&after), "{:?} {}", plan.model.config.method, entry.name);
+        }
+    }
+}
+
+#[test]
+fn every_method_learns() {
+    for (config, _) in methods().into_iter().filter(|(config, _)| matches!(config.net, NetConfig::Mlp { .. })) {
+        let net = NetConfig::Mlp { hidden: vec![32, 32], dropout: 0.0 };
+        let (config, data) = (ModelConfig { net, ..config }, vectors(300));
+        let options = FitOptions { epochs: 40, learning_rate: 5e-3, ..options(30) };
+        let model =
+            Model::new(config.clone()).unwrap().with_weights(train(plan(config.clone(), options, &data)), Value::Null);
+        let found = evaluate(&model, &data, SampleOptions::default(), &StopFlag::new()).unwrap();
+        // A third by chance.
+        assert!(found.accuracy > 0.9, "{:?}: {}", config.method, found.accuracy);
+        assert_eq!(found.accuracy_per_block.len(), model.checked.jobs());
+    }
+}
+
+/// What depends on the sample alone is computed once, and the answers are those of a net that computes it anew in every step.
+#[test]
+fn features_that_are_kept_are_those_that_are_computed_anew() {
+    use crate::net::{Block, Buffers, Mode, Step};
+    let resnet = NetConfig::Resnet {
+        widths: vec![3, 4],
+        depth: 1,
+        hidden: 6,
+        activation: crate::net::Activation::Relu,
+        whitening: 0,
+        identity: false,
+    };
+    let vit = NetConfig::Vit { patch: 7, width: 8, depth: 1, heads: 2, mlp_ratio: 2, dropout: 0.0 };
+    for net in [cnn(1).net, resnet, vit, NetConfig::Mlp { hidden: vec![7, 6], dropout: 0.0 }] {
+        let config = ModelConfig { method: serde_json::from_str(r#""fm""#).unwrap(), net: net.clone(), ..cnn(1) };
+        let checked = config.check().unwrap();
+        let buffers = || Buffers {
+            stacked: 1,
+            capacity: 4,
+            dtype: candle_core::DType::F32,
+            device: Device::Cpu,
+            training: false,
+            launched: false,
+        };
+        let graph = checked.method.graph(false).unwrap();
+        let block = || Block::of_graph(&graph, &checked.layout, &buffers()).unwrap();
+        let fill = |seed: usize, len: usize| {
+            let stream = Stream::new(9, Purpose::Init, 0, 0, seed);
+            let values: Vec<f32> = (0..len).map(|index| stream.normal(index as u32) as f32).collect();
+            crate::tensor::Buffer::new(candle_core::Tensor::from_vec(values, (1, len), &Device::Cpu).unwrap()).unwrap()
+        };
+        let state = checked.layout.initial_weights(3, 1);
+        let len = state.len();
+        let state =
+            crate::tensor::Buffer::new(candle_core::Tensor::from_vec(state, (1, len), &Device::Cpu).unwrap()).unwrap();
+        let (x, other, gradients, stop) = (fill(1, 4 * 196), fill(99, 4 * 196), fill(0, 1), StopFlag::new());
+        let pass = Step {
+            state: &state,
+            gradients: &gradients,
+            optimiser: None,
+            stop: &stop,
+            samples: 4,
+            precision: Precision::F32,
+        };
+        let mut kept = block();
+        for round in 0..3 {
+            let z = fill(10 + round, 12);
+            let mut anew = block();
+            for one in [&mut kept, &mut anew] {
+                let time = fill(20 + round, 4);
+                let values = time.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                crate::ops::apply(&crate::train::values::CopyIn(&values), one.time().unwrap(), []).unwrap();
+            }
+            if round == 0 {
+                kept.forward(pass, Mode::Evaluation, &x, &z).unwrap();
+            } else {
+                // The x of the first pass counts: this one is not read.
+                let seen = if matches!(net, NetConfig::Mlp { .. }) { &x } else { &other };
+                kept.forward_again(pass, Mode::Evaluation, seen, &z).unwrap();
+            }
+            anew.forward(pass, Mode::Evaluation, &x, &z).unwrap();
+            let values = |block: &Block| block.estimate().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            assert_eq!(values(&kept), values(&anew), "{net:?}, round {round}");
+        }
+    }
+}
+
+#[test]
+fn methods_without_kernels_for_gpus_say_so() {
+    let config = ModelConfig { method: serde_json::from_str(r#""fm""#).unwrap(), ..mlp(1) };
+    let device = "cuda".parse().unwrap();
+    let error = Plan::new(config.check().unwrap(), FitOptions { device, ..options(8) }, vectors(20)).err().unwrap();
+    assert!(error.code == crate::Code::Device && error.what.contains("fm"), "{error}");
+    let weighting = FitOptions { weighting: Weighting::Snr, ..options(8) };
+    let config = ModelConfig { method: serde_json::from_str(r#""fm""#).unwrap(), ..mlp(1) };
+    assert!(Plan::new(config.check().unwrap(), weighting, vectors(20)).err().unwrap().what.contains("weighting"));
+}

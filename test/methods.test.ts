@@ -1,0 +1,123 @@
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import {
+  buildNet,
+  type Method,
+  type ModelOptions,
+  NoProp,
+  type NoPropError,
+  type SamplerOptions,
+} from '../src/index.js'
+import { smallIdx, squares, temporaryDirectory } from './support/data.js'
+import { runCli } from './support/process.js'
+
+const SHAPE = { input: [14, 14, 1], classes: 4 }
+const MLP = { type: 'mlp', hidden: [24] } as const
+const data = squares(160, 14, [0, 1, 2, 3])
+
+/** Each method with what its configuration says when every default is filled in, its blocks, and how else it may be asked. */
+const METHODS: [Method, object | string, number, SamplerOptions][] = [
+  ['dt', 'dt', 10, { sampler: 'ddim' }],
+  ['ct', { type: 'ct', eta: 1, units: 32, gamma0: -1, gamma1: 4 }, 1, { sampler: 'heun', steps: 5 }],
+  ['fm', { type: 'fm', noise: 0 }, 1, { sampler: 'heun', steps: 5 }],
+  [
+    'diffusion-blocks',
+    {
+      type: 'diffusion-blocks',
+      partition: 'edm',
+      overlap: 0.05,
+      loss: 'ce',
+      preconditioning: false,
+      sigmaMin: 0.002,
+      sigmaMax: 80,
+    },
+    3,
+    { stepsPerBlock: 3, sampler: 'posterior', stochastic: true },
+  ],
+  ['backprop', { type: 'backprop' }, 10, { seed: 3 }],
+]
+
+test.each(METHODS)('%s trains, is saved and asked again', async (method, config, blocks, sampler) => {
+  const model = NoProp.create({ ...SHAPE, method, net: MLP })
+  expect([model.config.method, model.config.blocks]).toEqual([config, blocks])
+  expect('schedule' in model.config).toBe(method === 'dt')
+  const history = await model.fit(data, { epochs: 30, batch: 32, learningRate: 5e-3, device: 'cpu' })
+  const result = await model.evaluate(data)
+  // A quarter by chance.
+  expect(result.accuracy).toBeGreaterThan(0.9)
+  const file = join(temporaryDirectory(), 'model.safetensors')
+  await model.save(file)
+  const loaded = await NoProp.load(file)
+  expect(loaded.config).toEqual(model.config)
+  expect(await loaded.weightsSha256()).toBe(history.weightsSha256)
+  const [one, other] = [await model.predict(data.images, sampler), await loaded.predict(data.images, sampler)]
+  expect(other).toEqual(one)
+  expect(String(model)).toContain(`${model.parameters.toLocaleString('en-US')} parameters, trained`)
+  const sums = model.tensors.reduce((sum, tensor) => sum + tensor.parameters, 0)
+  expect(model.parameters).toBe(['dt', 'diffusion-blocks'].includes(method as string) ? blocks * sums : sums)
+})
+
+test('the short name and the object are one', () => {
+  const config = (method: Method) => NoProp.create({ ...SHAPE, method }).config
+  expect(config({ type: 'fm' })).toEqual(config('fm'))
+  expect(config({ type: 'dt' })).toEqual(config('dt'))
+})
+
+test.each<[string, Partial<ModelOptions>, string]>([
+  ['blocks of one net', { method: 'fm', blocks: 4 }, 'one net instead of blocks'],
+  ['a schedule', { method: 'ct', schedule: 'linear' }, 'schedule does not apply to method ct'],
+  ['noise', { method: { type: 'fm', noise: -1 } }, 'method.noise is out of range'],
+  ['another method', { method: 'gan' as 'dt' }, "unknown method 'gan'"],
+  ['a net that knows no time', { method: 'fm', net: buildNet((x, z) => x.linear('classes', [z])) }, 'reads the time'],
+])('%s is refused where it does not apply', (_, options, what) => {
+  expect(() => NoProp.create({ ...SHAPE, ...options })).toThrow(what)
+})
+
+test('a net of your own is told the time', async () => {
+  const net = buildNet((x, z, time) =>
+    x
+      .linear(16, [z, time.apply({ op: 'time-features', width: 8 })])
+      .relu()
+      .linear('classes'),
+  )
+  const model = NoProp.create({ ...SHAPE, method: 'fm', net })
+  await model.fit(data, { epochs: 40, batch: 32, learningRate: 5e-3 })
+  expect((await model.evaluate(data)).accuracy).toBeGreaterThan(0.9)
+})
+
+test('what a method has no use for is refused at inference', async () => {
+  const model = NoProp.create({ ...SHAPE, method: 'fm', net: MLP })
+  await model.fit(data, { batch: 32 })
+  const refused = async (options: SamplerOptions) => {
+    const error = await model.predict(data.images, options).catch((error: NoPropError) => error)
+    return [(error as NoPropError).code, (error as NoPropError).what]
+  }
+  expect(await refused({ sampler: 'ddim' })).toEqual(['NOPROP_OPTION', 'method fm has no sampler ddim'])
+  expect(await refused({ steps: 0 })).toEqual(['NOPROP_OPTION', 'option steps is out of range'])
+  expect(await refused({ stepsPerBlock: 2 })).toEqual([
+    'NOPROP_OPTION',
+    'option stepsPerBlock does not apply to method fm',
+  ])
+  await expect(model.fit(data, { weighting: 'snr', batch: 32 })).rejects.toMatchObject({ code: 'NOPROP_OPTION' })
+})
+
+test('the command line trains, evaluates and inspects every method', async () => {
+  const folder = smallIdx()
+  const file = join(temporaryDirectory(), 'model.safetensors')
+  const run = async (...args: string[]) => {
+    const { code, stdout, stderr } = await runCli(args)
+    expect([code, stderr.includes('error')]).toEqual([0, false])
+    return stdout
+  }
+  const small = ['--data', folder, '--net', 'mlp', '--hidden', '8', '--batch', '10', '--out', file]
+  await run('train', '--method', 'diffusion-blocks', '--partition', 'equal-information', '--blocks', '2', ...small)
+  expect(await run('inspect', file)).toContain('diffusion-blocks: 2 mlp blocks')
+  expect(JSON.parse(await run('eval', file, '--data', folder, '--steps-per-block', '2', '--json'))).toMatchObject({
+    event: 'done',
+  })
+  await run('train', '--method', 'fm', '--noise', '0.1', ...small)
+  expect(await run('inspect', file)).toContain('NoProp-FM: one mlp net')
+  await run('eval', file, '--data', folder, '--steps', '3', '--sampler', 'heun')
+  const { stderr } = await runCli(['train', '--noise', '0.1', ...small])
+  expect(stderr).toContain("--noise does not apply to method 'dt'")
+})
