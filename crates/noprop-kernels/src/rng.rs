@@ -38,7 +38,7 @@ pub enum Purpose {
     /// ε of the last state in training, which a head is trained on.
     HeadNoise = 8,
     /// Which samples of a data set are held out for the test.
-    Split = 9,
+    Split = 10,
     /// Dropout after the first stage of a block; later stages follow at `Dropout + stage`.
     Dropout = 16,
 }

@@ -59,6 +59,7 @@ struct ModelConfigJson {
     embedding: EmbeddingConfig,
     #[serde(default)]
     seed: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     preprocessing: Option<Preprocessing>,
 }
 
@@ -79,9 +80,9 @@ impl From<ModelConfigJson> for ModelConfig {
 
 impl From<ModelConfig> for ModelConfigJson {
     fn from(config: ModelConfig) -> Self {
-        let ModelConfig { method, blocks, input, classes, net, schedule, embedding, seed } = config;
+        let ModelConfig { method, blocks, input, classes, net, schedule, embedding, seed, preprocessing } = config;
         let schedule = method.has_schedule().then_some(schedule);
-        Self { method, blocks: Some(blocks), input, classes, net: Some(net), schedule, embedding, seed }
+        Self { method, blocks: Some(blocks), input, classes, net: Some(net), schedule, embedding, seed, preprocessing }
     }
 }
 

@@ -5,7 +5,7 @@ use crate::math;
 use crate::ops::{BlockOp, apply};
 use crate::tensor::{Buffer, Real, check};
 use candle_core::Tensor;
-use std::cell::Cell;
+use std::sync::{Mutex, PoisonError};
 
 /// Σ_k (û_k − target_k)² of each sample, averaged over the batch; the gradient has the samples' weights.
 pub struct WeightedSquares<'a> {
@@ -23,9 +23,9 @@ pub struct WeightedSquares<'a> {
 impl WeightedSquares<'_> {
     /// Writes the gradient of the weighted mean, and returns the mean without weights.
     pub fn run(&self, gradient: &Buffer, estimate: &Tensor) -> Result<f64> {
-        let op = Judged { op: self, loss: Cell::new(0.0) };
+        let op = Judged { op: self, loss: Mutex::new(0.0) };
         apply(&op, gradient, [estimate])?;
-        Ok(op.loss.get())
+        Ok(value(&op.loss))
     }
 }
 
@@ -40,16 +40,20 @@ pub struct CrossEntropy<'a> {
 impl CrossEntropy<'_> {
     /// Writes the gradient, and returns the mean.
     pub fn run(&self, gradient: &Buffer, estimate: &Tensor) -> Result<f64> {
-        let op = Judged { op: self, loss: Cell::new(0.0) };
+        let op = Judged { op: self, loss: Mutex::new(0.0) };
         apply(&op, gradient, [estimate])?;
-        Ok(op.loss.get())
+        Ok(value(&op.loss))
     }
+}
+
+fn value(loss: &Mutex<f64>) -> f64 {
+    *loss.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A loss with its value.
 struct Judged<'a, L> {
     op: &'a L,
-    loss: Cell<f64>,
+    loss: Mutex<f64>,
 }
 
 impl BlockOp<1> for Judged<'_, WeightedSquares<'_>> {
@@ -69,7 +73,7 @@ impl BlockOp<1> for Judged<'_, WeightedSquares<'_>> {
                 *g = T::of(scale * error);
             }
         }
-        self.loss.set(sum / samples as f64);
+        *self.loss.lock().unwrap_or_else(PoisonError::into_inner) = sum / samples as f64;
         Ok(())
     }
 }
@@ -94,7 +98,7 @@ impl BlockOp<1> for Judged<'_, CrossEntropy<'_>> {
                 *g = T::of((math::exp(value(logit) - top) / total - wanted) / classes.len() as f64);
             }
         }
-        self.loss.set(sum / classes.len() as f64);
+        *self.loss.lock().unwrap_or_else(PoisonError::into_inner) = sum / classes.len() as f64;
         Ok(())
     }
 }
