@@ -71,6 +71,33 @@ export function rows({ noprop, nopropMemory, torch, candle }, threads) {
       ...speed,
       runs: [{ ...noprop(two), name: `noprop, ${threads} threads` }, one],
     },
+    {
+      id: 'one-block',
+      title: `Training, one of the paper's blocks, MNIST's shape, ${threads} threads`,
+      ...speed,
+      runs: [
+        noprop(['--blocks', '1', ...two]),
+        ...['eager', 'channels-last', 'tuned'].map((mode) => torch(mode, ['--steps', '1', ...two])),
+      ],
+    },
+    ...['cnn', 'resnet', 'vit', 'mlp'].map((net) => ({
+      id: `team-${net}`,
+      title: `Training, one block (${net}), MNIST's shape, ${threads} threads and one`,
+      ...speed,
+      runs: [threads, 1].map((count) => ({
+        ...noprop(['--blocks', '1', '--net', net, '--threads', String(count)]),
+        name: `noprop, ${count === 1 ? '1 thread' : `${count} threads`}`,
+      })),
+    })),
+    {
+      id: 'in-flight',
+      title: `Training, ten of the paper's blocks, ${threads} threads, one block in flight and ten`,
+      ...speed,
+      runs: [1, 10].map((count) => ({
+        ...noprop(['--in-flight', String(count), ...two]),
+        name: `noprop, ${count} in flight`,
+      })),
+    },
     { id: 'inference-1', title: 'Inference, one image', ...speed, runs: inference(1) },
     { id: 'inference-1000', title: 'Inference, a batch of 1000', ...speed, runs: inference(1000) },
     { id: 'memory-10', title: 'Peak memory of training 10 blocks', ...memory, runs: memoryOf(10) },
