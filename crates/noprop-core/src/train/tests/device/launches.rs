@@ -17,7 +17,7 @@ pub(super) fn with_step(
     let samples = 2 * options.batch_size();
     let labels = (0..samples).map(|sample| sample as i32 % classes).collect();
     let data = Dataset::from_arrays(Pixels::U8(vec![1; samples * input.len()]), input, Some(labels)).unwrap();
-    let config = ModelConfig { classes: (0..classes).collect(), ..model(blocks, input, net.clone()) };
+    let config = ModelConfig { classes: (0..classes).collect::<Vec<_>>().into(), ..model(blocks, input, net.clone()) };
     let plan = plan(config, on("emulated", options), &Arc::new(data));
     let engine = &plan.engines[0];
     let data = DeviceData::upload(engine, &plan.data).unwrap();
