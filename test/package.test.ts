@@ -60,7 +60,7 @@ test.each([
   const { files, bytes, builtins, stdout } = await loadedBy(args, { cwd: installed, env: packages.env })
   expect(files.length, files.join(', ')).toBeLessThanOrEqual(most)
   expect(files.length).toBeGreaterThan(0)
-  expect(bytes).toBeLessThanOrEqual(120_000)
+  expect(bytes).toBeLessThanOrEqual(130_000)
   expect(builtins.filter((name) => HEAVY.test(name))).toEqual([])
   expect(JSON.parse(stdout)).toEqual([])
 })
@@ -94,7 +94,8 @@ const history: History = await run
 const once = await model.evaluate(test, { sampler: 'ddim' })
 const often = await model.evaluate(test, { runs: 3 })
 const { labels, probabilities } = await model.predict(new Float32Array(784))
-const first: number | undefined = probabilities[0]?.[labels[0] ?? 0]
+// A label is a number or a name.
+const first: number | undefined = probabilities[0]?.[Number(labels[0])]
 console.log(history.loss[0]?.[0], once.confusion, often.accuracyStd, first, await NoProp.load(new URL('file:///x')))
 if ((history as unknown) instanceof NoPropError) throw history
 // @ts-expect-error an option that there is not

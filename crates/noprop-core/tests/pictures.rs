@@ -78,6 +78,7 @@ fn folders_as_people_keep_them() {
     let photos = folder(&[
         ("Katzen 猫/1.jpg", "plain.jpg"),
         ("Katzen 猫/deeper/2.PNG", "plain.png"),
+        ("Katzen 猫/broken.png", "=\u{2}"),
         ("Katzen 猫/Thumbs.db", "=junk"),
         ("Katzen 猫/.hidden.png", "=junk"),
         ("Katzen 猫/notes.txt", "=text"),
@@ -99,7 +100,8 @@ fn folders_as_people_keep_them() {
     assert_eq!(loaded.train.shape(), InputShape::new(&[22, 31, 3]).unwrap());
     assert!(loaded.test.is_none());
     let failed: Vec<_> = loaded.failures.iter().map(|(path, error)| (path.file_name().unwrap(), error.code)).collect();
-    assert_eq!(failed, [(std::ffi::OsStr::new("damaged.jpg"), Code::FileFormat)]);
+    let damaged = ["broken.png", "damaged.jpg"].map(|name| (std::ffi::OsStr::new(name), Code::FileFormat));
+    assert_eq!(failed, damaged);
     let notes = loaded.notes.join("\n");
     for part in ["\"empty\" has no pictures", "1 pictures lie beside", "1 files are no pictures", "31x22"] {
         assert!(notes.contains(part), "{part}: {notes}");
@@ -107,11 +109,11 @@ fn folders_as_people_keep_them() {
     let sizes = [Some([8, 12]), None];
     for size in sizes {
         let error = load(FolderOptions { strict: true, size, channels: size.map(|_| 3), ..FolderOptions::default() });
-        assert!(error.unwrap_err().what.contains("damaged.jpg"));
+        assert!(error.unwrap_err().what.contains("broken.png"));
     }
     let sized = load(FolderOptions { size: Some([8, 12]), channels: Some(1), ..FolderOptions::default() }).unwrap();
     assert_eq!((sized.train.shape(), sized.train.samples()), (InputShape::new(&[8, 12, 1]).unwrap(), 4));
-    assert_eq!(sized.failures.len(), 1);
+    assert_eq!((sized.failures.len(), sized.train.labels().unwrap()), (2, &[0, 0, 1, 1][..]));
     let sound = load_images(&[photos.path().join("dogs/b.jpg")], &sized.train.shape(), Some(Fit::Cover)).unwrap();
     assert_eq!(bytes_of(&sized.train)[3 * 96..], *bytes_of(&sound), "what is left out leaves no gap");
 }

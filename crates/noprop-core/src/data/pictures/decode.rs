@@ -22,6 +22,9 @@ const MAX_FILE: u64 = 1 << 29;
 const FORMATS: [ImageFormat; 5] =
     [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP, ImageFormat::Gif, ImageFormat::Bmp];
 
+/// What such files begin with.
+const BEGINNINGS: [&[u8]; 6] = [b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"RIFF", b"BM"];
+
 /// Upright pixels over black, row by row: red, green, blue and 255.
 pub(super) struct Picture {
     pub height: usize,
@@ -81,6 +84,13 @@ impl Opened {
         }
         let format = image::guess_format(start).ok().filter(|format| FORMATS.contains(format));
         let Some(format) = format else {
+            if BEGINNINGS.iter().any(|beginning| beginning.starts_with(start))
+                || start.starts_with(b"RIFF") && start.len() < 12
+            {
+                return Err(
+                    Error::new(Code::FileTruncated, format!("{shown} ends too early")).hint("the file is damaged")
+                );
+            }
             let error = Error::new(Code::FileFormat, format!("{shown} is not a picture that is read"))
                 .expected("JPEG, PNG, WebP, GIF or BMP")
                 .hint("convert other formats first");
