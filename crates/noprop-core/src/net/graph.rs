@@ -102,7 +102,8 @@ impl Graph {
             let (estimate, mix) = (chain.nodes.len() - 1, Op::Mix(super::spec::Mix {}));
             state = chain.push(format!("block{copy:04}_mix"), mix, vec![state, estimate]).map_err(fit)?;
         }
-        let head = Op::Linear(super::spec::Linear { units: super::spec::Size::Classes });
+        // The estimates then begin as the classes' own: from a random head, several classes soon share one of softmax's corners for good.
+        let head = Op::Linear(super::spec::Linear { units: super::spec::Size::Classes, identity: true });
         chain.push("head".to_owned(), head, vec![state]).map_err(fit)?;
         chain.shaped()
     }
