@@ -70,7 +70,7 @@ impl Graph {
         Self::of_form(x, classes, Form::default())
     }
 
-    /// The same with what `form` asks for beside; see [`shaped`](Self::shaped) for its end.
+    /// The same with what `form` asks for beside; its end is made when the net is whole.
     pub fn of_form(x: Shape, classes: usize, form: Form) -> Self {
         let input = |name: &str, shape| Node { name: name.to_owned(), op: Op::Input, inputs: Vec::new(), shape };
         let mut nodes = vec![input("x", x), input("z", Shape::Vector(classes))];
