@@ -70,7 +70,7 @@ impl Graph {
         Self::of_form(x, classes, Form::default())
     }
 
-    /// The same with what `form` asks for beside; see [`shaped`](Self::shaped) for its end.
+    /// The same with what `form` asks for beside; its end is made when the net is whole.
     pub fn of_form(x: Shape, classes: usize, form: Form) -> Self {
         let input = |name: &str, shape| Node { name: name.to_owned(), op: Op::Input, inputs: Vec::new(), shape };
         let mut nodes = vec![input("x", x), input("z", Shape::Vector(classes))];
@@ -102,7 +102,8 @@ impl Graph {
             let (estimate, mix) = (chain.nodes.len() - 1, Op::Mix(super::spec::Mix {}));
             state = chain.push(format!("block{copy:04}_mix"), mix, vec![state, estimate]).map_err(fit)?;
         }
-        let head = Op::Linear(super::spec::Linear { units: super::spec::Size::Classes });
+        // The estimates then begin as the classes' own: from a random head, several classes soon share one of softmax's corners for good.
+        let head = Op::Linear(super::spec::Linear { units: super::spec::Size::Classes, identity: true });
         chain.push("head".to_owned(), head, vec![state]).map_err(fit)?;
         chain.shaped()
     }

@@ -55,7 +55,11 @@ pub(super) fn lower(
     let x: Vec<At> = parts.iter().map(|(input, _)| l.value(*input)).collect();
     let norm = norm.map(|node| lower_norm(l, node, relu, &parts, &x, y));
     if norm.is_none() {
-        lower_products(l, &parts, &x, y, relu);
+        let is_fixed: Vec<bool> = parts.iter().map(|(input, _)| l.is_kept(*input, linear)).collect();
+        match is_fixed[..] {
+            [true, ..] => lower_in_two(l, &parts, &x, &is_fixed, y, relu),
+            _ => lower_products(l, &parts, &x, y, relu),
+        }
     }
     let mut scale = 1.0;
     if let (Some(node), true) = (dropout, l.target.training) {
@@ -170,6 +174,31 @@ fn lower_products(l: &mut Lowering<'_>, parts: &[(NodeId, Linear)], x: &[At], y:
     for (&(_, part), &at) in parts.iter().zip(x).skip(2) {
         l.emit("linear", &[at], &[y], move |c| of(part, c).forward(c.write(y), c.read(at), c.step.state));
     }
+}
+
+/// The same where inputs that depend on the sample alone, the first one among them, stand beside others: their products are computed once,
+/// and the others' are added to a copy for every z and time.
+fn lower_in_two(l: &mut Lowering<'_>, parts: &[(NodeId, Linear)], x: &[At], is_fixed: &[bool], y: At, relu: bool) {
+    let len = parts[0].1.samples * parts[0].1.outputs;
+    let kept = l.samples(len);
+    let of_kind = |wanted: bool| {
+        let all = parts.iter().zip(x).zip(is_fixed);
+        all.filter(move |(_, is_fixed)| **is_fixed == wanted).map(|((part, at), _)| (part.1, *at)).unzip()
+    };
+    let ((fixed, fixed_x), (others, others_x)): ((Vec<_>, Vec<_>), (Vec<_>, Vec<_>)) = (of_kind(true), of_kind(false));
+    let (first, rest) = (fixed[0], fixed[1..].to_vec());
+    let from = fixed_x.clone();
+    l.emit_fixed("dense", &fixed_x, &[kept], move |c| {
+        Products { products: [of(first, c)] }.forward(false, c.write(kept), [c.read(from[0])], c.step.state)?;
+        let mut rest = rest.iter().zip(&from[1..]);
+        rest.try_for_each(|(part, at)| of(*part, c).forward(c.write(kept), c.read(*at), c.step.state))
+    });
+    l.copy(kept, y, len);
+    l.emit(if relu { "linear_relu" } else { "linear" }, &others_x.clone(), &[y], move |c| {
+        let mut each = others.iter().zip(&others_x);
+        each.try_for_each(|(part, at)| of(*part, c).forward(c.write(y), c.read(*at), c.step.state))?;
+        if relu { Relu { len: c.samples() * len }.forward(c.write(y)) } else { Ok(()) }
+    });
 }
 
 /// The share of a product in the gradient of its input: on through the norm or the ReLU that has made the input, where this share is

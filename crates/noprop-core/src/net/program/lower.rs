@@ -172,6 +172,24 @@ impl<'g> Lowering<'g> {
         self.calls[usize::from(self.backward)].push(call);
     }
 
+    /// A call of a group that depends on more, which itself depends on x alone.
+    pub fn emit_fixed(
+        &mut self,
+        name: &'static str,
+        reads: &[At],
+        writes: &[At],
+        run: impl Fn(&Context<'_>) -> Result<()> + Send + 'static,
+    ) {
+        let before = std::mem::replace(&mut self.is_fixed, true);
+        self.emit(name, reads, writes, run);
+        self.is_fixed = before;
+    }
+
+    /// Whether the value of `input`, which `node` reads with others, is kept while `node` is computed again.
+    pub fn is_kept(&self, input: NodeId, node: NodeId) -> bool {
+        is_split(self.graph, self.target) && self.fixed[input] && !self.fixed[node]
+    }
+
     /// Where the value of `node` lies.
     pub fn value(&self, node: NodeId) -> At {
         self.values[node].expect("a value is computed before it is read").0
@@ -213,8 +231,7 @@ impl<'g> Lowering<'g> {
         };
         let is_free = self.readers.count(input) == 1 && (reads <= may || !self.target.training);
         // Where the program is split, what depends on x alone is read again.
-        let is_kept = is_split(self.graph, self.target) && self.fixed[input] && !self.fixed[node];
-        matches!(at, At::Slot(_)) && is_free && !is_kept
+        matches!(at, At::Slot(_)) && is_free && !self.is_kept(input, node)
     }
 
     pub(super) fn copy(&mut self, from: At, to: At, len: usize) {

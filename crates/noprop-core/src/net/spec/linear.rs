@@ -13,6 +13,9 @@ use std::fmt;
 pub struct Linear {
     /// Width of the output, or `"classes"`.
     pub units: Size,
+    /// Whether the first outputs begin as the inputs; users' nets cannot ask for it.
+    #[serde(skip)]
+    pub identity: bool,
 }
 
 /// A number of units.
@@ -89,9 +92,11 @@ impl Spec for Linear {
     }
     fn tensors(&self, s: &Signature) -> Vec<Tensor> {
         let fan_in = s.inputs.iter().map(|input| inputs_of(*input)).sum();
-        let (units, init) = (s.output.width(), Init::FanIn(fan_in));
-        let tensor = |name, shape| Tensor { name, trained: true, shape, init };
-        vec![tensor("weight", vec![fan_in, units]), tensor("bias", vec![units])]
+        let units = s.output.width();
+        let inits =
+            if self.identity { [Init::Identity(fan_in), Init::Constant(0.0)] } else { [Init::FanIn(fan_in); 2] };
+        let tensor = |name, shape, init| Tensor { name, trained: true, shape, init };
+        vec![tensor("weight", vec![fan_in, units], inits[0]), tensor("bias", vec![units], inits[1])]
     }
     fn multiply_adds(&self, s: &Signature) -> Vec<usize> {
         s.inputs.iter().map(|input| inputs_of(*input) * s.output.len()).collect()
