@@ -5,11 +5,13 @@
 mod content;
 mod device;
 mod evaluator;
+mod metrics;
 mod processor;
 mod session;
 #[cfg(test)]
 mod tests;
 
+pub use metrics::{BINS, Bin, Calibration, MOST_TOP, Metrics, PerClass, Scores, WORST, Worst};
 pub use session::Session;
 
 use crate::data::Dataset;
@@ -21,6 +23,7 @@ use crate::model::Model;
 use crate::tensor::StopFlag;
 use crate::train::plan::check_shape;
 use device::DeviceCache;
+use metrics::{Gathering, Outcome};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -53,6 +56,9 @@ pub struct Evaluation {
     pub accuracy: f64,
     /// Mean over the samples of Σ_k (p_k − [k = y])², from 0 to 2 (Brier score; the form of the training loss).
     pub loss: f64,
+    /// Precision, recall, F1, top-k accuracy, log loss, calibration, and the worst samples.
+    #[serde(flatten)]
+    pub metrics: Metrics,
     /// Accuracy of the class read off z_t after each block.
     pub accuracy_per_block: Vec<f64>,
     /// `confusion[i][j]`: samples of class i that were taken for class j. Up to [`MOST_CONFUSION`] classes.
@@ -110,16 +116,20 @@ fn evaluate_with(
     let mut pairs = BTreeMap::<[u64; 2], u64>::new();
     let mut loss = 0.0;
     let mut row = vec![0.0; width];
-    for (z, target) in states.chunks_exact(width).zip(&targets) {
-        *pairs.entry([u64::from(*target), argmax(z) as u64]).or_default() += 1;
-        probabilities(z, model.checked.schedule.alpha_bar(config.blocks), &mut row);
-        row[*target as usize] -= 1.0;
-        loss += row.iter().map(|error| f64::from(*error).powi(2)).sum::<f64>();
+    let mut metrics = Gathering::new(width)?;
+    for (sample, (state, target)) in states.chunks_exact(width).zip(&targets).enumerate() {
+        let (target, predicted) = (*target as usize, argmax(state));
+        *pairs.entry([target as u64, predicted as u64]).or_default() += 1;
+        probabilities(state, model.checked.schedule.alpha_bar(config.blocks), &mut row);
+        let of_sample = brier(&row, target);
+        loss += of_sample;
+        metrics.add(&Outcome { sample, target, predicted, state, probabilities: &row, loss: of_sample });
     }
     let seconds = started.elapsed().as_secs_f64();
     Ok(Evaluation {
         accuracy: accuracy_per_block.last().copied().unwrap_or_default(),
         loss: loss / targets.len() as f64,
+        metrics: metrics.finish(),
         accuracy_per_block,
         confusion: (width <= MOST_CONFUSION).then(|| table(&pairs, width)),
         confusion_pairs: (width > MOST_CONFUSION)
@@ -129,6 +139,12 @@ fn evaluate_with(
         seconds,
         samples_per_second: targets.len() as f64 / seconds,
     })
+}
+
+/// Σ_k (p_k − [k = target])².
+fn brier(probabilities: &[f32], target: usize) -> f64 {
+    let error = |(class, p): (usize, &f32)| f64::from(p - f32::from(u8::from(class == target))).powi(2);
+    probabilities.iter().enumerate().map(error).sum()
 }
 
 fn table(pairs: &BTreeMap<[u64; 2], u64>, width: usize) -> Vec<Vec<u64>> {
