@@ -68,6 +68,8 @@ export declare class NativeModel {
   weightsSha256(): Promise<string>
   /** Compares the model's classes with the data's labels; options and result are JSON. */
   evaluate(data: NativeDataset, options: string, stop: StopSignal): Promise<string>
+  /** What each block adds; options and result are JSON. */
+  contributions(data: NativeDataset, options: string, stop: StopSignal): Promise<string>
   /** Labels and probabilities; options are JSON. */
   predict(data: NativeDataset, options: string, stop: StopSignal): Promise<NativePrediction>
   /** Checks options and data, opens devices and checkpoint, and starts the threads of a run. Events arrive as JSON arrays. */

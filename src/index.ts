@@ -28,7 +28,15 @@ export type {
 } from './events.js'
 export type { FitOptions } from './fit.js'
 export { FitRun } from './fit-run.js'
-export type { EvaluateResult, Prediction, RunsResult } from './inference.js'
+export type {
+  AverageScores,
+  BlockContribution,
+  Calibration,
+  EvaluateResult,
+  Prediction,
+  RunsResult,
+  WorstSample,
+} from './inference.js'
 export { NoProp } from './model.js'
 export type {
   CnnNet,

@@ -5,6 +5,7 @@ import type { RunsResult } from '../inference.js'
 import { NoProp } from '../model.js'
 import { accuracyAfterBlocks, counted, percent, table, thousands } from '../summary.js'
 import { downloadNote } from './download-note.js'
+import { blockTable, classTable, metricFields } from './eval-report.js'
 import type { Field } from './fields.js'
 import { addFlags, Flag, number } from './flag.js'
 import { addSamplerFlags, samplerOf } from './flags.js'
@@ -16,6 +17,7 @@ import { required } from './usage.js'
 interface EvalFlags {
   data?: string
   runs?: number
+  blocks?: boolean
 }
 
 /** Most classes whose confusions are printed as a table. */
@@ -26,6 +28,7 @@ const DATA = [
   new Flag('--runs <number>', 'repeat N times, with the seeds from --seed on; adds mean and deviation', {
     read: number,
   }),
+  new Flag('--blocks', 'measure also what each block adds, and name those that add nothing'),
 ]
 
 export function define(command: Command, io: Io): void {
@@ -36,6 +39,7 @@ export function define(command: Command, io: Io): void {
     command,
     'noprop eval digits.safetensors --data mnist',
     'noprop eval digits.safetensors --data mnist --stochastic --runs 5',
+    'noprop eval digits.safetensors --data mnist --blocks',
   )
   command.action((file: string, flags: EvalFlags) => evaluate(file, flags, io))
 }
@@ -45,11 +49,13 @@ async function evaluate(file: string, flags: EvalFlags, io: Io): Promise<void> {
   const model = await NoProp.load(file)
   const directory = await locate(data, { signal: io.signal, onDownload: downloadNote(io) })
   const test = await datasetFromDirectory(directory, 'test')
-  const result = await model.evaluate(test, { ...samplerOf(flags), runs: flags.runs, signal: io.signal })
+  const { runs, blocks } = flags
+  const result = await model.evaluate(test, { ...samplerOf(flags), runs, blocks, signal: io.signal })
   io.emit({ event: 'done', ...result })
   const rows: Field[] = [
     ['accuracy', `${percent(result.accuracy)} of ${thousands(result.samples)} samples`],
     ['loss', result.loss.toFixed(4)],
+    ...metricFields(result),
     ['after block', accuracyAfterBlocks(result.accuracyPerBlock)],
     ['speed', `${thousands(Math.round(result.samplesPerSecond))} samples/s`],
   ]
@@ -58,12 +64,17 @@ async function evaluate(file: string, flags: EvalFlags, io: Io): Promise<void> {
     rows.push([`over ${counted(accuracies.length, 'run')}`, `${percent(accuracyMean)} ± ${percent(accuracyStd)}`])
   }
   io.printFields(rows)
+  if (result.blocks) printTable(blockTable(result.blocks), 'blocks', io)
   if (result.confusion === undefined || result.classes.length > MOST_CLASSES) return
-  const confusion = confusionTable(result.classes, result.confusion)
-  const columns = Math.max(...confusion.split('\n').map((line) => line.length))
-  // A table with broken lines is none.
-  if (columns <= (io.width ?? columns)) io.print(`\n${confusion}`)
-  else io.note(`the table of confusions needs ${columns} columns; this terminal has ${io.width}`)
+  printTable(classTable(result), 'classes', io)
+  printTable(confusionTable(result.classes, result.confusion), 'confusions', io)
+}
+
+/** A table with broken lines is none. */
+function printTable(text: string, what: string, io: Io): void {
+  const columns = Math.max(...text.split('\n').map((line) => line.length))
+  if (columns <= (io.width ?? columns)) io.print(`\n${text}`)
+  else io.note(`the table of ${what} needs ${columns} columns; this terminal has ${io.width}`)
 }
 
 /** Rows are the true labels, columns the predicted ones. */

@@ -3,6 +3,7 @@
 //! Samples are worked on in chunks of fixed size that do not depend on the number of threads, so neither do the results.
 
 mod content;
+mod contribution;
 mod device;
 mod evaluator;
 mod metrics;
@@ -11,6 +12,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 
+pub use contribution::{AddsNothing, Contribution, contributions};
 pub use metrics::{BINS, Bin, Calibration, MOST_TOP, Metrics, PerClass, Scores, WORST, Worst};
 pub use session::Session;
 

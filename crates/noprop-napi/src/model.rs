@@ -11,7 +11,7 @@ use napi::bindgen_prelude::{Env, Float32Array, Function, Int32Array, Object, Obj
 use napi_derive::napi;
 use noprop_core::config::{FitOptions, ModelConfig, from_json};
 use noprop_core::data::Dataset;
-use noprop_core::inference::Session;
+use noprop_core::inference::{Session, contributions};
 use noprop_core::tensor::StopFlag;
 use noprop_core::train::{Plan, estimate};
 use noprop_core::{Model, SampleOptions};
@@ -215,6 +215,20 @@ impl NativeModel {
     ) -> napi::Result<Object<'env>> {
         self.infer(env, (data, options, stop), |session, data, options, flag| {
             json(&session.evaluate(data, options, flag)?)
+        })
+    }
+
+    /// What each block adds; options and result are JSON.
+    #[napi(ts_return_type = "Promise<string>")]
+    pub fn contributions<'env>(
+        &self,
+        env: &'env Env,
+        data: &NativeDataset,
+        options: String,
+        stop: &StopSignal,
+    ) -> napi::Result<Object<'env>> {
+        self.infer(env, (data, options, stop), |session, data, options, flag| {
+            json(&contributions(session.model(), data, &options, flag)?)
         })
     }
 

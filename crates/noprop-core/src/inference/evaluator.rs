@@ -48,20 +48,20 @@ impl Evaluator {
         self.width
     }
 
-    /// û `[1, capacity · classes]` of the block with these weights, for the samples from `first` on in the states `z`
-    /// `[samples, classes]`.
-    pub(crate) fn estimate(
-        &mut self,
-        weights: &Buffer,
-        data: &Dataset,
-        first: usize,
-        z: &[f32],
-        stop: &StopFlag,
-    ) -> Result<&Tensor> {
-        let count = z.len() / self.width;
+    /// Takes the images of the `count` samples from `first` on; with `images`, sample i's is that of sample `images[i]`.
+    pub(crate) fn take(&mut self, data: &Dataset, images: Option<&[u32]>, first: usize, count: usize) -> Result<()> {
         self.samples.clear();
-        self.samples.extend((first..first + count).map(|sample| sample as u32));
-        Gather { data, samples: &self.samples, augmenter: None }.fill(&self.x)?;
+        match images {
+            None => self.samples.extend((first..first + count).map(|sample| sample as u32)),
+            Some(images) => self.samples.extend_from_slice(&images[first..first + count]),
+        }
+        Gather { data, samples: &self.samples, augmenter: None }.fill(&self.x)
+    }
+
+    /// û `[1, capacity · classes]` of the block with these weights, for the samples taken last in the states `z`
+    /// `[samples, classes]`.
+    pub(crate) fn estimate(&mut self, weights: &Buffer, z: &[f32], stop: &StopFlag) -> Result<&Tensor> {
+        let count = z.len() / self.width;
         apply(&CopyIn(z), &self.z, [])?;
         // Inference is f32 whatever the training was: evaluations of one model compare.
         let precision = Precision::F32;

@@ -129,9 +129,8 @@ impl Gathering {
         let epsilon = f64::from(f32::EPSILON);
         self.samples += 1;
         self.log_loss -= crate::math::ln(probability.clamp(epsilon, 1.0 - epsilon));
-        let better = |(class, value): (usize, &f32)| {
-            *value > state[target] || (*value == state[target] && class < target)
-        };
+        let better =
+            |(class, value): (usize, &f32)| *value > state[target] || (*value == state[target] && class < target);
         // The class that is predicted has rank 0, whatever a state says.
         let rank = if predicted == target { 0 } else { state.iter().enumerate().filter(|each| better(*each)).count() };
         if let Some(count) = self.ranks.get_mut(rank) {
@@ -151,12 +150,18 @@ impl Gathering {
     pub(super) fn finish(self) -> Metrics {
         let samples = self.samples as f64;
         let counts = self.support.iter().zip(&self.predicted).zip(&self.right);
-        let of: Vec<Scores> = counts.map(|((support, predicted), right)| scores(*support, *predicted, *right)).collect();
+        let of: Vec<Scores> =
+            counts.map(|((support, predicted), right)| scores(*support, *predicted, *right)).collect();
         let occurs = |class: &usize| self.support[*class] + self.predicted[*class] > 0;
         let occurring: Vec<_> = (0..of.len()).filter(occurs).map(|class| (of[class], 1.0)).collect();
-        let weighted: Vec<_> = of.iter().zip(&self.support).map(|(scores, support)| (*scores, *support as f64)).collect();
-        let labelled: Vec<_> =
-            of.iter().zip(&self.support).filter(|(_, support)| **support > 0).map(|(scores, _)| (*scores, 1.0)).collect();
+        let weighted: Vec<_> =
+            of.iter().zip(&self.support).map(|(scores, support)| (*scores, *support as f64)).collect();
+        let labelled: Vec<_> = of
+            .iter()
+            .zip(&self.support)
+            .filter(|(_, support)| **support > 0)
+            .map(|(scores, _)| (*scores, 1.0))
+            .collect();
         let mut within = 0;
         let top_k_accuracy = self.ranks.iter().map(|count| {
             within += count;

@@ -12,7 +12,7 @@ use crate::rng::{Purpose, Stream};
 use crate::tensor::{Buffer, StopFlag};
 use crate::threads::spawn_scoped;
 use candle_core::{CpuStorage, Device, Storage};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Samples of a chunk.
 pub(super) const CHUNK: usize = 128;
@@ -27,38 +27,78 @@ pub(super) fn chain(
     stop: &StopFlag,
     mut after_block: AfterBlock<'_>,
 ) -> Result<Vec<f32>> {
-    let checked = &model.checked;
-    let device = Device::Cpu;
-    let (samples, width) = (data.samples(), checked.config.classes.len());
-    let threads = match (samples.div_ceil(CHUNK), options.threads) {
-        // Asking the system for its processors would take as long as a small prediction.
-        (1, None) => 1,
-        (chunks, asked) => config::threads(asked)?.min(chunks),
-    };
-    let resident = if samples < STREAMED { model.resident()? } else { None };
-    let mut evaluators =
-        (0..threads).map(|_| Evaluator::new(checked, samples.min(CHUNK), &device)).collect::<Result<Vec<_>>>()?;
-
-    let keys = content::keys(data)?;
-    let mut states = zeros::<f32>(samples.saturating_mul(width), "the samples' states")?;
-    for (key, z) in keys.iter().zip(states.chunks_exact_mut(width)) {
-        initial_state(&Stream::of_content(options.seed, Purpose::InitialState, 0, *key), z);
+    let mut processor = Processor::new(model, data, options, stop)?;
+    let mut states = processor.initial()?;
+    for block in 1..=model.checked.config.blocks {
+        processor.advance(block, None, &mut states)?;
+        if let Some(after_block) = &mut after_block {
+            after_block(block, 0, &states);
+        }
     }
-    for block in 1..=checked.config.blocks {
-        let weights = match &resident {
-            Some(blocks) => blocks[block - 1].clone(),
-            None => model.block(block, &device)?,
+    Ok(states)
+}
+
+/// Runs blocks on the states of all samples of a data set.
+pub(super) struct Processor<'a> {
+    model: &'a Model,
+    data: &'a Dataset,
+    options: &'a SampleOptions,
+    stop: &'a StopFlag,
+    /// Which noise each sample gets.
+    keys: Vec<u64>,
+    /// The weights of all blocks, where they are kept in memory.
+    resident: Option<Arc<Vec<Buffer>>>,
+    /// One a thread.
+    evaluators: Vec<Evaluator>,
+}
+
+impl<'a> Processor<'a> {
+    pub(super) fn new(
+        model: &'a Model,
+        data: &'a Dataset,
+        options: &'a SampleOptions,
+        stop: &'a StopFlag,
+    ) -> Result<Self> {
+        let samples = data.samples();
+        let threads = match (samples.div_ceil(CHUNK), options.threads) {
+            // Asking the system for its processors would take as long as a small prediction.
+            (1, None) => 1,
+            (chunks, asked) => config::threads(asked)?.min(chunks),
         };
-        let coefficients = options.sampler.coefficients(&checked.schedule, block, options.stochastic);
-        let work = BlockWork { data, keys: &keys, weights: &weights, block, coefficients, seed: options.seed, stop };
-        let chunks = Mutex::new(states.chunks_mut(CHUNK * width).enumerate());
+        let resident = if samples < STREAMED { model.resident()? } else { None };
+        let evaluator = |_| Evaluator::new(&model.checked, samples.min(CHUNK), &Device::Cpu);
+        let evaluators = (0..threads).map(evaluator).collect::<Result<Vec<_>>>()?;
+        Ok(Self { model, data, options, stop, keys: content::keys(data)?, resident, evaluators })
+    }
+
+    /// z_0 of all samples, `[samples, classes]`.
+    pub(super) fn initial(&self) -> Result<Vec<f32>> {
+        let width = self.model.checked.config.classes.len();
+        let mut states = zeros::<f32>(self.data.samples().saturating_mul(width), "the samples' states")?;
+        for (key, z) in self.keys.iter().zip(states.chunks_exact_mut(width)) {
+            initial_state(&Stream::of_content(self.options.seed, Purpose::InitialState, 0, *key), z);
+        }
+        Ok(states)
+    }
+
+    /// z_t of all samples in place of their z_{t−1}, by block t. With `images`, sample i sees the image of sample `images[i]`.
+    pub(super) fn advance(&mut self, block: usize, images: Option<&[u32]>, states: &mut [f32]) -> Result<()> {
+        let Self { model, data, options, stop, .. } = *self;
+        let keys = &self.keys;
+        let weights = match &self.resident {
+            Some(blocks) => blocks[block - 1].clone(),
+            None => model.block(block, &Device::Cpu)?,
+        };
+        let coefficients = options.sampler.coefficients(&model.checked.schedule, block, options.stochastic);
+        let work = BlockWork { data, images, keys, weights: &weights, block, coefficients, seed: options.seed, stop };
+        let chunks = Mutex::new(states.chunks_mut(CHUNK * model.checked.config.classes.len()).enumerate());
         let next = || chunks.lock().unwrap_or_else(PoisonError::into_inner).next();
-        let outcomes: Vec<Result<()>> = if threads == 1 {
-            vec![work.run(&mut evaluators[0], &next)]
+        let outcomes: Vec<Result<()>> = if let [evaluator] = &mut self.evaluators[..] {
+            vec![work.run(evaluator, &next)]
         } else {
             std::thread::scope(|scope| {
                 let run = |evaluator| spawn_scoped(scope, "noprop-infer", || work.run(evaluator, &next));
-                let started: Vec<_> = evaluators.iter_mut().map(run).collect();
+                let started: Vec<_> = self.evaluators.iter_mut().map(run).collect();
                 if started.iter().any(Result::is_err) {
                     // Nothing is left to do for those that were started.
                     while next().is_some() {}
@@ -67,17 +107,15 @@ pub(super) fn chain(
                 started.into_iter().map(|thread| thread?.join().unwrap_or_else(panicked)).collect()
             })
         };
-        outcomes.into_iter().collect::<Result<Vec<()>>>()?;
-        if let Some(after_block) = &mut after_block {
-            after_block(block, 0, &states);
-        }
+        outcomes.into_iter().collect()
     }
-    Ok(states)
 }
 
 /// What one block does to every chunk.
 struct BlockWork<'a> {
     data: &'a Dataset,
+    /// Whose image each sample sees; its own without.
+    images: Option<&'a [u32]>,
     keys: &'a [u64],
     weights: &'a Buffer,
     block: usize,
@@ -99,7 +137,8 @@ impl BlockWork<'_> {
     /// z_t from z_{t−1} for the samples from `first` on.
     fn advance(&self, evaluator: &mut Evaluator, first: usize, states: &mut [f32]) -> Result<()> {
         let width = evaluator.width();
-        let estimate = evaluator.estimate(self.weights, self.data, first, states, self.stop)?;
+        evaluator.take(self.data, self.images, first, states.len() / width)?;
+        let estimate = evaluator.estimate(self.weights, states, self.stop)?;
         let (storage, layout) = estimate.storage_and_layout();
         let Storage::Cpu(CpuStorage::F32(estimates)) = &*storage else {
             return Err(Error::new(Code::Internal, "an estimate is not f32 on the CPU"));

@@ -46,7 +46,10 @@ fn metrics_are_those_of_scikit_learn() {
     assert_close("precision", &found.per_class.precision, &numbers(&golden["precision"]), ROUNDING);
     assert_close("recall", &found.per_class.recall, &numbers(&golden["recall"]), ROUNDING);
     assert_close("f1", &found.per_class.f1, &numbers(&golden["f1"]), ROUNDING);
-    assert_eq!(found.per_class.support.iter().map(|count| *count as f64).collect::<Vec<_>>(), numbers(&golden["support"]));
+    assert_eq!(
+        found.per_class.support.iter().map(|count| *count as f64).collect::<Vec<_>>(),
+        numbers(&golden["support"])
+    );
     for (name, found) in [("macro", found.macro_average), ("weighted", found.weighted_average)] {
         assert_close(name, &[found.precision, found.recall, found.f1], &numbers(&golden[name]), ROUNDING);
     }
