@@ -16,13 +16,14 @@ pub use contribution::{AddsNothing, Contribution, contributions};
 pub use metrics::{BINS, Bin, Calibration, MOST_TOP, Metrics, PerClass, Scores, WORST, Worst};
 pub use session::Session;
 
+use crate::config::CheckedConfig;
 use crate::data::Dataset;
 use crate::device::DeviceChoice;
 use crate::diffusion::{Sampler, argmax, probabilities};
 use crate::error::{Code, Error, Result};
 use crate::memory::zeros;
 use crate::model::Model;
-use crate::tensor::StopFlag;
+use crate::tensor::{Buffer, StopFlag};
 use crate::train::plan::check_shape;
 use device::DeviceCache;
 use metrics::{Gathering, Outcome};
@@ -153,6 +154,22 @@ fn table(pairs: &BTreeMap<[u64; 2], u64>, width: usize) -> Vec<Vec<u64>> {
     let mut table = vec![vec![0; width]; width];
     pairs.iter().for_each(|([i, j], count)| table[*i as usize][*j as usize] = *count);
     table
+}
+
+/// Accuracy and loss of blocks with these weights, each `[1, parameters + statistics]`, by the default sampler and in one thread on
+/// the processor: what [`Plan::validated`](crate::train::Plan::validated) measures a model by while it trains.
+///
+/// # Errors
+/// Those of [`evaluate`].
+pub fn measure_chain(
+    checked: &CheckedConfig,
+    weights: Vec<Buffer>,
+    data: &Dataset,
+    stop: &StopFlag,
+) -> Result<(f64, f64)> {
+    let model = Model::in_memory(checked.clone(), weights);
+    let options = SampleOptions { threads: Some(1), device: DeviceChoice::Cpu, ..SampleOptions::default() };
+    evaluate(&model, data, options, stop).map(|found| (found.accuracy, found.loss))
 }
 
 /// The label of each sample and its classes' probabilities.

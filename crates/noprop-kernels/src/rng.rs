@@ -31,6 +31,8 @@ pub enum Purpose {
     SamplerNoise = 4,
     /// Changes of a training image, shared by all blocks.
     Augment = 5,
+    /// ε of the noised label in validation while training.
+    ValidationNoise = 9,
     /// Dropout after the first stage of a block; later stages follow at `Dropout + stage`.
     Dropout = 16,
 }

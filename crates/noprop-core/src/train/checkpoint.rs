@@ -59,6 +59,14 @@ fn identity(plan: &Plan) -> Value {
     if !o.augment.is_none() {
         training["augment"] = json!(o.augment);
     }
+    if let Some(stopping) = &o.early_stopping {
+        training["earlyStopping"] = json!(stopping);
+        training["validationEvery"] = json!(o.validation_every.unwrap_or(1));
+        training["validation"] = json!(plan.validation.as_ref().map(|validation| validation.data.fingerprint()));
+    }
+    if let Some(from) = &plan.from {
+        training["from"] = json!(from.sha256);
+    }
     json!({
         "version": VERSION,
         "model": plan.model.config,
@@ -136,8 +144,10 @@ impl Checkpoint {
         self.directory.join(format!("block-{block:04}.safetensors"))
     }
 
-    fn save(&self, progress: &Progress, name: &str, values: &[f32]) -> Result<()> {
-        let (bytes, text) = (to_bytes(values), json!(progress).to_string());
+    /// Writes tensors, which stand in the order of their names.
+    fn save(&self, progress: &Progress, tensors: &[(&str, &[f32])]) -> Result<()> {
+        let bytes: Vec<u8> = tensors.iter().flat_map(|(_, values)| to_bytes(values)).collect();
+        let text = json!(progress).to_string();
         let sum = checksum(&text, &bytes);
         let texts = BTreeMap::from([
             ("format", FORMAT.to_owned()),
@@ -145,7 +155,8 @@ impl Checkpoint {
             ("run", self.run.clone()),
             ("sha256", sum),
         ]);
-        let header = container::header(&texts, std::iter::once((name.to_owned(), vec![values.len()])));
+        let header =
+            container::header(&texts, tensors.iter().map(|(name, values)| ((*name).to_owned(), vec![values.len()])));
         atomic::write_by(TEMPORARY_PREFIX, &self.path(progress.block), |writer| {
             put(writer, &header)?;
             put(writer, &bytes)
@@ -154,12 +165,16 @@ impl Checkpoint {
 
     /// Writes a job between two steps.
     pub fn save_running(&self, job: &BlockJob) -> Result<()> {
-        self.save(&job.progress, "state", &job.state()?)
+        let state = job.state()?;
+        match job.best() {
+            Some(best) => self.save(&job.progress, &[("best", best), ("state", &state)]),
+            None => self.save(&job.progress, &[("state", &state)]),
+        }
     }
 
     /// Writes the weights of a finished job in place of its state.
     pub fn save_finished(&self, progress: &Progress, weights: &[f32]) -> Result<()> {
-        self.save(progress, "weights", weights)
+        self.save(progress, &[("weights", weights)])
     }
 
     /// What an earlier run left of a block; nothing without `resume`.
@@ -188,14 +203,18 @@ impl Checkpoint {
             return Err(corrupt(&path, "a block of another run"));
         }
         let layout = &plan.model.layout;
-        if progress.step == plan.steps() && header.expect(one("weights", layout.weights())).is_ok() {
+        if progress.is_finished(plan) && header.expect(one("weights", layout.weights())).is_ok() {
             let weights = read(&mut file, &header, &path, layout.weights())?;
             return Ok(Some(Saved::Finished(progress, weights)));
         }
         let len = AdamW::state_len(layout.parameters(), layout.statistics());
-        header.expect(one("state", len)).map_err(|error| corrupt(&path, error.to_string()))?;
-        let state = read(&mut file, &header, &path, len)?;
-        Ok(Some(Saved::Running(BlockJob::go_on(plan, progress, state, device)?)))
+        let best = if progress.best_epoch(plan).is_some() { layout.weights() } else { 0 };
+        let tensors = one("best", best).filter(|_| best > 0).chain(one("state", len));
+        header.expect(tensors).map_err(|error| corrupt(&path, error.to_string()))?;
+        let mut values = read(&mut file, &header, &path, best + len)?;
+        let state = values.split_off(best);
+        let best = Some(values).filter(|best| !best.is_empty());
+        Ok(Some(Saved::Running(BlockJob::go_on(plan, progress, state, best, device)?)))
     }
 }
 

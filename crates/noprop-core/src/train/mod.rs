@@ -4,8 +4,10 @@ mod backlog;
 pub mod batch;
 pub mod batches;
 mod cache;
+mod chain;
 pub mod checkpoint;
 mod device;
+pub mod early_stopping;
 pub mod estimate;
 pub mod job;
 pub mod plan;
@@ -14,6 +16,7 @@ pub mod run;
 #[cfg(test)]
 mod tests;
 pub mod trainer;
+pub mod validation;
 
 pub use backlog::{Backlog, MOST_EPOCHS};
 pub use batches::Batch;
@@ -21,6 +24,7 @@ pub(crate) use device::{DeviceData, Stack, floor};
 pub use estimate::{Estimate, estimate};
 pub use job::BlockJob;
 pub use plan::Plan;
-pub use progress::{Event, Observer};
+pub use progress::{End, Event, Observer};
 pub use run::Training;
 pub use trainer::Trainer;
+pub use validation::{MeasureChain, Score, Validation};

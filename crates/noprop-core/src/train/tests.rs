@@ -3,6 +3,7 @@
 mod augment;
 mod batches;
 mod checkpoints;
+mod continued;
 #[cfg(feature = "emulation")]
 mod device;
 mod events;
@@ -12,6 +13,7 @@ mod resume;
 mod steps;
 mod stop;
 mod threads;
+mod validation;
 
 use super::{BlockJob, Event, Observer, Plan, Trainer, Training};
 use crate::config::{FitOptions, ModelConfig, Precision};

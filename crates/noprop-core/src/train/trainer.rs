@@ -2,6 +2,7 @@
 
 use super::batch::Gather;
 use super::plan::Plan;
+use super::validation::Validator;
 use crate::error::{Code, Error, Result};
 use crate::net::Step;
 use crate::net::{Block, Buffers, Draw, Mode};
@@ -19,6 +20,8 @@ pub struct Trainer {
     gradient: Buffer,
     gradients: Buffer,
     loss: Buffer,
+    /// Made at the first validation.
+    validator: Option<Validator>,
 }
 
 impl Trainer {
@@ -39,7 +42,16 @@ impl Trainer {
             gradient: buffers.samples(width)?,
             gradients: buffers.rows(plan.model.layout.parameters())?,
             loss: buffers.rows(1)?,
+            validator: None,
         })
+    }
+
+    /// What measures blocks on validation samples.
+    pub(super) fn validator(&mut self, plan: &Plan) -> Result<&mut Validator> {
+        match &mut self.validator {
+            Some(validator) => Ok(validator),
+            empty => Ok(empty.insert(Validator::new(plan)?)),
+        }
     }
 
     /// One training step (from 0) of `block` on `state` `[1, 3 · parameters + statistics]`. Returns the batch's mean loss and

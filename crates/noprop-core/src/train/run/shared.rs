@@ -4,6 +4,7 @@ use super::queue::{InFlight, Queue};
 use crate::error::Error;
 use crate::storage::WeightStore;
 use crate::tensor::StopFlag;
+use crate::train::chain::Chain;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::plan::Plan;
 use crate::train::progress::Observer;
@@ -17,6 +18,8 @@ pub(in crate::train) struct Shared {
     pub(in crate::train) stop: StopFlag,
     /// Ends threads between two steps: what waits is written to the checkpoint instead of being run.
     pub(in crate::train) ending: StopFlag,
+    /// Ends each block after the step that it is in, with the weights that it has.
+    pub(in crate::train) wrapping_up: StopFlag,
     /// Why a block that was in flight at the end could not be written; the first such error.
     pub(super) not_kept: Mutex<Option<Error>>,
     pub(super) queue: Mutex<Queue>,
@@ -26,6 +29,8 @@ pub(in crate::train) struct Shared {
     pub(in crate::train) observer: Observer,
     pub(in crate::train) checkpoint: Option<Checkpoint>,
     pub(super) store: WeightStore,
+    /// What is measured of all blocks together, where they are all in flight.
+    pub(super) chain: Option<Mutex<Chain>>,
 }
 
 impl Shared {

@@ -1,0 +1,73 @@
+//! Trainings that go on from the weights of a model.
+
+use super::resume::{checkpointed, interrupted_by};
+use super::*;
+use crate::error::Code;
+use crate::model::Model;
+use serde_json::Value;
+
+fn trained(data: &Arc<Dataset>) -> Arc<Model> {
+    let model = Model::new(mlp(3)).unwrap();
+    Arc::new(model.with_weights(train(plan(mlp(3), options(8), data)), Value::Null))
+}
+
+fn continued(model: &Arc<Model>, options: FitOptions, round: u64, data: &Arc<Dataset>) -> Plan {
+    plan(mlp(3), options, data).continued(model.clone(), round).unwrap()
+}
+
+#[test]
+fn it_begins_with_the_weights_of_the_model_and_other_noise() {
+    let data = vectors(50);
+    let model = trained(&data);
+    let plan = continued(&model, options(8), 1, &data);
+    let job = BlockJob::start(&plan, 2, &Device::Cpu).unwrap();
+    let state = job.state().unwrap();
+    let weights = model.block(2, &Device::Cpu).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    assert_eq!(state[..weights.len()], weights);
+    assert!(state[weights.len()..].iter().all(|moment| *moment == 0.0));
+    // Each round has an order of its own.
+    let order = |plan: &Plan| plan.order(0).unwrap().to_vec();
+    let fresh = self::plan(mlp(3), options(8), &data);
+    assert_ne!(order(&plan), order(&fresh));
+    assert_ne!(order(&plan), order(&continued(&model, options(8), 2, &data)));
+}
+
+#[test]
+fn it_lowers_the_loss_further_and_is_the_same_however_it_is_run() {
+    let data = vectors(50);
+    let model = trained(&data);
+    let run = Run::start(continued(&model, options(8), 1, &data));
+    let events = run.drive(&[1, 2, 3], 3, |_| false);
+    let expected = run.finish().sha256().unwrap();
+    let first = Run::start(plan(mlp(3), options(8), &data));
+    let losses = |events: &[Event]| {
+        let of = |event: &Event| match event {
+            Event::Block { losses, .. } => Some(losses[0]),
+            _ => None,
+        };
+        events.iter().filter_map(of).sum::<f64>()
+    };
+    assert!(losses(&events) < losses(&first.drive(&[1, 2, 3], 3, |_| false)));
+    let two = FitOptions { threads: Some(2), ..options(8) };
+    assert_eq!(sha256(continued(&model, two, 1, &data)), expected);
+    let directory = tempfile::tempdir().unwrap();
+    let options = checkpointed(options(8), directory.path());
+    let (run, interruptions) = interrupted_by(|| continued(&model, options.clone(), 1, &data), 3, 12);
+    assert!(interruptions >= 2, "only {interruptions} interruptions");
+    assert_eq!(run.finish().sha256().unwrap(), expected);
+    // It is not resumed from other weights.
+    let other = Arc::new(
+        Model::new(mlp(3)).unwrap().with_weights(train(continued(&model, self::options(8), 1, &data)), Value::Null),
+    );
+    let error = Training::start(continued(&other, options, 1, &data), Box::new(|_| {})).err().unwrap();
+    assert_eq!(error.code, Code::CheckpointMismatch);
+    assert!(error.what.contains("training.from"), "{error}");
+}
+
+#[test]
+fn a_model_without_weights_is_refused() {
+    let data = vectors(50);
+    let model = Arc::new(Model::new(mlp(3)).unwrap());
+    let error = plan(mlp(3), options(8), &data).continued(model, 1).err().unwrap();
+    assert_eq!(error.code, Code::NotTrained);
+}
