@@ -8,7 +8,7 @@ use napi::bindgen_prelude::{
 };
 use napi::sys;
 use napi_derive::napi;
-use noprop_core::data::{Dataset, InputShape, Pixels, Split, load, load_sound_images, load_unlabelled};
+use noprop_core::data::{Dataset, InputShape, Pixels, Split, hold_out, load, load_sound_images, load_unlabelled};
 use noprop_core::tensor::StopFlag;
 use noprop_core::train::progress::Failure;
 use noprop_core::{Code, Error};
@@ -80,6 +80,17 @@ pub struct NativePictures {
     pub failures: String,
 }
 
+/// A data set in two parts.
+#[napi(object, object_from_js = false)]
+pub struct NativeHeldOut {
+    /// What is left.
+    #[napi(ts_type = "NativeDataset")]
+    pub left: Loaded,
+    /// What is held out.
+    #[napi(ts_type = "NativeDataset")]
+    pub held: Loaded,
+}
+
 #[napi]
 impl NativeDataset {
     /// Copies arrays, so that JavaScript may change them afterwards. `shape` is that of one sample.
@@ -132,6 +143,16 @@ impl NativeDataset {
             let (dataset, failures) = load_sound_images(&paths, &shape)?;
             let failures: Vec<_> = failures.into_iter().map(|(index, error)| (index, Failure(error))).collect();
             Ok(NativePictures { dataset: dataset.map(Loaded), failures: json(&failures)? })
+        })
+    }
+
+    /// Two data sets: what is left, and the share of each class that is held out.
+    #[napi(ts_return_type = "Promise<NativeHeldOut>")]
+    pub fn hold_out<'env>(&self, env: &'env Env, share: f64, seed: f64) -> napi::Result<Object<'env>> {
+        let (data, seed) = (self.get()?, whole("seed", seed)? as u64);
+        promise(env, StopFlag::new(), move || {
+            let (left, held) = hold_out(&data, share, seed)?;
+            Ok(NativeHeldOut { left: Loaded(left), held: Loaded(held) })
         })
     }
 

@@ -146,7 +146,7 @@ impl Shared {
     pub(in crate::train) fn finish_job(&self, job: &BlockJob) -> Result<()> {
         let weights = job.weights(&self.plan)?;
         if let Some(checkpoint) = &self.checkpoint {
-            checkpoint.save_finished(&job.progress, &weights)?;
+            checkpoint.save_finished(&self.plan, job, &weights)?;
         }
         self.publish(&job.progress, &weights, false)?;
         self.ended_early(job)

@@ -26,7 +26,7 @@ fn half_trained(data: &Arc<Dataset>) -> tempfile::TempDir {
     let checkpoint = Checkpoint::open(directory.path(), &plan, false).unwrap();
     checkpoint.save_running(&job(&plan, 1, 9)).unwrap();
     let second = job(&plan, 2, u64::MAX);
-    checkpoint.save_finished(&second.progress, &second.weights(&plan).unwrap()).unwrap();
+    checkpoint.save_finished(&plan, &second, &second.weights(&plan).unwrap()).unwrap();
     directory
 }
 

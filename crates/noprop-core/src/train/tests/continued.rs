@@ -71,3 +71,38 @@ fn a_model_without_weights_is_refused() {
     let error = plan(mlp(3), options(8), &data).continued(model, 1).err().unwrap();
     assert_eq!(error.code, Code::NotTrained);
 }
+
+#[test]
+fn a_run_can_be_given_more_epochs_where_the_learning_rate_is_constant() {
+    let data = vectors(50);
+    let expected = sha256(plan(mlp(3), FitOptions { epochs: 5, ..options(8) }, &data));
+    let directory = tempfile::tempdir().unwrap();
+    let with = |epochs| FitOptions { epochs, ..checkpointed(options(8), directory.path()) };
+    // One block in its second epoch, another not begun.
+    let halt = |event: &Event| matches!(event, Event::Block { block: 2, .. });
+    interrupt(plan(mlp(3), with(2), &data), &[2, 1], 1, halt);
+    for epochs in [3, 3, 5, 5] {
+        let run = Run::start(plan(mlp(3), with(epochs), &data));
+        let events = run.drive(&[1, 2, 3], 3, |_| false);
+        assert_eq!(events.iter().filter(|event| matches!(event, Event::Block { .. })).count(), 3);
+        let found = run.finish().sha256().unwrap();
+        assert_eq!(found == expected, epochs == 5);
+    }
+    let resumed = Run::start(plan(mlp(3), with(5), &data)).drive(&[2], 1, |_| false);
+    assert!(matches!(resumed[..], [Event::Block { block: 2, resumed: true, .. }]), "{resumed:?}");
+    let error = Training::start(plan(mlp(3), with(4), &data), Box::new(|_| {})).err().unwrap();
+    assert!(error.code == Code::CheckpointMismatch && error.hint.contains("more epochs, not fewer"), "{error}");
+}
+
+#[test]
+fn a_one_cycle_run_says_why_it_cannot_be_lengthened() {
+    let data = vectors(50);
+    let directory = tempfile::tempdir().unwrap();
+    let with = |epochs| {
+        let learning_rate_schedule = LearningRateSchedule::OneCycle;
+        FitOptions { epochs, learning_rate_schedule, ..checkpointed(options(8), directory.path()) }
+    };
+    train(plan(mlp(2), with(2), &data));
+    let error = Training::start(plan(mlp(2), with(3), &data), Box::new(|_| {})).err().unwrap();
+    assert!(error.code == Code::CheckpointMismatch && error.hint.contains("one-cycle schedule"), "{error}");
+}
