@@ -17,6 +17,8 @@ export declare class NativeDataset {
   static load(directory: string, split: string, limit: number | null, labels: boolean): Promise<NativeDataset>
   /** Reads PNG files of one shape, without labels. Those that cannot be read are left out and told. */
   static fromPngs(paths: Array<string>, shape: Array<number>): Promise<NativePictures>
+  /** Two data sets: what is left, and the share of each class that is held out. */
+  holdOut(share: number, seed: number): Promise<NativeHeldOut>
   /** Number of samples. */
   get samples(): number
   /** Shape of one sample. */
@@ -72,8 +74,11 @@ export declare class NativeModel {
   contributions(data: NativeDataset, options: string, stop: StopSignal): Promise<string>
   /** Labels and probabilities; options are JSON. */
   predict(data: NativeDataset, options: string, stop: StopSignal): Promise<NativePrediction>
-  /** Checks options and data, opens devices and checkpoint, and starts the threads of a run. Events arrive as JSON arrays. */
-  train(data: NativeDataset, options: string, onEvents: (events: string) => void): Promise<NativeTraining>
+  /**
+   * Checks options and data, opens devices and checkpoint, and starts the threads of a run. Events arrive as JSON arrays. Blocks
+   * are measured on `validation` while they train.
+   */
+  train(data: NativeDataset, options: string, onEvents: (events: string) => void, validation: NativeDataset | null): Promise<NativeTraining>
 }
 
 /** A run: its threads, until [`NativeTraining::finish`] or [`NativeTraining::close`]. */
@@ -90,6 +95,8 @@ export declare class NativeTraining {
   startBlock(block: number): void
   /** Asks all threads to stop, with a checkpoint between two steps. Returns at once. */
   stop(): void
+  /** Asks every block in flight to end after the step that it is in, with the weights that it has then. Returns at once. */
+  wrapUp(): void
   /** After the end of every block: joins the threads and puts the weights into the model. */
   finish(): Promise<void>
   /**
@@ -118,6 +125,14 @@ export declare function deviceParity(options: string, stop: StopSignal): Promise
 
 /** Bytes outside its heap that V8 knows of; `process.memoryUsage()` does not count all of them. For tests. */
 export declare function externalMemory(): number
+
+/** A data set in two parts. */
+export interface NativeHeldOut {
+  /** What is left. */
+  left: NativeDataset
+  /** What is held out. */
+  held: NativeDataset
+}
 
 /** What was read of a list of pictures. */
 export interface NativePictures {

@@ -175,6 +175,27 @@ export async function withDataset<Result>(
   }
 }
 
+/**
+ * Splits a data set: what is left, and the share of each class that is held out, drawn from the seed. Rejects with NOPROP_OPTION for a
+ * share outside of (0, 1) or that leaves nothing on one side.
+ */
+export async function holdOut(
+  dataset: Dataset,
+  share: number,
+  seed: number,
+): Promise<{ left: Dataset; held: Dataset }> {
+  if (typeof share !== 'number') {
+    throw new NoPropError({
+      code: 'NOPROP_OPTION',
+      what: 'option validationSplit is no number',
+      expected: 'a share above 0 and below 1',
+      received: describe(share),
+    })
+  }
+  const { left, held } = await nativeAsync(() => unwrap(dataset).holdOut(share, seed))
+  return { left: wrap(left), held: wrap(held) }
+}
+
 /** The native side of a data set. */
 export function nativeDataset(dataset: Dataset): NativeDataset {
   return unwrap(dataset)

@@ -51,7 +51,7 @@ export interface Estimate {
 
 /** Checks everything that training checks, and says what it takes. Steps are measured for about half a second. */
 export async function estimate(model: NativeModel, data: Data, options: FitOptions): Promise<Estimate> {
-  const { signal, validation: _, ...rest } = requireObject(options, 'the options of estimate')
+  const { signal, validation: _, validationSplit: __, ...rest } = requireObject(options, 'the options of estimate')
   const json = toJson(rest)
   requireDevice(rest.device)
   const { input } = JSON.parse(model.config) as ModelConfig

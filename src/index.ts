@@ -17,6 +17,8 @@ export { NoPropError } from './errors.js'
 export type { Estimate } from './estimate.js'
 export type {
   BlockEvent,
+  BlockValidation,
+  ChainEvent,
   CheckpointEvent,
   DoneEvent,
   EpochEvent,
@@ -54,7 +56,9 @@ export type {
   Augment,
   CosineSchedule,
   CustomSchedule,
+  EarlyStopping,
   Embedding,
+  EndReason,
   EvaluateOptions,
   LinearSchedule,
   ModelConfig,
@@ -66,5 +70,8 @@ export type {
   TrainingRecord,
   TrainOptions,
 } from './options.js'
+export type { Screen } from './progress/display.js'
+export { ProgressDisplay } from './progress/display.js'
 export type { LayerSummary, TensorSummary } from './summary.js'
+export { TensorBoardWriter } from './tensorboard/writer.js'
 export { version } from './version.js'

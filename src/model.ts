@@ -102,7 +102,8 @@ export class NoProp {
   }
 
   /**
-   * Trains all blocks on labelled data, from the beginning (or from a checkpoint with `resume`). The run begins at once;
+   * Trains all blocks on labelled data, from the beginning (or from a checkpoint with `resume`, or from the model's own weights with
+   * `continue`). The run begins at once;
    * `await` it for its history, or iterate over its events. The result depends on the model's configuration and seed, the
    * data, and the training options alone: not on threads, order or interruptions.
    *
@@ -114,7 +115,20 @@ export class NoProp {
    * NOPROP_CANCELLED, NOPROP_CHECKPOINT_…, or the signal's reason.
    */
   fit(data: Data, options: FitOptions = {}): FitRun {
-    return new FitRun(async (queue, stop) => startFit(this.#live(), data, options, queue, stop))
+    return new FitRun(async (queue, stop, wrapUp) => startFit(this.#live(), data, options, queue, stop, wrapUp))
+  }
+
+  /**
+   * Trains on the next part of data that come bit by bit: as `fit`, from the beginning while the model is untrained, and then each
+   * time from the weights that it has (`continue: true`). AdamW's moments begin anew with each part, so parts of many steps serve
+   * better than parts of few. Rejects as `fit` does.
+   */
+  partialFit(data: Data, options: Omit<FitOptions, 'continue'> = {}): FitRun {
+    return new FitRun(async (queue, stop, wrapUp) => {
+      const model = this.#live()
+      const given = requireObject(options, 'the options of partialFit')
+      return startFit(model, data, { ...given, continue: model.trained }, queue, stop, wrapUp)
+    })
   }
 
   /** Measures the model on labelled data. Rejects with NOPROP_NOT_TRAINED, NOPROP_SHAPE, NOPROP_LABEL, NOPROP_OPTION. */
