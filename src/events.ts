@@ -111,6 +111,21 @@ export interface StartEvent {
   whyNoGpu?: string
 }
 
+/** A learning rate was found, before the training (`learningRate: 'find'`). */
+export interface LearningRateEvent extends LearningRateSearch {
+  event: 'learning-rate'
+}
+
+/** What a learning rate range test found. */
+export interface LearningRateSearch {
+  /** The rate that it proposes: a tenth of the one at the least smoothed loss, to two digits. */
+  learningRate: number
+  /** The block that was trained for it. */
+  block: number
+  /** The rate of each step, the loss of its batch, and the loss smoothed over the steps before. */
+  curve: { learningRate: number; loss: number; smoothed: number }[]
+}
+
 /** The finished model was evaluated on the validation data, after the last block. */
 export interface ValidationEvent extends EvaluateResult {
   event: 'validation'
@@ -124,6 +139,7 @@ export interface DoneEvent {
 
 /** What `for await (const event of model.fit(…))` yields. */
 export type FitEvent =
+  | LearningRateEvent
   | StartEvent
   | ProgressEvent
   | EpochEvent

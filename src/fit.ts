@@ -7,6 +7,7 @@ import type { FitEvent, History } from './events.js'
 import { describeHistory, Records } from './history.js'
 import { evaluate } from './inference.js'
 import { requireObject, toJson } from './json.js'
+import { findLearningRate } from './learning-rate.js'
 import { addonSearch, type Native } from './native.js'
 import type { ModelConfig, TrainingRecord, TrainOptions } from './options.js'
 import { type OpenWorker, Scheduler, type WorkerEvent } from './scheduler.js'
@@ -77,6 +78,11 @@ export async function startFit(
       held = own(parts.held)
     }
     if (held) checkValidation(held, config)
+    if (trainOptions.learningRate === 'find') {
+      const found = await findLearningRate(model, dataset, { ...trainOptions, signal: stop.signal })
+      queue.push({ event: 'learning-rate', ...found })
+      trainOptions.learningRate = found.learningRate
+    }
     const history = await train(model, config, [dataset, held], trainOptions, queue, [stop.signal, wrapUp])
     if (held) {
       const validation = await validate(model, held, trainOptions, stop.signal)

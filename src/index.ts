@@ -24,6 +24,8 @@ export type {
   EpochEvent,
   FitEvent,
   History,
+  LearningRateEvent,
+  LearningRateSearch,
   ProgressEvent,
   StartEvent,
   ValidationEvent,

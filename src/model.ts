@@ -3,11 +3,13 @@ import type { SampleArray } from './data/typed-array.js'
 import type { Data } from './dataset.js'
 import { NoPropError, native, nativeAsync } from './errors.js'
 import { type Estimate, estimate } from './estimate.js'
+import type { LearningRateSearch } from './events.js'
 import { type FitOptions, startFit } from './fit.js'
 import { FitRun } from './fit-run.js'
 import { type EvaluateResult, evaluate, type Prediction, predict, type RunsResult } from './inference.js'
 import { inspectCustom } from './inspect.js'
 import { requireObject, toJson } from './json.js'
+import { findLearningRate } from './learning-rate.js'
 import { getNative, type Native } from './native.js'
 import type { EvaluateOptions, ModelConfig, ModelOptions, PredictOptions, TrainingRecord } from './options.js'
 import { type LayerSummary, modelLine, summarise, type TensorSummary } from './summary.js'
@@ -99,6 +101,15 @@ export class NoProp {
    */
   async estimate(data: Data, options: FitOptions = {}): Promise<Estimate> {
     return estimate(this.#live(), data, options)
+  }
+
+  /**
+   * A learning rate range test (Smith 2017): trains the first block, from its beginning, for 120 steps while the rate rises from 1e-6 to 1,
+   * and proposes a tenth of the rate at which the smoothed loss is least. Takes the options of `fit`; the model stays as it is. What it
+   * finds is the same each time. Computed on the processor. Rejects as `fit` does, and with NOPROP_DIVERGED where no rate lowers the loss.
+   */
+  async findLearningRate(data: Data, options: FitOptions = {}): Promise<LearningRateSearch> {
+    return findLearningRate(this.#live(), data, options)
   }
 
   /**

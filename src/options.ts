@@ -111,8 +111,11 @@ export interface TrainOptions {
    * (`cnn`, `resnet`), which has nothing to compare in a single sample.
    */
   batch?: number
-  /** Step size of AdamW; with 'one-cycle' its peak. Default 1e-3 (paper). */
-  learningRate?: number
+  /**
+   * Step size of AdamW; with 'one-cycle' its peak. 'find' has `fit` look for one first, as `findLearningRate` does. Default 1e-3
+   * (paper).
+   */
+  learningRate?: number | 'find'
   /** Whether the step size stays or rises and falls once over the training. Default 'constant' (paper). */
   learningRateSchedule?: 'constant' | 'one-cycle'
   /** AdamW's decoupled weight decay. Default 1e-3 (paper). */
@@ -182,11 +185,13 @@ export type EndReason = 'epochs' | 'early-stopping' | 'stopped'
 export interface TrainingRecord {
   /** The options on which the weights depend, every default filled in; `augment` only where images were changed. */
   options: Required<
-    Pick<
-      TrainOptions,
-      'epochs' | 'batch' | 'learningRate' | 'learningRateSchedule' | 'weightDecay' | 'weighting' | 'eta' | 'precision'
-    >
-  > & { augment?: Required<Augment>; validationEvery?: number; earlyStopping?: Required<EarlyStopping> }
+    Pick<TrainOptions, 'epochs' | 'batch' | 'learningRateSchedule' | 'weightDecay' | 'weighting' | 'eta' | 'precision'>
+  > & {
+    learningRate: number
+    augment?: Required<Augment>
+    validationEvery?: number
+    earlyStopping?: Required<EarlyStopping>
+  }
   /** Where it was trained, for example 'cpu'. */
   device: string
   /** The kernels that trained it, for example 'avx512'. */

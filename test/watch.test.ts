@@ -211,3 +211,19 @@ describe('on the command line', () => {
     expect(existsSync(join(root, 'run'))).toBe(false)
   })
 })
+
+test('a learning rate can be looked for', async () => {
+  const model = NoProp.create(OPTIONS)
+  const found = await model.findLearningRate(train, { batch: 32 })
+  expect(found.learningRate).toBeGreaterThan(1e-5)
+  expect(found.curve.length).toBeGreaterThan(50)
+  expect(model.trained).toBe(false)
+  const run = model.fit(train, { ...TRAINING, learningRate: 'find' })
+  const [first, second] = await eventsOf(run)
+  expect([first, second!.event]).toEqual([{ event: 'learning-rate', ...found }, 'start'])
+  expect((await run).options.learningRate).toBe(found.learningRate)
+  const stopped = model.findLearningRate(train, { signal: AbortSignal.abort('enough') })
+  await expect(stopped).rejects.toBe('enough')
+  const wrong = { learningRate: 'seek' } as unknown as FitOptions
+  await expect(model.fit(train, wrong)).rejects.toMatchObject({ code: 'NOPROP_OPTION' })
+})

@@ -94,8 +94,8 @@ const SCHEDULE = [
 const TRAINING = [
   new Flag('--epochs <number>', 'passes over the training samples (default: 1)', { read: number }),
   new Flag('--batch <number>', 'samples per step (default: 128, or all where there are fewer)', { read: number }),
-  new Flag('--lr <rate>', 'learning rate; with one-cycle its peak (default: 0.001)', {
-    read: number,
+  new Flag('--lr <rate|find>', 'learning rate, with one-cycle its peak; find looks for one (default: 0.001)', {
+    read: rateOf,
     sets: 'learningRate',
   }),
   new Flag('--lr-schedule <constant|one-cycle>', 'learning rate over time (default: constant)', {
@@ -264,6 +264,11 @@ export function benchOptionsOf(values: Values): Record<string, unknown> {
     ...optionsOf(values, [...BENCH, BLOCKS, ...BENCH_PLACE]),
     ...withoutUndefined({ net: netOf(values, 'cnn') }),
   }
+}
+
+/** Reads a learning rate, or that one is to be found. */
+function rateOf(flag: string): (text: string) => number | 'find' {
+  return (text) => (text === 'find' ? text : parseNumber(flag, text))
 }
 
 /** Reads which weights a block ends with. */

@@ -186,6 +186,8 @@ async function fitShown(model: NoProp, samples: Dataset, flags: TrainFlags, io: 
       if (event.event === 'start' && event.whyNoGpu && showsGpu()) {
         io.note(`training on the processor, no GPU: ${event.whyNoGpu}`)
       }
+      if (event.event === 'learning-rate')
+        io.note(`learning rate ${event.learningRate}, found in ${event.curve.length} steps`)
       display?.show(event)
       tensorboard?.write(event)
       if (event.event !== 'done') io.emit(event)

@@ -15,8 +15,8 @@ use noprop_core::config::{FitOptions, ModelConfig, from_json};
 use noprop_core::data::Dataset;
 use noprop_core::inference::{Session, contributions, measure_chain};
 use noprop_core::tensor::StopFlag;
-use noprop_core::train::{Plan, estimate};
-use noprop_core::{Model, SampleOptions};
+use noprop_core::train::{Plan, estimate, find_learning_rate};
+use noprop_core::{DeviceChoice, Model, SampleOptions};
 use serde_json::json;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -166,6 +166,22 @@ impl NativeModel {
         promise(env, stop.flag(), move || {
             let plan = Plan::new(checked, from_json::<FitOptions>(&options)?, data)?;
             json(&estimate(&plan, available as usize, &flag)?)
+        })
+    }
+
+    /// Tests learning rates on one block; options and result are JSON.
+    #[napi(ts_return_type = "Promise<string>")]
+    pub fn find_learning_rate<'env>(
+        &self,
+        env: &'env Env,
+        data: &NativeDataset,
+        options: String,
+        stop: &StopSignal,
+    ) -> napi::Result<Object<'env>> {
+        let (checked, data, flag) = (self.model()?.checked.clone(), data.get()?, stop.flag());
+        promise(env, stop.flag(), move || {
+            let options = FitOptions { device: DeviceChoice::Cpu, ..from_json::<FitOptions>(&options)? };
+            json(&find_learning_rate(Plan::new(checked, options, data)?, &flag)?)
         })
     }
 

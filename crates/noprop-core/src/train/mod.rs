@@ -12,6 +12,7 @@ pub mod estimate;
 pub mod job;
 pub mod plan;
 pub mod progress;
+pub mod rate_search;
 pub mod run;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ pub use estimate::{Estimate, estimate};
 pub use job::BlockJob;
 pub use plan::Plan;
 pub use progress::{End, Event, Observer};
+pub use rate_search::{RateSearch, find_learning_rate};
 pub use run::Training;
 pub use trainer::Trainer;
 pub use validation::{MeasureChain, Score, Validation};

@@ -106,3 +106,27 @@ fn a_one_cycle_run_says_why_it_cannot_be_lengthened() {
     let error = Training::start(plan(mlp(2), with(3), &data), Box::new(|_| {})).err().unwrap();
     assert!(error.code == Code::CheckpointMismatch && error.hint.contains("one-cycle schedule"), "{error}");
 }
+
+#[test]
+fn a_learning_rate_that_is_found_serves_and_is_the_same_each_time() {
+    let data = vectors(50);
+    let find = |rate| {
+        let options =
+            FitOptions { learning_rate: rate, learning_rate_schedule: LearningRateSchedule::OneCycle, ..options(8) };
+        crate::train::find_learning_rate(plan(mlp(3), options, &data), &StopFlag::new()).unwrap()
+    };
+    let found = find(1e-3);
+    assert_eq!(found, find(0.5));
+    // At 1e-6 nothing is learned and at 1 everything is spoiled; what lies between serves.
+    assert!((1e-4..0.1).contains(&found.learning_rate), "{found:?}");
+    assert!(found.curve.is_sorted_by(|a, b| a.learning_rate < b.learning_rate));
+    let last_loss = |rate| {
+        let options = FitOptions { learning_rate: rate, ..options(8) };
+        job(&plan(mlp(3), options, &data), 1, u64::MAX).progress.losses[2]
+    };
+    assert!(last_loss(found.learning_rate) < last_loss(1e-6).min(last_loss(1.0)));
+    let stop = StopFlag::new();
+    stop.stop();
+    let error = crate::train::find_learning_rate(plan(mlp(3), options(8), &data), &stop).unwrap_err();
+    assert_eq!(error.code, Code::Cancelled);
+}
