@@ -62,6 +62,8 @@ export declare class NativeModel {
   layers(): string
   /** What a run takes, as JSON; its steps are measured where it needs at most `available` bytes. */
   estimate(data: NativeDataset, options: string, available: number, stop: StopSignal): Promise<string>
+  /** Tests learning rates on one block; options and result are JSON. */
+  findLearningRate(data: NativeDataset, options: string, stop: StopSignal): Promise<string>
   /** Writes the model file atomically. */
   save(path: string): Promise<void>
   /** Fails as a later save would, for want of room as well; the model need not be trained. */
