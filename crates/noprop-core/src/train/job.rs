@@ -150,7 +150,7 @@ impl BlockJob {
     fn validate(&mut self, plan: &Plan, trainer: &mut Trainer, stop: &StopFlag) -> Result<()> {
         let (block, epoch) = (self.progress.block, self.progress.losses.len());
         let Some(validation) = plan.validation_after(epoch) else { return Ok(()) };
-        let score = trainer.validator(plan)?.score(plan, validation, (block, epoch), &self.state, stop)?;
+        let score = trainer.validator(plan)?.score(&plan.model, validation, (block, epoch), &self.state, stop)?;
         self.progress.validation.push(score);
         let Some(stopping) = &plan.options.early_stopping else { return Ok(()) };
         let verdict = verdict(&self.progress.validation, stopping);

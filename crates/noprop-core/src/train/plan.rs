@@ -84,7 +84,9 @@ impl Plan {
     /// # Errors
     /// [`Code::Shape`] or [`Code::Label`] for data that do not fit the model.
     pub fn validated(mut self, data: Arc<Dataset>, measure: MeasureChain) -> Result<Self> {
-        let validation = Validation::new(&self.model, data, measure)?;
+        check_shape(&self.model, &data)?;
+        let classes = data.class_indices(&self.model.config.classes)?;
+        let validation = Validation { data, classes, measure };
         self.validation = self.engines.is_empty().then_some(validation);
         Ok(self)
     }

@@ -50,7 +50,7 @@ impl Trainer {
     pub(super) fn validator(&mut self, plan: &Plan) -> Result<&mut Validator> {
         match &mut self.validator {
             Some(validator) => Ok(validator),
-            empty => Ok(empty.insert(Validator::new(plan)?)),
+            empty => Ok(empty.insert(Validator::new(&plan.model)?)),
         }
     }
 

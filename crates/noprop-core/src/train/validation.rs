@@ -3,7 +3,6 @@
 //! independent, and whoever runs them when changes no bit.
 
 use super::batch::Gather;
-use super::plan::{Plan, check_shape};
 use crate::config::{CheckedConfig, Precision};
 use crate::data::Dataset;
 use crate::diffusion::argmax;
@@ -40,19 +39,9 @@ pub struct Validation {
     /// Held-out samples.
     pub data: Arc<Dataset>,
     /// The class of each: its label's place among the model's classes.
-    classes: Vec<u32>,
+    pub(super) classes: Vec<u32>,
     /// Measures all blocks together.
     pub(super) measure: MeasureChain,
-}
-
-impl Validation {
-    /// # Errors
-    /// [`Code::Shape`] or [`Code::Label`] for data that do not fit the model.
-    pub(super) fn new(model: &CheckedConfig, data: Arc<Dataset>, measure: MeasureChain) -> Result<Self> {
-        check_shape(model, &data)?;
-        let classes = data.class_indices(&model.config.classes)?;
-        Ok(Self { data, classes, measure })
-    }
 }
 
 /// Runs any block of a run on validation samples, in buffers of its own.
@@ -67,8 +56,8 @@ pub(super) struct Validator {
 }
 
 impl Validator {
-    pub(super) fn new(plan: &Plan) -> Result<Self> {
-        let (config, device) = (&plan.model.config, Device::Cpu);
+    pub(super) fn new(model: &CheckedConfig) -> Result<Self> {
+        let (config, device) = (&model.config, Device::Cpu);
         let (capacity, width) = (CHUNK, config.classes.len());
         let buffers = Buffers { stacked: 1, capacity, dtype: DType::F32, device, training: false, launched: false };
         Ok(Self {
@@ -85,14 +74,14 @@ impl Validator {
     /// Measures `block` with `state`, which begins with its weights, after `epoch` epochs.
     pub(super) fn score(
         &mut self,
-        plan: &Plan,
+        model: &CheckedConfig,
         validation: &Validation,
         (block, epoch): (usize, usize),
         state: &Buffer,
         stop: &StopFlag,
     ) -> Result<Score> {
-        let (config, width) = (&plan.model.config, self.width);
-        let alpha_bar = plan.model.schedule.alpha_bar(block - 1);
+        let (config, width) = (&model.config, self.width);
+        let alpha_bar = model.schedule.alpha_bar(block - 1);
         let (mut loss, mut right) = (0.0, 0);
         for (chunk, classes) in validation.classes.chunks(CHUNK).enumerate() {
             stop.check()?;

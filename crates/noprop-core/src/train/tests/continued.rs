@@ -29,6 +29,8 @@ fn it_begins_with_the_weights_of_the_model_and_other_noise() {
     let order = |plan: &Plan| plan.order(0).unwrap().to_vec();
     let fresh = self::plan(mlp(3), options(8), &data);
     assert_ne!(order(&plan), order(&fresh));
+    // Noise and dropout are drawn by the plan's seed.
+    assert_ne!(plan.model.config.seed, fresh.model.config.seed);
     assert_ne!(order(&plan), order(&continued(&model, options(8), 2, &data)));
 }
 

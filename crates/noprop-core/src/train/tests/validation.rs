@@ -46,7 +46,7 @@ fn score(config: &CheckedConfig, weights: &[f32], block: usize) -> Score {
     let state = candle_core::Tensor::from_slice(weights, (1, weights.len()), &Device::Cpu).unwrap();
     let state = crate::tensor::Buffer::new(state).unwrap();
     let validation = plan.validation.as_ref().unwrap();
-    Validator::new(&plan).unwrap().score(&plan, validation, (block, 2), &state, &StopFlag::new()).unwrap()
+    Validator::new(&plan.model).unwrap().score(&plan.model, validation, (block, 2), &state, &StopFlag::new()).unwrap()
 }
 
 #[test]
