@@ -228,3 +228,32 @@ fn what_does_not_fit_is_refused() {
     let other = plan(mlp(1), with(2), &vectors(50)).validated(held(41), measure_chain).unwrap();
     assert_eq!(refused(other).code, Code::CheckpointMismatch);
 }
+
+#[cfg(feature = "emulation")]
+#[test]
+fn devices_end_with_what_there_is_and_refuse_what_they_cannot_do_yet() {
+    let data = vectors(50);
+    let on = |options| FitOptions { device: "emulated".parse().unwrap(), ..options };
+    let refused = plan(mlp(1), on(stopping(2, true)), &data).validated(held(40), measure_chain).unwrap();
+    let error = Training::start(refused, Box::new(|_| {})).err().unwrap();
+    assert!(error.code == Code::Option && error.what.contains("does not serve on GPUs yet"), "{error}");
+    // Validation alone is left to the end of the run.
+    let plan_of = |options| plan(mlp(3), on(options), &data).validated(held(40), measure_chain).unwrap();
+    let (events, store) = run_all(plan_of(options(8)));
+    assert!(!events.iter().any(|event| matches!(event, Event::Epoch { validation_loss: Some(_), .. })));
+    let expected = store.sha256().unwrap();
+
+    let directory = tempfile::tempdir().unwrap();
+    let kept = || plan_of(checkpointed(options(8), directory.path()));
+    let run = Run::start(kept());
+    let mut told = false;
+    let events = run.drive(&[1, 2, 3], 3, |event| {
+        if !matches!(event, Event::Block { .. }) && !std::mem::replace(&mut told, true) {
+            run.training.wrap_up();
+        }
+        false
+    });
+    assert_eq!(ends(&events).len(), 3);
+    run.finish();
+    assert_eq!(sha256(kept()), expected);
+}
