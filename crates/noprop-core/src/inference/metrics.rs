@@ -18,7 +18,7 @@ pub const WORST: usize = 20;
 /// Greatest k of top-k accuracy.
 pub const MOST_TOP: usize = 10;
 
-/// What [`Metrics::new`] finds; a part of [`Evaluation`](super::Evaluation).
+/// What an evaluation says beside accuracy and confusions; a part of [`Evaluation`](super::Evaluation).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Metrics {
