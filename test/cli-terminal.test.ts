@@ -41,6 +41,7 @@ describe.runIf(hasTerminal)('on a terminal', () => {
       'Model',
       'Noise schedule',
       'Training',
+      'Validation',
       'Checkpoints',
       'Device and threads',
       'Output',
