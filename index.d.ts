@@ -146,14 +146,6 @@ export declare function deviceParity(options: string, stop: StopSignal): Promise
 /** Bytes outside its heap that V8 knows of; `process.memoryUsage()` does not count all of them. For tests. */
 export declare function externalMemory(): number
 
-/** A data set in two parts. */
-export interface NativeHeldOut {
-  /** What is left. */
-  left: NativeDataset
-  /** What is held out. */
-  held: NativeDataset
-}
-
 /** What was read of a list of pictures. */
 export interface NativePictures {
   /** The samples of those that could be read, if there are any. */
