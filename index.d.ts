@@ -29,8 +29,8 @@ export declare class NativeDataset {
   static fromFolder(folder: string, test: string | null, options: string, stop: StopSignal): Promise<NativeSplits>
   /** Reads a table, and that of the test if there is one; options are JSON. */
   static fromTable(source: NativeTable, test: NativeTable | null, options: string): Promise<NativeSplits>
-  /** The samples to train on, and those held out: a share of each class. */
-  split(share: number, seed: number): Promise<NativeSplits>
+  /** The samples to train on, and those held out: a share of each class. Errors name `option`. */
+  split(option: string, share: number, seed: number): Promise<NativeSplits>
   /** What is worth knowing of the samples, as JSON; with `test` also which of its samples are here as well. */
   statistics(test: NativeDataset | null): Promise<string>
   /** What was done to raw data to get the samples, as JSON, or null. */
@@ -80,6 +80,8 @@ export declare class NativeModel {
   layers(): string
   /** What a run takes, as JSON; its steps are measured where it needs at most `available` bytes. */
   estimate(data: NativeDataset, options: string, available: number, stop: StopSignal): Promise<string>
+  /** Tests learning rates on one block; options and result are JSON. */
+  findLearningRate(data: NativeDataset, options: string, stop: StopSignal): Promise<string>
   /** Writes the model file atomically. */
   save(path: string): Promise<void>
   /** Fails as a later save would, for want of room as well; the model need not be trained. */
@@ -88,10 +90,15 @@ export declare class NativeModel {
   weightsSha256(): Promise<string>
   /** Compares the model's classes with the data's labels; options and result are JSON. */
   evaluate(data: NativeDataset, options: string, stop: StopSignal): Promise<string>
+  /** What each block adds; options and result are JSON. */
+  contributions(data: NativeDataset, options: string, stop: StopSignal): Promise<string>
   /** Labels and probabilities; options are JSON. */
   predict(data: NativeDataset, options: string, stop: StopSignal): Promise<NativePrediction>
-  /** Checks options and data, opens devices and checkpoint, and starts the threads of a run. Events arrive as JSON arrays. */
-  train(data: NativeDataset, options: string, onEvents: (events: string) => void): Promise<NativeTraining>
+  /**
+   * Checks options and data, opens devices and checkpoint, and starts the threads of a run. Events arrive as JSON arrays. Blocks
+   * are measured on `validation` while they train.
+   */
+  train(data: NativeDataset, options: string, onEvents: (events: string) => void, validation: NativeDataset | null): Promise<NativeTraining>
 }
 
 /** A run: its threads, until [`NativeTraining::finish`] or [`NativeTraining::close`]. */
@@ -108,6 +115,8 @@ export declare class NativeTraining {
   startBlock(block: number): void
   /** Asks all threads to stop, with a checkpoint between two steps. Returns at once. */
   stop(): void
+  /** Asks every block in flight to end after the step that it is in, with the weights that it has then. Returns at once. */
+  wrapUp(): void
   /** After the end of every block: joins the threads and puts the weights into the model. */
   finish(): Promise<void>
   /**

@@ -33,7 +33,7 @@ export default defineConfig([
   },
   {
     ...shared,
-    entry: { cli: 'src/cli/main.ts', progress: 'src/cli/progress.ts' },
+    entry: { cli: 'src/cli/main.ts', progress: 'src/progress/display.ts' },
     format: 'esm',
     splitting: true,
   },

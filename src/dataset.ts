@@ -123,7 +123,7 @@ export class Dataset {
       })
     }
     requireSeed(seed)
-    const { train, test } = wrapSplits(await nativeAsync(() => this.#native.split(share, seed)))
+    const { train, test } = wrapSplits(await nativeAsync(() => this.#native.split('testSplit', share, seed)))
     return { train, test: test as Dataset }
   }
 
@@ -257,6 +257,27 @@ export async function withDataset<Result>(
   } finally {
     if (dataset !== data) dataset.dispose()
   }
+}
+
+/**
+ * The samples to train on, and the share of each class that is held out for validation, drawn from the seed. Rejects with NOPROP_OPTION
+ * for a share outside of (0, 1) or that holds out no sample.
+ */
+export async function holdOut(
+  dataset: Dataset,
+  share: number,
+  seed: number,
+): Promise<{ train: Dataset; test: Dataset }> {
+  if (typeof share !== 'number') {
+    throw new NoPropError({
+      code: 'NOPROP_OPTION',
+      what: 'option validationSplit is no number',
+      expected: 'a share above 0 and below 1',
+      received: describe(share),
+    })
+  }
+  const { train, test } = wrapSplits(await nativeAsync(() => unwrap(dataset).split('validationSplit', share, seed)))
+  return { train, test: test as Dataset }
 }
 
 /** The native side of a data set. */

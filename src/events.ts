@@ -1,5 +1,5 @@
 import type { EvaluateResult } from './inference.js'
-import type { TrainingRecord } from './options.js'
+import type { EndReason, TrainingRecord } from './options.js'
 
 /** A block's state while it trains; of several unread ones only the newest of each block is kept. */
 export interface ProgressEvent {
@@ -34,6 +34,34 @@ export interface EpochEvent {
   epoch: number
   /** Mean of Σ_k (û_k − u_k)² per sample over the epoch. */
   loss: number
+  /**
+   * The same of the validation samples, of whose labels the block gets noised ones, as in training; where it was looked at after this
+   * epoch. The noise is the same each time.
+   */
+  validationLoss?: number
+  /** Share of the validation samples whose class the block's estimate says. */
+  validationAccuracy?: number
+}
+
+/**
+ * All blocks together, as they were at the end of the same epoch, were measured on the validation samples. There is such an
+ * event only where all blocks are in flight at once (`inFlight`), and not after the last epoch, when the whole is evaluated.
+ */
+export interface ChainEvent {
+  event: 'chain'
+  epoch: number
+  /** Share of the samples whose class is right. */
+  accuracy: number
+  /** The Brier score, as `evaluate` has it. */
+  loss: number
+}
+
+/** How a block did on the validation samples. */
+export interface BlockValidation {
+  /** After this epoch, from 1. */
+  epoch: number
+  loss: number
+  accuracy: number
 }
 
 /** A block is finished. */
@@ -44,6 +72,12 @@ export interface BlockEvent {
   loss: number
   /** The same of every epoch, those of an earlier, resumed run included. */
   losses: number[]
+  /** Its validations. */
+  validation?: BlockValidation[]
+  /** The epoch whose weights it has, with `earlyStopping.restoreBest`. */
+  bestEpoch?: number
+  /** Why it ended. */
+  reason: EndReason
   /** Seconds that it trained. */
   seconds: number
   /** Whether it came finished from the checkpoint directory. */
@@ -81,7 +115,22 @@ export interface StartEvent {
   whyNoGpu?: string
 }
 
-/** The validation data were evaluated, once, after the last block. */
+/** A learning rate was found, before the training (`learningRate: 'find'`). */
+export interface LearningRateEvent extends LearningRateSearch {
+  event: 'learning-rate'
+}
+
+/** What a learning rate range test found. */
+export interface LearningRateSearch {
+  /** The rate that it proposes: a tenth of the one at the least smoothed loss, to two digits. */
+  learningRate: number
+  /** The block that was trained for it. */
+  block: number
+  /** The rate of each step, the loss of its batch, and the loss smoothed over the steps before. */
+  curve: { learningRate: number; loss: number; smoothed: number }[]
+}
+
+/** The finished model was evaluated on the validation data, after the last block. */
 export interface ValidationEvent extends EvaluateResult {
   event: 'validation'
 }
@@ -94,11 +143,13 @@ export interface DoneEvent {
 
 /** What `for await (const event of model.fit(…))` yields. */
 export type FitEvent =
+  | LearningRateEvent
   | StartEvent
   | ProgressEvent
   | EpochEvent
   | BlockEvent
   | CheckpointEvent
+  | ChainEvent
   | ValidationEvent
   | DoneEvent
 
@@ -106,18 +157,34 @@ export type FitEvent =
 export interface History {
   /** `loss[block − 1][epoch − 1]`: mean of Σ_k (û_k − u_k)² per sample over that epoch. */
   loss: number[][]
-  /** Each block's last loss and the seconds it trained. */
-  blocks: { block: number; loss: number; seconds: number; resumed: boolean }[]
+  /**
+   * Each block's last loss and the seconds it trained, its epochs and why it ended; with `earlyStopping.restoreBest` the epoch whose
+   * weights it has.
+   */
+  blocks: {
+    block: number
+    loss: number
+    seconds: number
+    resumed: boolean
+    epochs: number
+    reason: EndReason
+    bestEpoch?: number
+  }[]
+  /** `validationLoss[block − 1][epoch − 1]`: the same as `loss` on the validation samples; null where they were not looked at. */
+  validationLoss?: (number | null)[][]
+  /** `validationAccuracy[block − 1][epoch − 1]`: share of the validation samples whose class the block's estimate says. */
+  validationAccuracy?: (number | null)[][]
+  /** The whole model at the end of epochs that all blocks were at together (see {@link ChainEvent}). */
+  chain?: { epoch: number; accuracy: number; loss: number }[]
   /** Seconds of training, without validation. */
   seconds: number
   /**
    * Training samples through **all** blocks a second: samples × epochs / seconds. Blocks that came finished from a
-   * checkpoint do not count.
+   * checkpoint do not count, and of blocks that ended early the epochs that they made.
    */
   samplesPerSecond: number
   /**
-   * The result on `validation`, unless the run was stopped meanwhile. It is there once, at the end: blocks never wait for each other, so there is no
-   * earlier moment at which the model as a whole has a state worth measuring.
+   * The result of the finished model on the validation samples, unless the run was aborted meanwhile.
    */
   validation?: EvaluateResult
   /** SHA-256 (hexadecimal) over all parameter and running-statistic bytes in name order. */

@@ -12,16 +12,20 @@ import { inspectCustom } from './inspect.js'
 export class FitRun implements PromiseLike<History>, AsyncIterable<FitEvent> {
   readonly #queue = new EventQueue<FitEvent>()
   readonly #stop = new AbortController()
+  readonly #wrapUp = new AbortController()
   readonly #result: Promise<History>
   #read = false
   #state = 'running'
 
-  /** @internal `train` pushes its events, stops when `stop` aborts, and may abort it for a signal of its own. */
-  constructor(train?: (queue: EventQueue<FitEvent>, stop: AbortController) => Promise<History>) {
+  /**
+   * @internal `train` pushes its events, stops when `stop` aborts, and may abort it for a signal of its own; it ends with what there is
+   * when `wrapUp` aborts.
+   */
+  constructor(train?: (queue: EventQueue<FitEvent>, stop: AbortController, wrapUp: AbortSignal) => Promise<History>) {
     if (typeof train !== 'function') {
       throw new NoPropError({ code: 'NOPROP_OPTION', what: 'a run is not made with new', expected: 'model.fit(data)' })
     }
-    this.#result = train(this.#queue, this.#stop)
+    this.#result = train(this.#queue, this.#stop, this.#wrapUp.signal)
     // Whoever awaits the run or iterates over it gets the error there; this only keeps Node from ending the process.
     this.#result.then(
       () => {
@@ -33,6 +37,17 @@ export class FitRun implements PromiseLike<History>, AsyncIterable<FitEvent> {
         this.#queue.fail(error)
       },
     )
+  }
+
+  /**
+   * Ends the training with what there is: each block ends after the step that it is in, and the run resolves as it would have at its
+   * end, with a usable model. Its history says which blocks ended so. With a `checkpoint` the states are kept, and the run can be resumed.
+   * Where blocks have not begun (fewer in flight than there are) there is no whole model, and the run rejects with NOPROP_CANCELLED.
+   * Returns at once; may be called again, and does nothing after the last block. (An abort of the signal, by contrast, leaves the
+   * model as it was.)
+   */
+  stop(): void {
+    this.#wrapUp.abort()
   }
 
   /** One line: `FitRun(running)`, `FitRun(finished)`, `FitRun(failed: NOPROP_DIVERGED)`. */

@@ -1,5 +1,5 @@
 import { linkAbort, throwIfAborted } from './abort.js'
-import { asDataset, checkValidation, type Data, type Dataset, nativeDataset } from './dataset.js'
+import { asDataset, checkValidation, type Data, Dataset, holdOut, nativeDataset } from './dataset.js'
 import { settleDevice } from './device.js'
 import { fromNative, NoPropError, native, nativeAsync } from './errors.js'
 import type { EventQueue } from './event-queue.js'
@@ -7,6 +7,7 @@ import type { FitEvent, History } from './events.js'
 import { describeHistory, Records } from './history.js'
 import { evaluate } from './inference.js'
 import { requireObject, toJson } from './json.js'
+import { findLearningRate } from './learning-rate.js'
 import { addonSearch, type Native } from './native.js'
 import type { ModelConfig, TrainingRecord, TrainOptions } from './options.js'
 import { type OpenWorker, Scheduler, type WorkerEvent } from './scheduler.js'
@@ -16,8 +17,16 @@ type NativeTraining = InstanceType<Native['NativeTraining']>
 
 /** Options of `model.fit`. */
 export interface FitOptions extends TrainOptions {
-  /** Labelled data to evaluate the finished model on, once, after the last block. Default: none. */
+  /**
+   * Labelled data on which each block is measured while it trains, every `validationEvery` epochs, and the finished model as a whole.
+   * On GPUs the finished model alone. Default: none.
+   */
   validation?: Data
+  /**
+   * Holds out this share of the training data as `validation`: the same share of each class, drawn from the model's seed. Above 0,
+   * below 1. Default: none.
+   */
+  validationSplit?: number
   /**
    * Stops the run, which then rejects with the signal's reason (see {@link NoProp.fit} on stops after the last block). With a
    * `checkpoint` the blocks in flight are kept there first; if that fails the run rejects with NOPROP_OUTPUT and the reason
@@ -39,13 +48,12 @@ export async function startFit(
   options: FitOptions,
   queue: EventQueue<FitEvent>,
   stop: AbortController,
+  wrapUp: AbortSignal,
 ): Promise<History> {
-  const { validation, signal, ...trainOptions } = requireObject(options, 'the options of fit')
+  const { validation, validationSplit, signal, ...trainOptions } = requireObject(options, 'the options of fit')
   throwIfAborted(signal)
   const config = JSON.parse(model.config) as ModelConfig
-  const dataset = asDataset(data, config.input)
-  const held = validation && asDataset(validation, config.input)
-  if (held) checkValidation(held, config)
+  if (validation && validationSplit !== undefined) throw bothValidations()
 
   if (busy.has(model)) {
     throw new NoPropError({
@@ -56,8 +64,26 @@ export async function startFit(
   }
   busy.add(model)
   const unlink = linkAbort(signal, stop)
+  const owned: Dataset[] = []
+  const own = (dataset: Dataset) => {
+    owned.push(dataset)
+    return dataset
+  }
   try {
-    const history = await train(model, dataset, trainOptions, queue, stop.signal)
+    let dataset = data instanceof Dataset ? data : own(asDataset(data, config.input))
+    let held = validation && (validation instanceof Dataset ? validation : own(asDataset(validation, config.input)))
+    if (validationSplit !== undefined) {
+      const parts = await holdOut(dataset, validationSplit, config.seed)
+      dataset = own(parts.train)
+      held = own(parts.test)
+    }
+    if (held) checkValidation(held, config)
+    if (trainOptions.learningRate === 'find') {
+      const found = await findLearningRate(model, dataset, { ...trainOptions, signal: stop.signal })
+      queue.push({ event: 'learning-rate', ...found })
+      trainOptions.learningRate = found.learningRate
+    }
+    const history = await train(model, [dataset, held], trainOptions, queue, [stop.signal, wrapUp])
     if (held) {
       const validation = await validate(model, held, trainOptions, stop.signal)
       if (validation) {
@@ -70,9 +96,8 @@ export async function startFit(
   } finally {
     busy.delete(model)
     unlink()
-    // Those made here of arrays; data sets of the caller stay.
-    if (dataset !== data) dataset.dispose()
-    if (held && held !== validation) held.dispose()
+    // Those made here; data sets of the caller stay.
+    for (const dataset of owned) dataset.dispose()
   }
 }
 
@@ -88,25 +113,30 @@ async function validate(model: NativeModel, held: Dataset, { threads, device }: 
 
 async function train(
   model: NativeModel,
-  dataset: Dataset,
+  [dataset, held]: [Dataset, Dataset | undefined],
   options: TrainOptions,
   queue: EventQueue<FitEvent>,
-  stop: AbortSignal,
+  [stop, wrapUp]: [AbortSignal, AbortSignal],
 ): Promise<History> {
   const began = performance.now()
   const blocks = model.jobs
   const records = new Records()
   const onEvent = (event: WorkerEvent) => {
-    if (event.event === 'block') records.add(event)
+    if (event.event === 'block' || event.event === 'chain') records.add(event)
     const replaceable = event.event === 'progress' || event.event === 'checkpoint'
     const key = replaceable ? `${event.event} ${event.block}` : undefined
-    queue.push(event, { key, passing: event.event === 'epoch' })
+    queue.push(event, { key, passing: event.event === 'epoch' || event.event === 'chain' })
   }
   const reason = settleDevice(options.device, addonSearch())
   let receive: Parameters<OpenWorker>[0] | undefined
   // Opening a GPU takes a while, on a thread of its own; whatever is wrong rejects here.
   const training = await nativeAsync(() =>
-    model.train(nativeDataset(dataset), toJson(options), (json) => receive && deliver(json, receive)),
+    model.train(
+      nativeDataset(dataset),
+      toJson(options),
+      (json) => receive && deliver(json, receive),
+      held ? nativeDataset(held) : null,
+    ),
   )
   const { epochs, batch, threads, inFlight } = JSON.parse(training.options) as Resolved
   const scheduler = new Scheduler(
@@ -138,7 +168,15 @@ async function train(
     resume: options.resume === true,
     ...where,
   })
-  await scheduler.run(stop)
+  const onWrapUp = () => scheduler.wrapUp()
+  wrapUp.addEventListener('abort', onWrapUp, { once: true })
+  try {
+    const running = scheduler.run(stop)
+    if (wrapUp.aborted) onWrapUp()
+    await running
+  } finally {
+    wrapUp.removeEventListener('abort', onWrapUp)
+  }
   try {
     await nativeAsync(() => training.finish())
   } catch (error) {
@@ -149,10 +187,19 @@ async function train(
   return describeHistory({
     ...records.summary(),
     seconds,
-    samplesPerSecond: (samples * epochs * records.trainedShare) / seconds,
+    samplesPerSecond: (samples * records.trainedEpochs) / seconds,
     weightsSha256: await nativeAsync(() => model.weightsSha256()),
     options: (JSON.parse(model.training ?? 'null') as TrainingRecord).options,
     ...where,
+  })
+}
+
+function bothValidations(): NoPropError {
+  return new NoPropError({
+    code: 'NOPROP_OPTION',
+    what: 'both validation and validationSplit are given',
+    expected: 'one of the two',
+    hint: 'leave validationSplit out to validate on data of your own',
   })
 }
 
@@ -161,6 +208,7 @@ function nativeWorker(training: NativeTraining, slots: number): ReturnType<OpenW
   return {
     slots,
     start: (block) => native(() => training.startBlock(block)),
+    wrapUp: () => training.wrapUp(),
     stop: () => training.stop(),
     close: () => nativeAsync(() => training.close()),
   }

@@ -1,27 +1,48 @@
-import type { BlockEvent, History } from './events.js'
+import type { BlockEvent, ChainEvent, History } from './events.js'
 import { inspectCustom } from './inspect.js'
 import { thousands } from './summary.js'
 
 /** Gathers what the finished blocks of a run add up to. */
 export class Records {
   readonly #blocks: BlockEvent[] = []
+  readonly #chain: Omit<ChainEvent, 'event'>[] = []
 
-  add(event: BlockEvent): void {
-    this.#blocks[event.block - 1] = event
+  add(event: BlockEvent | ChainEvent): void {
+    if (event.event === 'block') this.#blocks[event.block - 1] = event
+    else this.#chain.push({ epoch: event.epoch, accuracy: event.accuracy, loss: event.loss })
   }
 
-  /** Share of the blocks that were trained here rather than found finished. */
-  get trainedShare(): number {
-    return this.#blocks.filter(({ resumed }) => !resumed).length / this.#blocks.length
+  /** Epochs of the blocks that were trained here rather than found finished, shared out over all blocks. */
+  get trainedEpochs(): number {
+    const trained = this.#blocks.filter(({ resumed }) => !resumed)
+    return trained.reduce((sum, { losses }) => sum + losses.length, 0) / this.#blocks.length
   }
 
   /** The history's part that tells of blocks; for when all of them are finished. */
-  summary(): Pick<History, 'loss' | 'blocks'> {
+  summary(): Pick<History, 'loss' | 'blocks' | 'validationLoss' | 'validationAccuracy' | 'chain'> {
+    const isValidated = this.#blocks.some(({ validation }) => validation !== undefined)
     return {
       loss: this.#blocks.map(({ losses }) => losses),
-      blocks: this.#blocks.map(({ block, loss, seconds, resumed }) => ({ block, loss, seconds, resumed })),
+      blocks: this.#blocks.map(({ block, loss, losses, seconds, resumed, reason, bestEpoch }) => ({
+        ...{ block, loss, seconds, resumed, epochs: losses.length, reason },
+        ...(bestEpoch === undefined ? {} : { bestEpoch }),
+      })),
+      ...(isValidated
+        ? {
+            validationLoss: this.#blocks.map((block) => byEpoch(block, 'loss')),
+            validationAccuracy: this.#blocks.map((block) => byEpoch(block, 'accuracy')),
+            chain: this.#chain,
+          }
+        : {}),
     }
   }
+}
+
+/** A value of each epoch's validation; null where there was none. */
+function byEpoch({ losses, validation }: BlockEvent, value: 'loss' | 'accuracy'): (number | null)[] {
+  const row: (number | null)[] = losses.map(() => null)
+  for (const found of validation ?? []) row[found.epoch - 1] = found[value]
+  return row
 }
 
 /**
@@ -42,7 +63,7 @@ function historyLine({ blocks, loss, seconds, samplesPerSecond, validation }: Hi
   const count = blocks.length === 1 ? '1 block' : `${thousands(blocks.length)} blocks`
   const losses = blocks.map((block) => block.loss)
   const parts = [
-    `${count}, ${thousands(loss[0]?.length ?? 0)} epochs in ${seconds.toFixed(1)} s`,
+    `${count}, ${thousands(Math.max(0, ...loss.map(({ length }) => length)))} epochs in ${seconds.toFixed(1)} s`,
     `${thousands(Math.round(samplesPerSecond))} samples/s`,
     `last losses ${Math.min(...losses).toFixed(4)} to ${Math.max(...losses).toFixed(4)}`,
   ]

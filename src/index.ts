@@ -18,11 +18,15 @@ export { NoPropError } from './errors.js'
 export type { Estimate } from './estimate.js'
 export type {
   BlockEvent,
+  BlockValidation,
+  ChainEvent,
   CheckpointEvent,
   DoneEvent,
   EpochEvent,
   FitEvent,
   History,
+  LearningRateEvent,
+  LearningRateSearch,
   ProgressEvent,
   StartEvent,
   ValidationEvent,
@@ -30,7 +34,15 @@ export type {
 export type { FitOptions } from './fit.js'
 export { FitRun } from './fit-run.js'
 export type { FolderOptions } from './folder.js'
-export type { EvaluateResult, Prediction, RunsResult } from './inference.js'
+export type {
+  AverageScores,
+  BlockContribution,
+  Calibration,
+  EvaluateResult,
+  Prediction,
+  RunsResult,
+  WorstSample,
+} from './inference.js'
 export { NoProp } from './model.js'
 export type {
   CnnNet,
@@ -51,7 +63,9 @@ export type {
   CtMethod,
   CustomSchedule,
   DiffusionBlocksMethod,
+  EarlyStopping,
   Embedding,
+  EndReason,
   EvaluateOptions,
   FmMethod,
   LinearSchedule,
@@ -73,6 +87,9 @@ export type {
   Preprocessing,
   TablePreprocessing,
 } from './preprocessing.js'
+export type { Screen } from './progress/display.js'
+export { ProgressDisplay } from './progress/display.js'
 export type { LayerSummary, TensorSummary } from './summary.js'
 export type { Row, TableOptions, TableSource } from './table.js'
+export { TensorBoardWriter } from './tensorboard/writer.js'
 export { version } from './version.js'

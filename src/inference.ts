@@ -4,7 +4,7 @@ import type { SampleArray } from './data/typed-array.js'
 import { type Data, type Dataset, named, withDataset } from './dataset.js'
 import { requireDevice } from './device.js'
 import { NoPropError, native } from './errors.js'
-import { requireCount, requireObject, toJson } from './json.js'
+import { requireCount, requireObject, requireSwitch, toJson } from './json.js'
 import type { Native } from './native.js'
 import type { EvaluateOptions, ModelConfig, PredictOptions, SamplerOptions } from './options.js'
 import { withStopSignal } from './stop-signal.js'
@@ -18,6 +18,25 @@ export interface EvaluateResult {
   accuracy: number
   /** Mean over the samples of Σ_k (p_k − [k is the label])², from 0 to 2: the Brier score, and the form of the training loss. */
   loss: number
+  /**
+   * Mean of −ln p of the right class: scikit-learn's `log_loss`, Keras's categorical cross-entropy. p is clipped to
+   * [2⁻²³, 1 − 2⁻²³], since probabilities of exactly 0 are usual here.
+   */
+  logLoss: number
+  /** `topKAccuracy[k − 1]`: share of samples whose label is among the k most probable classes, for k up to 10. */
+  topKAccuracy: number[]
+  /** Mean recall of the classes that have samples. */
+  balancedAccuracy: number
+  /** Precision, recall and F1 of each class, and its samples, in the order of `classes`; 0 where they divide by nothing. */
+  perClass: { precision: number[]; recall: number[]; f1: number[]; support: number[] }
+  /** Their mean over the classes that have samples or predictions (scikit-learn's `macro`). */
+  macroAverage: AverageScores
+  /** Their mean weighted by the classes' samples (scikit-learn's `weighted`). */
+  weightedAverage: AverageScores
+  /** How far the probability of the predicted class can be believed. */
+  calibration: Calibration
+  /** The 20 samples of greatest loss, greatest first. */
+  worst: WorstSample[]
   /** The accuracy of the class read after each block, first to last: how denoising proceeds. */
   accuracyPerBlock: number[]
   /** `confusion[i][j]`: samples of class `classes[i]` that were taken for `classes[j]`. Left out for more than 1,000 classes. */
@@ -29,6 +48,56 @@ export interface EvaluateResult {
   samples: number
   seconds: number
   samplesPerSecond: number
+  /** With the option `blocks`: what each block adds. */
+  blocks?: BlockContribution[]
+}
+
+/** Scores of all classes together. */
+export interface AverageScores {
+  precision: number
+  recall: number
+  f1: number
+}
+
+/** What `model.evaluate` says of the probabilities of the predicted classes (Guo et al. 2017). */
+export interface Calibration {
+  /** Expected calibration error: mean over the samples of |accuracy − confidence| of their bin. */
+  ece: number
+  /** Maximum calibration error: the greatest such difference of a bin. */
+  mce: number
+  /** The reliability table: 15 bins of equal width, (from, to]. Bins without samples have null for both means. */
+  bins: { from: number; to: number; samples: number; confidence: number | null; accuracy: number | null }[]
+}
+
+/** A sample on which the model is most wrong. */
+export interface WorstSample {
+  /** Its place in the data, from 0. */
+  sample: number
+  /** The places in `classes` of its label and of the predicted class. */
+  target: number
+  predicted: number
+  /** The probability of its label. */
+  probability: number
+  /** Σ_k (p_k − [k is the label])². */
+  loss: number
+}
+
+/** What a block adds. Accuracies are those of the class read off a state. */
+export interface BlockContribution {
+  block: number
+  /** Accuracy of the state that the block gets. */
+  accuracyBefore: number
+  /** Accuracy of the state that it makes. */
+  accuracyAfter: number
+  /** Accuracy of the whole model where this block is skipped: the next one gets its input. */
+  accuracySkipped: number
+  /** Accuracy of the state that it makes where it sees another sample's image: what it reads off its input alone. */
+  accuracyFromZ: number
+  /**
+   * Why it adds nothing: 'image-unused' where its output is as good with another sample's image, 'as-good-without' where the
+   * model is as good without it; null where it adds something.
+   */
+  addsNothing: 'image-unused' | 'as-good-without' | null
 }
 
 /** What `model.evaluate` gives with `runs`: the first run's result, and the spread over all. */
@@ -57,10 +126,11 @@ export async function evaluate(
   data: Data,
   options: EvaluateOptions,
 ): Promise<EvaluateResult | RunsResult> {
-  const { signal, runs, ...sampler } = requireObject(options, 'the options of evaluate')
+  const { signal, runs, blocks, ...sampler } = requireObject(options, 'the options of evaluate')
   const config = JSON.parse(native(() => model.config)) as ModelConfig
   requireDevice(sampler.device)
   const count = runs === undefined ? 1 : requireCount(runs, 'runs', 1)
+  const reports = requireSwitch(blocks, 'blocks')
   throwIfAborted(signal)
   const results: EvaluateResult[] = []
   const seeds = seedsOf(sampler, count)
@@ -69,6 +139,10 @@ export async function evaluate(
       const json = toJson({ ...sampler, seed })
       results.push(JSON.parse(await withStopSignal(signal, (stop) => model.evaluate(native, json, stop))))
     }
+    if (!reports) return
+    const json = toJson({ ...sampler, seed: seeds[0] })
+    const first = results[0] as EvaluateResult
+    first.blocks = JSON.parse(await withStopSignal(signal, (stop) => model.contributions(native, json, stop)))
   })
   const first = results[0] as EvaluateResult
   if (runs === undefined) return first

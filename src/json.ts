@@ -61,3 +61,14 @@ export function requireCount(value: unknown, name: string, least = 0): number {
     received: describe(value),
   })
 }
+
+/** An option that is on or off, by default off. Throws NOPROP_OPTION for anything else. */
+export function requireSwitch(value: unknown, name: string): boolean {
+  if (value === undefined || typeof value === 'boolean') return value ?? false
+  throw new NoPropError({
+    code: 'NOPROP_OPTION',
+    what: `option ${name} is neither on nor off`,
+    expected: 'true or false',
+    received: describe(value),
+  })
+}

@@ -3,11 +3,13 @@ import type { SampleArray } from './data/typed-array.js'
 import type { Data } from './dataset.js'
 import { NoPropError, native, nativeAsync } from './errors.js'
 import { type Estimate, estimate } from './estimate.js'
+import type { LearningRateSearch } from './events.js'
 import { type FitOptions, startFit } from './fit.js'
 import { FitRun } from './fit-run.js'
 import { type EvaluateResult, evaluate, type Prediction, predict, type RunsResult } from './inference.js'
 import { inspectCustom } from './inspect.js'
 import { requireObject, toJson } from './json.js'
+import { findLearningRate } from './learning-rate.js'
 import { getNative, type Native } from './native.js'
 import type { EvaluateOptions, ModelConfig, ModelOptions, PredictOptions, TrainingRecord } from './options.js'
 import { type LayerSummary, modelLine, summarise, type TensorSummary } from './summary.js'
@@ -103,7 +105,17 @@ export class NoProp {
   }
 
   /**
-   * Trains all blocks on labelled data, from the beginning (or from a checkpoint with `resume`). The run begins at once;
+   * A learning rate range test (Smith 2017): trains the first block, from its beginning, for 120 steps while the rate rises from 1e-6 to 1,
+   * and proposes a tenth of the rate at which the smoothed loss is least. Takes the options of `fit`; the model stays as it is. What it
+   * finds is the same each time. Computed on the processor. Rejects as `fit` does, and with NOPROP_DIVERGED where no rate lowers the loss.
+   */
+  async findLearningRate(data: Data, options: FitOptions = {}): Promise<LearningRateSearch> {
+    return findLearningRate(this.#live(), data, options)
+  }
+
+  /**
+   * Trains all blocks on labelled data, from the beginning (or from a checkpoint with `resume`, or from the model's own weights with
+   * `continue`). The run begins at once;
    * `await` it for its history, or iterate over its events. The result depends on the model's configuration and seed, the
    * data, and the training options alone: not on threads, order or interruptions.
    *
@@ -115,7 +127,20 @@ export class NoProp {
    * NOPROP_CANCELLED, NOPROP_CHECKPOINT_…, or the signal's reason.
    */
   fit(data: Data, options: FitOptions = {}): FitRun {
-    return new FitRun(async (queue, stop) => startFit(this.#live(), data, options, queue, stop))
+    return new FitRun(async (queue, stop, wrapUp) => startFit(this.#live(), data, options, queue, stop, wrapUp))
+  }
+
+  /**
+   * Trains on the next part of data that come bit by bit: as `fit`, from the beginning while the model is untrained, and then each
+   * time from the weights that it has (`continue: true`). AdamW's moments begin anew with each part, so parts of many steps serve
+   * better than parts of few. Rejects as `fit` does.
+   */
+  partialFit(data: Data, options: Omit<FitOptions, 'continue'> = {}): FitRun {
+    return new FitRun(async (queue, stop, wrapUp) => {
+      const model = this.#live()
+      const given = requireObject(options, 'the options of partialFit')
+      return startFit(model, data, { ...given, continue: model.trained }, queue, stop, wrapUp)
+    })
   }
 
   /** Measures the model on labelled data. Rejects with NOPROP_NOT_TRAINED, NOPROP_SHAPE, NOPROP_LABEL, NOPROP_OPTION. */

@@ -190,8 +190,11 @@ export interface TrainOptions {
    * (`cnn`, `resnet`), which has nothing to compare in a single sample.
    */
   batch?: number
-  /** Step size of AdamW; with 'one-cycle' its peak. Default 1e-3 (paper). */
-  learningRate?: number
+  /**
+   * Step size of AdamW; with 'one-cycle' its peak. 'find' has `fit` look for one first, as `findLearningRate` does. Default 1e-3
+   * (paper).
+   */
+  learningRate?: number | 'find'
   /** Whether the step size stays or rises and falls once over the training. Default 'constant' (paper). */
   learningRateSchedule?: 'constant' | 'one-cycle'
   /** AdamW's decoupled weight decay. Default 1e-3 (paper). */
@@ -210,6 +213,18 @@ export interface TrainOptions {
   precision?: Precision
   /** How training images are changed: `{ shift: 4, flip: true }`. Vectors refuse it with NOPROP_OPTION. Default: not at all. */
   augment?: Augment
+  /** Epochs between two validations of a block, with `validation` or `validationSplit`: from 1. For method 'dt'. Default 1. */
+  validationEvery?: number
+  /**
+   * Ends a block before its last epoch when its own validation loss does not get better; needs `validation` or `validationSplit`.
+   * Other blocks go on, and what a block becomes depends on nothing but itself. For method 'dt'. Default: never.
+   */
+  earlyStopping?: EarlyStopping
+  /**
+   * Goes on from the weights that the model has, instead of from the beginning: on the same data or on others of its shape and
+   * classes. AdamW's moments and the learning rate schedule begin anew. Default false.
+   */
+  continue?: boolean
   /** Threads that train. Each advances a block of its own; those for whom there is none help with another's. Default: the cores there are. */
   threads?: number
   /** Most blocks that train at the same time. Default: the smaller of `blocks` and 16; on GPUs as many as fit (this package). */
@@ -232,15 +247,30 @@ export interface TrainOptions {
   resume?: boolean
 }
 
+/** When a block ends before its last epoch. */
+export interface EarlyStopping {
+  /** Validations in a row without a better loss after which a block ends: from 1. Default 3. */
+  patience?: number
+  /** A loss is better if it is lower than the best so far by more than this. Default 0. */
+  minDelta?: number
+  /** Whether a block ends with the weights of its best validation instead of its last ones. Default true. */
+  restoreBest?: boolean
+}
+
+/** Why a block ended: all its epochs are done, its validation loss got no better, or the run was told to end (`run.stop()`). */
+export type EndReason = 'epochs' | 'early-stopping' | 'stopped'
+
 /** What trained a model, as its file records it. */
 export interface TrainingRecord {
   /** The options on which the weights depend, every default filled in; `augment` only where images were changed. */
   options: Required<
-    Pick<
-      TrainOptions,
-      'epochs' | 'batch' | 'learningRate' | 'learningRateSchedule' | 'weightDecay' | 'weighting' | 'eta' | 'precision'
-    >
-  > & { augment?: Required<Augment> }
+    Pick<TrainOptions, 'epochs' | 'batch' | 'learningRateSchedule' | 'weightDecay' | 'weighting' | 'eta' | 'precision'>
+  > & {
+    learningRate: number
+    augment?: Required<Augment>
+    validationEvery?: number
+    earlyStopping?: Required<EarlyStopping>
+  }
   /** Where it was trained, for example 'cpu'. */
   device: string
   /** The kernels that trained it, for example 'avx512'. */
@@ -251,6 +281,10 @@ export interface TrainingRecord {
   fingerprint: string
   /** The version of noprop that trained it. */
   version: string
+  /** How often it had been trained before, where it went on from its weights (`continue`). The rest tells of the last training. */
+  round?: number
+  /** The blocks that ended before their last epoch. */
+  ended?: { block: number; epochs: number; reason: EndReason }[]
 }
 
 /** Which rule leads from state to state at inference, and how often. */
@@ -288,4 +322,9 @@ export interface PredictOptions extends SamplerOptions {
 export interface EvaluateOptions extends PredictOptions {
   /** Evaluates this many times, with the seeds `seed`, `seed + 1`, …, and adds mean and deviation. Default 1. */
   runs?: number
+  /**
+   * Measures also what each block adds: accuracy after it, with it skipped, and with another sample's image. Computed on the
+   * processor; it takes about half as many evaluations as there are blocks, and at least two samples. Default false.
+   */
+  blocks?: boolean
 }

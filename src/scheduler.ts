@@ -1,5 +1,5 @@
 import { fromDetails, NoPropError } from './errors.js'
-import type { BlockEvent, CheckpointEvent, EpochEvent, ProgressEvent } from './events.js'
+import type { BlockEvent, ChainEvent, CheckpointEvent, EpochEvent, ProgressEvent } from './events.js'
 
 /** A block failed; `error` is the JSON of a NoPropError. */
 interface FailedEvent {
@@ -9,7 +9,7 @@ interface FailedEvent {
 }
 
 /** What a worker reports about the blocks it runs. */
-export type WorkerEvent = ProgressEvent | EpochEvent | BlockEvent | CheckpointEvent
+export type WorkerEvent = ProgressEvent | EpochEvent | BlockEvent | CheckpointEvent | ChainEvent
 
 /**
  * What runs blocks: the addon's threads now, a GPU or another machine as well one day. It is told to start a
@@ -20,6 +20,8 @@ export interface BlockWorker {
   readonly slots: number
   /** Starts block `block` (from 1). */
   start(block: number): void
+  /** Asks its blocks to end with the weights that they have; returns at once. Each still reports its end. */
+  wrapUp(): void
   /** Asks its blocks to stop; returns at once. */
   stop(): void
   /** Resolves when nothing of it runs any more; rejects if something that was to be kept could not be. */
@@ -82,6 +84,27 @@ export class Scheduler {
     } finally {
       if (onAbort) signal.removeEventListener('abort', onAbort)
     }
+  }
+
+  /**
+   * Ends all blocks in flight with the weights that they have. Where others have not begun there is no whole model: then the run
+   * rejects with NOPROP_CANCELLED, as after an abort.
+   */
+  wrapUp(): void {
+    if (this.#waiting.length > 0) {
+      const first = this.#waiting[0] as number
+      this.#fail(
+        new NoPropError({
+          code: 'NOPROP_CANCELLED',
+          what: `the run was stopped before block ${first} had begun, so there is no whole model`,
+          expected: 'all blocks in flight when a run is stopped',
+          received: `${this.#waiting.length} that wait`,
+          hint: 'train all blocks at once (inFlight), or keep a checkpoint and resume the run',
+        }),
+      )
+      return
+    }
+    for (const { worker } of this.#assignments) worker.wrapUp()
   }
 
   /** Stops whatever runs and waits until nothing does. Resolves with what went wrong. */

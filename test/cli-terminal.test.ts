@@ -43,6 +43,7 @@ describe.runIf(hasTerminal)('on a terminal', () => {
       'Model',
       'Noise schedule',
       'Training',
+      'Validation',
       'Checkpoints',
       'Device and threads',
       'Output',

@@ -36,8 +36,8 @@ test('awaiting gives the history', async () => {
     ],
   })
   expect(history.blocks).toEqual([
-    { block: 1, loss: 0.5, seconds: 1, resumed: false },
-    { block: 2, loss: 0.5, seconds: 1, resumed: true },
+    { block: 1, loss: 0.5, seconds: 1, resumed: false, epochs: 2, reason: 'epochs' },
+    { block: 2, loss: 0.5, seconds: 1, resumed: true, epochs: 2, reason: 'epochs' },
   ])
   // 4 samples, 2 epochs, and only one of the two blocks was trained here.
   expect(history.samplesPerSecond * history.seconds).toBeCloseTo(4)

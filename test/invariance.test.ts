@@ -68,6 +68,31 @@ describe.each(['cnn', 'mlp'] as const)('%s', (net) => {
   })
 })
 
+test('blocks end early with the same bits for all threads and blocks in flight, and however often they are killed', async () => {
+  const flags = ['--net', 'mlp', '--hidden', '48,32', '--blocks', String(BLOCKS), '--epochs', '200', '--batch', '32']
+  const stopping = ['--validation-split', '0.2', '--patience', '2', '--lr', '0.01', '--seed', '11']
+  const args = ['train', '--data', smallIdx(samples), ...flags, ...stopping]
+  const outcome = await startCli([...args, '--json']).ended
+  const ends = events(outcome).filter(({ event }) => event === 'block')
+  expect(ends.map(({ reason }) => reason)).toContain('early-stopping')
+  const expected = events(outcome).at(-1)!.weightsSha256
+  for (const [inFlight, threads] of [
+    [1, 1],
+    [3, 2],
+  ]) {
+    const { weightsSha256 } = await done([...args, '--in-flight', String(inFlight), '--threads', String(threads)])
+    expect(weightsSha256).toBe(expected)
+  }
+  const kept = [...args, '--checkpoint', join(temporaryDirectory(), 'c'), '--checkpoint-seconds', '0', '--resume']
+  for (let kills = 0; kills < 3; kills++) {
+    const { child, ended, wrote } = startCli([...kept, '--json', '--in-flight', '2'])
+    await wrote(/"event":"(epoch|block|done)"/)
+    child.kill('SIGKILL')
+    await ended
+  }
+  expect((await done(kept)).weightsSha256).toBe(expected)
+})
+
 describe('a killed run that is resumed', () => {
   let whole: { sha: string; milliseconds: number }
   const training = [

@@ -6,6 +6,7 @@ import type {
   CtMethod,
   CustomSchedule,
   DiffusionBlocksMethod,
+  EarlyStopping,
   FmMethod,
   GraphOp,
   LinearSchedule,
@@ -51,6 +52,9 @@ const TRAIN: All<keyof TrainOptions> = {
   eta: true,
   precision: true,
   augment: true,
+  validationEvery: true,
+  earlyStopping: true,
+  continue: true,
   threads: true,
   inFlight: true,
   device: true,
@@ -122,6 +126,7 @@ const COSINE: All<keyof Omit<CosineSchedule, 'type'>> = { min: true, max: true }
 const LINEAR: All<keyof Omit<LinearSchedule, 'type'>> = { start: true, end: true }
 const CUSTOM: All<keyof Omit<CustomSchedule, 'type'>> = { alphaBar: true }
 const AUGMENT: All<keyof Augment> = { shift: true, flip: true }
+const EARLY_STOPPING: All<keyof EarlyStopping> = { patience: true, minDelta: true, restoreBest: true }
 const NETS: All<Exclude<Net, string>['type']> = { cnn: true, mlp: true, resnet: true, vit: true, graph: true }
 const SCHEDULES: All<Exclude<Schedule, string>['type']> = { cosine: true, linear: true, custom: true }
 const METHODS: All<Exclude<Method, string>['type']> = {
@@ -195,6 +200,7 @@ test.each<[string, object, () => unknown]>([
   ['the linear schedule', LINEAR, create({ schedule: { type: 'linear', ...none } })],
   ['a custom schedule', CUSTOM, create({ schedule: { type: 'custom', ...none } })],
   ['augmentation', AUGMENT, train({ augment: none })],
+  ['early stopping', EARLY_STOPPING, train({ earlyStopping: none })],
 ])('TypeScript and the core have the same options of %s', async (_, all, call) => {
   expect(await offered(call)).toEqual(names(all))
 })

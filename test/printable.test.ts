@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { fields, wrapped } from '../src/cli/fields.js'
-import { hasUnicode, painter, textWidth, wantsColour } from '../src/cli/style.js'
+import { painter, textWidth, wantsColour } from '../src/cli/style.js'
 import { printable, printableJson, printableLines } from '../src/printable.js'
+import { hasUnicode } from '../src/progress/unicode.js'
 
 test('control characters become escapes, and all else stays', () => {
   const cases: [string, string][] = [

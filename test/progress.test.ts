@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { ProgressDisplay } from '../src/cli/progress.js'
-import { duration } from '../src/cli/progress-lines.js'
 import type { FitEvent, ProgressEvent, StartEvent } from '../src/index.js'
+import { ProgressDisplay } from '../src/progress/display.js'
+import { duration } from '../src/progress/lines.js'
 import { finished } from './support/fake-native.js'
 import { screenOf } from './support/terminal.js'
 

@@ -7,6 +7,7 @@ import { finished } from './support/fake-native.js'
 function setUp(blocks: number, slots: readonly number[]) {
   const workers = slots.map(() => ({
     started: [] as number[],
+    wrapped: 0,
     stopped: 0,
     closed: 0,
     sink: (_: WorkerEvent | { event: 'failed'; block: number; error: unknown }) => {},
@@ -19,6 +20,7 @@ function setUp(blocks: number, slots: readonly number[]) {
         return {
           slots: count,
           start: (block) => void worker.started.push(block),
+          wrapUp: () => void worker.wrapped++,
           stop: () => void worker.stopped++,
           close: async () => void worker.closed++,
         }

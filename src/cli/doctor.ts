@@ -12,11 +12,12 @@ import { datasetPlaces } from '../data/locate.js'
 import { lookForGpus } from '../device.js'
 import { type ErrorDetails, native } from '../errors.js'
 import { addonSearch } from '../native.js'
+import { hasUnicode } from '../progress/unicode.js'
 import { counted } from '../summary.js'
 import { version } from '../version.js'
 import { addExamples } from './help.js'
 import type { Io } from './io.js'
-import { hasUnicode, painter, type Terminal } from './style.js'
+import { painter, type Terminal } from './style.js'
 
 /** What the core says about the machine. */
 interface SystemInfo {

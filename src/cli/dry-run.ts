@@ -1,13 +1,13 @@
 import type { Dataset } from '../dataset.js'
 import type { Estimate } from '../estimate.js'
+import type { FitOptions } from '../fit.js'
 import type { NoProp } from '../model.js'
-import type { TrainOptions } from '../options.js'
 import { counted, thousands } from '../summary.js'
 import type { Field } from './fields.js'
 import type { Io } from './io.js'
 
 /** Checks a training run and tells what it would take. */
-export async function dryRun(model: NoProp, samples: Dataset, options: TrainOptions, io: Io): Promise<void> {
+export async function dryRun(model: NoProp, samples: Dataset, options: FitOptions, io: Io): Promise<void> {
   const found = await model.estimate(samples, { ...options, signal: io.signal })
   io.emit({ event: 'done', dryRun: true, parameters: model.parameters, ...found })
   io.printFields(rows(found))

@@ -5,6 +5,7 @@ import { NoProp } from '../model.js'
 import { printable } from '../printable.js'
 import { accuracyAfterBlocks, counted, percent, table, thousands } from '../summary.js'
 import { layoutFlags, openTest } from './data.js'
+import { blockTable, classTable, metricFields } from './eval-report.js'
 import type { Field } from './fields.js'
 import { addFlags, Flag, number } from './flag.js'
 import { addSamplerFlags, samplerOf } from './flags.js'
@@ -16,6 +17,7 @@ import { required } from './usage.js'
 interface EvalFlags {
   data?: string
   runs?: number
+  blocks?: boolean
 }
 
 /** Most classes whose confusions are printed as a table. */
@@ -30,6 +32,7 @@ const DATA = [
     read: number,
   }),
   ...layoutFlags(),
+  new Flag('--blocks', 'measure also what each block adds, and name those that add nothing'),
 ]
 
 export function define(command: Command, io: Io): void {
@@ -40,6 +43,7 @@ export function define(command: Command, io: Io): void {
     command,
     'noprop eval digits.safetensors --data mnist',
     'noprop eval digits.safetensors --data mnist --stochastic --runs 5',
+    'noprop eval digits.safetensors --data mnist --blocks',
   )
   command.action((file: string, flags: EvalFlags) => evaluate(file, flags, io))
 }
@@ -49,11 +53,13 @@ async function evaluate(file: string, flags: EvalFlags, io: Io): Promise<void> {
   const model = await NoProp.load(file)
   const { preprocessing, input } = model.config
   const test = await openTest(data, preprocessing, true, flags, input, io)
-  const result = await model.evaluate(test, { ...samplerOf(flags), runs: flags.runs, signal: io.signal })
+  const { runs, blocks } = flags
+  const result = await model.evaluate(test, { ...samplerOf(flags), runs, blocks, signal: io.signal })
   io.emit({ event: 'done', ...result })
   const rows: Field[] = [
     ['accuracy', `${percent(result.accuracy)} of ${thousands(result.samples)} samples`],
     ['loss', result.loss.toFixed(4)],
+    ...metricFields(result),
     ['after block', accuracyAfterBlocks(result.accuracyPerBlock)],
     ['speed', `${thousands(Math.round(result.samplesPerSecond))} samples/s`],
   ]
@@ -62,12 +68,17 @@ async function evaluate(file: string, flags: EvalFlags, io: Io): Promise<void> {
     rows.push([`over ${counted(accuracies.length, 'run')}`, `${percent(accuracyMean)} ± ${percent(accuracyStd)}`])
   }
   io.printFields(rows)
+  if (result.blocks) printTable(blockTable(result.blocks), 'blocks', io)
   if (result.confusion === undefined || result.classes.length > MOST_CLASSES) return
-  const confusion = confusionTable(result.classes, result.confusion)
-  const columns = Math.max(...confusion.split('\n').map((line) => line.length))
-  // A table with broken lines is none.
-  if (columns <= (io.width ?? columns)) io.print(`\n${confusion}`)
-  else io.note(`the table of confusions needs ${columns} columns; this terminal has ${io.width}`)
+  printTable(classTable(result), 'classes', io)
+  printTable(confusionTable(result.classes, result.confusion), 'confusions', io)
+}
+
+/** A table with broken lines is none. */
+function printTable(text: string, what: string, io: Io): void {
+  const columns = Math.max(...text.split('\n').map((line) => line.length))
+  if (columns <= (io.width ?? columns)) io.print(`\n${text}`)
+  else io.note(`the table of ${what} needs ${columns} columns; this terminal has ${io.width}`)
 }
 
 /** Rows are the true labels, columns the predicted ones. */

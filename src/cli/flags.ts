@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
+import type { FitOptions } from '../fit.js'
 import { NoProp } from '../model.js'
-import type { Augment, Method, ModelOptions, Net, SamplerOptions, Schedule, TrainOptions } from '../options.js'
+import type { Augment, Method, ModelOptions, Net, SamplerOptions, Schedule } from '../options.js'
 import { addFlags, badValue, Flag, number, numbers, optionsOf, parseNumber, type Values } from './flag.js'
 import { type NetFile, readNetFile } from './net-file.js'
 import { shapeOf } from './shape.js'
@@ -143,8 +144,8 @@ const SCHEDULE = [
 const TRAINING = [
   new Flag('--epochs <number>', 'passes over the training samples (default: 1)', { read: number }),
   new Flag('--batch <number>', 'samples per step (default: 128, or all where there are fewer)', { read: number }),
-  new Flag('--lr <rate>', 'learning rate; with one-cycle its peak (default: 0.001)', {
-    read: number,
+  new Flag('--lr <rate|find>', 'learning rate, with one-cycle its peak; find looks for one (default: 0.001)', {
+    read: rateOf,
     sets: 'learningRate',
   }),
   new Flag('--lr-schedule <constant|one-cycle>', 'learning rate over time (default: constant)', {
@@ -157,6 +158,25 @@ const TRAINING = [
     read: () => augmentOf,
   }),
   PRECISION,
+]
+
+const VALIDATION = [
+  new Flag('--validation-split <share>', 'hold out this share of the training samples to validate on (default: none)', {
+    read: number,
+  }),
+  new Flag('--validation-every <epochs>', 'epochs between two validations of a block (default: 1)', { read: number }),
+  new Flag('--patience <number>', 'end a block after so many validations without a better loss (default: never)', {
+    read: number,
+    sets: 'earlyStopping.patience',
+  }),
+  new Flag('--min-delta <loss>', 'how much lower a better loss must be (default: 0)', {
+    read: number,
+    sets: 'earlyStopping.minDelta',
+  }),
+  new Flag('--keep <best|last>', 'whose weights a block with --patience ends with (default: best)', {
+    read: () => keepsBest,
+    sets: 'earlyStopping.restoreBest',
+  }),
 ]
 
 const CHECKPOINTS = [
@@ -209,6 +229,7 @@ export function addTrainFlags(command: Command): void {
   addFlags(command, 'Model', [...MODEL, ...NET])
   addFlags(command, 'Noise schedule', SCHEDULE)
   addFlags(command, 'Training', TRAINING)
+  addFlags(command, 'Validation', VALIDATION)
   addFlags(command, 'Checkpoints', CHECKPOINTS)
   addFlags(command, 'Device and threads', PLACE)
 }
@@ -231,8 +252,15 @@ function methodOf(values: Values): Method | undefined {
 }
 
 /** The options of a training run that flags set. */
-export function fitOptionsOf(values: Values): TrainOptions {
-  return optionsOf(values, [...TRAINING, ...CHECKPOINTS, ...PLACE])
+export function fitOptionsOf(values: Values): FitOptions {
+  return optionsOf(values, [...TRAINING, ...VALIDATION, ...CHECKPOINTS, ...PLACE])
+}
+
+/** The flags among `values` that say what a model is, as they are typed. */
+export function modelFlagsIn(values: Values): string[] {
+  const given = values as Record<string, unknown>
+  const flags = [...MODEL, ...METHOD, ...NET, ...SCHEDULE].filter((flag) => given[flag.attributeName()] !== undefined)
+  return flags.map((flag) => flag.long as string)
 }
 
 /** The net as the core reads it; undefined when no flag names anything of it. */
@@ -297,6 +325,17 @@ export function benchOptionsOf(values: Values): Record<string, unknown> {
     ...optionsOf(values, [...BENCH, BLOCKS, ...BENCH_PLACE]),
     ...withoutUndefined({ net: netOf(values, 'cnn') }),
   }
+}
+
+/** Reads a learning rate, or that one is to be found. */
+function rateOf(flag: string): (text: string) => number | 'find' {
+  return (text) => (text === 'find' ? text : parseNumber(flag, text))
+}
+
+/** Reads which weights a block ends with. */
+function keepsBest(text: string): boolean {
+  if (text === 'best' || text === 'last') return text === 'best'
+  throw badValue('--keep', 'best or last', text)
 }
 
 /** Reads `shift=4,flip`; what the values mean is for the core to judge. */

@@ -2,9 +2,9 @@ import { once } from 'node:events'
 import { fstatSync, writeFileSync } from 'node:fs'
 import { NoPropError } from '../errors.js'
 import { printable, printableJson } from '../printable.js'
+import type { Screen } from '../progress/display.js'
 import { type Field, fields, wrapped } from './fields.js'
 import { Interruption } from './interrupts.js'
-import type { Screen } from './progress.js'
 import { painter } from './style.js'
 
 /** What a command writes to: results on stdout, messages on stderr, with `--json` one object a line on stdout. */

@@ -25,12 +25,6 @@ export function painter(terminal: Terminal, env?: NodeJS.ProcessEnv): Paint {
   return (format, text) => styleText(format, text, { validateStream: false })
 }
 
-/** Whether the locale can show more than ASCII; one that is not set is taken to be able to. */
-export function hasUnicode(env: NodeJS.ProcessEnv = process.env): boolean {
-  const locale = env.LC_ALL || env.LC_CTYPE || env.LANG
-  return !locale || process.platform === 'win32' || /utf-?8/i.test(locale)
-}
-
 /** Least and greatest width that help is set to, and that of whoever has no terminal. */
 const [NARROW, WIDE, USUAL] = [40, 100, 80]
 

@@ -1,32 +1,36 @@
 import type { Command } from 'commander'
 import { showsGpu } from '../cuda/hardware.js'
 import { checkValidation, classesOf, type Dataset } from '../dataset.js'
-import { native } from '../errors.js'
+import { NoPropError, native } from '../errors.js'
+import type { History } from '../events.js'
 import type { EvaluateResult } from '../inference.js'
 import { NoProp } from '../model.js'
 import { getNative } from '../native.js'
 import type { ModelOptions } from '../options.js'
-import { accuracyAfterBlocks, blocksOf, methodTitle, percent, thousands } from '../summary.js'
+import { ProgressDisplay } from '../progress/display.js'
+import { accuracyAfterBlocks, blocksOf, counted, methodTitle, percent, thousands } from '../summary.js'
+import { TensorBoardWriter } from '../tensorboard/writer.js'
 import { type DataFlags, openSplits, PICTURES, TABLE, TEST } from './data.js'
 import { dryRun } from './dry-run.js'
 import type { Field } from './fields.js'
 import { addFlags, Flag, number } from './flag.js'
-import { addTrainFlags, fitOptionsOf, modelOptionsOf, netFor } from './flags.js'
+import { addTrainFlags, fitOptionsOf, modelFlagsIn, modelOptionsOf, netFor } from './flags.js'
 import { addExamples } from './help.js'
 import { Interruption } from './interrupts.js'
 import type { Io } from './io.js'
 import { keptIn } from './kept.js'
 import { peakMemoryMiB } from './memory.js'
-import { ProgressDisplay } from './progress.js'
-import { required } from './usage.js'
+import { required, usage } from './usage.js'
 
 /** The flags that this command itself reads; the others become options of the model and of the run. */
 interface TrainFlags {
   data?: string
   limit?: number
   seed?: number
+  from?: string
   out?: string
   dryRun?: boolean
+  tensorboard?: string
   threads?: number
   checkpoint?: string
 }
@@ -37,7 +41,9 @@ const DATA = [
     'mnist, fashion-mnist, cifar10, cifar100; a folder of pictures, of IDX or CIFAR files; or a table (.csv, .ndjson, .npz, …)',
   ),
   new Flag('--limit <number>', 'use only the first N training samples', { read: number }),
+  new Flag('--from <file>', 'go on from the weights of this model file, which says what the model is'),
   new Flag('--out <file>', 'save the model to this file (.safetensors)'),
+  new Flag('--tensorboard <dir>', 'write losses and accuracies of each epoch for TensorBoard into this directory'),
   new Flag('--dry-run', 'check everything, and tell parameters, memory and time instead of training'),
 ]
 
@@ -53,6 +59,8 @@ export function define(command: Command, io: Io): void {
     'noprop train --data wine.csv --label variety --test-split 0.2 --out wine.safetensors',
     'noprop train --data mnist --epochs 6 --lr 3e-3 --lr-schedule one-cycle',
     'noprop train --data mnist --epochs 20 --checkpoint run --resume',
+    'noprop train --data mnist --epochs 50 --validation-split 0.1 --patience 3',
+    'noprop train --data mnist --from digits.safetensors --out better.safetensors',
     'noprop train --data cifar10 --net resnet --dry-run',
   )
   command.action((flags: TrainFlags) => train(flags, io))
@@ -66,7 +74,7 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
   const where: DataFlags = { data, limit: flags.limit, seed: flags.seed }
   const { train: samples, test } = await openSplits(where, flags, io)
   io.signal.throwIfAborted()
-  const model = NoProp.create(modelOptions(flags, samples, test))
+  const model = flags.from === undefined ? NoProp.create(modelOptions(flags, samples, test)) : await loaded(flags)
   if (test) checkValidation(test, model.config)
   // The room on the disk is tried by filling it, which a dry run does not.
   if (out !== undefined && !flags.dryRun) await model.probeSave(out)
@@ -93,10 +101,13 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
     weightsSha256: history.weightsSha256,
     parameters: model.parameters,
     device: history.device,
+    ...(history.validation ? { validation: history.validation } : {}),
     ...(out === undefined ? {} : { out }),
   })
   io.printFields([
     ...(tested ? testFields(tested) : NOT_TESTED),
+    ...watched(history),
+    ...(tested ? ([['after block', accuracyAfterBlocks(tested.accuracyPerBlock, 1)]] as const) : []),
     [
       'trained in',
       `${history.seconds.toFixed(1)} s, ${thousands(Math.round(history.samplesPerSecond))} samples/s through all blocks, on ${history.device}`,
@@ -109,11 +120,34 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
 
 const NOT_TESTED: Field[] = [['test accuracy', 'not measured: there are no test samples (--test, --test-split)']]
 
-function testFields({ accuracy, samples, loss, accuracyPerBlock }: EvaluateResult): Field[] {
+function testFields({ accuracy, samples, loss }: EvaluateResult): Field[] {
+  return [['test accuracy', `${percent(accuracy, 2)} of ${thousands(samples)} samples, loss ${loss.toFixed(4)}`]]
+}
+
+/** What validation and early stopping came to. */
+function watched({ validation, blocks }: History): Field[] {
+  const early = blocks.filter(({ reason }) => reason !== 'epochs')
+  const list = early.map(({ block, epochs, bestEpoch }) => {
+    return `${block}: ${counted(epochs, 'epoch')}${bestEpoch === undefined ? '' : ` (best ${bestEpoch})`}`
+  })
   return [
-    ['test accuracy', `${percent(accuracy, 2)} of ${thousands(samples)} samples, loss ${loss.toFixed(4)}`],
-    ['after block', accuracyAfterBlocks(accuracyPerBlock, 1)],
+    ...(validation
+      ? [
+          [
+            'validation',
+            `${percent(validation.accuracy, 2)} of ${thousands(validation.samples)} samples, loss ${validation.loss.toFixed(4)}`,
+          ] as const,
+        ]
+      : []),
+    ...(early.length > 0 ? [['ended early', list.join('  ')] as const] : []),
   ]
+}
+
+/** The model to go on from, whose file says what it is. Throws NOPROP_USAGE where flags say it as well. */
+async function loaded(flags: TrainFlags): Promise<NoProp> {
+  const [flag] = modelFlagsIn(flags)
+  if (flag === undefined) return NoProp.load(flags.from as string)
+  throw usage(`${flag} is given beside --from`, `leave out ${flag}: the model is that of the file`)
 }
 
 /** The classes are those of both splits, so that the first few samples alone (`--limit`) make the same model as all. */
@@ -133,7 +167,22 @@ function introduction(flags: TrainFlags, model: NoProp, samples: Dataset, test: 
 
 /** Trains with a progress display or JSON events; an interruption says what is kept and how to resume. */
 async function fitShown(model: NoProp, samples: Dataset, flags: TrainFlags, io: Io) {
-  const run = model.fit(samples, { ...fitOptionsOf(flags), signal: io.signal })
+  const abort = new AbortController()
+  const options = { ...fitOptionsOf(flags), signal: abort.signal }
+  const run = model.fit(samples, flags.from === undefined ? options : { ...options, continue: true })
+  // Where there is a file to save it to, Ctrl-C leaves a model of what there is.
+  let interruption: Interruption | undefined
+  const onInterrupt = () => {
+    const { reason } = io.signal
+    if (flags.out === undefined || !(reason instanceof Interruption) || reason.signal !== 'SIGINT') abort.abort(reason)
+    else {
+      interruption = reason
+      run.stop()
+    }
+  }
+  if (io.signal.aborted) onInterrupt()
+  io.signal.addEventListener('abort', onInterrupt, { once: true })
+  const tensorboard = flags.tensorboard === undefined ? undefined : new TensorBoardWriter(flags.tensorboard)
   const display = io.json ? undefined : new ProgressDisplay(io.screen)
   const onStop = () => {
     // When it goes on, after `fg`, the shell has written below the display.
@@ -149,20 +198,37 @@ async function fitShown(model: NoProp, samples: Dataset, flags: TrainFlags, io: 
       if (event.event === 'start' && event.whyNoGpu && showsGpu()) {
         io.note(`training on the processor, no GPU: ${event.whyNoGpu}`)
       }
+      if (event.event === 'learning-rate')
+        io.note(`learning rate ${event.learningRate}, found in ${event.curve.length} steps`)
       display?.show(event)
+      tensorboard?.write(event)
       if (event.event !== 'done') io.emit(event)
       // Without a file to write, training on would be for nothing.
       if (flags.out === undefined && flags.checkpoint === undefined && io.failure) throw io.failure
     }
-    return await run
+    const history = await run
+    if (!interruption) return history
+    await model.save(flags.out as string)
+    io.saved = flags.out
+    throw interruption
   } catch (error) {
+    const stopped = interruption && error instanceof NoPropError && error.code === 'NOPROP_CANCELLED'
+    if (interruption && stopped) throw interruption.withHint(leftBehind(flags, io.saved))
     if (error instanceof Interruption) throw error.withHint(howToResume(flags))
     const { cause, message } = error as Error
     throw cause instanceof Interruption ? cause.withHint(`not every block in flight could be kept: ${message}`) : error
   } finally {
+    io.signal.removeEventListener('abort', onInterrupt)
     display?.end()
     process.off('SIGTSTP', onStop)
   }
+}
+
+/** What a run leaves that was told to end with what there is. */
+function leftBehind(flags: TrainFlags, saved: string | undefined): string {
+  if (saved === undefined) return `no model is saved, since not every block had begun; ${howToResume(flags)}`
+  const goOn = flags.checkpoint === undefined ? `--from ${saved} goes on from it` : howToResume(flags)
+  return `the model as it was then is in ${saved}; ${goOn}`
 }
 
 function howToResume(flags: TrainFlags): string {

@@ -32,7 +32,9 @@ export function inFlagWords(error: NoPropError, options: readonly Option[]): NoP
     const [owner = '', ...rest] = option.split('.')
     // `--augment shift` is a part of what one flag says.
     const part = rest.length > 0 && flags.has(owner) ? `${flags.get(owner)} ${rest.join('.')}` : undefined
-    return exact(path) ?? exact(option) ?? part
+    // An option of several flags goes by the first of them.
+    const below = [...flags].find(([path]) => path.startsWith(`${option}.`))?.[1]
+    return exact(path) ?? exact(option) ?? part ?? below
   }
   const reword = (text: string | undefined) =>
     text

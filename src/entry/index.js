@@ -1,4 +1,15 @@
 // What `import … from 'noprop'` gives: the CommonJS build by its names.
 import api from './index.cjs'
 
-export const { buildNet, Dataset, datasets, FitRun, NetValue, NoProp, NoPropError, version } = api
+export const {
+  buildNet,
+  Dataset,
+  datasets,
+  FitRun,
+  NetValue,
+  NoProp,
+  NoPropError,
+  ProgressDisplay,
+  TensorBoardWriter,
+  version,
+} = api

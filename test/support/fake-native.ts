@@ -94,6 +94,7 @@ export function fakeCore({
           core.started.push(block)
           setImmediate(() => early && begin())
         },
+        wrapUp: () => void core.calls.push('wrap up'),
         stop: () => void core.calls.push('stop'),
         finish: async () => {
           core.calls.push('finish')
@@ -119,5 +120,5 @@ export function fakeModel(blocks: number) {
 
 /** The event of a finished block. */
 export function finished(block: number, resumed = false) {
-  return { event: 'block', block, loss: 0.5, losses: [0.9, 0.5], seconds: 1, resumed }
+  return { event: 'block', block, loss: 0.5, losses: [0.9, 0.5], seconds: 1, resumed, reason: 'epochs' }
 }

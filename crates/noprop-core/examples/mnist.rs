@@ -108,6 +108,6 @@ fn tell(event: Event, told: &Mutex<Instant>) {
             println!("block {block}: finished in {seconds:.1} s, loss {loss:.4}");
         }
         Event::Failed { block, error } => eprintln!("block {block}: {}", error.0),
-        Event::Epoch { .. } | Event::Checkpoint { .. } => {}
+        Event::Epoch { .. } | Event::Checkpoint { .. } | Event::Chain { .. } => {}
     }
 }

@@ -3,25 +3,31 @@
 //! Samples are worked on in chunks of fixed size that do not depend on the number of threads, so neither do the results.
 
 mod content;
+mod contribution;
 mod device;
 mod evaluator;
+mod metrics;
 mod processor;
 mod session;
 #[cfg(test)]
 mod tests;
 
+pub use contribution::{AddsNothing, Contribution, contributions};
+pub use metrics::{BINS, Bin, Calibration, MOST_TOP, Metrics, PerClass, Scores, WORST, Worst};
 pub use session::Session;
 
+use crate::config::CheckedConfig;
 use crate::data::{Classes, Dataset};
 use crate::device::DeviceChoice;
 use crate::error::{Code, Error, Result};
 use crate::memory::zeros;
 use crate::method::{Readout, SamplerChoice, Sampling};
 use crate::model::Model;
-use crate::tensor::StopFlag;
+use crate::tensor::{Buffer, StopFlag};
 use crate::train::plan::{check_shape, places};
 use candle_core::Device;
 use device::DeviceCache;
+use metrics::{Gathering, Outcome};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -73,6 +79,9 @@ pub struct Evaluation {
     pub accuracy: f64,
     /// Mean over the samples of Σ_k (p_k − [k = y])², from 0 to 2 (Brier score; the form of the training loss).
     pub loss: f64,
+    /// Precision, recall, F1, top-k accuracy, log loss, calibration, and the worst samples.
+    #[serde(flatten)]
+    pub metrics: Metrics,
     /// Accuracy of the class read off the state after each block, or after the one net of a method that has one.
     pub accuracy_per_block: Vec<f64>,
     /// `confusion[i][j]`: samples of class i that were taken for class j. Up to [`MOST_CONFUSION`] classes.
@@ -131,16 +140,20 @@ fn evaluate_with(
     let mut pairs = BTreeMap::<[u64; 2], u64>::new();
     let mut loss = 0.0;
     let mut row = vec![0.0; width];
-    for (z, target) in states.chunks_exact(width).zip(&targets) {
-        *pairs.entry([u64::from(*target), readout.class(z) as u64]).or_default() += 1;
-        readout.probabilities(z, &mut row);
-        row[*target as usize] -= 1.0;
-        loss += row.iter().map(|error| f64::from(*error).powi(2)).sum::<f64>();
+    let mut metrics = Gathering::new(width)?;
+    for (sample, (state, target)) in states.chunks_exact(width).zip(&targets).enumerate() {
+        let (target, predicted) = (*target as usize, readout.class(state));
+        *pairs.entry([target as u64, predicted as u64]).or_default() += 1;
+        readout.probabilities(state, &mut row);
+        let of_sample = brier(&row, target);
+        loss += of_sample;
+        metrics.add(&Outcome { sample, target, predicted, state, probabilities: &row, loss: of_sample });
     }
     let seconds = started.elapsed().as_secs_f64();
     Ok(Evaluation {
         accuracy: accuracy_per_block.last().copied().unwrap_or_default(),
         loss: loss / targets.len() as f64,
+        metrics: metrics.finish(),
         accuracy_per_block,
         confusion: (width <= MOST_CONFUSION).then(|| table(&pairs, width)),
         confusion_pairs: (width > MOST_CONFUSION)
@@ -152,10 +165,32 @@ fn evaluate_with(
     })
 }
 
+/// Σ_k (p_k − [k = target])².
+fn brier(probabilities: &[f32], target: usize) -> f64 {
+    let error = |(class, p): (usize, &f32)| f64::from(p - f32::from(u8::from(class == target))).powi(2);
+    probabilities.iter().enumerate().map(error).sum()
+}
+
 fn table(pairs: &BTreeMap<[u64; 2], u64>, width: usize) -> Vec<Vec<u64>> {
     let mut table = vec![vec![0; width]; width];
     pairs.iter().for_each(|([i, j], count)| table[*i as usize][*j as usize] = *count);
     table
+}
+
+/// Accuracy and loss of blocks with these weights, each `[1, parameters + statistics]`, by the default sampler and in one thread on
+/// the processor: what [`Plan::validated`](crate::train::Plan::validated) measures a model by while it trains.
+///
+/// # Errors
+/// Those of [`evaluate`].
+pub fn measure_chain(
+    checked: &CheckedConfig,
+    weights: Vec<Buffer>,
+    data: &Dataset,
+    stop: &StopFlag,
+) -> Result<(f64, f64)> {
+    let model = Model::in_memory(checked.clone(), weights);
+    let options = SampleOptions { threads: Some(1), device: DeviceChoice::Cpu, ..SampleOptions::default() };
+    evaluate(&model, data, options, stop).map(|found| (found.accuracy, found.loss))
 }
 
 /// The label of each sample and its classes' probabilities.

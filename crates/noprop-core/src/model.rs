@@ -60,6 +60,11 @@ impl Model {
         Self::of(self.checked.clone(), Weights::stored(weights), training)
     }
 
+    /// A model of blocks with these weights, each `[1, parameters + statistics]`.
+    pub(crate) fn in_memory(checked: CheckedConfig, blocks: Vec<Buffer>) -> Self {
+        Self::of(checked, Weights::InMemory(Arc::new(blocks)), Value::Null)
+    }
+
     fn of(checked: CheckedConfig, weights: Weights, training: Value) -> Self {
         Self { checked, training, weights }
     }

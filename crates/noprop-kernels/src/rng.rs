@@ -37,6 +37,8 @@ pub enum Purpose {
     PathNoise = 7,
     /// ε of the last state in training, which a head is trained on.
     HeadNoise = 8,
+    /// ε of the noised label in validation while training.
+    ValidationNoise = 9,
     /// Which samples of a data set are held out for the test.
     Split = 10,
     /// Dropout after the first stage of a block; later stages follow at `Dropout + stage`.

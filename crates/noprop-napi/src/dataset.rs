@@ -247,12 +247,12 @@ impl NativeDataset {
         })
     }
 
-    /// The samples to train on, and those held out: a share of each class.
+    /// The samples to train on, and those held out: a share of each class. Errors name `option`.
     #[napi(ts_return_type = "Promise<NativeSplits>")]
-    pub fn split<'env>(&self, env: &'env Env, share: f64, seed: f64) -> napi::Result<Object<'env>> {
+    pub fn split<'env>(&self, env: &'env Env, option: String, share: f64, seed: f64) -> napi::Result<Object<'env>> {
         let (data, seed) = (self.get()?, whole("seed", seed)? as u64);
         promise(env, StopFlag::new(), move || {
-            let (train, test) = data.split(share, seed)?;
+            let (train, test) = data.split_by(&option, share, seed)?;
             let (train, test) = (Loaded(train), Some(Loaded(test)));
             Ok(NativeSplits { train, test, notes: Vec::new(), failures: "[]".to_owned() })
         })

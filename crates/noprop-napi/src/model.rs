@@ -8,14 +8,16 @@ use crate::shared_model::SharedModel;
 use crate::stop::StopSignal;
 use crate::tasks::promise;
 use crate::training::NativeTraining;
-use napi::bindgen_prelude::{Env, Float32Array, Function, Int32Array, Object, ObjectFinalize, ToNapiValue, Unknown};
+use napi::bindgen_prelude::{
+    ClassInstance, Env, Float32Array, Function, Int32Array, Object, ObjectFinalize, ToNapiValue, Unknown,
+};
 use napi_derive::napi;
 use noprop_core::config::{FitOptions, ModelConfig, from_json};
 use noprop_core::data::Dataset;
-use noprop_core::inference::Session;
+use noprop_core::inference::{Session, contributions, measure_chain};
 use noprop_core::tensor::StopFlag;
-use noprop_core::train::{Plan, estimate};
-use noprop_core::{Model, SampleOptions};
+use noprop_core::train::{Plan, estimate, find_learning_rate};
+use noprop_core::{DeviceChoice, Model, SampleOptions};
 use serde_json::json;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -147,6 +149,22 @@ impl NativeModel {
         })
     }
 
+    /// Tests learning rates on one block; options and result are JSON.
+    #[napi(ts_return_type = "Promise<string>")]
+    pub fn find_learning_rate<'env>(
+        &self,
+        env: &'env Env,
+        data: &NativeDataset,
+        options: String,
+        stop: &StopSignal,
+    ) -> napi::Result<Object<'env>> {
+        let (checked, data, flag) = (self.model()?.checked.clone(), data.get()?, stop.flag());
+        promise(env, stop.flag(), move || {
+            let options = FitOptions { device: DeviceChoice::Cpu, ..from_json::<FitOptions>(&options)? };
+            json(&find_learning_rate(Plan::new(checked, options, data)?, &flag)?)
+        })
+    }
+
     /// Writes the model file atomically.
     #[napi(ts_return_type = "Promise<void>")]
     pub fn save<'env>(&self, env: &'env Env, path: String) -> napi::Result<Object<'env>> {
@@ -198,6 +216,20 @@ impl NativeModel {
         })
     }
 
+    /// What each block adds; options and result are JSON.
+    #[napi(ts_return_type = "Promise<string>")]
+    pub fn contributions<'env>(
+        &self,
+        env: &'env Env,
+        data: &NativeDataset,
+        options: String,
+        stop: &StopSignal,
+    ) -> napi::Result<Object<'env>> {
+        self.infer(env, (data, options, stop), |session, data, options, flag| {
+            json(&contributions(session.model(), data, &options, flag)?)
+        })
+    }
+
     /// Labels and probabilities; options are JSON.
     #[napi(ts_return_type = "Promise<NativePrediction>")]
     pub fn predict<'env>(
@@ -216,9 +248,10 @@ impl NativeModel {
         })
     }
 
-    /// Checks options and data, opens devices and checkpoint, and starts the threads of a run. Events arrive as JSON arrays.
+    /// Checks options and data, opens devices and checkpoint, and starts the threads of a run. Events arrive as JSON arrays. Blocks
+    /// are measured on `validation` while they train.
     #[napi(
-        ts_args_type = "data: NativeDataset, options: string, onEvents: (events: string) => void",
+        ts_args_type = "data: NativeDataset, options: string, onEvents: (events: string) => void, validation: NativeDataset | null",
         ts_return_type = "Promise<NativeTraining>"
     )]
     pub fn train<'env>(
@@ -227,9 +260,22 @@ impl NativeModel {
         data: &NativeDataset,
         options: String,
         on_events: Function<'_, String, Unknown<'static>>,
+        validation: Option<ClassInstance<'_, NativeDataset>>,
     ) -> napi::Result<Object<'env>> {
-        let (checked, data) = (self.model()?.checked.clone(), data.get()?);
-        let plan = move || Plan::new(checked, from_json::<FitOptions>(&options)?, data);
+        let (model, data) = (self.model()?, data.get()?);
+        let validation = validation.map(|validation| validation.get()).transpose()?;
+        let plan = move || {
+            let mut plan = Plan::new(model.checked.clone(), from_json::<FitOptions>(&options)?, data)?;
+            if let Some(validation) = validation {
+                plan = plan.validated(validation, measure_chain)?;
+            }
+            if !plan.options.go_on {
+                return Ok((plan, None));
+            }
+            // How often the model was trained before.
+            let round = 1 + model.training["round"].as_u64().unwrap_or(0);
+            Ok((plan.continued(model, round)?, Some(round)))
+        };
         NativeTraining::start(env, plan, self.inner.clone(), observer(&on_events)?)
     }
 }

@@ -26,11 +26,11 @@ pub struct NativeTraining {
 }
 
 impl NativeTraining {
-    /// Makes a plan and starts the threads of a run that ends in `model`, on a thread of its own: it takes a GPU's driver a
+    /// Makes a plan, which may be the so many-th training of a model that goes on from its weights, and starts the threads of a run that ends in `model`, on a thread of its own: it takes a GPU's driver a
     /// while to open one.
     pub fn start<'env>(
         env: &'env Env,
-        make: impl FnOnce() -> noprop_core::Result<Plan> + Send + 'static,
+        make: impl FnOnce() -> noprop_core::Result<(Plan, Option<u64>)> + Send + 'static,
         model: SharedModel,
         observer: Observer,
     ) -> napi::Result<Object<'env>> {
@@ -38,10 +38,10 @@ impl NativeTraining {
         register(env, &training)?;
         let stop = StopFlag::new();
         promise(env, stop.clone(), move || {
-            let plan = make()?;
+            let (plan, round) = make()?;
             // The environment may have ended meanwhile.
             stop.check()?;
-            let (steps, options, record) = (plan.steps(), json(&plan.options)?, record(&plan));
+            let (steps, options, record) = (plan.steps(), json(&plan.options)?, record(&plan, round));
             let (device, why_no_gpu) = (plan.devices.to_string(), plan.why_no_gpu.clone());
             let started = Training::start(plan, observer)?;
             let stop = started.stop_flag();
@@ -56,22 +56,30 @@ impl NativeTraining {
 }
 
 /// What a model file says of its training.
-fn record(plan: &Plan) -> Value {
+fn record(plan: &Plan, round: Option<u64>) -> Value {
     let mut options = json!(plan.options);
     if let Some(options) = options.as_object_mut() {
         // Where and how fast, which the weights do not depend on.
-        for name in ["threads", "inFlight", "device", "checkpoint", "checkpointSeconds", "resume"] {
+        for name in ["threads", "inFlight", "device", "checkpoint", "checkpointSeconds", "resume", "continue"] {
             options.remove(name);
         }
+        // Without it, validation only looks on.
+        if plan.options.early_stopping.is_none() {
+            options.remove("validationEvery");
+        }
     }
-    json!({
+    let mut record = json!({
         "options": options,
         "samples": plan.data.samples(),
         "fingerprint": plan.data.fingerprint(),
         "device": plan.devices.to_string(),
         "instructionSet": InstructionSet::current().as_str(),
         "version": env!("CARGO_PKG_VERSION"),
-    })
+    });
+    if let Some(round) = round {
+        record["round"] = json!(round);
+    }
+    record
 }
 
 #[napi]
@@ -118,12 +126,24 @@ impl NativeTraining {
         }
     }
 
+    /// Asks every block in flight to end after the step that it is in, with the weights that it has then. Returns at once.
+    #[napi]
+    pub fn wrap_up(&self) {
+        if let Some(training) = &*self.training.lock().unwrap_or_else(PoisonError::into_inner) {
+            training.wrap_up();
+        }
+    }
+
     /// After the end of every block: joins the threads and puts the weights into the model.
     #[napi(ts_return_type = "Promise<void>")]
     pub fn finish<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
-        let (training, model, record) = (self.take(), self.model.clone(), self.record.clone());
+        let (training, model, mut record) = (self.take(), self.model.clone(), self.record.clone());
         promise(env, self.stop.clone(), move || {
             let training = training.ok_or_else(|| Error::new(Code::Internal, "the run has ended"))?;
+            let early = training.early_ends();
+            if !early.is_empty() {
+                record["ended"] = json!(early);
+            }
             let weights = training.finish()?;
             model.replace(|model| model.with_weights(weights, record))
         })

@@ -1,6 +1,6 @@
 //! How a model is trained.
 
-use super::{Precision, out_of_range};
+use super::{EarlyStopping, Precision, out_of_range};
 use crate::data::Augment;
 use crate::device::DeviceChoice;
 use crate::diffusion::Weighting;
@@ -37,6 +37,15 @@ pub struct FitOptions {
     /// How training images are changed, anew in every epoch. Default: not at all (the paper states no augmentation).
     #[serde(skip_serializing_if = "Augment::is_none")]
     pub augment: Augment,
+    /// Epochs between two validations of a block, where there are validation samples. Default 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_every: Option<usize>,
+    /// When a block ends before its last epoch. Default: never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub early_stopping: Option<EarlyStopping>,
+    /// Goes on from the weights that the model has, instead of from the beginning.
+    #[serde(rename = "continue")]
+    pub go_on: bool,
     /// Worker threads. Default: as many as the process may use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
@@ -68,6 +77,9 @@ impl Default for FitOptions {
             eta: 0.1,
             precision: Precision::default(),
             augment: Augment::default(),
+            validation_every: None,
+            early_stopping: None,
+            go_on: false,
             threads: None,
             in_flight: None,
             device: DeviceChoice::Auto,
@@ -116,6 +128,10 @@ impl FitOptions {
         rate("weightDecay", self.weight_decay, 0.0..=1e3)?;
         rate("eta", self.eta, f64::MIN_POSITIVE..=1e6)?;
         rate("checkpointSeconds", self.checkpoint_seconds, 0.0..=1e9)?;
+        if let Some(every @ (0 | 1_000_001..)) = self.validation_every {
+            return Err(out_of_range("validationEvery", "1 to 1000000", every));
+        }
+        self.early_stopping.iter().try_for_each(EarlyStopping::check)?;
         self.threads = Some(threads(self.threads)?);
         let in_flight = self.in_flight.unwrap_or(16.max(self.threads.unwrap_or(1)));
         if in_flight == 0 {

@@ -4,14 +4,17 @@
 //! |---|---|
 //! | `model.rs` | what a model is: blocks, net, schedule, classes |
 //! | `fit.rs` | how it is trained |
+//! | `early_stopping.rs` | when a block ends before its last epoch |
 //! | `refusal.rs` | why options cannot be read from JSON |
 
+mod early_stopping;
 mod fit;
 mod model;
 mod refusal;
 
 pub use crate::method::MethodConfig;
 pub use crate::ops::multiply::Precision;
+pub use early_stopping::EarlyStopping;
 pub use fit::{FitOptions, threads};
 pub use model::{CheckedConfig, ModelConfig};
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::classes::named;
-use super::split::stratified;
+use super::split::stratified_by;
 use super::{Classes, InputShape, Preprocessing};
 use crate::memory::reserved;
 use crate::{Code, Error, Result};
@@ -147,11 +147,19 @@ impl Dataset {
     /// # Errors
     /// [`Code::Option`] for a share that is not between 0 and 1, or that holds out no sample; [`Code::Memory`].
     pub fn split(&self, share: f64, seed: u64) -> Result<(Self, Self)> {
+        self.split_by("testSplit", share, seed)
+    }
+
+    /// As [`split`](Self::split), for an `option` of another name, which errors name.
+    ///
+    /// # Errors
+    /// Those of [`split`](Self::split).
+    pub fn split_by(&self, option: &str, share: f64, seed: u64) -> Result<(Self, Self)> {
         let classes = match &self.labels {
             Some(_) => self.class_indices(&self.classes)?,
             None => vec![0; self.samples],
         };
-        let (train, test) = stratified(&classes, share, seed)?;
+        let (train, test) = stratified_by(option, &classes, share, seed)?;
         Ok((self.of(&train)?, self.of(&test)?))
     }
 

@@ -32,8 +32,16 @@ impl fmt::Display for Split {
 /// # Errors
 /// [`Code::Option`] for a share that is not between 0 and 1, or that holds out no sample.
 pub fn stratified(classes: &[u32], share: f64, seed: u64) -> Result<(Vec<usize>, Vec<usize>)> {
+    stratified_by("testSplit", classes, share, seed)
+}
+
+/// As [`stratified`], for an `option` of another name, which errors name.
+///
+/// # Errors
+/// Those of [`stratified`].
+pub fn stratified_by(option: &str, classes: &[u32], share: f64, seed: u64) -> Result<(Vec<usize>, Vec<usize>)> {
     if !(share > 0.0 && share < 1.0) {
-        return Err(Error::new(Code::Option, "option testSplit is out of range")
+        return Err(Error::new(Code::Option, format!("option {option} is out of range"))
             .expected("a share of the samples, above 0 and below 1")
             .received(share.to_string()));
     }
@@ -50,7 +58,7 @@ pub fn stratified(classes: &[u32], share: f64, seed: u64) -> Result<(Vec<usize>,
     }
     let (test, train): (Vec<_>, Vec<_>) = (0..classes.len()).partition(|&sample| is_test[sample]);
     if test.is_empty() {
-        return Err(Error::new(Code::Option, "option testSplit holds out no sample")
+        return Err(Error::new(Code::Option, format!("option {option} holds out no sample"))
             .expected("a share that is at least half a sample of some class with two or more")
             .received(share.to_string())
             .hint("use a larger share, or more data"));

@@ -52,10 +52,13 @@ impl Evaluator {
         self.width
     }
 
-    /// Takes the `count` samples from `first` on.
-    pub(crate) fn take(&mut self, data: &Dataset, first: usize, count: usize) -> Result<()> {
+    /// Takes the images of the `count` samples from `first` on; with `images`, sample i's is that of sample `images[i]`.
+    pub(crate) fn take(&mut self, data: &Dataset, images: Option<&[u32]>, first: usize, count: usize) -> Result<()> {
         self.samples.clear();
-        self.samples.extend((first..first + count).map(|sample| sample as u32));
+        match images {
+            None => self.samples.extend((first..first + count).map(|sample| sample as u32)),
+            Some(images) => self.samples.extend_from_slice(&images[first..first + count]),
+        }
         Gather { data, samples: &self.samples, augmenter: None }.fill(&self.x)
     }
 

@@ -74,34 +74,76 @@ fn chain_of(
     stop: &StopFlag,
     mut after_block: AfterBlock<'_>,
 ) -> Result<Vec<f32>> {
-    let checked = &model.checked;
-    let device = Device::Cpu;
-    let (samples, width) = (data.samples(), checked.config.classes.len());
-    let resident = if samples < STREAMED { model.resident()? } else { None };
-    let mut evaluators =
-        (0..threads).map(|_| Evaluator::new(checked, samples.min(CHUNK), &device)).collect::<Result<Vec<_>>>()?;
-
-    let keys = content::keys(data)?;
-    let mut states = zeros::<f32>(samples.saturating_mul(width), "the samples' states")?;
-    for (key, z) in keys.iter().zip(states.chunks_exact_mut(width)) {
-        initial_state(&Stream::of_content(options.seed, Purpose::InitialState, 0, *key), z);
+    let mut processor = Processor::new(model, data, options, threads, stop)?;
+    let mut states = processor.initial()?;
+    for block in 1..=model.checked.jobs() {
+        processor.advance(block, None, &mut states)?;
+        if let Some(after_block) = &mut after_block {
+            after_block(block, 0, &states);
+        }
     }
-    for block in 1..=checked.jobs() {
-        let weights = match &resident {
-            Some(blocks) => blocks[block - 1].clone(),
-            None => model.block(block, &device)?,
+    Ok(states)
+}
+
+/// Runs jobs on the states of all samples of a data set.
+pub(super) struct Processor<'a> {
+    model: &'a Model,
+    data: &'a Dataset,
+    options: &'a SampleOptions,
+    stop: &'a StopFlag,
+    /// Which noise each sample gets.
+    keys: Vec<u64>,
+    /// The weights of all jobs, where they are kept in memory.
+    resident: Option<Arc<Vec<Buffer>>>,
+    /// One a thread.
+    evaluators: Vec<Evaluator>,
+}
+
+impl<'a> Processor<'a> {
+    pub(super) fn new(
+        model: &'a Model,
+        data: &'a Dataset,
+        options: &'a SampleOptions,
+        threads: usize,
+        stop: &'a StopFlag,
+    ) -> Result<Self> {
+        let samples = data.samples();
+        let resident = if samples < STREAMED { model.resident()? } else { None };
+        let evaluator = |_| Evaluator::new(&model.checked, samples.min(CHUNK), &Device::Cpu);
+        let evaluators = (0..threads.min(samples.div_ceil(CHUNK))).map(evaluator).collect::<Result<Vec<_>>>()?;
+        Ok(Self { model, data, options, stop, keys: content::keys(data)?, resident, evaluators })
+    }
+
+    /// The first state of all samples, `[samples, classes]`.
+    pub(super) fn initial(&self) -> Result<Vec<f32>> {
+        let width = self.model.checked.config.classes.len();
+        let mut states = zeros::<f32>(self.data.samples().saturating_mul(width), "the samples' states")?;
+        for (key, z) in self.keys.iter().zip(states.chunks_exact_mut(width)) {
+            initial_state(&Stream::of_content(self.options.seed, Purpose::InitialState, 0, *key), z);
+        }
+        Ok(states)
+    }
+
+    /// The states of all samples after a job (from 1) in place of those before it. With `images`, sample i sees the image of sample
+    /// `images[i]`.
+    pub(super) fn advance(&mut self, job: usize, images: Option<&[u32]>, states: &mut [f32]) -> Result<()> {
+        let Self { model, data, options, stop, .. } = *self;
+        let (keys, checked) = (&self.keys, &model.checked);
+        let weights = match &self.resident {
+            Some(jobs) => jobs[job - 1].clone(),
+            None => model.block(job, &Device::Cpu)?,
         };
-        let moves = &checked.method.chain(block, &own_values(checked, &weights)?, &options.sampling())?[..];
-        let before = (block - 1) * moves.len();
-        let work = JobWork { data, keys: &keys, weights: &weights, moves, before, seed: options.seed, stop };
-        let chunks = Mutex::new(states.chunks_mut(CHUNK * width).enumerate());
+        let moves = &checked.method.chain(job, &own_values(checked, &weights)?, &options.sampling())?[..];
+        let before = (job - 1) * moves.len();
+        let work = JobWork { data, images, keys, weights: &weights, moves, before, seed: options.seed, stop };
+        let chunks = Mutex::new(states.chunks_mut(CHUNK * checked.config.classes.len()).enumerate());
         let next = || chunks.lock().unwrap_or_else(PoisonError::into_inner).next();
-        let outcomes: Vec<Result<()>> = if threads == 1 {
-            vec![work.run(&mut evaluators[0], &next)]
+        let outcomes: Vec<Result<()>> = if let [evaluator] = &mut self.evaluators[..] {
+            vec![work.run(evaluator, &next)]
         } else {
             std::thread::scope(|scope| {
                 let run = |evaluator| spawn_scoped(scope, "noprop-infer", || work.run(evaluator, &next));
-                let started: Vec<_> = evaluators.iter_mut().map(run).collect();
+                let started: Vec<_> = self.evaluators.iter_mut().map(run).collect();
                 if started.iter().any(Result::is_err) {
                     // Nothing is left to do for those that were started.
                     while next().is_some() {}
@@ -110,12 +152,8 @@ fn chain_of(
                 started.into_iter().map(|thread| thread?.join().unwrap_or_else(panicked)).collect()
             })
         };
-        outcomes.into_iter().collect::<Result<Vec<()>>>()?;
-        if let Some(after_block) = &mut after_block {
-            after_block(block, 0, &states);
-        }
+        outcomes.into_iter().collect()
     }
-    Ok(states)
 }
 
 /// The values of the own tensors of a method among these weights.
@@ -128,6 +166,8 @@ pub(super) fn own_values(checked: &CheckedConfig, weights: &Buffer) -> Result<Ve
 /// What one job does to every chunk.
 struct JobWork<'a> {
     data: &'a Dataset,
+    /// Whose image each sample sees; its own without.
+    images: Option<&'a [u32]>,
     keys: &'a [u64],
     weights: &'a Buffer,
     moves: &'a [Move],
@@ -144,7 +184,7 @@ impl JobWork<'_> {
         while let Some((chunk, states)) = next() {
             self.stop.check()?;
             let first = chunk * CHUNK;
-            evaluator.take(self.data, first, states.len() / evaluator.width())?;
+            evaluator.take(self.data, self.images, first, states.len() / evaluator.width())?;
             for index in 0..self.moves.len() {
                 self.advance(evaluator, &mut room, index, first, states)?;
             }

@@ -48,6 +48,10 @@ impl Method for Dt {
         true
     }
 
+    fn is_validated(&self) -> bool {
+        true
+    }
+
     fn is_weighted(&self) -> bool {
         true
     }

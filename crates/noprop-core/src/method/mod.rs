@@ -79,6 +79,11 @@ pub trait Method: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether a job can be measured on validation samples while it trains, as [`crate::train::validation`] does.
+    fn is_validated(&self) -> bool {
+        false
+    }
+
     /// Whether every job has a factor of its loss that options choose (`weighting`).
     fn is_weighted(&self) -> bool {
         false

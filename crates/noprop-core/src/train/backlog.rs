@@ -56,8 +56,8 @@ impl Backlog {
     pub fn take(&mut self) -> Vec<Event> {
         let mut losses = 0;
         let is_enough = |event: &Event| {
-            if let Event::Block { losses: of_block, .. } = event {
-                losses += of_block.len();
+            if let Event::Block { losses: of_block, validation, .. } = event {
+                losses += of_block.len() + 3 * validation.len();
             }
             losses >= MOST_LOSSES
         };
@@ -74,11 +74,13 @@ mod tests {
     use super::*;
 
     fn epoch(epoch: usize) -> Event {
-        Event::Epoch { block: 1, epoch, loss: 0.5 }
+        Event::Epoch { block: 1, epoch, loss: 0.5, validation_loss: None, validation_accuracy: None }
     }
 
     fn block(block: usize, losses: usize) -> Event {
-        Event::Block { block, loss: 0.0, losses: vec![0.0; losses], seconds: 1.0, resumed: false }
+        let (losses, validation) = (vec![0.0; losses], Vec::new());
+        let (best_epoch, reason) = (None, crate::train::End::Epochs);
+        Event::Block { block, loss: 0.0, losses, validation, best_epoch, reason, seconds: 1.0, resumed: false }
     }
 
     fn checkpoint(block: usize, step: u64) -> Event {

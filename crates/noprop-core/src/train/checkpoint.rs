@@ -8,6 +8,7 @@ use crate::error::{Code, Error, Result};
 use crate::memory::zeros;
 use crate::ops::adamw::AdamW;
 use crate::ops::simd::InstructionSet;
+use crate::optim::LearningRateSchedule;
 use crate::storage::atomic;
 use crate::storage::container::{self, Header, from_bytes, hexadecimal, put, sha256, to_bytes};
 use crate::storage::open_file;
@@ -35,6 +36,8 @@ pub struct Checkpoint {
     resume: bool,
     /// Hash of the run's identity, repeated in every file.
     run: String,
+    /// Hashes of the same run with fewer epochs, which files from before it was lengthened have.
+    earlier: Vec<String>,
     /// Held until the checkpoint is closed; the system releases it when the process ends.
     _lock: File,
 }
@@ -58,6 +61,14 @@ fn identity(plan: &Plan) -> Value {
     // Named only where images are changed, so that checkpoints from before there was augmentation can be resumed.
     if !o.augment.is_none() {
         training["augment"] = json!(o.augment);
+    }
+    if let Some(stopping) = &o.early_stopping {
+        training["earlyStopping"] = json!(stopping);
+        training["validationEvery"] = json!(o.validation_every.unwrap_or(1));
+        training["validation"] = json!(plan.validation.as_ref().map(|validation| validation.data.fingerprint()));
+    }
+    if let Some(from) = &plan.from {
+        training["from"] = json!(from.sha256);
     }
     json!({
         "version": VERSION,
@@ -116,28 +127,45 @@ impl Checkpoint {
         remove_temporaries(directory).map_err(unwritable)?;
         let identity = identity(plan);
         let path = directory.join("run.json");
+        let mut earlier = Vec::new();
+        let write = |identity: &Value| {
+            atomic::write_by(TEMPORARY_PREFIX, &path, |writer| put(writer, format!("{identity:#}\n").as_bytes()))
+        };
         match fs::read(&path) {
             Ok(_) if !resume => {
                 return Err(Error::new(Code::CheckpointExists, format!("{} already holds a run", directory.display()))
                     .expected("an empty directory, or resume")
                     .hint("resume the run, or choose another directory"));
             }
-            Ok(bytes) => check_identity(&path, &bytes, &identity)?,
+            Ok(bytes) => {
+                let (found, hashes) = read_identity(&path, &bytes)?;
+                earlier = hashes;
+                if is_shorter(&found, &identity) {
+                    earlier.push(hash(&found));
+                    let mut longer = identity.clone();
+                    longer["earlier"] = json!(earlier);
+                    write(&longer)?;
+                } else {
+                    check_identity(&found, &identity)?;
+                }
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                atomic::write_by(TEMPORARY_PREFIX, &path, |writer| put(writer, format!("{identity:#}\n").as_bytes()))?;
+                write(&identity)?;
             }
             Err(error) => return Err(unwritable(error)),
         }
-        let run = sha256(identity.to_string().as_bytes());
-        Ok(Self { directory: directory.to_owned(), resume, run, _lock: lock })
+        let run = hash(&identity);
+        Ok(Self { directory: directory.to_owned(), resume, run, earlier, _lock: lock })
     }
 
     fn path(&self, block: usize) -> PathBuf {
         self.directory.join(format!("block-{block:04}.safetensors"))
     }
 
-    fn save(&self, progress: &Progress, name: &str, values: &[f32]) -> Result<()> {
-        let (bytes, text) = (to_bytes(values), json!(progress).to_string());
+    /// Writes tensors, which stand in the order of their names.
+    fn save(&self, progress: &Progress, tensors: &[(&str, &[f32])]) -> Result<()> {
+        let bytes: Vec<u8> = tensors.iter().flat_map(|(_, values)| to_bytes(values)).collect();
+        let text = json!(progress).to_string();
         let sum = checksum(&text, &bytes);
         let texts = BTreeMap::from([
             ("format", FORMAT.to_owned()),
@@ -145,7 +173,8 @@ impl Checkpoint {
             ("run", self.run.clone()),
             ("sha256", sum),
         ]);
-        let header = container::header(&texts, std::iter::once((name.to_owned(), vec![values.len()])));
+        let header =
+            container::header(&texts, tensors.iter().map(|(name, values)| ((*name).to_owned(), vec![values.len()])));
         atomic::write_by(TEMPORARY_PREFIX, &self.path(progress.block), |writer| {
             put(writer, &header)?;
             put(writer, &bytes)
@@ -154,12 +183,19 @@ impl Checkpoint {
 
     /// Writes a job between two steps.
     pub fn save_running(&self, job: &BlockJob) -> Result<()> {
-        self.save(&job.progress, "state", &job.state()?)
+        let state = job.state()?;
+        match job.best() {
+            Some(best) => self.save(&job.progress, &[("best", best), ("state", &state)]),
+            None => self.save(&job.progress, &[("state", &state)]),
+        }
     }
 
-    /// Writes the weights of a finished job in place of its state.
-    pub fn save_finished(&self, progress: &Progress, weights: &[f32]) -> Result<()> {
-        self.save(progress, "weights", weights)
+    /// Writes a finished job: its weights, or its state where the run may be lengthened.
+    pub fn save_finished(&self, plan: &Plan, job: &BlockJob, weights: &[f32]) -> Result<()> {
+        if can_be_lengthened(plan) {
+            return self.save_running(job);
+        }
+        self.save(&job.progress, &[("weights", weights)])
     }
 
     /// What an earlier run left of a block; nothing without `resume`.
@@ -181,21 +217,39 @@ impl Checkpoint {
         let progress: Progress =
             serde_json::from_str(text("progress")).map_err(|error| corrupt(&path, error.to_string()))?;
         if text("format") != FORMAT
-            || text("run") != self.run
+            || (text("run") != self.run && !self.earlier.iter().any(|earlier| text("run") == earlier))
             || progress.block != block
             || progress.step > plan.steps()
         {
             return Err(corrupt(&path, "a block of another run"));
         }
         let layout = &plan.model.layout;
-        if progress.step == plan.steps() && header.expect(one("weights", layout.weights())).is_ok() {
+        if progress.is_finished(plan) && header.expect(one("weights", layout.weights())).is_ok() {
             let weights = read(&mut file, &header, &path, layout.weights())?;
             return Ok(Some(Saved::Finished(progress, weights)));
         }
         let len = AdamW::state_len(layout.parameters(), layout.statistics());
-        header.expect(one("state", len)).map_err(|error| corrupt(&path, error.to_string()))?;
-        let state = read(&mut file, &header, &path, len)?;
-        Ok(Some(Saved::Running(BlockJob::go_on(plan, progress, state, device)?)))
+        if header.expect(one("weights", layout.weights())).is_ok() {
+            return Err(Error::new(
+                Code::CheckpointMismatch,
+                format!("block {block} is finished and cannot be trained on"),
+            )
+            .expected("a block with the state of its optimiser")
+            .received(format!("the weights alone, in {}", path.display()))
+            .hint("resume with the epochs of the first run, then go on from the model's file"));
+        }
+        let best = if progress.best_epoch(plan).is_some() { layout.weights() } else { 0 };
+        let tensors = one("best", best).filter(|_| best > 0).chain(one("state", len));
+        header.expect(tensors).map_err(|error| corrupt(&path, error.to_string()))?;
+        let mut values = read(&mut file, &header, &path, best + len)?;
+        let state = values.split_off(best);
+        let best = Some(values).filter(|best| !best.is_empty());
+        let job = BlockJob::go_on(plan, progress, state, best, device)?;
+        if job.is_finished(plan) {
+            let weights = job.weights(plan)?;
+            return Ok(Some(Saved::Finished(job.progress, weights)));
+        }
+        Ok(Some(Saved::Running(job)))
     }
 }
 
@@ -226,17 +280,53 @@ fn corrupt(path: &Path, received: impl Into<String>) -> Error {
         .hint("delete this file to train its block again, or choose another directory")
 }
 
-fn check_identity(path: &Path, bytes: &[u8], expected: &Value) -> Result<()> {
-    let found: Value = serde_json::from_slice(bytes).map_err(|error| {
+/// Whether more epochs change nothing of those before: the learning rate does not depend on how many there are.
+fn can_be_lengthened(plan: &Plan) -> bool {
+    plan.options.learning_rate_schedule == LearningRateSchedule::Constant
+}
+
+fn hash(identity: &Value) -> String {
+    sha256(identity.to_string().as_bytes())
+}
+
+/// The identity of the run in `run.json`, and the hashes that it had with fewer epochs.
+fn read_identity(path: &Path, bytes: &[u8]) -> Result<(Value, Vec<String>)> {
+    let mut found: Value = serde_json::from_slice(bytes).map_err(|error| {
         Error::new(Code::CheckpointCorrupt, format!("{} cannot be read", path.display()))
             .received(error.to_string())
             .hint("choose another directory")
     })?;
+    let earlier = found.as_object_mut().and_then(|found| found.remove("earlier")).unwrap_or_default();
+    let hashes = earlier.as_array().into_iter().flatten().filter_map(|hash| hash.as_str().map(str::to_owned));
+    Ok((found, hashes.collect()))
+}
+
+/// Whether `found` is the same run as `wanted` with fewer epochs, where that makes no other difference.
+fn is_shorter(found: &Value, wanted: &Value) -> bool {
+    let epochs = |identity: &Value| identity["training"]["epochs"].as_u64();
+    let (Some(before), Some(now)) = (epochs(found), epochs(wanted)) else { return false };
+    let mut lengthened = found.clone();
+    lengthened["training"]["epochs"] = json!(now);
+    let constant = json!(LearningRateSchedule::Constant);
+    before < now && lengthened == *wanted && wanted["training"]["learningRateSchedule"] == constant
+}
+
+fn check_identity(found: &Value, expected: &Value) -> Result<()> {
     let mut differences = Vec::new();
-    compare("", &found, expected, &mut differences);
+    compare("", found, expected, &mut differences);
     if differences.is_empty() {
         return Ok(());
     }
+    let hint = match &differences[..] {
+        [(name, _)] if name == "training.epochs" && expected["training"]["learningRateSchedule"] == "one-cycle" => {
+            "the one-cycle schedule is laid out over all epochs from the first step on: resume with those of the first run, \
+             then go on from the model's file"
+        }
+        [(name, _)] if name == "training.epochs" => {
+            "a run can be given more epochs, not fewer; resume with at least those of the first run"
+        }
+        _ => "resume with the options of the first run, or choose another directory",
+    };
     let (names, [found, expected]): (Vec<_>, _) = (
         differences.iter().map(|(name, _)| name.as_str()).collect(),
         [0, 1].map(|side| {
@@ -253,7 +343,7 @@ fn check_identity(path: &Path, bytes: &[u8], expected: &Value) -> Result<()> {
     )
     .expected(format!("this run's {expected}"))
     .received(format!("the checkpoint's {found}"))
-    .hint("resume with the options of the first run, or choose another directory"))
+    .hint(hint))
 }
 
 /// Collects the names of the values that differ, with both values.

@@ -1,7 +1,10 @@
 //! A block job: (block, data, seed, epochs) → weights, interruptible after any step.
 
+use super::early_stopping::verdict;
 use super::plan::Plan;
+use super::progress::End;
 use super::trainer::{Trainer, all_finite, diverged};
+use super::validation::Score;
 use crate::device::allocated;
 use crate::error::{Code, Error, Result};
 use crate::memory::{reserved, zeros};
@@ -28,11 +31,34 @@ pub struct Progress {
     pub loss_samples: u64,
     /// Mean loss of each finished epoch.
     pub losses: Vec<f64>,
+    /// Its validations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub validation: Vec<Score>,
+    /// Why it has ended, unless all of its steps are done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<End>,
     /// Time spent in steps.
     pub seconds: f64,
 }
 
 impl Progress {
+    /// A block (from 1) at its beginning.
+    fn new(block: usize) -> Self {
+        let (losses, validation) = (Vec::new(), Vec::new());
+        Self { block, step: 0, loss_sum: 0.0, loss_samples: 0, losses, validation, ended: None, seconds: 0.0 }
+    }
+
+    /// Whether nothing is left to do.
+    pub fn is_finished(&self, plan: &Plan) -> bool {
+        self.step == plan.steps() || self.ended.is_some()
+    }
+
+    /// The epoch of the best validation, where a block ends with its weights.
+    pub fn best_epoch(&self, plan: &Plan) -> Option<usize> {
+        let stopping = plan.options.early_stopping.filter(|stopping| stopping.restore_best)?;
+        self.validation.get(verdict(&self.validation, &stopping).best).map(|score| score.epoch)
+    }
+
     /// Counts a step by its batch's mean loss. Returns whether it ended an epoch.
     ///
     /// # Errors
@@ -60,6 +86,8 @@ pub struct BlockJob {
     pub progress: Progress,
     /// `[1, 3 · parameters + statistics]`: parameters, statistics and both moments.
     state: Buffer,
+    /// The weights of the best validation, where the block is to end with them.
+    best: Option<Vec<f32>>,
 }
 
 impl BlockJob {
@@ -67,24 +95,35 @@ impl BlockJob {
     pub fn start(plan: &Plan, block: usize, device: &Device) -> Result<Self> {
         let layout = &plan.model.layout;
         let mut state = zeros(AdamW::state_len(layout.parameters(), layout.statistics()), "a block's state")?;
-        layout.write_initial_weights(plan.model.config.seed, block, &mut state[..layout.weights()]);
-        layout.write_data_weights(&plan.data, &StopFlag::new(), &mut state[..layout.weights()])?;
-        let progress = Progress { block, step: 0, loss_sum: 0.0, loss_samples: 0, losses: Vec::new(), seconds: 0.0 };
-        Self::go_on(plan, progress, state, device)
+        let weights = &mut state[..layout.weights()];
+        match &plan.from {
+            Some(from) => weights.copy_from_slice(&from.weights(block)?),
+            None => {
+                layout.write_initial_weights(plan.model.config.seed, block, weights);
+                layout.write_data_weights(&plan.data, &StopFlag::new(), weights)?;
+            }
+        }
+        Self::go_on(plan, Progress::new(block), state, None, device)
     }
 
-    /// The job as a checkpoint left it.
-    pub fn go_on(plan: &Plan, mut progress: Progress, state: Vec<f32>, device: &Device) -> Result<Self> {
+    /// The job as a checkpoint left it: its state, and the weights of its best validation if they are kept.
+    pub fn go_on(
+        plan: &Plan,
+        mut progress: Progress,
+        state: Vec<f32>,
+        best: Option<Vec<f32>>,
+        device: &Device,
+    ) -> Result<Self> {
         let len = state.len();
         let epochs = plan.options.epochs.min(RESERVED_EPOCHS);
         progress.losses.reserve_exact(epochs.saturating_sub(progress.losses.len()));
         let state = allocated(device, 4 * len, Tensor::from_vec(state, (1, len), device))?;
-        Ok(Self { progress, state: Buffer::new(state)? })
+        Ok(Self { progress, state: Buffer::new(state)?, best })
     }
 
     /// Whether every step is done.
     pub fn is_finished(&self, plan: &Plan) -> bool {
-        self.progress.step == plan.steps()
+        self.progress.is_finished(plan)
     }
 
     /// One step. Returns the batch's mean loss.
@@ -96,11 +135,32 @@ impl BlockJob {
         let progress = &mut self.progress;
         let (loss, _) = trainer.step(plan, progress.block, progress.step, &self.state, stop)?;
         // A ReLU turns NaN into 0, so a finite loss alone does not vouch for the weights.
-        if progress.count(plan, loss)? && !all_finite(&self.state)? {
+        let ends_epoch = progress.count(plan, loss)?;
+        if ends_epoch && !all_finite(&self.state)? {
             return Err(diverged(self.progress.block, self.progress.step - 1).received("weights that are not finite"));
         }
         self.progress.seconds += started.elapsed().as_secs_f64();
+        if ends_epoch {
+            self.validate(plan, trainer, stop)?;
+        }
         Ok(loss)
+    }
+
+    /// Measures the block on the validation samples, if it is time, and ends it if it does not get better.
+    fn validate(&mut self, plan: &Plan, trainer: &mut Trainer, stop: &StopFlag) -> Result<()> {
+        let (block, epoch) = (self.progress.block, self.progress.losses.len());
+        let Some(validation) = plan.validation_after(epoch) else { return Ok(()) };
+        let score = trainer.validator(plan)?.score(&plan.model, validation, (block, epoch), &self.state, stop)?;
+        self.progress.validation.push(score);
+        let Some(stopping) = &plan.options.early_stopping else { return Ok(()) };
+        let verdict = verdict(&self.progress.validation, stopping);
+        if stopping.restore_best && verdict.best + 1 == self.progress.validation.len() {
+            self.best = Some(self.values(plan.model.layout.weights())?);
+        }
+        if verdict.ends && epoch < plan.options.epochs {
+            self.progress.ended = Some(End::EarlyStopping);
+        }
+        Ok(())
     }
 
     /// Steps until `until` says stop after a step, or the job is finished.
@@ -132,6 +192,26 @@ impl BlockJob {
         self.values(self.state.elem_count())
     }
 
+    /// The weights of the best validation, where the block is to end with them.
+    pub(super) fn best(&self) -> Option<&[f32]> {
+        self.best.as_deref()
+    }
+
+    /// The weights `[1, parameters + statistics]` as they are.
+    pub(super) fn weights_now(&self, plan: &Plan) -> Result<Buffer> {
+        let weights = self.values(plan.model.layout.weights())?;
+        let len = weights.len();
+        Buffer::new(Tensor::from_vec(weights, (1, len), &Device::Cpu)?)
+    }
+
+    /// The weights `[parameters | statistics]` that the block would end with now.
+    pub(super) fn weights_so_far(&self, plan: &Plan) -> Result<Vec<f32>> {
+        match &self.best {
+            Some(best) => Ok(best.clone()),
+            None => self.values(plan.model.layout.weights()),
+        }
+    }
+
     /// The first values of the state.
     fn values(&self, len: usize) -> Result<Vec<f32>> {
         let (storage, layout) = self.state.storage_and_layout();
@@ -151,7 +231,7 @@ impl BlockJob {
         if !self.is_finished(plan) {
             return Err(Error::new(Code::NotTrained, "the block job is not finished"));
         }
-        self.values(plan.model.layout.weights())
+        self.weights_so_far(plan)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::batches::{Batch, Batches};
 use super::device::memory;
+use super::validation::{MeasureChain, Validation};
 use crate::config::{CheckedConfig, FitOptions};
 use crate::cuda::{Engine, Multiply};
 use crate::data::Dataset;
@@ -9,8 +10,10 @@ use crate::data::augment::Augmenter;
 use crate::device::{DeviceChoice, Devices};
 use crate::diffusion::Weighting;
 use crate::error::{Code, Error, Result};
+use crate::model::Model;
 use crate::ops::adamw::AdamW;
 use crate::ops::simd::InstructionSet;
+use candle_core::Device;
 use std::sync::Arc;
 
 /// A run of training, ready to make block jobs.
@@ -27,6 +30,10 @@ pub struct Plan {
     pub data: Arc<Dataset>,
     /// The class of each sample: its label's place among the model's classes.
     pub classes: Arc<Vec<u32>>,
+    /// What blocks are measured on while they train, if on anything.
+    pub validation: Option<Validation>,
+    /// What the blocks go on from, if they do not begin anew.
+    pub(super) from: Option<From>,
     /// Per-block factor of the loss, `[T]`.
     weights: Vec<f64>,
     pub(super) batches: Batches,
@@ -65,12 +72,77 @@ impl Plan {
         };
         let weights = (1..=model.jobs()).map(weight).collect::<Result<_>>()?;
         let batches = Batches::new(data.clone(), classes.clone(), model.config.seed, &options);
-        let mut plan = Self { model, options, devices, why_no_gpu, data, classes, weights, batches, engines };
+        let (validation, from) = (None, None);
+        let mut plan =
+            Self { model, options, devices, why_no_gpu, data, classes, validation, from, weights, batches, engines };
         if !plan.engines.is_empty() {
             let (model, data, engines) = (&plan.model, &plan.data, &plan.engines);
             plan.options.in_flight = Some(memory::in_flight(model, &plan.options, data, engines, in_flight)?);
         }
         Ok(plan)
+    }
+
+    /// The plan with samples on which blocks are measured while they train, and what measures all of them together. On GPUs,
+    /// and for methods other than dt, there is no such validation yet.
+    ///
+    /// # Errors
+    /// [`Code::Shape`] or [`Code::Label`] for data that do not fit the model.
+    pub fn validated(mut self, data: Arc<Dataset>, measure: MeasureChain) -> Result<Self> {
+        check_shape(&self.model, &data)?;
+        let classes = data.class_indices(&self.model.config.classes)?;
+        let validation = Validation { data, classes, measure };
+        self.validation = (self.engines.is_empty() && self.model.method.is_validated()).then_some(validation);
+        Ok(self)
+    }
+
+    /// The plan of a training that goes on from the weights of `model`, which has the same configuration. Order, noise and
+    /// augmentation are others than those of the trainings before: `round` counts these, from 1.
+    ///
+    /// # Errors
+    /// [`Code::NotTrained`] for a model without weights; those of [`Model::weights_sha256`].
+    pub fn continued(mut self, model: Arc<Model>, round: u64) -> Result<Self> {
+        let sha256 = model.weights_sha256()?;
+        // The golden ratio's bits: no seed that a person would give is a round of another.
+        let seed = self.model.config.seed.wrapping_add(round.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        self.model.config.seed = seed;
+        self.batches = Batches::new(self.data.clone(), self.classes.clone(), seed, &self.options);
+        self.from = Some(From { model, sha256 });
+        Ok(self)
+    }
+
+    /// # Errors
+    /// [`Code::Option`] for options of validation without anything to validate on.
+    pub(super) fn check_validation(&self) -> Result<()> {
+        let options = &self.options;
+        let name = match (options.early_stopping, options.validation_every) {
+            _ if self.validation.is_some() => return Ok(()),
+            (Some(_), _) => "earlyStopping",
+            (None, Some(_)) => "validationEvery",
+            (None, None) => return Ok(()),
+        };
+        if !self.model.method.is_validated() {
+            let method = self.model.config.method.name();
+            return Err(Error::new(Code::Option, format!("option {name} does not apply to method {method}"))
+                .expected("method dt, or no such option")
+                .received(method)
+                .hint("validation samples measure the finished model of every method"));
+        }
+        if self.engines.is_empty() {
+            return Err(Error::new(Code::Option, format!("option {name} needs validation samples"))
+                .expected("option validation or validationSplit")
+                .received("neither")
+                .hint("hold out a tenth of the training samples with validationSplit 0.1"));
+        }
+        Err(Error::new(Code::Option, format!("option {name} does not serve on GPUs yet"))
+            .expected("option device cpu, or no such option")
+            .received(self.devices.to_string())
+            .hint("train on the processor, or leave the option out"))
+    }
+
+    /// What blocks are measured on after this epoch (from 1), if it is time.
+    pub(super) fn validation_after(&self, epoch: usize) -> Option<&Validation> {
+        let every = self.options.validation_every.unwrap_or(1);
+        self.validation.as_ref().filter(|_| epoch.is_multiple_of(every) || epoch == self.options.epochs)
     }
 
     /// Steps of one epoch; the last one may be short.
@@ -124,6 +196,20 @@ impl Plan {
     /// Steps after which a thread looks whether another job waits, so that jobs in flight share their batches.
     pub fn window(&self) -> u64 {
         self.batches.window()
+    }
+}
+
+/// The weights that blocks go on from.
+pub(super) struct From {
+    model: Arc<Model>,
+    /// Of all weights, in hexadecimal.
+    pub(super) sha256: String,
+}
+
+impl From {
+    /// Parameters and statistics of a block (from 1).
+    pub(super) fn weights(&self, block: usize) -> Result<Vec<f32>> {
+        Ok(self.model.block(block, &Device::Cpu)?.flatten_all()?.to_vec1()?)
     }
 }
 

@@ -1,8 +1,9 @@
 //! What a run tells its observer. Blocks and epochs are counted from 1.
 
+use super::validation::Score;
 use crate::error::Error;
-use serde::Serialize;
 use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize};
 
 /// Something that happened to a block.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -40,6 +41,21 @@ pub enum Event {
         epoch: usize,
         /// Mean over the samples of ‖û − u_y‖².
         loss: f64,
+        /// The same on the validation samples, if they were looked at after this epoch.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        validation_loss: Option<f64>,
+        /// Share of the validation samples whose class the block's estimate says.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        validation_accuracy: Option<f64>,
+    },
+    /// All blocks together were measured on the validation samples as they were after the same epoch.
+    Chain {
+        /// The epoch.
+        epoch: usize,
+        /// Share of the samples whose class is right.
+        accuracy: f64,
+        /// Brier score, as an evaluation has it.
+        loss: f64,
     },
     /// A block's state is on disk.
     Checkpoint {
@@ -56,6 +72,14 @@ pub enum Event {
         loss: f64,
         /// Loss of each epoch.
         losses: Vec<f64>,
+        /// Its validations.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        validation: Vec<Score>,
+        /// The epoch whose weights it has, where these are not its last ones.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        best_epoch: Option<usize>,
+        /// Why it ended.
+        reason: End,
         /// Time spent in its steps; of steps that blocks make together on a device, an equal share.
         seconds: f64,
         /// Whether a checkpoint held it already.
@@ -68,6 +92,19 @@ pub enum Event {
         /// Why.
         error: Failure,
     },
+}
+
+/// Why a block ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum End {
+    /// All epochs are done.
+    #[default]
+    Epochs,
+    /// Its validation loss did not get better.
+    EarlyStopping,
+    /// The run was told to end with what there was.
+    Stopped,
 }
 
 /// An error as an event carries it.

@@ -3,6 +3,7 @@
 mod augment;
 mod batches;
 mod checkpoints;
+mod continued;
 #[cfg(feature = "emulation")]
 mod device;
 mod events;
@@ -14,6 +15,7 @@ mod steps;
 mod stop;
 mod teams;
 mod threads;
+mod validation;
 
 use super::{BlockJob, Event, Observer, Plan, Trainer, Training};
 use crate::config::{FitOptions, ModelConfig, Precision};

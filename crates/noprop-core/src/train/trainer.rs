@@ -2,6 +2,7 @@
 
 use super::batch::Gather;
 use super::plan::Plan;
+use super::validation::Validator;
 use crate::error::{Code, Error, Result};
 use crate::method::{CrossEntropy, Draw as Draws, Drawn, Loss, OwnPass, WeightedSquares};
 use crate::net::Step;
@@ -25,6 +26,8 @@ pub struct Trainer {
     loss: Buffer,
     drawn: Drawn,
     own: Own,
+    /// Made at the first validation.
+    validator: Option<Validator>,
 }
 
 /// What a method's own tensors need beside: room that no step has to make.
@@ -65,7 +68,16 @@ impl Trainer {
                 z_gradient: Vec::with_capacity(rows),
                 room: vec![0.0; 2 * width],
             },
+            validator: None,
         })
+    }
+
+    /// What measures blocks on validation samples.
+    pub(super) fn validator(&mut self, plan: &Plan) -> Result<&mut Validator> {
+        match &mut self.validator {
+            Some(validator) => Ok(validator),
+            empty => Ok(empty.insert(Validator::new(&plan.model)?)),
+        }
     }
 
     /// One training step (from 0) of job `job` on `state` `[1, 3 · parameters + statistics]`. Returns the batch's mean loss and

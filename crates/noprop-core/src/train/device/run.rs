@@ -109,8 +109,16 @@ impl Shared {
             }
         }
         group.leave();
-        if !is_finished {
-            jobs.into_iter().for_each(|job| self.put(job));
+        if is_finished {
+            return Ok(());
+        }
+        for mut job in jobs {
+            if self.wrapping_up.is_stopped() {
+                block.set(job.block);
+                self.wrap_up_job(&mut job)?;
+            } else {
+                self.put(job);
+            }
         }
         Ok(())
     }
@@ -146,7 +154,7 @@ impl Shared {
             let ends_epoch = group.step == end_of_epoch;
             let others_wait = ends_epoch && self.waiting.load(Ordering::Relaxed) > 0 || meeting == Some(group.step);
             // At the end of the run all are put back, and written.
-            let others_wait = others_wait || self.ending.is_stopped();
+            let others_wait = others_wait || self.ending.is_stopped() || self.wrapping_up.is_stopped();
             let due: Vec<_> = jobs.iter_mut().map(|job| self.checkpoint.is_some() && job.checkpoint.is_due()).collect();
             // Inside of an epoch a checkpoint is the one thing that reads back, and jobs that are put back for others.
             if ends_epoch || others_wait || due.contains(&true) {
@@ -193,7 +201,7 @@ impl Shared {
         let (block, started, first_step) = (in_flight.block, in_flight.started, in_flight.first_step);
         let job: &mut BlockJob = in_flight.begun()?;
         if epoch {
-            self.epoch_ended(job);
+            self.epoch_ended(job)?;
         }
         if progress {
             let seconds = started.elapsed().as_secs_f64();

@@ -12,12 +12,15 @@
 //! |---|---|
 //! | `queue.rs` | the jobs in flight |
 //! | `shared.rs` | what the threads share, and how jobs go from one to another |
+//! | `watch.rs` | what is told of epochs, and how the whole is measured |
 //! | `worker.rs` | what a thread does with a job |
 
 mod queue;
 mod shared;
+mod watch;
 mod worker;
 
+pub use queue::EarlyEnd;
 pub(super) use queue::InFlight;
 pub(super) use shared::Shared;
 pub(super) use worker::progress_event;
@@ -48,6 +51,7 @@ impl Training {
     /// # Errors
     /// See [`Checkpoint::open`] and [`WeightStore::temporary`]; [`Code::Threads`].
     pub fn start(plan: Plan, observer: Observer) -> Result<Self> {
+        plan.check_validation()?;
         let options = &plan.options;
         let checkpoint =
             options.checkpoint.as_ref().map(|path| Checkpoint::open(path, &plan, options.resume)).transpose()?;
@@ -55,7 +59,8 @@ impl Training {
         // One thread for each device, or as many as were asked for on the processor.
         let devices = plan.engines.len();
         let threads = if devices > 0 { devices } else { options.threads.unwrap_or(1) };
-        let shared = Arc::new(Shared::new(plan, observer, (checkpoint, store), threads));
+        let chain = watch::chain(&plan);
+        let shared = Arc::new(Shared::new(plan, observer, (checkpoint, store), chain, threads));
         let mut training = Self { shared, threads: Vec::new() };
         for index in 0..threads {
             let shared = training.shared.clone();
@@ -107,6 +112,21 @@ impl Training {
     pub fn stop(&self) {
         self.shared.end();
         self.shared.close();
+    }
+
+    /// Asks every block in flight to end after the step that it is in, with the weights that it has then (or those of its best
+    /// validation, where it is to end with them); returns at once. Each ends with [`Event::Block`](super::Event::Block). A
+    /// checkpoint keeps their states, so that the run can be resumed as if it had been stopped.
+    pub fn wrap_up(&self) {
+        self.shared.wrapping_up.stop();
+        self.shared.wake.notify_all();
+    }
+
+    /// The blocks that have ended before their last epoch, in their order.
+    pub fn early_ends(&self) -> Vec<EarlyEnd> {
+        let mut ends = self.shared.queue().early.clone();
+        ends.sort_by_key(|end| end.block);
+        ends
     }
 
     /// Stops as [`stop`](Self::stop) does, and waits until nothing runs and what is to be kept is kept.

@@ -2,6 +2,8 @@
 
 use crate::error::{Code, Error, Result};
 use crate::train::job::{BlockJob, Every};
+use crate::train::progress::End;
+use serde::Serialize;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -13,6 +15,19 @@ pub(in crate::train) struct Queue {
     pub(super) started: BTreeSet<usize>,
     pub(in crate::train) closed: bool,
     pub(super) finished: usize,
+    /// Blocks that ended before their last epoch.
+    pub(super) early: Vec<EarlyEnd>,
+}
+
+/// A block that ended before its last epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct EarlyEnd {
+    /// The block, from 1.
+    pub block: usize,
+    /// Epochs that it finished.
+    pub epochs: usize,
+    /// Why it ended.
+    pub reason: End,
 }
 
 /// A job with what its events need.

@@ -6,6 +6,7 @@ use crate::storage::WeightStore;
 use crate::team::{Crew, Seat};
 use crate::tensor::StopFlag;
 use crate::train::Trainer;
+use crate::train::chain::Chain;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::plan::Plan;
 use crate::train::progress::Observer;
@@ -20,6 +21,8 @@ pub(in crate::train) struct Shared {
     pub(in crate::train) stop: StopFlag,
     /// Ends threads between two steps: what waits is written to the checkpoint instead of being run.
     pub(in crate::train) ending: StopFlag,
+    /// Ends each block after the step that it is in, with the weights that it has.
+    pub(in crate::train) wrapping_up: StopFlag,
     /// Why a block that was in flight at the end could not be written; the first such error.
     pub(super) not_kept: Mutex<Option<Error>>,
     pub(super) queue: Mutex<Queue>,
@@ -29,6 +32,8 @@ pub(in crate::train) struct Shared {
     pub(in crate::train) observer: Observer,
     pub(in crate::train) checkpoint: Option<Checkpoint>,
     pub(super) store: WeightStore,
+    /// What is measured of all blocks together, where they are all in flight.
+    pub(super) chain: Option<Mutex<Chain>>,
     /// The teams of the threads; none on devices.
     pub(in crate::train) crew: Crew,
     /// Threads that wait for a job or for a team to help.
@@ -52,12 +57,14 @@ impl Shared {
         plan: Plan,
         observer: Observer,
         (checkpoint, store): (Option<Checkpoint>, WeightStore),
+        chain: Option<Mutex<Chain>>,
         threads: usize,
     ) -> Self {
         Self {
             plan,
             stop: StopFlag::new(),
             ending: StopFlag::new(),
+            wrapping_up: StopFlag::new(),
             not_kept: Mutex::default(),
             queue: Mutex::default(),
             wake: Condvar::new(),
@@ -65,6 +72,7 @@ impl Shared {
             observer,
             checkpoint,
             store,
+            chain,
             crew: Crew::new(threads),
             idle: AtomicUsize::new(0),
             running: AtomicUsize::new(0),

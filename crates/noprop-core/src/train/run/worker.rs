@@ -1,12 +1,12 @@
 //! What a thread does with a job: a slice of its steps, and what becomes of it.
 
-use super::queue::InFlight;
+use super::queue::{EarlyEnd, InFlight};
 use super::shared::{Next, Shared};
 use crate::error::{Code, Error, Result};
 use crate::train::checkpoint::Saved;
 use crate::train::job::{BlockJob, Progress};
 use crate::train::plan::Plan;
-use crate::train::progress::{Event, Failure};
+use crate::train::progress::{End, Event, Failure};
 use candle_core::Device;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::PoisonError;
@@ -112,7 +112,7 @@ impl Shared {
         job.run(plan, &mut trainer, &self.stop, |job, _| {
             let step = job.progress.step;
             if step.is_multiple_of(plan.steps_per_epoch()) {
-                self.epoch_ended(job);
+                failure = self.epoch_ended(job);
             }
             if progress.is_due() {
                 (self.observer)(progress_event(
@@ -124,6 +124,7 @@ impl Shared {
                 ));
             }
             if let Some(directory) = &self.checkpoint
+                && failure.is_ok()
                 && checkpoint.is_due()
             {
                 failure = directory.save_running(job);
@@ -133,41 +134,56 @@ impl Shared {
                 }
             }
             let is_over = step.is_multiple_of(plan.window()) || began.elapsed() >= SLICE;
-            failure.is_err() || self.ending.is_stopped() || (is_over && self.waiting.load(Ordering::Relaxed) > 0)
+            let is_ending = self.ending.is_stopped() || self.wrapping_up.is_stopped();
+            failure.is_err() || is_ending || (is_over && self.waiting.load(Ordering::Relaxed) > 0)
         })?;
         self.spare(trainer);
         failure?;
-        if !job.is_finished(plan) {
+        if job.is_finished(plan) {
+            self.finish_job(job)?;
+        } else if self.wrapping_up.is_stopped() {
+            self.wrap_up_job(in_flight)?;
+        } else {
             return Ok(false);
         }
-        self.finish_job(job)?;
         Ok(true)
     }
 
-    /// Tells of the epoch that the job has just ended.
-    pub(in crate::train) fn epoch_ended(&self, job: &BlockJob) {
-        let losses = &job.progress.losses;
-        if let Some(loss) = losses.last() {
-            (self.observer)(Event::Epoch { block: job.progress.block, epoch: losses.len(), loss: *loss });
-        }
+    /// Ends a job with the weights that it has; its state goes into the checkpoint.
+    pub(in crate::train) fn wrap_up_job(&self, in_flight: &mut InFlight) -> Result<()> {
+        self.save(in_flight)?;
+        let job = in_flight.begun()?;
+        let weights = job.weights_so_far(&self.plan)?;
+        let progress = Progress { ended: Some(End::Stopped), ..job.progress.clone() };
+        self.publish(&progress, &weights, false)
     }
 
     /// Keeps the weights of a job whose steps are all done.
     pub(in crate::train) fn finish_job(&self, job: &BlockJob) -> Result<()> {
         let weights = job.weights(&self.plan)?;
         if let Some(checkpoint) = &self.checkpoint {
-            checkpoint.save_finished(&job.progress, &weights)?;
+            checkpoint.save_finished(&self.plan, job, &weights)?;
         }
-        self.publish(&job.progress, &weights, false)
+        self.publish(&job.progress, &weights, false)?;
+        self.ended_early(job)
     }
 
     fn publish(&self, progress: &Progress, weights: &[f32], resumed: bool) -> Result<()> {
         self.store.write(progress.block, weights)?;
-        self.queue().finished += 1;
+        let (block, epochs, reason) = (progress.block, progress.losses.len(), progress.ended.unwrap_or_default());
+        let mut queue = self.queue();
+        queue.finished += 1;
+        if reason != End::Epochs {
+            queue.early.push(EarlyEnd { block, epochs, reason });
+        }
+        drop(queue);
         (self.observer)(Event::Block {
             block: progress.block,
             loss: progress.losses.last().copied().unwrap_or_default(),
             losses: progress.losses.clone(),
+            validation: progress.validation.clone(),
+            best_epoch: progress.best_epoch(&self.plan),
+            reason,
             seconds: progress.seconds,
             resumed,
         });

@@ -26,7 +26,7 @@ fn half_trained(data: &Arc<Dataset>) -> tempfile::TempDir {
     let checkpoint = Checkpoint::open(directory.path(), &plan, false).unwrap();
     checkpoint.save_running(&job(&plan, 1, 9)).unwrap();
     let second = job(&plan, 2, u64::MAX);
-    checkpoint.save_finished(&second.progress, &second.weights(&plan).unwrap()).unwrap();
+    checkpoint.save_finished(&plan, &second, &second.weights(&plan).unwrap()).unwrap();
     directory
 }
 
@@ -50,7 +50,7 @@ fn another_run_is_refused_by_the_name_of_what_differs() {
         (ModelConfig { seed: 8, ..mlp(2) }, resume(), "model.seed", "8"),
         (mlp(3), resume(), "model.blocks", "3"),
         (mlp(2), FitOptions { learning_rate: 0.25, ..resume() }, "training.learningRate", "0.25"),
-        (mlp(2), FitOptions { epochs: 4, ..resume() }, "training.epochs", "4"),
+        (mlp(2), FitOptions { epochs: 2, ..resume() }, "training.epochs", "2"),
         (mlp(2), FitOptions { batch: Some(9), ..resume() }, "training.batch", "9"),
         (mlp(2), FitOptions { weight_decay: 0.5, ..resume() }, "training.weightDecay", "0.5"),
         (mlp(2), FitOptions { eta: 0.5, ..resume() }, "training.eta", "0.5"),

@@ -14,6 +14,7 @@ pub(super) fn check(events: &[Event], block: usize, plan: &Plan) -> (usize, usiz
             | Event::Checkpoint { block, .. }
             | Event::Block { block, .. }
             | Event::Failed { block, .. } => *block,
+            Event::Chain { .. } => 0,
         };
         if of != block {
             continue;
@@ -49,7 +50,7 @@ pub(super) fn check(events: &[Event], block: usize, plan: &Plan) -> (usize, usiz
                 assert!(*seconds > 0.0);
                 done = true;
             }
-            Event::Failed { .. } => panic!("{event:?}"),
+            Event::Failed { .. } | Event::Chain { .. } => panic!("{event:?}"),
         }
     }
     assert!(done && losses.len() == 3, "block {block}: {} epochs", losses.len());
@@ -105,8 +106,18 @@ fn a_resumed_block_reports_its_own_speed() {
 #[test]
 fn events_are_json_as_the_binding_promises() {
     let json = |event: Event| serde_json::to_value(event).unwrap();
-    let epoch = json(Event::Epoch { block: 3, epoch: 1, loss: 0.25 });
+    let epoch = json(Event::Epoch { block: 3, epoch: 1, loss: 0.25, validation_loss: None, validation_accuracy: None });
     assert_eq!(epoch, serde_json::json!({ "event": "epoch", "block": 3, "epoch": 1, "loss": 0.25 }));
+    let epoch = json(Event::Epoch {
+        block: 3,
+        epoch: 1,
+        loss: 0.25,
+        validation_loss: Some(0.5),
+        validation_accuracy: Some(0.75),
+    });
+    assert_eq!((&epoch["validationLoss"], &epoch["validationAccuracy"]), (&0.5.into(), &0.75.into()));
+    let chain = json(Event::Chain { epoch: 2, accuracy: 0.5, loss: 0.25 });
+    assert_eq!(chain, serde_json::json!({ "event": "chain", "epoch": 2, "accuracy": 0.5, "loss": 0.25 }));
     let progress = json(Event::Progress {
         block: 3,
         epoch: 1,

@@ -16,15 +16,23 @@ pub(super) fn interrupted(
     data: &Arc<Dataset>,
     directory: &Path,
 ) -> (String, usize) {
-    let order: Vec<usize> = (1..=config.clone().check().unwrap().jobs()).collect();
+    let jobs = config.clone().check().unwrap().jobs();
+    let new = || plan(config.clone(), checkpointed(options.clone(), directory), data);
+    let (run, interruptions) = interrupted_by(new, jobs, 12);
+    (run.finish().sha256().unwrap(), interruptions)
+}
+
+/// Stops a run of `jobs` jobs after up to `most` checkpoints and resumes it until all are trained. Returns it and the number
+/// of interruptions.
+pub(super) fn interrupted_by(new: impl Fn() -> Plan, jobs: usize, most: usize) -> (Run, usize) {
+    let order: Vec<usize> = (1..=jobs).collect();
     let random = Stream::new(3, Purpose::Init, 0, 0, 0);
     for attempt in 0.. {
-        let left = AtomicUsize::new(1 + (random.uniform(attempt) * 12.0) as usize);
+        let left = AtomicUsize::new(1 + (random.uniform(attempt) * most as f64) as usize);
         let halt =
             move |event: &Event| matches!(event, Event::Checkpoint { .. }) && left.fetch_sub(1, Ordering::SeqCst) == 1;
-        let plan = plan(config.clone(), checkpointed(options.clone(), directory), data);
-        if let (_, Some(run)) = interrupt(plan, &order, 3, halt) {
-            return (run.finish().sha256().unwrap(), attempt as usize);
+        if let (_, Some(run)) = interrupt(new(), &order, 3, halt) {
+            return (run, attempt as usize);
         }
     }
     unreachable!()

@@ -1,7 +1,7 @@
-import type { BlockEvent, FitEvent, ProgressEvent, StartEvent } from '../events.js'
+import type { BlockEvent, ChainEvent, FitEvent, ProgressEvent, StartEvent } from '../events.js'
 import { counted } from '../summary.js'
-import { duration, layoutFor, type Part, type ProgressLine, percentage, setLines } from './progress-lines.js'
-import { hasUnicode } from './style.js'
+import { duration, layoutFor, type Part, type ProgressLine, percentage, setLines } from './lines.js'
+import { hasUnicode } from './unicode.js'
 
 /** As much of a stream as the display needs; `process.stderr` fits. */
 export interface Screen {
@@ -21,7 +21,13 @@ const [NO_WRAP, WRAP] = ['\x1b[?7l', '\x1b[?7h']
 /**
  * Shows a training run as it goes. On a terminal: one line a block, redrawn in place, and one for the whole, as wide as the
  * terminal allows. Elsewhere (a log, a pipe): a line for each finished block, and every few seconds one for each block that
- * trains.
+ * trains. Give it every event of a run, and end it:
+ *
+ * ```ts
+ * const display = new ProgressDisplay(process.stderr)
+ * for await (const event of run) display.show(event)
+ * display.end()
+ * ```
  */
 export class ProgressDisplay {
   readonly #screen: Screen
@@ -29,6 +35,10 @@ export class ProgressDisplay {
   readonly #cells: readonly [string, string] = hasUnicode() ? ['█', '░'] : ['#', '-']
   readonly #progress = new Map<number, ProgressEvent>()
   readonly #finished = new Map<number, BlockEvent>()
+  /** Each block's newest accuracy on the validation samples. */
+  readonly #validated = new Map<number, number>()
+  /** The whole model on the validation samples, when all blocks were last at the same epoch. */
+  #whole: ChainEvent | undefined
   #start: StartEvent | undefined
   /** How many threads work on how many blocks. */
   #work: string | undefined
@@ -39,6 +49,7 @@ export class ProgressDisplay {
   /** Lengths of the lines on the screen that the next drawing overwrites. */
   #drawn: number[] = []
 
+  /** Shows on `screen`, such as `process.stderr`. */
   constructor(screen: Screen) {
     this.#screen = screen
     this.#live = Boolean(screen.isTTY) && process.env.TERM !== 'dumb'
@@ -55,6 +66,11 @@ export class ProgressDisplay {
       if (this.#start?.resume && !this.#before.has(event.block)) this.#before.set(event.block, event.step / event.steps)
       this.#progress.set(event.block, event)
       this.#work = `${counted(event.threads, 'thread')} on ${counted(event.jobs, 'block')}`
+    } else if (event.event === 'epoch') {
+      if (event.validationAccuracy === undefined) return
+      this.#validated.set(event.block, event.validationAccuracy)
+    } else if (event.event === 'chain') {
+      this.#whole = event
     } else if (event.event === 'block') {
       if (event.resumed) this.#before.set(event.block, 1)
       this.#progress.delete(event.block)
@@ -111,13 +127,14 @@ export class ProgressDisplay {
     const name = `block ${String(block).padStart(String(this.#start?.blocks ?? block).length)}`
     const finished = this.#finished.get(block)
     if (finished) {
-      const how = finished.resumed ? 'from the checkpoint' : `finished in ${finished.seconds.toFixed(1)} s`
+      const how = finished.resumed ? 'from the checkpoint' : `${ended(finished)} in ${finished.seconds.toFixed(1)} s`
       return {
         name,
         share: 1,
         parts: [
           { text: how, weight: 2 },
           { text: `loss ${finished.loss.toFixed(4)}`, weight: 3 },
+          ...this.#validation(block),
         ],
       }
     }
@@ -128,9 +145,15 @@ export class ProgressDisplay {
       { text: `epoch ${epoch}/${epochs}`, weight: 2 },
       { text: speed(samplesPerSecond), weight: 1 },
       ...(loss === null ? [] : [{ text: `loss ${loss.toFixed(4)}`, weight: 3 }]),
+      ...this.#validation(block),
       { text: `${duration(secondsLeft)} left`, weight: 4 },
     ]
     return { name, share: step / steps, parts }
+  }
+
+  #validation(block: number): Part[] {
+    const accuracy = this.#validated.get(block)
+    return accuracy === undefined ? [] : [{ text: `validation ${(100 * accuracy).toFixed(1)} %`, weight: 2 }]
   }
 
   #totalLine(last: boolean): ProgressLine {
@@ -149,11 +172,21 @@ export class ProgressDisplay {
         { text: `${this.#finished.size}/${blocks} blocks`, weight: 3 },
         { text: `${speed((made * samples * epochs) / seconds)} through all`, weight: 1 },
         ...(this.#work && !last ? [{ text: this.#work, weight: 0 }] : []),
+        ...(this.#whole ? [{ text: validated(this.#whole), weight: 2 }] : []),
         // Before anything is made nobody knows how long it takes.
         ...(made > 0 || isDone ? [{ text: time, weight: 4 }] : []),
       ],
     }
   }
+}
+
+function ended({ reason, losses }: BlockEvent): string {
+  if (reason === 'early-stopping') return `ended early after ${losses.length} epochs`
+  return reason === 'stopped' ? 'stopped' : 'finished'
+}
+
+function validated({ epoch, accuracy }: ChainEvent): string {
+  return `validation ${(100 * accuracy).toFixed(1)} % after epoch ${epoch}`
 }
 
 function speed(samplesPerSecond: number): string {

@@ -1,0 +1,54 @@
+//! What is told of epochs, and how all blocks together are measured while they train.
+
+use super::shared::Shared;
+use crate::error::{Code, Result};
+use crate::train::chain::{Chain, Complete};
+use crate::train::job::BlockJob;
+use crate::train::plan::Plan;
+use crate::train::progress::Event;
+use std::sync::{Mutex, PoisonError};
+
+/// What gathers the blocks of a run, where they are all in flight: else they are never at the same epoch.
+pub(super) fn chain(plan: &Plan) -> Option<Mutex<Chain>> {
+    let blocks = plan.model.jobs();
+    let together = plan.options.in_flight.is_some_and(|in_flight| in_flight >= blocks);
+    (together && plan.validation.is_some()).then(|| Mutex::new(Chain::new(blocks)))
+}
+
+impl Shared {
+    /// Tells of the epoch that the job has just ended, and measures all blocks if it was the last of them to do so.
+    pub(in crate::train) fn epoch_ended(&self, job: &BlockJob) -> Result<()> {
+        let (block, epoch) = (job.progress.block, job.progress.losses.len());
+        let Some(loss) = job.progress.losses.last().copied() else { return Ok(()) };
+        let score = job.progress.validation.last().filter(|score| score.epoch == epoch);
+        let (validation_loss, validation_accuracy) = (score.map(|score| score.loss), score.map(|score| score.accuracy));
+        (self.observer)(Event::Epoch { block, epoch, loss, validation_loss, validation_accuracy });
+        let (Some(chain), Some(_)) = (&self.chain, score) else { return Ok(()) };
+        // After the last epoch the whole is evaluated anyway.
+        if epoch == self.plan.options.epochs {
+            return Ok(());
+        }
+        let weights = job.weights_now(&self.plan)?;
+        let complete = chain.lock().unwrap_or_else(PoisonError::into_inner).put(block, epoch, weights);
+        complete.into_iter().try_for_each(|complete| self.measure(complete))
+    }
+
+    /// Hands in the weights of a block that has ended before its last epoch.
+    pub(super) fn ended_early(&self, job: &BlockJob) -> Result<()> {
+        let (Some(chain), true) = (&self.chain, job.progress.ended.is_some()) else { return Ok(()) };
+        let (block, epoch, weights) = (job.progress.block, job.progress.losses.len(), job.weights_now(&self.plan)?);
+        let complete = chain.lock().unwrap_or_else(PoisonError::into_inner).end(block, epoch, weights);
+        complete.into_iter().try_for_each(|complete| self.measure(complete))
+    }
+
+    fn measure(&self, (epoch, weights): Complete) -> Result<()> {
+        let Some(validation) = &self.plan.validation else { return Ok(()) };
+        match (validation.measure)(&self.plan.model, weights, &validation.data, &self.stop) {
+            Ok((accuracy, loss)) => (self.observer)(Event::Chain { epoch, accuracy, loss }),
+            // Halfway through a training states may overflow; the end decides.
+            Err(error) if error.code == Code::Value => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}

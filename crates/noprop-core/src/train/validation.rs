@@ -1,0 +1,116 @@
+//! Validation while training: after an epoch a block is measured on held-out samples as it is trained on the others, with a
+//! noised label as its input. The noise is the same at each validation and a function of the job alone, so blocks stay
+//! independent, and whoever runs them when changes no bit.
+
+use super::batch::Gather;
+use super::values::CopyIn;
+use crate::config::{CheckedConfig, Precision};
+use crate::data::Dataset;
+use crate::diffusion::argmax;
+use crate::error::{Code, Error, Result};
+use crate::net::{Block, Buffers, Mode, Step};
+use crate::ops::apply;
+use crate::ops::batch::noised_label;
+use crate::rng::{Purpose, Stream};
+use crate::tensor::{Buffer, StopFlag};
+use candle_core::{CpuStorage, DType, Device, Storage};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Samples that are worked on together.
+const CHUNK: usize = 128;
+
+/// How a block did on the validation samples.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Score {
+    /// After this epoch, from 1.
+    pub epoch: usize,
+    /// Mean over the samples of ‖û − u_y‖².
+    pub loss: f64,
+    /// Share of the samples whose class û says.
+    pub accuracy: f64,
+}
+
+/// Measures the chain of blocks with these weights, each `[1, parameters + statistics]`, in one thread. Returns accuracy and loss.
+pub type MeasureChain = fn(&CheckedConfig, Vec<Buffer>, &Dataset, &StopFlag) -> Result<(f64, f64)>;
+
+/// What blocks are measured on.
+pub struct Validation {
+    /// Held-out samples.
+    pub data: Arc<Dataset>,
+    /// The class of each: its label's place among the model's classes.
+    pub(super) classes: Vec<u32>,
+    /// Measures all blocks together.
+    pub(super) measure: MeasureChain,
+}
+
+/// Runs any block of a run on validation samples, in buffers of its own.
+pub(super) struct Validator {
+    block: Block,
+    x: Buffer,
+    z: Buffer,
+    no_gradients: Buffer,
+    samples: Vec<u32>,
+    noised: Vec<f32>,
+    width: usize,
+}
+
+impl Validator {
+    pub(super) fn new(model: &CheckedConfig) -> Result<Self> {
+        let (config, device) = (&model.config, Device::Cpu);
+        let (capacity, width) = (CHUNK, config.classes.len());
+        let buffers = Buffers { stacked: 1, capacity, dtype: DType::F32, device, training: false, launched: false };
+        Ok(Self {
+            block: Block::of_graph(&model.method.graph(false)?, &model.layout, &buffers)?,
+            x: buffers.samples(config.input.len())?,
+            z: buffers.samples(width)?,
+            no_gradients: buffers.rows(1)?,
+            samples: Vec::with_capacity(CHUNK),
+            noised: vec![0.0; CHUNK * width],
+            width,
+        })
+    }
+
+    /// Measures `block` with `state`, which begins with its weights, after `epoch` epochs.
+    pub(super) fn score(
+        &mut self,
+        model: &CheckedConfig,
+        validation: &Validation,
+        (block, epoch): (usize, usize),
+        state: &Buffer,
+        stop: &StopFlag,
+    ) -> Result<Score> {
+        let (config, width) = (&model.config, self.width);
+        let alpha_bar = model.schedule.alpha_bar(block - 1);
+        let (mut loss, mut right) = (0.0, 0);
+        for (chunk, classes) in validation.classes.chunks(CHUNK).enumerate() {
+            stop.check()?;
+            let first = chunk * CHUNK;
+            self.samples.clear();
+            self.samples.extend((first..first + classes.len()).map(|sample| sample as u32));
+            Gather { data: &validation.data, samples: &self.samples, augmenter: None }.fill(&self.x)?;
+            for ((row, sample), class) in self.noised.chunks_exact_mut(width).zip(&self.samples).zip(classes) {
+                let noise = Stream::new(config.seed, Purpose::ValidationNoise, block, 0, *sample as usize);
+                noised_label(alpha_bar, *class as usize, &noise, row);
+            }
+            apply(&CopyIn(&self.noised[..classes.len() * width]), &self.z, [])?;
+            // f32 as inference is, whatever the training is.
+            let precision = Precision::F32;
+            let (gradients, samples) = (&self.no_gradients, classes.len());
+            let pass = Step { state, gradients, optimiser: None, stop, samples, precision };
+            self.block.forward(pass, Mode::Evaluation, &self.x, &self.z)?;
+            let (storage, layout) = self.block.estimate().storage_and_layout();
+            let Storage::Cpu(CpuStorage::F32(estimates)) = &*storage else {
+                return Err(Error::new(Code::Internal, "an estimate is not f32 on the CPU"));
+            };
+            for (estimate, class) in estimates[layout.start_offset()..].chunks_exact(width).zip(classes) {
+                right += usize::from(argmax(estimate) == *class as usize);
+                let error = |(k, value): (usize, &f32)| (f64::from(*value) - f64::from(k == *class as usize)).powi(2);
+                loss += estimate.iter().enumerate().map(error).sum::<f64>();
+            }
+        }
+        let samples = validation.classes.len() as f64;
+        Ok(Score { epoch, loss: loss / samples, accuracy: right as f64 / samples })
+    }
+}

@@ -1,0 +1,61 @@
+import type { BlockContribution, EvaluateResult } from '../inference.js'
+import { counted, percent, table } from '../summary.js'
+import type { Field } from './fields.js'
+
+/** Most samples that are named as the worst; `--json` has all that were found. */
+const MOST_WORST = 5
+
+/** The metrics of an evaluation beside its accuracy, for people. */
+export function metricFields(result: EvaluateResult): Field[] {
+  const { logLoss, topKAccuracy, macroAverage, calibration, worst, classes } = result
+  const { precision, recall, f1 } = macroAverage
+  // With few classes the fifth place says nothing.
+  const k = classes.length > 5 ? 5 : 2
+  const named = worst.slice(0, MOST_WORST).map(({ sample, target, predicted }) => {
+    return `${sample} (${classes[target]} as ${classes[predicted]})`
+  })
+  return [
+    ['log loss', logLoss.toFixed(4)],
+    ...(classes.length > k ? [[`top-${k}`, percent(topKAccuracy[k - 1] as number)] as const] : []),
+    ['macro average', `precision ${percent(precision)}  recall ${percent(recall)}  F1 ${percent(f1)}`],
+    ['calibration', `expected error ${percent(calibration.ece)}  greatest ${percent(calibration.mce)}`],
+    ['worst samples', named.join('  ')],
+  ]
+}
+
+/** Precision, recall, F1 and samples of each class, as scikit-learn's `classification_report` has them. */
+export function classTable({ classes, perClass, macroAverage, weightedAverage, samples }: EvaluateResult): string {
+  const { precision, recall, f1, support } = perClass
+  const digits = (values: readonly number[]) => values.map((value) => value.toFixed(4))
+  const row = (index: number) => digits([precision[index], recall[index], f1[index]] as number[])
+  const average = (name: string, scores: EvaluateResult['macroAverage']) => [
+    name,
+    ...digits([scores.precision, scores.recall, scores.f1]),
+    String(samples),
+  ]
+  return table([
+    ['class', 'precision', 'recall', 'F1', 'samples'],
+    ...classes.map((label, index) => [String(label), ...row(index), String(support[index])]),
+    average('macro average', macroAverage),
+    average('weighted average', weightedAverage),
+  ])
+}
+
+/** What each block adds, and below the table which blocks add nothing. */
+export function blockTable(blocks: readonly BlockContribution[]): string {
+  const rows = blocks.map(({ block, accuracyBefore, accuracyAfter, accuracySkipped, accuracyFromZ }) => [
+    String(block),
+    ...[accuracyBefore, accuracyAfter, accuracySkipped, accuracyFromZ].map((accuracy) => percent(accuracy)),
+  ])
+  const shown = table([['block', 'before', 'after', 'all without it', 'with other images'], ...rows])
+  const of = (why: BlockContribution['addsNothing']) => blocks.filter((each) => each.addsNothing === why)
+  const list = (named: readonly BlockContribution[]) => named.map(({ block }) => block).join(', ')
+  const lines: string[] = []
+  const [unused, needless] = [of('image-unused'), of('as-good-without')]
+  if (unused.length > 0) lines.push(`make nothing of the image: ${counted(unused.length, 'block')} (${list(unused)})`)
+  if (needless.length > 0) {
+    lines.push(`the model is as good without it: ${counted(needless.length, 'block')}, each alone (${list(needless)})`)
+  }
+  if (lines.length === 0) lines.push('every block adds something')
+  return [shown, ...lines].join('\n')
+}

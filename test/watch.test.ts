@@ -1,0 +1,230 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { type FitEvent, type FitOptions, NoProp } from '../src/index.js'
+import { smallIdx, squares, temporaryDirectory, vectors } from './support/data.js'
+import { SMALL_FLAGS, SMALL_MLP } from './support/models.js'
+import { root, runCli, startCli } from './support/process.js'
+
+const OPTIONS = { input: [8], classes: 4, blocks: 3, net: SMALL_MLP }
+const TRAINING = { epochs: 4, batch: 32, learningRate: 3e-3 }
+const train = vectors(256, 8, 4, 1)
+const held = vectors(80, 8, 4, 2)
+
+async function eventsOf(run: AsyncIterable<FitEvent>): Promise<FitEvent[]> {
+  const events: FitEvent[] = []
+  for await (const event of run) events.push(event)
+  return events
+}
+
+describe('validation while training', () => {
+  test('is told of every block and of the whole, and changes no bit', async () => {
+    const model = NoProp.create(OPTIONS)
+    const run = model.fit(train, { ...TRAINING, validation: held, validationEvery: 2 })
+    const events = await eventsOf(run)
+    const history = await run
+    const epochs = events.filter((event) => event.event === 'epoch')
+    expect(epochs).toHaveLength(12)
+    for (const { block, epoch, validationLoss, validationAccuracy } of epochs) {
+      expect(validationLoss !== undefined).toBe(epoch % 2 === 0)
+      expect(history.validationLoss![block - 1]![epoch - 1]).toBe(validationLoss ?? null)
+      expect(history.validationAccuracy![block - 1]![epoch - 1]).toBe(validationAccuracy ?? null)
+    }
+    expect(history.chain!.map(({ epoch }) => epoch)).toEqual([2])
+    expect(events).toContainEqual({ event: 'chain', ...history.chain![0]! })
+    expect(history.validation!.accuracy).toBe((await model.evaluate(held)).accuracy)
+
+    // What the chain event says is what a shorter training comes to.
+    const shorter = NoProp.create(OPTIONS)
+    const half = await shorter.fit(train, { ...TRAINING, epochs: 2 })
+    expect(history.chain![0]!.accuracy).toBe((await shorter.evaluate(held)).accuracy)
+    expect(half.validationLoss).toBeUndefined()
+    const plain = await NoProp.create(OPTIONS).fit(train, TRAINING)
+    expect(plain.weightsSha256).toBe(history.weightsSha256)
+  })
+
+  test('a share of the training samples can be held out', async () => {
+    const run = NoProp.create(OPTIONS).fit(train, { ...TRAINING, epochs: 1, validationSplit: 0.25 })
+    const [start] = await eventsOf(run)
+    expect(start).toMatchObject({ event: 'start', samples: 192 })
+    const { validation } = await run
+    expect(validation!.samples).toBe(64)
+    expect(validation!.perClass.support).toEqual([16, 16, 16, 16])
+  })
+
+  test.each<[string, object, string]>([
+    ['both kinds of validation', { validation: held, validationSplit: 0.1 }, 'both validation and validationSplit'],
+    ['a share of everything', { validationSplit: 1 }, 'validationSplit is out of range'],
+    ['a share in words', { validationSplit: 'some' }, 'validationSplit is no number'],
+    ['early stopping by nothing', { earlyStopping: {} }, 'earlyStopping needs validation samples'],
+    ['times of nothing', { validationEvery: 2 }, 'validationEvery needs validation samples'],
+    ['no patience', { validationSplit: 0.1, earlyStopping: { patience: 0 } }, 'earlyStopping.patience'],
+  ])('%s is refused', async (_, options, what) => {
+    const error = { code: 'NOPROP_OPTION', what: expect.stringContaining(what) }
+    await expect(NoProp.create(OPTIONS).fit(train, options as FitOptions)).rejects.toMatchObject(error)
+  })
+})
+
+test('blocks that get no better end early, and history and model say so', async () => {
+  // Labels that follow from nothing: what is learned of the training samples does not hold for others.
+  const noise = (samples: ReturnType<typeof vectors>) => ({
+    ...samples,
+    labels: Array.from(samples.labels, (_, index) => (index * 7 + Math.floor(index / 5)) % 4),
+  })
+  const earlyStopping = { patience: 2 }
+  const model = NoProp.create(OPTIONS)
+  const options = { ...TRAINING, epochs: 60, validation: noise(held), earlyStopping }
+  const history = await model.fit(noise(train), options)
+  const early = history.blocks.filter(({ reason }) => reason === 'early-stopping')
+  expect(early.length).toBeGreaterThan(0)
+  for (const { block, epochs, bestEpoch } of early) {
+    expect(bestEpoch).toBe(epochs - 2)
+    expect(history.loss[block - 1]).toHaveLength(epochs)
+    const losses = history.validationLoss![block - 1] as number[]
+    expect(Math.min(...losses)).toBe(losses[bestEpoch! - 1])
+  }
+  expect(model.training!.ended).toEqual(early.map(({ block, epochs, reason }) => ({ block, epochs, reason })))
+  expect(model.training!.options.earlyStopping).toEqual({ patience: 2, minDelta: 0, restoreBest: true })
+})
+
+describe('a run that is told to stop', () => {
+  test('ends with a model of what there is', async () => {
+    const model = NoProp.create(OPTIONS)
+    const run = model.fit(train, { ...TRAINING, epochs: 1_000_000 })
+    for await (const event of run) if (event.event === 'epoch') run.stop()
+    const history = await run
+    expect(history.blocks.map(({ reason }) => reason)).toEqual(['stopped', 'stopped', 'stopped'])
+    expect(model.trained).toBe(true)
+    expect(model.training!.ended).toHaveLength(3)
+    expect((await model.evaluate(held)).samples).toBe(80)
+  })
+
+  test('can be resumed where it kept a checkpoint', async () => {
+    const checkpoint = join(temporaryDirectory(), 'run')
+    const options = { ...TRAINING, epochs: 40 }
+    const expected = await NoProp.create(OPTIONS).fit(train, options)
+    const run = NoProp.create(OPTIONS).fit(train, { ...options, checkpoint })
+    for await (const event of run) if (event.event === 'epoch') run.stop()
+    expect((await run).blocks.some(({ reason }) => reason === 'stopped')).toBe(true)
+    const resumed = await NoProp.create(OPTIONS).fit(train, { ...options, checkpoint, resume: true })
+    expect(resumed.weightsSha256).toBe(expected.weightsSha256)
+  })
+
+  test('rejects where not every block has begun', async () => {
+    const model = NoProp.create(OPTIONS)
+    const run = model.fit(train, { ...TRAINING, epochs: 1_000_000, inFlight: 2 })
+    run.stop()
+    await expect(run).rejects.toMatchObject({ code: 'NOPROP_CANCELLED', what: expect.stringContaining('block 3') })
+    expect(model.trained).toBe(false)
+  })
+})
+
+describe('going on', () => {
+  test('from the weights of a model, with fit and with partialFit', async () => {
+    const model = NoProp.create(OPTIONS)
+    const first = await model.fit(train, TRAINING)
+    const second = await model.fit(train, { ...TRAINING, continue: true })
+    for (const [block, losses] of second.loss.entries()) expect(losses[0]).toBeLessThan(first.loss[block]![0]!)
+    expect(model.training!.round).toBe(1)
+    await model.partialFit(train, TRAINING)
+    expect(model.training!.round).toBe(2)
+
+    // A model that was saved in between goes on the same way.
+    const file = join(temporaryDirectory(), 'model.safetensors')
+    const [again, part] = [NoProp.create(OPTIONS), NoProp.create(OPTIONS)]
+    await again.fit(train, TRAINING)
+    await again.save(file)
+    const { weightsSha256 } = await (await NoProp.load(file)).fit(train, { ...TRAINING, continue: true })
+    expect(weightsSha256).toBe(second.weightsSha256)
+    expect((await part.partialFit(train, TRAINING)).weightsSha256).toBe(first.weightsSha256)
+    await expect(NoProp.create(OPTIONS).fit(train, { continue: true })).rejects.toMatchObject({
+      code: 'NOPROP_NOT_TRAINED',
+    })
+  })
+
+  test('with more epochs than a checkpoint was asked for', async () => {
+    const checkpoint = join(temporaryDirectory(), 'run')
+    const longer = await NoProp.create(OPTIONS).fit(train, { ...TRAINING, epochs: 6 })
+    await NoProp.create(OPTIONS).fit(train, { ...TRAINING, checkpoint })
+    const more = { ...TRAINING, epochs: 6, checkpoint, resume: true }
+    expect((await NoProp.create(OPTIONS).fit(train, more)).weightsSha256).toBe(longer.weightsSha256)
+    await expect(NoProp.create(OPTIONS).fit(train, { ...more, epochs: 5 })).rejects.toMatchObject({
+      code: 'NOPROP_CHECKPOINT_MISMATCH',
+      hint: expect.stringContaining('more epochs, not fewer'),
+    })
+  })
+})
+
+describe('on the command line', () => {
+  const json = (stdout: string) =>
+    stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+
+  test('validation and early stopping have flags, and --from goes on', async () => {
+    const [data, directory] = [smallIdx(), temporaryDirectory()]
+    const [first, second] = ['a', 'b'].map((name) => join(directory, `${name}.safetensors`)) as [string, string]
+    const flags = ['--data', data, ...SMALL_FLAGS, '--validation-split', '0.25', '--patience', '1', '--keep', 'last']
+    const trained = await runCli(['train', ...flags, '--out', first, '--json'])
+    expect(trained.code).toBe(0)
+    const events = json(trained.stdout)
+    expect(events.find(({ event }) => event === 'epoch')).toMatchObject({ validationLoss: expect.any(Number) })
+    expect(events.at(-1)).toMatchObject({ event: 'done', validation: { accuracy: expect.any(Number) } })
+    expect(events.find(({ event }) => event === 'block').bestEpoch).toBeUndefined()
+
+    const shown = await runCli([
+      'train',
+      '--data',
+      data,
+      '--from',
+      first,
+      '--out',
+      second,
+      '--validation-split',
+      '0.25',
+    ])
+    expect([shown.code, shown.stdout]).toEqual([0, expect.stringMatching(/^validation +[\d.]+ % of/m)])
+    expect(shown.stderr).toMatch(/loss [\d.]+, validation [\d.]+ %/)
+    const model = await NoProp.load(second)
+    expect([model.training!.round, model.config.blocks]).toEqual([1, 3])
+    const refused = await runCli(['train', '--data', data, '--from', first, '--blocks', '4'])
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('--blocks is given beside --from')])
+    const bad = await runCli(['train', '--data', data, '--keep', 'worst'])
+    expect([bad.code, bad.stderr]).toEqual([2, expect.stringContaining('--keep has a bad value')])
+    const alone = await runCli(['train', '--data', data, ...SMALL_FLAGS, '--patience', '3'])
+    expect([alone.code, alone.stderr]).toEqual([2, expect.stringContaining('--patience needs validation samples')])
+    expect(alone.stderr).toContain('--validation-split 0.1')
+  })
+
+  test('Ctrl-C saves the model as it is where there is a file for it', async () => {
+    const [data, out] = [smallIdx(), join(temporaryDirectory(), 'model.safetensors')]
+    const flags = ['--data', data, ...SMALL_FLAGS, '--epochs', '1000000', '--out', out, '--json']
+    const { child, ended, wrote } = startCli(['train', ...flags])
+    await wrote(/"event":"epoch"/)
+    child.kill('SIGINT')
+    const { code, stderr, stdout } = await ended
+    expect([code, stderr]).toEqual([130, expect.stringContaining(`the model as it was then is in ${out}; --from`)])
+    expect(json(stdout).at(-1)).toMatchObject({ event: 'error', code: 'NOPROP_CANCELLED' })
+    const model = await NoProp.load(out)
+    expect(model.training!.ended!.map(({ reason }) => reason)).toEqual(['stopped', 'stopped', 'stopped'])
+    expect((await model.predict(squares(4, 14, [0, 1, 2, 3]))).labels).toHaveLength(4)
+    expect(existsSync(join(root, 'run'))).toBe(false)
+  })
+})
+
+test('a learning rate can be looked for', async () => {
+  const model = NoProp.create(OPTIONS)
+  const found = await model.findLearningRate(train, { batch: 32 })
+  expect(found.learningRate).toBeGreaterThan(1e-5)
+  expect(found.curve.length).toBeGreaterThan(50)
+  expect(model.trained).toBe(false)
+  const run = model.fit(train, { ...TRAINING, learningRate: 'find' })
+  const [first, second] = await eventsOf(run)
+  expect([first, second!.event]).toEqual([{ event: 'learning-rate', ...found }, 'start'])
+  expect((await run).options.learningRate).toBe(found.learningRate)
+  const stopped = model.findLearningRate(train, { signal: AbortSignal.abort('enough') })
+  await expect(stopped).rejects.toBe('enough')
+  const wrong = { learningRate: 'seek' } as unknown as FitOptions
+  await expect(model.fit(train, wrong)).rejects.toMatchObject({ code: 'NOPROP_OPTION' })
+})
