@@ -134,7 +134,7 @@ proptest! {
         for part in 0..count {
             let range = part_of(len, step, (part, count));
             prop_assert_eq!(range.start, end);
-            prop_assert!(range.start % step == 0 || range.start == len);
+            prop_assert!(range.start.is_multiple_of(step) || range.start == len);
             end = range.end;
         }
         prop_assert_eq!(end, len);

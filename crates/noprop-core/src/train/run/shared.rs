@@ -45,6 +45,7 @@ pub(in crate::train) struct Shared {
 }
 
 /// What a thread does next.
+#[allow(clippy::large_enum_variant, reason = "it lives for a moment; a box would be an allocation for each slice")]
 pub(super) enum Next {
     /// A job of its own.
     Job(InFlight),

@@ -54,7 +54,7 @@ pub fn update(op: &Linear, optimiser: &AdamW, mut state: [&mut [f32]; 3], x: &[f
     })?;
     let Some(bias) = op.bias else { return Ok(()) };
     let mut gradient = scratch::take(o);
-    sum_rows(&mut *gradient, dy)?;
+    sum_rows(&mut gradient, dy)?;
     optimiser.update(&mut state, bias, &gradient)
 }
 
