@@ -38,6 +38,8 @@ describe.runIf(hasTerminal)('on a terminal', () => {
     const groups = text.match(/^\w[^\n:]*(?=:\r?$)/gm)
     const names = [
       'Data',
+      'Tables',
+      'Folders of pictures',
       'Model',
       'Noise schedule',
       'Training',
