@@ -8,7 +8,7 @@ import {
   type NoPropError,
   type SamplerOptions,
 } from '../src/index.js'
-import { smallIdx, squares, temporaryDirectory } from './support/data.js'
+import { smallIdx, squares, temporaryDirectory, vectors } from './support/data.js'
 import { runCli } from './support/process.js'
 
 const SHAPE = { input: [14, 14, 1], classes: 4 }
@@ -120,4 +120,22 @@ test('the command line trains, evaluates and inspects every method', async () =>
   await run('eval', file, '--data', folder, '--steps', '3', '--sampler', 'heun')
   const { stderr } = await runCli(['train', '--noise', '0.1', ...small])
   expect(stderr).toContain("--noise does not apply to method 'dt'")
+})
+
+test('a method of one net validates the finished model, and refuses what needs blocks', async () => {
+  const data = vectors(60, 6, 3, 1)
+  const model = NoProp.create({ input: [6], classes: 3, method: 'backprop', net: { type: 'mlp', hidden: [8] } })
+  const history = await model.fit(data, { validationSplit: 0.2, batch: 12 })
+  expect(history.validation?.samples).toBe(12)
+  await expect(model.fit(data, { validationSplit: 0.2, earlyStopping: {} })).rejects.toMatchObject({
+    code: 'NOPROP_OPTION',
+    received: 'backprop',
+  })
+  await expect(model.evaluate(data, { blocks: true })).rejects.toMatchObject({
+    code: 'NOPROP_OPTION',
+    received: 'backprop',
+  })
+  await expect(model.fit(data, { validationSplit: 2 })).rejects.toMatchObject({
+    what: expect.stringContaining('validationSplit'),
+  })
 })

@@ -101,3 +101,10 @@ test('unknown names, and names for numbers, are refused in words', async () => {
   expect(() => NoProp.create({ input: [6], classes: ['a', 'a'] })).toThrow(/two classes have the same name/)
   expect(() => NoProp.create({ input: [6], classes: ['a', 1] })).toThrow(/only numbers, or only texts/)
 })
+
+test('samples held out for validation keep the names of their classes', async () => {
+  const data = datasets.fromArrays(animals(90))
+  const model = NoProp.create({ input: data.shape, classes: data.classes, ...options })
+  const history = await model.fit(data, { validationSplit: 0.2, batch: 20 })
+  expect(history.validation?.classes).toEqual(sorted)
+})

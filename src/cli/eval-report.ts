@@ -1,9 +1,16 @@
+import type { Label } from '../data/labels.js'
 import type { BlockContribution, EvaluateResult } from '../inference.js'
+import { printable } from '../printable.js'
 import { counted, percent, table } from '../summary.js'
 import type { Field } from './fields.js'
 
 /** Most samples that are named as the worst; `--json` has all that were found. */
 const MOST_WORST = 5
+
+/** A class's label, whatever characters a data set put into it. */
+function nameOf(label: Label | undefined): string {
+  return printable(String(label))
+}
 
 /** The metrics of an evaluation beside its accuracy, for people. */
 export function metricFields(result: EvaluateResult): Field[] {
@@ -12,7 +19,7 @@ export function metricFields(result: EvaluateResult): Field[] {
   // With few classes the fifth place says nothing.
   const k = classes.length > 5 ? 5 : 2
   const named = worst.slice(0, MOST_WORST).map(({ sample, target, predicted }) => {
-    return `${sample} (${classes[target]} as ${classes[predicted]})`
+    return `${sample} (${nameOf(classes[target])} as ${nameOf(classes[predicted])})`
   })
   return [
     ['log loss', logLoss.toFixed(4)],
@@ -35,7 +42,7 @@ export function classTable({ classes, perClass, macroAverage, weightedAverage, s
   ]
   return table([
     ['class', 'precision', 'recall', 'F1', 'samples'],
-    ...classes.map((label, index) => [String(label), ...row(index), String(support[index])]),
+    ...classes.map((label, index) => [nameOf(label), ...row(index), String(support[index])]),
     average('macro average', macroAverage),
     average('weighted average', weightedAverage),
   ])
