@@ -14,7 +14,7 @@ mod sync {
 #[path = "../src/team/bell.rs"]
 mod bell;
 #[path = "../src/team/round.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, clippy::reversed_empty_ranges)]
 mod round;
 
 use bell::Bell;
