@@ -324,7 +324,7 @@ export interface EvaluateOptions extends PredictOptions {
   runs?: number
   /**
    * Measures also what each block adds: accuracy after it, with it skipped, and with another sample's image. Computed on the
-   * processor; it takes about half as many evaluations as there are blocks, and at least two samples. Default false.
+   * processor; it takes about half as many evaluations as there are blocks, and at least two samples. For methods 'dt' and 'diffusion-blocks'. Default false.
    */
   blocks?: boolean
 }

@@ -73,6 +73,9 @@ export function fakeCore({
     trained = false
     training = JSON.stringify({ device: 'cpu' })
     constructor(readonly config: string) {}
+    get jobs() {
+      return JSON.parse(this.config).blocks as number
+    }
     static create(json: string) {
       return new NativeModel(json)
     }

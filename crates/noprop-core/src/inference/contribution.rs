@@ -6,6 +6,7 @@ use super::{SampleOptions, finite, readout};
 use crate::config;
 use crate::data::Dataset;
 use crate::error::{Code, Error, Result};
+use crate::method::MethodConfig;
 use crate::model::Model;
 use crate::rng;
 use crate::tensor::StopFlag;
@@ -43,7 +44,7 @@ pub enum AddsNothing {
 /// Measures what each block adds, on the processor. It costs about T / 2 evaluations.
 ///
 /// # Errors
-/// Those of [`evaluate`](super::evaluate); [`Code::Option`] for a method of one net; [`Code::Shape`] for a single sample, beside which there is no other image.
+/// Those of [`evaluate`](super::evaluate); [`Code::Option`] for a method without independent blocks; [`Code::Shape`] for a single sample, beside which there is no other image.
 pub fn contributions(
     model: &Model,
     data: &Dataset,
@@ -51,11 +52,11 @@ pub fn contributions(
     stop: &StopFlag,
 ) -> Result<Vec<Contribution>> {
     let (asked, jobs) = (&model.checked.config, model.checked.jobs());
-    if asked.method.is_one_net() {
+    if !matches!(asked.method, MethodConfig::Dt {} | MethodConfig::DiffusionBlocks { .. }) {
         let method = asked.method.name();
         return Err(Error::new(
             Code::Option,
-            format!("a model of method {method} is one net, without blocks to measure"),
+            format!("a model of method {method} is trained as one, without blocks to measure"),
         )
         .expected("method dt or diffusion-blocks")
         .received(method));
