@@ -142,7 +142,7 @@ impl Dataset {
     }
 
     /// Two data sets, of the samples to train on and of those held out: `share` of each class, or of all without labels. See
-    /// [`stratified`].
+    /// [`super::split::stratified`].
     ///
     /// # Errors
     /// [`Code::Option`] for a share that is not between 0 and 1, or that holds out no sample; [`Code::Memory`].

@@ -3,7 +3,7 @@
 //! An operation is cut by its *outputs* into parts: rows of samples, channels, columns, parameters, never along a dimension that
 //! is summed. So the order of every sum stays what it is with one thread, whoever computes which part.
 //!
-//! A thread that [leads](Team::lead) a team runs operations as ever. Where one is cut ([`share`]), threads that [help](Team::help)
+//! A thread that [leads](Team::lead) a team runs operations as ever. Where one is cut ([`share`]), threads that [help](Seat::help)
 //! take parts of it, and the leader waits for them before it goes on. Helpers come and go at any time: a part that nobody
 //! takes is the leader's. In OpenMP's words, every operation is a parallel region with dynamic scheduling.
 //!
