@@ -296,7 +296,7 @@ describe('broken options', () => {
     [['--net', 'transformer'], /NOPROP_OPTION/, 2],
     [['--net', 'mlp', '--widths', '8,8,8'], /NOPROP_OPTION/, 2],
     [['--widths', '8,8'], /NOPROP_OPTION/, 2],
-    [['--method', 'fm'], /NOPROP_OPTION/, 2],
+    [['--method', 'forward-gradient'], /NOPROP_OPTION/, 2],
     [['--schedule', 'none'], /NOPROP_OPTION/, 2],
     [['--alpha-bar', '0,1'], /NOPROP_OPTION/, 2],
     [['--embedding', 'learned'], /NOPROP_OPTION/, 2],

@@ -36,7 +36,8 @@ describe.runIf(process.platform === 'linux' && process.arch === 'x64')('the pack
     const lock = JSON.parse(readFileSync(join(installed, 'package-lock.json'), 'utf8'))
     expect(Object.keys(lock.packages).sort()).toEqual(['', ...names.map((name) => `node_modules/${name}`)].sort())
     for (const name of names) expect(lock.packages[`node_modules/${name}`].hasInstallScript).toBeUndefined()
-    expect(packages.registry.missed).toEqual([])
+    // npm looks up what the optional peer would be, and installs none.
+    expect(packages.registry.missed.filter((path: string) => path !== '/hyparquet')).toEqual([])
   })
 
   describe.each([20, 22, 24, 26])('on Node %i', (major) => {
