@@ -53,10 +53,13 @@ run.then(() => console.log('trained'))`)
   expect({ code, signal, stdout }).toEqual({ code: 0, signal: null, stdout: 'trained\n' })
 })
 
-test('worker.terminate in the middle of fit stops the worker, and the process goes on', async () => {
+test.each([
+  ['a block a thread', BEGIN],
+  ['eight threads on one block', BEGIN.replace('blocks: 4', 'blocks: 1').replace('batch: 32', 'batch: 32, threads: 8')],
+])('worker.terminate in the middle of fit stops the worker, and the process goes on: %s', async (_, begin) => {
   const { code, signal, stdout, stderr } = await outcome(`
 import { Worker } from 'node:worker_threads'
-const program = ${JSON.stringify(`${BEGIN}
+const program = ${JSON.stringify(`${begin}
 import { parentPort } from 'node:worker_threads'
 for await (const event of run) if (event.event === 'progress') parentPort.postMessage('training')`)}
 for (let round = 0; round < 3; round++) {
