@@ -322,6 +322,8 @@ export interface PredictOptions extends SamplerOptions {
 export interface EvaluateOptions extends PredictOptions {
   /** Evaluates this many times, with the seeds `seed`, `seed + 1`, …, and adds mean and deviation. Default 1. */
   runs?: number
+  /** How many samples of greatest loss are named, with the files or rows that they are from: 0 to 10,000. Default 20. */
+  worst?: number
   /**
    * Measures also what each block adds: accuracy after it, with it skipped, and with another sample's image. Computed on the
    * processor; it takes about half as many evaluations as there are blocks, and at least two samples. For methods 'dt' and 'diffusion-blocks'. Default false.
