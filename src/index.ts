@@ -43,6 +43,7 @@ export type {
   RunsResult,
   WorstSample,
 } from './inference.js'
+export type { KeptHistory } from './kept-history.js'
 export { NoProp } from './model.js'
 export type {
   CnnNet,

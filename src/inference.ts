@@ -43,7 +43,12 @@ export interface EvaluateResult {
   confusion?: number[][]
   /** For more than 1,000 classes, instead of `confusion`: `[i, j, samples]` of each pair that occurred, by i, then by j. */
   confusionPairs?: [number, number, number][]
-  /** The label values or names in the order of both. */
+  /**
+   * With the option `examples`: the first samples of each pair of classes that occurred, as places in the data: `[i, j, samples]` are of class
+   * `classes[i]` and were taken for `classes[j]`.
+   */
+  examples?: [number, number, number[]][]
+  /** The label values or names in the order of these. */
   classes: Label[]
   samples: number
   seconds: number

@@ -320,6 +320,8 @@ export interface PredictOptions extends SamplerOptions {
 
 /** Options of `model.evaluate`. */
 export interface EvaluateOptions extends PredictOptions {
+  /** Names this many samples of each pair of a label and a prediction, the first ones. Default 0. */
+  examples?: number
   /** Evaluates this many times, with the seeds `seed`, `seed + 1`, …, and adds mean and deviation. Default 1. */
   runs?: number
   /**
