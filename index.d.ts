@@ -74,6 +74,8 @@ export declare class NativeModel {
   get trained(): boolean
   /** What trained the weights, as JSON, or null. */
   get training(): string | null
+  /** How the losses went while it was trained, as JSON, or null. */
+  get history(): string | null
   /** The tensors of one block as JSON `[{ name, shape, parameters }]`; a statistic has 0 parameters. */
   summary(): string
   /** The layers of one block as JSON `[{ name, op, shape, parameters, multiplyAdds }]`. */
@@ -117,8 +119,11 @@ export declare class NativeTraining {
   stop(): void
   /** Asks every block in flight to end after the step that it is in, with the weights that it has then. Returns at once. */
   wrapUp(): void
-  /** After the end of every block: joins the threads and puts the weights into the model. */
-  finish(): Promise<void>
+  /**
+   * After the end of every block: joins the threads and puts the weights into the model, with the history in JSON that its file is to
+   * keep.
+   */
+  finish(history: string): Promise<void>
   /**
    * Stops and joins the threads, and writes the blocks in flight to the checkpoint if there is one, which is then released;
    * rejects if one could not be written. The model keeps what it had.

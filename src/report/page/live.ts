@@ -52,7 +52,7 @@ export function follow(title: string): void {
     const now = performance.now()
     if (curves === newest || (now - drawn < REDRAW && look.state === 'training')) return
     ;[newest, drawn] = [curves, now]
-    place.charts.replaceChildren(...chartsOf(look))
+    replaceCharts(place.charts, chartsOf(look))
   })
   source.addEventListener('report', ({ data }) => {
     isOver = true
@@ -178,4 +178,16 @@ function chartsOf({ loss, validationLoss, validationAccuracy, chain }: LiveSnaps
       : []
   add('Validation accuracy', validationAccuracy, whole, true)
   return charts
+}
+
+/** Puts new charts in the place of old ones; tables that are open stay open, and the focus stays where it is. */
+function replaceCharts(place: HTMLElement, charts: readonly HTMLElement[]): void {
+  const detailsOf = (within: Element) => [...within.querySelectorAll('details')]
+  const open = detailsOf(place).map((details) => details.open)
+  const focused = detailsOf(place).findIndex((details) => details.contains(document.activeElement))
+  place.replaceChildren(...charts)
+  for (const [index, details] of detailsOf(place).entries()) {
+    details.open = open[index] ?? false
+    if (index === focused) details.querySelector('summary')?.focus()
+  }
 }

@@ -18,7 +18,8 @@ export function worstSection(document: ReportDocument): Section | undefined {
         h('strong', {}, className(document, target)),
         target === predicted ? ' (right)' : [' taken for ', h('strong', {}, className(document, predicted))],
       ),
-      h('span', { class: 'note' }, `its class has ${percent(probability, 1)}, loss ${loss.toFixed(3)}`),
+      h('span', { class: 'note' }, `label has ${percent(probability, 1)}`),
+      h('span', { class: 'note' }, `loss ${loss.toFixed(3)}`),
     ),
   )
   return section(
