@@ -236,16 +236,18 @@ describe.skipIf(!chromiumPath)(`a live page in a browser${leftOut}`, () => {
     const expected = await alone.fit(data, options)
     const model = NoProp.create(smallModel())
     const samples = datasets.fromArrays(squares(40, 14, LABELS, 7))
-    const run = model.fit(data, options)
-    const page = await served(run, {
+    const page = await ProgressPage.open({
       title: 'Squares',
       report: () => createReport(model, samples, { title: 'Squares' }),
     })
-    const [one, other] = [await open(), await open({ viewport: { width: 360, height: 740 } })]
+    onTestFinished(() => page.close())
+    const [one, other] = [await open(), await open()]
     await one.page.goto(page.url)
     await other.page.goto(page.url)
-    await one.page.waitForSelector('.tiles li')
-    await other.page.waitForSelector('.tiles li')
+    await one.page.getByText('The run is being prepared.').waitFor()
+    await other.page.getByText('The run is being prepared.').waitFor()
+    const run = model.fit(data, options)
+    page.watch(run)
     await other.page.close()
     const history = await run
     expect(history.weightsSha256).toBe(expected.weightsSha256)
@@ -277,7 +279,7 @@ describe.skipIf(!chromiumPath)(`a live page in a browser${leftOut}`, () => {
       expect(await poorContrasts(page)).toEqual([])
       expect(await unnamed(page)).toEqual([])
       expect(await widthOf(page)).toBeLessThanOrEqual(360)
-      expect(await page.locator('[role=status]').textContent()).toMatch(/^Training 3 blocks on 102 samples/)
+      expect(await page.locator('[role=status]').textContent()).toMatch(/^Training 3 blocks on 104 samples/)
       const done = () => page.locator('.figures .value').first().textContent()
       const first = await done()
       await expect.poll(done, { timeout: 60_000 }).not.toBe(first)

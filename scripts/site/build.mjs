@@ -17,7 +17,10 @@ function collect() {
   mkdirSync(pages, { recursive: true })
   cpSync(join(root, 'docs'), pages, { recursive: true })
   for (const name of OF_ROOT) cpSync(join(root, name), join(pages, name))
-  writeFileSync(join(pages, 'index.md'), '---\nlayout: home\nhero:\n  name: noprop\n  text: Blocks that never wait for each other\n  tagline: Trains classifiers in Node.js, each block alone, with the same bits whatever happens.\n  actions:\n    - { theme: brand, text: Start in five minutes, link: /start }\n    - { theme: alt, text: When not to use it, link: /when-not }\n---\n')
+  writeFileSync(
+    join(pages, 'index.md'),
+    '---\nlayout: home\nhero:\n  name: noprop\n  text: Blocks that never wait for each other\n  tagline: Trains classifiers in Node.js, each block alone, with the same bits whatever happens.\n  actions:\n    - { theme: brand, text: Start in five minutes, link: /start }\n    - { theme: alt, text: When not to use it, link: /when-not }\n---\n',
+  )
   const names = readdirSync(pages, { recursive: true, encoding: 'utf8' })
   for (const name of names.filter((each) => each.endsWith('.md'))) {
     const file = join(pages, name)
@@ -32,7 +35,9 @@ function tidy(text, folder) {
     if (index % 2 === 1) return part.startsWith('```') || !part.includes('{{') ? part : `<span v-pre>${part}</span>`
     return part.replace(/<(?=[A-Za-z/])(?!https?:)/g, '&lt;').replaceAll('{{', '&#123;&#123;')
   })
-  return prose.join('').replace(/(?<!!)\[([^\]]*)\]\(([^)\s]+)\)/g, (whole, label, target) => linked(whole, label, target, folder))
+  return prose
+    .join('')
+    .replace(/(?<!!)\[([^\]]*)\]\(([^)\s]+)\)/g, (whole, label, target) => linked(whole, label, target, folder))
 }
 
 function linked(whole, label, target, folder) {
@@ -41,8 +46,12 @@ function linked(whole, label, target, folder) {
   // From docs/ to the root and back: both are one folder here.
   const place = posix.normalize(posix.join('docs', folder.replaceAll('\\', '/'), path))
   const inDocs = place.startsWith('docs/') ? place.slice(5) : undefined
-  const fromRoot = OF_ROOT.includes(folder === '' ? path.replace(/^docs\//, '').replace(/^\.\.\//, '') : '') ? path.replace(/^\.\.\//, '') : undefined
-  const page = [path.replace(/^docs\//, ''), inDocs, fromRoot].find((each) => each && existsSync(join(pages, each)) && each.endsWith('.md'))
+  const fromRoot = OF_ROOT.includes(folder === '' ? path.replace(/^docs\//, '').replace(/^\.\.\//, '') : '')
+    ? path.replace(/^\.\.\//, '')
+    : undefined
+  const page = [path.replace(/^docs\//, ''), inDocs, fromRoot].find(
+    (each) => each && existsSync(join(pages, each)) && each.endsWith('.md'),
+  )
   if (page === undefined) return existsSync(join(pages, folder, path)) && path.endsWith('.md') ? whole : label
   return `[${label}](/${page}${hash ? `#${hash}` : ''})`
 }
@@ -60,7 +69,9 @@ function runInSite(name, args) {
 await script(async () => {
   const options = process.argv.slice(2)
   if (!options.includes('--no-install')) {
-    await step('the packages of the site', () => runNpm(['ci', '--prefix', site, '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel', 'error']))
+    await step('the packages of the site', () =>
+      runNpm(['ci', '--prefix', site, '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel', 'error']),
+    )
   }
   await step('the pages', async () => collect())
   await step('the pages of the API (TypeDoc)', () => runInSite('typedoc', ['--options', 'typedoc.json']))

@@ -56,7 +56,7 @@ function fieldsOf(values: Float32Array, { columns }: TablePreprocessing): [strin
   for (const column of columns) {
     if (column.type === 'number') {
       const value = (values[at++] as number) * column.std + column.mean
-      fields.push([column.name, String(Number(value.toPrecision(4)))])
+      fields.push([column.name, rounded(value, column.std)])
     } else {
       const place = values.subarray(at, at + column.values.length).indexOf(1)
       at += column.values.length
@@ -65,4 +65,10 @@ function fieldsOf(values: Float32Array, { columns }: TablePreprocessing): [strin
   }
   if (fields.length <= MOST_FIELDS) return fields
   return [...fields.slice(0, MOST_FIELDS), ['…', `${fields.length - MOST_FIELDS} more columns`]]
+}
+
+/** A number to a thousandth of what is usual in its column: the samples' 32 bits do not tell more. */
+function rounded(value: number, std: number): string {
+  const digits = Math.min(20, Math.max(0, Math.ceil(3 - Math.log10(std))))
+  return String(Number(value.toFixed(digits)))
 }
