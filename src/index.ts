@@ -40,7 +40,10 @@ export type {
   Calibration,
   EvaluateResult,
   Prediction,
+  PredictionStates,
   RunsResult,
+  StepStates,
+  TracedPrediction,
   WorstSample,
 } from './inference.js'
 export { NoProp } from './model.js'
