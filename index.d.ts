@@ -96,6 +96,8 @@ export declare class NativeModel {
   contributions(data: NativeDataset, options: string, stop: StopSignal): Promise<string>
   /** Labels and probabilities; options are JSON. */
   predict(data: NativeDataset, options: string, stop: StopSignal): Promise<NativePrediction>
+  /** The same with the states and estimates of all blocks; options are JSON. */
+  trace(data: NativeDataset, options: string, stop: StopSignal): Promise<NativeTrace>
   /**
    * Checks options and data, opens devices and checkpoint, and starts the threads of a run. Events arrive as JSON arrays. Blocks
    * are measured on `validation` while they train.
@@ -185,6 +187,22 @@ export interface NativeTable {
   path?: string
   /** A JSON list of rows, which are objects. */
   rows?: string
+}
+
+/** A prediction with the states and estimates on the way to it. */
+export interface NativeTrace {
+  /** One label a sample; where classes have names, its position among them. */
+  labels: Int32Array
+  /** `[samples, classes]`. */
+  probabilities: Float32Array
+  /** The block of each move, from 1. */
+  blocks: Uint32Array
+  /** z_0, `[samples, classes]`. */
+  start: Float32Array
+  /** The state after each move, `[moves, samples, classes]`. */
+  states: Float32Array
+  /** What each move was made by, `[moves, samples, classes]`. */
+  estimates: Float32Array
 }
 
 /**

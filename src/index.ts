@@ -40,7 +40,10 @@ export type {
   Calibration,
   EvaluateResult,
   Prediction,
+  PredictionStates,
   RunsResult,
+  StepStates,
+  TracedPrediction,
   WorstSample,
 } from './inference.js'
 export type { KeptHistory } from './kept-history.js'

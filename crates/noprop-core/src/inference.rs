@@ -11,10 +11,12 @@ mod processor;
 mod session;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 pub use contribution::{AddsNothing, Contribution, contributions};
 pub use metrics::{BINS, Bin, Calibration, MOST_TOP, Metrics, PerClass, Scores, WORST, Worst};
 pub use session::Session;
+pub use trace::{Trace, trace};
 
 use crate::config::CheckedConfig;
 use crate::data::{Classes, Dataset};
@@ -219,11 +221,14 @@ fn predict_with(
     options: SampleOptions,
     stop: &StopFlag,
 ) -> Result<Prediction> {
-    let config = &model.checked.config;
-    let width = config.classes.len();
-    let states = chain(cache, model, data, &options, stop, None)?;
-    let readout = readout(model)?;
-    let labels = states.chunks_exact(width).map(|z| config.classes.label(readout.class(z))).collect();
+    read(model, &chain(cache, model, data, &options, stop, None)?)
+}
+
+/// What is predicted in the last states `[samples, classes]`.
+fn read(model: &Model, states: &[f32]) -> Result<Prediction> {
+    let (classes, readout) = (&model.checked.config.classes, readout(model)?);
+    let width = classes.len();
+    let labels = states.chunks_exact(width).map(|z| classes.label(readout.class(z))).collect();
     let mut all = zeros::<f32>(states.len(), "the probabilities")?;
     for (z, row) in states.chunks_exact(width).zip(all.chunks_exact_mut(width)) {
         readout.probabilities(z, row);
