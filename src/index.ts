@@ -40,9 +40,13 @@ export type {
   Calibration,
   EvaluateResult,
   Prediction,
+  PredictionStates,
   RunsResult,
+  StepStates,
+  TracedPrediction,
   WorstSample,
 } from './inference.js'
+export type { KeptHistory } from './kept-history.js'
 export { NoProp } from './model.js'
 export type {
   CnnNet,
