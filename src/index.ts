@@ -57,6 +57,7 @@ export type {
 } from './net.js'
 export { buildNet, NetValue } from './net.js'
 export type {
+  AdjointMethod,
   Augment,
   BackpropMethod,
   CosineSchedule,
@@ -68,6 +69,7 @@ export type {
   EndReason,
   EvaluateOptions,
   FmMethod,
+  ForwardForwardMethod,
   LinearSchedule,
   Method,
   ModelConfig,
