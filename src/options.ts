@@ -172,7 +172,14 @@ export interface ModelOptions {
 
 /** {@link ModelOptions} with every default filled in, as the model file records them. */
 export interface ModelConfig {
-  method: 'dt' | Required<CtMethod> | Required<FmMethod> | Required<DiffusionBlocksMethod> | BackpropMethod | Required<ForwardForwardMethod> | Required<AdjointMethod>
+  method:
+    | 'dt'
+    | Required<CtMethod>
+    | Required<FmMethod>
+    | Required<DiffusionBlocksMethod>
+    | BackpropMethod
+    | Required<ForwardForwardMethod>
+    | Required<AdjointMethod>
   blocks: number
   input: number[]
   classes: Label[]

@@ -270,6 +270,32 @@ export function fitOptionsOf(values: Values): FitOptions {
   return optionsOf(values, [...TRAINING, ...VALIDATION, ...CHECKPOINTS, ...PLACE])
 }
 
+/** The flags of `train` that set these options of a model and its training, as they are typed. */
+export function typedFlags(options: Partial<ModelOptions> & FitOptions): string[] {
+  const flags = [...MODEL, ...SIZES, ...SCHEDULE, ...TRAINING, ...PLACE]
+  return flags.flatMap((flag) => {
+    const value = valueAt(options, flag.path)
+    if (value === undefined || value === false) return []
+    if (value === true) return [flag.long as string]
+    const text = Array.isArray(value) ? value.join(',') : typeof value === 'object' ? typedParts(value) : String(value)
+    return [flag.long as string, text]
+  })
+}
+
+/** What an option of that path is set to; a bare name stands for an object with that type. */
+function valueAt(options: object, path: string): unknown {
+  return path.split('.').reduce<unknown>((at, key) => {
+    if (typeof at === 'string') return key === 'type' ? at : undefined
+    return (at as Record<string, unknown> | undefined)?.[key]
+  }, options)
+}
+
+/** `{ shift: 4, flip: true }` as `shift=4,flip`. */
+function typedParts(value: object | null): string {
+  const parts = Object.entries(value ?? {}).filter(([, part]) => part !== false)
+  return parts.map(([name, part]) => (part === true ? name : `${name}=${part}`)).join(',')
+}
+
 /** The flags among `values` that say what a model is, as they are typed. */
 export function modelFlagsIn(values: Values): string[] {
   const given = values as Record<string, unknown>
