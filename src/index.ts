@@ -61,6 +61,7 @@ export type {
 } from './net.js'
 export { buildNet, NetValue } from './net.js'
 export type {
+  AdjointMethod,
   Augment,
   BackpropMethod,
   CosineSchedule,
@@ -72,6 +73,7 @@ export type {
   EndReason,
   EvaluateOptions,
   FmMethod,
+  ForwardForwardMethod,
   LinearSchedule,
   Method,
   ModelConfig,

@@ -27,6 +27,10 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandMod
   inspect: { summary: 'show what a model file contains, or the layers of a net', load: () => import('./inspect.js') },
   data: { summary: 'show what a data set holds, or download one', load: () => import('./data-command.js') },
   bench: { summary: 'measure the speed of training or inference on this machine', load: () => import('./bench.js') },
+  reproduce: {
+    summary: 'train what a published table needs, and write it beside our figures',
+    load: () => import('./reproduce.js'),
+  },
   doctor: { summary: 'show what noprop finds on this machine', load: () => import('./doctor.js') },
 }
 
