@@ -238,7 +238,9 @@ fn what_is_larger_than_the_limit_is_read_from_a_file_that_stays() {
         assert!(matches!(disk.train.pixels(), Pixels::Disk(_)));
         assert!(disk.notes.iter().any(|note| note.contains("are kept in")), "{:?}", disk.notes);
         assert_eq!(disk.failures, memory.failures);
-        for (disk, memory) in [(&disk.train, &memory.train), (disk.test.as_ref().unwrap(), memory.test.as_ref().unwrap())] {
+        for (disk, memory) in
+            [(&disk.train, &memory.train), (disk.test.as_ref().unwrap(), memory.test.as_ref().unwrap())]
+        {
             assert_eq!((disk.fingerprint(), samples(disk)), (memory.fingerprint(), samples(memory)));
             assert_eq!((disk.labels(), disk.classes()), (memory.labels(), memory.classes()));
             assert_eq!(disk.origin(1), memory.origin(1));

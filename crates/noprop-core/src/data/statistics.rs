@@ -163,6 +163,6 @@ mod tests {
         assert_eq!(found.contradictions, Twins { count: 1, examples: vec![[1, 3]] });
         let test = data(&[9.0, 5.0, 3.0, 5.0], &[0, 0]);
         assert_eq!(shared(&train, &test).unwrap(), Twins { count: 1, examples: vec![[4, 1]] });
-        assert_eq!(statistics(&data(&[1.0, 2.0], &[0])).constant, Vec::<usize>::new());
+        assert_eq!(statistics(&data(&[1.0, 2.0], &[0])).unwrap().constant, Vec::<usize>::new());
     }
 }

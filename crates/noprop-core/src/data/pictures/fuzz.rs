@@ -13,8 +13,21 @@ use crate::Code;
 static CORPUS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/pictures");
     let names = [
-        "alpha.png", "bits.png", "grey16.png", "palette.png", "plain.png", "cmyk.jpg", "grey.jpg", "plain.jpg",
-        "progressive.jpg", "turned-6.jpg", "alpha.webp", "lossless.webp", "lossy.webp", "frames.gif", "palette.bmp",
+        "alpha.png",
+        "bits.png",
+        "grey16.png",
+        "palette.png",
+        "plain.png",
+        "cmyk.jpg",
+        "grey.jpg",
+        "plain.jpg",
+        "progressive.jpg",
+        "turned-6.jpg",
+        "alpha.webp",
+        "lossless.webp",
+        "lossy.webp",
+        "frames.gif",
+        "palette.bmp",
         "plain.bmp",
     ];
     names.iter().map(|name| std::fs::read(folder.join(name)).unwrap()).collect()
