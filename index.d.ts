@@ -76,6 +76,8 @@ export declare class NativeModel {
   get trained(): boolean
   /** What trained the weights, as JSON, or null. */
   get training(): string | null
+  /** How the losses went while it was trained, as JSON, or null. */
+  get history(): string | null
   /** The tensors of one block as JSON `[{ name, shape, parameters }]`; a statistic has 0 parameters. */
   summary(): string
   /** The layers of one block as JSON `[{ name, op, shape, parameters, multiplyAdds }]`. */
@@ -96,6 +98,8 @@ export declare class NativeModel {
   contributions(data: NativeDataset, options: string, stop: StopSignal): Promise<string>
   /** Labels and probabilities; options are JSON. */
   predict(data: NativeDataset, options: string, stop: StopSignal): Promise<NativePrediction>
+  /** The same with the states and estimates of all blocks; options are JSON. */
+  trace(data: NativeDataset, options: string, stop: StopSignal): Promise<NativeTrace>
   /**
    * Checks options and data, opens devices and checkpoint, and starts the threads of a run. Events arrive as JSON arrays. Blocks
    * are measured on `validation` while they train.
@@ -119,8 +123,11 @@ export declare class NativeTraining {
   stop(): void
   /** Asks every block in flight to end after the step that it is in, with the weights that it has then. Returns at once. */
   wrapUp(): void
-  /** After the end of every block: joins the threads and puts the weights into the model. */
-  finish(): Promise<void>
+  /**
+   * After the end of every block: joins the threads and puts the weights into the model, with the history in JSON that its file is to
+   * keep.
+   */
+  finish(history: string): Promise<void>
   /**
    * Stops and joins the threads, and writes the blocks in flight to the checkpoint if there is one, which is then released;
    * rejects if one could not be written. The model keeps what it had.
@@ -196,6 +203,22 @@ export interface NativeTable {
   path?: string
   /** A JSON list of rows, which are objects. */
   rows?: string
+}
+
+/** A prediction with the states and estimates on the way to it. */
+export interface NativeTrace {
+  /** One label a sample; where classes have names, its position among them. */
+  labels: Int32Array
+  /** `[samples, classes]`. */
+  probabilities: Float32Array
+  /** The block of each move, from 1. */
+  blocks: Uint32Array
+  /** z_0, `[samples, classes]`. */
+  start: Float32Array
+  /** The state after each move, `[moves, samples, classes]`. */
+  states: Float32Array
+  /** What each move was made by, `[moves, samples, classes]`. */
+  estimates: Float32Array
 }
 
 /**

@@ -40,9 +40,13 @@ export type {
   Calibration,
   EvaluateResult,
   Prediction,
+  PredictionStates,
   RunsResult,
+  StepStates,
+  TracedPrediction,
   WorstSample,
 } from './inference.js'
+export type { KeptHistory } from './kept-history.js'
 export { NoProp } from './model.js'
 export type {
   CnnNet,
@@ -57,6 +61,7 @@ export type {
 } from './net.js'
 export { buildNet, NetValue } from './net.js'
 export type {
+  AdjointMethod,
   Augment,
   BackpropMethod,
   CosineSchedule,
@@ -68,6 +73,7 @@ export type {
   EndReason,
   EvaluateOptions,
   FmMethod,
+  ForwardForwardMethod,
   LinearSchedule,
   Method,
   ModelConfig,
