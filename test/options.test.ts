@@ -64,7 +64,8 @@ const TRAIN: All<keyof TrainOptions> = {
   checkpointSeconds: true,
   resume: true,
 }
-const SAMPLER: All<keyof SamplerOptions> = {
+/** What an evaluation names of its samples is read together with how they are sampled. */
+const SAMPLER: All<keyof SamplerOptions | 'worst' | 'examples'> = {
   sampler: true,
   stochastic: true,
   steps: true,
@@ -72,6 +73,8 @@ const SAMPLER: All<keyof SamplerOptions> = {
   seed: true,
   threads: true,
   device: true,
+  worst: true,
+  examples: true,
 }
 const CNN: All<keyof Omit<CnnNet, 'type'>> = { widths: true, hidden: true, dropout: true }
 const MLP: All<keyof Omit<MlpNet, 'type'>> = { hidden: true, dropout: true }
