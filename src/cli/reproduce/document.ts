@@ -1,3 +1,5 @@
+import { availableParallelism, cpus } from 'node:os'
+import { version } from '../../version.js'
 import type { Line } from './chart.js'
 import type { RowState, State } from './state.js'
 import type { Row, Table } from './tables.js'
@@ -130,6 +132,8 @@ export function markdown(
       (results.some((one) => one.measure === 'memory')
         ? ' Memory is the peak of a process on the processor that trains two batches, one block in flight, beyond that of a net of one unit.'
         : ''),
+    '',
+    `Measured on ${cpus()[0]?.model.trim() ?? 'an unknown processor'}, ${availableParallelism()} threads, noprop ${version}.`,
     '',
     line(heads),
     line(heads.map((_, index) => (index === 3 || index === 4 || index === 6 ? '--:' : '---'))),
