@@ -65,7 +65,7 @@ fn one_step_changes_every_tensor() {
 
 #[test]
 fn every_method_learns() {
-    for (config, _) in methods().into_iter().filter(|(config, _)| matches!(config.net, NetConfig::Mlp { .. })) {
+    for (config, _) in methods().into_iter().filter(|(config, _)| matches!(config.input, InputShape::Vector { .. })) {
         let net = NetConfig::Mlp { hidden: vec![32, 32], dropout: 0.0 };
         let (config, data) = (ModelConfig { net, ..config }, vectors(300));
         // Descent takes rates that Adam does not.
