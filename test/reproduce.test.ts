@@ -180,6 +180,20 @@ test('the time to an accuracy is the first moment at which it was measured', () 
   )
 })
 
+test('a ratio is that of two times', () => {
+  const table = TABLES.seed!
+  const trained = (seconds: number) => ({
+    asked: '',
+    epochs: 1,
+    trained: [{ seed: 0, pending: 0, accuracies: [0.9], points: [{ epoch: 1, seconds, accuracy: 0.9, loss: 1 }] }],
+  })
+  const rows = { 'mnist-dt-time-2': trained(4), 'mnist-backprop-time-2': trained(6) }
+  const results = resultsOf(table, { table: 'seed', budget: null, rows }, {})
+  const ratio = (workers: number) => results.find((result) => result.id === `mnist-ratio-${workers}`)
+  expect(ratio(2)).toMatchObject({ theirs: 3, ours: 1.5, measure: 'ratio' })
+  expect(ratio(1)).toMatchObject({ ours: null, notes: ['not measured yet'] })
+})
+
 test('a rate that is laid out over all epochs is measured at the end alone', () => {
   const [row] = TABLES.seed!.rows
   expect(measuredAt(row!, 25).at(-1)).toBe(25)

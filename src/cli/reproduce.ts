@@ -102,7 +102,8 @@ async function reproduce(flags: ReproduceFlags, io: Io): Promise<void> {
   const results = resultsOf(table, state, commands)
   const files = write(name, work, results)
   io.emit({ event: 'done', table: name, budget, rows: results, files })
-  io.print(asText(results.filter((result) => rows.some((row) => row.id === result.id))))
+  const isShown = ({ id, ours }: Result) => ours !== null || rows.some((row) => row.id === id)
+  io.print(asText(results.filter(isShown)))
   io.print(`\nwritten: ${files.join('  ')}`)
 }
 
