@@ -16,7 +16,7 @@ function smallData(): string {
   const root = temporaryDirectory()
   mkdirSync(join(root, 'mnist'))
   for (const [name, count, seed] of [
-    ['train', 96, 1],
+    ['train', 160, 1],
     ['t10k', 32, 2],
   ] as const) {
     const { images, labels } = squares(count, 14, [0, 1, 2, 3], seed)

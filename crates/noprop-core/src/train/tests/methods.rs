@@ -68,9 +68,7 @@ fn every_method_learns() {
     for (config, _) in methods().into_iter().filter(|(config, _)| matches!(config.input, InputShape::Vector { .. })) {
         let net = NetConfig::Mlp { hidden: vec![32, 32], dropout: 0.0 };
         let (config, data) = (ModelConfig { net, ..config }, vectors(300));
-        // Descent takes rates that Adam does not.
-        let learning_rate = if config.method.name() == "forward-forward" { 5e-2 } else { 5e-3 };
-        let options = FitOptions { epochs: 40, learning_rate, ..options(30) };
+        let options = FitOptions { epochs: 40, learning_rate: 5e-3, ..options(30) };
         let model =
             Model::new(config.clone()).unwrap().with_weights(train(plan(config.clone(), options, &data)), Value::Null);
         let found = evaluate(&model, &data, SampleOptions::default(), &StopFlag::new()).unwrap();
