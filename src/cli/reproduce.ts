@@ -86,7 +86,6 @@ async function reproduce(flags: ReproduceFlags, io: Io): Promise<void> {
   const state = loadState(directory, name, budget === 'full' ? null : budget)
   const save = () => saveState(directory, state)
   const work: Work = { table, state, directory, data, seeds, runs, io, samples: new Map(), save }
-  const commands = Object.fromEntries(table.rows.map((row) => [row.id, commandOf(row, state, data)]))
   try {
     await measure(rows, work)
   } catch (error) {
@@ -99,6 +98,7 @@ async function reproduce(flags: ReproduceFlags, io: Io): Promise<void> {
       test?.dispose()
     }
   }
+  const commands = Object.fromEntries(table.rows.map((row) => [row.id, commandOf(row, state, data)]))
   const results = resultsOf(table, state, commands)
   const files = write(name, work, results)
   io.emit({ event: 'done', table: name, budget, rows: results, files })

@@ -37,7 +37,7 @@ fn blocks(parts: Parts, ends: [f64; 2]) -> DiffusionBlocks {
 /// The states, targets and weights that a block trains on, and what it is asked at inference.
 #[test]
 fn a_range_of_no_width_is_a_block_of_discrete_time_bit_for_bit() {
-    let sigma = 0.7;
+    let sigma = 0.7_f64;
     let alpha_bar = 1.0 / (1.0 + sigma * sigma);
     let schedule = format!(r#","blocks":2,"schedule":{{"type":"custom","alphaBar":[0.01,{alpha_bar:?},0.9]}}"#);
     let (dt, dt_parts) = parts(r#""dt""#, &schedule);
