@@ -38,7 +38,7 @@ pub use classes::Classes;
 pub use dataset::{Dataset, Pixels};
 pub use directory::{load, load_unlabelled, parts};
 pub use pictures::{FolderOptions, load_folder, load_images, load_sound_images};
-pub use preprocessing::{Fit, Preprocessing};
+pub use preprocessing::{ColumnSteps, Fit, Preprocessing, TableSteps};
 pub use shape::InputShape;
 pub use split::Split;
 pub use table::{TableOptions, TableSource, load_table};

@@ -39,6 +39,7 @@ pub use tokens::{Attention, Patches, Positions, TimeFeatures};
 use super::layout::Init;
 use super::shape::Shape;
 use crate::error::{Code, Error};
+use crate::onnx::{Layer, Value};
 
 /// The shapes of a node's inputs and of its output.
 pub(crate) struct Signature {
@@ -70,6 +71,9 @@ pub(crate) trait Spec {
     fn multiply_adds(&self, _: &Signature) -> Vec<usize> {
         Vec::new()
     }
+
+    /// Puts it into an ONNX graph, as it is at inference.
+    fn onnx(&self, s: &Signature, layer: &mut Layer<'_>) -> Value;
 }
 
 /// A shape, or what does not fit.
