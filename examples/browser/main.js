@@ -13,7 +13,8 @@ pen.lineCap = 'round'
 pen.lineJoin = 'round'
 pen.strokeStyle = '#fff'
 
-const session = await ort.InferenceSession.create('./model.onnx')
+// It would warn of the noise, which is an input with a default on purpose.
+const session = await ort.InferenceSession.create('./model.onnx', { logSeverityLevel: 3 })
 const rows = Array.from({ length: 10 }, (_, digit) => {
   const row = document.querySelector('#shares tbody').insertRow()
   row.insertCell().textContent = String(digit)
