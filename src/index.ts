@@ -49,6 +49,7 @@ export type {
   TracedPrediction,
   WorstSample,
 } from './inference.js'
+export type { KeptHistory } from './kept-history.js'
 export { NoProp } from './model.js'
 export type {
   CnnNet,
@@ -63,6 +64,7 @@ export type {
 } from './net.js'
 export { buildNet, NetValue } from './net.js'
 export type {
+  AdjointMethod,
   Augment,
   BackpropMethod,
   CosineSchedule,
@@ -74,6 +76,7 @@ export type {
   EndReason,
   EvaluateOptions,
   FmMethod,
+  ForwardForwardMethod,
   LinearSchedule,
   Method,
   ModelConfig,
@@ -96,6 +99,10 @@ export type {
 export type { Screen } from './progress/display.js'
 export { ProgressDisplay } from './progress/display.js'
 export type { LayerSummary, TensorSummary } from './summary.js'
+export type { SweepResult, SweepTrial } from './sweep/run.js'
+export type { SweepRange, SweepSpace, SweepValues } from './sweep/space.js'
+export type { SweepOptions, SweepSettings } from './sweep/sweep.js'
+export { sweep } from './sweep/sweep.js'
 export type { Row, TableOptions, TableSource } from './table.js'
 export { TensorBoardWriter } from './tensorboard/writer.js'
 export { version } from './version.js'

@@ -37,7 +37,7 @@ export interface EvaluateResult {
   weightedAverage: AverageScores
   /** How far the probability of the predicted class can be believed. */
   calibration: Calibration
-  /** The 20 samples of greatest loss, greatest first. */
+  /** The samples of greatest loss, greatest first: 20, or as many as the option `worst` says. */
   worst: WorstSample[]
   /** The accuracy of the class read after each block, first to last: how denoising proceeds. */
   accuracyPerBlock: number[]
@@ -45,7 +45,12 @@ export interface EvaluateResult {
   confusion?: number[][]
   /** For more than 1,000 classes, instead of `confusion`: `[i, j, samples]` of each pair that occurred, by i, then by j. */
   confusionPairs?: [number, number, number][]
-  /** The label values or names in the order of both. */
+  /**
+   * With the option `examples`: the first samples of each pair of classes that occurred, as places in the data: `[i, j, samples]` are of class
+   * `classes[i]` and were taken for `classes[j]`.
+   */
+  examples?: [number, number, number[]][]
+  /** The label values or names in the order of these. */
   classes: Label[]
   samples: number
   seconds: number
@@ -82,6 +87,10 @@ export interface WorstSample {
   probability: number
   /** Σ_k (p_k − [k is the label])². */
   loss: number
+  /** Its file, where the data are a folder of pictures. */
+  path?: string
+  /** Its row in the table that it is from, counted from 0 without the header. */
+  row?: number
 }
 
 /** What a block adds. Accuracies are those of the class read off a state. */

@@ -19,6 +19,7 @@ import {
 } from './inference.js'
 import { inspectCustom } from './inspect.js'
 import { requireObject, toJson } from './json.js'
+import { type KeptHistory, readKept } from './kept-history.js'
 import { findLearningRate } from './learning-rate.js'
 import { getNative, type Native } from './native.js'
 import type { EvaluateOptions, ModelConfig, ModelOptions, PredictOptions, TrainingRecord } from './options.js'
@@ -87,6 +88,11 @@ export class NoProp {
   /** What trained it; null while it is untrained. */
   get training(): TrainingRecord | null {
     return JSON.parse(this.#use((model) => model.training) ?? 'null')
+  }
+
+  /** How the losses went while it was trained, as its file keeps it; null where that is not known. */
+  get history(): KeptHistory | null {
+    return readKept(this.#use((model) => model.history))
   }
 
   /** The tensors that each block has. */

@@ -132,6 +132,13 @@ impl NativeModel {
         Ok((!model.training.is_null()).then(|| model.training.to_string()))
     }
 
+    /// How the losses went while it was trained, as JSON, or null.
+    #[napi(getter, ts_return_type = "string | null")]
+    pub fn history(&self) -> napi::Result<Option<String>> {
+        let model = self.model()?;
+        Ok((!model.history.is_null()).then(|| model.history.to_string()))
+    }
+
     /// The tensors of one block as JSON `[{ name, shape, parameters }]`; a statistic has 0 parameters.
     #[napi]
     pub fn summary(&self) -> napi::Result<String> {

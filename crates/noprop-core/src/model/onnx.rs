@@ -8,8 +8,9 @@ mod readout;
 mod tests;
 
 use super::Model;
+use crate::config::ModelConfig;
 use crate::error::{Code, Error, Result};
-use crate::method::{Method, SamplerChoice, Sampling};
+use crate::method::{SamplerChoice, Sampling};
 use crate::onnx::{Builder, Dim, MOST_BYTES, OPSET, Port, too_large};
 use crate::storage::atomic;
 use crate::tensor::StopFlag;
@@ -118,7 +119,7 @@ impl Model {
     fn onnx(&self, options: &OnnxOptions, stop: &StopFlag) -> Result<(Builder, Vec<(&'static str, String)>)> {
         self.check_trained()?;
         let (checked, method) = (&self.checked, &self.checked.method);
-        let last = last_block(options, method.as_ref(), checked.config.blocks)?;
+        let last = last_block(options, method.jobs(), &checked.config)?;
         // Before gigabytes are read.
         let weights = last.saturating_mul(4 * checked.layout.weights());
         if weights > MOST_BYTES {
@@ -150,9 +151,9 @@ impl Model {
 ///
 /// # Errors
 /// [`Code::Option`] for a block that is not there.
-fn last_block(options: &OnnxOptions, method: &dyn Method, blocks: usize) -> Result<usize> {
-    let (jobs, Some(block)) = (method.jobs(), options.stop_after) else { return Ok(method.jobs()) };
-    if jobs == 1 && block != 1 || jobs != blocks {
+fn last_block(options: &OnnxOptions, jobs: usize, config: &ModelConfig) -> Result<usize> {
+    let Some(block) = options.stop_after else { return Ok(jobs) };
+    if config.method.is_one_net() || jobs != config.blocks {
         return Err(Error::new(Code::Option, "option stopAfter does not apply to this model")
             .expected("a model of method dt or diffusion-blocks, whose classes are read after any block")
             .received(block.to_string()));

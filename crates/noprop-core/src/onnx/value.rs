@@ -61,13 +61,15 @@ impl Layer<'_> {
     /// An input that has the shape `[samples, …]` even where all share it; its channels come last.
     pub fn each(&mut self, input: usize, dims: &[usize]) -> String {
         let name = self.last(input);
-        if self.inputs[input].each {
-            return name;
-        }
+        if self.inputs[input].each { name } else { self.expand(&name, dims) }
+    }
+
+    /// `[1, dims]` as `[samples, dims]`.
+    pub fn expand(&mut self, name: &str, dims: &[usize]) -> String {
         let dims: Vec<_> = dims.iter().map(|dim| *dim as i64).collect();
         let dims = self.to.ints(&dims);
         let shape = self.op("Concat", &[self.samples, &dims], &[("axis", Attribute::Int(0))]);
-        self.op("Expand", &[&name, &shape], &[])
+        self.op("Expand", &[name, &shape], &[])
     }
 
     /// `[samples, …]` as `[samples, dims]`.

@@ -111,6 +111,27 @@ fn cases() -> Vec<(&'static str, String, &'static str)> {
             r#"{"stepsPerBlock":2}"#,
         ),
         (
+            "adjoint",
+            of(
+                r#""input":[3],"classes":[0,1,2],"method":{"type":"adjoint","steps":3},"net":{"type":"mlp","hidden":[5]}"#,
+            ),
+            "{}",
+        ),
+        (
+            "forward_forward",
+            of(
+                r#""input":[4,4,1],"classes":[0,1,2],"method":{"type":"forward-forward"},"net":{"type":"mlp","hidden":[5,6,4]}"#,
+            ),
+            "{}",
+        ),
+        (
+            "forward_forward_vector",
+            of(
+                r#""input":[5],"classes":[0,1,2],"method":{"type":"forward-forward"},"net":{"type":"mlp","hidden":[5]}"#,
+            ),
+            "{}",
+        ),
+        (
             "backprop",
             of(
                 r#""input":[3],"classes":[0,1,2],"blocks":2,"method":{"type":"backprop"},"net":{"type":"mlp","hidden":[5]}"#,
