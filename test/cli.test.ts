@@ -26,7 +26,7 @@ test('the help of everything needs no addon, and goes to stdout', async () => {
     ['help'],
     ['help', 'help'],
     ['help', 'train'],
-    ...['train', 'eval', 'predict', 'inspect', 'data', 'bench', 'doctor'].map((name) => [name, '--help']),
+    ...['train', 'eval', 'report', 'predict', 'inspect', 'data', 'bench', 'doctor'].map((name) => [name, '--help']),
   ]) {
     const { code, stdout, stderr } = await runCli(args, { env })
     expect([args, code, stderr]).toEqual([args, 0, ''])

@@ -10,7 +10,7 @@ import {
   version,
 } from '../index.js'
 import { methodName, methodTitle, modelLine } from '../summary.js'
-import { denoisingOf } from './denoising.js'
+import { denoisingOf, firstOf } from './denoising.js'
 import type { Curves, ReportDocument, ShownSample } from './document.js'
 import { pageOf } from './html.js'
 import { shownSample } from './sample.js'
@@ -184,15 +184,6 @@ async function measureBlocks(
 
 /** Most blocks that are left out one by one, which takes time with their square. */
 const MOST_MEASURED = 64
-
-/** The first samples as a data set of their own, in which each has the place, and so the noise, that it has in the whole. */
-export function firstOf(dataset: Dataset, count: number): Dataset {
-  const size = dataset.shape.reduce((product, side) => product * side, 1)
-  const images = new Float32Array(count * size)
-  for (let sample = 0; sample < count; sample++) images.set(dataset.sample(sample), sample * size)
-  const labels = dataset.labels()?.slice(0, count)
-  return datasets.fromArrays({ images, shape: dataset.shape, labels })
-}
 
 /** Keeps what the samples look like that the report names: first those that it names in its text, then those of the cells in turn. */
 function showSamples(document: ReportDocument, dataset: Dataset, { worst }: EvaluateResult): void {

@@ -92,13 +92,10 @@ function ticks(first: number, last: number): number[] {
 }
 
 function legend(count: number, isMany: boolean, hasWhole: boolean): Child {
-  if (isMany) return 'median of the blocks, quartiles, and least and greatest'
-  if (count <= 1) return null
-  return [
-    h('span', { class: 'ramp', 'aria-hidden': 'true' }),
-    `block 1 to block ${count}`,
-    hasWhole ? [h('span', { class: 'ramp whole', 'aria-hidden': 'true' }), 'all blocks together'] : null,
-  ]
+  const whole = hasWhole ? [h('span', { class: 'ramp whole', 'aria-hidden': 'true' }), 'all blocks together'] : null
+  if (isMany) return ['median of the blocks, quartiles, least and greatest', whole]
+  if (count <= 1) return whole
+  return [h('span', { class: 'ramp', 'aria-hidden': 'true' }), `block 1 to block ${count}`, whole]
 }
 
 function bandColour(name: string): string {
