@@ -195,6 +195,9 @@ describe.skipIf(!chromiumPath)(`a report in a browser${leftOut}`, () => {
     const { page, complaints, requests, model, test } = await shown()
     expect(complaints).toEqual([])
     expect(requests.filter((url) => !/^(file|data):/.test(url))).toEqual([])
+    expect(await page.locator('meta[http-equiv]').getAttribute('content')).toMatch(
+      /^default-src 'none';.*connect-src 'none'/,
+    )
     const evaluation = await model.evaluate(test)
     const text = async (selector: string) => (await page.textContent(selector))?.replaceAll('\u00a0', ' ')
     const figures = await text('#figures')

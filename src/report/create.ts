@@ -26,7 +26,7 @@ export interface ReportOptions extends SamplerOptions {
   command?: string
   /** The history of the run, which knows more than the model file keeps. Default: that of the model. */
   history?: History
-  /** Samples on which each block is measured, the first ones; 0 leaves it out. Default 1,000. */
+  /** Samples on which each block is measured, the first ones; 0 leaves it out. Default 500. */
   blockSamples?: number
   /** Stops the work; the promise then rejects with the signal's reason. */
   signal?: AbortSignal
@@ -37,7 +37,7 @@ const MOST_OF_CELL = 12
 /** Samples that are shown at all, and the characters that they may take. */
 const MOST_SHOWN = 1200
 const MOST_CHARACTERS = 6e6
-const BLOCK_SAMPLES = 1000
+const BLOCK_SAMPLES = 500
 
 /** A finished report. */
 export interface Report {

@@ -4,7 +4,7 @@ import { chooseSamples, evenly } from './choose.js'
 import type { Denoising } from './document.js'
 
 /** Samples that are looked at to choose from. */
-const MOST_SEEN = 1000
+const MOST_SEEN = 500
 /** Values of samples and of states that may be in memory for it. */
 const MOST_VALUES = 8e6
 /** Steps and classes that are drawn. */

@@ -48,7 +48,12 @@ export function lineChart(given: Lines): HTMLElement {
         lines.some(({ isWhole }) => isWhole),
       ),
     draw: () => ({
-      x: { label: 'epoch', ticks: ticks(first, last), domain: first === last ? [first - 1, last + 1] : [first, last] },
+      x: {
+        label: 'epoch',
+        tickFormat: (value: number) => String(value),
+        ticks: ticks(first, last),
+        domain: first === last ? [first - 1, last + 1] : [first, last],
+      },
       y: {
         label: null,
         grid: true,
