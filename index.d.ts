@@ -27,6 +27,8 @@ export declare class NativeDataset {
   static fromImages(paths: Array<string>, shape: Array<number>, fit: string | null, stop: StopSignal): Promise<NativePictures>
   /** Reads a folder of pictures, and that of the test if there is one; options are JSON. */
   static fromFolder(folder: string, test: string | null, options: string, stop: StopSignal): Promise<NativeSplits>
+  /** Reads pictures that lie in another file, and those of the test if there are any; options are JSON as those of `fromFolder`. */
+  static fromEncoded(train: NativeEncoded, test: NativeEncoded | null, options: string, stop: StopSignal): Promise<NativeSplits>
   /** Reads a table, and that of the test if there is one; options are JSON. */
   static fromTable(source: NativeTable, test: NativeTable | null, options: string): Promise<NativeSplits>
   /** The samples to train on, and those held out: a share of each class. Errors name `option`. */
@@ -152,6 +154,20 @@ export declare function deviceParity(options: string, stop: StopSignal): Promise
 
 /** Bytes outside its heap that V8 knows of; `process.memoryUsage()` does not count all of them. For tests. */
 export declare function externalMemory(): number
+
+/** Pictures that lie in another file. */
+export interface NativeEncoded {
+  /** That file. */
+  place: string
+  /** What each picture is called. */
+  names: Array<string>
+  /** What picture files would hold. */
+  pictures: Array<Uint8Array>
+  /** A label each; with `classes`, its position in them. */
+  labels: Int32Array
+  /** The names of the classes, if they have any. */
+  classes?: Array<string>
+}
 
 /** What was read of a list of pictures. */
 export interface NativePictures {

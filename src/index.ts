@@ -61,6 +61,7 @@ export type {
 } from './net.js'
 export { buildNet, NetValue } from './net.js'
 export type {
+  AdjointMethod,
   Augment,
   BackpropMethod,
   CosineSchedule,
@@ -72,6 +73,7 @@ export type {
   EndReason,
   EvaluateOptions,
   FmMethod,
+  ForwardForwardMethod,
   LinearSchedule,
   Method,
   ModelConfig,
@@ -94,6 +96,10 @@ export type {
 export type { Screen } from './progress/display.js'
 export { ProgressDisplay } from './progress/display.js'
 export type { LayerSummary, TensorSummary } from './summary.js'
+export type { SweepResult, SweepTrial } from './sweep/run.js'
+export type { SweepRange, SweepSpace, SweepValues } from './sweep/space.js'
+export type { SweepOptions, SweepSettings } from './sweep/sweep.js'
+export { sweep } from './sweep/sweep.js'
 export type { Row, TableOptions, TableSource } from './table.js'
 export { TensorBoardWriter } from './tensorboard/writer.js'
 export { version } from './version.js'

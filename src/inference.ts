@@ -37,7 +37,7 @@ export interface EvaluateResult {
   weightedAverage: AverageScores
   /** How far the probability of the predicted class can be believed. */
   calibration: Calibration
-  /** The 20 samples of greatest loss, greatest first. */
+  /** The samples of greatest loss, greatest first: 20, or as many as the option `worst` says. */
   worst: WorstSample[]
   /** The accuracy of the class read after each block, first to last: how denoising proceeds. */
   accuracyPerBlock: number[]
@@ -87,6 +87,10 @@ export interface WorstSample {
   probability: number
   /** Σ_k (p_k − [k is the label])². */
   loss: number
+  /** Its file, where the data are a folder of pictures. */
+  path?: string
+  /** Its row in the table that it is from, counted from 0 without the header. */
+  row?: number
 }
 
 /** What a block adds. Accuracies are those of the class read off a state. */

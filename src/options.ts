@@ -58,6 +58,8 @@ export type Embedding = 'one-hot' | { type: 'one-hot' }
  * - `fm`: NoProp-FM (paper, section 3.3): flow matching by one net that knows the time.
  * - `diffusion-blocks`: T blocks, each trained alone on a range of noise levels (arXiv 2506.14202).
  * - `backprop`: a baseline, the blocks of `dt` trained end to end by back-propagation, as one job (paper, section 4).
+ * - `forward-forward`: a baseline, fully connected layers that each learn by a loss of their own (Hinton 2022).
+ * - `adjoint`: a baseline, a neural differential equation that is trained by the adjoint equation (paper, section 4).
  */
 export type Method =
   | 'dt'
@@ -70,6 +72,10 @@ export type Method =
   | DiffusionBlocksMethod
   | 'backprop'
   | BackpropMethod
+  | 'forward-forward'
+  | ForwardForwardMethod
+  | 'adjoint'
+  | AdjointMethod
 
 /** Continuous time: one net for all times, a learned noise schedule, and a linear head that reads the class off the last state. */
 export interface CtMethod {
@@ -116,11 +122,31 @@ export interface BackpropMethod {
   type: 'backprop'
 }
 
+/**
+ * Layers that learn, each by itself, to be active for a sample with its label and quiet for the same sample with a wrong one; a head on
+ * all but the first reads the class off. The net is an `mlp` without dropout, of three layers of 1,000 units if nothing else is said. It
+ * is trained by descent with momentum; the recipe is `batch: 100, weightDecay: 3e-4, learningRateSchedule: 'cool-down'`.
+ */
+export interface ForwardForwardMethod {
+  type: 'forward-forward'
+  /** Weight of the peer normalisation, which keeps units from always or never being active: from 0. Default 0.03. */
+  peer?: number
+  /** How much of the last movement of a parameter goes on: 0 to below 1. Default 0.9. */
+  momentum?: number
+}
+
+/** dz/dt = net(z, x, t) from noise at t = 0 to a linear head at t = 1, trained by the adjoint equation. */
+export interface AdjointMethod {
+  type: 'adjoint'
+  /** Steps from noise to class in training, and at inference without `steps`: 1 to 10,000. Default 10 (the paper takes 1,000). */
+  steps?: number
+}
+
 /** What a model is; `NoProp.create` takes it. */
 export interface ModelOptions {
   /** The training method. Default 'dt' (paper: NoProp-DT, discrete time, one network per block). */
   method?: Method
-  /** Number of blocks T, each a denoising step. Default 10 (paper); 3 for 'diffusion-blocks', 1 for 'ct' and 'fm'. */
+  /** Number of blocks T, each a denoising step. Default 10 (paper); 3 for 'diffusion-blocks', 1 for methods of one net ('ct', 'fm', 'forward-forward', 'adjoint'). */
   blocks?: number
   /** Shape of one sample: `[height, width, channels]`, `[height, width]` or `[n]`; usually `dataset.shape`. No default. */
   input: readonly number[]
@@ -146,7 +172,14 @@ export interface ModelOptions {
 
 /** {@link ModelOptions} with every default filled in, as the model file records them. */
 export interface ModelConfig {
-  method: 'dt' | Required<CtMethod> | Required<FmMethod> | Required<DiffusionBlocksMethod> | BackpropMethod
+  method:
+    | 'dt'
+    | Required<CtMethod>
+    | Required<FmMethod>
+    | Required<DiffusionBlocksMethod>
+    | BackpropMethod
+    | Required<ForwardForwardMethod>
+    | Required<AdjointMethod>
   blocks: number
   input: number[]
   classes: Label[]
@@ -191,12 +224,14 @@ export interface TrainOptions {
    */
   batch?: number
   /**
-   * Step size of AdamW; with 'one-cycle' its peak. 'find' has `fit` look for one first, as `findLearningRate` does. Default 1e-3
+   * Step size; with 'one-cycle' its peak. 'find' has `fit` look for one first, as `findLearningRate` does. Default 1e-3
    * (paper).
    */
   learningRate?: number | 'find'
-  /** Whether the step size stays or rises and falls once over the training. Default 'constant' (paper). */
-  learningRateSchedule?: 'constant' | 'one-cycle'
+  /**
+   * Whether the step size stays, rises and falls once over the training, or falls to 0 in the second half of it. Default 'constant' (paper).
+   */
+  learningRateSchedule?: 'constant' | 'one-cycle' | 'cool-down'
   /** AdamW's decoupled weight decay. Default 1e-3 (paper). */
   weightDecay?: number
   /**
@@ -290,14 +325,14 @@ export interface TrainingRecord {
 /** Which rule leads from state to state at inference, and how often. */
 export interface SamplerOptions {
   /**
-   * For 'dt' and 'ct' 'posterior' (paper, Eq. 3), 'resample' (the rule of the original sketch) or 'ddim' (deterministic). For 'ct' and
-   * 'fm' 'euler' or 'heun' (two estimates a step, of second order). 'diffusion-blocks' has those of 'dt'.
-   * 'backprop' has none. Default 'posterior', for 'fm' 'euler', for 'diffusion-blocks' 'ddim'.
+   * For 'dt' and 'ct' 'posterior' (paper, Eq. 3), 'resample' (the rule of the original sketch) or 'ddim' (deterministic). For 'ct',
+   * 'fm' and 'adjoint' 'euler' or 'heun' (two estimates a step, of second order). 'diffusion-blocks' has those of 'dt'.
+   * 'backprop' and 'forward-forward' have none. Default 'posterior', for 'fm' and 'adjoint' 'euler', for 'diffusion-blocks' 'ddim'.
    */
   sampler?: 'posterior' | 'resample' | 'ddim' | 'euler' | 'heun'
   /** Whether each step adds its noise; without it the step takes the mean. Default false (this package). */
   stochastic?: boolean
-  /** Steps from noise to label, for methods of one net: 1 to 50,000. Default 20 (this package; the paper takes 1,000). */
+  /** Steps from noise to label, for methods of one net: 1 to 50,000. Default 20 (this package; the paper takes 1,000), for 'adjoint' its own. */
   steps?: number
   /** Steps within each block, for 'diffusion-blocks'. Default 1 (paper). */
   stepsPerBlock?: number
@@ -329,6 +364,8 @@ export interface EvaluateOptions extends Omit<PredictOptions, 'states'> {
   examples?: number
   /** Evaluates this many times, with the seeds `seed`, `seed + 1`, …, and adds mean and deviation. Default 1. */
   runs?: number
+  /** How many samples of greatest loss are named, with the files or rows that they are from: 0 to 10,000. Default 20. */
+  worst?: number
   /**
    * Measures also what each block adds: accuracy after it, with it skipped, and with another sample's image. Computed on the
    * processor; it takes about half as many evaluations as there are blocks, and at least two samples. For methods 'dt' and 'diffusion-blocks'. Default false.

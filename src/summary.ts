@@ -65,7 +65,7 @@ export function methodTitle(config: Pick<ModelConfig, 'method'>): string {
 
 /** `10 cnn blocks`, or `one cnn net` of a method that has one. */
 export function blocksOf(config: ModelConfig): string {
-  const isOne = ['ct', 'fm'].includes(methodName(config))
+  const isOne = ['ct', 'fm', 'forward-forward', 'adjoint'].includes(methodName(config))
   return isOne ? `one ${config.net.type} net` : counted(config.blocks, `${config.net.type} block`)
 }
 

@@ -35,13 +35,17 @@ const METHODS: [Method, object | string, number, SamplerOptions][] = [
     { stepsPerBlock: 3, sampler: 'posterior', stochastic: true },
   ],
   ['backprop', { type: 'backprop' }, 10, { seed: 3 }],
+  ['forward-forward', { type: 'forward-forward', peer: 0.03, momentum: 0.9 }, 1, { seed: 3 }],
+  ['adjoint', { type: 'adjoint', steps: 10 }, 1, { sampler: 'heun', steps: 5 }],
 ]
 
 test.each(METHODS)('%s trains, is saved and asked again', async (method, config, blocks, sampler) => {
   const model = NoProp.create({ ...SHAPE, method, net: MLP })
   expect([model.config.method, model.config.blocks]).toEqual([config, blocks])
   expect('schedule' in model.config).toBe(method === 'dt')
-  const history = await model.fit(data, { epochs: 30, batch: 32, learningRate: 5e-3, device: 'cpu' })
+  // Descent takes rates that Adam does not.
+  const learningRate = method === 'forward-forward' ? 0.05 : 5e-3
+  const history = await model.fit(data, { epochs: 30, batch: 32, learningRate, device: 'cpu' })
   const result = await model.evaluate(data)
   // A quarter by chance.
   expect(result.accuracy).toBeGreaterThan(0.9)
@@ -68,6 +72,9 @@ test.each<[string, Partial<ModelOptions>, string]>([
   ['a schedule', { method: 'ct', schedule: 'linear' }, 'schedule does not apply to method ct'],
   ['noise', { method: { type: 'fm', noise: -1 } }, 'method.noise is out of range'],
   ['another method', { method: 'gan' as 'dt' }, "unknown method 'gan'"],
+  ['momentum', { method: { type: 'forward-forward', momentum: 1 } }, 'method.momentum is out of range'],
+  ['a net of other layers', { method: 'forward-forward', net: 'cnn' }, 'fully connected layers and no other net'],
+  ['steps', { method: { type: 'adjoint', steps: 0 } }, 'method.steps is out of range'],
   ['a net that knows no time', { method: 'fm', net: buildNet((x, z) => x.linear('classes', [z])) }, 'reads the time'],
 ])('%s is refused where it does not apply', (_, options, what) => {
   expect(() => NoProp.create({ ...SHAPE, ...options })).toThrow(what)
@@ -118,6 +125,12 @@ test('the command line trains, evaluates and inspects every method', async () =>
   await run('train', '--method', 'fm', '--noise', '0.1', ...small)
   expect(await run('inspect', file)).toContain('NoProp-FM: one mlp net')
   await run('eval', file, '--data', folder, '--steps', '3', '--sampler', 'heun')
+  await run('train', '--method', 'adjoint', '--ode-steps', '3', '--lr-schedule', 'cool-down', ...small)
+  expect(await run('inspect', file)).toContain('adjoint: one mlp net')
+  // Pictures would have a cnn else.
+  const pictures = ['--data', folder, '--hidden', '8,8', '--batch', '10', '--out', file]
+  await run('train', '--method', 'forward-forward', '--momentum', '0.8', '--peer', '0', ...pictures)
+  expect(await run('inspect', file)).toContain('forward-forward: one mlp net')
   const { stderr } = await runCli(['train', '--noise', '0.1', ...small])
   expect(stderr).toContain("--noise does not apply to method 'dt'")
 })

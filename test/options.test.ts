@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type {
+  AdjointMethod,
   Augment,
   CnnNet,
   CosineSchedule,
@@ -8,6 +9,7 @@ import type {
   DiffusionBlocksMethod,
   EarlyStopping,
   FmMethod,
+  ForwardForwardMethod,
   GraphOp,
   LinearSchedule,
   Method,
@@ -135,6 +137,8 @@ const METHODS: All<Exclude<Method, string>['type']> = {
   fm: true,
   'diffusion-blocks': true,
   backprop: true,
+  'forward-forward': true,
+  adjoint: true,
 }
 const DIFFUSION_BLOCKS: All<keyof Omit<DiffusionBlocksMethod, 'type'>> = {
   partition: true,
@@ -146,9 +150,15 @@ const DIFFUSION_BLOCKS: All<keyof Omit<DiffusionBlocksMethod, 'type'>> = {
 }
 const CT: All<keyof Omit<CtMethod, 'type'>> = { eta: true, units: true, gamma0: true, gamma1: true }
 const FM: All<keyof Omit<FmMethod, 'type'>> = { noise: true }
+const FORWARD_FORWARD: All<keyof Omit<ForwardForwardMethod, 'type'>> = { peer: true, momentum: true }
+const ADJOINT: All<keyof Omit<AdjointMethod, 'type'>> = { steps: true }
 const PRECISIONS: All<Precision> = { f32: true, tf32: true, bf16: true }
 const WEIGHTINGS: All<NonNullable<TrainOptions['weighting']>> = { uniform: true, snr: true }
-const COURSES: All<NonNullable<TrainOptions['learningRateSchedule']>> = { constant: true, 'one-cycle': true }
+const COURSES: All<NonNullable<TrainOptions['learningRateSchedule']>> = {
+  constant: true,
+  'one-cycle': true,
+  'cool-down': true,
+}
 const SAMPLERS: All<NonNullable<SamplerOptions['sampler']>> = {
   posterior: true,
   resample: true,
@@ -191,6 +201,8 @@ test.each<[string, object, () => unknown]>([
   ['the method ct', CT, create({ method: { type: 'ct', ...none } })],
   ['the method fm', FM, create({ method: { type: 'fm', ...none } })],
   ['the method diffusion-blocks', DIFFUSION_BLOCKS, create({ method: { type: 'diffusion-blocks', ...none } })],
+  ['the method forward-forward', FORWARD_FORWARD, create({ method: { type: 'forward-forward', ...none } })],
+  ['the method adjoint', ADJOINT, create({ method: { type: 'adjoint', ...none } })],
   ['the net cnn', CNN, create({ net: { type: 'cnn', ...none } })],
   ['the net mlp', MLP, create({ net: { type: 'mlp', ...none } })],
   ['the net resnet', RESNET, create({ net: { type: 'resnet', ...none } })],

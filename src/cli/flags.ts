@@ -15,13 +15,15 @@ const PRECISION = new Flag('--precision <f32|tf32|bf16>', 'rounding of factors i
 
 const BLOCKS = new Flag(
   '--blocks <number>',
-  'number of blocks T (default: 10; 3 for diffusion-blocks, 1 for ct and fm)',
+  'number of blocks T (default: 10; 3 for diffusion-blocks, 1 for methods of one net)',
   { read: number },
 )
 
 /** The training method and its options. */
 const METHOD = [
-  new Flag('--method <name>', 'dt, ct, fm, diffusion-blocks or backprop (default: dt)', { sets: 'method.type' }),
+  new Flag('--method <name>', 'dt, ct, fm, diffusion-blocks, backprop, forward-forward or adjoint (default: dt)', {
+    sets: 'method.type',
+  }),
   new Flag('--method-eta <number>', 'ct: weight of denoising beside the head (default: 1)', {
     read: number,
     sets: 'method.eta',
@@ -62,6 +64,18 @@ const METHOD = [
   new Flag('--sigma-max <number>', 'diffusion-blocks: greatest noise level (default: 80)', {
     read: number,
     sets: 'method.sigmaMax',
+  }),
+  new Flag('--peer <number>', 'forward-forward: weight of the peer normalisation (default: 0.03)', {
+    read: number,
+    sets: 'method.peer',
+  }),
+  new Flag('--momentum <share>', 'forward-forward: how much of a movement goes on (default: 0.9)', {
+    read: number,
+    sets: 'method.momentum',
+  }),
+  new Flag('--ode-steps <number>', 'adjoint: steps from noise to class (default: 10)', {
+    read: number,
+    sets: 'method.steps',
   }),
 ]
 
@@ -148,10 +162,10 @@ const TRAINING = [
     read: rateOf,
     sets: 'learningRate',
   }),
-  new Flag('--lr-schedule <constant|one-cycle>', 'learning rate over time (default: constant)', {
+  new Flag('--lr-schedule <constant|one-cycle|cool-down>', 'learning rate over time (default: constant)', {
     sets: 'learningRateSchedule',
   }),
-  new Flag('--weight-decay <rate>', 'weight decay of AdamW (default: 0.001)', { read: number }),
+  new Flag('--weight-decay <rate>', 'weight decay (default: 0.001)', { read: number }),
   new Flag('--weighting <uniform|snr>', "factor of each block's loss (default: uniform)"),
   new Flag('--eta <number>', 'snr: its factor η (default: 0.1)', { read: number }),
   new Flag('--augment <list>', 'augment training images: shift=PIXELS, flip, or both (default: none)', {
@@ -234,6 +248,20 @@ export function addTrainFlags(command: Command): void {
   addFlags(command, 'Device and threads', PLACE)
 }
 
+/** Flags of `sweep` beside the data set: those of `train`, without its checkpoints. */
+export function addSweepFlags(command: Command): void {
+  addFlags(command, 'Model', [...MODEL, ...NET])
+  addFlags(command, 'Noise schedule', SCHEDULE)
+  addFlags(command, 'Training', TRAINING)
+  addFlags(command, 'Validation', VALIDATION)
+  addFlags(command, 'Device and threads', PLACE)
+}
+
+/** The flags whose options a sweep may vary. */
+export function sweptFlags(): Flag[] {
+  return [...MODEL, ...SIZES, ...SCHEDULE, ...TRAINING, ...VALIDATION.filter(({ path }) => path !== 'validationSplit')]
+}
+
 /** The name of a net. */
 type NetType = Exclude<Net, string>['type']
 
@@ -256,6 +284,32 @@ export function fitOptionsOf(values: Values): FitOptions {
   return optionsOf(values, [...TRAINING, ...VALIDATION, ...CHECKPOINTS, ...PLACE])
 }
 
+/** The flags of `train` that set these options of a model and its training, as they are typed. */
+export function typedFlags(options: Partial<ModelOptions> & FitOptions): string[] {
+  const flags = [...MODEL, ...SIZES, ...SCHEDULE, ...TRAINING, ...PLACE]
+  return flags.flatMap((flag) => {
+    const value = valueAt(options, flag.path)
+    if (value === undefined || value === false) return []
+    if (value === true) return [flag.long as string]
+    const text = Array.isArray(value) ? value.join(',') : typeof value === 'object' ? typedParts(value) : String(value)
+    return [flag.long as string, text]
+  })
+}
+
+/** What an option of that path is set to; a bare name stands for an object with that type. */
+function valueAt(options: object, path: string): unknown {
+  return path.split('.').reduce<unknown>((at, key) => {
+    if (typeof at === 'string') return key === 'type' ? at : undefined
+    return (at as Record<string, unknown> | undefined)?.[key]
+  }, options)
+}
+
+/** `{ shift: 4, flip: true }` as `shift=4,flip`. */
+function typedParts(value: object | null): string {
+  const parts = Object.entries(value ?? {}).filter(([, part]) => part !== false)
+  return parts.map(([name, part]) => (part === true ? name : `${name}=${part}`)).join(',')
+}
+
 /** The flags among `values` that say what a model is, as they are typed. */
 export function modelFlagsIn(values: Values): string[] {
   const given = values as Record<string, unknown>
@@ -275,9 +329,10 @@ function netOf(values: Values, netType: NetType): Net | undefined {
   return withoutUndefined({ ...net, type, hidden: units }) as Net
 }
 
-/** The net that flags mean where they name none: the core decides it by the shape. */
-export function netFor(input: readonly number[]): NetType {
-  return NoProp.create({ input, classes: 2, blocks: 1 }).config.net.type
+/** The net that flags mean where they name none: the core decides it by shape and method. */
+export function netFor(input: readonly number[], values: Values = {}): NetType {
+  const method = methodOf(values) ?? 'dt'
+  return NoProp.create({ input, classes: 2, blocks: 1, method }).config.net.type
 }
 
 /** The schedule as the core reads it; its type follows from the flags when it is not named. */

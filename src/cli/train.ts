@@ -222,7 +222,7 @@ async function loaded(flags: TrainFlags): Promise<NoProp> {
 function modelOptions(flags: TrainFlags, samples: Dataset, test: Dataset | null): ModelOptions {
   const classes = classesOf(samples, ...(test ? [test] : []))
   const { shape: input, preprocessing } = samples
-  return { input, classes, preprocessing, ...modelOptionsOf(flags, netFor(input)) }
+  return { input, classes, preprocessing, ...modelOptionsOf(flags, netFor(input, flags)) }
 }
 
 function introduction(flags: TrainFlags, model: NoProp, samples: Dataset, test: Dataset | null): string[] {

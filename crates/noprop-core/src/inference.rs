@@ -14,7 +14,7 @@ mod tests;
 mod trace;
 
 pub use contribution::{AddsNothing, Contribution, contributions};
-pub use metrics::{BINS, Bin, Calibration, MOST_TOP, Metrics, PerClass, Scores, WORST, Worst};
+pub use metrics::{BINS, Bin, Calibration, MOST_TOP, MOST_WORST, Metrics, PerClass, Scores, WORST, Worst};
 pub use session::Session;
 pub use trace::{Trace, trace};
 
@@ -51,6 +51,9 @@ pub struct SampleOptions {
     pub steps_per_block: Option<usize>,
     /// Seed of z_0 and of the noise. Default 0.
     pub seed: u64,
+    /// How many samples of greatest loss an evaluation names, up to [`MOST_WORST`]. Default [`WORST`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worst: Option<usize>,
     /// In an evaluation: samples to name of each pair of a label and a prediction. Default 0.
     pub examples: usize,
     /// Worker threads. Default: as many as the process may use.
@@ -132,6 +135,12 @@ fn evaluate_with(
     stop: &StopFlag,
 ) -> Result<Evaluation> {
     let started = Instant::now();
+    let worst = options.worst.unwrap_or(WORST);
+    if worst > MOST_WORST {
+        return Err(Error::new(Code::Option, "option worst is out of range")
+            .expected(format!("0 to {MOST_WORST} samples"))
+            .received(worst.to_string()));
+    }
     let config = &model.checked.config;
     let targets = data.class_indices(&config.classes)?;
     let width = config.classes.len();
@@ -148,7 +157,7 @@ fn evaluate_with(
     let mut examples = BTreeMap::<(u64, u64), Vec<usize>>::new();
     let mut loss = 0.0;
     let mut row = vec![0.0; width];
-    let mut metrics = Gathering::new(width)?;
+    let mut metrics = Gathering::new(width, worst)?;
     for (sample, (state, target)) in states.chunks_exact(width).zip(&targets).enumerate() {
         let (target, predicted) = (*target as usize, readout.class(state));
         let pair = pairs.entry([target as u64, predicted as u64]).or_default();
@@ -161,11 +170,13 @@ fn evaluate_with(
         loss += of_sample;
         metrics.add(&Outcome { sample, target, predicted, state, probabilities: &row, loss: of_sample });
     }
+    let mut metrics = metrics.finish();
+    metrics.worst.iter_mut().for_each(|worst| worst.origin = data.origin(worst.sample));
     let seconds = started.elapsed().as_secs_f64();
     Ok(Evaluation {
         accuracy: accuracy_per_block.last().copied().unwrap_or_default(),
         loss: loss / targets.len() as f64,
-        metrics: metrics.finish(),
+        metrics,
         accuracy_per_block,
         confusion: (width <= MOST_CONFUSION).then(|| table(&pairs, width)),
         confusion_pairs: (width > MOST_CONFUSION)
@@ -221,6 +232,10 @@ fn predict_with(
     options: SampleOptions,
     stop: &StopFlag,
 ) -> Result<Prediction> {
+    if options.worst.is_some() {
+        return Err(Error::new(Code::Option, "option worst is none of a prediction, which knows no labels")
+            .hint("evaluate has it"));
+    }
     read(model, &chain(cache, model, data, &options, stop, None)?)
 }
 

@@ -71,7 +71,7 @@ fn given<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(from: D) -> std:
 impl From<ModelConfigJson> for ModelConfig {
     fn from(json: ModelConfigJson) -> Self {
         let ModelConfigJson { method, blocks, input, classes, net, schedule, embedding, seed, preprocessing } = json;
-        let net = net.unwrap_or_else(|| NetConfig::for_input(input));
+        let net = net.unwrap_or_else(|| method.default_net(input));
         let blocks = blocks.unwrap_or(method.default_blocks());
         let schedule = schedule.unwrap_or_default();
         Self { method, blocks, input, classes, net, schedule, embedding, seed, preprocessing }

@@ -175,8 +175,13 @@ impl Sampling {
         }
     }
 
-    /// Moves along a differential equation from time 0 to 1 in equal steps; `at` is what to ask at a time, and the slope there.
-    pub(super) fn integrate(&self, method: &str, at: impl Fn(f64) -> (Query, Slope)) -> Result<Vec<Move>> {
+    /// Moves along a differential equation from time 0 to 1 in so many equal steps, if nothing says how many; `at` is what to ask at a time, and the slope there.
+    pub(super) fn integrate(
+        &self,
+        method: &str,
+        steps: usize,
+        at: impl Fn(f64) -> (Query, Slope),
+    ) -> Result<Vec<Move>> {
         let is_heun = match self.sampler.unwrap_or(SamplerChoice::Euler) {
             SamplerChoice::Euler => false,
             SamplerChoice::Heun => true,
@@ -188,7 +193,7 @@ impl Sampling {
                 .received("true"));
         }
         self.refuse_steps_per_block(method)?;
-        Ok(self.moves(self.steps(DEFAULT_STEPS)?, is_heun, at))
+        Ok(self.moves(self.steps(steps)?, is_heun, at))
     }
 
     /// The same in so many steps by this rule.

@@ -1,13 +1,17 @@
 //! The methods as users name them.
 
+use super::adjoint::Adjoint;
 use super::backprop::Backprop;
 use super::ct::Ct;
 use super::diffusion_blocks::{self, BlockLoss, DiffusionBlocks};
 use super::dt::Dt;
 use super::fm::Fm;
+use super::forward_forward::ForwardForward;
 use super::noise_levels::{NoiseLevels, Partition};
 use super::{Method, Parts};
+use crate::data::InputShape;
 use crate::error::{Code, Error, Result};
+use crate::net::NetConfig;
 use serde::de::value::{MapAccessDeserializer, MapDeserializer};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -64,8 +68,32 @@ pub enum MethodConfig {
     },
     /// Baseline: the same T blocks end to end by back-propagation (paper, section 4).
     Backprop {},
+    /// Baseline: layers that each learn by a loss of their own (Hinton 2022).
+    ForwardForward {
+        /// Weight of the peer normalisation, from 0. Default 0.03.
+        #[serde(default = "default_peer")]
+        peer: f64,
+        /// Momentum of the descent, 0 to below 1. Default 0.9.
+        #[serde(default = "default_momentum")]
+        momentum: f64,
+    },
+    /// Baseline: a neural differential equation, trained by the adjoint equation (paper, section 4).
+    Adjoint {
+        /// Steps from noise to class, 1 to 10,000. Default 10; the paper takes 1,000.
+        #[serde(default = "default_steps")]
+        steps: usize,
+    },
 }
 
+fn default_peer() -> f64 {
+    0.03
+}
+fn default_momentum() -> f64 {
+    0.9
+}
+fn default_steps() -> usize {
+    10
+}
 fn one() -> f64 {
     1.0
 }
@@ -100,7 +128,15 @@ impl MethodConfig {
         match self {
             Self::Dt {} | Self::Backprop {} => 10,
             Self::DiffusionBlocks { .. } => 3,
-            Self::Ct { .. } | Self::Fm { .. } => 1,
+            Self::Ct { .. } | Self::Fm { .. } | Self::ForwardForward { .. } | Self::Adjoint { .. } => 1,
+        }
+    }
+
+    /// The net where nothing says which: the layers of forward-forward's recipe, else that of the samples' shape.
+    pub fn default_net(&self, input: InputShape) -> NetConfig {
+        match self {
+            Self::ForwardForward { .. } => NetConfig::Mlp { hidden: vec![1000; 3], dropout: 0.0 },
+            _ => NetConfig::for_input(input),
         }
     }
 
@@ -112,12 +148,14 @@ impl MethodConfig {
             Self::Fm { .. } => "fm",
             Self::DiffusionBlocks { .. } => "diffusion-blocks",
             Self::Backprop {} => "backprop",
+            Self::ForwardForward { .. } => "forward-forward",
+            Self::Adjoint { .. } => "adjoint",
         }
     }
 
     /// Whether it is one net instead of T blocks.
     pub fn is_one_net(&self) -> bool {
-        matches!(self, Self::Ct { .. } | Self::Fm { .. })
+        matches!(self, Self::Ct { .. } | Self::Fm { .. } | Self::ForwardForward { .. } | Self::Adjoint { .. })
     }
 
     /// Whether the model's schedule is its noise.
@@ -133,6 +171,21 @@ impl MethodConfig {
         Ok(match self {
             Self::Dt {} => Arc::new(Dt(parts)),
             Self::Backprop {} => Arc::new(Backprop(parts)),
+            Self::ForwardForward { peer, momentum } => {
+                if !(0.0..=1e6).contains(peer) {
+                    return Err(out_of_range("peer", "0 to 1000000", peer));
+                }
+                if !(0.0..1.0).contains(momentum) {
+                    return Err(out_of_range("momentum", "0 to below 1", momentum));
+                }
+                Arc::new(ForwardForward::new(parts, *peer, *momentum)?)
+            }
+            Self::Adjoint { steps } => {
+                if !(1..=10_000).contains(steps) {
+                    return Err(out_of_range("steps", "1 to 10000", steps));
+                }
+                Arc::new(Adjoint { parts, steps: *steps })
+            }
             Self::Ct { eta, units, gamma0, gamma1 } => {
                 if !(1e-6..=1e6).contains(eta) {
                     return Err(out_of_range("eta", "0.000001 to 1000000", eta));

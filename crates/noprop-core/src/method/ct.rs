@@ -4,6 +4,7 @@
 //! loss = ½ η SNR′(t) ‖û(z_t, x, t) − u_y‖² − ln p(y | z_1) + KL(q(z_0 | y) ‖ N(0, I)),   p = softmax of the head
 //! ```
 
+use super::chain::DEFAULT_STEPS;
 use super::gamma::{self, At, Gamma};
 use super::{Draw, Drawn, Loss, Method, Move, OwnPass, Parts, Query, Readout, SamplerChoice, Sampling, Slope};
 use crate::diffusion::{Schedule, noised_label};
@@ -158,14 +159,14 @@ impl Method for Ct {
         let gamma = self.gamma(own);
         let query = |t| Query { time: t, ..Query::default() };
         if let Some(SamplerChoice::Euler | SamplerChoice::Heun) = sampling.sampler {
-            return sampling.integrate("ct", |t| {
+            return sampling.integrate("ct", DEFAULT_STEPS, |t| {
                 let at = gamma.at(t);
                 let (alpha_bar, rate) = (at.alpha_bar(), -0.5 * at.slope);
                 (query(t), Slope { estimate: rate * alpha_bar.sqrt(), state: -rate * alpha_bar })
             });
         }
         sampling.refuse_steps_per_block("ct")?;
-        let steps = sampling.steps(super::chain::DEFAULT_STEPS)?;
+        let steps = sampling.steps(DEFAULT_STEPS)?;
         let time = |step: usize| step as f64 / steps as f64;
         let schedule = Schedule::of((0..=steps).map(|step| gamma.at(time(step)).alpha_bar()).collect());
         let sampler = sampling.discrete("ct")?;

@@ -1,6 +1,7 @@
 //! NoProp-FM (paper, section 3.3): flow matching. One net learns the velocity v of the straight way from noise z_0 to the label's
 //! embedding; inference follows dz/dt = v from t = 0 to 1.
 
+use super::chain::DEFAULT_STEPS;
 use super::{Draw, Drawn, Loss, Method, Move, Parts, Query, Readout, Sampling, Slope};
 use crate::error::Result;
 use crate::net::graph::Output;
@@ -48,7 +49,9 @@ impl Method for Fm {
     }
 
     fn chain(&self, _: usize, _: &[f64], sampling: &Sampling) -> Result<Vec<Move>> {
-        sampling.integrate("fm", |t| (Query { time: t, ..Query::default() }, Slope { estimate: 1.0, state: 0.0 }))
+        sampling.integrate("fm", DEFAULT_STEPS, |t| {
+            (Query { time: t, ..Query::default() }, Slope { estimate: 1.0, state: 0.0 })
+        })
     }
 
     /// The nearest embedding; at t = 1 the state is the label's own.

@@ -9,6 +9,7 @@
 //! | `readout.rs` | how a class is read off the last state |
 //! | `dt.rs`, `fm.rs` … | the methods |
 
+mod adjoint;
 mod backprop;
 mod chain;
 mod config;
@@ -16,7 +17,9 @@ mod ct;
 mod diffusion_blocks;
 mod dt;
 mod fm;
+mod forward_forward;
 mod gamma;
+mod head;
 mod loss;
 mod noise_levels;
 mod readout;
@@ -24,6 +27,7 @@ mod readout;
 mod tests;
 
 pub use crate::net::layout::OwnTensor;
+pub use adjoint::{EndPass, Equation};
 pub use chain::{Move, Query, SamplerChoice, Sampling, Slope};
 pub use config::MethodConfig;
 pub use diffusion_blocks::BlockLoss;
@@ -35,6 +39,7 @@ use crate::data::InputShape;
 use crate::diffusion::Schedule;
 use crate::error::Result;
 use crate::net::{Form, Graph, NetConfig};
+use crate::ops::adamw::Rule;
 use std::fmt;
 
 /// A training method. What it computes on is in double or single precision on the processor; results are functions of what is passed.
@@ -58,6 +63,17 @@ pub trait Method: fmt::Debug + Send + Sync {
 
     /// How an estimate is judged.
     fn loss(&self) -> Loss;
+
+    /// How parameters move by their gradients.
+    fn rule(&self) -> Rule {
+        Rule::AdamW
+    }
+
+    /// The differential equation whose slope the net of a job is, of a method that integrates it in training. Its loss is what
+    /// [`Equation::end`] says.
+    fn equation(&self) -> Option<&dyn Equation> {
+        None
+    }
 
     /// Adds the gradients of the values in [`Draw::own`] to `gradients`, of the loss of this step, given that of z `[samples, width]`.
     /// Returns the terms of the loss that do not depend on the net, which are not part of the reported one.

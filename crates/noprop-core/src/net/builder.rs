@@ -52,7 +52,7 @@ impl Builder {
 
     /// The same on any number of them.
     pub fn linear_of<'n>(&'n self, name: &str, inputs: &[Value<'n>], units: usize) -> Value<'n> {
-        self.push_of(Some(name), Op::Linear(spec::Linear { units: Size::Of(units), identity: false }), inputs)
+        self.push_of(Some(name), Op::Linear(spec::Linear { units: Size::Of(units), role: spec::Role::Layer }), inputs)
     }
 
     /// Any operation. One without parameters needs no name.
@@ -60,7 +60,8 @@ impl Builder {
         self.push_of(name, op, &inputs)
     }
 
-    fn push_of<'n>(&'n self, name: Option<&str>, op: Op, inputs: &[Value<'n>]) -> Value<'n> {
+    /// Any operation on any number of inputs.
+    pub fn push_of<'n>(&'n self, name: Option<&str>, op: Op, inputs: &[Value<'n>]) -> Value<'n> {
         let (graph, misfit) = &mut *self.state.borrow_mut();
         let name = name.map_or_else(|| op.name_at(graph.nodes().len()), str::to_owned);
         let node = match graph.push(name.clone(), op, inputs.iter().map(|input| input.node).collect()) {

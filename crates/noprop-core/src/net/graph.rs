@@ -103,7 +103,8 @@ impl Graph {
             state = chain.push(format!("block{copy:04}_mix"), mix, vec![state, estimate]).map_err(fit)?;
         }
         // The estimates then begin as the classes' own: from a random head, several classes soon share one of softmax's corners for good.
-        let head = Op::Linear(super::spec::Linear { units: super::spec::Size::Classes, identity: true });
+        let head =
+            Op::Linear(super::spec::Linear { units: super::spec::Size::Classes, role: super::spec::Role::Identity });
         chain.push("head".to_owned(), head, vec![state]).map_err(fit)?;
         chain.shaped()
     }

@@ -46,6 +46,8 @@ macro_rules! declare {
             /// An input of the net.
             Input,
             Mix(spec::Mix),
+            Streams(spec::Streams),
+            Goodness(spec::Goodness),
             $($op(spec::$op)),*
         }
 
@@ -58,6 +60,8 @@ macro_rules! declare {
                 match self {
                     Self::Input => &spec::Input,
                     Self::Mix(spec) => spec,
+                    Self::Streams(spec) => spec,
+                    Self::Goodness(spec) => spec,
                     $(Self::$op(spec) => spec),*
                 }
             }
@@ -67,6 +71,8 @@ macro_rules! declare {
                 match self {
                     Self::Input => "input",
                     Self::Mix(_) => "mix",
+                    Self::Streams(_) => "streams",
+                    Self::Goodness(_) => "goodness",
                     $(Self::$op(_) => $name),*
                 }
             }
@@ -88,6 +94,11 @@ impl Op {
     /// Whether it only changes values one by one, or all of a vector as softmax does, after a layer.
     pub(crate) fn is_activation(&self) -> bool {
         matches!(self, Self::Relu(_) | Self::Gelu(_) | Self::Silu(_) | Self::Softmax(_) | Self::Dropout(_))
+    }
+
+    /// Whether it has a loss of its own, and no gradient goes through it.
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self, Self::Goodness(_))
     }
 
     /// The name of a node that was given none.

@@ -14,6 +14,8 @@ pub enum LearningRateSchedule {
     /// Up along a cosine from peak / 25 over the first 30 % of the steps, then down to peak / 250,000 (Smith & Topin 2018,
     /// with PyTorch's defaults).
     OneCycle,
+    /// The same for half of the steps, then down to 0 in a straight line (the recipe of Forward-Forward).
+    CoolDown,
 }
 
 const RISE: f64 = 0.3;
@@ -25,6 +27,7 @@ impl LearningRateSchedule {
     pub fn rate(self, peak: f64, step: u64, steps: u64) -> f64 {
         match self {
             Self::Constant => peak,
+            Self::CoolDown => peak * (2.0 * (steps - step) as f64 / steps as f64).min(1.0),
             Self::OneCycle => {
                 let top = (RISE * steps as f64 - 1.0).max(0.0);
                 let (step, last) = (step as f64, (steps - 1) as f64);
@@ -57,11 +60,20 @@ mod tests {
     }
 
     #[test]
+    fn cool_down_stays_for_half_and_falls_in_a_line() {
+        let rate = |step| LearningRateSchedule::CoolDown.rate(0.1, step, 100);
+        assert_eq!((rate(0), rate(50)), (0.1, 0.1));
+        assert!((rate(75) - 0.05).abs() < 1e-12 && (rate(99) - 0.002).abs() < 1e-12);
+    }
+
+    #[test]
     fn short_runs_have_finite_positive_rates() {
         for steps in 1..10 {
             for step in 0..steps {
-                let rate = LearningRateSchedule::OneCycle.rate(0.1, step, steps);
-                assert!(rate > 0.0 && rate <= 0.1, "{step} of {steps}: {rate}");
+                for course in [LearningRateSchedule::OneCycle, LearningRateSchedule::CoolDown] {
+                    let rate = course.rate(0.1, step, steps);
+                    assert!(rate > 0.0 && rate <= 0.1, "{course:?} {step} of {steps}: {rate}");
+                }
             }
         }
     }

@@ -117,7 +117,14 @@ fn memory(plan: &Plan) -> Result<Memory> {
         let state = AdamW::state_len(layout.parameters(), layout.statistics());
         let net = plan.model.graph()?.activations(layout, batch)?;
         // z, the gradient of the estimate, the gradients and the loss.
-        let buffers = net + 2 * batch * width + layout.parameters() + 1;
+        let timed = if plan.model.graph()?.form().timed { batch } else { 0 };
+        // Of the steps of a differential equation: what their gradients are summed in, and their states, in double precision.
+        let ode = plan
+            .model
+            .method
+            .equation()
+            .map_or(0, |equation| layout.parameters() + 2 * (equation.steps() + 1) * batch * width);
+        let buffers = net + 2 * batch * width + layout.parameters() + 1 + timed + ode;
         let kept = Batches::bytes(options, config.input.len(), data.samples());
         (4 * state * in_flight, 4 * buffers * threads.min(in_flight), data.bytes() + kept)
     } else {

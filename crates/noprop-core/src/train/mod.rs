@@ -10,6 +10,7 @@ mod device;
 pub mod early_stopping;
 pub mod estimate;
 pub mod job;
+mod ode;
 pub mod plan;
 pub mod progress;
 pub mod rate_search;

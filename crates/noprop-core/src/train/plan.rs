@@ -170,7 +170,8 @@ impl Plan {
     pub(crate) fn adamw(&self, step: u64) -> AdamW {
         let (options, layout) = (&self.options, &self.model.layout);
         let rate = options.learning_rate_schedule.rate(options.learning_rate, step, self.steps());
-        AdamW::new(rate, options.weight_decay, step + 1, layout.parameters(), layout.statistics())
+        let of_step = AdamW::new(rate, options.weight_decay, step + 1, layout.parameters(), layout.statistics());
+        AdamW { rule: self.model.method.rule(), ..of_step }
     }
 
     /// What makes the images of an epoch (from 0) others than those of the data set, if anything does.
@@ -243,7 +244,8 @@ fn check_weighting(model: &CheckedConfig, options: &FitOptions) -> Result<()> {
 /// Batch norm subtracts the mean of the batch: of a single sample nothing is left, so a net would learn from its biases alone.
 /// A last batch of one sample, behind larger ones, does no harm.
 fn check_batch_norm(model: &CheckedConfig, options: &FitOptions, samples: usize) -> Result<()> {
-    if options.batch_size() > 1 || model.layout.statistics() == 0 {
+    let has_norm = model.layout.entries().iter().any(|entry| entry.name.ends_with(".var"));
+    if options.batch_size() > 1 || !has_norm {
         return Ok(());
     }
     let error = Error::new(Code::Option, "batch norm needs at least 2 samples a batch");

@@ -7,6 +7,7 @@ mod continued;
 #[cfg(feature = "emulation")]
 mod device;
 mod events;
+mod golden;
 mod invariance;
 mod methods;
 mod refusals;

@@ -1,6 +1,7 @@
 //! Steps jobs: the buffers that one worker thread needs to run any job of a run, one step at a time.
 
 use super::batch::Gather;
+use super::ode::{Ode, On};
 use super::plan::Plan;
 use super::validation::Validator;
 use crate::error::{Code, Error, Result};
@@ -26,6 +27,8 @@ pub struct Trainer {
     loss: Buffer,
     drawn: Drawn,
     own: Own,
+    /// Where the net is the slope of a differential equation.
+    ode: Option<Ode>,
     /// Made at the first validation.
     validator: Option<Validator>,
 }
@@ -53,6 +56,9 @@ impl Trainer {
         let width = config.classes.len();
         let own: usize = model.own.iter().map(|slot| slot.len).sum();
         let rows = if own > 0 { capacity * width } else { 0 };
+        let equation = model.method.equation();
+        let ode =
+            equation.map(|equation| Ode::new(equation, &buffers, width, model.layout.parameters())).transpose()?;
         Ok(Self {
             block: Block::of_graph(&model.graph()?, &model.layout, &buffers)?,
             wide: (dtype != DType::F32).then(|| buffers.samples(config.input.len())).transpose()?,
@@ -68,6 +74,7 @@ impl Trainer {
                 z_gradient: Vec::with_capacity(rows),
                 room: vec![0.0; 2 * width],
             },
+            ode,
             validator: None,
         })
     }
@@ -110,6 +117,19 @@ impl Trainer {
         read_slots(state, &plan.model.own, &mut own.values)?;
         let draw = Draws { seed, job, epoch, samples, classes, own: &own.values };
         method.draw(&draw, &mut self.drawn);
+        let mode = Mode::Training(Draw { seed, blocks, epoch, samples });
+        let (gradients, precision) = (&self.gradients, plan.options.precision);
+        if let (Some(ode), Some(equation)) = (&mut self.ode, method.equation()) {
+            let pass = Step { state, gradients, optimiser: None, stop, samples: samples.len(), precision };
+            let on = On { block: &mut self.block, x, z: &self.z, gradient: &self.gradient, pass, mode, width };
+            let (loss, summed) = ode.run(equation, on, &draw, &self.drawn.z, &mut own.gradients)?;
+            apply(&PutSlots { slots: &plan.model.own, values: &own.gradients }, summed, [])?;
+            if !loss.is_finite() {
+                return Err(diverged(job, step).received(loss.to_string()));
+            }
+            plan.adamw(step).step(state, summed)?;
+            return Ok((loss, samples.len()));
+        }
         apply(&CopyIn(&self.drawn.z[..samples.len() * width]), &self.z, [])?;
         if let Some(time) = self.block.time() {
             apply(&CopyIn(&self.drawn.times[..samples.len()]), time, [])?;
@@ -117,9 +137,7 @@ impl Trainer {
 
         let optimiser = plan.adamw(step);
         let optimiser = Some(&optimiser);
-        let (gradients, precision) = (&self.gradients, plan.options.precision);
         let pass = Step { state, gradients, optimiser, stop, samples: samples.len(), precision };
-        let mode = Mode::Training(Draw { seed, blocks, epoch, samples });
         self.block.forward(pass, mode, x, &self.z)?;
         if !own.gradients.is_empty() {
             read(self.block.estimate(), samples.len() * width, &mut own.estimate)?;

@@ -49,6 +49,10 @@ fn differentiate(l: &mut Lowering<'_>, estimate: NodeId) -> Result<()> {
     l.set_gradient(estimate, At::Estimate);
     for group in l.groups.clone().into_iter().rev() {
         let output = group.output();
+        if l.op(output).is_local() {
+            calls::of(l.op(output)).differentiate(l, output, At::Estimate)?;
+            continue;
+        }
         if !l.needs(output) {
             continue;
         }

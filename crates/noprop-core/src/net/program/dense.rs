@@ -73,6 +73,8 @@ pub(super) fn lower(
 /// Emits its gradients from that of the output, or from that of the product where a reader has led there.
 pub(super) fn differentiate(l: &mut Lowering<'_>, linear: NodeId, dy: At) {
     let layer = l.dense[&linear].clone();
+    let Op::Linear(spec) = l.op(linear) else { unreachable!("a layer") };
+    let pace = spec.role.pace();
     let d_product = layer.through.unwrap_or_else(|| lead_through(&layer, l, dy));
     for (input, op) in layer.parts {
         let op = Linear { bias: op.bias, ..op };
@@ -81,7 +83,7 @@ pub(super) fn differentiate(l: &mut Lowering<'_>, linear: NodeId, dy: At) {
         l.emit("linear_update", &[x, d_product], &[], move |c| {
             let (op, x, dy) = (of(op, c), c.read(x), c.read(d_product));
             match c.step.optimiser {
-                Some(optimiser) => op.update(optimiser, c.step.state, x, dy),
+                Some(optimiser) => op.update(&optimiser.paced(pace), c.step.state, x, dy),
                 None => op.backward_weights(c.step.gradients, x, dy),
             }
         });

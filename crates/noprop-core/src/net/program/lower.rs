@@ -53,7 +53,8 @@ impl<'g> Lowering<'g> {
         for (index, node) in graph.nodes().iter().enumerate() {
             let own = node.op.spec().tensors(&graph.signature(index)).iter().any(|tensor| tensor.trained);
             let is_asked = index == Graph::Z && graph.form().z_gradient;
-            trained[index] = own || is_asked || node.inputs.iter().any(|input| trained[*input]);
+            let any_before = node.inputs.iter().any(|input| trained[*input]);
+            trained[index] = !node.op.is_local() && (own || is_asked || any_before);
             let is_x = index == Graph::X || index >= graph.inputs();
             fixed[index] = is_x && node.inputs.iter().all(|input| fixed[*input]);
         }

@@ -13,9 +13,33 @@ use std::fmt;
 pub struct Linear {
     /// Width of the output, or `"classes"`.
     pub units: Size,
-    /// Whether the first outputs begin as the inputs; users' nets cannot ask for it.
+    /// What it is for; users' nets have layers.
     #[serde(skip)]
-    pub identity: bool,
+    pub role: Role,
+}
+
+/// What a layer is for.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum Role {
+    /// A layer as any other.
+    #[default]
+    Layer,
+    /// A head whose first outputs begin as the inputs.
+    Identity,
+    /// A layer of Forward-Forward, whose weights begin with deviation 1 / √units.
+    Local,
+    /// A head that begins at 0 and moves and decays so many times as much as the rest.
+    Paced(f64),
+}
+
+impl Role {
+    /// How much faster than the rest it moves.
+    pub(crate) fn pace(self) -> f64 {
+        match self {
+            Self::Paced(pace) => pace,
+            _ => 1.0,
+        }
+    }
 }
 
 /// A number of units.
@@ -93,8 +117,14 @@ impl Spec for Linear {
     fn tensors(&self, s: &Signature) -> Vec<Tensor> {
         let fan_in = s.inputs.iter().map(|input| inputs_of(*input)).sum();
         let units = s.output.width();
-        let inits =
-            if self.identity { [Init::Identity(fan_in), Init::Constant(0.0)] } else { [Init::FanIn(fan_in); 2] };
+        let zero = Init::Constant(0.0);
+        let inits = match self.role {
+            Role::Layer => [Init::FanIn(fan_in); 2],
+            Role::Identity => [Init::Identity(fan_in), zero],
+            // Uniform in ±√3 times the deviation.
+            Role::Local => [Init::FanIn(units.div_ceil(3)), zero],
+            Role::Paced(_) => [zero; 2],
+        };
         let tensor = |name, shape, init| Tensor { name, trained: true, shape, init };
         vec![tensor("weight", vec![fan_in, units], inits[0]), tensor("bias", vec![units], inits[1])]
     }

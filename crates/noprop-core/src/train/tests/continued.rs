@@ -106,7 +106,7 @@ fn a_one_cycle_run_says_why_it_cannot_be_lengthened() {
     };
     train(plan(mlp(2), with(2), &data));
     let error = Training::start(plan(mlp(2), with(3), &data), Box::new(|_| {})).err().unwrap();
-    assert!(error.code == Code::CheckpointMismatch && error.hint.contains("one-cycle schedule"), "{error}");
+    assert!(error.code == Code::CheckpointMismatch && error.hint.contains("schedule of the learning rate"), "{error}");
 }
 
 #[test]

@@ -17,6 +17,10 @@ fn methods() -> Vec<(ModelConfig, Arc<Dataset>)> {
     vec![
         (of(r#""backprop""#, mlp(3)), vectors(60)),
         (of(r#""backprop""#, cnn(2)), images(40)),
+        (of(r#""adjoint""#, mlp(1)), vectors(60)),
+        (of(r#"{"type":"adjoint","steps":3}"#, cnn(1)), images(40)),
+        (of(r#""forward-forward""#, plain(mlp(1))), vectors(60)),
+        (of(r#""forward-forward""#, plain(cnn(1))), images(40)),
         (of(r#""fm""#, mlp(1)), vectors(60)),
         (of(r#"{"type":"fm","noise":0.1}"#, cnn(1)), images(40)),
         (of(r#"{"type":"ct","units":5}"#, mlp(1)), vectors(60)),
@@ -24,6 +28,11 @@ fn methods() -> Vec<(ModelConfig, Arc<Dataset>)> {
         (of(db, ModelConfig { net: vit, ..cnn(3) }), images(40)),
         (of(r#"{"type":"diffusion-blocks","loss":"mse","preconditioning":true}"#, mlp(3)), vectors(60)),
     ]
+}
+
+/// With plain layers, which forward-forward has.
+fn plain(config: ModelConfig) -> ModelConfig {
+    ModelConfig { net: NetConfig::Mlp { hidden: vec![8, 7, 6], dropout: 0.0 }, ..config }
 }
 
 #[test]
@@ -59,7 +68,9 @@ fn every_method_learns() {
     for (config, _) in methods().into_iter().filter(|(config, _)| matches!(config.net, NetConfig::Mlp { .. })) {
         let net = NetConfig::Mlp { hidden: vec![32, 32], dropout: 0.0 };
         let (config, data) = (ModelConfig { net, ..config }, vectors(300));
-        let options = FitOptions { epochs: 40, learning_rate: 5e-3, ..options(30) };
+        // Descent takes rates that Adam does not.
+        let learning_rate = if config.method.name() == "forward-forward" { 5e-2 } else { 5e-3 };
+        let options = FitOptions { epochs: 40, learning_rate, ..options(30) };
         let model =
             Model::new(config.clone()).unwrap().with_weights(train(plan(config.clone(), options, &data)), Value::Null);
         let found = evaluate(&model, &data, SampleOptions::default(), &StopFlag::new()).unwrap();

@@ -9,6 +9,7 @@ mod cpu;
 mod cuda;
 mod parity;
 mod reference;
+mod sgd;
 #[cfg(test)]
 mod tests;
 
@@ -40,6 +41,22 @@ pub struct AdamW {
     pub parameters: usize,
     /// Number of batch-norm statistics behind them.
     pub statistics: usize,
+    /// Another rule in place of AdamW's.
+    pub rule: Rule,
+}
+
+/// How a parameter moves by its gradient.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum Rule {
+    /// AdamW.
+    #[default]
+    AdamW,
+    /// Stochastic gradient descent with momentum; weight decay is part of the gradient, as PyTorch's `SGD` has it. What has been
+    /// gathered lies where AdamW has its first moments; the second stay 0. Processors alone have it.
+    Sgd {
+        /// How much of the last movement goes on.
+        momentum: f64,
+    },
 }
 
 /// The factors that every parameter of one step shares.
@@ -56,7 +73,13 @@ struct Factors<T> {
 impl AdamW {
     /// PyTorch's default rates at `learning_rate` and `weight_decay`, for step `step` (from 1).
     pub fn new(learning_rate: f64, weight_decay: f64, step: u64, parameters: usize, statistics: usize) -> Self {
-        Self { learning_rate, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay, step, parameters, statistics }
+        let (beta1, beta2, epsilon, rule) = (0.9, 0.999, 1e-8, Rule::AdamW);
+        Self { learning_rate, beta1, beta2, epsilon, weight_decay, step, parameters, statistics, rule }
+    }
+
+    /// The same for parameters that move `pace` times as fast and decay `pace` times as much by their gradient.
+    pub fn paced(&self, pace: f64) -> Self {
+        Self { learning_rate: pace * self.learning_rate, weight_decay: pace * self.weight_decay, ..*self }
     }
 
     /// Length of a block's state.
@@ -94,6 +117,10 @@ impl AdamW {
     /// Moves parameters, first and second moments by the first of `gradients`.
     pub(crate) fn update_part<T: Real>(&self, [parameters, first, second]: [&mut [T]; 3], gradients: &[T]) {
         let _time = profile::enter(Update::NAME);
+        if let Rule::Sgd { momentum } = self.rule {
+            sgd::step(sgd::Factors::of(self.learning_rate, self.weight_decay, momentum), parameters, first, gradients);
+            return;
+        }
         if let ([Some(parameters), Some(first), Some(second)], Some(gradients)) =
             ([&mut *parameters, &mut *first, &mut *second].map(|part| T::f32s_mut(part)), T::f32s(gradients))
         {
@@ -140,6 +167,7 @@ impl BlockOp<1> for Update<'_> {
         // Rows may be padded.
         check(state.len >= state_len && gradients.len >= op.parameters, "adamw")?;
         check(slot.offset + slot.len <= op.parameters, "adamw slot")?;
+        check(op.rule == Rule::AdamW, "adamw: another rule has no CUDA kernel")?;
         cuda::step(op, *slot, on, state, gradients)
     }
 }

@@ -1,4 +1,4 @@
-use super::AdamW;
+use super::{AdamW, Rule};
 use crate::ops::testing::{assert_close, normal, tensor, values};
 
 #[test]
@@ -30,4 +30,20 @@ fn decay_shrinks_parameters_without_gradients() {
     let state = tensor::<f64>(&[2.0, 0.0, 0.0]);
     AdamW::new(0.1, 0.5, 1, 1, 0).step(&state, &tensor::<f64>(&[0.0])).unwrap();
     assert_close("parameter", &values(&state)[..1], &[1.9], 1e-12);
+}
+
+/// By hand: two steps with momentum 0.9, weight decay 0.1 and rate 0.5; a pace of 2 doubles both.
+#[test]
+fn momentum_gathers_gradients_and_decay_is_part_of_them() {
+    let state = tensor::<f64>(&[2.0, 7.0, 0.0, 0.0]);
+    let op = AdamW { rule: Rule::Sgd { momentum: 0.9 }, ..AdamW::new(0.5, 0.1, 1, 1, 1) };
+    op.step(&state, &tensor::<f64>(&[1.0])).unwrap();
+    // m = 1 + 0.1 · 2 = 1.2, θ = 2 − 0.5 · 1.2 = 1.4; the statistic and the second moment stay.
+    assert_close("first step", &values(&state), &[1.4, 7.0, 1.2, 0.0], 1e-12);
+    op.step(&state, &tensor::<f64>(&[-1.0])).unwrap();
+    // m = 0.9 · 1.2 − 1 + 0.14 = 0.22, θ = 1.4 − 0.11 = 1.29.
+    assert_close("second step", &values(&state), &[1.29, 7.0, 0.22, 0.0], 1e-12);
+    let paced = tensor::<f64>(&[2.0, 0.0, 0.0]);
+    AdamW { statistics: 0, ..op.paced(2.0) }.step(&paced, &tensor::<f64>(&[1.0])).unwrap();
+    assert_close("paced", &values(&paced)[..1], &[2.0 - (1.0 + 0.2 * 2.0)], 1e-12);
 }

@@ -1,0 +1,249 @@
+//! What Forward-Forward's net is made of: the calls, and what they compute.
+
+use super::Lower;
+use crate::error::Result;
+use crate::math;
+use crate::net::graph::NodeId;
+use crate::net::program::At;
+use crate::net::program::lower::Lowering;
+use crate::net::shape::Shape;
+use crate::net::spec::{Goodness, Streams};
+use crate::ops::{BlockOp, Cut, apply, simd::vectorize};
+use crate::tensor::{Real, Slot, check};
+use std::ops::Range;
+
+/// Added to a root mean square.
+const EPSILON: f64 = 1e-8;
+/// How much of a running mean stays.
+const MOMENTUM: f64 = 0.9;
+/// Tokens of a sample in training, and which of them has the right class and which a wrong one.
+const TOKENS: usize = 3;
+const POSITIVE: usize = 1;
+const NEGATIVE: usize = 2;
+
+/// Sums side by side, so that a row's sum takes vectors.
+const LANES: usize = 16;
+
+/// Σ max(v, 0)², or Σ v² of all values.
+#[inline(always)]
+fn squares<T: Real>(row: &[T], relu: bool) -> f64 {
+    let mut sums = [T::zero(); LANES];
+    let (parts, rest) = row.as_chunks::<LANES>();
+    let value = |v: T| if relu && v < T::zero() { T::zero() } else { v };
+    for part in parts {
+        for (sum, v) in sums.iter_mut().zip(part) {
+            *sum = *sum + value(*v) * value(*v);
+        }
+    }
+    let of = |v: T| v.to_f64().unwrap_or(f64::NAN);
+    sums.iter().map(|sum| of(*sum)).sum::<f64>() + rest.iter().map(|v| of(value(*v)).powi(2)).sum::<f64>()
+}
+
+/// 1 / (√(mean of squares) + ε).
+fn scale<T: Real>(squares: f64, width: usize) -> T {
+    T::of(1.0 / ((squares / width as f64).sqrt() + EPSILON))
+}
+
+/// y `[samples, tokens, width]` of x `[samples, width − before]` and z `[samples, classes]`.
+struct MakeStreams {
+    samples: usize,
+    tokens: usize,
+    width: usize,
+    /// Values of a label that stand before the sample's instead of in their place.
+    before: usize,
+    classes: usize,
+}
+
+impl BlockOp<2> for MakeStreams {
+    const NAME: &'static str = "forward-forward-streams";
+    fn block<T: Real>(&self, _: usize, y: &mut [T], [x, z]: [&[T]; 2]) -> Result<()> {
+        let Self { samples, tokens, width, before, classes } = *self;
+        let len = width - before;
+        check(y.len() >= samples * tokens * width && x.len() >= samples * len, "streams of samples")?;
+        check(z.len() >= samples * classes && classes <= width, "streams of labels")?;
+        let rows = y.chunks_exact_mut(tokens * width).zip(x.chunks_exact(len)).zip(z.chunks_exact(classes));
+        for ((streams, x), z) in rows.take(samples) {
+            for (token, row) in streams.chunks_exact_mut(width).enumerate() {
+                row[before..].copy_from_slice(x);
+                for (value, z) in row.iter_mut().zip(z) {
+                    let wanted = if token == POSITIVE { T::one() } else { -T::one() };
+                    *value = match token {
+                        0 => T::of(1.0 / classes as f64),
+                        _ if *z == wanted => T::one(),
+                        _ => T::zero(),
+                    };
+                }
+                let factor = scale::<T>(squares(row, false), width);
+                row.iter_mut().for_each(|value| *value = *value * factor);
+            }
+        }
+        Ok(())
+    }
+    fn cut(&self) -> Option<Cut<2>> {
+        let Self { samples, tokens, width, before, classes } = *self;
+        Some(Cut::rows(samples, tokens * width, [width - before, classes]))
+    }
+    fn of_rows(&self, rows: Range<usize>) -> Self {
+        Self { samples: rows.len(), ..*self }
+    }
+}
+
+/// y `[rows, width]`: max(a, 0), each row scaled.
+struct Normalise {
+    rows: usize,
+    width: usize,
+}
+
+impl BlockOp<1> for Normalise {
+    const NAME: &'static str = "forward-forward-normalise";
+    fn block<T: Real>(&self, _: usize, y: &mut [T], [a]: [&[T]; 1]) -> Result<()> {
+        let Self { rows, width } = *self;
+        check(y.len().min(a.len()) >= rows * width, "normalised tokens")?;
+        vectorize(
+            #[inline(always)]
+            || {
+                for (y, a) in y.chunks_exact_mut(width).zip(a.chunks_exact(width)).take(rows) {
+                    let factor = scale::<T>(squares(a, true), width);
+                    for (y, a) in y.iter_mut().zip(a) {
+                        *y = if *a > T::zero() { *a * factor } else { T::zero() };
+                    }
+                }
+            },
+        );
+        Ok(())
+    }
+    fn cut(&self) -> Option<Cut<1>> {
+        Some(Cut::rows(self.rows, self.width, [self.width]))
+    }
+    fn of_rows(&self, rows: Range<usize>) -> Self {
+        Self { rows: rows.len(), ..*self }
+    }
+}
+
+/// The running means in the state, moved on by those of max(a, 0) over the tokens of the right class.
+struct Means {
+    samples: usize,
+    width: usize,
+    slot: Slot,
+}
+
+impl BlockOp<1> for Means {
+    const NAME: &'static str = "forward-forward-means";
+    fn block<T: Real>(&self, _: usize, state: &mut [T], [a]: [&[T]; 1]) -> Result<()> {
+        let Self { samples, width, slot } = *self;
+        check(a.len() >= samples * TOKENS * width && slot.len == width, "running means")?;
+        check(slot.offset + slot.len <= state.len(), "the slot of running means")?;
+        let means = slot.of_mut(state);
+        let share = T::of((1.0 - MOMENTUM) / samples as f64);
+        vectorize(
+            #[inline(always)]
+            || {
+                means.iter_mut().for_each(|mean| *mean = *mean * T::of(MOMENTUM));
+                for tokens in a.chunks_exact(TOKENS * width).take(samples) {
+                    for (mean, a) in means.iter_mut().zip(&tokens[POSITIVE * width..][..width]) {
+                        *mean = *mean + if *a > T::zero() { share * *a } else { T::zero() };
+                    }
+                }
+            },
+        );
+        Ok(())
+    }
+}
+
+/// da: the gradient of the layer's own loss. That of the peer normalisation goes to values below 0 too, which could not rise again else.
+struct Local {
+    /// Samples of a part, and of the batch.
+    samples: usize,
+    batch: usize,
+    width: usize,
+    slot: Slot,
+    peer: f64,
+}
+
+impl BlockOp<2> for Local {
+    const NAME: &'static str = "forward-forward-loss";
+    fn block<T: Real>(&self, _: usize, da: &mut [T], [a, state]: [&[T]; 2]) -> Result<()> {
+        let Self { samples, batch, width, slot, peer } = *self;
+        let each = TOKENS * width;
+        check(da.len().min(a.len()) >= samples * each && slot.len == width, "the loss of a layer")?;
+        check(slot.offset + slot.len <= state.len(), "the slot of running means")?;
+        let means = slot.of(state);
+        let mean = means.iter().map(|m| m.to_f64().unwrap_or(f64::NAN)).sum::<f64>() / width as f64;
+        let mean = T::of(mean);
+        let of_peer = T::of(peer * 2.0 * (1.0 - MOMENTUM) / (width * batch) as f64);
+        vectorize(
+            #[inline(always)]
+            || {
+                for (da, a) in da.chunks_exact_mut(each).zip(a.chunks_exact(each)).take(samples) {
+                    da[..width].fill(T::zero());
+                    for token in [POSITIVE, NEGATIVE] {
+                        let (da, a) = (&mut da[token * width..][..width], &a[token * width..][..width]);
+                        let logit = squares(a, true) - width as f64;
+                        let wanted = f64::from(u8::from(token == POSITIVE));
+                        let factor = T::of((1.0 / (1.0 + math::exp(-logit)) - wanted) / batch as f64);
+                        for (da, a) in da.iter_mut().zip(a) {
+                            *da = if *a > T::zero() { factor * *a } else { T::zero() };
+                        }
+                    }
+                    for (da, m) in da[POSITIVE * width..][..width].iter_mut().zip(means) {
+                        *da = *da + of_peer * (*m - mean);
+                    }
+                }
+            },
+        );
+        Ok(())
+    }
+    fn cut(&self) -> Option<Cut<2>> {
+        let each = TOKENS * self.width;
+        Some(Cut::rows(self.samples, each, [each, 0]))
+    }
+    fn of_rows(&self, rows: Range<usize>) -> Self {
+        Self { samples: rows.len(), ..*self }
+    }
+}
+
+impl Lower for Streams {
+    fn lower(&self, l: &mut Lowering<'_>, node: NodeId) -> Result<()> {
+        let (shapes, inputs) = (l.input_shapes(node), l.inputs(node));
+        let ([x, z], y, shape) = ([l.value(inputs[0]), l.value(inputs[1])], l.output(node), l.shape(node));
+        let (tokens, width, classes) = (shape.rows(), shape.width(), shapes[1].len());
+        let before = if let Shape::Vector(_) = shapes[0] { classes } else { 0 };
+        l.emit("streams", &[x, z], &[y], move |c| {
+            let op = MakeStreams { samples: c.samples(), tokens, width, before, classes };
+            apply(&op, c.write(y), [c.read(x), c.read(z)])
+        });
+        Ok(())
+    }
+    /// Nothing that is trained lies before it.
+    fn differentiate(&self, _: &mut Lowering<'_>, _: NodeId, _: At) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Lower for Goodness {
+    fn lower(&self, l: &mut Lowering<'_>, node: NodeId) -> Result<()> {
+        let (a, y, shape) = (l.value(l.input(node)), l.output(node), l.shape(node));
+        let (rows, width, slot) = (shape.rows(), shape.width(), l.statistic(node, "mean"));
+        l.emit("goodness", &[a], &[y], move |c| {
+            apply(&Normalise { rows: c.samples() * rows, width }, c.write(y), [c.read(a)])?;
+            if !c.is_training() {
+                return Ok(());
+            }
+            apply(&Means { samples: c.samples(), width, slot }, c.step.state, [c.read(a)])
+        });
+        Ok(())
+    }
+    /// It is where a gradient begins: none comes to it.
+    fn differentiate(&self, l: &mut Lowering<'_>, node: NodeId, _: At) -> Result<()> {
+        let input = l.input(node);
+        let (a, width, slot, peer) = (l.value(input), l.shape(node).width(), l.statistic(node, "mean"), self.peer);
+        l.contribute(input, |l, da| {
+            l.emit("goodness_backward", &[a], &[da], move |c| {
+                let samples = c.samples();
+                let op = Local { samples, batch: samples, width, slot, peer };
+                apply(&op, c.write(da), [c.read(a), &**c.step.state])
+            });
+        });
+        Ok(())
+    }
+}
