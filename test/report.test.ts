@@ -108,6 +108,21 @@ describe('what a report says', () => {
     expect(document.samples[0]?.values).toHaveLength(8)
   })
 
+  test.each(['dt', 'ct', 'fm', 'diffusion-blocks', 'backprop', 'forward-forward', 'adjoint'] as const)(
+    'is made of a model of method %s',
+    async (method) => {
+      const data = datasets.fromArrays(vectors(64, 12, 4))
+      const model = NoProp.create({ method, net: SMALL_MLP, input: [12], classes: 4 })
+      await model.fit(data, { epochs: 2 })
+      const { document } = await createReport(model, data)
+      expect(document.evaluation?.samples).toBe(64)
+      expect(document.curves?.loss.flat().length).toBeGreaterThan(1)
+      for (const part of ['blocks', 'denoising'] as const) {
+        expect([part, Boolean(document[part])]).toEqual([part, document.missing[part] === undefined])
+      }
+    },
+  )
+
   test('shows the rows of a table as they were', async () => {
     const rows = Array.from({ length: 40 }, (_, index) => ({
       size: 10 * index,

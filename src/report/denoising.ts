@@ -1,4 +1,4 @@
-import { type Dataset, datasets, type EvaluateResult, type NoProp, type SamplerOptions } from '../index.js'
+import { type Dataset, datasets, type EvaluateResult, type NoProp, NoPropError, type SamplerOptions } from '../index.js'
 import { methodName } from '../summary.js'
 import { chooseSamples, evenly } from './choose.js'
 import type { Denoising } from './document.js'
@@ -49,7 +49,7 @@ export async function denoisingOf(
       classes: shown,
       steps: drawn.map((step) => (isOne ? step : (states.steps[step - 1]?.block ?? step))),
       isOne,
-      estimates: methodName(model.config) === 'fm' ? 'velocity' : 'label',
+      estimates: VELOCITIES.includes(methodName(model.config)) ? 'velocity' : 'label',
       samples: samples.map((sample) => ({
         sample,
         target: targets[sample] ?? 0,
@@ -61,15 +61,25 @@ export async function denoisingOf(
         }),
       })),
     }
+  } catch (error) {
+    // A method without a chain.
+    if (error instanceof NoPropError && error.code === 'NOPROP_OPTION')
+      return `There is nothing to draw: ${error.what}.`
+    throw error
   } finally {
     first.dispose()
   }
 }
 
 /** Steps of the chain, at most. */
-function stepsOf({ config }: NoProp, { steps = 20, stepsPerBlock = 1 }: SamplerOptions): number {
-  return ['ct', 'fm'].includes(methodName(config)) ? steps : config.blocks * stepsPerBlock
+function stepsOf({ config }: NoProp, { steps, stepsPerBlock = 1 }: SamplerOptions): number {
+  const own = typeof config.method === 'object' && 'steps' in config.method ? config.method.steps : 20
+  return ONE_NET.includes(methodName(config)) ? (steps ?? own) : config.blocks * stepsPerBlock
 }
+
+/** Methods of one net that makes all steps, and those whose net tells the way rather than the label. */
+const ONE_NET = ['ct', 'fm', 'adjoint']
+const VELOCITIES = ['fm', 'adjoint']
 
 /** All classes, or, of many, labels and predictions and then those that are estimated highest. */
 function drawnClasses(samples: readonly { places: number[]; estimate: Float32Array }[], classes: number): number[] {
