@@ -123,6 +123,22 @@ describe('what a report says', () => {
     },
   )
 
+  test('of many classes has the most frequent confusions alone', async () => {
+    const data = datasets.fromArrays(vectors(600, 120, 120))
+    const model = NoProp.create({ net: { type: 'mlp', hidden: [8] }, blocks: 1, input: [120], classes: 120 })
+    await model.fit(data, { epochs: 1 })
+    const { document, html } = await createReport(model, data)
+    expect(document.evaluation?.confusion).toBeUndefined()
+    const pairs = document.evaluation?.confusionPairs ?? []
+    const { confusion } = await model.evaluate(data)
+    expect(pairs).toHaveLength(100)
+    for (const [i, j, count] of pairs) expect([i === j, confusion?.[i]?.[j]]).toEqual([false, count])
+    const greatest = Math.max(...(confusion ?? []).flatMap((row, i) => row.filter((_, j) => i !== j)))
+    expect(pairs[0]?.[2]).toBe(greatest)
+    expect(document.cells?.length).toBe(100)
+    expect(html().length).toBeLessThan(1e6)
+  })
+
   test('shows the rows of a table as they were', async () => {
     const rows = Array.from({ length: 40 }, (_, index) => ({
       size: 10 * index,

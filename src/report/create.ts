@@ -13,6 +13,7 @@ import { methodName, methodTitle, modelLine } from '../summary.js'
 import { denoisingOf, firstOf } from './denoising.js'
 import type { Curves, ReportDocument, ShownSample } from './document.js'
 import { pageOf } from './html.js'
+import { MOST_CLASSES, MOST_PAIRS } from './limits.js'
 import { shownSample } from './sample.js'
 import { writeWhole } from './write.js'
 
@@ -142,13 +143,31 @@ async function measure(document: ReportDocument, model: NoProp, dataset: Dataset
   document.data = { name: dataName ?? 'the given samples', samples, shape, fingerprint, isTraining }
   document.sampler = sampler
   const { examples, ...evaluation } = await model.evaluate(dataset, { ...sampler, signal, examples: MOST_OF_CELL })
-  document.evaluation = evaluation
-  document.cells = examples ?? []
+  document.evaluation = shortened(evaluation)
+  document.cells = cellsOf(document.evaluation, examples ?? [])
   await measureBlocks(document, model, dataset, measuring)
   const denoising = await denoisingOf(model, dataset, evaluation, sampler, signal)
   if (typeof denoising === 'string') document.missing.denoising = denoising
   else document.denoising = denoising
   showSamples(document, dataset, evaluation)
+}
+
+/** An evaluation whose confusions, of many classes, are the most frequent ones alone: the whole table would be megabytes. */
+function shortened({ confusion, confusionPairs, ...evaluation }: EvaluateResult): EvaluateResult {
+  if (confusion && evaluation.classes.length <= MOST_CLASSES) return { ...evaluation, confusion }
+  const pairs = confusionPairs ?? (confusion ?? []).flatMap((row, i) => row.map((count, j): Pair => [i, j, count]))
+  const wrong = pairs.filter(([i, j, count]) => i !== j && count > 0)
+  const most = wrong.sort((one, other) => other[2] - one[2]).slice(0, MOST_PAIRS)
+  return { ...evaluation, confusionPairs: most }
+}
+
+type Pair = [target: number, predicted: number, samples: number]
+
+/** The samples of the numbers that are shown. */
+function cellsOf({ confusion, confusionPairs }: EvaluateResult, examples: [number, number, number[]][]) {
+  if (confusion) return examples
+  const shown = new Set(confusionPairs?.map(([i, j]) => `${i} ${j}`))
+  return examples.filter(([i, j]) => shown.has(`${i} ${j}`))
 }
 
 /** What each block adds, on the first samples: on all of them it would take half as many evaluations as there are blocks. */
