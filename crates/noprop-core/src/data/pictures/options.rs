@@ -13,7 +13,7 @@ use crate::data::preprocessing::Fit;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct FolderOptions {
-    /// Height and width of a sample. Default: proposed from the pictures, see [`load_folder`].
+    /// Height and width of a sample. Default: proposed from the pictures, see [`load_folder`](super::load_folder).
     pub size: Option<[usize; 2]>,
     /// 1 for grey, 3 for colours. Default: 1 if every picture is grey.
     pub channels: Option<usize>,
