@@ -47,8 +47,21 @@ export interface CustomSchedule {
   alphaBar: readonly number[]
 }
 
-/** How a label becomes the vector that the blocks denoise. `one-hot`: the unit vector of its class (paper, fixed identity). */
-export type Embedding = 'one-hot' | { type: 'one-hot' }
+/**
+ * How a label becomes the vector that the blocks denoise. `one-hot`: the unit vector of its class (paper, fixed identity);
+ * `orthogonal`: a fixed random vector of any dimension.
+ */
+export type Embedding = 'one-hot' | { type: 'one-hot' } | OrthogonalEmbedding
+
+/**
+ * Fixed random vectors that follow from the model's seed. With `dim` of at least the number of classes they are orthonormal; with
+ * fewer values their columns are orthogonal, and the mean square of their lengths is 1.
+ */
+export interface OrthogonalEmbedding {
+  type: 'orthogonal'
+  /** Values of a vector, 1 to 4,096; less where classes are very many. No default. */
+  dim: number
+}
 
 /**
  * The training method. A bare name means that method with its defaults.
@@ -153,7 +166,7 @@ export interface ModelConfig {
   net: NetConfig
   /** Only for methods that have one. */
   schedule?: Required<CosineSchedule> | Required<LinearSchedule> | { type: 'custom'; alphaBar: number[] }
-  embedding: { type: 'one-hot' }
+  embedding: { type: 'one-hot' } | OrthogonalEmbedding
   seed: number
   /** Left out where the model has none. */
   preprocessing?: Preprocessing

@@ -221,14 +221,17 @@ pub(crate) fn places(model: &CheckedConfig, choice: &DeviceChoice) -> Result<(De
     if model.method.runs_on_gpus() || matches!(choice, DeviceChoice::Cpu) {
         return choice.resolve_or_why();
     }
-    let name = model.config.method.name();
+    let mut name = model.config.method.name().to_owned();
+    if !model.vectors.is_one_hot() {
+        name += &format!(" with embedding {}", model.config.embedding.name());
+    }
     if *choice == DeviceChoice::Auto {
         return Ok((Devices::Cpu, Some(format!("method {name} has no kernels for GPUs"))));
     }
     Err(Error::new(Code::Device, format!("method {name} runs on the processor alone"))
         .expected("device auto or cpu")
         .received(choice.to_string())
-        .hint("method dt runs on GPUs"))
+        .hint("method dt with one-hot embeddings runs on GPUs"))
 }
 
 fn check_weighting(model: &CheckedConfig, options: &FitOptions) -> Result<()> {
