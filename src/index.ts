@@ -72,6 +72,7 @@ export type {
   Method,
   ModelConfig,
   ModelOptions,
+  Optimizer,
   OrthogonalEmbedding,
   Precision,
   PredictOptions,

@@ -158,7 +158,8 @@ const TRAINING = [
   new Flag('--lr-schedule <constant|one-cycle>', 'learning rate over time (default: constant)', {
     sets: 'learningRateSchedule',
   }),
-  new Flag('--weight-decay <rate>', 'weight decay of AdamW (default: 0.001)', { read: number }),
+  new Flag('--optimizer <adamw|adam>', 'optimiser: weight decay decoupled, or in the gradients (default: adamw)'),
+  new Flag('--weight-decay <rate>', 'weight decay of the optimiser (default: 0.001)', { read: number }),
   new Flag('--weighting <uniform|snr>', "factor of each block's loss (default: uniform)"),
   new Flag('--eta <number>', 'snr: its factor η (default: 0.1)', { read: number }),
   new Flag('--augment <list>', 'augment training images: shift=PIXELS, flip, or both (default: none)', {

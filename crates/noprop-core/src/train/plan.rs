@@ -13,6 +13,7 @@ use crate::error::{Code, Error, Result};
 use crate::model::Model;
 use crate::ops::adamw::AdamW;
 use crate::ops::simd::InstructionSet;
+use crate::optim::Optimizer;
 use candle_core::Device;
 use std::sync::Arc;
 
@@ -170,7 +171,8 @@ impl Plan {
     pub(crate) fn adamw(&self, step: u64) -> AdamW {
         let (options, layout) = (&self.options, &self.model.layout);
         let rate = options.learning_rate_schedule.rate(options.learning_rate, step, self.steps());
-        AdamW::new(rate, options.weight_decay, step + 1, layout.parameters(), layout.statistics())
+        let adamw = AdamW::new(rate, options.weight_decay, step + 1, layout.parameters(), layout.statistics());
+        AdamW { coupled: options.optimizer == Optimizer::Adam, ..adamw }
     }
 
     /// What makes the images of an epoch (from 0) others than those of the data set, if anything does.
