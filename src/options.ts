@@ -148,6 +148,12 @@ export interface ModelOptions {
   schedule?: Schedule
   /** The label embedding. Default 'one-hot' (paper). */
   embedding?: Embedding
+  /**
+   * How probabilities of the classes are read off the last state: by the nearest embedding ('none', nothing is learned), by the
+   * 'softmax' of a linear layer, or by the 'posterior' p(y) ∝ exp(−‖ỹ − u_y‖² / 2σ²) with ỹ = softmax(linear layer) · W (paper). A head is a
+   * job of its own. 'ct' and 'backprop' have one that is trained with their nets, and take no other. Default 'none'.
+   */
+  head?: 'none' | 'softmax' | 'posterior'
   /** Seed of every random number of the model and its training: an integer from 0. Default 0 (this package). */
   seed?: number
   /**
@@ -167,6 +173,8 @@ export interface ModelConfig {
   /** Only for methods that have one. */
   schedule?: Required<CosineSchedule> | Required<LinearSchedule> | { type: 'custom'; alphaBar: number[] }
   embedding: { type: 'one-hot' } | OrthogonalEmbedding
+  /** Left out for 'none'. */
+  head?: 'softmax' | 'posterior'
   seed: number
   /** Left out where the model has none. */
   preprocessing?: Preprocessing

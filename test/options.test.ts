@@ -39,6 +39,7 @@ const MODEL: All<keyof ModelOptions> = {
   net: true,
   schedule: true,
   embedding: true,
+  head: true,
   seed: true,
   preprocessing: true,
 }

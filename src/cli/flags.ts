@@ -77,6 +77,7 @@ const MODEL = [
   ...METHOD,
   BLOCKS,
   ...EMBEDDING,
+  new Flag('--head <none|softmax|posterior>', 'what gives probabilities at the last state (default: none)'),
   new Flag('--seed <number>', 'seed of every random number (default: 0)', { read: number }),
 ]
 

@@ -25,6 +25,7 @@ use crate::method::{Readout, SamplerChoice, Sampling};
 use crate::model::Model;
 use crate::tensor::{Buffer, StopFlag};
 use crate::train::plan::{check_shape, places};
+use crate::train::values::read_slots;
 use candle_core::Device;
 use device::DeviceCache;
 use metrics::{Gathering, Outcome};
@@ -128,7 +129,7 @@ fn evaluate_with(
     let config = &model.checked.config;
     let targets = data.class_indices(&config.classes)?;
     let (width, classes) = (model.checked.vectors.width(), config.classes.len());
-    let mut right_per_block = vec![0; model.checked.jobs()];
+    let mut right_per_block = vec![0; model.checked.method.jobs()];
     let readout = readout(model)?;
     let mut after_block = |block: usize, first: usize, states: &[f32]| {
         let pairs = states.chunks_exact(width).zip(&targets[first..]);
@@ -224,6 +225,12 @@ fn predict_with(
 /// How classes are read off the model's states.
 fn readout(model: &Model) -> Result<Readout> {
     let checked = &model.checked;
+    if let Some(head) = &checked.head {
+        model.check_trained()?;
+        let mut own = Vec::new();
+        read_slots(&model.block(checked.jobs(), &Device::Cpu)?, &head.own, &mut own)?;
+        return Ok(head.method.readout(&own));
+    }
     if checked.own.is_empty() {
         return Ok(checked.method.readout(&[]));
     }

@@ -51,7 +51,7 @@ pub fn contributions(
     options: &SampleOptions,
     stop: &StopFlag,
 ) -> Result<Vec<Contribution>> {
-    let (asked, jobs) = (&model.checked.config, model.checked.jobs());
+    let (asked, jobs) = (&model.checked.config, model.checked.method.jobs());
     if !matches!(asked.method, MethodConfig::Dt {} | MethodConfig::DiffusionBlocks { .. }) {
         let method = asked.method.name();
         return Err(Error::new(

@@ -76,7 +76,7 @@ fn chain_of(
 ) -> Result<Vec<f32>> {
     let mut processor = Processor::new(model, data, options, threads, stop)?;
     let mut states = processor.initial()?;
-    for block in 1..=model.checked.jobs() {
+    for block in 1..=model.checked.method.jobs() {
         processor.advance(block, None, &mut states)?;
         if let Some(after_block) = &mut after_block {
             after_block(block, 0, &states);

@@ -45,6 +45,10 @@ impl Method for Backprop {
         Ok(vec![Move::Step { query: Query::default(), coefficients }])
     }
 
+    fn has_head(&self) -> bool {
+        true
+    }
+
     fn readout(&self, _: &[f64]) -> Readout {
         Readout::Nearest { vectors: self.0.vectors.clone(), alpha_bar: 1.0 }
     }

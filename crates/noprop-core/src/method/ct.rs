@@ -181,6 +181,10 @@ impl Method for Ct {
             .collect())
     }
 
+    fn has_head(&self) -> bool {
+        true
+    }
+
     fn readout(&self, own: &[f64]) -> Readout {
         let (weight, bias) = self.head(own);
         Readout::Head { weight: weight.to_vec(), bias: bias.to_vec() }

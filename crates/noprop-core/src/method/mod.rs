@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `config.rs` | the methods as users name them |
 //! | `chain.rs` | what a chain of inference consists of |
+//! | `head.rs` | heads that are jobs of their own |
 //! | `loss.rs` | the losses |
 //! | `readout.rs` | how a class is read off the last state |
 //! | `dt.rs`, `fm.rs` … | the methods |
@@ -17,6 +18,7 @@ mod diffusion_blocks;
 mod dt;
 mod fm;
 mod gamma;
+mod head;
 mod loss;
 mod noise_levels;
 mod readout;
@@ -27,7 +29,9 @@ pub use crate::net::layout::OwnTensor;
 pub use chain::{Move, Query, SamplerChoice, Sampling, Slope};
 pub use config::MethodConfig;
 pub use diffusion_blocks::BlockLoss;
-pub use loss::{CrossEntropy, WeightedSquares};
+pub use head::HeadConfig;
+pub(crate) use head::{Head, TENSORS as HEAD_TENSORS};
+pub use loss::{CrossEntropy, Posterior, WeightedSquares};
 pub use noise_levels::Partition;
 pub use readout::Readout;
 
@@ -74,6 +78,11 @@ pub trait Method: fmt::Debug + Send + Sync {
     /// How classes are read off a state, given the values of the own tensors of the last job.
     fn readout(&self, own: &[f64]) -> Readout;
 
+    /// Whether a head that gives probabilities is trained with its nets.
+    fn has_head(&self) -> bool {
+        false
+    }
+
     /// Whether jobs are trained and chains run on GPUs too.
     fn runs_on_gpus(&self) -> bool {
         false
@@ -92,7 +101,7 @@ pub trait Method: fmt::Debug + Send + Sync {
 
 /// How an estimate is judged. Squares have the weight of the job in their gradients; what is reported is the mean over a batch without
 /// weights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Loss {
     /// ‖û − u_y‖² for one-hot embeddings.
     SquaredToClass,
@@ -100,6 +109,11 @@ pub enum Loss {
     Squared,
     /// −ln softmax(û)_y.
     CrossEntropy,
+    /// −ln p(y) with p(y) ∝ exp(−‖softmax(û) · W − u_y‖² / 2σ²).
+    Posterior {
+        /// σ.
+        sigma: f64,
+    },
 }
 
 /// Which random numbers a step draws, and for what.

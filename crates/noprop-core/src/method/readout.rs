@@ -1,5 +1,6 @@
 //! How a class is read off a state.
 
+use super::loss::{log_density, mean_vector, softmax};
 use crate::diffusion::{ClassVectors, argmax};
 use crate::math::exp;
 
@@ -20,6 +21,17 @@ pub enum Readout {
         /// `[classes]`.
         bias: Vec<f64>,
     },
+    /// p(y) ∝ exp(−‖ỹ − u_y‖² / 2σ²) with ỹ = softmax(linear layer) · W.
+    Posterior {
+        /// `[width, classes]`, by inputs.
+        weight: Vec<f64>,
+        /// `[classes]`.
+        bias: Vec<f64>,
+        /// u_y of all classes.
+        vectors: ClassVectors,
+        /// σ.
+        sigma: f64,
+    },
 }
 
 impl Readout {
@@ -33,6 +45,11 @@ impl Readout {
                 let best = logits.enumerate().reduce(|best, other| if other.1 > best.1 { other } else { best });
                 best.map_or(0, |(class, _)| class)
             }
+            Self::Posterior { bias, .. } => {
+                let mut scores = vec![0.0; bias.len()];
+                self.scores(z, &mut scores);
+                argmax(&scores)
+            }
         }
     }
 
@@ -42,6 +59,14 @@ impl Readout {
             Self::Nearest { vectors, alpha_bar } => vectors.nearness(z, *alpha_bar, out),
             Self::Head { weight, bias } => {
                 out.iter_mut().enumerate().for_each(|(class, out)| *out = logit(weight, bias, z, class) as f32);
+            }
+            Self::Posterior { weight, bias, vectors, sigma } => {
+                let (mut shares, mut mean) = (vec![0.0; bias.len()], vec![0.0; vectors.width()]);
+                let logits = (0..bias.len()).map(|class| logit(weight, bias, z, class));
+                mean_vector(logits, vectors, &mut shares, &mut mean);
+                for (class, out) in out.iter_mut().enumerate() {
+                    *out = log_density(&mean, vectors, class, *sigma) as f32;
+                }
             }
         }
     }
@@ -59,6 +84,12 @@ impl Readout {
                 let share = |class| exp(logit(weight, bias, z, class) - best);
                 let total: f64 = (0..out.len()).map(share).sum();
                 out.iter_mut().enumerate().for_each(|(class, out)| *out = (share(class) / total) as f32);
+            }
+            Self::Posterior { .. } => {
+                self.scores(z, out);
+                let mut shares: Vec<f64> = out.iter().map(|score| f64::from(*score)).collect();
+                softmax(&mut shares);
+                out.iter_mut().zip(shares).for_each(|(out, share)| *out = share as f32);
             }
         }
     }

@@ -150,6 +150,48 @@ fn cross_entropy_is_the_plain_one_and_its_gradient_that_of_differences() {
 }
 
 #[test]
+fn the_posterior_loss_is_the_plain_one_and_its_gradient_that_of_differences() {
+    let classes = [0, 2, 1, 2];
+    for vectors in [ClassVectors::one_hot(CLASSES), ClassVectors::orthogonal(CLASSES, 2, 3)] {
+        let (logits, sigma, width) = (normal(4, 4 * CLASSES), 0.7, vectors.width());
+        let plain = |logits: &[f64]| {
+            let one = |(row, class): (&[f64], u32)| {
+                let total: f64 = row.iter().map(|logit| math::exp(*logit)).sum();
+                let mean = |k| (0..CLASSES).map(|j| math::exp(row[j]) / total * vectors.value(j, k)).sum::<f64>();
+                let square = |j| (0..width).map(|k| (mean(k) - vectors.value(j, k)).powi(2)).sum::<f64>();
+                let density = |j| math::exp(-square(j) / (2.0 * sigma * sigma));
+                -math::ln(density(class as usize) / (0..CLASSES).map(density).sum::<f64>())
+            };
+            logits.chunks_exact(CLASSES).zip(classes).map(one).sum::<f64>() / classes.len() as f64
+        };
+        let gradient = buffer(&vec![f64::NAN; logits.len()]);
+        let loss = Posterior { classes: &classes, vectors: &vectors, sigma };
+        let estimate = tensor::<f64>(&logits).reshape((1, logits.len())).unwrap();
+        let found = loss.run(&gradient, &estimate, &mut vec![f64::NAN; 2 * CLASSES + width]).unwrap();
+        assert!((found - plain(&logits)).abs() < 1e-12);
+        for (index, gradient) in values(&gradient).iter().enumerate() {
+            let numeric = difference(&logits, index, plain);
+            assert!((gradient - numeric).abs() < 1e-8, "{index}: {gradient} {numeric}");
+        }
+        // What reads the class is what is trained: with a weight of the identity, logits are states.
+        let weight = (0..CLASSES * CLASSES).map(|at| f64::from(u8::from(at % (CLASSES + 1) == 0))).collect();
+        let readout = Readout::Posterior { weight, bias: vec![0.0; CLASSES], vectors: vectors.clone(), sigma };
+        let z: Vec<f32> = logits[..CLASSES].iter().map(|logit| *logit as f32).collect();
+        let mut shares = [0.0; CLASSES];
+        readout.probabilities(&z, &mut shares);
+        let loss = |class: u32| {
+            let (classes, row) = ([class], buffer(&[0.0; CLASSES]));
+            let loss = Posterior { classes: &classes, vectors: &vectors, sigma };
+            let estimate = tensor::<f64>(&logits[..CLASSES]).reshape((1, CLASSES)).unwrap();
+            loss.run(&row, &estimate, &mut vec![0.0; 2 * CLASSES + width]).unwrap()
+        };
+        for (class, share) in shares.iter().enumerate() {
+            assert!((f64::from(*share) - math::exp(-loss(class as u32))).abs() < 1e-5);
+        }
+    }
+}
+
+#[test]
 fn gamma_falls_from_its_upper_end_to_its_lower_and_its_slope_is_that_of_differences() {
     let checked = checked(r#"{"type":"ct","units":6}"#);
     let own = own(&checked);

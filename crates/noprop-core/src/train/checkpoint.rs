@@ -226,7 +226,7 @@ impl Checkpoint {
         {
             return Err(corrupt(&path, "a block of another run"));
         }
-        let layout = &plan.model.layout;
+        let layout = plan.model.layout_of(block);
         if progress.is_finished(plan) && header.expect(one("weights", layout.weights())).is_ok() {
             let weights = read(&mut file, &header, &path, layout.weights())?;
             return Ok(Some(Saved::Finished(progress, weights)));

@@ -18,7 +18,7 @@ mod threads;
 mod validation;
 
 use super::{BlockJob, Event, Observer, Plan, Trainer, Training};
-use crate::config::{FitOptions, ModelConfig, Precision};
+use crate::config::{FitOptions, HeadConfig, ModelConfig, Precision};
 use crate::data::{Dataset, InputShape, Pixels};
 use crate::diffusion::{EmbeddingConfig, ScheduleConfig, Weighting};
 use crate::optim::{LearningRateSchedule, Optimizer};
@@ -71,6 +71,7 @@ fn model(blocks: usize, input: InputShape, net: NetConfig) -> ModelConfig {
         net,
         schedule: ScheduleConfig::default(),
         embedding: EmbeddingConfig::default(),
+        head: HeadConfig::None,
         seed: 7,
         preprocessing: None,
     }
