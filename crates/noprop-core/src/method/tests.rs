@@ -506,7 +506,7 @@ fn training_and_sampling_have_the_same_embeddings() {
                 }
                 let scaled: Vec<f32> = match &readout {
                     Readout::Nearest { alpha_bar, .. } => target.iter().map(|v| v * alpha_bar.sqrt() as f32).collect(),
-                    Readout::Head { .. } => unreachable!(),
+                    _ => unreachable!(),
                 };
                 assert_eq!(readout.class(&scaled), *class as usize, "{method} {dim}");
             }
