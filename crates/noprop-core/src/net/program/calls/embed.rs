@@ -39,7 +39,7 @@ impl BlockOp<1> for Product {
             } else {
                 to.fill(T::zero());
                 for (from, row) in from.iter().zip(rows.chunks_exact(*width)) {
-                    to.iter_mut().zip(row).for_each(|(to, value)| *to = *to + *from * T::of(f64::from(*value)));
+                    to.iter_mut().zip(row).for_each(|(to, value)| *to += *from * T::of(f64::from(*value)));
                 }
             }
         }
