@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `config.rs` | the methods as users name them |
 //! | `chain.rs` | what a chain of inference consists of |
-//! | `head.rs` | heads that are jobs of their own |
+//! | `head_job.rs` | heads that are jobs of their own |
 //! | `loss.rs` | the losses |
 //! | `readout.rs` | how a class is read off the last state |
 //! | `dt.rs`, `fm.rs` … | the methods |
@@ -18,7 +18,7 @@ mod diffusion_blocks;
 mod dt;
 mod fm;
 mod gamma;
-mod head;
+mod head_job;
 mod loss;
 mod noise_levels;
 mod readout;
@@ -29,8 +29,8 @@ pub use crate::net::layout::OwnTensor;
 pub use chain::{Move, Query, SamplerChoice, Sampling, Slope};
 pub use config::MethodConfig;
 pub use diffusion_blocks::BlockLoss;
-pub use head::HeadConfig;
-pub(crate) use head::{Head, TENSORS as HEAD_TENSORS};
+pub use head_job::HeadConfig;
+pub(crate) use head_job::{Head, TENSORS as HEAD_TENSORS};
 pub use loss::{CrossEntropy, Posterior, WeightedSquares};
 pub use noise_levels::Partition;
 pub use readout::Readout;
