@@ -72,6 +72,8 @@ export declare class NativeModel {
   get jobs(): number
   /** Trained values of one job: of a block where every block is one. */
   get parametersPerBlock(): number
+  /** Trained values of all jobs. */
+  get parameters(): number
   /** Whether there are weights. */
   get trained(): boolean
   /** What trained the weights, as JSON, or null. */

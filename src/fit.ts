@@ -155,7 +155,6 @@ async function train(
   // Where the CUDA addon is loaded, its core may choose the processor, and says why.
   const whyNoGpu = reason ?? training.whyNoGpu
   const where = { device, ...(whyNoGpu ? { whyNoGpu } : {}) }
-  const parameters = blocks * model.parametersPerBlock
   queue.push({
     event: 'start',
     blocks,
@@ -163,7 +162,7 @@ async function train(
     batch,
     samples,
     stepsPerBlock,
-    parameters,
+    parameters: model.parameters,
     threads,
     inFlight,
     resume: options.resume === true,

@@ -81,6 +81,8 @@ export type {
   Method,
   ModelConfig,
   ModelOptions,
+  Optimizer,
+  OrthogonalEmbedding,
   Precision,
   PredictOptions,
   SamplerOptions,

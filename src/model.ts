@@ -77,7 +77,7 @@ export class NoProp {
 
   /** Number of parameters of all blocks. */
   get parameters(): number {
-    return this.#use((model) => model.jobs * model.parametersPerBlock)
+    return this.#use((model) => model.parameters)
   }
 
   /** Whether it has trained weights. */

@@ -47,8 +47,21 @@ export interface CustomSchedule {
   alphaBar: readonly number[]
 }
 
-/** How a label becomes the vector that the blocks denoise. `one-hot`: the unit vector of its class (paper, fixed identity). */
-export type Embedding = 'one-hot' | { type: 'one-hot' }
+/**
+ * How a label becomes the vector that the blocks denoise. `one-hot`: the unit vector of its class (paper, fixed identity);
+ * `orthogonal`: a fixed random vector of any dimension.
+ */
+export type Embedding = 'one-hot' | { type: 'one-hot' } | OrthogonalEmbedding
+
+/**
+ * Fixed random vectors that follow from the model's seed. With `dim` of at least the number of classes they are orthonormal; with
+ * fewer values their columns are orthogonal, and the mean square of their lengths is 1.
+ */
+export interface OrthogonalEmbedding {
+  type: 'orthogonal'
+  /** Values of a vector, 1 to 4,096; less where classes are very many. No default. */
+  dim: number
+}
 
 /**
  * The training method. A bare name means that method with its defaults.
@@ -161,6 +174,12 @@ export interface ModelOptions {
   schedule?: Schedule
   /** The label embedding. Default 'one-hot' (paper). */
   embedding?: Embedding
+  /**
+   * How probabilities of the classes are read off the last state: by the nearest embedding ('none', nothing is learned), by the
+   * 'softmax' of a linear layer, or by the 'posterior' p(y) ∝ exp(−‖ỹ − u_y‖² / 2σ²) with ỹ = softmax(linear layer) · W (paper). A head is a
+   * job of its own. 'ct' and 'backprop' have one that is trained with their nets, and take no other. Default 'none'.
+   */
+  head?: 'none' | 'softmax' | 'posterior'
   /** Seed of every random number of the model and its training: an integer from 0. Default 0 (this package). */
   seed?: number
   /**
@@ -186,7 +205,9 @@ export interface ModelConfig {
   net: NetConfig
   /** Only for methods that have one. */
   schedule?: Required<CosineSchedule> | Required<LinearSchedule> | { type: 'custom'; alphaBar: number[] }
-  embedding: { type: 'one-hot' }
+  embedding: { type: 'one-hot' } | OrthogonalEmbedding
+  /** Left out for 'none'. */
+  head?: 'softmax' | 'posterior'
   seed: number
   /** Left out where the model has none. */
   preprocessing?: Preprocessing
@@ -214,6 +235,9 @@ export interface Augment {
   flip?: boolean
 }
 
+/** An optimiser, by its name or as an object with it. */
+export type Optimizer = 'adamw' | 'adam' | { type: 'adamw' } | { type: 'adam' }
+
 /** How a model is trained. Time and place (`threads`, `inFlight`, checkpoints) never change the weights that result. */
 export interface TrainOptions {
   /** Passes over the training data. Default 1 (this package; the paper trains MNIST for 100). */
@@ -232,7 +256,12 @@ export interface TrainOptions {
    * Whether the step size stays, rises and falls once over the training, or falls to 0 in the second half of it. Default 'constant' (paper).
    */
   learningRateSchedule?: 'constant' | 'one-cycle' | 'cool-down'
-  /** AdamW's decoupled weight decay. Default 1e-3 (paper). */
+  /**
+   * What moves parameters by their gradients: 'adamw', whose weight decay is decoupled, or 'adam', whose weight decay is part of the
+   * gradients as of an L2 penalty (the paper's for CT and FM). Default 'adamw' (paper, for DT).
+   */
+  optimizer?: Optimizer
+  /** Weight decay: decoupled with 'adamw', in the gradients with 'adam'. Default 1e-3 (paper). */
   weightDecay?: number
   /**
    * Factor of each block's loss: 1, or (T/2) η (SNR(t) − SNR(t−1)) (paper, the DT objective). Default 'uniform' (this
@@ -302,6 +331,8 @@ export interface TrainingRecord {
     Pick<TrainOptions, 'epochs' | 'batch' | 'learningRateSchedule' | 'weightDecay' | 'weighting' | 'eta' | 'precision'>
   > & {
     learningRate: number
+    /** Left out for 'adamw'. */
+    optimizer?: 'adam'
     augment?: Required<Augment>
     validationEvery?: number
     earlyStopping?: Required<EarlyStopping>

@@ -69,6 +69,7 @@ test.each<[string, Partial<ModelOptions>, string]>([
   ['blocks of one net', { method: 'fm', blocks: 4 }, 'one net instead of blocks'],
   ['a schedule', { method: 'ct', schedule: 'linear' }, 'schedule does not apply to method ct'],
   ['noise', { method: { type: 'fm', noise: -1 } }, 'method.noise is out of range'],
+  ['a second head', { method: 'ct', head: 'softmax' }, 'head does not apply to method ct'],
   ['another method', { method: 'gan' as 'dt' }, "unknown method 'gan'"],
   ['momentum', { method: { type: 'forward-forward', momentum: 1 } }, 'method.momentum is out of range'],
   ['a net of other layers', { method: 'forward-forward', net: 'cnn' }, 'fully connected layers and no other net'],
@@ -76,6 +77,61 @@ test.each<[string, Partial<ModelOptions>, string]>([
   ['a net that knows no time', { method: 'fm', net: buildNet((x, z) => x.linear('classes', [z])) }, 'reads the time'],
 ])('%s is refused where it does not apply', (_, options, what) => {
   expect(() => NoProp.create({ ...SHAPE, ...options })).toThrow(what)
+})
+
+test.each(['dt', 'ct', 'fm', 'diffusion-blocks', 'backprop'] as const)(
+  '%s has orthogonal embeddings',
+  async (method) => {
+    const embedding = { type: 'orthogonal', dim: 6 } as const
+    const options = { ...SHAPE, method, net: MLP, embedding, blocks: ['ct', 'fm'].includes(method) ? 1 : 3 }
+    const model = NoProp.create(options)
+    expect(model.config.embedding).toEqual(embedding)
+    await model.fit(data, { epochs: 30, batch: 32, learningRate: 5e-3, device: 'cpu' })
+    const result = await model.evaluate(data)
+    // A quarter by chance.
+    expect(result.accuracy).toBeGreaterThan(0.9)
+    expect(result.topKAccuracy[0]).toBe(result.accuracy)
+    const file = join(temporaryDirectory(), 'model.safetensors')
+    await model.save(file)
+    const loaded = await NoProp.load(file)
+    const found = await model.predict(data.images)
+    expect(await loaded.predict(data.images)).toEqual(found)
+    expect([found.probabilities.length, found.probabilities[0]?.length]).toEqual([160, 4])
+  },
+)
+
+test.each(['softmax', 'posterior'] as const)('a %s head is one job more', async (head) => {
+  const options = { ...SHAPE, net: MLP, blocks: 3, embedding: { type: 'orthogonal', dim: 6 } } as const
+  const [plain, model] = [NoProp.create(options), NoProp.create({ ...options, head })]
+  expect([plain.config.head, model.config.head]).toEqual([undefined, head])
+  // A weight and a bias for each class.
+  expect(model.parameters - plain.parameters).toBe(4 * (6 + 1))
+  await model.fit(data, { epochs: 30, batch: 32, learningRate: 5e-3, device: 'cpu' })
+  const result = await model.evaluate(data)
+  expect(result.accuracy).toBeGreaterThan(0.9)
+  expect(result.accuracyPerBlock.length).toBe(3)
+  const file = join(temporaryDirectory(), 'model.safetensors')
+  await model.save(file)
+  const loaded = await NoProp.load(file)
+  expect([loaded.config, loaded.parameters]).toEqual([model.config, model.parameters])
+  expect(await loaded.predict(data.images)).toEqual(await model.predict(data.images))
+})
+
+test('Adam with weight decay in the gradients is another optimiser', async () => {
+  const trained = async (optimizer?: 'adamw' | 'adam' | { type: 'adam' }) => {
+    const model = NoProp.create({ ...SHAPE, net: MLP, blocks: 1 })
+    const { weightsSha256 } = await model.fit(data, { batch: 32, weightDecay: 0.1, ...(optimizer && { optimizer }) })
+    return [weightsSha256, model.training?.options.optimizer]
+  }
+  const [adamw, named, adam, object] = [
+    await trained(),
+    await trained('adamw'),
+    await trained('adam'),
+    await trained({ type: 'adam' }),
+  ]
+  expect([named, object]).toEqual([adamw, adam])
+  expect([adamw[1], adam[1]]).toEqual([undefined, 'adam'])
+  expect(adam[0]).not.toBe(adamw[0])
 })
 
 test('a net of your own is told the time', async () => {
@@ -120,6 +176,9 @@ test('the command line trains, evaluates and inspects every method', async () =>
   expect(JSON.parse(await run('eval', file, '--data', folder, '--steps-per-block', '2', '--json'))).toMatchObject({
     event: 'done',
   })
+  await run('train', '--embedding-dim', '5', '--blocks', '2', '--head', 'softmax', '--optimizer', 'adam', ...small)
+  expect(await run('inspect', file)).toMatch(/embedding +\{"type": "orthogonal", "dim": 5\}/)
+  await run('eval', file, '--data', folder)
   await run('train', '--method', 'fm', '--noise', '0.1', ...small)
   expect(await run('inspect', file)).toContain('NoProp-FM: one mlp net')
   await run('eval', file, '--data', folder, '--steps', '3', '--sampler', 'heun')

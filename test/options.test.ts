@@ -42,6 +42,7 @@ const MODEL: All<keyof ModelOptions> = {
   net: true,
   schedule: true,
   embedding: true,
+  head: true,
   seed: true,
   preprocessing: true,
 }
@@ -50,6 +51,7 @@ const TRAIN: All<keyof TrainOptions> = {
   batch: true,
   learningRate: true,
   learningRateSchedule: true,
+  optimizer: true,
   weightDecay: true,
   weighting: true,
   eta: true,

@@ -73,6 +73,9 @@ export function fakeCore({
     trained = false
     training = JSON.stringify({ device: 'cpu' })
     constructor(readonly config: string) {}
+    get parameters() {
+      return this.jobs * this.parametersPerBlock
+    }
     get jobs() {
       return JSON.parse(this.config).blocks as number
     }

@@ -65,6 +65,7 @@ fn run(directory: &Path) -> Result<()> {
         net: NetConfig::Cnn { widths: [16, 32, 64], hidden: 128, dropout: 0.1 },
         schedule: ScheduleConfig::default(),
         embedding: EmbeddingConfig::default(),
+        head: Default::default(),
         seed: 0,
         preprocessing: None,
     })?;

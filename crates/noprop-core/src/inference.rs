@@ -28,6 +28,7 @@ use crate::method::{Readout, SamplerChoice, Sampling};
 use crate::model::Model;
 use crate::tensor::{Buffer, StopFlag};
 use crate::train::plan::{check_shape, places};
+use crate::train::values::read_slots;
 use candle_core::Device;
 use device::DeviceCache;
 use metrics::{Gathering, Outcome};
@@ -144,8 +145,8 @@ fn evaluate_with(
     }
     let config = &model.checked.config;
     let targets = data.class_indices(&config.classes)?;
-    let width = config.classes.len();
-    let mut right_per_block = vec![0; model.checked.jobs()];
+    let (width, classes) = (model.checked.vectors.width(), config.classes.len());
+    let mut right_per_block = vec![0; model.checked.method.jobs()];
     let readout = readout(model)?;
     let mut after_block = |block: usize, first: usize, states: &[f32]| {
         let pairs = states.chunks_exact(width).zip(&targets[first..]);
@@ -157,8 +158,8 @@ fn evaluate_with(
     let mut pairs = BTreeMap::<[u64; 2], u64>::new();
     let mut examples = BTreeMap::<(u64, u64), Vec<usize>>::new();
     let mut loss = 0.0;
-    let mut row = vec![0.0; width];
-    let mut metrics = Gathering::new(width, worst)?;
+    let (mut row, mut scores) = (vec![0.0; classes], vec![0.0; classes]);
+    let mut metrics = Gathering::new(classes, worst)?;
     for (sample, (state, target)) in states.chunks_exact(width).zip(&targets).enumerate() {
         let (target, predicted) = (*target as usize, readout.class(state));
         let pair = pairs.entry([target as u64, predicted as u64]).or_default();
@@ -167,9 +168,10 @@ fn evaluate_with(
             examples.entry((target as u64, predicted as u64)).or_default().push(sample);
         }
         readout.probabilities(state, &mut row);
+        readout.scores(state, &mut scores);
         let of_sample = brier(&row, target);
         loss += of_sample;
-        metrics.add(&Outcome { sample, target, predicted, state, probabilities: &row, loss: of_sample });
+        metrics.add(&Outcome { sample, target, predicted, scores: &scores, probabilities: &row, loss: of_sample });
     }
     let mut metrics = metrics.finish();
     metrics.worst.iter_mut().for_each(|worst| worst.origin = data.origin(worst.sample));
@@ -179,8 +181,8 @@ fn evaluate_with(
         loss: loss / targets.len() as f64,
         metrics,
         accuracy_per_block,
-        confusion: (width <= MOST_CONFUSION).then(|| table(&pairs, width)),
-        confusion_pairs: (width > MOST_CONFUSION)
+        confusion: (classes <= MOST_CONFUSION).then(|| table(&pairs, classes)),
+        confusion_pairs: (classes > MOST_CONFUSION)
             .then(|| pairs.iter().map(|([i, j], count)| [*i, *j, *count]).collect()),
         examples: examples.into_iter().map(|((i, j), samples)| (i, j, samples)).collect(),
         classes: config.classes.clone(),
@@ -240,21 +242,27 @@ fn predict_with(
     read(model, &chain(cache, model, data, &options, stop, None)?)
 }
 
-/// What is predicted in the last states `[samples, classes]`.
+/// What is predicted in the last states `[samples, width]`.
 fn read(model: &Model, states: &[f32]) -> Result<Prediction> {
     let (classes, readout) = (&model.checked.config.classes, readout(model)?);
-    let width = classes.len();
+    let width = model.checked.vectors.width();
     let labels = states.chunks_exact(width).map(|z| classes.label(readout.class(z))).collect();
-    let mut all = zeros::<f32>(states.len(), "the probabilities")?;
-    for (z, row) in states.chunks_exact(width).zip(all.chunks_exact_mut(width)) {
+    let mut all = zeros::<f32>((states.len() / width).saturating_mul(classes.len()), "the probabilities")?;
+    for (z, row) in states.chunks_exact(width).zip(all.chunks_exact_mut(classes.len())) {
         readout.probabilities(z, row);
     }
     Ok(Prediction { labels, probabilities: all })
 }
 
 /// How classes are read off the model's states.
-fn readout(model: &Model) -> Result<Readout> {
+pub(crate) fn readout(model: &Model) -> Result<Readout> {
     let checked = &model.checked;
+    if let Some(head) = &checked.head {
+        model.check_trained()?;
+        let mut own = Vec::new();
+        read_slots(&model.block(checked.jobs(), &Device::Cpu)?, &head.own, &mut own)?;
+        return Ok(head.method.readout(1, &own));
+    }
     if checked.own.is_empty() {
         return Ok(checked.method.readout(checked.jobs(), &[]));
     }
@@ -266,7 +274,7 @@ fn readout(model: &Model) -> Result<Readout> {
 /// Sees z_t after each job: which block, and the states of the samples from which one on.
 type AfterBlock<'a> = Option<&'a mut dyn FnMut(usize, usize, &[f32])>;
 
-/// z_T of all samples, `[samples, classes]`.
+/// z_T of all samples, `[samples, width]`.
 fn chain(
     cache: &DeviceCache,
     model: &Model,

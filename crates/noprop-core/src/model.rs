@@ -146,7 +146,7 @@ impl Model {
 
     /// Whether the weights of all blocks are few enough to keep.
     pub(crate) fn may_be_resident(&self) -> bool {
-        self.checked.jobs().saturating_mul(self.checked.layout.weights()) <= MAX_RESIDENT
+        self.checked.weights_of_jobs().iter().sum::<usize>() <= MAX_RESIDENT
     }
 
     /// The weights of all blocks in the processor's memory, for callers that will be back; `None` when they are too many to

@@ -119,6 +119,13 @@ impl NativeModel {
         Ok(self.model()?.checked.layout.parameters() as f64)
     }
 
+    /// Trained values of all jobs.
+    #[napi(getter)]
+    pub fn parameters(&self) -> napi::Result<f64> {
+        let checked = &self.model()?.checked;
+        Ok((1..=checked.jobs()).map(|job| checked.layout_of(job).parameters() as f64).sum())
+    }
+
     /// Whether there are weights.
     #[napi(getter)]
     pub fn trained(&self) -> napi::Result<bool> {

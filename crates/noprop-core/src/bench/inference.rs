@@ -45,7 +45,7 @@ pub(super) fn predictions(
 /// A model whose blocks have their initial weights.
 fn beginning(model: CheckedConfig) -> Result<Model> {
     let config = &model.config;
-    let store = WeightStore::temporary(config.blocks, model.layout.weights())?;
+    let store = WeightStore::temporary_of(&model.weights_of_jobs())?;
     for block in 1..=config.blocks {
         store.write(block, &model.layout.initial_weights(config.seed, block))?;
     }

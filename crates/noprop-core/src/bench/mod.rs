@@ -353,6 +353,7 @@ fn checked(options: &BenchOptions) -> Result<CheckedConfig> {
         net: options.net(),
         schedule: ScheduleConfig::default(),
         embedding: Default::default(),
+        head: Default::default(),
         seed: 0,
         preprocessing: None,
     };

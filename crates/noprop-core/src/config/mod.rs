@@ -12,11 +12,11 @@ mod fit;
 mod model;
 mod refusal;
 
-pub use crate::method::MethodConfig;
+pub use crate::method::{HeadConfig, MethodConfig};
 pub use crate::ops::multiply::Precision;
 pub use early_stopping::EarlyStopping;
 pub use fit::{FitOptions, threads};
-pub use model::{CheckedConfig, ModelConfig};
+pub use model::{CheckedConfig, JobParts, ModelConfig};
 
 use crate::error::{Code, Error, Result};
 use serde::de::DeserializeOwned;

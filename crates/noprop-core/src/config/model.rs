@@ -3,9 +3,9 @@
 use super::out_of_range;
 use crate::NetConfig;
 use crate::data::{Classes, InputShape, Preprocessing};
-use crate::diffusion::{EmbeddingConfig, MAX_BLOCKS, Schedule, ScheduleConfig};
+use crate::diffusion::{ClassVectors, EmbeddingConfig, MAX_BLOCKS, Schedule, ScheduleConfig};
 use crate::error::{Code, Error, Result};
-use crate::method::{Method, MethodConfig, Parts};
+use crate::method::{HEAD_TENSORS, Head, HeadConfig, Method, MethodConfig, Parts, Readout};
 use crate::net::Graph;
 use crate::net::Layout;
 use crate::tensor::Slot;
@@ -35,6 +35,9 @@ pub struct ModelConfig {
     pub schedule: ScheduleConfig,
     /// Class embeddings. Default one-hot.
     pub embedding: EmbeddingConfig,
+    /// How probabilities are read off the last state. Default none, which is by the nearest embedding.
+    #[serde(skip_serializing_if = "HeadConfig::is_none")]
+    pub head: HeadConfig,
     /// Seed of every random number in initialisation and training. Default 0.
     pub seed: u64,
     /// How raw data become samples. Default: not stated; the samples are what callers hand over.
@@ -57,6 +60,8 @@ struct ModelConfigJson {
     schedule: Option<ScheduleConfig>,
     #[serde(default)]
     embedding: EmbeddingConfig,
+    #[serde(default, skip_serializing_if = "HeadConfig::is_none")]
+    head: HeadConfig,
     #[serde(default)]
     seed: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -70,19 +75,32 @@ fn given<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(from: D) -> std:
 
 impl From<ModelConfigJson> for ModelConfig {
     fn from(json: ModelConfigJson) -> Self {
-        let ModelConfigJson { method, blocks, input, classes, net, schedule, embedding, seed, preprocessing } = json;
+        let ModelConfigJson { method, blocks, input, classes, net, schedule, embedding, head, seed, preprocessing } =
+            json;
         let net = net.unwrap_or_else(|| method.default_net(input));
         let blocks = blocks.unwrap_or(method.default_blocks());
         let schedule = schedule.unwrap_or_default();
-        Self { method, blocks, input, classes, net, schedule, embedding, seed, preprocessing }
+        Self { method, blocks, input, classes, net, schedule, embedding, head, seed, preprocessing }
     }
 }
 
 impl From<ModelConfig> for ModelConfigJson {
     fn from(config: ModelConfig) -> Self {
-        let ModelConfig { method, blocks, input, classes, net, schedule, embedding, seed, preprocessing } = config;
+        let ModelConfig { method, blocks, input, classes, net, schedule, embedding, head, seed, preprocessing } =
+            config;
         let schedule = method.has_schedule().then_some(schedule);
-        Self { method, blocks: Some(blocks), input, classes, net: Some(net), schedule, embedding, seed, preprocessing }
+        Self {
+            method,
+            blocks: Some(blocks),
+            input,
+            classes,
+            net: Some(net),
+            schedule,
+            embedding,
+            head,
+            seed,
+            preprocessing,
+        }
     }
 }
 
@@ -93,18 +111,49 @@ pub struct CheckedConfig {
     pub config: ModelConfig,
     /// ᾱ_0..ᾱ_T of methods that have a schedule.
     pub schedule: Schedule,
+    /// The embeddings of the classes.
+    pub vectors: ClassVectors,
     /// The tensors of one job: those of a block where every block is a job.
     pub layout: Layout,
     /// How it is trained.
     pub method: Arc<dyn Method>,
     /// Where the method's own tensors lie.
     pub(crate) own: Vec<Slot>,
+    /// What the last job trains, where that is a head.
+    pub(crate) head: Option<Arc<JobParts>>,
+}
+
+/// What jobs of one kind train.
+#[derive(Debug)]
+pub struct JobParts {
+    /// How.
+    pub method: Arc<dyn Method>,
+    /// Their tensors.
+    pub layout: Layout,
+    /// Where their own tensors lie.
+    pub(crate) own: Vec<Slot>,
 }
 
 impl CheckedConfig {
-    /// Jobs, each trained alone, whose weights are kept one after the other: the blocks, or one job of all of them.
+    /// Jobs, each trained alone, whose weights are kept one after the other: the blocks, or one job of all of them, and the head, where it
+    /// is a job of its own.
     pub fn jobs(&self) -> usize {
-        self.method.jobs()
+        self.method.jobs() + usize::from(self.head.is_some())
+    }
+
+    /// The head, if that is what a job (from 1) trains.
+    pub(crate) fn head_of(&self, job: usize) -> Option<&JobParts> {
+        self.head.as_deref().filter(|_| job > self.method.jobs())
+    }
+
+    /// The tensors of a job (from 1).
+    pub fn layout_of(&self, job: usize) -> &Layout {
+        self.head_of(job).map_or(&self.layout, |head| &head.layout)
+    }
+
+    /// Values that the weights of each job consist of.
+    pub fn weights_of_jobs(&self) -> Vec<usize> {
+        (1..=self.jobs()).map(|job| self.layout_of(job).weights()).collect()
     }
 
     /// The net of a job in training.
@@ -139,16 +188,40 @@ impl ModelConfig {
         self.preprocessing.iter().try_for_each(|preprocessing| preprocessing.check(self.input))?;
         self.check_method()?;
         let schedule = self.schedule.build(self.blocks)?;
+        let vectors = self.embedding.build(self.classes.len(), self.seed)?;
         let parts = Parts {
             net: self.net.clone(),
             input: self.input,
             classes: self.classes.len(),
+            vectors: vectors.clone(),
             blocks: self.blocks,
             schedule: schedule.clone(),
         };
-        let method = self.method.build(parts)?;
+        let method = self.method.build(parts.clone())?;
         let (layout, own) = method.graph(true)?.layout_with(&method.own_tensors());
-        Ok(CheckedConfig { schedule, layout, method, own, config: self })
+        let head = self.head(&*method, parts)?;
+        Ok(CheckedConfig { schedule, vectors, layout, method, own, head, config: self })
+    }
+
+    /// The head that is asked for.
+    fn head(&self, method: &dyn Method, parts: Parts) -> Result<Option<Arc<JobParts>>> {
+        if self.head.is_none() {
+            return Ok(None);
+        }
+        let name = self.method.name();
+        let refused = || {
+            Err(Error::new(Code::Option, format!("option head does not apply to method {name}"))
+                .expected("no head, or none: the method trains a head of its own with its net")
+                .received(self.head.name()))
+        };
+        if method.has_head() {
+            return refused();
+        }
+        let Readout::Nearest { alpha_bar, .. } = method.readout(method.jobs(), &[]) else { return refused() };
+        let Some(head) = Head::new(self.head, parts, alpha_bar) else { return Ok(None) };
+        let (layout, _) = head.graph(true)?.layout_with(&[]);
+        let own = HEAD_TENSORS.map(|name| layout.slot(name)).to_vec();
+        Ok(Some(Arc::new(JobParts { method: Arc::new(head), layout, own })))
     }
 
     /// Whether the method has what else is asked for.
@@ -159,6 +232,11 @@ impl ModelConfig {
                 .expected("no option blocks, or 1")
                 .received(self.blocks.to_string())
                 .hint("steps, an option of evaluation and prediction, says how many steps inference takes"));
+        }
+        if !self.method.has_embeddings() && self.embedding != EmbeddingConfig::default() {
+            return Err(Error::new(Code::Option, format!("option embedding does not apply to method {name}"))
+                .expected("no embedding, or one-hot")
+                .received(serde_json::to_string(&self.embedding).unwrap_or_default()));
         }
         if !self.method.has_schedule() && self.schedule != ScheduleConfig::default() {
             return Err(Error::new(Code::Option, format!("option schedule does not apply to method {name}"))

@@ -1,20 +1,4 @@
-//! Class embeddings u_y and how a class is read off the last state.
-
-use serde::{Deserialize, Serialize};
-
-/// The embedding u_y of the classes. Serialised as an object with `type`.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum EmbeddingConfig {
-    /// u_y is the unit vector of the class: one value per class, nothing learned.
-    OneHot {},
-}
-
-impl Default for EmbeddingConfig {
-    fn default() -> Self {
-        Self::OneHot {}
-    }
-}
+//! How a class is read off the last state.
 
 /// Class probabilities of a last state `z` = z_T (one value per class): the Euclidean projection of z_T / √alpha_bar_T onto
 /// the probability simplex, written to `out` (as long as `z`). `argmax(out) == argmax(z)`.
@@ -135,15 +119,6 @@ mod tests {
         let near = 0.1f32;
         let z = [near, near.next_up(), near];
         assert_eq!(argmax(&project(&z, 1.0)), 1);
-    }
-
-    #[test]
-    fn the_configuration_is_an_object_with_a_type() {
-        let json = serde_json::to_string(&EmbeddingConfig::default()).unwrap();
-        assert_eq!(json, r#"{"type":"one-hot"}"#);
-        assert_eq!(serde_json::from_str::<EmbeddingConfig>(&json).unwrap(), EmbeddingConfig::OneHot {});
-        assert!(serde_json::from_str::<EmbeddingConfig>(r#"{"type":"one-hot","dim":3}"#).is_err());
-        assert!(serde_json::from_str::<EmbeddingConfig>(r#"{"type":"learned"}"#).is_err());
     }
 
     proptest! {

@@ -24,12 +24,16 @@
 //! # Ok::<(), noprop_core::Error>(())
 //! ```
 
+pub mod class_vectors;
 pub mod embedding;
+pub mod embedding_config;
 pub mod sampler;
 pub mod schedule;
 pub mod weighting;
 
-pub use embedding::{EmbeddingConfig, argmax, probabilities};
+pub use class_vectors::ClassVectors;
+pub use embedding::{argmax, probabilities};
+pub use embedding_config::EmbeddingConfig;
 pub use noprop_kernels::ops::batch::noised_label;
 pub use sampler::{Coefficients, Sampler, initial_state, step};
 pub use schedule::{MAX_BLOCKS, Schedule, ScheduleConfig};

@@ -51,7 +51,7 @@ pub fn contributions(
     options: &SampleOptions,
     stop: &StopFlag,
 ) -> Result<Vec<Contribution>> {
-    let (asked, jobs) = (&model.checked.config, model.checked.jobs());
+    let (asked, jobs) = (&model.checked.config, model.checked.method.jobs());
     if !matches!(asked.method, MethodConfig::Dt {} | MethodConfig::DiffusionBlocks { .. }) {
         let method = asked.method.name();
         return Err(Error::new(
@@ -69,7 +69,7 @@ pub fn contributions(
             .expected("at least 2 samples")
             .received("1 sample"));
     }
-    let (width, readout) = (asked.classes.len(), readout(model)?);
+    let (width, readout) = (model.checked.vectors.width(), readout(model)?);
     let accuracy = |states: &[f32]| {
         let pairs = states.chunks_exact(width).zip(&targets);
         pairs.filter(|(z, target)| readout.class(z) == **target as usize).count() as f64 / targets.len() as f64

@@ -48,7 +48,7 @@ impl Method for Adjoint {
 
     /// f is linear in the net's last layer: a slope has any sign and size.
     fn graph(&self, _: bool) -> Result<Graph> {
-        self.parts.graph(Form { timed: true, output: Output::Logits, z_gradient: true })
+        self.parts.graph(Form { timed: true, output: Output::Logits, z_gradient: true, ..Form::default() })
     }
 
     fn own_tensors(&self) -> Vec<OwnTensor> {
@@ -74,6 +74,10 @@ impl Method for Adjoint {
     fn chain(&self, _: usize, _: &[f64], sampling: &Sampling) -> Result<Vec<Move>> {
         let slope = Slope { estimate: 1.0, state: 0.0 };
         sampling.integrate("adjoint", self.steps, |t| (Query { time: t, ..Query::default() }, slope))
+    }
+
+    fn has_head(&self) -> bool {
+        true
     }
 
     fn readout(&self, _: usize, own: &[f64]) -> Readout {

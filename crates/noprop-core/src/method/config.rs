@@ -158,6 +158,11 @@ impl MethodConfig {
         matches!(self, Self::Ct { .. } | Self::Fm { .. } | Self::ForwardForward { .. } | Self::Adjoint { .. })
     }
 
+    /// Whether its states are made of embeddings of the classes, which options choose.
+    pub fn has_embeddings(&self) -> bool {
+        !matches!(self, Self::ForwardForward { .. } | Self::Adjoint { .. })
+    }
+
     /// Whether the model's schedule is its noise.
     pub fn has_schedule(&self) -> bool {
         matches!(self, Self::Dt {})

@@ -70,8 +70,8 @@ impl Method for ForwardForward {
         Loss::CrossEntropy
     }
 
-    fn rule(&self) -> Rule {
-        Rule::Sgd { momentum: self.momentum }
+    fn rule(&self) -> Option<Rule> {
+        Some(Rule::Sgd { momentum: self.momentum })
     }
 
     /// One move through all layers; what it leaves are the head's probabilities.
@@ -81,7 +81,11 @@ impl Method for ForwardForward {
         Ok(vec![Move::Step { query: Query::default(), coefficients }])
     }
 
+    fn has_head(&self) -> bool {
+        true
+    }
+
     fn readout(&self, _: usize, _: &[f64]) -> Readout {
-        Readout::Greatest { alpha_bar: 1.0 }
+        Readout::Nearest { vectors: self.parts.vectors.clone(), alpha_bar: 1.0 }
     }
 }

@@ -18,7 +18,10 @@ fn parts(method: &str, rest: &str) -> (MethodConfig, Parts) {
     let checked = from_json::<ModelConfig>(&json).unwrap().check().unwrap();
     let config = checked.config;
     let (net, input, blocks) = (config.net, config.input, config.blocks);
-    (config.method, Parts { net, input, classes: CLASSES, blocks, schedule: checked.schedule })
+    (
+        config.method,
+        Parts { net, input, classes: CLASSES, blocks, schedule: checked.schedule, vectors: checked.vectors },
+    )
 }
 
 fn drawn(method: &dyn Method, job: usize) -> (Drawn, Vec<u32>) {

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `config.rs` | the methods as users name them |
 //! | `chain.rs` | what a chain of inference consists of |
+//! | `head_job.rs` | heads that are jobs of their own |
 //! | `loss.rs` | the losses |
 //! | `readout.rs` | how a class is read off the last state |
 //! | `dt.rs`, `fm.rs` … | the methods |
@@ -20,6 +21,7 @@ mod fm;
 mod forward_forward;
 mod gamma;
 mod head;
+mod head_job;
 #[cfg(test)]
 mod limits;
 mod loss;
@@ -33,12 +35,14 @@ pub use adjoint::{EndPass, Equation};
 pub use chain::{Move, Query, SamplerChoice, Sampling, Slope};
 pub use config::MethodConfig;
 pub use diffusion_blocks::BlockLoss;
-pub use loss::{CrossEntropy, WeightedSquares};
+pub use head_job::HeadConfig;
+pub(crate) use head_job::{Head, TENSORS as HEAD_TENSORS};
+pub use loss::{CrossEntropy, Posterior, WeightedSquares};
 pub use noise_levels::Partition;
 pub use readout::Readout;
 
 use crate::data::InputShape;
-use crate::diffusion::Schedule;
+use crate::diffusion::{ClassVectors, Schedule};
 use crate::error::Result;
 use crate::net::{Form, Graph, NetConfig};
 use crate::ops::adamw::Rule;
@@ -66,9 +70,9 @@ pub trait Method: fmt::Debug + Send + Sync {
     /// How an estimate is judged.
     fn loss(&self) -> Loss;
 
-    /// How parameters move by their gradients.
-    fn rule(&self) -> Rule {
-        Rule::AdamW
+    /// How parameters move by their gradients, if not as options say.
+    fn rule(&self) -> Option<Rule> {
+        None
     }
 
     /// The differential equation whose slope the net of a job is, of a method that integrates it in training. Its loss is what
@@ -92,6 +96,11 @@ pub trait Method: fmt::Debug + Send + Sync {
     /// How classes are read off the state after a job, given the values of its own tensors.
     fn readout(&self, job: usize, own: &[f64]) -> Readout;
 
+    /// Whether a head that gives probabilities is trained with its nets.
+    fn has_head(&self) -> bool {
+        false
+    }
+
     /// Whether jobs are trained and chains run on GPUs too.
     fn runs_on_gpus(&self) -> bool {
         false
@@ -108,15 +117,21 @@ pub trait Method: fmt::Debug + Send + Sync {
     }
 }
 
-/// How an estimate is judged. What is reported is the mean over a batch without weights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How an estimate is judged. Squares have the weight of the job in their gradients; what is reported is the mean over a batch without
+/// weights.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Loss {
-    /// ‖û − u_y‖² for one-hot embeddings, with the weight of the job.
+    /// ‖û − u_y‖² for one-hot embeddings.
     SquaredToClass,
     /// ‖û − target‖² with the weight of each sample.
     Squared,
     /// −ln softmax(û)_y.
     CrossEntropy,
+    /// −ln p(y) with p(y) ∝ exp(−‖softmax(û) · W − u_y‖² / 2σ²).
+    Posterior {
+        /// σ.
+        sigma: f64,
+    },
 }
 
 /// Which random numbers a step draws, and for what.
@@ -163,13 +178,13 @@ impl Drawn {
 
 /// What [`Method::own_gradients`] is given.
 pub struct OwnPass<'a> {
-    /// `[samples, width]`: the output of the net.
+    /// `[samples, width]`: the estimate.
     pub estimate: &'a [f64],
     /// `[samples, width]`: gradient of the batch's mean loss by z.
     pub z_gradient: &'a [f64],
     /// Where the gradients are added.
     pub gradients: &'a mut [f64],
-    /// Two rows `[width]` of room.
+    /// Room for a row of a state and one of classes.
     pub room: &'a mut [f64],
 }
 
@@ -180,8 +195,10 @@ pub struct Parts {
     pub net: NetConfig,
     /// Shape of a sample.
     pub input: InputShape,
-    /// Number of classes, and values of a state.
+    /// Number of classes.
     pub classes: usize,
+    /// Their embeddings, of which states are noised ones.
+    pub vectors: ClassVectors,
     /// T.
     pub blocks: usize,
     /// ᾱ_0..ᾱ_T, for methods of discrete time.
@@ -189,7 +206,19 @@ pub struct Parts {
 }
 
 impl Parts {
+    /// Values of a state.
+    fn width(&self) -> usize {
+        self.vectors.width()
+    }
+
+    /// The net whose output are the classes' shares, or their logits.
     fn graph(&self, form: Form) -> Result<Graph> {
-        self.net.formed(self.input, self.classes, form)
+        let z_width = (!self.vectors.is_one_hot()).then(|| self.width());
+        self.net.formed(self.input, self.classes, Form { z_width, ..form })
+    }
+
+    /// The net whose output is a vector of the label's kind.
+    fn embedded(&self, form: Form) -> Result<Graph> {
+        self.graph(form)?.embedded(&self.vectors)
     }
 }

@@ -55,7 +55,7 @@ impl Model {
     /// # Errors
     /// [`Code::Output`].
     pub fn probe_save(&self, path: &Path) -> Result<()> {
-        let weights = (self.checked.jobs() as u64) * 4 * self.checked.layout.weights() as u64;
+        let weights: u64 = self.checked.weights_of_jobs().iter().map(|len| 4 * *len as u64).sum();
         probe_output(path, self.header().len() as u64 + TRAINING + HISTORY + weights)
     }
 
@@ -84,22 +84,22 @@ fn read(file: &mut File, path: &Path, most: usize) -> Result<Model> {
     let header = container::read_header(file)?;
     let (checked, [training, history]) = texts(&header)?;
     header.expect(tensors(&checked))?;
-    let (blocks, block_len) = (checked.jobs(), checked.layout.weights());
+    let lens = checked.weights_of_jobs();
     let finite = |block: usize, first: usize, values: &[f32]| check_finite(&checked, block, first, values);
-    let weights = if blocks.saturating_mul(block_len) <= most {
-        let block = |block| {
-            let mut weights = reserved(block_len, "the weights of a block")?;
-            pieces(file, block_len, |first, bytes| {
+    let weights = if lens.iter().sum::<usize>() <= most {
+        let block = |(index, len): (usize, &usize)| {
+            let mut weights = reserved(*len, "the weights of a block")?;
+            pieces(file, *len, |first, bytes| {
                 let values = from_bytes(bytes);
                 weights.extend_from_slice(&values);
-                finite(block, first, &values)
+                finite(index + 1, first, &values)
             })?;
-            Buffer::new(Tensor::from_vec(weights, (1, block_len), &Device::Cpu)?)
+            Buffer::new(Tensor::from_vec(weights, (1, *len), &Device::Cpu)?)
         };
-        Weights::InMemory(Arc::new((1..=blocks).map(block).collect::<Result<_>>()?))
+        Weights::InMemory(Arc::new(lens.iter().enumerate().map(block).collect::<Result<_>>()?))
     } else {
         let file = file.try_clone().map_err(unreadable)?;
-        Weights::stored(WeightStore::inside(file, path, (blocks, block_len), finite)?)
+        Weights::stored(WeightStore::inside(file, path, &lens, finite)?)
     };
     // Another process that wrote meanwhile may have mixed two models.
     if state(file)? != before {
@@ -155,7 +155,7 @@ fn texts(header: &Header) -> Result<(CheckedConfig, [Value; 2])> {
 fn check_finite(checked: &CheckedConfig, block: usize, first: usize, values: &[f32]) -> Result<()> {
     let Some(at) = values.iter().position(|value| !value.is_finite()) else { return Ok(()) };
     let (value, at) = (values[at], first + at);
-    let entry = checked.layout.entries().iter().find(|entry| at < entry.slot.offset + entry.slot.len);
+    let entry = checked.layout_of(block).entries().iter().find(|entry| at < entry.slot.offset + entry.slot.len);
     let (name, place) = entry.map_or(("", at), |entry| (entry.name.as_str(), at - entry.slot.offset));
     Err(Error::new(
         Code::ModelFormat,
@@ -170,7 +170,7 @@ fn check_finite(checked: &CheckedConfig, block: usize, first: usize, values: &[f
 pub fn tensors(checked: &CheckedConfig) -> impl Iterator<Item = TensorShape> + '_ {
     (1..=checked.jobs()).flat_map(|block| {
         checked
-            .layout
+            .layout_of(block)
             .entries()
             .iter()
             .map(move |entry| (format!("blocks.{block:04}.{}", entry.name), entry.shape.clone()))

@@ -133,10 +133,12 @@ impl Model {
         };
         let mut to = Builder::default();
         let (x, samples) = input::x(&mut to, &checked.config, options)?;
-        let start = input::noise(&mut to, checked.config.classes.len(), options.seed, &samples);
+        let start = input::noise(&mut to, checked.vectors.width(), options.seed, &samples);
         let chain = chain::Chain { model: self, sampling, stop, x, samples };
         let (end, own) = chain.add(&mut to, start, last)?;
-        readout::add(&mut to, &method.readout(last, &own), &checked.config.classes, &end);
+        // A head reads the last state alone.
+        let readout = if last == method.jobs() { crate::inference::readout(self)? } else { method.readout(last, &own) };
+        readout::add(&mut to, &readout, &checked.config.classes, &end);
         let metadata = vec![
             ("classes", json!(checked.config.classes).to_string()),
             ("config", json!(checked.config).to_string()),

@@ -48,6 +48,7 @@ macro_rules! declare {
             Mix(spec::Mix),
             Streams(spec::Streams),
             Goodness(spec::Goodness),
+            Embed(spec::Embed),
             $($op(spec::$op)),*
         }
 
@@ -62,6 +63,7 @@ macro_rules! declare {
                     Self::Mix(spec) => spec,
                     Self::Streams(spec) => spec,
                     Self::Goodness(spec) => spec,
+                    Self::Embed(spec) => spec,
                     $(Self::$op(spec) => spec),*
                 }
             }
@@ -73,6 +75,7 @@ macro_rules! declare {
                     Self::Mix(_) => "mix",
                     Self::Streams(_) => "streams",
                     Self::Goodness(_) => "goodness",
+                    Self::Embed(_) => "embed",
                     $(Self::$op(_) => $name),*
                 }
             }

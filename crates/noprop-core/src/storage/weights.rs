@@ -1,4 +1,4 @@
-//! The weights of T blocks in a file: block t's `[parameters | statistics]` at t − 1 times their size, which is also the
+//! The weights of T blocks in a file: each block's `[parameters | statistics]` behind those of the one before, which is also the
 //! order of the model file's tensors. A run with one block in flight so needs the memory of one block, whatever T is.
 
 use super::container::{from_bytes, hexadecimal, to_bytes};
@@ -17,9 +17,8 @@ const PIECE: usize = 1 << 16;
 pub struct WeightStore {
     file: Mutex<File>,
     start: u64,
-    /// Values of one block.
-    block_len: usize,
-    blocks: usize,
+    /// Where each block begins and the last one ends, values.
+    ends: Vec<u64>,
     /// Of a file that others can reach: what it was at first.
     origin: Option<Origin>,
 }
@@ -35,12 +34,17 @@ struct Origin {
 impl WeightStore {
     /// An empty store in the system's directory for temporary files; it vanishes with the process, however that ends.
     pub fn temporary(blocks: usize, block_len: usize) -> Result<Self> {
+        Self::temporary_of(&vec![block_len; blocks])
+    }
+
+    /// The same for blocks of these numbers of values.
+    pub fn temporary_of(lens: &[usize]) -> Result<Self> {
         let file = tempfile::tempfile().map_err(|error| {
             Error::new(Code::Io, "no temporary file can be made for the weights")
                 .received(error.to_string())
                 .hint("set TMPDIR to a directory that may be written to")
         })?;
-        Ok(Self { file: Mutex::new(file), start: 0, block_len, blocks, origin: None })
+        Ok(Self { file: Mutex::new(file), start: 0, ends: ends(lens), origin: None })
     }
 
     /// The weights inside a model file, from where `file` stands. Reads them once, in pieces, and shows each to `see`: which
@@ -51,50 +55,50 @@ impl WeightStore {
     pub fn inside(
         mut file: File,
         path: &Path,
-        (blocks, block_len): (usize, usize),
+        lens: &[usize],
         mut see: impl FnMut(usize, usize, &[f32]) -> Result<()>,
     ) -> Result<Self> {
         let start = file.stream_position().map_err(io)?;
-        let digest = |block| {
+        let digest = |(index, len): (usize, &usize)| {
             let mut hash = Sha256::new();
-            pieces(&mut file, block_len, |first, bytes| {
+            pieces(&mut file, *len, |first, bytes| {
                 hash.update(bytes);
-                see(block, first, &from_bytes(bytes))
+                see(index + 1, first, &from_bytes(bytes))
             })?;
             Ok(hash.finalize().into())
         };
-        let digests = (1..=blocks).map(digest).collect::<Result<_>>()?;
+        let digests = lens.iter().enumerate().map(digest).collect::<Result<_>>()?;
         let origin = Some(Origin { path: path.to_owned(), digests });
-        Ok(Self { file: Mutex::new(file), start, block_len, blocks, origin })
+        Ok(Self { file: Mutex::new(file), start, ends: ends(lens), origin })
     }
 
     /// Number of blocks.
     pub fn blocks(&self) -> usize {
-        self.blocks
+        self.ends.len() - 1
     }
 
-    /// Values of one block.
-    pub fn block_len(&self) -> usize {
-        self.block_len
+    /// Values of a block (from 1).
+    fn len(&self, block: usize) -> usize {
+        (self.ends[block] - self.ends[block - 1]) as usize
     }
 
     /// The file, its position at `block` (from 1).
     fn at(&self, block: usize) -> Result<MutexGuard<'_, File>> {
-        if !(1..=self.blocks).contains(&block) {
-            return Err(Error::new(Code::Internal, format!("there is no block {block} of {}", self.blocks)));
+        if !(1..=self.blocks()).contains(&block) {
+            return Err(Error::new(Code::Internal, format!("there is no block {block} of {}", self.blocks())));
         }
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let position = self.start + (block - 1) as u64 * 4 * self.block_len as u64;
+        let position = self.start + 4 * self.ends[block - 1];
         file.seek(SeekFrom::Start(position)).map_err(io)?;
         Ok(file)
     }
 
     /// Stores a block's weights.
     pub fn write(&self, block: usize, weights: &[f32]) -> Result<()> {
-        if weights.len() != self.block_len || self.origin.is_some() {
+        let mut file = self.at(block)?;
+        if weights.len() != self.len(block) || self.origin.is_some() {
             return Err(Error::new(Code::Internal, "weights that do not belong into this store"));
         }
-        let mut file = self.at(block)?;
         weights.chunks(PIECE).try_for_each(|piece| file.write_all(&to_bytes(piece)).map_err(io))
     }
 
@@ -106,10 +110,10 @@ impl WeightStore {
     pub fn each_piece(&self, block: usize, mut see: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let mut file = self.at(block)?;
         let Some(origin) = &self.origin else {
-            return pieces(&mut file, self.block_len, |_, bytes| see(bytes));
+            return pieces(&mut file, self.len(block), |_, bytes| see(bytes));
         };
         let mut hash = Sha256::new();
-        let outcome = pieces(&mut file, self.block_len, |_, bytes| {
+        let outcome = pieces(&mut file, self.len(block), |_, bytes| {
             hash.update(bytes);
             see(bytes)
         });
@@ -125,7 +129,8 @@ impl WeightStore {
     /// # Errors
     /// See [`each_piece`](Self::each_piece), and [`Code::Memory`].
     pub fn read(&self, block: usize) -> Result<Vec<f32>> {
-        let mut weights = reserved(self.block_len, "the weights of a block")?;
+        drop(self.at(block)?);
+        let mut weights = reserved(self.len(block), "the weights of a block")?;
         self.each_piece(block, |bytes| {
             weights.extend(from_bytes(bytes));
             Ok(())
@@ -136,7 +141,7 @@ impl WeightStore {
     /// SHA-256 over all parameter and statistic bytes in the order of their names.
     pub fn sha256(&self) -> Result<String> {
         let mut hash = Sha256::new();
-        for block in 1..=self.blocks {
+        for block in 1..=self.blocks() {
             self.each_piece(block, |bytes| {
                 hash.update(bytes);
                 Ok(())
@@ -144,6 +149,15 @@ impl WeightStore {
         }
         Ok(hexadecimal(&hash.finalize()))
     }
+}
+
+/// Where parts of these lengths begin, one after the other, and where the last one ends.
+fn ends(lens: &[usize]) -> Vec<u64> {
+    let sums = lens.iter().scan(0, |end, len| {
+        *end += *len as u64;
+        Some(*end)
+    });
+    std::iter::once(0).chain(sums).collect()
 }
 
 /// Shows the next `len` values of a file to `see`, piece by piece, as bytes: the place of the first, and the bytes.
@@ -205,7 +219,7 @@ mod tests {
         }
         let mut seen = vec![Vec::<f32>::new(); 2];
         let inside =
-            WeightStore::inside(File::open(file.path()).unwrap(), file.path(), (2, len), |block, first, piece| {
+            WeightStore::inside(File::open(file.path()).unwrap(), file.path(), &[len; 2], |block, first, piece| {
                 assert_eq!(seen[block - 1].len(), first);
                 seen[block - 1].extend(piece);
                 Ok(())

@@ -62,6 +62,9 @@ fn identity(plan: &Plan) -> Value {
     if !o.augment.is_none() {
         training["augment"] = json!(o.augment);
     }
+    if !o.optimizer.is_default() {
+        training["optimizer"] = json!(o.optimizer);
+    }
     if let Some(stopping) = &o.early_stopping {
         training["earlyStopping"] = json!(stopping);
         training["validationEvery"] = json!(o.validation_every.unwrap_or(1));
@@ -223,7 +226,7 @@ impl Checkpoint {
         {
             return Err(corrupt(&path, "a block of another run"));
         }
-        let layout = &plan.model.layout;
+        let layout = plan.model.layout_of(block);
         if progress.is_finished(plan) && header.expect(one("weights", layout.weights())).is_ok() {
             let weights = read(&mut file, &header, &path, layout.weights())?;
             return Ok(Some(Saved::Finished(progress, weights)));

@@ -93,7 +93,7 @@ pub struct BlockJob {
 impl BlockJob {
     /// The job at its beginning.
     pub fn start(plan: &Plan, block: usize, device: &Device) -> Result<Self> {
-        let layout = &plan.model.layout;
+        let layout = plan.model.layout_of(block);
         let mut state = zeros(AdamW::state_len(layout.parameters(), layout.statistics()), "a block's state")?;
         let weights = &mut state[..layout.weights()];
         match &plan.from {
@@ -150,12 +150,16 @@ impl BlockJob {
     fn validate(&mut self, plan: &Plan, trainer: &mut Trainer, stop: &StopFlag) -> Result<()> {
         let (block, epoch) = (self.progress.block, self.progress.losses.len());
         let Some(validation) = plan.validation_after(epoch) else { return Ok(()) };
+        // A head sees no image: there is nothing to hold out.
+        if plan.model.head_of(block).is_some() {
+            return Ok(());
+        }
         let score = trainer.validator(plan)?.score(&plan.model, validation, (block, epoch), &self.state, stop)?;
         self.progress.validation.push(score);
         let Some(stopping) = &plan.options.early_stopping else { return Ok(()) };
         let verdict = verdict(&self.progress.validation, stopping);
         if stopping.restore_best && verdict.best + 1 == self.progress.validation.len() {
-            self.best = Some(self.values(plan.model.layout.weights())?);
+            self.best = Some(self.values(plan.model.layout_of(self.progress.block).weights())?);
         }
         if verdict.ends && epoch < plan.options.epochs {
             self.progress.ended = Some(End::EarlyStopping);
@@ -199,7 +203,7 @@ impl BlockJob {
 
     /// The weights `[1, parameters + statistics]` as they are.
     pub(super) fn weights_now(&self, plan: &Plan) -> Result<Buffer> {
-        let weights = self.values(plan.model.layout.weights())?;
+        let weights = self.values(plan.model.layout_of(self.progress.block).weights())?;
         let len = weights.len();
         Buffer::new(Tensor::from_vec(weights, (1, len), &Device::Cpu)?)
     }
@@ -208,7 +212,7 @@ impl BlockJob {
     pub(super) fn weights_so_far(&self, plan: &Plan) -> Result<Vec<f32>> {
         match &self.best {
             Some(best) => Ok(best.clone()),
-            None => self.values(plan.model.layout.weights()),
+            None => self.values(plan.model.layout_of(self.progress.block).weights()),
         }
     }
 

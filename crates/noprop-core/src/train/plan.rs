@@ -11,8 +11,10 @@ use crate::device::{DeviceChoice, Devices};
 use crate::diffusion::Weighting;
 use crate::error::{Code, Error, Result};
 use crate::model::Model;
+use crate::net::Layout;
 use crate::ops::adamw::AdamW;
 use crate::ops::simd::InstructionSet;
+use crate::optim::Optimizer;
 use candle_core::Device;
 use std::sync::Arc;
 
@@ -54,6 +56,7 @@ impl Plan {
         let in_flight = options.in_flight;
         let options = options.check(model.jobs(), data.samples())?;
         check_weighting(&model, &options)?;
+        check_optimizer(&model, &options)?;
         check_batch_norm(&model, &options, data.samples())?;
         let (mut devices, mut why_no_gpu) = places(&model, &options.device)?;
         let engines = match devices.ids().into_iter().map(Engine::open).collect::<Result<Vec<_>>>() {
@@ -66,7 +69,7 @@ impl Plan {
         };
         devices.check_precision(options.precision)?;
         let classes = Arc::new(data.class_indices(&model.config.classes)?);
-        let weight = |job| match model.method.is_weighted() {
+        let weight = |job| match model.method.is_weighted() && model.head_of(job).is_none() {
             true => options.weighting.block_weight(&model.schedule, job, options.eta),
             false => Ok(1.0),
         };
@@ -155,6 +158,11 @@ impl Plan {
         self.steps_per_epoch() * self.options.epochs as u64
     }
 
+    /// Whether a block is a head and the whole is measured after this epoch.
+    pub(super) fn is_head_measured(&self, block: usize, epoch: usize) -> bool {
+        self.model.head_of(block).is_some() && self.validation_after(epoch).is_some()
+    }
+
     /// What products on a device multiply.
     pub(crate) fn multiply(&self) -> Multiply {
         self.options.precision.into()
@@ -166,12 +174,18 @@ impl Plan {
         self.options.batch_size().min(self.data.samples() - before)
     }
 
-    /// The optimiser of step `step` (from 0).
+    /// The optimiser of step `step` (from 0) of a block.
     pub(crate) fn adamw(&self, step: u64) -> AdamW {
-        let (options, layout) = (&self.options, &self.model.layout);
+        self.adamw_of(&self.model.layout, step)
+    }
+
+    /// The optimiser of step `step` (from 0) of these tensors.
+    pub(crate) fn adamw_of(&self, layout: &Layout, step: u64) -> AdamW {
+        let options = &self.options;
         let rate = options.learning_rate_schedule.rate(options.learning_rate, step, self.steps());
-        let of_step = AdamW::new(rate, options.weight_decay, step + 1, layout.parameters(), layout.statistics());
-        AdamW { rule: self.model.method.rule(), ..of_step }
+        let adamw = AdamW::new(rate, options.weight_decay, step + 1, layout.parameters(), layout.statistics());
+        let rule = self.model.method.rule().unwrap_or(options.optimizer.rule());
+        AdamW { rule, ..adamw }
     }
 
     /// What makes the images of an epoch (from 0) others than those of the data set, if anything does.
@@ -219,17 +233,33 @@ impl From {
 /// # Errors
 /// Those of [`DeviceChoice::resolve`]; [`Code::Device`] where a GPU is asked for and the method has no kernels for it.
 pub(crate) fn places(model: &CheckedConfig, choice: &DeviceChoice) -> Result<(Devices, Option<String>)> {
-    if model.method.runs_on_gpus() || matches!(choice, DeviceChoice::Cpu) {
+    if (model.method.runs_on_gpus() && model.head.is_none()) || matches!(choice, DeviceChoice::Cpu) {
         return choice.resolve_or_why();
     }
-    let name = model.config.method.name();
+    let mut name = model.config.method.name().to_owned();
+    if !model.vectors.is_one_hot() {
+        name += &format!(" with embedding {}", model.config.embedding.name());
+    }
+    if model.head.is_some() {
+        name += &format!(" with head {}", model.config.head.name());
+    }
     if *choice == DeviceChoice::Auto {
         return Ok((Devices::Cpu, Some(format!("method {name} has no kernels for GPUs"))));
     }
     Err(Error::new(Code::Device, format!("method {name} runs on the processor alone"))
         .expected("device auto or cpu")
         .received(choice.to_string())
-        .hint("method dt runs on GPUs"))
+        .hint("method dt with one-hot embeddings and without a head runs on GPUs"))
+}
+
+fn check_optimizer(model: &CheckedConfig, options: &FitOptions) -> Result<()> {
+    if options.optimizer == Optimizer::default() || model.method.rule().is_none() {
+        return Ok(());
+    }
+    let name = model.config.method.name();
+    Err(Error::new(Code::Option, format!("option optimizer does not apply to method {name}"))
+        .expected("no optimizer: the method has its own")
+        .received(options.optimizer.name()))
 }
 
 fn check_weighting(model: &CheckedConfig, options: &FitOptions) -> Result<()> {

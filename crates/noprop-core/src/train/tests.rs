@@ -19,10 +19,10 @@ mod threads;
 mod validation;
 
 use super::{BlockJob, Event, Observer, Plan, Trainer, Training};
-use crate::config::{FitOptions, ModelConfig, Precision};
+use crate::config::{FitOptions, HeadConfig, ModelConfig, Precision};
 use crate::data::{Dataset, InputShape, Pixels};
 use crate::diffusion::{EmbeddingConfig, ScheduleConfig, Weighting};
-use crate::optim::LearningRateSchedule;
+use crate::optim::{LearningRateSchedule, Optimizer};
 use crate::rng::{Purpose, Stream};
 use crate::storage::WeightStore;
 use crate::tensor::StopFlag;
@@ -72,6 +72,7 @@ fn model(blocks: usize, input: InputShape, net: NetConfig) -> ModelConfig {
         net,
         schedule: ScheduleConfig::default(),
         embedding: EmbeddingConfig::default(),
+        head: HeadConfig::None,
         seed: 7,
         preprocessing: None,
     }

@@ -4,13 +4,14 @@ use super::batch::Gather;
 use super::ode::{Ode, On};
 use super::plan::Plan;
 use super::validation::Validator;
+use crate::config::JobParts;
 use crate::error::{Code, Error, Result};
-use crate::method::{CrossEntropy, Draw as Draws, Drawn, Loss, OwnPass, WeightedSquares};
+use crate::method::{CrossEntropy, Draw as Draws, Drawn, Loss, Method, OwnPass, Posterior, WeightedSquares};
 use crate::net::Step;
-use crate::net::{Block, Buffers, Draw, Mode};
+use crate::net::{Block, Buffers, Draw, Layout, Mode};
 use crate::ops::apply;
 use crate::ops::squared_error::SquaredError;
-use crate::tensor::{Buffer, StopFlag};
+use crate::tensor::{Buffer, Slot, StopFlag};
 use crate::train::values::{CopyIn, PutSlots, first_value, read, read_slots};
 use candle_core::{DType, Device};
 
@@ -26,11 +27,15 @@ pub struct Trainer {
     gradients: Buffer,
     loss: Buffer,
     drawn: Drawn,
+    /// Values of an estimate.
+    estimate: usize,
     own: Own,
     /// Where the net is the slope of a differential equation.
     ode: Option<Ode>,
     /// Made at the first validation.
     validator: Option<Validator>,
+    /// Steps the head, where that is a job.
+    head: Option<Box<Trainer>>,
 }
 
 /// What a method's own tensors need beside: room that no step has to make.
@@ -50,32 +55,51 @@ impl Trainer {
     }
 
     pub(crate) fn with_dtype(plan: &Plan, device: &Device, dtype: DType) -> Result<Self> {
+        let model = &plan.model;
+        let of_head = |head: &JobParts| {
+            let trainer = Self::of_jobs(plan, device, dtype, (&*head.method, &head.layout, &[]));
+            trainer.map(Box::new)
+        };
+        let head = model.head.as_deref().map(of_head).transpose()?;
+        let trainer = Self::of_jobs(plan, device, dtype, (&*model.method, &model.layout, &model.own))?;
+        Ok(Self { head, ..trainer })
+    }
+
+    /// For jobs of one kind, with these tensors of their own.
+    fn of_jobs(
+        plan: &Plan,
+        device: &Device,
+        dtype: DType,
+        (method, layout, own): (&dyn Method, &Layout, &[Slot]),
+    ) -> Result<Self> {
         let (model, config) = (&plan.model, &plan.model.config);
         let capacity = plan.options.batch_size();
         let buffers = Buffers { stacked: 1, capacity, dtype, device: device.clone(), training: true, launched: false };
-        let width = config.classes.len();
-        let own: usize = model.own.iter().map(|slot| slot.len).sum();
-        let rows = if own > 0 { capacity * width } else { 0 };
-        let equation = model.method.equation();
-        let ode =
-            equation.map(|equation| Ode::new(equation, &buffers, width, model.layout.parameters())).transpose()?;
+        let (width, graph) = (model.vectors.width(), method.graph(true)?);
+        let estimate = graph.estimate_width();
+        let own: usize = own.iter().map(|slot| slot.len).sum();
+        let rows = |width: usize| if own > 0 { capacity * width } else { 0 };
+        let equation = method.equation();
+        let ode = equation.map(|equation| Ode::new(equation, &buffers, width, layout.parameters())).transpose()?;
         Ok(Self {
-            block: Block::of_graph(&model.graph()?, &model.layout, &buffers)?,
+            block: Block::of_graph(&graph, layout, &buffers)?,
             wide: (dtype != DType::F32).then(|| buffers.samples(config.input.len())).transpose()?,
             z: buffers.samples(width)?,
-            gradient: buffers.samples(width)?,
-            gradients: buffers.rows(model.layout.parameters())?,
+            gradient: buffers.samples(estimate)?,
+            gradients: buffers.rows(layout.parameters())?,
             loss: buffers.rows(1)?,
             drawn: Drawn::new(capacity, width),
+            estimate,
             own: Own {
                 values: Vec::with_capacity(own),
                 gradients: vec![0.0; own],
-                estimate: Vec::with_capacity(rows),
-                z_gradient: Vec::with_capacity(rows),
-                room: vec![0.0; 2 * width],
+                estimate: Vec::with_capacity(rows(estimate)),
+                z_gradient: Vec::with_capacity(rows(width)),
+                room: vec![0.0; width + 2 * config.classes.len()],
             },
             ode,
             validator: None,
+            head: None,
         })
     }
 
@@ -101,7 +125,24 @@ impl Trainer {
         state: &Buffer,
         stop: &StopFlag,
     ) -> Result<(f64, usize)> {
-        let (config, method) = (&plan.model.config, &plan.model.method);
+        let model = &plan.model;
+        if let (Some(parts), Some(head)) = (model.head_of(job), &mut self.head) {
+            return head.step_of(plan, (&*parts.method, &parts.layout, &[]), job, step, state, stop);
+        }
+        self.step_of(plan, (&*model.method, &model.layout, &model.own), job, step, state, stop)
+    }
+
+    /// The same of a job of this kind.
+    fn step_of(
+        &mut self,
+        plan: &Plan,
+        (method, layout, slots): (&dyn Method, &Layout, &[Slot]),
+        job: usize,
+        step: u64,
+        state: &Buffer,
+        stop: &StopFlag,
+    ) -> Result<(f64, usize)> {
+        let config = &plan.model.config;
         let epoch = (step / plan.steps_per_epoch()) as usize;
         let batch = plan.batch(step)?;
         let (samples, classes) = (&batch.samples[..], &batch.classes[..]);
@@ -112,9 +153,9 @@ impl Trainer {
                 wide
             }
         };
-        let (seed, blocks, width) = (config.seed, &[job], config.classes.len());
+        let (seed, blocks, width, of_estimate) = (config.seed, &[job], plan.model.vectors.width(), self.estimate);
         let own = &mut self.own;
-        read_slots(state, &plan.model.own, &mut own.values)?;
+        read_slots(state, slots, &mut own.values)?;
         let draw = Draws { seed, job, epoch, samples, classes, own: &own.values };
         method.draw(&draw, &mut self.drawn);
         let mode = Mode::Training(Draw { seed, blocks, epoch, samples });
@@ -135,26 +176,34 @@ impl Trainer {
             apply(&CopyIn(&self.drawn.times[..samples.len()]), time, [])?;
         }
 
-        let optimiser = plan.adamw(step);
-        let optimiser = Some(&optimiser);
+        let adamw = plan.adamw_of(layout, step);
+        let optimiser = Some(&adamw);
         let pass = Step { state, gradients, optimiser, stop, samples: samples.len(), precision };
         self.block.forward(pass, mode, x, &self.z)?;
         if !own.gradients.is_empty() {
-            read(self.block.estimate(), samples.len() * width, &mut own.estimate)?;
+            read(self.block.estimate(), samples.len() * of_estimate, &mut own.estimate)?;
         }
         let (estimate, gradient) = (self.block.estimate(), &self.gradient);
         let loss = match method.loss() {
             Loss::SquaredToClass => {
-                let error = SquaredError { classes, width };
+                let error = SquaredError { classes, width: of_estimate };
                 error.forward(&self.loss, estimate)?;
                 error.backward(gradient, estimate, plan.weight(job))?;
                 None
             }
             Loss::Squared => {
                 let Drawn { targets, weights, .. } = &self.drawn;
-                Some(WeightedSquares { targets, weights, samples: samples.len(), width }.run(gradient, estimate)?)
+                let (samples, weight) = (samples.len(), plan.weight(job));
+                Some(
+                    WeightedSquares { targets, weights, weight, samples, width: of_estimate }
+                        .run(gradient, estimate)?,
+                )
             }
-            Loss::CrossEntropy => Some(CrossEntropy { classes, width }.run(gradient, estimate)?),
+            Loss::Posterior { sigma } => {
+                let op = Posterior { classes, vectors: &plan.model.vectors, sigma };
+                Some(op.run(gradient, estimate, &mut own.room)?)
+            }
+            Loss::CrossEntropy => Some(CrossEntropy { classes, width: of_estimate }.run(gradient, estimate)?),
         };
         self.block.backward(pass, mode, &self.gradient, x, &self.z)?;
         if let Some(z_gradient) = self.block.z_gradient()
@@ -164,8 +213,8 @@ impl Trainer {
             own.gradients.fill(0.0);
             let Own { estimate, z_gradient, gradients, room, .. } = own;
             method.own_gradients(&draw, &self.drawn, OwnPass { estimate, z_gradient, gradients, room });
-            apply(&PutSlots { slots: &plan.model.own, values: &own.gradients }, &self.gradients, [])?;
-            plan.model.own.iter().try_for_each(|slot| plan.adamw(step).step_part(state, &self.gradients, *slot))?;
+            apply(&PutSlots { slots, values: &own.gradients }, &self.gradients, [])?;
+            slots.iter().try_for_each(|slot| adamw.step_part(state, &self.gradients, *slot))?;
         }
 
         let loss = loss.map_or_else(|| first_value(&self.loss), Ok)?;

@@ -1,6 +1,7 @@
 //! Labels and probabilities of the last states.
 
 use crate::data::Classes;
+use crate::diffusion::ClassVectors;
 use crate::method::Readout;
 use crate::onnx::{Attribute, Builder, Dim, Port, Type, Value};
 
@@ -8,15 +9,31 @@ use crate::onnx::{Attribute, Builder, Dim, Port, Type, Value};
 pub(super) fn add(to: &mut Builder, readout: &Readout, classes: &Classes, z: &Value) {
     to.scope = "readout".to_owned();
     let (scores, probabilities) = match readout {
-        Readout::Greatest { alpha_bar } => (z.name.clone(), projected(to, &z.name, *alpha_bar, classes.len())),
+        Readout::Nearest { vectors, alpha_bar } if vectors.is_one_hot() => {
+            (z.name.clone(), projected(to, &z.name, *alpha_bar, classes.len()))
+        }
+        Readout::Nearest { vectors, alpha_bar } => {
+            let scale = if *alpha_bar > 0.0 { alpha_bar.sqrt().recip() } else { 1.0 };
+            let nearness = along(to, &z.name, vectors, scale, |square| -0.5 * (square - 1.0));
+            let probabilities = projected(to, &nearness, 1.0, classes.len());
+            (nearness, probabilities)
+        }
         Readout::Head { weight, bias } => {
-            let rounded = |values: &[f64]| values.iter().map(|value| *value as f32).collect::<Vec<_>>();
-            let weight = to.floats(&[bias.len(), bias.len()], &rounded(weight));
-            let bias = to.floats(&[bias.len()], &rounded(bias));
-            let product = to.op("MatMul", &[&z.name, &weight], &[]);
-            let logits = to.op("Add", &[&product, &bias], &[]);
-            let probabilities = to.op("Softmax", &[&logits], &[("axis", Attribute::Int(-1))]);
+            let logits = linear(to, &z.name, weight, bias);
+            let probabilities = softmax(to, &logits);
             (logits, probabilities)
+        }
+        // ln p(y) = −‖ỹ − u_y‖² / 2σ² but for what all classes have in common.
+        Readout::Posterior { weight, bias, vectors, sigma } => {
+            let logits = linear(to, &z.name, weight, bias);
+            let shares = softmax(to, &logits);
+            let rows: Vec<_> = (0..vectors.classes()).flat_map(|class| vectors.vector(class)).collect();
+            let rows = to.floats(&[vectors.classes(), vectors.width()], &rows);
+            let mean = to.op("MatMul", &[&shares, &rows], &[]);
+            let precision = sigma.powi(-2);
+            let scores = along(to, &mean, vectors, precision, |square| -0.5 * precision * square);
+            let probabilities = softmax(to, &scores);
+            (scores, probabilities)
         }
     };
     // Of equal ones the first.
@@ -35,6 +52,28 @@ pub(super) fn add(to: &mut Builder, readout: &Readout, classes: &Classes, z: &Va
     let name = to.unique("probabilities");
     let shape = vec![samples, Dim::Of(classes.len())];
     to.output(Port { name, kind: Type::Float, shape, about: "of each class, in their order" }, &probabilities);
+}
+
+/// state · weight + bias.
+fn linear(to: &mut Builder, state: &str, weight: &[f64], bias: &[f64]) -> String {
+    let rounded = |values: &[f64]| values.iter().map(|value| *value as f32).collect::<Vec<_>>();
+    let weight = to.floats(&[weight.len() / bias.len(), bias.len()], &rounded(weight));
+    let bias = to.floats(&[bias.len()], &rounded(bias));
+    let product = to.op("MatMul", &[state, &weight], &[]);
+    to.op("Add", &[&product, &bias], &[])
+}
+
+/// scale · state · u_k + bias(‖u_k‖²) for every class k.
+fn along(to: &mut Builder, state: &str, vectors: &ClassVectors, scale: f64, bias: impl Fn(f64) -> f64) -> String {
+    let (classes, width) = (vectors.classes(), vectors.width());
+    let places = (0..width).flat_map(|k| (0..classes).map(move |class| (class, k)));
+    let weight: Vec<_> = places.map(|(class, k)| scale * vectors.value(class, k)).collect();
+    let bias: Vec<_> = (0..classes).map(|class| bias(vectors.square(class))).collect();
+    linear(to, state, &weight, &bias)
+}
+
+fn softmax(to: &mut Builder, logits: &str) -> String {
+    to.op("Softmax", &[logits], &[("axis", Attribute::Int(-1))])
 }
 
 /// The point of the probability simplex that is nearest to z / √ᾱ: max(v − τ, 0), with v relative to the greatest value, and τ the

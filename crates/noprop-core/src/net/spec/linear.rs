@@ -7,6 +7,7 @@ use crate::onnx::{Layer, Value};
 use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
+use std::sync::Arc;
 
 /// See [`linear`](crate::ops::linear). An image counts as a vector; of tokens each is projected by the same weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,13 +21,15 @@ pub struct Linear {
 }
 
 /// What a layer is for.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub enum Role {
     /// A layer as any other.
     #[default]
     Layer,
     /// A head whose first outputs begin as the inputs.
     Identity,
+    /// A head that begins with these weights and a bias of 0.
+    Values(Arc<[f32]>),
     /// A layer of Forward-Forward, whose weights begin with deviation 1 / √units.
     Local,
     /// A head that begins at 0 and moves and decays so many times as much as the rest.
@@ -35,9 +38,9 @@ pub enum Role {
 
 impl Role {
     /// How much faster than the rest it moves.
-    pub(crate) fn pace(self) -> f64 {
+    pub(crate) fn pace(&self) -> f64 {
         match self {
-            Self::Paced(pace) => pace,
+            Self::Paced(pace) => *pace,
             _ => 1.0,
         }
     }
@@ -143,15 +146,16 @@ impl Spec for Linear {
         let fan_in = s.inputs.iter().map(|input| inputs_of(*input)).sum();
         let units = s.output.width();
         let zero = Init::Constant(0.0);
-        let inits = match self.role {
-            Role::Layer => [Init::FanIn(fan_in); 2],
+        let [weight, bias] = match &self.role {
+            Role::Layer => [Init::FanIn(fan_in), Init::FanIn(fan_in)],
             Role::Identity => [Init::Identity(fan_in), zero],
+            Role::Values(values) => [Init::Values(values.clone()), zero],
             // Uniform in ±√3 times the deviation.
             Role::Local => [Init::FanIn(units.div_ceil(3)), zero],
-            Role::Paced(_) => [zero; 2],
+            Role::Paced(_) => [zero.clone(), zero],
         };
         let tensor = |name, shape, init| Tensor { name, trained: true, shape, init };
-        vec![tensor("weight", vec![fan_in, units], inits[0]), tensor("bias", vec![units], inits[1])]
+        vec![tensor("weight", vec![fan_in, units], weight), tensor("bias", vec![units], bias)]
     }
     fn multiply_adds(&self, s: &Signature) -> Vec<usize> {
         s.inputs.iter().map(|input| inputs_of(*input) * s.output.len()).collect()

@@ -55,7 +55,7 @@ impl Training {
         let options = &plan.options;
         let checkpoint =
             options.checkpoint.as_ref().map(|path| Checkpoint::open(path, &plan, options.resume)).transpose()?;
-        let store = WeightStore::temporary(plan.model.jobs(), plan.model.layout.weights())?;
+        let store = WeightStore::temporary_of(&plan.model.weights_of_jobs())?;
         // One thread for each device, or as many as were asked for on the processor.
         let devices = plan.engines.len();
         let threads = if devices > 0 { devices } else { options.threads.unwrap_or(1) };

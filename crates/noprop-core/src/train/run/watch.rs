@@ -23,7 +23,8 @@ impl Shared {
         let score = job.progress.validation.last().filter(|score| score.epoch == epoch);
         let (validation_loss, validation_accuracy) = (score.map(|score| score.loss), score.map(|score| score.accuracy));
         (self.observer)(Event::Epoch { block, epoch, loss, validation_loss, validation_accuracy });
-        let (Some(chain), Some(_)) = (&self.chain, score) else { return Ok(()) };
+        let is_measured = score.is_some() || self.plan.is_head_measured(block, epoch);
+        let (Some(chain), true) = (&self.chain, is_measured) else { return Ok(()) };
         // After the last epoch the whole is evaluated anyway.
         if epoch == self.plan.options.epochs {
             return Ok(());

@@ -12,6 +12,9 @@ fn methods() -> Vec<(ModelConfig, Arc<Dataset>)> {
         let method = method(json);
         ModelConfig { blocks: method.default_blocks().min(3), method, ..config }
     };
+    let embedded =
+        |dim: usize, config: ModelConfig| ModelConfig { embedding: EmbeddingConfig::Orthogonal { dim }, ..config };
+    let headed = |head: HeadConfig, config: ModelConfig| ModelConfig { head, ..config };
     let vit = NetConfig::Vit { patch: 7, width: 8, depth: 1, heads: 2, mlp_ratio: 2, dropout: 0.1 };
     let db = r#"{"type":"diffusion-blocks"}"#;
     vec![
@@ -27,6 +30,20 @@ fn methods() -> Vec<(ModelConfig, Arc<Dataset>)> {
         (of(db, mlp(3)), vectors(60)),
         (of(db, ModelConfig { net: vit, ..cnn(3) }), images(40)),
         (of(r#"{"type":"diffusion-blocks","loss":"mse","preconditioning":true}"#, mlp(3)), vectors(60)),
+        (embedded(5, of(r#""dt""#, mlp(3))), vectors(60)),
+        (embedded(2, of(r#""dt""#, cnn(3))), images(40)),
+        (embedded(2, of(r#""dt""#, mlp(3))), vectors(60)),
+        (embedded(5, of(r#""backprop""#, mlp(3))), vectors(60)),
+        (headed(HeadConfig::Softmax, of(r#""dt""#, mlp(3))), vectors(60)),
+        (headed(HeadConfig::Posterior, embedded(5, of(r#""dt""#, mlp(3)))), vectors(60)),
+        (headed(HeadConfig::Softmax, embedded(2, of(r#""fm""#, mlp(1)))), vectors(60)),
+        (headed(HeadConfig::Posterior, of(db, mlp(3))), vectors(60)),
+        (embedded(5, of(r#""fm""#, mlp(1))), vectors(60)),
+        (embedded(2, of(r#""fm""#, mlp(1))), vectors(60)),
+        (embedded(5, of(r#"{"type":"ct","units":5}"#, mlp(1))), vectors(60)),
+        (embedded(2, of(r#"{"type":"ct","units":5}"#, mlp(1))), vectors(60)),
+        (embedded(5, of(db, mlp(3))), vectors(60)),
+        (embedded(5, of(r#"{"type":"diffusion-blocks","loss":"mse","preconditioning":true}"#, mlp(3))), vectors(60)),
     ]
 }
 
@@ -73,8 +90,8 @@ fn every_method_learns() {
             Model::new(config.clone()).unwrap().with_weights(train(plan(config.clone(), options, &data)), Value::Null);
         let found = evaluate(&model, &data, SampleOptions::default(), &StopFlag::new()).unwrap();
         // A third by chance.
-        assert!(found.accuracy > 0.9, "{:?}: {}", config.method, found.accuracy);
-        assert_eq!(found.accuracy_per_block.len(), model.checked.jobs());
+        assert!(found.accuracy > 0.9, "{:?} {:?}: {}", config.method, config.embedding, found.accuracy);
+        assert_eq!(found.accuracy_per_block.len(), model.checked.method.jobs());
     }
 }
 
@@ -151,6 +168,67 @@ fn features_that_are_kept_are_those_that_are_computed_anew() {
             }
         }
     }
+}
+
+/// A head is the last job: its tensors move, it gives the probabilities, and blocks are those of a model without one, bit for bit.
+#[test]
+fn a_head_is_a_job_of_its_own() {
+    for head in [HeadConfig::Softmax, HeadConfig::Posterior] {
+        let (plain, data) = (mlp(2), vectors(60));
+        let config = ModelConfig { head, ..plain.clone() };
+        let weights = |config: &ModelConfig| train(plan(config.clone(), options(20), &data));
+        let (with, without) = (weights(&config), weights(&plain));
+        assert_eq!((with.blocks(), without.blocks()), (3, 2));
+        for block in 1..=2 {
+            assert_eq!(with.read(block).unwrap(), without.read(block).unwrap());
+        }
+        let checked = config.clone().check().unwrap();
+        let layout = checked.layout_of(3);
+        let names: Vec<_> = layout.entries().iter().map(|entry| (entry.name.as_str(), entry.shape.clone())).collect();
+        assert_eq!(names, [("params.head.bias", vec![3]), ("params.head.weight", vec![3, 3])]);
+        let (before, after) = (layout.initial_weights(7, 3), with.read(3).unwrap());
+        assert!(before.iter().zip(&after).all(|(before, after)| before != after), "{before:?} {after:?}");
+        // A file keeps it.
+        let model = Model::new(config).unwrap().with_weights(with, Value::Null);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("model.safetensors");
+        model.save(&path).unwrap();
+        let loaded = Model::load(&path).unwrap();
+        assert_eq!(loaded.weights_sha256().unwrap(), model.weights_sha256().unwrap());
+        let evaluated = |model: &Model| evaluate(model, &data, SampleOptions::default(), &StopFlag::new()).unwrap();
+        let (one, other) = (evaluated(&model), evaluated(&loaded));
+        assert_eq!((one.accuracy, one.loss, one.accuracy_per_block.len()), (other.accuracy, other.loss, 2));
+    }
+}
+
+#[test]
+fn methods_that_have_a_head_refuse_another() {
+    for method in ["ct", "backprop"] {
+        let method: MethodConfig = serde_json::from_str(&format!("\"{method}\"")).unwrap();
+        let config = ModelConfig { method, head: HeadConfig::Softmax, ..mlp(1) };
+        let error = config.check().unwrap_err();
+        assert!(error.code == crate::Code::Option && error.what.contains("head does not apply"), "{error}");
+    }
+}
+
+/// Validation while training measures the whole with its head.
+#[test]
+fn a_model_with_a_head_is_validated_while_it_trains() {
+    let config = ModelConfig { head: HeadConfig::Softmax, ..mlp(2) };
+    let data = vectors(60);
+    let plan = plan(config, options(20), &data).validated(vectors(30), crate::inference::measure_chain).unwrap();
+    let events = Run::start(plan).drive(&[1, 2, 3], 3, |_| false);
+    let chains = events.iter().filter(|event| matches!(event, Event::Chain { .. })).count();
+    // After the last epoch the whole is evaluated anyway.
+    assert_eq!(chains, 2);
+}
+
+#[test]
+fn embeddings_without_kernels_for_gpus_say_so() {
+    let config = ModelConfig { embedding: EmbeddingConfig::Orthogonal { dim: 4 }, ..mlp(2) };
+    let device = "cuda".parse().unwrap();
+    let error = Plan::new(config.check().unwrap(), FitOptions { device, ..options(8) }, vectors(20)).err().unwrap();
+    assert!(error.code == crate::Code::Device && error.what.contains("embedding orthogonal"), "{error}");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! One step of AdamW on all parameters of a block at once (Loshchilov & Hutter 2019, as PyTorch computes it).
+//! One step of AdamW on all parameters of a block at once (Loshchilov & Hutter 2019, as PyTorch computes it), or of Adam whose weight
+//! decay is part of the gradients (Kingma & Ba 2015).
 //!
 //! The state of a block is one flat buffer `[parameters | statistics | first moments | second moments]`, so a step is one
 //! operation and a checkpoint one write. The batch-norm statistics lie among them untouched. Parameters do not depend on each
@@ -33,7 +34,7 @@ pub struct AdamW {
     pub beta2: f64,
     /// Added to the root of the second moment.
     pub epsilon: f64,
-    /// Decoupled weight decay, on every parameter.
+    /// Weight decay, on every parameter.
     pub weight_decay: f64,
     /// Which step this is, from 1.
     pub step: u64,
@@ -41,16 +42,18 @@ pub struct AdamW {
     pub parameters: usize,
     /// Number of batch-norm statistics behind them.
     pub statistics: usize,
-    /// Another rule in place of AdamW's.
+    /// How parameters move.
     pub rule: Rule,
 }
 
 /// How a parameter moves by its gradient.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Rule {
-    /// AdamW.
+    /// AdamW: parameters shrink by themselves.
     #[default]
     AdamW,
+    /// Adam: the gradient of ½ weight_decay ‖θ‖² is added to that of the loss.
+    Adam,
     /// Stochastic gradient descent with momentum; weight decay is part of the gradient, as PyTorch's `SGD` has it. What has been
     /// gathered lies where AdamW has its first moments; the second stay 0. Processors alone have it.
     Sgd {
@@ -63,6 +66,7 @@ pub enum Rule {
 #[derive(Debug, Clone, Copy)]
 struct Factors<T> {
     keep: T,
+    coupled: T,
     beta1: T,
     beta2: T,
     step_size: T,
@@ -141,8 +145,13 @@ impl AdamW {
         let power = self.step.min(i32::MAX as u64) as i32;
         let correction1 = 1.0 - self.beta1.powi(power);
         let correction2 = 1.0 - self.beta2.powi(power);
+        let (keep, coupled) = match self.rule {
+            Rule::Adam => (1.0, self.weight_decay),
+            _ => (1.0 - self.learning_rate * self.weight_decay, 0.0),
+        };
         Factors {
-            keep: T::of(1.0 - self.learning_rate * self.weight_decay),
+            keep: T::of(keep),
+            coupled: T::of(coupled),
             beta1: T::of(self.beta1),
             beta2: T::of(self.beta2),
             step_size: T::of(self.learning_rate / correction1),
@@ -167,7 +176,7 @@ impl BlockOp<1> for Update<'_> {
         // Rows may be padded.
         check(state.len >= state_len && gradients.len >= op.parameters, "adamw")?;
         check(slot.offset + slot.len <= op.parameters, "adamw slot")?;
-        check(op.rule == Rule::AdamW, "adamw: another rule has no CUDA kernel")?;
+        check(!matches!(op.rule, Rule::Sgd { .. }), "adamw: momentum has no CUDA kernel")?;
         cuda::step(op, *slot, on, state, gradients)
     }
 }

@@ -6,6 +6,7 @@ pub(super) mod batch_norm;
 mod columns;
 mod conv;
 mod dropout;
+mod embed;
 mod forward_forward;
 mod layer_norm;
 mod linear;
@@ -41,6 +42,7 @@ macro_rules! dispatch {
                 Op::Mix(spec) => spec,
                 Op::Streams(spec) => spec,
                 Op::Goodness(spec) => spec,
+                Op::Embed(spec) => spec,
                 $(Op::$op(spec) => spec),*
             }
         }
