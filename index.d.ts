@@ -27,6 +27,8 @@ export declare class NativeDataset {
   static fromImages(paths: Array<string>, shape: Array<number>, fit: string | null, stop: StopSignal): Promise<NativePictures>
   /** Reads a folder of pictures, and that of the test if there is one; options are JSON. */
   static fromFolder(folder: string, test: string | null, options: string, stop: StopSignal): Promise<NativeSplits>
+  /** Reads pictures that lie in another file, and those of the test if there are any; options are JSON as those of `fromFolder`. */
+  static fromEncoded(train: NativeEncoded, test: NativeEncoded | null, options: string, stop: StopSignal): Promise<NativeSplits>
   /** Reads a table, and that of the test if there is one; options are JSON. */
   static fromTable(source: NativeTable, test: NativeTable | null, options: string): Promise<NativeSplits>
   /** The samples to train on, and those held out: a share of each class. Errors name `option`. */
@@ -74,6 +76,8 @@ export declare class NativeModel {
   get trained(): boolean
   /** What trained the weights, as JSON, or null. */
   get training(): string | null
+  /** How the losses went while it was trained, as JSON, or null. */
+  get history(): string | null
   /** The tensors of one block as JSON `[{ name, shape, parameters }]`; a statistic has 0 parameters. */
   summary(): string
   /** The layers of one block as JSON `[{ name, op, shape, parameters, multiplyAdds }]`. */
@@ -94,6 +98,8 @@ export declare class NativeModel {
   contributions(data: NativeDataset, options: string, stop: StopSignal): Promise<string>
   /** Labels and probabilities; options are JSON. */
   predict(data: NativeDataset, options: string, stop: StopSignal): Promise<NativePrediction>
+  /** The same with the states and estimates of all blocks; options are JSON. */
+  trace(data: NativeDataset, options: string, stop: StopSignal): Promise<NativeTrace>
   /**
    * Checks options and data, opens devices and checkpoint, and starts the threads of a run. Events arrive as JSON arrays. Blocks
    * are measured on `validation` while they train.
@@ -117,8 +123,11 @@ export declare class NativeTraining {
   stop(): void
   /** Asks every block in flight to end after the step that it is in, with the weights that it has then. Returns at once. */
   wrapUp(): void
-  /** After the end of every block: joins the threads and puts the weights into the model. */
-  finish(): Promise<void>
+  /**
+   * After the end of every block: joins the threads and puts the weights into the model, with the history in JSON that its file is to
+   * keep.
+   */
+  finish(history: string): Promise<void>
   /**
    * Stops and joins the threads, and writes the blocks in flight to the checkpoint if there is one, which is then released;
    * rejects if one could not be written. The model keeps what it had.
@@ -145,6 +154,20 @@ export declare function deviceParity(options: string, stop: StopSignal): Promise
 
 /** Bytes outside its heap that V8 knows of; `process.memoryUsage()` does not count all of them. For tests. */
 export declare function externalMemory(): number
+
+/** Pictures that lie in another file. */
+export interface NativeEncoded {
+  /** That file. */
+  place: string
+  /** What each picture is called. */
+  names: Array<string>
+  /** What picture files would hold. */
+  pictures: Array<Uint8Array>
+  /** A label each; with `classes`, its position in them. */
+  labels: Int32Array
+  /** The names of the classes, if they have any. */
+  classes?: Array<string>
+}
 
 /** What was read of a list of pictures. */
 export interface NativePictures {
@@ -180,6 +203,22 @@ export interface NativeTable {
   path?: string
   /** A JSON list of rows, which are objects. */
   rows?: string
+}
+
+/** A prediction with the states and estimates on the way to it. */
+export interface NativeTrace {
+  /** One label a sample; where classes have names, its position among them. */
+  labels: Int32Array
+  /** `[samples, classes]`. */
+  probabilities: Float32Array
+  /** The block of each move, from 1. */
+  blocks: Uint32Array
+  /** z_0, `[samples, classes]`. */
+  start: Float32Array
+  /** The state after each move, `[moves, samples, classes]`. */
+  states: Float32Array
+  /** What each move was made by, `[moves, samples, classes]`. */
+  estimates: Float32Array
 }
 
 /**

@@ -1,5 +1,6 @@
 import { cpSync, readFileSync } from 'node:fs'
 import { defineConfig, type Options } from 'tsup'
+import { buildPage } from './scripts/setup/page.mjs'
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
 
@@ -12,6 +13,14 @@ const shared: Options = {
   define: { __NOPROP_VERSION__: JSON.stringify(version) },
 }
 
+/** `noprop/report` uses the classes of `noprop` rather than having its own, so that `instanceof` holds. */
+const onIndex: NonNullable<Options['esbuildPlugins']>[number] = {
+  name: 'on-index',
+  setup(build) {
+    build.onResolve({ filter: /^\.\.\/index\.js$/ }, () => ({ path: './index.cjs', external: true }))
+  },
+}
+
 /**
  * The API is built once, as CommonJS, and `src/entry/` lets ES modules import that: `import` and `require` in one process
  * then share one set of classes, and `instanceof` holds across them. The command line, a process of its own, is ES modules
@@ -21,15 +30,19 @@ const shared: Options = {
 export default defineConfig([
   {
     ...shared,
-    entry: { index: 'src/index.ts' },
+    entry: { index: 'src/index.ts', report: 'src/report/index.ts' },
     format: 'cjs',
+    esbuildPlugins: [onIndex],
     // `src/here.ts` asks for it only where there is no `__filename`.
     esbuildOptions: (options) => {
       options.logOverride = { 'empty-import-meta': 'silent' }
     },
     // `Symbol.dispose`, which programs need not have among their own libraries.
     dts: { banner: '/// <reference lib="esnext.disposable" />' },
-    onSuccess: async () => cpSync('src/entry', 'dist', { recursive: true }),
+    onSuccess: async () => {
+      cpSync('src/entry', 'dist', { recursive: true })
+      await buildPage()
+    },
   },
   {
     ...shared,

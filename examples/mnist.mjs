@@ -1,13 +1,12 @@
 // What `npm start` runs: trains NoProp-DT on the whole of MNIST, measures it, and shows how its blocks see a few digits.
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { datasets, NoProp } from '../dist/index.js'
-import { ProgressDisplay } from '../dist/progress.js'
+import { datasets, NoProp, ProgressDisplay } from 'noprop'
 
-/** @type {import('../dist/index.js').Net} */
+/** @type {import('noprop').Net} */
 const NET = { type: 'cnn', widths: [16, 32, 64], hidden: 128, dropout: 0.1 }
 const BLOCKS = 5
-/** @type {import('../dist/index.js').TrainOptions} */
+/** @type {import('noprop').TrainOptions} */
 const TRAINING = { epochs: 1, batch: 128, learningRate: 3e-3, learningRateSchedule: 'one-cycle' }
 const OUT = '.noprop/digits.safetensors'
 /** How many test digits to draw. */

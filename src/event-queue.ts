@@ -30,13 +30,22 @@ export class EventQueue<Event> {
   #end: { error?: unknown } | undefined
   /** Calls of `next` that wait, first come first served; there are none while anything is unread. */
   #readers: Reader<Event>[] = []
+  /** Who is told of every event when it is pushed. */
+  readonly #watchers = new Set<(event: Event) => void>()
 
   /** Number of unread events. */
   get size(): number {
     return this.#unread.size
   }
 
+  /** Calls `watcher` with every event from now on, beside whoever reads; what it throws is ignored. Returns what ends this. */
+  watch(watcher: (event: Event) => void): () => void {
+    this.#watchers.add(watcher)
+    return () => this.#watchers.delete(watcher)
+  }
+
   push(event: Event, { key, passing }: Push = {}): void {
+    for (const watcher of this.#watchers) tell(watcher, event)
     if (this.#end) return
     const reader = this.#readers.shift()
     if (reader) {
@@ -107,5 +116,14 @@ export class EventQueue<Event> {
   #clear(): void {
     this.#unread.clear()
     this.#next = this.#unread.entries()
+  }
+}
+
+/** One who only watches cannot end a run. */
+function tell<Event>(watcher: (event: Event) => void, event: Event): void {
+  try {
+    watcher(event)
+  } catch {
+    // As above.
   }
 }

@@ -1,6 +1,6 @@
 import { NoPropError } from './errors.js'
 import { EventQueue } from './event-queue.js'
-import type { FitEvent, History } from './events.js'
+import type { FitEvent, History, StartEvent } from './events.js'
 import { inspectCustom } from './inspect.js'
 
 /**
@@ -16,6 +16,7 @@ export class FitRun implements PromiseLike<History>, AsyncIterable<FitEvent> {
   readonly #result: Promise<History>
   #read = false
   #state = 'running'
+  #start: StartEvent | undefined
 
   /**
    * @internal `train` pushes its events, stops when `stop` aborts, and may abort it for a signal of its own; it ends with what there is
@@ -25,6 +26,9 @@ export class FitRun implements PromiseLike<History>, AsyncIterable<FitEvent> {
     if (typeof train !== 'function') {
       throw new NoPropError({ code: 'NOPROP_OPTION', what: 'a run is not made with new', expected: 'model.fit(data)' })
     }
+    this.#queue.watch((event) => {
+      if (event.event === 'start') this.#start = event
+    })
     this.#result = train(this.#queue, this.#stop, this.#wrapUp.signal)
     // Whoever awaits the run or iterates over it gets the error there; this only keeps Node from ending the process.
     this.#result.then(
@@ -48,6 +52,27 @@ export class FitRun implements PromiseLike<History>, AsyncIterable<FitEvent> {
    */
   stop(): void {
     this.#wrapUp.abort()
+  }
+
+  /**
+   * Calls `watcher` with every event, when it happens, beside whoever iterates over them, and however slowly: a page or a log. One that
+   * comes late is told of the start first. What it throws is ignored. Returns a function that ends it.
+   */
+  watch(watcher: (event: FitEvent) => void): () => void {
+    if (typeof watcher !== 'function') {
+      throw new NoPropError({
+        code: 'NOPROP_OPTION',
+        what: 'there is nothing to call',
+        expected: 'run.watch((event) => …)',
+      })
+    }
+    const end = this.#queue.watch(watcher)
+    try {
+      if (this.#start) watcher(this.#start)
+    } catch {
+      // As for every other event.
+    }
+    return end
   }
 
   /** One line: `FitRun(running)`, `FitRun(finished)`, `FitRun(failed: NOPROP_DIVERGED)`. */

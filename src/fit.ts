@@ -7,6 +7,7 @@ import type { FitEvent, History } from './events.js'
 import { describeHistory, Records } from './history.js'
 import { evaluate } from './inference.js'
 import { requireObject, toJson } from './json.js'
+import { keptOf } from './kept-history.js'
 import { findLearningRate } from './learning-rate.js'
 import { addonSearch, type Native } from './native.js'
 import type { ModelConfig, TrainingRecord, TrainOptions } from './options.js'
@@ -178,7 +179,7 @@ async function train(
     wrapUp.removeEventListener('abort', onWrapUp)
   }
   try {
-    await nativeAsync(() => training.finish())
+    await nativeAsync(() => training.finish(JSON.stringify(keptOf(records.summary()))))
   } catch (error) {
     await scheduler.close()
     throw error

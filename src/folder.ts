@@ -1,5 +1,11 @@
+import { existsSync, statSync } from 'node:fs'
+import { totalmem } from 'node:os'
+import { join } from 'node:path'
 import { throwIfAborted } from './abort.js'
+import { cacheDirectory } from './cache-directory.js'
 import { describe } from './data/describe.js'
+import { isParquet } from './data/parquet.js'
+import { parquetSplits, picturesOfParquet } from './data/parquet-pictures.js'
 import { type Splits, wrapSplits } from './dataset.js'
 import { NoPropError } from './errors.js'
 import { requireObject, toJson } from './json.js'
@@ -30,22 +36,80 @@ export interface FolderOptions {
   seed?: number
   /** Use only so many pictures to train on, the first ones of each class in turn. Default: all. */
   limit?: number
+  /** Of pictures in Parquet files, the column that has the labels. Default: `label`, or what the file calls its classes. */
+  label?: string
+  /**
+   * MiB of memory that the samples may take. More are kept in a file in the user's cache, where the next reading of the same pictures
+   * finds them, and are read from there as they are needed; what is trained on them is the same. Default: half of the memory.
+   */
+  memoryLimit?: number
   /** Stops the reading; the promise then rejects with the signal's reason. */
   signal?: AbortSignal
 }
 
-/** Reads a folder of pictures as data sets. */
+/** Reads a folder of pictures, or Parquet files that hold some, as data sets. */
 export async function splitsFromFolder(folder: string, options: FolderOptions = {}): Promise<Splits> {
-  const { test, onError, signal, ...rest } = requireObject(options, 'the options of fromFolder')
+  const { test, label, onError, signal, memoryLimit, ...rest } = requireObject(options, 'the options of fromFolder')
   throwIfAborted(signal)
   const [path, testPath] = [requirePath(folder, 'folder'), test === undefined ? null : requirePath(test, 'test')]
   if (onError !== undefined && typeof onError !== 'function') throw badOption('onError', 'a function', onError)
-  const json = toJson(rest)
-  const { failures, ...splits } = wrapSplits(
-    await withStopSignal(signal, (stop) => getNative().NativeDataset.fromFolder(path, testPath, json, stop)),
-  )
+  if (label !== undefined && typeof label !== 'string') throw badOption('label', 'the name of a column', label)
+  const json = toJson({ ...rest, ...storage(memoryLimit) })
+  const parquet = parquetFiles(path, testPath)
+  const read = parquet
+    ? await readParquet(parquet, label, json, signal)
+    : await withStopSignal(signal, (stop) => getNative().NativeDataset.fromFolder(path, testPath, json, stop))
+  const { failures, ...splits } = wrapSplits(read)
   for (const failure of failures) onError?.(failure.error, failure.path)
   return splits
+}
+
+/** How much may be held in memory, and where the rest is kept; without a cache directory only what is asked for is a limit. */
+function storage(memoryLimit: number | undefined): { memoryLimit?: number; cache?: string } {
+  const cache = cacheDirectory()
+  if (cache === undefined) return memoryLimit === undefined ? {} : { memoryLimit }
+  const allowed = process.constrainedMemory?.() || Number.POSITIVE_INFINITY
+  const half = Math.min(totalmem(), allowed) / 2 ** 21
+  return { memoryLimit: memoryLimit ?? half, cache: join(cache, 'pictures') }
+}
+
+/** Parquet files for training and test. */
+interface ParquetFiles {
+  train: string[]
+  test: string[]
+}
+
+/** The Parquet files that a path names, if it does. */
+export function parquetFiles(path: string, test: string | null): ParquetFiles | undefined {
+  const of = (place: string): ParquetFiles | undefined => {
+    if (isParquet(place)) return { train: [place], test: [] }
+    // What is wrong with a path is told when it is read.
+    return existsSync(place) && statSync(place).isDirectory() ? parquetSplits(place) : undefined
+  }
+  const found = of(path)
+  if (!found || test === null) return found
+  const held = of(test)
+  if (found.test.length > 0 || !held) {
+    throw new NoPropError({
+      code: 'NOPROP_OPTION',
+      what: `the test pictures of ${path} are ${held ? 'named twice' : 'no Parquet files'}`,
+      expected: 'Parquet files as the training data, once',
+      received: test,
+    })
+  }
+  return { train: found.train, test: held.test.length > 0 ? held.test : held.train }
+}
+
+async function readParquet(
+  { train, test }: ParquetFiles,
+  label: string | undefined,
+  json: string,
+  signal?: AbortSignal,
+) {
+  const pictures = await picturesOfParquet(train, label)
+  const held = test.length > 0 ? await picturesOfParquet(test, label) : null
+  signal?.throwIfAborted()
+  return withStopSignal(signal, (stop) => getNative().NativeDataset.fromEncoded(pictures, held, json, stop))
 }
 
 function requirePath(path: unknown, name: string): string {

@@ -40,9 +40,13 @@ export type {
   Calibration,
   EvaluateResult,
   Prediction,
+  PredictionStates,
   RunsResult,
+  StepStates,
+  TracedPrediction,
   WorstSample,
 } from './inference.js'
+export type { KeptHistory } from './kept-history.js'
 export { NoProp } from './model.js'
 export type {
   CnnNet,
@@ -92,6 +96,10 @@ export type {
 export type { Screen } from './progress/display.js'
 export { ProgressDisplay } from './progress/display.js'
 export type { LayerSummary, TensorSummary } from './summary.js'
+export type { SweepResult, SweepTrial } from './sweep/run.js'
+export type { SweepRange, SweepSpace, SweepValues } from './sweep/space.js'
+export type { SweepOptions, SweepSettings } from './sweep/sweep.js'
+export { sweep } from './sweep/sweep.js'
 export type { Row, TableOptions, TableSource } from './table.js'
 export { TensorBoardWriter } from './tensorboard/writer.js'
 export { version } from './version.js'

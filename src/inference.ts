@@ -11,6 +11,8 @@ import { withStopSignal } from './stop-signal.js'
 import { datasetFromRows, isRows, type Row } from './table.js'
 
 type NativeModel = InstanceType<Native['NativeModel']>
+type NativePrediction = Awaited<ReturnType<NativeModel['predict']>>
+type NativeTrace = Awaited<ReturnType<NativeModel['trace']>>
 
 /** What `model.evaluate` gives. */
 export interface EvaluateResult {
@@ -35,7 +37,7 @@ export interface EvaluateResult {
   weightedAverage: AverageScores
   /** How far the probability of the predicted class can be believed. */
   calibration: Calibration
-  /** The 20 samples of greatest loss, greatest first. */
+  /** The samples of greatest loss, greatest first: 20, or as many as the option `worst` says. */
   worst: WorstSample[]
   /** The accuracy of the class read after each block, first to last: how denoising proceeds. */
   accuracyPerBlock: number[]
@@ -43,7 +45,12 @@ export interface EvaluateResult {
   confusion?: number[][]
   /** For more than 1,000 classes, instead of `confusion`: `[i, j, samples]` of each pair that occurred, by i, then by j. */
   confusionPairs?: [number, number, number][]
-  /** The label values or names in the order of both. */
+  /**
+   * With the option `examples`: the first samples of each pair of classes that occurred, as places in the data: `[i, j, samples]` are of class
+   * `classes[i]` and were taken for `classes[j]`.
+   */
+  examples?: [number, number, number[]][]
+  /** The label values or names in the order of these. */
   classes: Label[]
   samples: number
   seconds: number
@@ -80,6 +87,10 @@ export interface WorstSample {
   probability: number
   /** Σ_k (p_k − [k is the label])². */
   loss: number
+  /** Its file, where the data are a folder of pictures. */
+  path?: string
+  /** Its row in the table that it is from, counted from 0 without the header. */
+  row?: number
 }
 
 /** What a block adds. Accuracies are those of the class read off a state. */
@@ -118,6 +129,32 @@ export interface Prediction {
   probabilities: Float32Array[]
   /** The label values or names in the order of the probabilities. */
   classes: Label[]
+}
+
+/** What `model.predict` gives with `states`. */
+export interface TracedPrediction extends Prediction {
+  states: PredictionStates
+}
+
+/** How the chain of blocks came to a prediction. Every list of arrays has one array a sample, with a value for each class. */
+export interface PredictionStates {
+  /** z_0, the noise that the chain starts from. */
+  start: Float32Array[]
+  /**
+   * The steps of the chain, first to last: one a block for 'dt', `stepsPerBlock` a block for 'diffusion-blocks', `steps` of the one net of
+   * 'ct' and 'fm', and for 'backprop' one through all blocks.
+   */
+  steps: StepStates[]
+}
+
+/** One step of the chain. */
+export interface StepStates {
+  /** The block, from 1. */
+  block: number
+  /** û: what the block takes the clean label for. Of 'fm' the velocity; of the two of 'heun' the first. */
+  estimate: Float32Array[]
+  /** z_t: the state that the step leads to. */
+  state: Float32Array[]
 }
 
 /** Evaluates `model` on labelled data, once or, with `runs`, several times. */
@@ -189,23 +226,38 @@ export async function predict(
   model: NativeModel,
   images: Data | SampleArray | readonly Row[],
   options: PredictOptions,
-): Promise<Prediction> {
-  const { signal, ...sampler } = requireObject(options, 'the options of predict')
+): Promise<Prediction | TracedPrediction> {
+  const { signal, states, ...sampler } = requireObject(options, 'the options of predict')
   const config = JSON.parse(native(() => model.config)) as ModelConfig
   requireDevice(sampler.device)
+  const isTraced = requireSwitch(states, 'states')
   const json = toJson(sampler)
   requireSeeds(sampler.seed, 1)
   throwIfAborted(signal)
   const predictOn = (data: Data) =>
-    withDataset(data, config.input, (native) => withStopSignal(signal, (stop) => model.predict(native, json, stop)))
-  const { labels, probabilities } = isRows(images)
+    withDataset(data, config.input, (native) =>
+      withStopSignal(signal, (stop): Promise<NativePrediction | NativeTrace> => {
+        return isTraced ? model.trace(native, json, stop) : model.predict(native, json, stop)
+      }),
+    )
+  const found = isRows(images)
     ? await withRows(images, config, predictOn)
     : await predictOn(ArrayBuffer.isView(images) ? { images } : (images as Data))
   const { classes } = config
-  const rows = Array.from({ length: labels.length }, (_, sample) =>
-    probabilities.subarray(sample * classes.length, (sample + 1) * classes.length),
-  )
-  return { labels: named(labels, classes), probabilities: rows, classes }
+  const samples = found.labels.length
+  /** The samples' rows of the table that is `index`th of several. */
+  const rows = (values: Float32Array, index = 0) =>
+    Array.from({ length: samples }, (_, sample) => {
+      const row = index * samples + sample
+      return values.subarray(row * classes.length, (row + 1) * classes.length)
+    })
+  const prediction = { labels: named(found.labels, classes), probabilities: rows(found.probabilities), classes }
+  if (!isTraced) return prediction
+  const { blocks, start, states: after, estimates } = found as NativeTrace
+  const steps = Array.from(blocks, (block, step): StepStates => {
+    return { block, estimate: rows(estimates, step), state: rows(after, step) }
+  })
+  return { ...prediction, states: { start: rows(start), steps } }
 }
 
 /** Each run adds its number to the seed, and beyond 2^53 − 1 adding 1 may change nothing. */

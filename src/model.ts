@@ -6,9 +6,17 @@ import { type Estimate, estimate } from './estimate.js'
 import type { LearningRateSearch } from './events.js'
 import { type FitOptions, startFit } from './fit.js'
 import { FitRun } from './fit-run.js'
-import { type EvaluateResult, evaluate, type Prediction, predict, type RunsResult } from './inference.js'
+import {
+  type EvaluateResult,
+  evaluate,
+  type Prediction,
+  predict,
+  type RunsResult,
+  type TracedPrediction,
+} from './inference.js'
 import { inspectCustom } from './inspect.js'
 import { requireObject, toJson } from './json.js'
+import { type KeptHistory, readKept } from './kept-history.js'
 import { findLearningRate } from './learning-rate.js'
 import { getNative, type Native } from './native.js'
 import type { EvaluateOptions, ModelConfig, ModelOptions, PredictOptions, TrainingRecord } from './options.js'
@@ -76,6 +84,11 @@ export class NoProp {
   /** What trained it; null while it is untrained. */
   get training(): TrainingRecord | null {
     return JSON.parse(this.#use((model) => model.training) ?? 'null')
+  }
+
+  /** How the losses went while it was trained, as its file keeps it; null where that is not known. */
+  get history(): KeptHistory | null {
+    return readKept(this.#use((model) => model.history))
   }
 
   /** The tensors that each block has. */
@@ -153,8 +166,14 @@ export class NoProp {
   /**
    * Predicts the label of each sample. A bare typed array holds samples of the model's own shape; a model that was trained on a
    * table also takes rows of it, `[{ height: 1.5, colour: 'red' }]`, and does its preprocessing. Labels that the data
-   * may have are not looked at. Rejects with NOPROP_NOT_TRAINED, NOPROP_SHAPE, NOPROP_VALUE, NOPROP_OPTION.
+   * may have are not looked at. With `states: true` the result also has the state and the estimate after every block. Rejects with
+   * NOPROP_NOT_TRAINED, NOPROP_SHAPE, NOPROP_VALUE, NOPROP_OPTION.
    */
+  predict(
+    images: Data | SampleArray | readonly Row[],
+    options: PredictOptions & { states: true },
+  ): Promise<TracedPrediction>
+  predict(images: Data | SampleArray | readonly Row[], options?: PredictOptions): Promise<Prediction>
   async predict(images: Data | SampleArray | readonly Row[], options: PredictOptions = {}): Promise<Prediction> {
     return predict(this.#live(), images, options)
   }

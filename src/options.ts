@@ -351,12 +351,21 @@ export interface SamplerOptions {
 export interface PredictOptions extends SamplerOptions {
   /** Stops the work; the promise then rejects with the signal's reason. */
   signal?: AbortSignal
+  /**
+   * Adds the state z_t and the estimate û of every block to the result: two values for each class, sample and step. Computed on the
+   * processor. Default false.
+   */
+  states?: boolean
 }
 
 /** Options of `model.evaluate`. */
-export interface EvaluateOptions extends PredictOptions {
+export interface EvaluateOptions extends Omit<PredictOptions, 'states'> {
+  /** Names this many samples of each pair of a label and a prediction, the first ones. Default 0. */
+  examples?: number
   /** Evaluates this many times, with the seeds `seed`, `seed + 1`, …, and adds mean and deviation. Default 1. */
   runs?: number
+  /** How many samples of greatest loss are named, with the files or rows that they are from: 0 to 10,000. Default 20. */
+  worst?: number
   /**
    * Measures also what each block adds: accuracy after it, with it skipped, and with another sample's image. Computed on the
    * processor; it takes about half as many evaluations as there are blocks, and at least two samples. For methods 'dt' and 'diffusion-blocks'. Default false.

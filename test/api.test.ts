@@ -99,6 +99,36 @@ test('runs are measured with their own seeds, and add mean and deviation', async
   expect(result.accuracy).toBe(single[0])
 })
 
+test('a prediction tells on request what every block made of every sample', async () => {
+  const train = squares(128, 14, FOUR)
+  const model = NoProp.create(smallModel({ classes: FOUR }))
+  await model.fit(train, { epochs: 1, batch: 32 })
+  const plain = await model.predict(train, { seed: 3 })
+  const { states, ...prediction } = await model.predict(train, { seed: 3, states: true })
+  expect(prediction).toEqual(plain)
+  expect('states' in plain).toBe(false)
+  expect(states.start).toHaveLength(128)
+  expect(states.steps.map(({ block }) => block)).toEqual([1, 2, 3])
+  for (const { estimate, state } of states.steps) {
+    expect([estimate.length, state.length, estimate[0]!.length, state[127]!.length]).toEqual([128, 128, 4, 4])
+    // The estimates of this net are probabilities.
+    for (const row of estimate) expect(row.reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 4)
+  }
+  // The class is read off the last state, and the accuracy after each block off its states.
+  const { accuracyPerBlock } = await model.evaluate(train, { seed: 3 })
+  for (const [step, { state }] of states.steps.entries()) {
+    const classes = state.map((row) => FOUR[row.indexOf(Math.max(...row))])
+    const right = classes.filter((label, sample) => label === train.labels[sample]).length
+    expect(right / 128).toBe(accuracyPerBlock[step])
+    if (step === 2) expect(classes).toEqual([...prediction.labels])
+  }
+  // Equal samples begin from equal noise, others from other noise.
+  expect(states.start[0]).not.toEqual(states.start[1])
+  await expect(model.predict(train, { states: 'yes' as unknown as boolean })).rejects.toMatchObject({
+    code: 'NOPROP_OPTION',
+  })
+})
+
 test('labels need not start at 0 nor be dense, and come back as they were', async () => {
   const labels = [-3, 7, 26, 1000]
   const train = squares(256, 14, labels, 1)

@@ -181,6 +181,15 @@ test('eval, predict and inspect read the model that train wrote', async () => {
   expect(predicted[5]).toMatchObject({ event: 'prediction', index: 5, label: 1 })
   expect(predicted[5]!.probabilities).toHaveLength(4)
   expect(predicted.at(-1)).toEqual({ event: 'done', samples: 64, classes: [0, 1, 2, 3] })
+  const traced = events(await runCli(['predict', out, '--data', data, '--trace', '--json']))
+  const { start, steps, ...rest } = traced[5] as { start: number[]; steps: Record<string, unknown>[] }
+  expect(rest).toEqual(predicted[5])
+  expect(start).toHaveLength(4)
+  expect(steps.map(({ block }) => block)).toEqual(steps.map((_, index) => index + 1))
+  for (const { estimate, state } of steps) expect([estimate, state].flat()).toHaveLength(8)
+  const told = (await runCli(['predict', out, '--data', data, '--trace'])).stdout.split('\n')
+  expect(told).toHaveLength(64 * (1 + steps.length) + 1)
+  expect(told[1]).toMatch(/^0\tblock 1\t[0-3]\t-?[\d.]+$/)
   const lines = (await runCli(['predict', out, '--data', data])).stdout.split('\n')
   expect(lines[5]).toMatch(/^5\t1\t[01]\.\d{4}$/)
 

@@ -71,7 +71,7 @@ const commands = [
 ].flatMap((text) =>
   [
     ...text.matchAll(
-      /^\s*\$?\s*(?:npx noprop|noprop|node dist\/cli\.js) (train|eval|predict|inspect|data|bench|reproduce|doctor)\b([^#|\n`]*)/gm,
+      /^\s*\$?\s*(?:npx noprop|noprop|node dist\/cli\.js) (train|sweep|eval|predict|inspect|data|bench|reproduce|doctor)\b([^#|\n`]*)/gm,
     ),
   ].map(([, command, rest]) => [command!, [...rest!.matchAll(/--[a-z][\w-]*/g)].map(([flag]) => flag)] as const),
 )

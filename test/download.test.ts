@@ -15,8 +15,8 @@ afterEach(() => vi.unstubAllEnvs())
 const content = Buffer.from('the published bytes'.repeat(1000))
 const file: PublishedFile = {
   name: 'train-images-idx3-ubyte.gz',
-  md5: createHash('md5').update(content).digest('hex'),
-  largest: 1_000_000,
+  sha256: createHash('sha256').update(content).digest('hex'),
+  bytes: content.length,
   unpacked: ['train-images-idx3-ubyte'],
 }
 
@@ -56,7 +56,9 @@ test('a download follows a redirection', async () => {
   expect(readFileSync(join(directory, file.name))).toEqual(content)
 })
 
-const broken: [string, RequestListener, object][] = [
+const LEFT = [`.${file.name}.part`]
+
+const broken: [string, RequestListener, object, string[]?][] = [
   ['another content', (_, response) => response.end('other bytes'), { code: 'NOPROP_CHECKSUM' }],
   ['an early end', (_, response) => response.end(content.subarray(0, 100)), { code: 'NOPROP_CHECKSUM' }],
   [
@@ -66,6 +68,7 @@ const broken: [string, RequestListener, object][] = [
       setTimeout(() => response.destroy(), 50)
     },
     { code: 'NOPROP_DATA' },
+    LEFT,
   ],
   [
     'status 404',
@@ -79,23 +82,25 @@ const broken: [string, RequestListener, object][] = [
       const timer = setInterval(() => response.write(Buffer.alloc(100_000)), 1)
       response.on('close', () => clearInterval(timer))
     },
-    { code: 'NOPROP_DATA', received: 'more than 1000000 bytes' },
+    { code: 'NOPROP_DATA', received: `more than ${content.length} bytes` },
   ],
   [
     'silence',
     (_, response) => void response.writeHead(200, { 'content-length': content.length }).write('x'),
     { code: 'NOPROP_DATA', received: 'the server fell silent' },
+    LEFT,
   ],
 ]
 
-test.each(broken)('%s is an error, and leaves no file', async (_, listener, error) => {
+test.each(broken)('%s is an error, and makes no file', async (_, listener, error, leaves) => {
   const base = await serve(listener)
   const directory = temporaryDirectory()
   await expect(download(base, file, directory, { silence: 1000 })).rejects.toMatchObject(error)
-  expect(readdirSync(directory)).toEqual([])
+  // Of a connection that broke the beginning is left for the next download.
+  expect(readdirSync(directory)).toEqual(leaves ?? [])
 })
 
-test('an abort rejects with its reason and leaves no file', async () => {
+test('an abort rejects with its reason and makes no file', async () => {
   const base = await serve((_, response) => {
     response.writeHead(200, { 'content-length': content.length }).write(content.subarray(0, 100))
   })
@@ -107,7 +112,59 @@ test('an abort rejects with its reason and leaves no file', async () => {
     onDownload: () => controller.abort(reason),
   })
   await expect(promise).rejects.toBe(reason)
-  expect(readdirSync(directory)).toEqual([])
+  expect(readdirSync(directory)).toEqual(LEFT)
+})
+
+/** Sends what is asked for; `breaks` says after how many bytes the connection of a request (from 0) breaks. */
+async function serveParts(breaks: readonly (number | undefined)[]) {
+  const asked: (string | undefined)[] = []
+  const base = await serve((request, response) => {
+    const most = breaks[asked.length]
+    asked.push(request.headers.range)
+    const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0)
+    const rest = content.subarray(from)
+    const range = from > 0 ? { 'content-range': `bytes ${from}-${content.length - 1}/${content.length}` } : {}
+    response.writeHead(from > 0 ? 206 : 200, { 'content-length': rest.length, ...range })
+    if (most === undefined) response.end(rest)
+    else response.write(rest.subarray(0, most), () => setTimeout(() => response.destroy(), 50))
+  })
+  return { base, asked }
+}
+
+test('a connection that breaks is made anew, from where it broke', async () => {
+  const { base, asked } = await serveParts([5000, 3000])
+  const directory = temporaryDirectory()
+  const seen: number[] = []
+  await download(base, file, directory, { onDownload: ({ received }) => seen.push(received) })
+  expect(readFileSync(join(directory, file.name))).toEqual(content)
+  expect(readdirSync(directory)).toEqual([file.name])
+  expect(asked).toEqual([undefined, 'bytes=5000-', 'bytes=8000-'])
+  expect(seen.at(-1)).toBe(content.length)
+})
+
+test('the next download goes on where a broken one ended', async () => {
+  const directory = temporaryDirectory()
+  const first = await serveParts([1000, 0])
+  await expect(download(first.base, file, directory)).rejects.toMatchObject({ code: 'NOPROP_DATA' })
+  const second = await serveParts([])
+  await download(second.base, file, directory)
+  expect(second.asked).toEqual(['bytes=1000-'])
+  expect(readFileSync(join(directory, file.name))).toEqual(content)
+})
+
+test('what is left of another file, and a server without parts, cost only a second download', async () => {
+  for (const left of ['x'.repeat(50), 'x'.repeat(content.length), 'x'.repeat(2 * content.length)]) {
+    const directory = temporaryDirectory()
+    writeFileSync(join(directory, LEFT[0] as string), left)
+    const { base } = await serveParts([])
+    await download(base, file, directory)
+    expect(readFileSync(join(directory, file.name))).toEqual(content)
+    writeFileSync(join(directory, LEFT[0] as string), left)
+    const whole = await serve((_, response) => response.end(content))
+    await download(whole, file, directory)
+    expect(readFileSync(join(directory, file.name))).toEqual(content)
+    expect(readdirSync(directory)).toEqual([file.name])
+  }
 })
 
 test('a directory that cannot be made is NOPROP_IO', async () => {

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { datasets, NoProp } from '../src/index.js'
@@ -124,4 +124,53 @@ test('pictures are samples of any size where a fit is named', async () => {
   await expect(datasets.fromImages(paths, { shape: [5, 7, 3], fit: 'crop' as never })).rejects.toMatchObject({
     code: 'NOPROP_OPTION',
   })
+})
+
+test('samples on disk train to the same bits as those in memory', async () => {
+  const directory = photos(temporaryDirectory(), 60)
+  const cache = temporaryDirectory()
+  const env = { ...process.env, XDG_CACHE_HOME: cache }
+  const train = (...flags: string[]) =>
+    done(['train', '--data', directory, ...FLAGS, '--test-split', '0.2', '--validation-split', '0.2', ...flags], {
+      env,
+    })
+  const memory = await train()
+  expect(existsSync(join(cache, 'noprop'))).toBe(false)
+  const disk = await train('--memory-limit', '0')
+  expect(readdirSync(join(cache, 'noprop/pictures'))).toHaveLength(2)
+  expect(disk.weightsSha256).toBe(memory.weightsSha256)
+  expect([disk.testAccuracy, disk.testLoss]).toEqual([memory.testAccuracy, memory.testLoss])
+  const augmented = ['--augment', 'shift=2,flip', '--net', 'mlp']
+  const again = await train('--memory-limit', '0.001', ...augmented)
+  expect(again.weightsSha256).toBe((await train(...augmented)).weightsSha256)
+  expect(readdirSync(join(cache, 'noprop/pictures'))).toHaveLength(2)
+  const told = await runCli(['data', directory, '--memory-limit', '0'], { env })
+  expect(told).toMatchObject({ code: 0, stderr: expect.stringContaining('are kept in') })
+  const { code, stderr } = await runCli(['data', directory, '--memory-limit', '-1'], { env })
+  expect([code, stderr]).toEqual([2, expect.stringContaining('--memory-limit is out of range')])
+})
+
+test('the worst samples are named by their files', async () => {
+  const directory = photos(temporaryDirectory(), 60)
+  const out = join(temporaryDirectory(), 'photos.safetensors')
+  await done(['train', '--data', directory, ...FLAGS, '--epochs', '1', '--out', out])
+  const found = await done(['eval', out, '--data', directory, '--worst', '30'])
+  const worst = found.worst as { sample: number; path: string; loss: number }[]
+  expect(worst).toHaveLength(30)
+  const { train } = await datasets.fromFolder(directory)
+  const labels = train.labels() as string[]
+  for (const { path, sample } of worst) expect(path.startsWith(join(directory, labels[sample] as string))).toBe(true)
+  expect(new Set(worst.map(({ path }) => path)).size).toBe(30)
+  // Those that are held out keep their files.
+  const { test: held } = await train.split(0.2)
+  const model = await NoProp.load(out)
+  for (const { path, target } of (await model.evaluate(held)).worst) {
+    expect(path).toContain(`/${model.config.classes[target]}/`)
+  }
+  const shown = await runCli(['eval', out, '--data', directory, '--worst', '3'])
+  expect(shown.stdout).toContain(`worst samples   ${worst[0]?.path}`)
+  expect(shown.stdout).toMatch(/^sample +label +predicted +probability of label +loss\n(.*\.png .*\n){3}/m)
+  expect((await model.evaluate(train, { worst: 0 })).worst).toEqual([])
+  await expect(model.evaluate(train, { worst: 10_001 })).rejects.toMatchObject({ code: 'NOPROP_OPTION' })
+  await expect(model.predict(train, { worst: 1 } as never)).rejects.toMatchObject({ code: 'NOPROP_OPTION' })
 })

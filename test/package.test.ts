@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { installWithNpm, type Packages, packAndServe } from './support/installed.js'
@@ -18,7 +27,7 @@ afterAll(() => packages?.close())
 test('the package holds what users need and nothing else, and the platform package is of just its version', () => {
   const directory = join(installed, 'node_modules', 'noprop')
   const files = readdirSync(directory)
-  expect(files).toEqual(expect.arrayContaining(['dist', 'docs', 'package.json', 'README.md', 'LICENSE']))
+  expect(files).toEqual(expect.arrayContaining(['dist', 'docs', 'examples', 'package.json', 'README.md', 'LICENSE']))
   for (const name of ['src', 'test', 'crates', 'scripts', 'node_modules', 'Cargo.toml'])
     expect(files).not.toContain(name)
   expect(files.filter((name) => name.endsWith('.node'))).toEqual([])
@@ -30,6 +39,13 @@ test('the package holds what users need and nothing else, and the platform packa
   const own = JSON.parse(readFileSync(join(installed, 'node_modules', platform![0], 'package.json'), 'utf8'))
   expect(own).toMatchObject({ version: manifest.version, os: [process.platform], cpu: [process.arch] })
   expect(own.scripts).toBeUndefined()
+})
+
+test('an example that is copied out of the package runs with it', async () => {
+  const example = join(installed, 'table.mjs')
+  copyFileSync(join(installed, 'node_modules/noprop/examples/table.mjs'), example)
+  const { code, stdout, stderr } = await runNode([example], { cwd: installed, env: packages.env })
+  expect([code, stderr, stdout]).toEqual([0, '', expect.stringContaining('test accuracy')])
 })
 
 /** The bytes of a file, or of all files in a folder. */

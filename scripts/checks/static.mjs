@@ -9,6 +9,7 @@ export async function checkTypeScript() {
   await step('types (tsc)', async () => {
     await runTool('typescript', ['--noEmit'], { bin: 'tsc' })
     await runTool('typescript', ['--project', 'scripts'], { bin: 'tsc' })
+    await runTool('typescript', ['--project', 'src/report/page'], { bin: 'tsc' })
   })
 }
 

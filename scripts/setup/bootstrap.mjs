@@ -71,9 +71,22 @@ function takeTypes() {
 }
 
 function buildTypeScript() {
-  const inputs = ['src', 'index.d.ts', 'package.json', 'package-lock.json', 'tsconfig.json', 'tsup.config.ts']
+  const inputs = [
+    'src',
+    'index.d.ts',
+    'package.json',
+    'package-lock.json',
+    'tsconfig.json',
+    'tsup.config.ts',
+    'scripts/setup/page.mjs',
+  ]
   const outputs = () =>
-    ['index.js', 'index.cjs', 'index.d.ts', 'index.d.cts', 'cli.js', 'progress.js'].map((name) => `dist/${name}`)
+    [
+      ...['index', 'report'].flatMap((name) => ['js', 'cjs', 'd.ts', 'd.cts'].map((kind) => `${name}.${kind}`)),
+      'cli.js',
+      'progress.js',
+      'page.html',
+    ].map((name) => `dist/${name}`)
   return unlessCurrent('typescript', inputs, outputs, () =>
     step('the TypeScript', () => {
       rmSync(join(root, 'dist'), { recursive: true, force: true })

@@ -1,5 +1,5 @@
 import { Argument, type Command } from 'commander'
-import { CATALOGUE } from '../data/catalogue.js'
+import { CATALOGUE, mebibytes } from '../data/catalogue.js'
 import { locate } from '../data/locate.js'
 import { type Dataset, nativeDataset } from '../dataset.js'
 import { nativeAsync } from '../errors.js'
@@ -7,7 +7,7 @@ import { nearest } from '../nearest.js'
 import { printable } from '../printable.js'
 import { counted, percent, thousands } from '../summary.js'
 import { openSplits, PICTURES, TABLE, TEST } from './data.js'
-import { downloadNote } from './download-note.js'
+import { downloadNotes } from './download-note.js'
 import type { Field } from './fields.js'
 import { addFlags, Flag, number } from './flag.js'
 import { addExamples } from './help.js'
@@ -67,13 +67,13 @@ async function fetchKnown(name: string | undefined, io: Io): Promise<void> {
     const what = name === undefined ? 'the name of the data set is missing' : `there is no known data set ${name}`
     throw usage(what, near ? `did you mean ${near}?` : `one of ${names.join(', ')}`)
   }
-  io.note(`${name}: ${known.licence}; about ${known.mebibytes} MiB where it has to be downloaded`)
-  const directory = await locate(name, { signal: io.signal, onDownload: downloadNote(io) })
+  const directory = await locate(name, { signal: io.signal, ...downloadNotes(io) })
   io.emit({ event: 'done', name, directory, licence: known.licence })
   io.printFields([
     ['data set', name],
     ['directory', directory],
     ['terms', known.licence],
+    ['download', mebibytes(known.files.reduce((sum, { bytes }) => sum + bytes, 0))],
   ])
 }
 

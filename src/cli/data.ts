@@ -2,13 +2,15 @@ import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { CATALOGUE } from '../data/catalogue.js'
 import { locate } from '../data/locate.js'
+import { isParquet } from '../data/parquet.js'
+import { hasPictures } from '../data/parquet-pictures.js'
 import { type Dataset, datasetFromDirectory, type Splits } from '../dataset.js'
 import { fromSystem, NoPropError, native } from '../errors.js'
-import { type FolderOptions, splitsFromFolder } from '../folder.js'
+import { type FolderOptions, parquetFiles, splitsFromFolder } from '../folder.js'
 import { getNative } from '../native.js'
 import type { Preprocessing } from '../preprocessing.js'
 import { splitsFromTable, type TableOptions } from '../table.js'
-import { downloadNote } from './download-note.js'
+import { downloadNotes } from './download-note.js'
 import { badValue, Flag, number, optionsOf, type Values } from './flag.js'
 import type { Io } from './io.js'
 import { usage } from './usage.js'
@@ -18,9 +20,11 @@ function names(): (text: string) => string[] {
   return (text) => text.split(',').map((name) => name.trim())
 }
 
-/** Flags of tables alone. */
+const LABEL = new Flag('--label <column>', 'the column that has the labels')
+
+/** Flags of tables, the first also of pictures in Parquet files. */
 export const TABLE = [
-  new Flag('--label <column>', 'the column that has the labels'),
+  LABEL,
   new Flag('--columns <list>', 'columns to learn from (default: all but the label)', { read: names }),
   new Flag('--ignore <list>', 'columns to leave out, such as an ID', { read: names }),
   new Flag('--categories <list>', 'columns of numbers that are categories, such as a postcode', { read: names }),
@@ -37,6 +41,9 @@ export const PICTURES = [
     'pictures of another ratio: cut, between stripes, or stretched (default: cover)',
   ),
   new Flag('--channels <1|3>', 'grey or colours (default: 1 if every picture is grey)', { read: number }),
+  new Flag('--memory-limit <MiB>', 'keep samples that take more on disk (default: half of the memory)', {
+    read: number,
+  }),
   new Flag('--strict', 'fail at the first picture that cannot be read (default: leave it out)'),
 ]
 
@@ -80,7 +87,7 @@ export async function openSplits({ data, limit, seed }: DataFlags, values: Value
 
 async function read(data: string, common: FolderOptions & TableOptions, values: Values, io: Io): Promise<Splits> {
   const kind = await kindOf(data, io)
-  refuseFlags(kind.type, data, values)
+  refuseFlags(kind, data, values)
   if (kind.type === 'table') {
     const splits = await splitsFromTable(data, { ...optionsOf<TableOptions>(values, TABLE), ...common })
     if (splits.train.classes.length > 0) return splits
@@ -177,11 +184,19 @@ interface Kind {
   directory: string
   /** What IDX or CIFAR files there are. */
   parts: string[]
+  /** Whether pictures are in Parquet files. */
+  inParquet?: boolean
 }
 
 async function kindOf(data: string, io: Io): Promise<Kind> {
-  if (!Object.hasOwn(CATALOGUE, data) && isFile(data)) return { type: 'table', directory: data, parts: [] }
-  const directory = await locate(data, { signal: io.signal, onDownload: downloadNote(io) })
+  if (!Object.hasOwn(CATALOGUE, data)) {
+    const inParquet = isParquet(data)
+      ? isFile(data) && (await hasPictures(data))
+      : parquetFiles(data, null) !== undefined
+    if (inParquet) return { type: 'pictures', directory: data, parts: [], inParquet }
+    if (isFile(data)) return { type: 'table', directory: data, parts: [] }
+  }
+  const directory = await locate(data, { signal: io.signal, ...downloadNotes(io) })
   const parts = native(() => getNative().NativeDataset.parts(directory))
   // A directory of nothing that is known is taken for one of IDX files that are missing, unless it has folders.
   const isPictures = parts.length === 0 && !Object.hasOwn(CATALOGUE, data) && hasFolders(directory)
@@ -217,8 +232,9 @@ export function isFile(path: string): boolean {
 }
 
 /** Refuses flags that do not concern data of that kind. */
-function refuseFlags(type: Kind['type'], data: string, values: Values): void {
-  const foreign = [...(type === 'table' ? [] : TABLE), ...(type === 'pictures' ? [] : PICTURES)]
+function refuseFlags({ type, inParquet }: Kind, data: string, values: Values): void {
+  const ofTables = inParquet ? TABLE.filter((flag) => flag !== LABEL) : TABLE
+  const foreign = [...(type === 'table' ? [] : ofTables), ...(type === 'pictures' ? [] : PICTURES)]
   const given = foreign.find((flag) => (values as Record<string, unknown>)[flag.attributeName()] !== undefined)
   if (!given) return
   const kind = { table: 'a table', pictures: 'a folder of pictures', files: 'a data set of IDX or CIFAR files' }[type]
@@ -227,7 +243,7 @@ function refuseFlags(type: Kind['type'], data: string, values: Values): void {
 }
 
 function folderOptions(values: Values): FolderOptions {
-  return optionsOf(values, PICTURES)
+  return optionsOf(values, [...PICTURES, LABEL])
 }
 
 function sizeOf(flag: string, text: string): [number, number] {

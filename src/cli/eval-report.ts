@@ -1,5 +1,5 @@
 import type { Label } from '../data/labels.js'
-import type { BlockContribution, EvaluateResult } from '../inference.js'
+import type { BlockContribution, EvaluateResult, WorstSample } from '../inference.js'
 import { printable } from '../printable.js'
 import { counted, percent, table } from '../summary.js'
 import type { Field } from './fields.js'
@@ -18,16 +18,34 @@ export function metricFields(result: EvaluateResult): Field[] {
   const { precision, recall, f1 } = macroAverage
   // With few classes the fifth place says nothing.
   const k = classes.length > 5 ? 5 : 2
-  const named = worst.slice(0, MOST_WORST).map(({ sample, target, predicted }) => {
-    return `${sample} (${nameOf(classes[target])} as ${nameOf(classes[predicted])})`
+  const named = worst.slice(0, MOST_WORST).map((each) => {
+    return `${placeOf(each)} (${nameOf(classes[each.target])} as ${nameOf(classes[each.predicted])})`
   })
   return [
     ['log loss', logLoss.toFixed(4)],
     ...(classes.length > k ? [[`top-${k}`, percent(topKAccuracy[k - 1] as number)] as const] : []),
     ['macro average', `precision ${percent(precision)}  recall ${percent(recall)}  F1 ${percent(f1)}`],
     ['calibration', `expected error ${percent(calibration.ece)}  greatest ${percent(calibration.mce)}`],
-    ['worst samples', named.join('  ')],
+    ...(named.length > 0 ? [['worst samples', named.join('  ')] as const] : []),
   ]
+}
+
+/** Where a sample is found: its file, its row, or its place in the data. */
+function placeOf({ path, row, sample }: WorstSample): string {
+  if (path !== undefined) return printable(path)
+  return row === undefined ? String(sample) : `row ${row}`
+}
+
+/** The samples of greatest loss, the worst first. */
+export function worstTable({ worst, classes }: EvaluateResult): string {
+  const rows = worst.map((each) => [
+    placeOf(each),
+    nameOf(classes[each.target]),
+    nameOf(classes[each.predicted]),
+    percent(each.probability),
+    each.loss.toFixed(4),
+  ])
+  return table([['sample', 'label', 'predicted', 'probability of label', 'loss'], ...rows], 3)
 }
 
 /** Precision, recall, F1 and samples of each class, as scikit-learn's `classification_report` has them. */

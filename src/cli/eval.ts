@@ -5,7 +5,7 @@ import { NoProp } from '../model.js'
 import { printable } from '../printable.js'
 import { accuracyAfterBlocks, counted, percent, table, thousands } from '../summary.js'
 import { layoutFlags, openTest } from './data.js'
-import { blockTable, classTable, metricFields } from './eval-report.js'
+import { blockTable, classTable, metricFields, worstTable } from './eval-report.js'
 import type { Field } from './fields.js'
 import { addFlags, Flag, number } from './flag.js'
 import { addSamplerFlags, samplerOf } from './flags.js'
@@ -18,6 +18,7 @@ interface EvalFlags {
   data?: string
   runs?: number
   blocks?: boolean
+  worst?: number
 }
 
 /** Most classes whose confusions are printed as a table. */
@@ -32,6 +33,9 @@ const DATA = [
     read: number,
   }),
   ...layoutFlags(),
+  new Flag('--worst [number]', 'list the N samples of greatest loss, with their files or rows (default: 20)', {
+    read: number,
+  }).preset('20') as Flag,
   new Flag('--blocks', 'measure also what each block adds, and name those that add nothing'),
 ]
 
@@ -44,6 +48,7 @@ export function define(command: Command, io: Io): void {
     'noprop eval digits.safetensors --data mnist',
     'noprop eval digits.safetensors --data mnist --stochastic --runs 5',
     'noprop eval digits.safetensors --data mnist --blocks',
+    'noprop eval photos.safetensors --data photos/ --worst 50',
   )
   command.action((file: string, flags: EvalFlags) => evaluate(file, flags, io))
 }
@@ -53,8 +58,8 @@ async function evaluate(file: string, flags: EvalFlags, io: Io): Promise<void> {
   const model = await NoProp.load(file)
   const { preprocessing, input } = model.config
   const test = await openTest(data, preprocessing, true, flags, input, io)
-  const { runs, blocks } = flags
-  const result = await model.evaluate(test, { ...samplerOf(flags), runs, blocks, signal: io.signal })
+  const { runs, blocks, worst } = flags
+  const result = await model.evaluate(test, { ...samplerOf(flags), runs, blocks, worst, signal: io.signal })
   io.emit({ event: 'done', ...result })
   const rows: Field[] = [
     ['accuracy', `${percent(result.accuracy)} of ${thousands(result.samples)} samples`],
@@ -68,6 +73,7 @@ async function evaluate(file: string, flags: EvalFlags, io: Io): Promise<void> {
     rows.push([`over ${counted(accuracies.length, 'run')}`, `${percent(accuracyMean)} ± ${percent(accuracyStd)}`])
   }
   io.printFields(rows)
+  if (worst !== undefined && result.worst.length > 0) printTable(worstTable(result), 'worst samples', io)
   if (result.blocks) printTable(blockTable(result.blocks), 'blocks', io)
   if (result.confusion === undefined || result.classes.length > MOST_CLASSES) return
   printTable(classTable(result), 'classes', io)

@@ -4,8 +4,11 @@ import { NoPropError } from '../errors.js'
 /** What commander parsed, by the names that it gives flags: `--lr-schedule` as `lrSchedule`. */
 export type Values = object
 
-/** How the text of a flag is read; the flag is for the message. Without one, the text is the value. */
-type Read = (flag: string) => (text: string) => unknown
+/**
+ * How the text of a flag is read; the flag is for the message, and `before` what it had been read as where it is given again.
+ * Without one, the text is the value.
+ */
+type Read = (flag: string) => (text: string, before: unknown) => unknown
 
 /**
  * A flag of the command line, and which option of the API it sets. Options are built from flags, and errors are put into the

@@ -248,6 +248,20 @@ export function addTrainFlags(command: Command): void {
   addFlags(command, 'Device and threads', PLACE)
 }
 
+/** Flags of `sweep` beside the data set: those of `train`, without its checkpoints. */
+export function addSweepFlags(command: Command): void {
+  addFlags(command, 'Model', [...MODEL, ...NET])
+  addFlags(command, 'Noise schedule', SCHEDULE)
+  addFlags(command, 'Training', TRAINING)
+  addFlags(command, 'Validation', VALIDATION)
+  addFlags(command, 'Device and threads', PLACE)
+}
+
+/** The flags whose options a sweep may vary. */
+export function sweptFlags(): Flag[] {
+  return [...MODEL, ...SIZES, ...SCHEDULE, ...TRAINING, ...VALIDATION.filter(({ path }) => path !== 'validationSplit')]
+}
+
 /** The name of a net. */
 type NetType = Exclude<Net, string>['type']
 

@@ -1,8 +1,9 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { Label } from '../data/labels.js'
 import { datasetFromImages } from '../dataset.js'
-import type { Prediction } from '../inference.js'
+import type { Prediction, TracedPrediction } from '../inference.js'
 import { NoProp } from '../model.js'
+import type { PredictOptions } from '../options.js'
 import { printable } from '../printable.js'
 import { isFile, layoutFlags, openTest } from './data.js'
 import { addFlags, Flag } from './flag.js'
@@ -14,6 +15,7 @@ import { usage } from './usage.js'
 
 interface PredictFlags {
   data?: string
+  trace?: boolean
 }
 
 export function define(command: Command, io: Io): void {
@@ -26,6 +28,9 @@ export function define(command: Command, io: Io): void {
   addFlags(command, 'Data', [
     new Flag('--data <name|dir|file>', 'predict the test samples of a data set: a name, a directory or a table'),
     ...layoutFlags(),
+  ])
+  addFlags(command, 'Result', [
+    new Option('--trace', 'print also what each block makes of every sample: its estimate, and with --json the states'),
   ])
   addSamplerFlags(command)
   addExamples(
@@ -49,7 +54,7 @@ async function predict(file: string, images: string[], flags: PredictFlags, io: 
   const table = preprocessing?.type === 'table' ? tableOf(images) : undefined
   if (images.length > 0 && table === undefined) return predictPictures(model, images, flags, io)
   const samples = await openTest(table ?? (flags.data as string), preprocessing, false, flags, input, io)
-  const prediction = await model.predict(samples, { ...samplerOf(flags), signal: io.signal })
+  const prediction = await model.predict(samples, optionsOf(flags, io))
   let index = 0
   for (const row of rowsOf(prediction)) {
     if (io.closed) break
@@ -57,6 +62,11 @@ async function predict(file: string, images: string[], flags: PredictFlags, io: 
     index++
   }
   io.emit({ event: 'done', samples: prediction.labels.length, classes: prediction.classes })
+}
+
+/** The options of a prediction. */
+function optionsOf(flags: PredictFlags, io: Io): PredictOptions {
+  return { ...samplerOf(flags), signal: io.signal, states: flags.trace === true }
 }
 
 /** The one file that is named for a model that takes rows of a table. */
@@ -90,7 +100,7 @@ async function predictPictures(model: NoProp, images: string[], flags: PredictFl
       const paths = found.map((index) => group[index]?.path as string)
       const { dataset, failures } = await datasetFromImages(paths, input, fit, io.signal)
       for (const { index, error } of failures) errors[found[index] as number] = error
-      if (dataset) rows = rowsOf(await model.predict(dataset, { ...samplerOf(flags), signal: io.signal }))
+      if (dataset) rows = rowsOf(await model.predict(dataset, optionsOf(flags, io)))
       dataset?.dispose()
     }
     for (const [index, { path }] of group.entries()) {
@@ -116,19 +126,47 @@ interface Row {
   probabilities: number[]
   /** Probability of `label`. */
   probability: number
+  /** With `--trace`: z_0, and what each step made of it. */
+  trace?: { start: number[]; steps: Step[] }
 }
 
-function* rowsOf({ labels, probabilities, classes }: Prediction): Generator<Row> {
+interface Step {
+  block: number
+  estimate: number[]
+  state: number[]
+  /** The class that the estimate names first, and its value there; not for programs. */
+  leads: { label: Label; value: number }
+}
+
+function* rowsOf(prediction: Prediction | TracedPrediction): Generator<Row> {
+  const { labels, probabilities, classes } = prediction
+  const rounded = (values: Float32Array | undefined) =>
+    Array.from(values ?? [], (value) => Number(value.toPrecision(6)))
   for (const [index, label] of labels.entries()) {
-    const row = Array.from(probabilities[index] as Float32Array, (probability) => Number(probability.toPrecision(6)))
-    yield { label, probabilities: row, probability: row[classes.indexOf(label)] ?? Number.NaN }
+    const row = rounded(probabilities[index])
+    const found: Row = { label, probabilities: row, probability: row[classes.indexOf(label)] ?? Number.NaN }
+    if ('states' in prediction) {
+      const steps = prediction.states.steps.map(({ block, estimate, state }): Step => {
+        const values = rounded(estimate[index])
+        const value = values.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY)
+        const leads = { label: classes[values.indexOf(value)] as Label, value }
+        return { block, estimate: values, state: rounded(state[index]), leads }
+      })
+      found.trace = { start: rounded(prediction.states.start[index]), steps }
+    }
+    yield found
   }
 }
 
 /** Shows a prediction of what is called `source` for programs and `name` for people. */
-async function show({ label, probabilities, probability }: Row, source: object, name: string, io: Io): Promise<void> {
+async function show(row: Row, source: object, name: string, io: Io): Promise<void> {
+  const { label, probabilities, probability, trace } = row
   io.signal.throwIfAborted()
-  io.emit({ event: 'prediction', ...source, label, probabilities })
+  const steps = trace?.steps.map(({ leads, ...step }) => step)
+  io.emit({ event: 'prediction', ...source, label, probabilities, ...(trace && { start: trace.start, steps }) })
   io.print(`${printable(name)}\t${printable(String(label))}\t${probability.toFixed(4)}`)
+  for (const { block, leads } of trace?.steps ?? []) {
+    io.print(`${printable(name)}\tblock ${block}\t${printable(String(leads.label))}\t${leads.value.toFixed(4)}`)
+  }
   await io.drain()
 }

@@ -17,7 +17,12 @@ interface CommandModule {
 /** Every command is imported only when it is called for. */
 const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandModule> }> = {
   train: { summary: 'train a model and measure it', load: () => import('./train.js') },
+  sweep: { summary: 'try combinations of options, and compare them', load: () => import('./sweep.js') },
   eval: { summary: 'measure a model on test samples', load: () => import('./eval.js') },
+  report: {
+    summary: 'make a page that shows how a model was trained and how good it is',
+    load: () => import('./report.js'),
+  },
   predict: { summary: 'predict the labels of samples, pictures or rows', load: () => import('./predict.js') },
   inspect: { summary: 'show what a model file contains, or the layers of a net', load: () => import('./inspect.js') },
   data: { summary: 'show what a data set holds, or download one', load: () => import('./data-command.js') },

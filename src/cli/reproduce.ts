@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import { datasets } from '../datasets.js'
 import { NoPropError } from '../errors.js'
 import { table as lineUp } from '../summary.js'
-import { downloadNote } from './download-note.js'
+import { downloadNotes } from './download-note.js'
 import { addFlags, badValue, Flag, number, parseNumber } from './flag.js'
 import { typedFlags } from './flags.js'
 import { addExamples } from './help.js'
@@ -155,7 +155,7 @@ async function measureRowMemory(row: Row, work: Work): Promise<void> {
 async function samplesOf(row: Row, found: RowState, { samples, data, io }: Work): Promise<Samples | undefined> {
   const name = place(row, data)
   if (!samples.has(name)) {
-    samples.set(name, datasets.load(name, { signal: io.signal, onDownload: downloadNote(io) }))
+    samples.set(name, datasets.load(name, { signal: io.signal, ...downloadNotes(io) }))
   }
   try {
     const read = await samples.get(name)

@@ -1,3 +1,4 @@
+import { basename, extname } from 'node:path'
 import type { Command } from 'commander'
 import { showsGpu } from '../cuda/hardware.js'
 import { checkValidation, classesOf, type Dataset } from '../dataset.js'
@@ -8,6 +9,9 @@ import { NoProp } from '../model.js'
 import { getNative } from '../native.js'
 import type { ModelOptions } from '../options.js'
 import { ProgressDisplay } from '../progress/display.js'
+import { commandOf } from '../report/command.js'
+import { createReport, type Report } from '../report/create.js'
+import { ProgressPage } from '../report/serve.js'
 import { accuracyAfterBlocks, blocksOf, counted, methodTitle, percent, thousands } from '../summary.js'
 import { TensorBoardWriter } from '../tensorboard/writer.js'
 import { type DataFlags, openSplits, PICTURES, TABLE, TEST } from './data.js'
@@ -29,10 +33,14 @@ interface TrainFlags {
   seed?: number
   from?: string
   out?: string
+  test?: string
   dryRun?: boolean
   tensorboard?: string
   threads?: number
   checkpoint?: string
+  report?: string
+  /** True where no port is named. */
+  ui?: number | true
 }
 
 const DATA = [
@@ -44,6 +52,11 @@ const DATA = [
   new Flag('--from <file>', 'go on from the weights of this model file, which says what the model is'),
   new Flag('--out <file>', 'save the model to this file (.safetensors)'),
   new Flag('--tensorboard <dir>', 'write losses and accuracies of each epoch for TensorBoard into this directory'),
+  new Flag('--report <file>', 'write a page (.html) on the training and, with test samples, on how good the model is'),
+  new Flag('--ui [port]', 'show the training on a page served to this machine alone (default: a port that is free)', {
+    read: number,
+    sets: 'port',
+  }),
   new Flag('--dry-run', 'check everything, and tell parameters, memory and time instead of training'),
 ]
 
@@ -60,6 +73,7 @@ export function define(command: Command, io: Io): void {
     'noprop train --data mnist --epochs 6 --lr 3e-3 --lr-schedule one-cycle',
     'noprop train --data mnist --epochs 20 --checkpoint run --resume',
     'noprop train --data mnist --epochs 50 --validation-split 0.1 --patience 3',
+    'noprop train --data mnist --out digits.safetensors --ui --report digits.html',
     'noprop train --data mnist --from digits.safetensors --out better.safetensors',
     'noprop train --data cifar10 --net resnet --dry-run',
   )
@@ -70,7 +84,9 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
   const { out } = flags
   const data = required(flags.data, '--data NAME|DIR|FILE')
   // A path that cannot be written is found before training, not after it.
-  if (out !== undefined) native(() => getNative().probeOutput(out))
+  for (const path of [out, flags.report]) {
+    if (path !== undefined) native(() => getNative().probeOutput(path))
+  }
   const where: DataFlags = { data, limit: flags.limit, seed: flags.seed }
   const { train: samples, test } = await openSplits(where, flags, io)
   io.signal.throwIfAborted()
@@ -81,12 +97,62 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
   for (const line of introduction(flags, model, samples, test)) io.note(line)
   if (flags.dryRun) return dryRun(model, samples, fitOptionsOf(flags), io)
 
-  const history = await fitShown(model, samples, flags, io)
-  if (out !== undefined) {
-    await model.save(out)
-    io.saved = out
+  const page = await openPage(flags, io)
+  try {
+    const history = await fitShown(model, samples, flags, page, io)
+    if (out !== undefined) {
+      await model.save(out)
+      io.saved = out
+    }
+    const report = await reported(model, test, history, flags, page, io)
+    const tested = report ? report.document.evaluation : await tests(model, test, flags, io)
+    tell(model, history, tested, flags, io)
+  } finally {
+    // The pages that are open have their report then.
+    await page?.close()
   }
-  const tested = test && (await model.evaluate(test, { threads: flags.threads, signal: io.signal }))
+}
+
+/** The result on the test samples, if there are any. */
+async function tests(model: NoProp, test: Dataset | null, { threads }: TrainFlags, io: Io) {
+  return test ? await model.evaluate(test, { threads, signal: io.signal }) : undefined
+}
+
+/** The page that shows the run, where one is asked for. */
+async function openPage({ ui, data }: TrainFlags, io: Io): Promise<ProgressPage | undefined> {
+  if (ui === undefined) return undefined
+  const page = await ProgressPage.open({ ...(ui === true ? {} : { port: ui }), title: String(data) })
+  io.emit({ event: 'page', url: page.url })
+  io.note(`watch the training at ${page.url}`)
+  return page
+}
+
+/** The report, where a file is to have it or a page was looked at. */
+async function reported(
+  model: NoProp,
+  test: Dataset | null,
+  history: History,
+  flags: TrainFlags,
+  page: ProgressPage | undefined,
+  io: Io,
+): Promise<Report | undefined> {
+  if (flags.report === undefined && !page?.wasSeen) return undefined
+  const report = await createReport(model, test, {
+    history,
+    threads: flags.threads,
+    title: flags.out === undefined ? String(flags.data) : basename(flags.out, extname(flags.out)),
+    dataName: flags.test ?? flags.data,
+    command: commandOf(process.argv.slice(2)),
+    signal: io.signal,
+  })
+  if (flags.report !== undefined) await report.save(flags.report)
+  page?.show(report)
+  return report
+}
+
+/** Tells what the training came to. */
+function tell(model: NoProp, history: History, tested: EvaluateResult | undefined, flags: TrainFlags, io: Io): void {
+  const { out, report } = flags
   const peak = peakMemoryMiB()
   io.emit({
     event: 'done',
@@ -103,6 +169,7 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
     device: history.device,
     ...(history.validation ? { validation: history.validation } : {}),
     ...(out === undefined ? {} : { out }),
+    ...(report === undefined ? {} : { report }),
   })
   io.printFields([
     ...(tested ? testFields(tested) : NOT_TESTED),
@@ -115,6 +182,7 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
     ['peak memory', `${Math.round(peak)} MiB`],
     ['weights', `sha256 ${history.weightsSha256}`],
     ['model', out ?? 'not saved (--out FILE saves it)'],
+    ...(report === undefined ? [] : [['report', report] as const]),
   ])
 }
 
@@ -166,10 +234,11 @@ function introduction(flags: TrainFlags, model: NoProp, samples: Dataset, test: 
 }
 
 /** Trains with a progress display or JSON events; an interruption says what is kept and how to resume. */
-async function fitShown(model: NoProp, samples: Dataset, flags: TrainFlags, io: Io) {
+async function fitShown(model: NoProp, samples: Dataset, flags: TrainFlags, page: ProgressPage | undefined, io: Io) {
   const abort = new AbortController()
   const options = { ...fitOptionsOf(flags), signal: abort.signal }
   const run = model.fit(samples, flags.from === undefined ? options : { ...options, continue: true })
+  page?.watch(run)
   // Where there is a file to save it to, Ctrl-C leaves a model of what there is.
   let interruption: Interruption | undefined
   const onInterrupt = () => {
@@ -234,8 +303,5 @@ function leftBehind(flags: TrainFlags, saved: string | undefined): string {
 function howToResume(flags: TrainFlags): string {
   if (flags.checkpoint === undefined) return 'nothing is kept; with --checkpoint DIR a run can be resumed'
   const typed = process.argv.slice(2).filter((arg) => arg !== '--resume')
-  const quoted = [...typed, '--resume'].map((arg) =>
-    /^[\w@%+=:,./-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", "'\\''")}'`,
-  )
-  return `${keptIn(flags.checkpoint)}; resume with: noprop ${quoted.join(' ')}`
+  return `${keptIn(flags.checkpoint)}; resume with: ${commandOf([...typed, '--resume'])}`
 }

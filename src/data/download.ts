@@ -1,10 +1,11 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { mkdir, open, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { linkAbort } from '../abort.js'
 import { NoPropError } from '../errors.js'
 import type { PublishedFile } from './catalogue.js'
+import { Partial } from './partial.js'
 
 /** What is known about a download while it runs. */
 export interface DownloadProgress {
@@ -20,6 +21,8 @@ export interface DownloadProgress {
 export interface DownloadOptions {
   signal?: AbortSignal | undefined
   onDownload?: ((progress: DownloadProgress) => void) | undefined
+  /** Told, before a data set is downloaded, which, on which terms, and how many bytes. */
+  onMissing?: ((dataset: { name: string; licence: string; bytes: number }) => void) | undefined
   /** Milliseconds without a byte after which the server counts as silent. Default 30,000. */
   silence?: number | undefined
 }
@@ -29,10 +32,13 @@ class Thrown {
   constructor(readonly reason: unknown) {}
 }
 
+/** So often a connection that breaks is made anew, each time from where it broke. */
+const ATTEMPTS = 4
+
 /**
  * Downloads `base + file.name` into `directory`. The file appears there whole and with its published checksum, or not
- * at all. Throws NOPROP_CHECKSUM, NOPROP_DATA (server or network), NOPROP_IO (disk), the signal's reason, or what `onDownload`
- * throws.
+ * at all; what there is of it when the network fails is gone on from by the next download. Throws NOPROP_CHECKSUM, NOPROP_DATA
+ * (server or network), NOPROP_IO (disk), the signal's reason, or what `onDownload` throws.
  */
 export async function download(
   base: string,
@@ -43,52 +49,93 @@ export async function download(
   const { signal } = options
   signal?.throwIfAborted()
   const url = base + file.name
-  const partial = join(directory, `.${file.name}.${process.pid}.${randomUUID()}.part`)
+  let partial: Partial | undefined
   try {
     await mkdir(directory, { recursive: true })
-    await removeStale(directory, file.name)
-    await fetchInto(url, partial, file, options)
-    const md5 = await md5Of(partial)
-    if (md5 !== file.md5) {
+    partial = await Partial.claim(directory, file.name)
+    const resumed = (await partial.bytes()) > 0
+    await fetchAll(url, partial, file, options)
+    let found = await sha256Of(partial.path)
+    if (found !== file.sha256 && resumed) {
+      // What was there may have been of another file.
+      await partial.remove()
+      await fetchAll(url, partial, file, options)
+      found = await sha256Of(partial.path)
+    }
+    if (found !== file.sha256) {
+      await partial.remove()
       throw new NoPropError({
         code: 'NOPROP_CHECKSUM',
         what: `${url} is not the published file`,
-        expected: `MD5 ${file.md5}`,
-        received: `MD5 ${md5}`,
+        expected: `SHA-256 ${file.sha256}`,
+        received: `SHA-256 ${found}`,
         hint: 'try again, or set NOPROP_MIRROR to another server',
       })
     }
     signal?.throwIfAborted()
-    await rename(partial, join(directory, file.name))
+    await rename(partial.path, join(directory, file.name))
   } catch (error) {
     if (error instanceof Thrown) throw error.reason
     signal?.throwIfAborted()
     throw error instanceof NoPropError ? error : diskError(directory, error)
   } finally {
-    await rm(partial, { force: true }).catch(() => {})
+    await partial?.leave()
   }
 }
 
-/** Streams `url` into the new file `path`, and to the disk. */
-async function fetchInto(url: string, path: string, file: PublishedFile, options: DownloadOptions): Promise<void> {
+/** Fetches what is missing of `url`, in several attempts if the connection breaks. */
+async function fetchAll(url: string, partial: Partial, file: PublishedFile, options: DownloadOptions): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    const before = await partial.bytes()
+    try {
+      return await fetchInto(url, partial, before, file, options)
+    } catch (error) {
+      const isNetwork = error instanceof NoPropError && error.code === 'NOPROP_DATA'
+      // A server that sends nothing more will not for being asked again.
+      const isWorthIt = isNetwork && (await partial.bytes()) > before && attempt < ATTEMPTS
+      if (!isWorthIt || options.signal?.aborted) throw error
+    }
+  }
+}
+
+/** Streams `url`, from byte `from` on, to the end of what is there of it, and to the disk. */
+async function fetchInto(
+  url: string,
+  partial: Partial,
+  from: number,
+  file: PublishedFile,
+  options: DownloadOptions,
+): Promise<void> {
+  // All is there, or more than there is: the checksum tells.
+  if (from >= file.bytes) return
   const stop = new AbortController()
   const unlink = linkAbort(options.signal, stop)
   const timer = setTimeout(() => stop.abort(new Error('the server fell silent')), options.silence ?? 30_000)
   try {
-    const response = await network(url, () => fetch(url, { signal: stop.signal }))
+    // As the file is, so that places in it are those of what is sent.
+    const headers = { 'accept-encoding': 'identity', ...(from > 0 ? { range: `bytes=${from}-` } : {}) }
+    const response = await network(url, () => fetch(url, { signal: stop.signal, headers }))
+    // A server that has not so many bytes has another file.
+    if (response.status === 416) await partial.remove()
     if (!response.ok || !response.body) {
       throw serverError(url, `status ${response.status} ${response.statusText}`.trim())
     }
-    const total = Number(response.headers.get('content-length')) || null
+    const isRest = response.status === 206 && startOf(response) === from
+    const sent = Number(response.headers.get('content-length')) || null
     const reader = response.body.getReader()
-    const output = await open(path, 'wx')
+    const output = await open(partial.path, isRest ? 'a' : 'w')
     try {
-      for (let received = 0; ; ) {
+      let received = isRest ? from : 0
+      const total = sent && received + sent
+      while (true) {
         const { done, value } = await network(url, () => reader.read())
         if (done) break
         timer.refresh()
         received += value.byteLength
-        if (received > file.largest) throw serverError(url, `more than ${file.largest} bytes`)
+        if (received > file.bytes) {
+          await partial.remove()
+          throw serverError(url, `more than ${file.bytes} bytes`)
+        }
         await writeAll(output, value)
         report(options, { file: file.name, received, total })
       }
@@ -102,6 +149,12 @@ async function fetchInto(url: string, path: string, file: PublishedFile, options
     // An answer that is not read to its end would keep the process alive.
     stop.abort()
   }
+}
+
+/** The first byte of a part: `content-range: bytes 100-199/1000`. */
+function startOf(response: Response): number | undefined {
+  const start = /^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '')?.[1]
+  return start === undefined ? undefined : Number(start)
 }
 
 /** What can be written to: an open file. */
@@ -127,29 +180,10 @@ function report({ onDownload }: DownloadOptions, progress: DownloadProgress): vo
 }
 
 /** The checksum of what lies on the disk, which is what counts, not what was received. */
-async function md5Of(path: string): Promise<string> {
-  const hash = createHash('md5')
+async function sha256Of(path: string): Promise<string> {
+  const hash = createHash('sha256')
   for await (const chunk of createReadStream(path)) hash.update(chunk)
   return hash.digest('hex')
-}
-
-/** Milliseconds after which nobody writes to a partial file any more; a download fails after seconds of silence. */
-const STALE = 24 * 60 * 60 * 1000
-
-/** Removes what killed downloads of the same file left; those of other processes that still run are younger. */
-async function removeStale(directory: string, name: string): Promise<void> {
-  const isPart = (entry: string) =>
-    entry.startsWith(`.${name}.`) &&
-    /^\d+\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.part$/.test(entry.slice(name.length + 2))
-  for (const entry of (await readdir(directory)).filter(isPart)) {
-    const path = join(directory, entry)
-    try {
-      const stat = await lstat(path)
-      if (stat.isFile() && Date.now() - stat.mtimeMs > STALE) await rm(path)
-    } catch {
-      // Another process was faster, or the file is another user's: neither stops this download.
-    }
-  }
 }
 
 /** Waits for the network; its failures become NOPROP_DATA with the innermost reason. */

@@ -44,16 +44,38 @@ async function locateKnown(name: string, known: KnownDataset, options: DownloadO
   if (local) return local
   const cache = join(cacheDirectory() ?? noCache(), name)
   const missing = known.files.filter((file) => !isPresent(cache, file))
-  const base = mirror(process.env.NOPROP_MIRROR, name) ?? known.url
+  const own = mirror(process.env.NOPROP_MIRROR, name)
+  const bases = own === undefined ? known.urls : [own]
+  const bytes = missing.reduce((sum, file) => sum + file.bytes, 0)
+  options.onMissing?.({ name, licence: known.licence, bytes })
   for (const file of missing) {
     try {
-      await download(base, file, cache, options)
+      await downloadFrom(bases, file, cache, options)
     } catch (error) {
       if (!(error instanceof NoPropError) || error.code !== 'NOPROP_DATA') throw error
       throw placementError(name, missing, cache, error)
     }
   }
   return cache
+}
+
+/** Downloads a file from the first address that has it. The failure of the first is what is told. */
+async function downloadFrom(
+  [base, ...others]: readonly string[],
+  file: PublishedFile,
+  cache: string,
+  options: DownloadOptions,
+): Promise<void> {
+  try {
+    await download(base as string, file, cache, options)
+  } catch (error) {
+    const isServers = error instanceof NoPropError && ['NOPROP_DATA', 'NOPROP_CHECKSUM'].includes(error.code)
+    if (!isServers || others.length === 0) throw error
+    await downloadFrom(others, file, cache, options).catch(() => {
+      options.signal?.throwIfAborted()
+      throw error
+    })
+  }
 }
 
 /** Where a known data set already lies on this machine. */

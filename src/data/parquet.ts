@@ -10,6 +10,30 @@ export function isParquet(path: string): boolean {
   return /\.(parquet|pq)$/i.test(path)
 }
 
+/** Rows that are read at a time. */
+const ROWS = 10_000
+
+/** What a Parquet file has, and its rows some at a time. Throws NOPROP_FILE_NOT_FOUND, NOPROP_FILE_FORMAT, NOPROP_IO, NOPROP_OPTION. */
+export async function openParquet(path: string) {
+  await requireFile(path)
+  const { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } = await hyparquet()
+  const file = await readable(path, () => asyncBufferFromFile(path))
+  const metadata = await readable(path, () => parquetMetadataAsync(file))
+  const count = Number(metadata.num_rows)
+  return {
+    columns: parquetSchema(metadata).children,
+    metadata: metadata.key_value_metadata ?? [],
+    /** Rows as objects; texts that are not marked as such are bytes. */
+    async *rows(columns: string[]): AsyncGenerator<Record<string, Cell>[]> {
+      for (let rowStart = 0; rowStart < count; rowStart += ROWS) {
+        const rowEnd = Math.min(rowStart + ROWS, count)
+        const part = { file, metadata, columns, rowStart, rowEnd, utf8: false }
+        yield await readable(path, () => parquetReadObjects(part))
+      }
+    },
+  }
+}
+
 /**
  * The rows of a Parquet file, read by the optional package `hyparquet`. 64-bit integers become numbers, dates texts. Throws
  * NOPROP_FILE_NOT_FOUND, NOPROP_FILE_FORMAT, NOPROP_VALUE (a cell that is no single value), NOPROP_IO, NOPROP_OPTION (the package
@@ -18,9 +42,17 @@ export function isParquet(path: string): boolean {
 export async function rowsOfParquet(path: string): Promise<Record<string, Single>[]> {
   await requireFile(path)
   const { asyncBufferFromFile, parquetReadObjects } = await hyparquet()
-  let rows: Record<string, Cell>[]
+  const rows: Record<string, Cell>[] = await readable(path, async () =>
+    parquetReadObjects({ file: await asyncBufferFromFile(path) }),
+  )
+  return rows.map((row, index) =>
+    Object.fromEntries(Object.entries(row).map(([name, value]) => [name, single(value, name, index, path)])),
+  )
+}
+
+async function readable<Result>(path: string, read: () => Promise<Result>): Promise<Result> {
   try {
-    rows = await parquetReadObjects({ file: await asyncBufferFromFile(path) })
+    return await read()
   } catch (error) {
     throw new NoPropError(
       {
@@ -32,9 +64,6 @@ export async function rowsOfParquet(path: string): Promise<Record<string, Single
       { cause: error },
     )
   }
-  return rows.map((row, index) =>
-    Object.fromEntries(Object.entries(row).map(([name, value]) => [name, single(value, name, index, path)])),
-  )
 }
 
 function single(value: Cell, name: string, row: number, path: string): Single {
@@ -49,7 +78,7 @@ function single(value: Cell, name: string, row: number, path: string): Single {
     what: `${JSON.stringify(name)} of row ${row} of ${path} is no single value`,
     expected: 'numbers, texts, booleans and dates',
     received: Array.isArray(value) ? 'a list' : ArrayBuffer.isView(value) ? 'bytes' : 'an object',
-    hint: 'write such columns as columns of single values, and pictures as files in folders',
+    hint: 'write such columns as columns of single values; pictures in Parquet are read by datasets.fromFolder',
   })
 }
 

@@ -11,10 +11,12 @@ mod processor;
 mod session;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 pub use contribution::{AddsNothing, Contribution, contributions};
-pub use metrics::{BINS, Bin, Calibration, MOST_TOP, Metrics, PerClass, Scores, WORST, Worst};
+pub use metrics::{BINS, Bin, Calibration, MOST_TOP, MOST_WORST, Metrics, PerClass, Scores, WORST, Worst};
 pub use session::Session;
+pub use trace::{Trace, trace};
 
 use crate::config::CheckedConfig;
 use crate::data::{Classes, Dataset};
@@ -49,6 +51,11 @@ pub struct SampleOptions {
     pub steps_per_block: Option<usize>,
     /// Seed of z_0 and of the noise. Default 0.
     pub seed: u64,
+    /// How many samples of greatest loss an evaluation names, up to [`MOST_WORST`]. Default [`WORST`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worst: Option<usize>,
+    /// In an evaluation: samples to name of each pair of a label and a prediction. Default 0.
+    pub examples: usize,
     /// Worker threads. Default: as many as the process may use.
     pub threads: Option<usize>,
     /// Where to compute, as for training; of several GPUs the first. Default auto. A [`Session`] keeps weights and buffers on the
@@ -90,7 +97,10 @@ pub struct Evaluation {
     /// The same for more classes: `[i, j, samples]` of those pairs that occurred, in their order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confusion_pairs: Option<Vec<[u64; 3]>>,
-    /// The labels behind the indices of both.
+    /// The first samples of each pair that occurred: label, prediction, and places in the data. Only where they were asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub examples: Vec<(u64, u64, Vec<usize>)>,
+    /// The labels behind the indices of all these.
     pub classes: Classes,
     /// Number of samples.
     pub samples: usize,
@@ -125,6 +135,12 @@ fn evaluate_with(
     stop: &StopFlag,
 ) -> Result<Evaluation> {
     let started = Instant::now();
+    let worst = options.worst.unwrap_or(WORST);
+    if worst > MOST_WORST {
+        return Err(Error::new(Code::Option, "option worst is out of range")
+            .expected(format!("0 to {MOST_WORST} samples"))
+            .received(worst.to_string()));
+    }
     let config = &model.checked.config;
     let targets = data.class_indices(&config.classes)?;
     let width = config.classes.len();
@@ -138,26 +154,34 @@ fn evaluate_with(
     let accuracy_per_block: Vec<_> =
         right_per_block.into_iter().map(|right| right as f64 / targets.len() as f64).collect();
     let mut pairs = BTreeMap::<[u64; 2], u64>::new();
+    let mut examples = BTreeMap::<(u64, u64), Vec<usize>>::new();
     let mut loss = 0.0;
     let mut row = vec![0.0; width];
-    let mut metrics = Gathering::new(width)?;
+    let mut metrics = Gathering::new(width, worst)?;
     for (sample, (state, target)) in states.chunks_exact(width).zip(&targets).enumerate() {
         let (target, predicted) = (*target as usize, readout.class(state));
-        *pairs.entry([target as u64, predicted as u64]).or_default() += 1;
+        let pair = pairs.entry([target as u64, predicted as u64]).or_default();
+        *pair += 1;
+        if *pair <= options.examples as u64 {
+            examples.entry((target as u64, predicted as u64)).or_default().push(sample);
+        }
         readout.probabilities(state, &mut row);
         let of_sample = brier(&row, target);
         loss += of_sample;
         metrics.add(&Outcome { sample, target, predicted, state, probabilities: &row, loss: of_sample });
     }
+    let mut metrics = metrics.finish();
+    metrics.worst.iter_mut().for_each(|worst| worst.origin = data.origin(worst.sample));
     let seconds = started.elapsed().as_secs_f64();
     Ok(Evaluation {
         accuracy: accuracy_per_block.last().copied().unwrap_or_default(),
         loss: loss / targets.len() as f64,
-        metrics: metrics.finish(),
+        metrics,
         accuracy_per_block,
         confusion: (width <= MOST_CONFUSION).then(|| table(&pairs, width)),
         confusion_pairs: (width > MOST_CONFUSION)
             .then(|| pairs.iter().map(|([i, j], count)| [*i, *j, *count]).collect()),
+        examples: examples.into_iter().map(|((i, j), samples)| (i, j, samples)).collect(),
         classes: config.classes.clone(),
         samples: targets.len(),
         seconds,
@@ -208,11 +232,18 @@ fn predict_with(
     options: SampleOptions,
     stop: &StopFlag,
 ) -> Result<Prediction> {
-    let config = &model.checked.config;
-    let width = config.classes.len();
-    let states = chain(cache, model, data, &options, stop, None)?;
-    let readout = readout(model)?;
-    let labels = states.chunks_exact(width).map(|z| config.classes.label(readout.class(z))).collect();
+    if options.worst.is_some() {
+        return Err(Error::new(Code::Option, "option worst is none of a prediction, which knows no labels")
+            .hint("evaluate has it"));
+    }
+    read(model, &chain(cache, model, data, &options, stop, None)?)
+}
+
+/// What is predicted in the last states `[samples, classes]`.
+fn read(model: &Model, states: &[f32]) -> Result<Prediction> {
+    let (classes, readout) = (&model.checked.config.classes, readout(model)?);
+    let width = classes.len();
+    let labels = states.chunks_exact(width).map(|z| classes.label(readout.class(z))).collect();
     let mut all = zeros::<f32>(states.len(), "the probabilities")?;
     for (z, row) in states.chunks_exact(width).zip(all.chunks_exact_mut(width)) {
         readout.probabilities(z, row);

@@ -25,6 +25,8 @@ pub struct Model {
     pub checked: CheckedConfig,
     /// What trained the weights, or null.
     pub training: Value,
+    /// How the losses went while it was trained, for people to look at, or null.
+    pub history: Value,
     weights: Weights,
 }
 
@@ -60,13 +62,18 @@ impl Model {
         Self::of(self.checked.clone(), Weights::stored(weights), training)
     }
 
+    /// The same model, which remembers how its losses went.
+    pub fn with_history(self, history: Value) -> Self {
+        Self { history, ..self }
+    }
+
     /// A model of blocks with these weights, each `[1, parameters + statistics]`.
     pub(crate) fn in_memory(checked: CheckedConfig, blocks: Vec<Buffer>) -> Self {
         Self::of(checked, Weights::InMemory(Arc::new(blocks)), Value::Null)
     }
 
     fn of(checked: CheckedConfig, weights: Weights, training: Value) -> Self {
-        Self { checked, training, weights }
+        Self { checked, training, history: Value::Null, weights }
     }
 
     /// Whether there are weights.

@@ -43,7 +43,7 @@ fn assert_code(error: &Error, code: Code, mentions: &str) {
 fn bytes_of(data: &Dataset) -> &[u8] {
     match data.pixels() {
         Pixels::U8(bytes) => bytes,
-        Pixels::F32(_) => panic!("files hold bytes"),
+        Pixels::F32(_) | Pixels::Disk(_) => panic!("files hold bytes, which are read into memory"),
     }
 }
 
@@ -435,6 +435,11 @@ mod damaged_at_random {
 
     use super::*;
 
+    /// `PROPTEST_CASES=1000000` tries more of them.
+    fn cases() -> u32 {
+        std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(300)
+    }
+
     /// Positions and values to overwrite, and how much to keep in thousandths.
     fn damage() -> impl Strategy<Value = (Vec<(usize, u8)>, usize)> {
         (prop::collection::vec((0..2000usize, any::<u8>()), 0..5), prop_oneof![Just(1000), 0..=1000usize])
@@ -452,7 +457,7 @@ mod damaged_at_random {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
         fn loading_never_panics(plain in damage(), inside in damage(), kind in 0..4) {

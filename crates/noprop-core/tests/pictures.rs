@@ -16,7 +16,7 @@ fn golden() -> PathBuf {
 fn bytes_of(data: &Dataset) -> &[u8] {
     match data.pixels() {
         Pixels::U8(bytes) => bytes,
-        Pixels::F32(_) => panic!("pictures are bytes"),
+        Pixels::F32(_) | Pixels::Disk(_) => panic!("pictures are bytes in memory"),
     }
 }
 
@@ -200,6 +200,78 @@ fn bombs_are_refused_by_their_headers() {
         let error = load_images(&[path], &shape, Some(Fit::Cover)).unwrap_err();
         assert!(error.code == Code::FileFormat && error.received.contains("60000"), "{name}: {error}");
     }
+}
+
+/// Every sample as a net sees it.
+fn samples(data: &Dataset) -> Vec<Vec<f32>> {
+    (0..data.samples()).map(|sample| data.sample(sample).unwrap()).collect()
+}
+
+#[test]
+fn what_is_larger_than_the_limit_is_read_from_a_file_that_stays() {
+    let photos = folder(&[
+        ("train/a/1.png", "plain.png"),
+        ("train/a/2.png", "=\u{1}not a picture"),
+        ("train/a/3.jpg", "plain.jpg"),
+        ("train/b/1.webp", "lossy.webp"),
+        ("train/b/2.bmp", "palette.bmp"),
+        ("test/a/1.png", "palette.png"),
+        ("test/b/1.png", "alpha.png"),
+    ]);
+    let cache = tempfile::tempdir().unwrap();
+    let kept = || fs::read_dir(cache.path()).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    let options = FolderOptions { size: Some([9, 7]), channels: Some(3), ..FolderOptions::default() };
+    let load = |memory_limit: Option<f64>, named: bool| {
+        let cache = named.then(|| cache.path().join("below"));
+        let options = FolderOptions { memory_limit, cache, ..options.clone() };
+        load_folder(photos.path(), None, &options, &StopFlag::new())
+    };
+    let memory = load(None, false).unwrap();
+    // Four pictures to train on, one of which is damaged, and two for the test; of 189 bytes each.
+    assert_eq!(load(Some(7.0 * 189.0 / 1_048_576.0), true).unwrap().train.pixels(), memory.train.pixels());
+    assert!(kept().is_empty());
+    let error = load(Some(0.001), false).unwrap_err();
+    assert_eq!(error.code, Code::Memory, "{error}");
+    assert_eq!(load(Some(f64::NAN), true).unwrap_err().code, Code::Option);
+    for _ in 0..2 {
+        let disk = load(Some(0.001), true).unwrap();
+        assert!(matches!(disk.train.pixels(), Pixels::Disk(_)));
+        assert!(disk.notes.iter().any(|note| note.contains("are kept in")), "{:?}", disk.notes);
+        assert_eq!(disk.failures, memory.failures);
+        for (disk, memory) in
+            [(&disk.train, &memory.train), (disk.test.as_ref().unwrap(), memory.test.as_ref().unwrap())]
+        {
+            assert_eq!((disk.fingerprint(), samples(disk)), (memory.fingerprint(), samples(memory)));
+            assert_eq!((disk.labels(), disk.classes()), (memory.labels(), memory.classes()));
+            assert_eq!(disk.origin(1), memory.origin(1));
+        }
+    }
+    let directory = cache.path().join("below");
+    let files = || {
+        let mut files: Vec<_> = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        files
+    };
+    assert_eq!(files().len(), 2);
+    // The file serves the next reading: what is changed in it is seen.
+    let largest = files().into_iter().max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();
+    let mut bytes = fs::read(&largest).unwrap();
+    let first = bytes[0];
+    bytes[0] ^= 0xff;
+    fs::write(&largest, &bytes).unwrap();
+    let seen = load(Some(0.001), true).unwrap().train.sample(0).unwrap()[0];
+    assert_eq!(seen, f32::from(first ^ 0xff) / 255.0);
+    // One that was cut is made anew.
+    for len in [0, 10, bytes.len() - 1] {
+        fs::write(&largest, &bytes[..len]).unwrap();
+        assert_eq!(load(Some(0.001), true).unwrap().train.fingerprint(), memory.train.fingerprint());
+    }
+    // And so it is for a picture that was changed.
+    fs::copy(golden().join("grey.jpg"), photos.path().join("train/a/1.png")).unwrap();
+    let changed = load(Some(0.001), true).unwrap();
+    assert_eq!(changed.train.fingerprint(), load(None, false).unwrap().train.fingerprint());
+    assert_ne!(changed.train.fingerprint(), memory.train.fingerprint());
+    assert_eq!(files().len(), 3);
 }
 
 fn crc32(bytes: &[u8]) -> u32 {

@@ -11,8 +11,8 @@ use napi::sys;
 use napi_derive::napi;
 use noprop_core::config::from_json;
 use noprop_core::data::{
-    Classes, Dataset, Fit, FolderOptions, InputShape, Pixels, Split, TableOptions, TableSource, load, load_folder,
-    load_sound_images, load_table, load_unlabelled, parts, statistics,
+    Classes, Dataset, Encoded, Fit, FolderOptions, InputShape, Pixels, Split, TableOptions, TableSource, load,
+    load_encoded, load_folder, load_sound_images, load_table, load_unlabelled, parts, pictures, statistics,
 };
 use noprop_core::tensor::StopFlag;
 use noprop_core::train::progress::Failure;
@@ -98,6 +98,47 @@ pub struct NativeSplits {
     pub notes: Vec<String>,
     /// Files that could not be read and were left out, as JSON: `[[path, error], …]`.
     pub failures: String,
+}
+
+impl TryFrom<pictures::LoadedFolder> for NativeSplits {
+    type Error = Error;
+
+    fn try_from(loaded: pictures::LoadedFolder) -> Result<Self, Error> {
+        let failures = loaded.failures.into_iter();
+        let failures: Vec<_> =
+            failures.map(|(path, error)| (path.to_string_lossy().into_owned(), Failure(error))).collect();
+        Ok(Self {
+            train: Loaded(loaded.train),
+            test: loaded.test.map(Loaded),
+            notes: loaded.notes,
+            failures: json(&failures)?,
+        })
+    }
+}
+
+/// Pictures that lie in another file.
+#[napi(object, object_to_js = false)]
+pub struct NativeEncoded {
+    /// That file.
+    pub place: String,
+    /// What each picture is called.
+    pub names: Vec<String>,
+    /// What picture files would hold.
+    pub pictures: Vec<Uint8Array>,
+    /// A label each; with `classes`, its position in them.
+    pub labels: Int32Array,
+    /// The names of the classes, if they have any.
+    pub classes: Option<Vec<String>>,
+}
+
+impl NativeEncoded {
+    /// A copy, since JavaScript may change its arrays.
+    fn copied(self) -> napi::Result<Encoded> {
+        let Self { place, names, pictures, labels, classes } = self;
+        let pictures = names.into_iter().zip(&pictures);
+        let pictures = pictures.map(|(name, bytes)| Ok((name, copy(bytes)?))).collect::<napi::Result<_>>()?;
+        Ok(Encoded { place, pictures, labels: copy(&labels)?, names: classes })
+    }
 }
 
 /// Where a table is; one of the two.
@@ -215,16 +256,26 @@ impl NativeDataset {
         let (test, flag) = (test.map(PathBuf::from), stop.flag());
         promise(env, flag.clone(), move || {
             let options = from_json::<FolderOptions>(&options)?;
-            let loaded = load_folder(&PathBuf::from(folder), test.as_deref(), &options, &flag)?;
-            let failures = loaded.failures.into_iter();
-            let failures: Vec<_> =
-                failures.map(|(path, error)| (path.to_string_lossy().into_owned(), Failure(error))).collect();
-            Ok(NativeSplits {
-                train: Loaded(loaded.train),
-                test: loaded.test.map(Loaded),
-                notes: loaded.notes,
-                failures: json(&failures)?,
-            })
+            NativeSplits::try_from(load_folder(&PathBuf::from(folder), test.as_deref(), &options, &flag)?)
+        })
+    }
+
+    /// Reads pictures that lie in another file, and those of the test if there are any; options are JSON as those of `fromFolder`.
+    #[napi(
+        ts_args_type = "train: NativeEncoded, test: NativeEncoded | null, options: string, stop: StopSignal",
+        ts_return_type = "Promise<NativeSplits>"
+    )]
+    pub fn from_encoded<'env>(
+        env: &'env Env,
+        train: NativeEncoded,
+        test: Option<NativeEncoded>,
+        options: String,
+        stop: &StopSignal,
+    ) -> napi::Result<Object<'env>> {
+        let (train, test) = (train.copied()?, test.map(NativeEncoded::copied).transpose()?);
+        let flag = stop.flag();
+        promise(env, flag.clone(), move || {
+            NativeSplits::try_from(load_encoded(train, test, &from_json::<FolderOptions>(&options)?, &flag)?)
         })
     }
 
@@ -263,8 +314,8 @@ impl NativeDataset {
     pub fn statistics<'env>(&self, env: &'env Env, test: Option<&NativeDataset>) -> napi::Result<Object<'env>> {
         let (data, test) = (self.get()?, test.map(Self::get).transpose()?);
         promise(env, StopFlag::new(), move || {
-            let shared = test.map(|test| statistics::shared(&data, &test));
-            json(&serde_json::json!({ "statistics": statistics::statistics(&data), "shared": shared }))
+            let shared = test.map(|test| statistics::shared(&data, &test)).transpose()?;
+            json(&serde_json::json!({ "statistics": statistics::statistics(&data)?, "shared": shared }))
         })
     }
 

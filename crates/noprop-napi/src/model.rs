@@ -9,12 +9,12 @@ use crate::stop::StopSignal;
 use crate::tasks::promise;
 use crate::training::NativeTraining;
 use napi::bindgen_prelude::{
-    ClassInstance, Env, Float32Array, Function, Int32Array, Object, ObjectFinalize, ToNapiValue, Unknown,
+    ClassInstance, Env, Float32Array, Function, Int32Array, Object, ObjectFinalize, ToNapiValue, Uint32Array, Unknown,
 };
 use napi_derive::napi;
 use noprop_core::config::{FitOptions, ModelConfig, from_json};
 use noprop_core::data::Dataset;
-use noprop_core::inference::{Session, contributions, measure_chain};
+use noprop_core::inference::{Session, contributions, measure_chain, trace};
 use noprop_core::tensor::StopFlag;
 use noprop_core::train::{Plan, estimate, find_learning_rate};
 use noprop_core::{DeviceChoice, Model, SampleOptions};
@@ -29,6 +29,23 @@ pub struct NativePrediction {
     pub labels: Int32Array,
     /// `[samples, classes]`.
     pub probabilities: Float32Array,
+}
+
+/// A prediction with the states and estimates on the way to it.
+#[napi(object, object_from_js = false)]
+pub struct NativeTrace {
+    /// One label a sample; where classes have names, its position among them.
+    pub labels: Int32Array,
+    /// `[samples, classes]`.
+    pub probabilities: Float32Array,
+    /// The block of each move, from 1.
+    pub blocks: Uint32Array,
+    /// z_0, `[samples, classes]`.
+    pub start: Float32Array,
+    /// The state after each move, `[moves, samples, classes]`.
+    pub states: Float32Array,
+    /// What each move was made by, `[moves, samples, classes]`.
+    pub estimates: Float32Array,
 }
 
 /// A configuration with or without trained weights.
@@ -112,6 +129,13 @@ impl NativeModel {
     pub fn training(&self) -> napi::Result<Option<String>> {
         let model = self.model()?;
         Ok((!model.training.is_null()).then(|| model.training.to_string()))
+    }
+
+    /// How the losses went while it was trained, as JSON, or null.
+    #[napi(getter, ts_return_type = "string | null")]
+    pub fn history(&self) -> napi::Result<Option<String>> {
+        let model = self.model()?;
+        Ok((!model.history.is_null()).then(|| model.history.to_string()))
     }
 
     /// The tensors of one block as JSON `[{ name, shape, parameters }]`; a statistic has 0 parameters.
@@ -244,6 +268,28 @@ impl NativeModel {
             Ok(NativePrediction {
                 labels: Int32Array::new(prediction.labels),
                 probabilities: Float32Array::new(prediction.probabilities),
+            })
+        })
+    }
+
+    /// The same with the states and estimates of all blocks; options are JSON.
+    #[napi(ts_return_type = "Promise<NativeTrace>")]
+    pub fn trace<'env>(
+        &self,
+        env: &'env Env,
+        data: &NativeDataset,
+        options: String,
+        stop: &StopSignal,
+    ) -> napi::Result<Object<'env>> {
+        self.infer(env, (data, options, stop), |session, data, options, flag| {
+            let found = trace(session.model(), data, &options, flag)?;
+            Ok(NativeTrace {
+                labels: Int32Array::new(found.prediction.labels),
+                probabilities: Float32Array::new(found.prediction.probabilities),
+                blocks: Uint32Array::new(found.blocks),
+                start: Float32Array::new(found.start),
+                states: Float32Array::new(found.states),
+                estimates: Float32Array::new(found.estimates),
             })
         })
     }

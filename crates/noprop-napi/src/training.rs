@@ -5,6 +5,7 @@ use crate::shared_model::SharedModel;
 use crate::tasks::{SharedTraining, promise, register};
 use napi::bindgen_prelude::{Env, Object};
 use napi_derive::napi;
+use noprop_core::config::from_json;
 use noprop_core::ops::simd::InstructionSet;
 use noprop_core::tensor::StopFlag;
 use noprop_core::train::{Observer, Plan, Training};
@@ -134,18 +135,20 @@ impl NativeTraining {
         }
     }
 
-    /// After the end of every block: joins the threads and puts the weights into the model.
+    /// After the end of every block: joins the threads and puts the weights into the model, with the history in JSON that its file is to
+    /// keep.
     #[napi(ts_return_type = "Promise<void>")]
-    pub fn finish<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
+    pub fn finish<'env>(&self, env: &'env Env, history: String) -> napi::Result<Object<'env>> {
         let (training, model, mut record) = (self.take(), self.model.clone(), self.record.clone());
         promise(env, self.stop.clone(), move || {
             let training = training.ok_or_else(|| Error::new(Code::Internal, "the run has ended"))?;
+            let history: Value = from_json(&history)?;
             let early = training.early_ends();
             if !early.is_empty() {
                 record["ended"] = json!(early);
             }
             let weights = training.finish()?;
-            model.replace(|model| model.with_weights(weights, record))
+            model.replace(|model| model.with_weights(weights, record).with_history(history))
         })
     }
 

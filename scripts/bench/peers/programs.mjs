@@ -4,8 +4,10 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { builtPrograms } from '../../support/cargo.mjs'
 import { root, StepFailed } from '../../support/steps.mjs'
+import { pictures, table } from './files.mjs'
 
 const execute = promisify(execFile)
+const DATA = join('scripts', 'bench', 'peers', 'data.mjs')
 
 /** The last line of a program's output, which is JSON. */
 async function json(program, args, env = {}) {
@@ -25,6 +27,13 @@ export function findTorch() {
   const { status, stdout } = spawnSync(python, ['-c', 'import torch; print(torch.__version__)'], { encoding: 'utf8' })
   if (status === 0) return { python, version: stdout.trim() }
   if (named) throw new StepFailed(`NOPROP_PYTHON (${named}) is no Python that can import torch: correct or unset it.`)
+}
+
+/** A Python that can import these modules: that of NOPROP_PYTHON, else python3; or undefined. */
+export function findPython(modules) {
+  const python = process.env.NOPROP_PYTHON ?? 'python3'
+  const { status } = spawnSync(python, ['-c', `import ${modules.join(', ')}`], { encoding: 'utf8' })
+  return status === 0 ? python : undefined
 }
 
 /** Builds candle's program; returns its path. */
@@ -58,6 +67,30 @@ export function programs({ quick, torch, candle }) {
           return (await json(torch.python, ['bench/peer_torch.py', '--modes', mode, ...timing, ...flags]))[value]
         },
       },
+    /** Reading a CSV file: noprop, and pandas if it is there. */
+    csv: () => {
+      const rows = quick ? 20_000 : 1_000_000
+      const python = findPython(['pandas'])
+      const pandas = (mode) => async () => (await json(python, ['bench/peer_data.py', mode, table(rows)])).per_second
+      return [
+        { name: 'noprop', run: async () => (await json(process.execPath, [DATA, 'csv', table(rows)])).perSecond },
+        python && { name: 'pandas', run: pandas('csv') },
+        python && { name: 'pandas, the reader alone', run: pandas('csv-read') },
+      ]
+    },
+    /** Decoding and resizing JPEG files: noprop, and Pillow, without which there are none. */
+    jpeg: (threads) => {
+      const python = findPython(['PIL'])
+      const folder = () => pictures(quick ? 200 : 10_000, python)
+      const pillow = async () => json(python, ['bench/peer_data.py', 'jpeg', folder(), String(threads)])
+      return [
+        python && {
+          name: 'noprop',
+          run: async () => (await json(process.execPath, [DATA, 'jpeg', folder()])).perSecond,
+        },
+        python && { name: 'Pillow', run: async () => (await pillow()).per_second },
+      ]
+    },
     /** candle's autograd, training ten of the paper's blocks at batch 128. */
     candle: (shape, threads) => ({
       name: 'candle autograd',

@@ -1,7 +1,7 @@
 // What is compared. In each row the runs take turns, so that a machine that slows down slows all of them.
 
 /** The rows: noprop first, then its peers; those that are not there are left out. */
-export function rows({ noprop, nopropMemory, torch, candle }, threads) {
+export function rows({ noprop, nopropMemory, torch, candle, csv, jpeg }, threads) {
   const two = ['--threads', String(threads)]
   const speed = { unit: 'samples/s', better: 'more' }
   const memory = { unit: 'MiB', better: 'less' }
@@ -100,10 +100,20 @@ export function rows({ noprop, nopropMemory, torch, candle }, threads) {
     },
     { id: 'inference-1', title: 'Inference, one image', ...speed, runs: inference(1) },
     { id: 'inference-1000', title: 'Inference, a batch of 1000', ...speed, runs: inference(1000) },
+    { id: 'csv', title: 'Reading a CSV file of 30 columns', unit: 'rows/s', better: 'more', runs: csv() },
+    {
+      id: 'jpeg',
+      title: 'Decoding JPEG files of 256 × 256 and resizing them to 64 × 64',
+      unit: 'pictures/s',
+      better: 'more',
+      runs: jpeg(threads),
+    },
     { id: 'memory-10', title: 'Peak memory of training 10 blocks', ...memory, runs: memoryOf(10) },
     { id: 'memory-100', title: 'Peak memory of training 100 blocks', ...memory, runs: memoryOf(100) },
   ]
-  return all.map((row) => ({ ...row, runs: row.runs.filter((run) => run?.run) }))
+  const found = all.map((row) => ({ ...row, runs: row.runs.filter((run) => run?.run) }))
+  // Without Pillow there are no pictures.
+  return found.filter(({ runs }) => runs.length > 0)
 }
 
 /** noprop's median over that of its best peer; bf16 works with fewer bits and is no peer of f32. */

@@ -3,7 +3,8 @@
 //! What happens to an image is a function of (seed, epoch, sample) alone, so all blocks see the same batches, and no schedule
 //! can change them. Evaluation and prediction see images as they are. Of this package: the paper states no augmentation.
 
-use super::{Dataset, InputShape, Pixels};
+use super::dataset::Stored;
+use super::{Dataset, InputShape};
 use crate::rng::{Purpose, Stream};
 use crate::{Code, Error, Result};
 use serde::{Deserialize, Serialize};
@@ -93,8 +94,11 @@ impl Augmenter {
 
     /// Writes one sample, changed, as a net sees it, to `out` of `data.shape().len()` values. Panics as
     /// [`Dataset::value`] does.
-    pub fn value(&self, data: &Dataset, sample: usize, out: &mut [f32]) {
-        self.augment.draw(self.seed, self.epoch, sample).value(data, sample, out);
+    ///
+    /// # Errors
+    /// Those of [`Dataset::value`].
+    pub fn value(&self, data: &Dataset, sample: usize, out: &mut [f32]) -> Result<()> {
+        self.augment.draw(self.seed, self.epoch, sample).value(data, sample, out)
     }
 }
 
@@ -120,16 +124,19 @@ impl Change {
     }
 
     /// Writes one sample, changed, as a net sees it. A vector stays as it is. Panics as [`Dataset::value`] does.
-    pub fn value(&self, data: &Dataset, sample: usize, out: &mut [f32]) {
+    ///
+    /// # Errors
+    /// Those of [`Dataset::value`].
+    pub fn value(&self, data: &Dataset, sample: usize, out: &mut [f32]) -> Result<()> {
         let InputShape::Image { height, width, channels } = data.shape() else {
             return data.value(sample, out);
         };
-        let (size, len) = ([height, width, channels], data.shape().len());
-        let range = sample * len..(sample + 1) * len;
-        match data.pixels() {
-            Pixels::U8(values) => self.rows(size, &values[range], out, |value| f32::from(value) / 255.0),
-            Pixels::F32(values) => self.rows(size, &values[range], out, |value| value),
+        let size = [height, width, channels];
+        match data.stored(sample)? {
+            Stored::U8(values) => self.rows(size, &values, out, |value| f32::from(value) / 255.0),
+            Stored::F32(values) => self.rows(size, values, out, |value| value),
         }
+        Ok(())
     }
 
     /// [`source`](Self::source) row by row: what is seen of a row is one piece of one row.

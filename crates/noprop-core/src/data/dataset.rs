@@ -1,5 +1,6 @@
-//! Samples in memory, with or without labels.
+//! Samples in memory or in a file, with or without labels.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
@@ -7,6 +8,8 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::classes::named;
+use super::on_disk::OnDisk;
+use super::origins::{Origin, Origins};
 use super::split::stratified_by;
 use super::{Classes, InputShape, Preprocessing};
 use crate::memory::reserved;
@@ -19,6 +22,14 @@ pub enum Pixels {
     U8(Vec<u8>),
     /// Finite numbers; a net sees them as they are.
     F32(Vec<f32>),
+    /// Bytes in a file, which a net sees as other bytes.
+    Disk(OnDisk),
+}
+
+/// The values of one sample as they are stored.
+pub(crate) enum Stored<'a> {
+    U8(Cow<'a, [u8]>),
+    F32(&'a [f32]),
 }
 
 impl Pixels {
@@ -27,6 +38,7 @@ impl Pixels {
         match self {
             Self::U8(values) => values.len(),
             Self::F32(values) => values.len(),
+            Self::Disk(values) => values.len(),
         }
     }
 
@@ -35,16 +47,17 @@ impl Pixels {
         self.len() == 0
     }
 
-    fn truncate(&mut self, len: usize) {
+    /// Only the first samples, of so many values each.
+    fn truncate(&mut self, samples: usize, size: usize) {
         match self {
-            Self::U8(values) => values.truncate(len),
-            Self::F32(values) => values.truncate(len),
+            Self::U8(values) => values.truncate(samples * size),
+            Self::F32(values) => values.truncate(samples * size),
+            Self::Disk(values) => values.truncate(samples),
         }
     }
 }
 
 /// At least one sample, all of one shape; immutable, so that threads share it in an `Arc`.
-#[derive(PartialEq)]
 pub struct Dataset {
     shape: InputShape,
     samples: usize,
@@ -53,6 +66,7 @@ pub struct Dataset {
     classes: Classes,
     fingerprint: String,
     preprocessing: Option<Arc<Preprocessing>>,
+    origins: Origins,
 }
 
 impl Dataset {
@@ -93,8 +107,8 @@ impl Dataset {
                 .hint("samples and values are counted from 0; replace or leave out the bad sample"));
         }
         let classes = labels.iter().flatten().copied().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().into();
-        let fingerprint = fingerprint(&shape, &pixels, labels.as_deref(), &classes);
-        Ok(Self { shape, samples, pixels, labels, classes, fingerprint, preprocessing: None })
+        let fingerprint = fingerprint(&shape, &pixels, labels.as_deref(), &classes)?;
+        Ok(Self { shape, samples, pixels, labels, classes, fingerprint, preprocessing: None, origins: Origins::Places })
     }
 
     /// A data set whose labels are names: `labels` has for each sample the position of its name in `names`, which need not be
@@ -106,7 +120,7 @@ impl Dataset {
         let (names, labels) = named(names, labels)?;
         let mut data = Self::from_arrays(pixels, shape, Some(labels))?;
         data.classes = Classes::Names(names);
-        data.fingerprint = fingerprint(&data.shape, &data.pixels, data.labels.as_deref(), &data.classes);
+        data.fingerprint = fingerprint(&data.shape, &data.pixels, data.labels.as_deref(), &data.classes)?;
         Ok(data)
     }
 
@@ -114,6 +128,17 @@ impl Dataset {
     pub fn with_preprocessing(mut self, preprocessing: Arc<Preprocessing>) -> Self {
         self.preprocessing = Some(preprocessing);
         self
+    }
+
+    /// The same samples, with where each came from.
+    pub fn with_origins(mut self, origins: Origins) -> Self {
+        self.origins = origins;
+        self
+    }
+
+    /// Where a sample came from, as far as it is known.
+    pub fn origin(&self, sample: usize) -> Origin {
+        self.origins.of(sample)
     }
 
     /// What was done to raw data to get the samples, if it is known.
@@ -130,7 +155,7 @@ impl Dataset {
         if limit >= self.samples {
             return Ok(self);
         }
-        self.pixels.truncate(limit * self.shape.len());
+        self.pixels.truncate(limit, self.shape.len());
         if let Some(labels) = &mut self.labels {
             labels.truncate(limit);
         }
@@ -138,7 +163,8 @@ impl Dataset {
             (Some(labels), Classes::Names(names)) => Self::with_names(self.pixels, self.shape, labels, names),
             _ => Self::from_arrays(self.pixels, self.shape, self.labels),
         };
-        Ok(Self { preprocessing: self.preprocessing, ..data? })
+        // Those of the first samples are theirs still.
+        Ok(Self { preprocessing: self.preprocessing, origins: self.origins, ..data? })
     }
 
     /// Two data sets, of the samples to train on and of those held out: `share` of each class, or of all without labels. See
@@ -170,13 +196,14 @@ impl Dataset {
         let pixels = match &self.pixels {
             Pixels::U8(values) => Pixels::U8(gather(values, len, samples, what)?),
             Pixels::F32(values) => Pixels::F32(gather(values, len, samples, what)?),
+            Pixels::Disk(values) => Pixels::Disk(values.picked(samples)),
         };
         let labels = self.labels.as_ref().map(|labels| gather(labels, 1, samples, what)).transpose()?;
         let data = match (labels, &self.classes) {
             (Some(labels), Classes::Names(names)) => Self::with_names(pixels, self.shape, &labels, names),
             (labels, _) => Self::from_arrays(pixels, self.shape, labels),
         };
-        Ok(Self { preprocessing: self.preprocessing.clone(), ..data? })
+        Ok(Self { preprocessing: self.preprocessing.clone(), origins: self.origins.picked(samples), ..data? })
     }
 
     /// The same samples without labels.
@@ -185,7 +212,7 @@ impl Dataset {
     /// None that [`from_arrays`](Self::from_arrays) has not refused before.
     pub fn without_labels(self) -> Result<Self> {
         let data = Self::from_arrays(self.pixels, self.shape, None)?;
-        Ok(Self { preprocessing: self.preprocessing, ..data })
+        Ok(Self { preprocessing: self.preprocessing, origins: self.origins, ..data })
     }
 
     /// Bytes of memory that it takes.
@@ -193,11 +220,12 @@ impl Dataset {
         let values = match &self.pixels {
             Pixels::U8(values) => values.capacity(),
             Pixels::F32(values) => 4 * values.capacity(),
+            Pixels::Disk(values) => values.memory(),
         };
         let classes = self.classes.names().map_or(4 * self.classes.len(), |names| {
             names.iter().map(|name| size_of::<String>() + name.capacity()).sum()
         });
-        values + 4 * self.labels.as_ref().map_or(0, Vec::capacity) + classes
+        values + 4 * self.labels.as_ref().map_or(0, Vec::capacity) + classes + self.origins.bytes()
     }
 
     /// The number of samples, at least 1 and at most `u32::MAX`.
@@ -232,18 +260,30 @@ impl Dataset {
 
     /// Writes one sample as a net sees it to `out`, which has `shape().len()` values. Panics when `sample` is out of range or
     /// `out` has another length; [`sample`](Self::sample) checks.
-    pub fn value(&self, sample: usize, out: &mut [f32]) {
-        let range = sample * self.shape.len()..(sample + 1) * self.shape.len();
-        match &self.pixels {
-            Pixels::U8(values) => {
-                let values = &values[range];
+    ///
+    /// # Errors
+    /// [`Code::Io`] where samples are in a file that cannot be read any more.
+    pub fn value(&self, sample: usize, out: &mut [f32]) -> Result<()> {
+        match self.stored(sample)? {
+            Stored::U8(values) => {
                 assert_eq!(values.len(), out.len(), "out must hold one sample");
-                for (out, value) in out.iter_mut().zip(values) {
+                for (out, value) in out.iter_mut().zip(values.iter()) {
                     *out = f32::from(*value) / 255.0;
                 }
             }
-            Pixels::F32(values) => out.copy_from_slice(&values[range]),
+            Stored::F32(values) => out.copy_from_slice(values),
         }
+        Ok(())
+    }
+
+    /// The values of one sample as they are stored. Panics when `sample` is out of range.
+    pub(crate) fn stored(&self, sample: usize) -> Result<Stored<'_>> {
+        let range = sample * self.shape.len()..(sample + 1) * self.shape.len();
+        Ok(match &self.pixels {
+            Pixels::U8(values) => Stored::U8(Cow::Borrowed(&values[range])),
+            Pixels::F32(values) => Stored::F32(&values[range]),
+            Pixels::Disk(values) => Stored::U8(Cow::Owned(values.read(sample..sample + 1)?)),
+        })
     }
 
     /// One sample as a net sees it.
@@ -257,7 +297,7 @@ impl Dataset {
                 .received(index.to_string()));
         }
         let mut out = vec![0.0; self.shape.len()];
-        self.value(index, &mut out);
+        self.value(index, &mut out)?;
         Ok(out)
     }
 
@@ -293,6 +333,14 @@ impl Dataset {
     }
 }
 
+/// Whether the samples are the same, wherever they came from.
+impl PartialEq for Dataset {
+    fn eq(&self, other: &Self) -> bool {
+        (self.shape, &self.pixels, &self.labels, &self.classes, &self.preprocessing)
+            == (other.shape, &other.pixels, &other.labels, &other.classes, &other.preprocessing)
+    }
+}
+
 /// Leaves out the values, which may be millions.
 impl fmt::Debug for Dataset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -323,7 +371,7 @@ fn gather<T: Copy>(values: &[T], len: usize, positions: &[usize], what: &str) ->
 }
 
 /// Lengths and kinds are hashed before the values, so that no two data sets hash the same bytes.
-fn fingerprint(shape: &InputShape, pixels: &Pixels, labels: Option<&[i32]>, classes: &Classes) -> String {
+fn fingerprint(shape: &InputShape, pixels: &Pixels, labels: Option<&[i32]>, classes: &Classes) -> Result<String> {
     let mut hash = Sha256::new();
     let sizes = shape.sizes();
     hash.update((sizes.len() as u64).to_le_bytes());
@@ -338,6 +386,15 @@ fn fingerprint(shape: &InputShape, pixels: &Pixels, labels: Option<&[i32]>, clas
             hash.update(b"f32");
             update(&mut hash, values, f32::to_le_bytes);
         }
+        Pixels::Disk(values) => {
+            hash.update(b"u8 ");
+            let samples = values.len() / shape.len();
+            // A megabyte at a time.
+            let step = ((1 << 20) / shape.len()).max(1);
+            for first in (0..samples).step_by(step) {
+                hash.update(values.read(first..(first + step).min(samples))?);
+            }
+        }
     }
     match labels {
         Some(labels) => {
@@ -350,7 +407,7 @@ fn fingerprint(shape: &InputShape, pixels: &Pixels, labels: Option<&[i32]>, clas
         hash.update((name.len() as u64).to_le_bytes());
         hash.update(name);
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Hashes four-byte values through a small buffer: little-endian on every machine, without a copy of the whole.

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{Dataset, Pixels};
+use super::Dataset;
+use super::dataset::Stored;
+use crate::Result;
 
 /// So many examples of a finding are named.
 const EXAMPLES: usize = 5;
@@ -53,7 +55,10 @@ impl Twins {
 }
 
 /// The statistics of a data set.
-pub fn statistics(data: &Dataset) -> Statistics {
+///
+/// # Errors
+/// Those of [`Dataset::value`].
+pub fn statistics(data: &Dataset) -> Result<Statistics> {
     let labels = data.labels();
     let mut per_class = vec![0; data.classes().len()];
     for class in data.class_indices(data.classes()).into_iter().flatten() {
@@ -61,12 +66,12 @@ pub fn statistics(data: &Dataset) -> Statistics {
     }
     let len = data.shape().len();
     let mut first = vec![0.0; len];
-    data.value(0, &mut first);
+    data.value(0, &mut first)?;
     let mut is_constant = vec![true; len];
     let (mut minimum, mut maximum, mut sum, mut squares) = (f32::INFINITY, f32::NEG_INFINITY, 0.0, 0.0);
     let mut sample = vec![0.0; len];
     for index in 0..data.samples() {
-        data.value(index, &mut sample);
+        data.value(index, &mut sample)?;
         for ((value, first), is_constant) in sample.iter().zip(&first).zip(&mut is_constant) {
             *is_constant &= value == first;
             minimum = minimum.min(*value);
@@ -80,7 +85,7 @@ pub fn statistics(data: &Dataset) -> Statistics {
     let (mut duplicates, mut contradictions) = (Twins::default(), Twins::default());
     let mut seen = HashMap::new();
     for index in 0..data.samples() {
-        let earlier = *seen.entry(digest(data, index)).or_insert(index);
+        let earlier = *seen.entry(digest(data, index)?).or_insert(index);
         if earlier == index {
             continue;
         }
@@ -89,7 +94,7 @@ pub fn statistics(data: &Dataset) -> Statistics {
             contradictions.add([earlier, index]);
         }
     }
-    Statistics {
+    Ok(Statistics {
         samples: data.samples(),
         per_class,
         minimum,
@@ -100,41 +105,43 @@ pub fn statistics(data: &Dataset) -> Statistics {
         constant: (0..len).filter(|place| is_constant[*place] && data.samples() > 1).collect(),
         duplicates,
         contradictions,
-    }
+    })
 }
 
 /// Samples of `test` that are also in `train`, `[in train, in test]`.
-pub fn shared(train: &Dataset, test: &Dataset) -> Twins {
+///
+/// # Errors
+/// Those of [`Dataset::value`].
+pub fn shared(train: &Dataset, test: &Dataset) -> Result<Twins> {
     let mut seen = HashMap::new();
     for index in 0..train.samples() {
-        seen.entry(digest(train, index)).or_insert(index);
+        seen.entry(digest(train, index)?).or_insert(index);
     }
     let mut twins = Twins::default();
     for index in 0..test.samples() {
-        if let Some(twin) = seen.get(&digest(test, index)) {
+        if let Some(twin) = seen.get(&digest(test, index)?) {
             twins.add([*twin, index]);
         }
     }
-    twins
+    Ok(twins)
 }
 
 /// Half of a SHA-256 over the values of a sample.
-fn digest(data: &Dataset, sample: usize) -> [u8; 16] {
-    let range = sample * data.shape().len()..(sample + 1) * data.shape().len();
+fn digest(data: &Dataset, sample: usize) -> Result<[u8; 16]> {
     let mut hash = Sha256::new();
-    match data.pixels() {
-        Pixels::U8(values) => hash.update(&values[range]),
-        Pixels::F32(values) => values[range].iter().for_each(|value| hash.update(value.to_le_bytes())),
+    match data.stored(sample)? {
+        Stored::U8(values) => hash.update(&values),
+        Stored::F32(values) => values.iter().for_each(|value| hash.update(value.to_le_bytes())),
     }
     let mut half = [0; 16];
     half.copy_from_slice(&hash.finalize()[..16]);
-    half
+    Ok(half)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::InputShape;
+    use crate::data::{InputShape, Pixels};
 
     #[test]
     fn twins_constants_and_moments() {
@@ -143,7 +150,7 @@ mod tests {
             Dataset::from_arrays(Pixels::F32(values.to_vec()), shape, Some(labels.to_vec())).unwrap()
         };
         let train = data(&[1.0, 5.0, 2.0, 5.0, 1.0, 5.0, 2.0, 5.0, 3.0, 5.0], &[0, 4, 0, 0, 4]);
-        let found = statistics(&train);
+        let found = statistics(&train).unwrap();
         assert_eq!((found.samples, &found.per_class[..]), (5, &[3, 2][..]));
         assert_eq!((found.minimum, found.maximum, found.constant), (1.0, 5.0, vec![1]));
         // numpy.mean and numpy.std of the ten values.
@@ -155,7 +162,7 @@ mod tests {
         assert_eq!(found.duplicates, Twins { count: 2, examples: vec![[0, 2], [1, 3]] });
         assert_eq!(found.contradictions, Twins { count: 1, examples: vec![[1, 3]] });
         let test = data(&[9.0, 5.0, 3.0, 5.0], &[0, 0]);
-        assert_eq!(shared(&train, &test), Twins { count: 1, examples: vec![[4, 1]] });
-        assert_eq!(statistics(&data(&[1.0, 2.0], &[0])).constant, Vec::<usize>::new());
+        assert_eq!(shared(&train, &test).unwrap(), Twins { count: 1, examples: vec![[4, 1]] });
+        assert_eq!(statistics(&data(&[1.0, 2.0], &[0])).unwrap().constant, Vec::<usize>::new());
     }
 }

@@ -14,13 +14,17 @@ const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
 pub(super) fn keys(data: &Dataset) -> Result<Vec<u64>> {
     let mut keys = reserved(data.samples(), "the samples' keys")?;
     let len = data.shape().len();
+    let bits: [u32; 256] = std::array::from_fn(|value| (value as f32 / 255.0).to_bits());
+    let of_bytes = |sample: &[u8]| key(sample, |value| bits[usize::from(value)]);
     match data.pixels() {
-        Pixels::U8(values) => {
-            let bits: [u32; 256] = std::array::from_fn(|value| (value as f32 / 255.0).to_bits());
-            keys.extend(values.chunks_exact(len).map(|sample| key(sample, |value| bits[usize::from(value)])));
-        }
+        Pixels::U8(values) => keys.extend(values.chunks_exact(len).map(of_bytes)),
         Pixels::F32(values) => {
             keys.extend(values.chunks_exact(len).map(|sample| key(sample, |value| (value + 0.0).to_bits())));
+        }
+        Pixels::Disk(values) => {
+            for sample in 0..data.samples() {
+                keys.push(of_bytes(&values.read(sample..sample + 1)?));
+            }
         }
     }
     Ok(keys)

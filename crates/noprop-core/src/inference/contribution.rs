@@ -1,7 +1,7 @@
 //! What each block adds: how good the classes are after it, how good the whole is without it, and how much of its answer comes
 //! from the image. A block that is inert, or that reads the class off its state alone, looks trained by its loss.
 
-use super::processor::Processor;
+use super::processor::{Processor, Seen};
 use super::{SampleOptions, finite, readout};
 use crate::config;
 use crate::data::Dataset;
@@ -83,13 +83,13 @@ pub fn contributions(
     for block in 1..=jobs {
         trial.copy_from_slice(&states);
         for later in block + 1..=jobs {
-            processor.advance(later, None, &mut trial)?;
+            processor.advance(later, Seen::default(), &mut trial)?;
         }
         let accuracy_skipped = accuracy(&trial);
         trial.copy_from_slice(&states);
-        processor.advance(block, Some(&others), &mut trial)?;
+        processor.advance(block, Seen { images: Some(&others), recorder: None }, &mut trial)?;
         let accuracy_from_z = accuracy(&trial);
-        processor.advance(block, None, &mut states)?;
+        processor.advance(block, Seen::default(), &mut states)?;
         let accuracy_after = accuracy(&states);
         found.push(Contribution {
             block,

@@ -7,13 +7,17 @@ mod tests;
 
 pub use calibration::{BINS, Bin, Calibration};
 
+use crate::data::Origin;
 use crate::error::Result;
 use crate::memory::zeros;
 use calibration::Tally;
 use serde::Serialize;
 
-/// Samples that are named as the worst.
+/// Samples that are named as the worst, unless another number is asked for.
 pub const WORST: usize = 20;
+
+/// Most samples that can be asked for.
+pub const MOST_WORST: usize = 10_000;
 
 /// Greatest k of top-k accuracy.
 pub const MOST_TOP: usize = 10;
@@ -38,7 +42,8 @@ pub struct Metrics {
     pub weighted_average: Scores,
     /// How far probabilities can be believed.
     pub calibration: Calibration,
-    /// The samples of greatest loss, greatest first, equal ones in their order; at most [`WORST`].
+    /// The samples of greatest loss, greatest first, equal ones in their order; as many as
+    /// [`SampleOptions::worst`](super::SampleOptions::worst) says.
     pub worst: Vec<Worst>,
 }
 
@@ -67,7 +72,7 @@ pub struct Scores {
 }
 
 /// A sample that costs much.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Worst {
     /// Its place in the data, from 0.
     pub sample: usize,
@@ -79,6 +84,9 @@ pub struct Worst {
     pub probability: f64,
     /// Σ_k (p_k − [k = target])².
     pub loss: f64,
+    /// Where it came from, as far as it is known.
+    #[serde(flatten)]
+    pub origin: Origin,
 }
 
 /// What one sample came to.
@@ -106,10 +114,13 @@ pub(super) struct Gathering {
     right: Vec<u64>,
     calibration: Tally,
     worst: Vec<Worst>,
+    /// Most of these.
+    most_worst: usize,
 }
 
 impl Gathering {
-    pub(super) fn new(classes: usize) -> Result<Self> {
+    /// Names so many samples as the worst.
+    pub(super) fn new(classes: usize, worst: usize) -> Result<Self> {
         let counts = || zeros::<u64>(classes, "counts of the classes");
         Ok(Self {
             samples: 0,
@@ -119,7 +130,8 @@ impl Gathering {
             predicted: counts()?,
             right: counts()?,
             calibration: Tally::default(),
-            worst: Vec::with_capacity(WORST + 1),
+            worst: Vec::new(),
+            most_worst: worst,
         })
     }
 
@@ -140,10 +152,10 @@ impl Gathering {
         self.predicted[predicted] += 1;
         self.right[target] += u64::from(predicted == target);
         self.calibration.add(f64::from(probabilities[predicted]), predicted == target);
-        if self.worst.len() < WORST || self.worst.last().is_some_and(|least| least.loss < loss) {
+        if self.worst.len() < self.most_worst || self.worst.last().is_some_and(|least| least.loss < loss) {
             let place = self.worst.partition_point(|other| other.loss >= loss);
-            self.worst.insert(place, Worst { sample, target, predicted, probability, loss });
-            self.worst.truncate(WORST);
+            self.worst.insert(place, Worst { sample, target, predicted, probability, loss, origin: Origin::default() });
+            self.worst.truncate(self.most_worst);
         }
     }
 

@@ -1,6 +1,7 @@
 //! The chain on the processor: threads share the chunks of a job.
 
 use super::evaluator::Evaluator;
+use super::trace::Recorder;
 use super::{AfterBlock, SampleOptions, content};
 use crate::config::{self, CheckedConfig};
 use crate::data::Dataset;
@@ -77,12 +78,21 @@ fn chain_of(
     let mut processor = Processor::new(model, data, options, threads, stop)?;
     let mut states = processor.initial()?;
     for block in 1..=model.checked.jobs() {
-        processor.advance(block, None, &mut states)?;
+        processor.advance(block, Seen::default(), &mut states)?;
         if let Some(after_block) = &mut after_block {
             after_block(block, 0, &states);
         }
     }
     Ok(states)
+}
+
+/// What is beside the ordinary when a job runs.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Seen<'a> {
+    /// Whose image each sample sees; its own without.
+    pub images: Option<&'a [u32]>,
+    /// Takes the estimate and the state of every move.
+    pub recorder: Option<&'a Recorder>,
 }
 
 /// Runs jobs on the states of all samples of a data set.
@@ -124,18 +134,31 @@ impl<'a> Processor<'a> {
         Ok(states)
     }
 
-    /// The states of all samples after a job (from 1) in place of those before it. With `images`, sample i sees the image of sample
-    /// `images[i]`.
-    pub(super) fn advance(&mut self, job: usize, images: Option<&[u32]>, states: &mut [f32]) -> Result<()> {
+    /// The moves of a job (from 1), of which every job has as many.
+    pub(super) fn moves(&self, job: usize) -> Result<Vec<Move>> {
+        self.moves_with(job, &self.weights(job)?)
+    }
+
+    fn moves_with(&self, job: usize, weights: &Buffer) -> Result<Vec<Move>> {
+        let checked = &self.model.checked;
+        checked.method.chain(job, &own_values(checked, weights)?, &self.options.sampling())
+    }
+
+    fn weights(&self, job: usize) -> Result<Buffer> {
+        match &self.resident {
+            Some(jobs) => Ok(jobs[job - 1].clone()),
+            None => self.model.block(job, &Device::Cpu),
+        }
+    }
+
+    /// The states of all samples after a job (from 1) in place of those before it.
+    pub(super) fn advance(&mut self, job: usize, seen: Seen<'_>, states: &mut [f32]) -> Result<()> {
         let Self { model, data, options, stop, .. } = *self;
         let (keys, checked) = (&self.keys, &model.checked);
-        let weights = match &self.resident {
-            Some(jobs) => jobs[job - 1].clone(),
-            None => model.block(job, &Device::Cpu)?,
-        };
-        let moves = &checked.method.chain(job, &own_values(checked, &weights)?, &options.sampling())?[..];
+        let weights = self.weights(job)?;
+        let moves = &self.moves_with(job, &weights)?[..];
         let before = (job - 1) * moves.len();
-        let work = JobWork { data, images, keys, weights: &weights, moves, before, seed: options.seed, stop };
+        let work = JobWork { data, seen, keys, weights: &weights, moves, before, seed: options.seed, stop };
         let chunks = Mutex::new(states.chunks_mut(CHUNK * checked.config.classes.len()).enumerate());
         let next = || chunks.lock().unwrap_or_else(PoisonError::into_inner).next();
         let outcomes: Vec<Result<()>> = if let [evaluator] = &mut self.evaluators[..] {
@@ -166,8 +189,7 @@ pub(super) fn own_values(checked: &CheckedConfig, weights: &Buffer) -> Result<Ve
 /// What one job does to every chunk.
 struct JobWork<'a> {
     data: &'a Dataset,
-    /// Whose image each sample sees; its own without.
-    images: Option<&'a [u32]>,
+    seen: Seen<'a>,
     keys: &'a [u64],
     weights: &'a Buffer,
     moves: &'a [Move],
@@ -184,7 +206,7 @@ impl JobWork<'_> {
         while let Some((chunk, states)) = next() {
             self.stop.check()?;
             let first = chunk * CHUNK;
-            evaluator.take(self.data, self.images, first, states.len() / evaluator.width())?;
+            evaluator.take(self.data, self.seen.images, first, states.len() / evaluator.width())?;
             for index in 0..self.moves.len() {
                 self.advance(evaluator, &mut room, index, first, states)?;
             }
@@ -206,6 +228,7 @@ impl JobWork<'_> {
         match self.moves[index] {
             Move::Step { query, coefficients } => {
                 ask(query, states, index == 0)?;
+                self.record(index, first, |recorder, at| recorder.estimates(at, &evaluator.estimates));
                 let estimates = evaluator.estimates.chunks_exact(width);
                 let rows = states.chunks_exact_mut(width).zip(estimates);
                 for (key, (z, estimate)) in self.keys[first..].iter().zip(rows) {
@@ -216,6 +239,7 @@ impl JobWork<'_> {
             }
             Move::Heun { from: (query, slope), to: (second, second_slope), step } => {
                 ask(query, states, index == 0)?;
+                self.record(index, first, |recorder, at| recorder.estimates(at, &evaluator.estimates));
                 let Room { slopes, ahead } = room;
                 slopes.clear();
                 let pairs = evaluator.estimates.iter().zip(&*states);
@@ -230,7 +254,15 @@ impl JobWork<'_> {
                 }
             }
         }
+        self.record(index, first, |recorder, at| recorder.states(at, states));
         Ok(())
+    }
+
+    /// Shows something of a move to the recorder, if there is one: with the move's number, and the first of the samples.
+    fn record(&self, index: usize, first: usize, show: impl FnOnce(&Recorder, [usize; 2])) {
+        if let Some(recorder) = self.seen.recorder {
+            show(recorder, [self.before + index, first]);
+        }
     }
 }
 

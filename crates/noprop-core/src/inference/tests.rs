@@ -154,3 +154,60 @@ fn confusions_of_many_classes_are_the_pairs_that_occurred() {
         assert_eq!(both as u64, count);
     }
 }
+
+#[test]
+fn a_trace_tells_how_the_prediction_came_about() {
+    let (model, samples) = (model(), CHUNK + 5);
+    let data = data(samples, false);
+    for (stochastic, threads) in [(false, 1), (true, 2)] {
+        let options = SampleOptions { stochastic, threads: Some(threads), ..SampleOptions::default() };
+        let found = trace(&model, &data, &options, &StopFlag::new()).unwrap();
+        assert_eq!(found.prediction, predict(&model, &data, options.clone(), &StopFlag::new()).unwrap());
+        assert_eq!(found.blocks, [1, 2, 3, 4]);
+        let values = samples * 3;
+        assert_eq!([found.start.len(), found.states.len(), found.estimates.len()], [values, 4 * values, 4 * values]);
+        // The classes of the states are those that evaluation reads off them.
+        let last = read(&model, &found.states[3 * values..]).unwrap();
+        assert_eq!(last, found.prediction);
+        if stochastic {
+            continue;
+        }
+        // z_t = a û + b z_{t−1}, in double precision and rounded once.
+        let moves = (1..=4).map(|job| model.checked.method.chain(job, &[], &options.sampling()).unwrap());
+        let mut before = &found.start[..];
+        for (step, moves) in moves.enumerate() {
+            let [crate::method::Move::Step { coefficients, .. }] = moves[..] else { panic!("one step a block") };
+            let at = step * values..(step + 1) * values;
+            for ((z, u), previous) in found.states[at.clone()].iter().zip(&found.estimates[at.clone()]).zip(before) {
+                let expected = coefficients.estimate * f64::from(*u) + coefficients.state * f64::from(*previous);
+                assert_eq!(*z, expected as f32);
+            }
+            before = &found.states[at];
+        }
+    }
+    let one = trace(&model, &data, &SampleOptions { steps: Some(3), ..SampleOptions::default() }, &StopFlag::new());
+    assert_eq!(one.unwrap_err().code, Code::Option);
+}
+
+#[test]
+fn a_trace_of_one_net_has_every_step() {
+    let json = r#"{"input":[3],"classes":[0,1],"method":{"type":"fm"},"net":{"type":"mlp","hidden":[8]}}"#;
+    let untrained = Model::new(from_json(json).unwrap()).unwrap();
+    let weights = untrained.checked.layout.initial_weights(1, 1);
+    let store = WeightStore::temporary(1, weights.len()).unwrap();
+    store.write(1, &weights).unwrap();
+    let model = untrained.with_weights(store, Value::Null);
+    for sampler in [SamplerChoice::Euler, SamplerChoice::Heun] {
+        let options = SampleOptions { sampler: Some(sampler), steps: Some(5), ..SampleOptions::default() };
+        let found = trace(&model, &data(2, false), &options, &StopFlag::new()).unwrap();
+        assert_eq!((found.blocks, found.states.len(), found.estimates.len()), (vec![1; 5], 20, 20));
+        assert_eq!(found.prediction, predict(&model, &data(2, false), options, &StopFlag::new()).unwrap());
+        // Euler's first step is along the first estimate, the velocity; Heun's is not.
+        let along = found.start.iter().zip(&found.estimates).map(|(z, v)| z + 0.2 * v);
+        let gap = along.zip(&found.states).map(|(expected, z)| (expected - z).abs()).fold(0.0, f32::max);
+        assert_eq!(gap < 1e-6, sampler == SamplerChoice::Euler, "{sampler:?}: {gap}");
+        assert!(found.estimates.iter().all(|value| *value != 0.0));
+    }
+    let error = trace(&untrained, &data(2, false), &SampleOptions::default(), &StopFlag::new()).unwrap_err();
+    assert_eq!(error.code, Code::NotTrained);
+}

@@ -21,15 +21,20 @@ pub const FORMAT_VERSION: &str = "1";
 const FORMAT: &str = "noprop-model";
 /// Bytes that the record of a training may take in a header.
 const TRAINING: u64 = 4096;
+/// Bytes that its history may take where it is as long as it may be.
+const HISTORY: u64 = 1 << 21;
 
 impl Model {
     pub(super) fn header(&self) -> Vec<u8> {
-        let texts = BTreeMap::from([
+        let mut texts = BTreeMap::from([
             ("format", FORMAT.to_owned()),
             ("format_version", FORMAT_VERSION.to_owned()),
             ("config", json!(self.checked.config).to_string()),
             ("training", self.training.to_string()),
         ]);
+        if !self.history.is_null() {
+            texts.insert("history", self.history.to_string());
+        }
         container::header(&texts, tensors(&self.checked))
     }
 
@@ -51,7 +56,7 @@ impl Model {
     /// [`Code::Output`].
     pub fn probe_save(&self, path: &Path) -> Result<()> {
         let weights = (self.checked.jobs() as u64) * 4 * self.checked.layout.weights() as u64;
-        probe_output(path, self.header().len() as u64 + TRAINING + weights)
+        probe_output(path, self.header().len() as u64 + TRAINING + HISTORY + weights)
     }
 
     /// Reads a model file. Up to 512 MiB of weights are taken into memory and the file is closed. Larger ones stay in the
@@ -77,7 +82,7 @@ impl Model {
 fn read(file: &mut File, path: &Path, most: usize) -> Result<Model> {
     let before = state(file)?;
     let header = container::read_header(file)?;
-    let (checked, training) = texts(&header)?;
+    let (checked, [training, history]) = texts(&header)?;
     header.expect(tensors(&checked))?;
     let (blocks, block_len) = (checked.jobs(), checked.layout.weights());
     let finite = |block: usize, first: usize, values: &[f32]| check_finite(&checked, block, first, values);
@@ -101,7 +106,7 @@ fn read(file: &mut File, path: &Path, most: usize) -> Result<Model> {
         return Err(Error::new(Code::ModelChanged, "the file was written to while it was read")
             .hint("load it again when it is whole; replace a model file by renaming another to it, as save does"));
     }
-    Ok(Model::of(checked, weights, training))
+    Ok(Model::of(checked, weights, training).with_history(history))
 }
 
 /// What tells that a file was written to, as far as the system says.
@@ -114,8 +119,8 @@ fn unreadable(error: std::io::Error) -> Error {
     Error::new(Code::Io, "the file cannot be read").received(error.to_string())
 }
 
-/// The configuration, and what trained the weights.
-fn texts(header: &Header) -> Result<(CheckedConfig, Value)> {
+/// The configuration, what trained the weights, and how their losses went.
+fn texts(header: &Header) -> Result<(CheckedConfig, [Value; 2])> {
     let text = |key: &str| header.texts.get(key).map(String::as_str).unwrap_or_default();
     if text("format") != FORMAT {
         return Err(Error::new(Code::ModelFormat, "this safetensors file is not a model of noprop")
@@ -135,14 +140,15 @@ fn texts(header: &Header) -> Result<(CheckedConfig, Value)> {
     };
     container::check_names("config", text("config"))?;
     let checked = from_json::<ModelConfig>(text("config")).and_then(ModelConfig::check).map_err(damaged)?;
-    let training = match text("training") {
-        "" => Value::Null,
-        training => {
-            container::check_names("training", training)?;
-            serde_json::from_str(training).unwrap_or(Value::Null)
+    let record = |name| -> Result<Value> {
+        let record = text(name);
+        if record.is_empty() {
+            return Ok(Value::Null);
         }
+        container::check_names(name, record)?;
+        Ok(serde_json::from_str(record).unwrap_or(Value::Null))
     };
-    Ok((checked, training))
+    Ok((checked, [record("training")?, record("history")?]))
 }
 
 /// Checks some values of a block, of which `first` is the place of the first one.

@@ -48,7 +48,7 @@ fn covariance(data: &Dataset, [height, width, channels]: [usize; 3], stop: &Stop
     let images = data.samples().min(IMAGES);
     for sample in 0..images {
         stop.check()?;
-        data.value(sample, &mut image);
+        data.value(sample, &mut image)?;
         for top in 0..=height - 3 {
             for left in 0..=width - 3 {
                 for row in 0..3 {

@@ -88,6 +88,11 @@ impl Team {
         self.helpers.load(Ordering::Relaxed)
     }
 
+    /// Operations of its leaders that were cut.
+    pub fn cut_operations(&self) -> usize {
+        self.number.load(Ordering::Relaxed)
+    }
+
     /// Counts a helper who will come, so that others choose another team. It leaves when the seat is dropped.
     pub fn seat(self: &Arc<Self>) -> Seat {
         self.helpers.fetch_add(1, Ordering::Relaxed);

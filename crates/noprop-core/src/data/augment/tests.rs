@@ -1,6 +1,7 @@
 //! The row by row copy against its definition, and the chances.
 
 use super::*;
+use crate::data::Pixels;
 use std::collections::BTreeMap;
 
 fn data(shape: &[usize], samples: usize, bytes: bool) -> Dataset {
@@ -37,7 +38,7 @@ fn rows_equal_the_definition_for_every_change() {
             for flip in [false, true] {
                 let change = Change { down, right, flip };
                 let mut out = vec![f32::NAN; data.shape().len()];
-                change.value(&data, 1, &mut out);
+                change.value(&data, 1, &mut out).unwrap();
                 assert_eq!(out, plain(change, &data.sample(1).unwrap(), size), "{size:?}, {change:?}");
             }
         }
@@ -49,7 +50,7 @@ fn a_small_picture_moves_and_turns_as_one_expects() {
     let data = Dataset::from_arrays(Pixels::F32((1..=6).map(|i| i as f32).collect()), shape(&[2, 3]), None).unwrap();
     let changed = |down, right, flip| {
         let mut out = vec![f32::NAN; 6];
-        Change { down, right, flip }.value(&data, 0, &mut out);
+        Change { down, right, flip }.value(&data, 0, &mut out).unwrap();
         out
     };
     assert_eq!(changed(0, 0, false), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);

@@ -1,7 +1,6 @@
 //! A picture file to its colours.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind};
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -9,7 +8,7 @@ use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
 use super::super::foreign;
-use super::super::source::open_file;
+use super::item::{Item, Readable};
 use crate::{Code, Error, Result};
 
 /// Most pixels of a picture: the largest cameras have 102 million. A header that says more is refused.
@@ -44,14 +43,15 @@ pub(super) struct Header {
 }
 
 /// Reads what the header says.
-pub(super) fn header(path: &Path) -> Result<Header> {
-    guarded(path, || Ok(Opened::new(path)?.header()))
+pub(super) fn header(item: &Item) -> Result<Header> {
+    guarded(item.path(), || Ok(Opened::new(item)?.header()))
 }
 
-/// Decodes a file. `check` sees what the header says before anything is decoded.
-pub(super) fn decode(path: &Path, check: impl FnOnce(Header) -> Result<()>) -> Result<Picture> {
+/// Decodes a picture. `check` sees what the header says before anything is decoded.
+pub(super) fn decode(item: &Item, check: impl FnOnce(Header) -> Result<()>) -> Result<Picture> {
+    let path = item.path();
     guarded(path, || {
-        let opened = Opened::new(path)?;
+        let opened = Opened::new(item)?;
         check(opened.header())?;
         let orientation = opened.orientation;
         let image = DynamicImage::from_decoder(opened.decoder).map_err(|error| explain(path, &error))?;
@@ -66,17 +66,16 @@ pub(super) fn decode(path: &Path, check: impl FnOnce(Header) -> Result<()>) -> R
     })
 }
 
-/// A file whose header has been read.
-struct Opened {
-    decoder: Box<dyn ImageDecoder>,
+/// A picture whose header has been read.
+struct Opened<'a> {
+    decoder: Box<dyn ImageDecoder + 'a>,
     orientation: Orientation,
 }
 
-impl Opened {
-    fn new(path: &Path) -> Result<Self> {
-        let file = open_file(path)?;
-        let len = file.metadata().map_err(|error| Error::io(path, &error))?.len();
-        let mut reader = BufReader::new(file);
+impl<'a> Opened<'a> {
+    fn new(item: &'a Item) -> Result<Self> {
+        let path = item.path();
+        let (mut reader, len) = item.open()?;
         let start = reader.fill_buf().map_err(|error| Error::io(path, &error))?;
         let shown = path.display();
         if start.is_empty() {
@@ -101,7 +100,7 @@ impl Opened {
                 .expected(format!("at most {MAX_FILE} bytes"))
                 .received(format!("{len} bytes")));
         }
-        let mut reader: ImageReader<BufReader<File>> = ImageReader::with_format(reader, format);
+        let mut reader: ImageReader<Box<dyn Readable + 'a>> = ImageReader::with_format(reader, format);
         let mut limits = Limits::no_limits();
         limits.max_alloc = Some(MAX_BYTES);
         reader.limits(limits);

@@ -5,12 +5,25 @@
 //! | `decode.rs` | a file to its colours, upright, over black |
 //! | `fit.rs` | colours to a size: cover, contain, stretch |
 //! | `read.rs` | many files, on all cores, to samples |
+//! | `cache.rs` | samples in memory, or in a file where they are too many |
 //! | `folder.rs` | folders whose names are the labels |
+//! | `encoded.rs` | pictures that lie in other files |
+//! | `item.rs`, `files.rs`, `propose.rs`, `load.rs` | what both have in common: pictures and classes, their size, data sets |
 
+mod cache;
 mod decode;
+mod encoded;
+mod files;
 mod fit;
 mod folder;
+#[cfg(test)]
+mod fuzz;
+mod item;
+mod load;
+mod propose;
 mod read;
 
-pub use folder::{FolderOptions, LoadedFolder, load_folder};
+pub use encoded::{Encoded, load_encoded};
+pub use folder::load_folder;
+pub use load::{FolderOptions, LoadedFolder};
 pub use read::{Failures, load_images, load_sound_images};

@@ -1,10 +1,11 @@
 //! Many picture files as samples, on all cores.
 
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use super::decode::{Header, Picture, decode};
 use super::fit::Fitter;
+use super::item::Item;
 use crate::data::parallel::{each, lock};
 use crate::data::preprocessing::{Fit, check_picture};
 use crate::data::{Dataset, InputShape, Pixels};
@@ -50,8 +51,18 @@ impl Target {
             .hint(format!("resize it first, for example: magick IN.png -resize {width}x{height}! OUT.png")))
     }
 
-    fn read(&self, path: &Path, fitter: &mut Fitter, out: &mut [u8]) -> Result<()> {
-        let picture = fitter.apply(decode(path, |header| self.check(path, header))?)?;
+    /// Bytes of a sample.
+    pub fn len(&self) -> usize {
+        self.height * self.width * self.channels
+    }
+
+    /// Whether a picture can be read.
+    pub fn try_read(&self, item: &Item) -> Result<()> {
+        decode(item, |header| self.check(item.path(), header)).map(|_| ())
+    }
+
+    fn read(&self, item: &Item, fitter: &mut Fitter, out: &mut [u8]) -> Result<()> {
+        let picture = fitter.apply(decode(item, |header| self.check(item.path(), header))?)?;
         debug_assert_eq!((picture.height, picture.width), (self.height, self.width));
         write(&picture, self.channels, out);
         Ok(())
@@ -110,7 +121,8 @@ pub fn load_sound_images<P: AsRef<Path> + Sync>(
     if paths.is_empty() {
         return Err(no_paths());
     }
-    let (pixels, failures) = read_all(paths, target, stop)?;
+    let items: Vec<Item> = paths.iter().map(|path| Item::File(Arc::from(path.as_ref()))).collect();
+    let (pixels, failures) = read_all(&items, target, stop)?;
     let data =
         (!pixels.is_empty()).then(|| Dataset::from_arrays(Pixels::U8(pixels), target.shape(), None)).transpose()?;
     Ok((data, failures))
@@ -120,22 +132,18 @@ fn no_paths() -> Error {
     Error::new(Code::Count, "there are no image files to read").expected("at least one path")
 }
 
-/// The samples of those files that can be read, one after the other.
-pub(super) fn read_all<P: AsRef<Path> + Sync>(
-    paths: &[P],
-    target: Target,
-    stop: &StopFlag,
-) -> Result<(Vec<u8>, Failures)> {
+/// The samples of those pictures that can be read, one after the other.
+pub(super) fn read_all(items: &[Item], target: Target, stop: &StopFlag) -> Result<(Vec<u8>, Failures)> {
     let len = target.shape().len();
-    let mut pixels = zeros::<u8>(paths.len().saturating_mul(len), "the pictures")
+    let mut pixels = zeros::<u8>(items.len().saturating_mul(len), "the pictures")
         .map_err(|error| error.hint("use smaller pictures (size), or fewer (limit)"))?;
     let slots = Mutex::new(pixels.chunks_exact_mut(len).enumerate());
-    let failures = each(paths.len(), stop, || {
+    let failures = each(items.len(), stop, || {
         let mut fitter = Fitter::new(target.height, target.width, target.fit.unwrap_or_default());
         let slots = &slots;
         move || {
             let (index, slot) = lock(slots).next()?;
-            Some((index, target.read(paths[index].as_ref(), &mut fitter, slot).err()))
+            Some((index, target.read(&items[index], &mut fitter, slot).err()))
         }
     })?;
     let mut failures: Failures = failures.into_iter().filter_map(|(index, error)| Some((index, error?))).collect();
@@ -143,7 +151,7 @@ pub(super) fn read_all<P: AsRef<Path> + Sync>(
     // Those that are left move up.
     let mut kept = 0;
     let mut failed = failures.iter().map(|(index, _)| *index).peekable();
-    for index in 0..paths.len() {
+    for index in 0..items.len() {
         if failed.next_if_eq(&index).is_some() {
             continue;
         }

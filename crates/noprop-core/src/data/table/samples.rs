@@ -10,7 +10,7 @@ use crate::data::dataset::check_limit;
 use crate::data::parallel::{each, lock};
 use crate::data::preprocessing::{ColumnSteps, Preprocessing, TableSteps};
 use crate::data::split::stratified;
-use crate::data::{Dataset, InputShape, Pixels};
+use crate::data::{Dataset, InputShape, Origins, Pixels};
 use crate::memory::zeros;
 use crate::tensor::StopFlag;
 use crate::{Code, Error, Result};
@@ -65,7 +65,9 @@ pub(super) fn from_table(
             None => Dataset::from_arrays(pixels, shape, None),
             Some(labels) => labels.of(rows).into_dataset(pixels, shape),
         };
-        Ok(data?.with_preprocessing(preprocessing.clone()))
+        // Places of rows have 32 bits (`Table::checked`).
+        let origins = Origins::Rows(rows.iter().map(|row| *row as u32).collect());
+        Ok(data?.with_preprocessing(preprocessing.clone()).with_origins(origins))
     };
     let test = match test {
         Some((name, table)) => {

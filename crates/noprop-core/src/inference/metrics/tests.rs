@@ -19,7 +19,7 @@ fn assert_close(name: &str, found: &[f64], expected: &[f64], tolerance: f64) {
 }
 
 fn gathered(rows: &[(usize, Vec<f32>, Vec<f32>)]) -> Metrics {
-    let mut gathering = Gathering::new(rows[0].1.len()).unwrap();
+    let mut gathering = Gathering::new(rows[0].1.len(), WORST).unwrap();
     for (sample, (target, state, probabilities)) in rows.iter().enumerate() {
         let (target, predicted) = (*target, crate::diffusion::argmax(state));
         let loss = brier(probabilities, target);

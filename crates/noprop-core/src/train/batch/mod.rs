@@ -29,7 +29,7 @@ impl Gather<'_> {
     }
 
     /// One sample as the net sees it.
-    fn value(&self, sample: usize, x: &mut [f32]) {
+    fn value(&self, sample: usize, x: &mut [f32]) -> Result<()> {
         match &self.augmenter {
             None => self.data.value(sample, x),
             Some(augmenter) => augmenter.value(self.data, sample, x),
@@ -44,12 +44,12 @@ impl BlockOp<0> for Gather<'_> {
         check(x.len() >= self.samples.len() * len, "gather")?;
         let samples = self.samples.iter().map(|sample| *sample as usize);
         match T::f32s_mut(x) {
-            Some(x) => x.chunks_exact_mut(len).zip(samples).for_each(|(x, sample)| self.value(sample, x)),
+            Some(x) => x.chunks_exact_mut(len).zip(samples).try_for_each(|(x, sample)| self.value(sample, x))?,
             None => {
                 // Checks in double precision may allocate.
                 let mut single = vec![0.0; len];
                 for (x, sample) in x.chunks_exact_mut(len).zip(samples) {
-                    self.value(sample, &mut single);
+                    self.value(sample, &mut single)?;
                     widen(x, &single);
                 }
             }

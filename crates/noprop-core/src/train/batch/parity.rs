@@ -33,6 +33,8 @@ pub(crate) fn parity(parity: &mut Parity) -> Result<()> {
             let on_device = match &pixels {
                 Pixels::U8(values) => Tensor::new(&values[..], parity.device())?,
                 Pixels::F32(values) => Tensor::new(&values[..], parity.device())?,
+                // None is made here.
+                Pixels::Disk(_) => continue,
             };
             let data = Dataset::from_arrays(pixels, shape, None)?;
             in_batch_step(parity, EPOCH, 1, |parity, [samples, _], _, _| {

@@ -30,6 +30,7 @@ impl DeviceData {
         let pixels = match data.pixels() {
             Pixels::U8(values) => Tensor::from_slice(&values[range], len, device)?,
             Pixels::F32(values) => Tensor::from_slice(&values[range], len, device)?,
+            Pixels::Disk(values) => Tensor::from_vec(values.read(samples)?, len, device)?,
         };
         Ok(Self { pixels, shape: data.shape() })
     }
@@ -54,6 +55,7 @@ impl DeviceData {
         match data.pixels() {
             Pixels::U8(values) => values.len(),
             Pixels::F32(values) => 4 * values.len(),
+            Pixels::Disk(values) => values.len(),
         }
     }
 }

@@ -29,7 +29,10 @@ fn a_batch_is_the_epochs_samples_changed_by_what_is_drawn_for_them() {
         let [x, same] = [&batch, &unchanged].map(|batch| crate::ops::testing::values(&batch.x));
         for (row, sample) in batch.samples.iter().enumerate() {
             let mut expected = [0.0; 196];
-            AUGMENT.draw(7, step as usize / 3, *sample as usize).value(&plan.data, *sample as usize, &mut expected);
+            AUGMENT
+                .draw(7, step as usize / 3, *sample as usize)
+                .value(&plan.data, *sample as usize, &mut expected)
+                .unwrap();
             let found = &x[row * 196..(row + 1) * 196];
             assert_eq!(found, expected.map(f64::from), "step {step}, row {row}");
             changed += usize::from(found != &same[row * 196..(row + 1) * 196]);

@@ -1,0 +1,86 @@
+//! A prediction with everything on the way to it: the states and estimates of every move of the chain.
+
+use super::processor::{Processor, Seen};
+use super::{Prediction, SampleOptions, finite, read};
+use crate::config;
+use crate::data::Dataset;
+use crate::error::Result;
+use crate::memory::zeros;
+use crate::model::Model;
+use crate::tensor::StopFlag;
+use crate::train::plan::check_shape;
+use std::sync::{Mutex, PoisonError};
+
+/// A prediction, and how the chain came to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trace {
+    /// What [`predict`](super::predict) gives on the processor.
+    pub prediction: Prediction,
+    /// The job of each move, from 1. A method of blocks has the same number of moves in each, one of a single net has all in it.
+    pub blocks: Vec<u32>,
+    /// z_0, `[samples, classes]`.
+    pub start: Vec<f32>,
+    /// The state after each move, `[moves, samples, classes]`.
+    pub states: Vec<f32>,
+    /// What each move was made by, `[moves, samples, classes]`: û, or of method `fm` the velocity; of Heun's two estimates the first.
+    pub estimates: Vec<f32>,
+}
+
+/// As [`predict`](super::predict), on the processor, with the states and estimates of every move.
+///
+/// # Errors
+/// Those of [`predict`](super::predict), [`crate::Code::Memory`] where there is no room for all states.
+pub fn trace(model: &Model, data: &Dataset, options: &SampleOptions, stop: &StopFlag) -> Result<Trace> {
+    model.check_trained()?;
+    check_shape(&model.checked, data)?;
+    stop.check()?;
+    let mut processor = Processor::new(model, data, options, config::threads(options.threads)?, stop)?;
+    let jobs = model.checked.jobs();
+    let moves_each = processor.moves(1)?.len();
+    let start = processor.initial()?;
+    let recorder = Recorder::new(jobs * moves_each, start.len(), model.checked.config.classes.len())?;
+    let mut states = start.clone();
+    for job in 1..=jobs {
+        processor.advance(job, Seen { images: None, recorder: Some(&recorder) }, &mut states)?;
+    }
+    let prediction = read(model, &finite(states)?)?;
+    let blocks = (1..=jobs as u32).flat_map(|job| std::iter::repeat_n(job, moves_each)).collect();
+    let [states, estimates] = recorder.finish();
+    Ok(Trace { prediction, blocks, start, states, estimates })
+}
+
+/// Takes states and estimates from any thread.
+pub(super) struct Recorder {
+    /// States and estimates, each `[moves, samples, classes]`.
+    kept: [Mutex<Vec<f32>>; 2],
+    /// Values of all samples, and of one.
+    values: usize,
+    width: usize,
+}
+
+impl Recorder {
+    fn new(moves: usize, values: usize, width: usize) -> Result<Self> {
+        let room = || zeros::<f32>(moves.saturating_mul(values), "the states of all blocks").map(Mutex::new);
+        Ok(Self { kept: [room()?, room()?], values, width })
+    }
+
+    /// Takes the states after a move (from 0) of the samples from `first` on.
+    pub fn states(&self, place: [usize; 2], states: &[f32]) {
+        self.keep(0, place, states);
+    }
+
+    /// Takes the estimates that the move is made by.
+    pub fn estimates(&self, place: [usize; 2], estimates: &[f32]) {
+        self.keep(1, place, estimates);
+    }
+
+    fn keep(&self, which: usize, [index, first]: [usize; 2], values: &[f32]) {
+        let at = index * self.values + first * self.width;
+        let mut kept = self.kept[which].lock().unwrap_or_else(PoisonError::into_inner);
+        kept[at..at + values.len()].copy_from_slice(values);
+    }
+
+    fn finish(self) -> [Vec<f32>; 2] {
+        self.kept.map(|kept| kept.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,2 @@
+/** Writes `dist/page.html`. */
+export function buildPage(): Promise<void>

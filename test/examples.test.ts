@@ -1,0 +1,41 @@
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { temporaryDirectory } from './support/data.js'
+import { root, runNode } from './support/process.js'
+
+/** What each example prints, as far as it matters. `mnist.mjs` is what `npm start` runs. */
+const EXAMPLES: Record<string, RegExp> = {
+  'photos.mjs':
+    /96 samples of 16×16×3.*24 for the test[\s\S]*test accuracy (9\d|100)\.\d %\n(photos.*: .*\n){3}disc\n$/,
+  'table.mjs': /test accuracy (9\d|100)\.\d %\n\{ height: 44.5, season: 'summer' \} \w+ [\d.]+\n\{ height: null/,
+  'embeddings.mjs': /^block 1: \d+ epochs, \S+\n[\s\S]*test accuracy (9\d|100)\.\d %, macro F1 [\d.]+\nsport\n$/,
+  'server.mjs': /labels: \[ 'first', 'third' \][\s\S]*400 \{\s+code: 'NOPROP_SHAPE'/,
+}
+
+test('every example is told of and tried', () => {
+  const names = readdirSync(join(root, 'examples')).filter((name) => name.endsWith('.mjs'))
+  expect(names.sort()).toEqual([...Object.keys(EXAMPLES), 'mnist.mjs'].sort())
+  const readme = readFileSync(join(root, 'examples/README.md'), 'utf8')
+  for (const name of names) expect(readme).toContain(`\`${name}\``)
+})
+
+test.each(Object.entries(EXAMPLES))(
+  '%s runs with the package alone, away from the repository',
+  async (name, printed) => {
+    const directory = temporaryDirectory()
+    mkdirSync(join(directory, 'node_modules'))
+    symlinkSync(root, join(directory, 'node_modules/noprop'), 'junction')
+    copyFileSync(join(root, 'examples', name), join(directory, name))
+    const { code, stdout, stderr } = await runNode([name], { cwd: directory })
+    expect([code, stderr]).toEqual([0, ''])
+    expect(stdout).toMatch(printed)
+  },
+)
+
+test('the programs of the tour are the examples', () => {
+  const tour = readFileSync(join(root, 'docs/tour.md'), 'utf8')
+  const programs = [...tour.matchAll(/^```js\n([\s\S]*?)^```$/gm)].map(([, text]) => text)
+  const examples = Object.keys(EXAMPLES).map((name) => readFileSync(join(root, 'examples', name), 'utf8'))
+  expect(programs).toEqual(examples)
+})

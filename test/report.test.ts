@@ -1,0 +1,312 @@
+import { readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import { type Dataset, datasets, type EvaluateResult, NoProp } from '../src/index.js'
+import { createReport, type ReportDocument } from '../src/report/index.js'
+import { chromiumPath, leftOut, pages, poorContrasts, runsScripts, unnamed, widthOf } from './support/browser.js'
+import { smallIdx, squares, temporaryDirectory, vectors } from './support/data.js'
+import { SMALL_MLP, smallModel } from './support/models.js'
+import { done, runCli } from './support/process.js'
+
+const TRAINING = { epochs: 3, batch: 32, learningRate: 3e-3, validationSplit: 0.2 }
+
+/** A small trained model, and samples on which it is not always right. */
+async function trained(epochs = TRAINING.epochs): Promise<{ model: NoProp; test: Dataset }> {
+  const model = NoProp.create(smallModel())
+  await model.fit(squares(256, 14, [0, 1, 2, 3]), { ...TRAINING, epochs })
+  const { images, shape, labels } = squares(60, 14, [0, 1, 2, 3], 5)
+  // Some labels are wrong.
+  return {
+    model,
+    test: datasets.fromArrays({
+      images,
+      shape,
+      labels: labels.map((label, index) => (index % 9 === 0 ? 3 - label : label)),
+    }),
+  }
+}
+
+/** The document that a page holds. */
+function documentOf(html: string): ReportDocument {
+  return JSON.parse(html.match(/<script type="application\/json"[^>]*>([^<]*)/)?.[1] as string)
+}
+
+describe('what a report says', () => {
+  test('is what the model and its evaluation say', async () => {
+    const { model, test } = await trained()
+    const { document } = await createReport(model, test, { title: 'Squares', dataName: 'squares' })
+    const evaluation = await model.evaluate(test)
+    const { seconds, samplesPerSecond, ...figures } = evaluation
+    expect(document.evaluation).toMatchObject(figures)
+    expect(document.curves).toEqual(model.history)
+    const { blocks } = await model.evaluate(test, { blocks: true })
+    expect(document.blocks).toEqual({ samples: 60, contributions: blocks })
+    expect(document.model.weightsSha256).toBe(await model.weightsSha256())
+    expect(document.data).toMatchObject({
+      name: 'squares',
+      samples: 60,
+      fingerprint: test.fingerprint,
+      isTraining: false,
+    })
+    const { labels } = await model.predict(test)
+    const truth = test.labels()
+    for (const [target, predicted, samples] of document.cells ?? []) {
+      expect(samples.length).toBe(Math.min(12, evaluation.confusion?.[target]?.[predicted] ?? 0))
+      for (const sample of samples) expect([truth?.[sample], labels[sample]]).toEqual([target, predicted])
+    }
+    expect(document.cells?.length).toBe(evaluation.confusion?.flat().filter((count) => count > 0).length)
+    for (const { sample } of evaluation.worst)
+      expect(document.samples[sample]?.picture).toMatch(/^data:image\/png;base64,/)
+  })
+
+  test('names samples of each pair of classes only where it is asked for', async () => {
+    const { model, test } = await trained(1)
+    expect((await model.evaluate(test)).examples).toBeUndefined()
+    const { examples } = await model.evaluate(test, { examples: 1 })
+    expect(examples?.every(([, , samples]) => samples.length === 1)).toBe(true)
+    await expect(model.evaluate(test, { examples: -1 })).rejects.toMatchObject({ code: 'NOPROP_OPTION' })
+  })
+
+  test('says why something is missing, and that it was measured on the training samples', async () => {
+    const data = datasets.fromArrays(vectors(64, 8, 4))
+    const model = NoProp.create({ method: 'fm', net: SMALL_MLP, input: [8], classes: 4 })
+    await model.fit(data, { epochs: 2 })
+    const { document } = await createReport(model, data)
+    expect(document.data?.isTraining).toBe(true)
+    expect(document.missing.blocks).toContain('fm')
+    expect(document.missing.validation).toBeDefined()
+    const bare = await createReport(model, null)
+    expect(bare.document.missing.evaluation).toBeDefined()
+    expect(bare.document.curves?.loss[0]).toHaveLength(2)
+    expect(document.samples[0]?.values).toHaveLength(8)
+  })
+
+  test('shows the rows of a table as they were', async () => {
+    const rows = Array.from({ length: 40 }, (_, index) => ({
+      size: 10 * index,
+      colour: index % 2 ? 'red' : 'blue',
+      kind: index % 2 ? 'a' : 'b',
+    }))
+    const { train } = await datasets.fromTable(rows, { label: 'kind' })
+    const { shape: input, classes, preprocessing } = train
+    const model = NoProp.create({ input, classes, preprocessing, blocks: 1, net: { type: 'mlp', hidden: [8] } })
+    await model.fit(train, { epochs: 1 })
+    const { document } = await createReport(model, train)
+    const [sample, shown] = Object.entries(document.samples)[0]!
+    expect(Object.fromEntries(shown.fields ?? [])).toEqual({
+      size: String(10 * Number(sample)),
+      colour: Number(sample) % 2 ? 'red' : 'blue',
+    })
+  })
+
+  test('refuses a model without weights, a bad count and a place that cannot be written', async () => {
+    const untrained = NoProp.create(smallModel())
+    await expect(createReport(untrained, null)).rejects.toMatchObject({ code: 'NOPROP_NOT_TRAINED' })
+    const { model } = await trained(1)
+    await expect(createReport(model, null, { blockSamples: 1.5 })).rejects.toMatchObject({ code: 'NOPROP_OPTION' })
+    const report = await createReport(model, null)
+    await expect(report.save(join(temporaryDirectory(), 'nowhere', 'r.html'))).rejects.toMatchObject({
+      code: 'NOPROP_OUTPUT',
+    })
+  })
+})
+
+describe('the history of a model', () => {
+  test('is kept by its file, for every block and epoch', async () => {
+    const model = NoProp.create(smallModel())
+    expect(model.history).toBeNull()
+    const history = await model.fit(squares(128, 14, [0, 1, 2, 3]), TRAINING)
+    const path = join(temporaryDirectory(), 'model.safetensors')
+    await model.save(path)
+    const kept = (await NoProp.load(path)).history
+    expect(kept?.epochs).toEqual([1, 2, 3])
+    const rounded = (rows: (number | null)[][] | undefined) =>
+      rows?.map((row) => row.map((value) => value && Number(value.toPrecision(6))))
+    expect(kept?.loss).toEqual(rounded(history.loss))
+    expect(kept?.validationLoss).toEqual(rounded(history.validationLoss))
+    expect(kept?.validationAccuracy).toEqual(rounded(history.validationAccuracy))
+  })
+
+  test('is the same, as is the whole file, however many blocks are in flight', async () => {
+    const bytes = []
+    for (const inFlight of [1, 3]) {
+      const model = NoProp.create(smallModel())
+      await model.fit(squares(128, 14, [0, 1, 2, 3]), { ...TRAINING, inFlight })
+      const path = join(temporaryDirectory(), 'model.safetensors')
+      await model.save(path)
+      bytes.push(readFileSync(path).toString('base64'))
+    }
+    expect(bytes[0]).toBe(bytes[1])
+  })
+})
+
+test('noprop report and train --report write a page with the figures of eval --json', async () => {
+  const data = smallIdx()
+  const directory = temporaryDirectory()
+  const [out, page] = [join(directory, 'model.safetensors'), join(directory, 'trained.html')]
+  const flags = ['--widths', '8,8,16', '--hidden', '32', '--blocks', '3', '--epochs', '2', '--batch', '32']
+  const trained = await done(['train', '--data', data, ...flags, '--out', out, '--report', page])
+  expect(trained.report).toBe(page)
+  const { seconds, samplesPerSecond, event, ...figures } = await done(['eval', out, '--data', data])
+  const fromRun = documentOf(readFileSync(page, 'utf8'))
+  expect(fromRun.evaluation).toMatchObject(figures)
+  expect(fromRun.run?.device).toBe('cpu')
+  expect(fromRun.made.command).toContain('--report')
+  expect(trained.testAccuracy).toBe(figures.accuracy)
+
+  expect(await done(['report', out, '--data', data])).toMatchObject({
+    out: join(directory, 'model.html'),
+    accuracy: figures.accuracy,
+  })
+  const html = readFileSync(join(directory, 'model.html'), 'utf8')
+  const document = documentOf(html)
+  expect(document.evaluation).toMatchObject(figures)
+  expect(document.made.command).toContain(`noprop report ${out}`)
+  // What is not pictures: at most 1 MB.
+  const pictures = Object.values(document.samples).reduce((sum, { picture }) => sum + (picture?.length ?? 0), 0)
+  expect(statSync(join(directory, 'model.html')).size - pictures).toBeLessThan(1e6)
+
+  const { code, stderr } = await runCli(['report', out, '--data', data, '--out', join(directory, 'no', 'where.html')])
+  expect([code, stderr]).toEqual([1, expect.stringMatching(/^error NOPROP_OUTPUT: [^\n]+\n$/)])
+  expect((await runCli(['report', out])).stderr).toMatch(/NOPROP_USAGE: the option --data /)
+})
+
+describe.skipIf(!chromiumPath)(`a report in a browser${leftOut}`, () => {
+  const open = pages()
+
+  async function shown(options: Parameters<typeof open>[0] = {}, change?: (document: ReportDocument) => void) {
+    const { model, test } = await trained()
+    const report = await createReport(model, test, {
+      title: 'Squares',
+      dataName: 'squares',
+      command: 'noprop report x',
+    })
+    change?.(report.document)
+    const path = join(temporaryDirectory(), 'report.html')
+    await report.save(path)
+    const watched = await open(options)
+    await watched.page.goto(pathToFileURL(path).href)
+    await watched.page.waitForSelector('.chart svg')
+    return { ...watched, model, test, document: report.document }
+  }
+
+  test('complains of nothing, asks for nothing, and has every figure', async () => {
+    const { page, complaints, requests, model, test } = await shown()
+    expect(complaints).toEqual([])
+    expect(requests.filter((url) => !/^(file|data):/.test(url))).toEqual([])
+    const evaluation = await model.evaluate(test)
+    const text = async (selector: string) => (await page.textContent(selector))?.replaceAll('\u00a0', ' ')
+    const figures = await text('#figures')
+    for (const figure of [
+      `${(100 * evaluation.accuracy).toFixed(2)} %`,
+      evaluation.logLoss.toFixed(4),
+      evaluation.loss.toFixed(4),
+      evaluation.macroAverage.f1.toFixed(4),
+      `${(100 * evaluation.calibration.ece).toFixed(2)} %`,
+    ]) {
+      expect(figures).toContain(figure)
+    }
+    expect(await matrixOf(page)).toEqual(evaluation.confusion)
+    expect(await tableOf(page, '#classes')).toEqual(classRows(evaluation))
+    expect((await tableOf(page, '#blocks')).slice(0, 3).map(([, accuracy]) => accuracy)).toEqual(
+      evaluation.accuracyPerBlock.map((accuracy) => `${(100 * accuracy).toFixed(2)} %`),
+    )
+    const losses = await tableOf(page, '#training')
+    expect(losses[0]?.slice(1)).toEqual(model.history?.loss.map(([first]) => first?.toFixed(4)))
+    expect(await page.locator('#worst .card').count()).toBe(evaluation.worst.length)
+    expect(await text('#details')).toContain(await model.weightsSha256())
+  })
+
+  test('the confusion matrix is walked with arrow keys and shows samples of a number', async () => {
+    const { page, document } = await shown()
+    const first = page.locator('.matrix button').first()
+    await first.focus()
+    // One stop of the tab key for the whole matrix.
+    expect(await page.locator('.matrix button[tabindex="0"]').count()).toBe(1)
+    await page.keyboard.press('ArrowRight')
+    await page.keyboard.press('ArrowRight')
+    await page.keyboard.press('ArrowRight')
+    await page.keyboard.press('Enter')
+    const samples = document.cells?.find(([i, j]) => i === 0 && j === 3)?.[2] ?? []
+    expect(samples.length).toBeGreaterThan(0)
+    expect(await page.locator('.panel h3').textContent()).toBe('0 taken for 3')
+    expect(await page.locator('.panel .card').count()).toBe(samples.length)
+    const sources = await page
+      .locator('.panel img')
+      .evaluateAll((images) => images.map((image) => image.getAttribute('src')))
+    expect(sources).toEqual(samples.map((sample) => document.samples[sample]?.picture))
+    const label = await page.locator('.matrix button[aria-pressed="true"]').getAttribute('aria-label')
+    expect(label).toBe(`0 taken for 3: ${document.evaluation?.confusion?.[0]?.[3]} samples`)
+  })
+
+  test.each(['light', 'dark'] as const)('has contrast and names for everything, %s', async (colorScheme) => {
+    const { page } = await shown({ colorScheme })
+    await page.locator('.matrix button').first().click()
+    expect(await poorContrasts(page)).toEqual([])
+    expect(await unnamed(page)).toEqual([])
+  })
+
+  test.each([360, 1280])('is no wider than a screen of %d pixels', async (width) => {
+    const { page } = await shown({ viewport: { width, height: 740 } })
+    const wide = await widthOf(page)
+    expect(wide).toBeLessThanOrEqual(width)
+  })
+
+  test('text of others stays text', async () => {
+    const evil = '</script><script>document.title="evil"</script><img src=x onerror=alert(1)><!-- $& '
+    const { page, complaints } = await shown({}, (document) => {
+      document.title = evil
+      document.model.config.classes = [evil, 'b', 'c', 'd']
+      document.made.command = evil
+    })
+    expect(complaints).toEqual([])
+    expect(await page.locator('h1').textContent()).toBe(evil)
+    expect(await page.title()).toContain('<img src=x')
+    expect(await page.locator('#details pre').first().textContent()).toContain('<!-- $&')
+    expect(await page.locator('.matrix tbody th').first().textContent()).toBe(evil)
+  })
+
+  test('its policy lets in no script but its own', async () => {
+    const { page, complaints } = await shown()
+    expect(await runsScripts(page)).toBe(false)
+    expect(complaints.join()).toContain('Content Security Policy')
+  })
+})
+
+type Page = Awaited<ReturnType<ReturnType<typeof pages>>>['page']
+
+function matrixOf(page: Page): Promise<number[][]> {
+  return page
+    .locator('.matrix tbody tr')
+    .evaluateAll((rows) =>
+      rows.map((row) =>
+        [...row.querySelectorAll('button')].map((button) => Number(button.textContent?.replaceAll(',', ''))),
+      ),
+    )
+}
+
+/** The cells of the first table of a part, a row each. */
+async function tableOf(page: Page, part: string): Promise<string[][]> {
+  const rows = await page
+    .locator(`${part} table`)
+    .first()
+    .locator('tbody tr')
+    .evaluateAll((rows) => rows.map((row) => [...row.children].map((cell) => cell.textContent ?? '')))
+  return rows.map((row) => row.map((cell) => cell.replaceAll('\u00a0', ' ')))
+}
+
+function classRows({ classes, perClass, macroAverage, weightedAverage, samples }: EvaluateResult): string[][] {
+  const digits = (values: (number | undefined)[]) => values.map((value) => (value ?? 0).toFixed(4))
+  const { precision, recall, f1, support } = perClass
+  const average = ({ precision, recall, f1 }: EvaluateResult['macroAverage']) => digits([precision, recall, f1])
+  return [
+    ...classes.map((label, place) => [
+      String(label),
+      ...digits([precision[place], recall[place], f1[place]]),
+      String(support[place]),
+    ]),
+    ['macro average', ...average(macroAverage), String(samples)],
+    ['weighted average', ...average(weightedAverage), String(samples)],
+  ]
+}
