@@ -29,7 +29,8 @@ fn main() -> Result<()> {
         let weights = checked.layout.initial_weights(1, 1);
         let len = weights.len();
         let state = Buffer::new(Tensor::from_vec(weights, (1, len), &Device::Cpu)?)?;
-        let (x, z, gradients) = (buffers.samples(checked.config.input.len())?, buffers.samples(10)?, buffers.rows(1)?);
+        let zeros = |len: usize| Buffer::new(Tensor::zeros((1, len), DType::F32, &Device::Cpu)?);
+        let (x, z, gradients) = (zeros(samples * checked.config.input.len())?, zeros(samples * 10)?, zeros(1)?);
         let (stop, precision) = (StopFlag::new(), Precision::F32);
         let (state, gradients, stop) = (&state, &gradients, &stop);
         let pass = Step { state, gradients, optimiser: None, stop, samples, precision };

@@ -24,7 +24,7 @@ pub fn step<T: Real>(f: Factors<T>, parameters: &mut [T], gathered: &mut [T], gr
         || {
             for ((parameter, m), g) in parameters.iter_mut().zip(gathered).zip(gradients) {
                 *m = f.momentum * *m + (*g + f.weight_decay * *parameter);
-                *parameter = *parameter - f.learning_rate * *m;
+                *parameter -= f.learning_rate * *m;
             }
         },
     );

@@ -30,7 +30,7 @@ fn squares<T: Real>(row: &[T], relu: bool) -> f64 {
     let value = |v: T| if relu && v < T::zero() { T::zero() } else { v };
     for part in parts {
         for (sum, v) in sums.iter_mut().zip(part) {
-            *sum = *sum + value(*v) * value(*v);
+            *sum += value(*v) * value(*v);
         }
     }
     let of = |v: T| v.to_f64().unwrap_or(f64::NAN);
@@ -72,7 +72,7 @@ impl BlockOp<2> for MakeStreams {
                     };
                 }
                 let factor = scale::<T>(squares(row, false), width);
-                row.iter_mut().for_each(|value| *value = *value * factor);
+                row.iter_mut().for_each(|value| *value *= factor);
             }
         }
         Ok(())
@@ -136,10 +136,10 @@ impl BlockOp<1> for Means {
         vectorize(
             #[inline(always)]
             || {
-                means.iter_mut().for_each(|mean| *mean = *mean * T::of(MOMENTUM));
+                means.iter_mut().for_each(|mean| *mean *= T::of(MOMENTUM));
                 for tokens in a.chunks_exact(TOKENS * width).take(samples) {
                     for (mean, a) in means.iter_mut().zip(&tokens[POSITIVE * width..][..width]) {
-                        *mean = *mean + if *a > T::zero() { share * *a } else { T::zero() };
+                        *mean += if *a > T::zero() { share * *a } else { T::zero() };
                     }
                 }
             },
@@ -184,7 +184,7 @@ impl BlockOp<2> for Local {
                         }
                     }
                     for (da, m) in da[POSITIVE * width..][..width].iter_mut().zip(means) {
-                        *da = *da + of_peer * (*m - mean);
+                        *da += of_peer * (*m - mean);
                     }
                 }
             },
