@@ -26,7 +26,10 @@ test('the help of everything needs no addon, and goes to stdout', async () => {
     ['help'],
     ['help', 'help'],
     ['help', 'train'],
-    ...['train', 'sweep', 'eval', 'predict', 'inspect', 'export', 'data', 'bench', 'doctor'].map((name) => [name, '--help']),
+    ...['train', 'sweep', 'eval', 'predict', 'inspect', 'export', 'data', 'bench', 'doctor'].map((name) => [
+      name,
+      '--help',
+    ]),
   ]) {
     const { code, stdout, stderr } = await runCli(args, { env })
     expect([args, code, stderr]).toEqual([args, 0, ''])
