@@ -12,8 +12,8 @@ export interface KeptHistory {
   validationAccuracy?: (number | null)[][]
 }
 
-/** Most values of a row's kind that are kept: with all kinds, about two megabytes of text. */
-const MOST_VALUES = 60_000
+/** Most values of each table that are kept: with all three, about half a megabyte of text. */
+const MOST_VALUES = 20_000
 
 /** What a model file keeps of a history: nothing that depends on threads or on when blocks trained. */
 export function keptOf({

@@ -65,7 +65,8 @@ const TRAIN: All<keyof TrainOptions> = {
   checkpointSeconds: true,
   resume: true,
 }
-const SAMPLER: All<keyof SamplerOptions> = {
+/** What an evaluation names of its samples is read together with how they are sampled. */
+const SAMPLER: All<keyof SamplerOptions | 'worst' | 'examples'> = {
   sampler: true,
   stochastic: true,
   steps: true,
@@ -73,6 +74,8 @@ const SAMPLER: All<keyof SamplerOptions> = {
   seed: true,
   threads: true,
   device: true,
+  worst: true,
+  examples: true,
 }
 const ONNX: All<keyof Omit<OnnxOptions, 'signal'>> = {
   sampler: true,

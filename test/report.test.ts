@@ -60,6 +60,27 @@ describe('what a report says', () => {
       expect(document.samples[sample]?.picture).toMatch(/^data:image\/png;base64,/)
   })
 
+  test('shows every state and estimate of right and of wrong samples', async () => {
+    const { model, test } = await trained(15)
+    const { denoising } = (await createReport(model, test)).document
+    const { states, labels } = await model.predict(test, { states: true })
+    const truth = test.labels()
+    expect(denoising).toMatchObject({ classes: [0, 1, 2, 3], steps: [1, 2, 3], isOne: false, estimates: 'label' })
+    const digits = (values: Float32Array | undefined) =>
+      Array.from(values ?? [], (value) => Number(value.toPrecision(4)))
+    for (const { sample, target, predicted, initial, steps } of denoising?.samples ?? []) {
+      expect([target, predicted]).toEqual([truth?.[sample], labels[sample]])
+      expect(initial).toEqual(digits(states.start[sample]))
+      expect(steps.map(({ estimate }) => estimate)).toEqual(
+        states.steps.map(({ estimate }) => digits(estimate[sample])),
+      )
+      expect(steps.map(({ state }) => state)).toEqual(states.steps.map(({ state }) => digits(state[sample])))
+    }
+    const right = denoising?.samples.filter(({ target, predicted }) => target === predicted) ?? []
+    expect(right.map(({ target }) => target).sort()).toEqual([0, 1, 2, 3])
+    expect(denoising?.samples.length).toBeGreaterThan(right.length)
+  })
+
   test('names samples of each pair of classes only where it is asked for', async () => {
     const { model, test } = await trained(1)
     expect((await model.evaluate(test)).examples).toBeUndefined()
@@ -76,10 +97,46 @@ describe('what a report says', () => {
     expect(document.data?.isTraining).toBe(true)
     expect(document.missing.blocks).toContain('fm')
     expect(document.missing.validation).toBeDefined()
+    expect(document.denoising).toMatchObject({
+      isOne: true,
+      estimates: 'velocity',
+      steps: [1, 3, 5, 7, 9, 12, 14, 16, 18, 20],
+    })
     const bare = await createReport(model, null)
     expect(bare.document.missing.evaluation).toBeDefined()
     expect(bare.document.curves?.loss[0]).toHaveLength(2)
     expect(document.samples[0]?.values).toHaveLength(8)
+  })
+
+  test.each(['dt', 'ct', 'fm', 'diffusion-blocks', 'backprop', 'forward-forward', 'adjoint'] as const)(
+    'is made of a model of method %s',
+    async (method) => {
+      const data = datasets.fromArrays(vectors(64, 12, 4))
+      const model = NoProp.create({ method, net: SMALL_MLP, input: [12], classes: 4 })
+      await model.fit(data, { epochs: 2 })
+      const { document } = await createReport(model, data)
+      expect(document.evaluation?.samples).toBe(64)
+      expect(document.curves?.loss.flat().length).toBeGreaterThan(1)
+      for (const part of ['blocks', 'denoising'] as const) {
+        expect([part, Boolean(document[part])]).toEqual([part, document.missing[part] === undefined])
+      }
+    },
+  )
+
+  test('of many classes has the most frequent confusions alone', async () => {
+    const data = datasets.fromArrays(vectors(600, 120, 120))
+    const model = NoProp.create({ net: { type: 'mlp', hidden: [8] }, blocks: 1, input: [120], classes: 120 })
+    await model.fit(data, { epochs: 1 })
+    const { document, html } = await createReport(model, data)
+    expect(document.evaluation?.confusion).toBeUndefined()
+    const pairs = document.evaluation?.confusionPairs ?? []
+    const { confusion } = await model.evaluate(data)
+    expect(pairs).toHaveLength(100)
+    for (const [i, j, count] of pairs) expect([i === j, confusion?.[i]?.[j]]).toEqual([false, count])
+    const greatest = Math.max(...(confusion ?? []).flatMap((row, i) => row.filter((_, j) => i !== j)))
+    expect(pairs[0]?.[2]).toBe(greatest)
+    expect(document.cells?.length).toBe(100)
+    expect(html().length).toBeLessThan(1e6)
   })
 
   test('shows the rows of a table as they were', async () => {
@@ -192,9 +249,12 @@ describe.skipIf(!chromiumPath)(`a report in a browser${leftOut}`, () => {
   }
 
   test('complains of nothing, asks for nothing, and has every figure', async () => {
-    const { page, complaints, requests, model, test } = await shown()
+    const { page, complaints, requests, model, test, document } = await shown()
     expect(complaints).toEqual([])
     expect(requests.filter((url) => !/^(file|data):/.test(url))).toEqual([])
+    expect(await page.locator('meta[http-equiv]').getAttribute('content')).toMatch(
+      /^default-src 'none';.*connect-src 'none'/,
+    )
     const evaluation = await model.evaluate(test)
     const text = async (selector: string) => (await page.textContent(selector))?.replaceAll('\u00a0', ' ')
     const figures = await text('#figures')
@@ -214,6 +274,9 @@ describe.skipIf(!chromiumPath)(`a report in a browser${leftOut}`, () => {
     )
     const losses = await tableOf(page, '#training')
     expect(losses[0]?.slice(1)).toEqual(model.history?.loss.map(([first]) => first?.toFixed(4)))
+    const chains = await page.locator('.chain').count()
+    expect(chains).toBe(document.denoising?.samples.length)
+    expect(await page.locator('.chain').first().locator('.steps rect').count()).toBe(4 * (1 + 2 * 3))
     expect(await page.locator('#worst .card').count()).toBe(evaluation.worst.length)
     expect(await text('#details')).toContain(await model.weightsSha256())
   })

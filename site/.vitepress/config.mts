@@ -7,7 +7,8 @@ export default defineConfig({
   srcDir: 'pages',
   base: process.env.SITE_BASE ?? '/',
   cleanUrls: true,
-  markdown: { lineNumbers: false },
+  // Formulas have braces, which would be taken for attributes.
+  markdown: { attrs: { disable: true } },
   themeConfig: {
     search: { provider: 'local' },
     outline: [2, 3],

@@ -15,7 +15,7 @@ interface CommandModule {
 }
 
 /** Every command is imported only when it is called for. */
-const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandModule> }> = {
+export const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandModule> }> = {
   train: { summary: 'train a model and measure it', load: () => import('./train.js') },
   sweep: { summary: 'try combinations of options, and compare them', load: () => import('./sweep.js') },
   eval: { summary: 'measure a model on test samples', load: () => import('./eval.js') },

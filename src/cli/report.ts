@@ -28,7 +28,7 @@ const DATA = [
   new Flag('--out <file>', 'where to write the page (default: the name of the model, ending in .html)'),
   new Flag(
     '--block-samples <number>',
-    'measure what each block adds on so many samples (default: 1000; 0: not at all)',
+    'measure what each block adds on so many samples (default: 500; 0: not at all)',
     {
       read: number,
     },

@@ -10,9 +10,10 @@ import {
   version,
 } from '../index.js'
 import { methodName, methodTitle, modelLine } from '../summary.js'
-import { denoisingOf } from './denoising.js'
+import { denoisingOf, firstOf } from './denoising.js'
 import type { Curves, ReportDocument, ShownSample } from './document.js'
 import { pageOf } from './html.js'
+import { MOST_CLASSES, MOST_PAIRS } from './limits.js'
 import { shownSample } from './sample.js'
 import { writeWhole } from './write.js'
 
@@ -26,7 +27,7 @@ export interface ReportOptions extends SamplerOptions {
   command?: string
   /** The history of the run, which knows more than the model file keeps. Default: that of the model. */
   history?: History
-  /** Samples on which each block is measured, the first ones; 0 leaves it out. Default 1,000. */
+  /** Samples on which each block is measured, the first ones; 0 leaves it out. Default 500. */
   blockSamples?: number
   /** Stops the work; the promise then rejects with the signal's reason. */
   signal?: AbortSignal
@@ -37,7 +38,7 @@ const MOST_OF_CELL = 12
 /** Samples that are shown at all, and the characters that they may take. */
 const MOST_SHOWN = 1200
 const MOST_CHARACTERS = 6e6
-const BLOCK_SAMPLES = 1000
+const BLOCK_SAMPLES = 500
 
 /** A finished report. */
 export interface Report {
@@ -142,13 +143,31 @@ async function measure(document: ReportDocument, model: NoProp, dataset: Dataset
   document.data = { name: dataName ?? 'the given samples', samples, shape, fingerprint, isTraining }
   document.sampler = sampler
   const { examples, ...evaluation } = await model.evaluate(dataset, { ...sampler, signal, examples: MOST_OF_CELL })
-  document.evaluation = evaluation
-  document.cells = examples ?? []
+  document.evaluation = shortened(evaluation)
+  document.cells = cellsOf(document.evaluation, examples ?? [])
   await measureBlocks(document, model, dataset, measuring)
   const denoising = await denoisingOf(model, dataset, evaluation, sampler, signal)
   if (typeof denoising === 'string') document.missing.denoising = denoising
   else document.denoising = denoising
   showSamples(document, dataset, evaluation)
+}
+
+/** An evaluation whose confusions, of many classes, are the most frequent ones alone: the whole table would be megabytes. */
+function shortened({ confusion, confusionPairs, ...evaluation }: EvaluateResult): EvaluateResult {
+  if (confusion && evaluation.classes.length <= MOST_CLASSES) return { ...evaluation, confusion }
+  const pairs = confusionPairs ?? (confusion ?? []).flatMap((row, i) => row.map((count, j): Pair => [i, j, count]))
+  const wrong = pairs.filter(([i, j, count]) => i !== j && count > 0)
+  const most = wrong.sort((one, other) => other[2] - one[2]).slice(0, MOST_PAIRS)
+  return { ...evaluation, confusionPairs: most }
+}
+
+type Pair = [target: number, predicted: number, samples: number]
+
+/** The samples of the numbers that are shown. */
+function cellsOf({ confusion, confusionPairs }: EvaluateResult, examples: [number, number, number[]][]) {
+  if (confusion) return examples
+  const shown = new Set(confusionPairs?.map(([i, j]) => `${i} ${j}`))
+  return examples.filter(([i, j]) => shown.has(`${i} ${j}`))
 }
 
 /** What each block adds, on the first samples: on all of them it would take half as many evaluations as there are blocks. */
@@ -184,15 +203,6 @@ async function measureBlocks(
 
 /** Most blocks that are left out one by one, which takes time with their square. */
 const MOST_MEASURED = 64
-
-/** The first samples as a data set of their own, in which each has the place, and so the noise, that it has in the whole. */
-export function firstOf(dataset: Dataset, count: number): Dataset {
-  const size = dataset.shape.reduce((product, side) => product * side, 1)
-  const images = new Float32Array(count * size)
-  for (let sample = 0; sample < count; sample++) images.set(dataset.sample(sample), sample * size)
-  const labels = dataset.labels()?.slice(0, count)
-  return datasets.fromArrays({ images, shape: dataset.shape, labels })
-}
 
 /** Keeps what the samples look like that the report names: first those that it names in its text, then those of the cells in turn. */
 function showSamples(document: ReportDocument, dataset: Dataset, { worst }: EvaluateResult): void {

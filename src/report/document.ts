@@ -70,15 +70,18 @@ export interface Curves extends Pick<History, 'chain'> {
 export interface Denoising {
   /** The classes that are drawn, by their places; all of them where they are few. */
   classes: number[]
-  /** The blocks that are drawn, from 1. */
-  blocks: number[]
+  /** The steps that are drawn, by their blocks, from 1; with `isOne`, where one net makes them all, by their numbers. */
+  steps: number[]
+  isOne: boolean
+  /** What an estimate is of. */
+  estimates: 'label' | 'velocity'
   samples: {
     sample: number
     target: number
     predicted: number
     /** z_0 of the drawn classes. */
     initial: number[]
-    /** û and z after each drawn block. */
+    /** û and z after each drawn step. */
     steps: { estimate: number[]; state: number[] }[]
   }[]
 }

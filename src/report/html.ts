@@ -20,10 +20,11 @@ export function pageOf(document: ReportDocument | LivePage): string {
   // `<` cannot end the element that holds the JSON, nor begin a comment in it.
   const json = JSON.stringify(document).replaceAll('<', '\\u003c')
   const title = `<title>${escaped(document.title)} · noprop</title>`
+  // A report asks for nothing; the policy stands before the script, which names it as well.
+  const own =
+    document.format === 'noprop-report' ? template().replace("connect-src 'self'", "connect-src 'none'") : template()
   // By functions: `$` in a text would be a pattern of `replace`.
-  return template()
-    .replace(TITLE, () => title)
-    .replace(PLACE, () => json)
+  return own.replace(TITLE, () => title).replace(PLACE, () => json)
 }
 
 /** The page as the build made it: beside this file in the package, or in `dist` of a clone. */

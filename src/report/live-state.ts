@@ -3,7 +3,7 @@ import { evenly } from './choose.js'
 import type { LiveGroup, LiveLines, LiveSnapshot } from './live-snapshot.js'
 
 /** Blocks up to which each has a tile and a line of its own; more are put together. */
-const MOST_LINES = 16
+const MOST_LINES = 24
 const MOST_TILES = 120
 /** Points of a line, and of a band of many blocks, whose every point is a sort of as many values. */
 const MOST_POINTS = 200
@@ -163,13 +163,16 @@ export class LiveState {
     }
     const epochs: number[] = []
     const rows: number[][] = []
+    let most = 0
     for (const epoch of evenly(last, MOST_BAND_POINTS)) {
       const values: number[] = []
       for (const block of this.#blocks) {
         const value = block && of(block)[epoch - 1]
         if (value !== undefined) values.push(value)
       }
-      if (values.length === 0) continue
+      // The newest epochs, which few blocks have reached, would be another spread than that of all.
+      most = Math.max(most, values.length)
+      if (values.length === 0 || values.length < most / 2) continue
       epochs.push(epoch)
       rows.push(quantiles(Float64Array.from(values)))
     }

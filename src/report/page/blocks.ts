@@ -5,22 +5,12 @@ import { h } from './dom.js'
 import { counted, percent, thousands } from './numbers.js'
 import { missing, type Section, section } from './section.js'
 
-const WHY = {
-  'image-unused': 'makes nothing of the sample',
-  'as-good-without': 'the model is as good without it',
-} as const
-
 /** What each block adds. */
 export function blocksSection({ evaluation, blocks, missing: why }: ReportDocument): Section | undefined {
   if (!evaluation) return undefined
   const charts = [afterChart(evaluation.accuracyPerBlock)]
   if (blocks && blocks.contributions.length > 0) charts.push(skippedChart(blocks))
-  const idle = (blocks?.contributions ?? []).filter(({ addsNothing }) => addsNothing)
-  const words = blocks
-    ? idle.length === 0
-      ? 'Every block adds something.'
-      : `${idle.map(({ block, addsNothing }) => `Block ${block}: ${WHY[addsNothing as keyof typeof WHY]}`).join('. ')}.`
-    : null
+  const words = blocks ? verdict(blocks.contributions) : null
   return section(
     'blocks',
     'Blocks',
@@ -29,6 +19,21 @@ export function blocksSection({ evaluation, blocks, missing: why }: ReportDocume
     words ? h('p', {}, words) : null,
     why.blocks ? missing(why.blocks) : null,
   )
+}
+
+/** Which blocks add nothing. */
+function verdict(contributions: NonNullable<ReportDocument['blocks']>['contributions']): string {
+  const of = (why: string) => contributions.filter(({ addsNothing }) => addsNothing === why).map(({ block }) => block)
+  const list = (blocks: readonly number[]) =>
+    blocks.length === 1 ? `block ${blocks[0]}` : `blocks ${blocks.join(', ')}`
+  const [unused, needless] = [of('image-unused'), of('as-good-without')]
+  const words = [
+    unused.length > 0 ? `Nothing is made of the sample by ${list(unused)}.` : '',
+    needless.length > 0
+      ? `The model is as good without ${list(needless)}${needless.length > 1 ? ', each alone' : ''}.`
+      : '',
+  ]
+  return words.join(' ').trim() || 'Every block adds something.'
 }
 
 function afterChart(accuracies: readonly number[]): HTMLElement {

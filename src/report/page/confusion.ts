@@ -1,12 +1,9 @@
 import type { ReportDocument } from '../document.js'
+import { MOST_CLASSES, MOST_PAIRS } from '../limits.js'
 import { h } from './dom.js'
 import { counted, percent, thousands } from './numbers.js'
 import { className, sampleCard } from './sample.js'
 import { type Section, section } from './section.js'
-
-/** Classes up to which there is a matrix; of more, the pairs that are taken for each other most often are listed. */
-const MOST_CLASSES = 40
-const MOST_PAIRS = 100
 
 type Pair = [target: number, predicted: number, count: number]
 

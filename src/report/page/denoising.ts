@@ -1,6 +1,5 @@
 import type { Denoising, ReportDocument } from '../document.js'
 import { h, svg } from './dom.js'
-import { percent } from './numbers.js'
 import { className, sampleView } from './sample.js'
 import { missing, type Section, section } from './section.js'
 
@@ -12,21 +11,36 @@ const [WIDTH, HEIGHT] = [64, 30]
 /** How a few samples come out of the noise. */
 export function denoisingSection(document: ReportDocument): Section | undefined {
   const { denoising, missing: why } = document
-  const lead =
-    'Each block gets the state z that the block before it has left, and the sample; it estimates the label (û, upper bars), and moves the state towards it (z, lower bars). A bar is a class; coloured are the label and, where it is another, the prediction.'
   if (!denoising)
-    return why.denoising ? section('denoising', 'Out of the noise', lead, missing(why.denoising)) : undefined
+    return why.denoising ? section('denoising', 'Out of the noise', null, missing(why.denoising)) : undefined
+  const who = denoising.isOne ? 'At each step the net' : 'Each block'
+  const what =
+    denoising.estimates === 'velocity' ? 'the way to the label (the velocity, upper bars)' : 'the label (û, upper bars)'
+  const lead = `${who} gets the sample and the state z so far; it estimates ${what}, and moves the state towards it (z, lower bars). A bar is a class; coloured are the label and, where it is another, the prediction.`
   const cards = denoising.samples.map((sample) => card(document, denoising, sample))
   return section('denoising', 'Out of the noise', lead, h('div', { class: 'chains' }, ...cards))
 }
 
+/** The least and the greatest of some values, and 0. */
+function rangeOf(rows: readonly (readonly number[])[], high: number): [number, number] {
+  const values = rows.flat()
+  return [Math.min(0, ...values), Math.max(high, ...values)]
+}
+
 function card(document: ReportDocument, denoising: Denoising, sample: Sample): HTMLElement {
-  const { target, predicted } = sample
-  const greatest = Math.max(...[sample.initial, ...sample.steps.map(({ state }) => state)].flat().map(Math.abs), 1e-9)
+  const { target, predicted, initial, steps } = sample
+  // Bars of one chain are drawn to the same scales.
+  const ranges: Ranges = {
+    estimate: rangeOf(
+      steps.map(({ estimate }) => estimate),
+      denoising.estimates === 'label' ? 1 : 1e-9,
+    ),
+    state: rangeOf([initial, ...steps.map(({ state }) => state)], 1e-9),
+  }
   const isRight = target === predicted
   const [label, taken] = [className(document, target), className(document, predicted)]
   const draw = (estimate: readonly number[] | undefined, state: readonly number[], name: string) =>
-    step(document, denoising, sample, { estimate, state, name, greatest })
+    step(document, denoising, sample, { estimate, state, name, ranges })
   return h(
     'figure',
     { class: 'chain' },
@@ -45,51 +59,54 @@ function card(document: ReportDocument, denoising: Denoising, sample: Sample): H
     h(
       'ol',
       { class: 'steps', 'aria-label': `Sample ${sample.sample} from noise to ${taken}` },
-      draw(undefined, sample.initial, 'noise'),
-      ...sample.steps.map(({ estimate, state }, index) => draw(estimate, state, `${denoising.blocks[index]}`)),
+      draw(undefined, initial, 'noise'),
+      ...steps.map(({ estimate, state }, index) => draw(estimate, state, `${denoising.steps[index]}`)),
     ),
   )
+}
+
+type Range = [low: number, high: number]
+interface Ranges {
+  estimate: Range
+  state: Range
 }
 
 interface Step {
   estimate: readonly number[] | undefined
   state: readonly number[]
   name: string
-  /** Greatest size of a state's value in this chain. */
-  greatest: number
+  ranges: Ranges
 }
 
 function step(
   document: ReportDocument,
-  { classes }: Denoising,
+  { classes, isOne, estimates }: Denoising,
   { target, predicted }: Sample,
-  { estimate, state, name, greatest }: Step,
+  { estimate, state, name, ranges }: Step,
 ): HTMLElement {
   const colour = (place: number) => {
     const of = classes[place]
     return of === target ? 'target' : of === predicted ? 'predicted' : 'other'
   }
   const width = WIDTH / classes.length
-  const bar = (place: number, top: number, height: number) =>
-    svg('rect', {
-      x: (place * width + width * 0.1).toFixed(2),
-      y: top.toFixed(2),
-      width: (width * 0.8).toFixed(2),
-      height: Math.max(0.4, height).toFixed(2),
-      class: colour(place),
-    })
-  const upper = (estimate ?? []).map((value, place) => {
-    const size = Math.min(1, Math.max(0, value)) * (HEIGHT - 2)
-    return bar(place, HEIGHT - size, size)
-  })
-  const half = HEIGHT / 2
-  const lower = state.map((value, place) => {
-    const size = (Math.abs(value) / greatest) * (half - 1)
-    return bar(place, HEIGHT + 6 + half - (value > 0 ? size : 0), size)
-  })
-  const lines = [HEIGHT, HEIGHT + 6 + half].map((y) => svg('line', { x1: 0, x2: WIDTH, y1: y, y2: y, class: 'axis' }))
-  const says = estimate ? leading(document, classes, estimate) : 'the state is noise'
-  const label = name === 'noise' ? says : `after block ${name}: ${says}`
+  /** Bars from the line of 0, which stands where the range has it. */
+  const bars = (values: readonly number[], [low, high]: Range, top: number): SVGElement[] => {
+    const unit = HEIGHT / (high - low)
+    const zero = top + high * unit
+    const drawn = values.map((value, place) =>
+      svg('rect', {
+        x: (place * width + width * 0.1).toFixed(2),
+        y: (zero - Math.max(0, value) * unit).toFixed(2),
+        width: (width * 0.8).toFixed(2),
+        height: Math.max(0.4, Math.abs(value) * unit).toFixed(2),
+        class: colour(place),
+      }),
+    )
+    return [svg('line', { x1: 0, x2: WIDTH, y1: zero.toFixed(2), y2: zero.toFixed(2), class: 'axis' }), ...drawn]
+  }
+  const says =
+    estimate && estimates === 'label' ? leading(document, classes, estimate) : leading(document, classes, state)
+  const label = name === 'noise' ? 'the noise at the beginning' : `after ${isOne ? 'step' : 'block'} ${name}: ${says}`
   return h(
     'li',
     {},
@@ -97,16 +114,15 @@ function step(
       'svg',
       { viewBox: `0 0 ${WIDTH} ${2 * HEIGHT + 6}`, role: 'img', 'aria-label': label },
       svg('title', {}, new Text(label)),
-      ...lines,
-      ...upper,
-      ...lower,
+      ...bars(estimate ?? [], ranges.estimate, 0),
+      ...bars(state, ranges.state, HEIGHT + 6),
     ),
     h('span', { 'aria-hidden': 'true' }, name),
   )
 }
 
 /** What an estimate says: its greatest class. */
-function leading(document: ReportDocument, classes: readonly number[], estimate: readonly number[]): string {
-  const place = estimate.indexOf(Math.max(...estimate))
-  return `${className(document, classes[place] ?? 0)} with ${percent(estimate[place], 0)}`
+function leading(document: ReportDocument, classes: readonly number[], values: readonly number[]): string {
+  const place = values.indexOf(Math.max(...values))
+  return `most of ${className(document, classes[place] ?? 0)}, ${(values[place] ?? 0).toFixed(2)}`
 }

@@ -48,7 +48,12 @@ export function lineChart(given: Lines): HTMLElement {
         lines.some(({ isWhole }) => isWhole),
       ),
     draw: () => ({
-      x: { label: 'epoch', ticks: ticks(first, last), domain: first === last ? [first - 1, last + 1] : [first, last] },
+      x: {
+        label: 'epoch',
+        tickFormat: (value: number) => String(value),
+        ticks: ticks(first, last),
+        domain: first === last ? [first - 1, last + 1] : [first, last],
+      },
       y: {
         label: null,
         grid: true,
@@ -92,13 +97,10 @@ function ticks(first: number, last: number): number[] {
 }
 
 function legend(count: number, isMany: boolean, hasWhole: boolean): Child {
-  if (isMany) return 'median of the blocks, quartiles, and least and greatest'
-  if (count <= 1) return null
-  return [
-    h('span', { class: 'ramp', 'aria-hidden': 'true' }),
-    `block 1 to block ${count}`,
-    hasWhole ? [h('span', { class: 'ramp whole', 'aria-hidden': 'true' }), 'all blocks together'] : null,
-  ]
+  const whole = hasWhole ? [h('span', { class: 'ramp whole', 'aria-hidden': 'true' }), 'all blocks together'] : null
+  if (isMany) return ['median of the blocks, quartiles, least and greatest', whole]
+  if (count <= 1) return whole
+  return [h('span', { class: 'ramp', 'aria-hidden': 'true' }), `block 1 to block ${count}`, whole]
 }
 
 function bandColour(name: string): string {

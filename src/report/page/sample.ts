@@ -13,7 +13,7 @@ export function sampleView(document: ReportDocument, sample: number): HTMLElemen
 }
 
 function view({ picture, fields, values }: ShownSample, sample: number): Child {
-  if (picture) return h('img', { src: picture, alt: `Sample ${sample}`, class: 'picture', loading: 'lazy' })
+  if (picture) return h('img', { src: picture, alt: `Sample ${sample}`, class: 'picture' })
   if (fields)
     return h(
       'dl',

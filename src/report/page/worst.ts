@@ -8,7 +8,7 @@ import { type Section, section } from './section.js'
 export function worstSection(document: ReportDocument): Section | undefined {
   const { evaluation } = document
   if (!evaluation || evaluation.worst.length === 0) return undefined
-  const cards = evaluation.worst.map(({ sample, target, predicted, probability, loss }) =>
+  const cards = evaluation.worst.map(({ sample, target, predicted, probability, loss, path, row }) =>
     sampleCard(
       document,
       sample,
@@ -20,6 +20,7 @@ export function worstSection(document: ReportDocument): Section | undefined {
       ),
       h('span', { class: 'note' }, `label has ${percent(probability, 1)}`),
       h('span', { class: 'note' }, `loss ${loss.toFixed(3)}`),
+      path === undefined && row === undefined ? null : h('span', { class: 'note place' }, path ?? `row ${row}`),
     ),
   )
   return section(

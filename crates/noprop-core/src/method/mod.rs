@@ -20,6 +20,8 @@ mod fm;
 mod forward_forward;
 mod gamma;
 mod head;
+#[cfg(test)]
+mod limits;
 mod loss;
 mod noise_levels;
 mod readout;
