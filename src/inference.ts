@@ -142,7 +142,7 @@ export interface PredictionStates {
   start: Float32Array[]
   /**
    * The steps of the chain, first to last: one a block for 'dt', `stepsPerBlock` a block for 'diffusion-blocks', `steps` of the one net of
-   * 'ct' and 'fm', and for 'backprop' one through all blocks.
+   * 'ct', 'fm' and 'adjoint', and for 'backprop' and 'forward-forward' one through the whole.
    */
   steps: StepStates[]
 }
@@ -151,7 +151,7 @@ export interface PredictionStates {
 export interface StepStates {
   /** The block, from 1. */
   block: number
-  /** û: what the block takes the clean label for. Of 'fm' the velocity; of the two of 'heun' the first. */
+  /** û: what the block takes the clean label for. Of 'fm' and 'adjoint' the velocity; of the two of 'heun' the first. */
   estimate: Float32Array[]
   /** z_t: the state that the step leads to. */
   state: Float32Array[]

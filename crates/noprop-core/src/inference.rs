@@ -8,6 +8,7 @@ mod device;
 mod evaluator;
 mod metrics;
 mod processor;
+mod recorder;
 mod session;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! The chain on the processor: threads share the chunks of a job.
 
 use super::evaluator::Evaluator;
-use super::trace::Recorder;
+use super::recorder::Recorder;
 use super::{AfterBlock, SampleOptions, content};
 use crate::config::{self, CheckedConfig};
 use crate::data::Dataset;

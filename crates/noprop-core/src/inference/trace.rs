@@ -1,15 +1,14 @@
 //! A prediction with everything on the way to it: the states and estimates of every move of the chain.
 
 use super::processor::{Processor, Seen};
+use super::recorder::Recorder;
 use super::{Prediction, SampleOptions, finite, read};
 use crate::config;
 use crate::data::Dataset;
 use crate::error::Result;
-use crate::memory::zeros;
 use crate::model::Model;
 use crate::tensor::StopFlag;
 use crate::train::plan::check_shape;
-use std::sync::{Mutex, PoisonError};
 
 /// A prediction, and how the chain came to it.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,40 +46,4 @@ pub fn trace(model: &Model, data: &Dataset, options: &SampleOptions, stop: &Stop
     let blocks = (1..=jobs as u32).flat_map(|job| std::iter::repeat_n(job, moves_each)).collect();
     let [states, estimates] = recorder.finish();
     Ok(Trace { prediction, blocks, start, states, estimates })
-}
-
-/// Takes states and estimates from any thread.
-pub(super) struct Recorder {
-    /// States and estimates, each `[moves, samples, classes]`.
-    kept: [Mutex<Vec<f32>>; 2],
-    /// Values of all samples, and of one.
-    values: usize,
-    width: usize,
-}
-
-impl Recorder {
-    fn new(moves: usize, values: usize, width: usize) -> Result<Self> {
-        let room = || zeros::<f32>(moves.saturating_mul(values), "the states of all blocks").map(Mutex::new);
-        Ok(Self { kept: [room()?, room()?], values, width })
-    }
-
-    /// Takes the states after a move (from 0) of the samples from `first` on.
-    pub fn states(&self, place: [usize; 2], states: &[f32]) {
-        self.keep(0, place, states);
-    }
-
-    /// Takes the estimates that the move is made by.
-    pub fn estimates(&self, place: [usize; 2], estimates: &[f32]) {
-        self.keep(1, place, estimates);
-    }
-
-    fn keep(&self, which: usize, [index, first]: [usize; 2], values: &[f32]) {
-        let at = index * self.values + first * self.width;
-        let mut kept = self.kept[which].lock().unwrap_or_else(PoisonError::into_inner);
-        kept[at..at + values.len()].copy_from_slice(values);
-    }
-
-    fn finish(self) -> [Vec<f32>; 2] {
-        self.kept.map(|kept| kept.into_inner().unwrap_or_else(PoisonError::into_inner))
-    }
 }

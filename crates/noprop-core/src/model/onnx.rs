@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::path::Path;
 
-/// Most nodes of a file. Runtimes read a file of so many in some ten seconds.
+/// Most nodes of a file: enough for a thousand blocks or steps of a preset. Runtimes read longer ones slowly.
 const MOST_NODES: usize = 50_000;
 /// What tools show of a file.
 const ABOUT: &str = "A NoProp model: labels and class probabilities of raw data. Made by noprop.";

@@ -23,6 +23,8 @@ pub(crate) struct Builder {
     /// Constants by their content.
     constants: HashMap<(Type, Vec<usize>, Vec<u8>), String>,
     names: HashSet<String>,
+    /// How often each name was asked for.
+    asked: HashMap<String, usize>,
     /// Put before the names of what is made.
     pub scope: String,
     uses_ml: bool,
@@ -31,13 +33,14 @@ pub(crate) struct Builder {
 impl Builder {
     /// A name that nothing else has, `wanted` if it is free.
     pub fn unique(&mut self, wanted: &str) -> String {
-        let mut name = wanted.to_owned();
-        let mut number = 1;
-        while !self.names.insert(name.clone()) {
-            number += 1;
-            name = format!("{wanted}_{number}");
+        let number = self.asked.entry(wanted.to_owned()).or_insert(0);
+        loop {
+            *number += 1;
+            let name = if *number == 1 { wanted.to_owned() } else { format!("{wanted}_{number}") };
+            if self.names.insert(name.clone()) {
+                return name;
+            }
         }
-        name
     }
 
     /// An input, whose name must be unique. A caller who gives none gets `default`, little-endian floats.

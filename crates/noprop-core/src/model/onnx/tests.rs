@@ -40,8 +40,8 @@ fn bytes(model: &Model, options: &OnnxOptions) -> Vec<u8> {
 /// Every operation there is, of images, tokens and vectors.
 const EVERY_OPERATION: &str = r#"[
     {"op":"conv","channels":3,"padding":"same","stride":2,"bias":false,"name":"stem"},{"op":"batch-norm"},{"op":"silu","name":"a"},
-    {"op":"layer-norm","from":"a"},{"op":"add","from":["a","layer-norm5"],"name":"sum"},
-    {"op":"conv","channels":3,"kernel":1},{"op":"gelu"},{"op":"multiply","from":["gelu8","sum"]},{"op":"softmax"},{"op":"dropout","rate":0.5,"name":"b"},
+    {"op":"layer-norm","from":"a","name":"normal"},{"op":"add","from":["a","normal"],"name":"sum"},
+    {"op":"conv","channels":3,"kernel":1},{"op":"gelu","name":"gate"},{"op":"multiply","from":["gate","sum"]},{"op":"softmax"},{"op":"dropout","rate":0.5,"name":"b"},
     {"op":"concatenate","from":["a","b"],"name":"both"},{"op":"max-pool","name":"max"},{"op":"mean-pool","from":"both","name":"mean"},
     {"op":"flatten","from":"mean","name":"flat"},{"op":"global-pool","from":"max","name":"pooled"},
     {"op":"linear","from":["max","z"],"units":5,"name":"image"},

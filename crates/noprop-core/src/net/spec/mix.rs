@@ -1,6 +1,7 @@
 //! What back-propagation through the chain puts between blocks.
 
 use super::{Fit, Misfit, Signature, Spec, Tensor, same};
+use crate::math::exp;
 use crate::net::layout::Init;
 use crate::net::shape::Shape;
 use crate::onnx::{Layer, Value};
@@ -20,7 +21,8 @@ impl Spec for Mix {
         same(inputs)
     }
     fn onnx(&self, _: &Signature, layer: &mut Layer<'_>) -> Value {
-        let share = f64::from((layer.tensors)("share").1[0]).tanh();
+        let w = f64::from((layer.tensors)("share").1[0]);
+        let share = 1.0 - 2.0 / (exp(2.0 * w) + 1.0);
         let parts = [1.0 - share, share].map(|factor| layer.to.float(factor as f32));
         let [z, estimate] = [0, 1].map(|input| {
             let value = layer.last(input);
