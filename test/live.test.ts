@@ -261,6 +261,7 @@ describe.skipIf(!chromiumPath)(`a live page in a browser${leftOut}`, () => {
     const [download] = await Promise.all([one.page.waitForEvent('download'), one.page.locator('.save').click()])
     const saved = readFileSync(await download.path(), 'utf8')
     expect(saved).toMatch(/<meta http-equiv="Content-Security-Policy" content="[^"]*connect-src 'none'/)
+    expect(saved).toContain('@observablehq/plot')
     const again = await open()
     await again.page.goto(`file://${await download.path()}`)
     await again.page.setContent(saved)
