@@ -197,6 +197,8 @@ describe('the server', () => {
       code: 'NOPROP_IO',
       hint: expect.stringContaining('port'),
     })
+    const none = serveProgress(undefined as unknown as typeof run)
+    await expect(none).rejects.toMatchObject({ code: 'NOPROP_OPTION', what: 'there is no run to show' })
     for (const port of [-1, 70_000, 1.5, '80' as unknown as number])
       await expect(serveProgress(run, { port })).rejects.toMatchObject({ code: 'NOPROP_OPTION' })
   })
