@@ -88,6 +88,8 @@ export declare class NativeModel {
   findLearningRate(data: NativeDataset, options: string, stop: StopSignal): Promise<string>
   /** Writes the model file atomically. */
   save(path: string): Promise<void>
+  /** Writes an ONNX file atomically; options and result, what is in it, are JSON. */
+  exportOnnx(path: string, options: string, stop: StopSignal): Promise<string>
   /** Fails as a later save would, for want of room as well; the model need not be trained. */
   probeSave(path: string): Promise<void>
   /** SHA-256 over all weights in the order of their names, in hexadecimal. */

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { datasets, NoProp } from 'noprop'
 
-const folder = process.argv[2] ?? draw('photos')
+const folder = process.argv[2] ?? draw()
 const { train, test } = await datasets.fromFolder(folder, { size: [16, 16], testSplit: 0.2 })
 if (!test) throw new Error('testSplit holds out a test')
 console.log(`${train}, ${test.samples} for the test; classes: ${train.classes.join(', ')}`)
@@ -26,8 +26,8 @@ const picture = await datasets.fromImages([join(folder, String(classes[0]), '0.b
 console.log((await model.predict(picture)).labels[0])
 await model.save('photos.safetensors')
 
-/** Draws yellow discs and blue squares of all sizes as BMP files, 24 × 20 pixels. @param {string} folder */
-function draw(folder) {
+/** Draws yellow discs and blue squares of all sizes as BMP files, 24 × 20 pixels. */
+function draw(folder = 'photos') {
   const [width, height] = [24, 20]
   for (const kind of ['disc', 'square']) {
     mkdirSync(join(folder, kind), { recursive: true })

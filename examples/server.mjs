@@ -9,9 +9,9 @@ const { input } = model.config
 const most = 1 << 20
 
 const server = createServer(async (request, response) => {
-  /** @type {(status: number, body: object) => void} */
-  const answer = (status, body) =>
-    void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+  const answer = (status = 200, body = {}) => {
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+  }
   // A client that goes away stops the work for it.
   const gone = new AbortController()
   response.on('close', () => gone.abort())

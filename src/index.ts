@@ -31,6 +31,9 @@ export type {
   StartEvent,
   ValidationEvent,
 } from './events.js'
+export type { CardOptions } from './export/card.js'
+export type { HuggingFaceFiles } from './export/hugging-face.js'
+export type { OnnxFile, OnnxOptions, OnnxPort } from './export/onnx.js'
 export type { FitOptions } from './fit.js'
 export { FitRun } from './fit-run.js'
 export type { FolderOptions } from './folder.js'

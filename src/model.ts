@@ -4,6 +4,9 @@ import type { Data } from './dataset.js'
 import { NoPropError, native, nativeAsync } from './errors.js'
 import { type Estimate, estimate } from './estimate.js'
 import type { LearningRateSearch } from './events.js'
+import { type CardFacts, type CardOptions, cardOf } from './export/card.js'
+import { type HuggingFaceFiles, modelFileIn, writeRepository } from './export/hugging-face.js'
+import { exportOnnx, type OnnxFile, type OnnxOptions } from './export/onnx.js'
 import { type FitOptions, startFit } from './fit.js'
 import { FitRun } from './fit-run.js'
 import {
@@ -22,6 +25,7 @@ import { getNative, type Native } from './native.js'
 import type { EvaluateOptions, ModelConfig, ModelOptions, PredictOptions, TrainingRecord } from './options.js'
 import { type LayerSummary, modelLine, summarise, type TensorSummary } from './summary.js'
 import type { Row } from './table.js'
+import { version } from './version.js'
 
 type NativeModel = InstanceType<Native['NativeModel']>
 
@@ -56,13 +60,13 @@ export class NoProp {
   }
 
   /**
-   * Reads a model file. The model stays what was loaded, whatever happens to the file: up to 512 MiB of weights are held in
+   * Reads a model file, or the `model.safetensors` of a directory. The model stays what was loaded, whatever happens to the file: up to 512 MiB of weights are held in
    * memory, and the file is closed; larger ones are read from the file when needed, and calls reject with
    * NOPROP_MODEL_CHANGED if it was overwritten in place. Rejects with NOPROP_FILE_NOT_FOUND, NOPROP_MODEL_FORMAT,
    * NOPROP_MODEL_VERSION, NOPROP_MODEL_TRUNCATED, NOPROP_MODEL_CHANGED, NOPROP_MEMORY, NOPROP_IO.
    */
   static async load(path: string | URL): Promise<NoProp> {
-    const file = filePath(path)
+    const file = await modelFileIn(filePath(path))
     return new NoProp(await nativeAsync(() => getNative().NativeModel.load(file)), OWN)
   }
 
@@ -197,6 +201,30 @@ export class NoProp {
     await nativeAsync(() => this.#native.probeSave(file))
   }
 
+  /**
+   * Writes the model as an ONNX file: raw samples (or columns) in, labels and probabilities out, with a dynamic number of samples. The
+   * file appears whole or not at all; equal models and options give equal bytes. Rejects with NOPROP_NOT_TRAINED, NOPROP_OPTION,
+   * NOPROP_OUTPUT, NOPROP_IO.
+   */
+  async exportOnnx(path: string | URL, options: OnnxOptions = {}): Promise<OnnxFile> {
+    return exportOnnx(this.#live(), filePath(path), options)
+  }
+
+  /** A model card in Markdown: what it is, what trained it, and, where `evaluation` is given, how good it is. */
+  async card(options: CardOptions = {}): Promise<string> {
+    return cardOf(await this.#facts(), requireObject(options, 'the options of card'))
+  }
+
+  /**
+   * Writes the layout of a Hugging Face repository into a directory: `model.safetensors`, `config.json`, and the model card as
+   * `README.md`; one that is there is kept. `NoProp.load(directory)` reads it. Rejects with NOPROP_NOT_TRAINED, NOPROP_OUTPUT, NOPROP_IO.
+   */
+  async exportHuggingFace(directory: string | URL, options: CardOptions = {}): Promise<HuggingFaceFiles> {
+    const folder = filePath(directory)
+    const card = requireObject(options, 'the options of exportHuggingFace')
+    return writeRepository(folder, await this.#facts(), card, (file) => this.save(file))
+  }
+
   /** SHA-256 (hexadecimal) over all parameter and running-statistic bytes in name order. */
   weightsSha256(): Promise<string> {
     return nativeAsync(() => this.#native.weightsSha256())
@@ -233,6 +261,12 @@ export class NoProp {
   /** What `console.log` prints. */
   [inspectCustom](): string {
     return this.toString()
+  }
+
+  /** What a card tells. */
+  async #facts(): Promise<CardFacts> {
+    const { config, training, parameters } = this
+    return { config, training, parameters, weightsSha256: await this.weightsSha256(), version }
   }
 
   #use<Result>(call: (model: NativeModel) => Result): Result {

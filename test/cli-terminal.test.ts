@@ -10,7 +10,7 @@ import { onTerminal, screenOf } from './support/terminal.js'
 
 const hasTerminal = spawnSync('python3', ['-c', 'import pty, termios']).status === 0
 const LONG = [...SMALL_FLAGS, '--epochs', '100000']
-const COMMANDS = ['train', 'sweep', 'eval', 'predict', 'inspect', 'data', 'bench', 'doctor']
+const COMMANDS = ['train', 'sweep', 'eval', 'predict', 'inspect', 'export', 'data', 'bench', 'doctor']
 
 /** What a terminal of `columns` columns shows after a command. */
 async function shown(args: string[], columns: number, env?: NodeJS.ProcessEnv) {

@@ -1,6 +1,7 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { COMMANDS } from '../src/cli/program.js'
 import { showsGpu } from '../src/cuda/hardware.js'
 import { getAddon } from '../src/native.js'
 import { smallIdx, squares, temporaryDirectory } from './support/data.js'
@@ -26,7 +27,7 @@ test('the help of everything needs no addon, and goes to stdout', async () => {
     ['help'],
     ['help', 'help'],
     ['help', 'train'],
-    ...['train', 'eval', 'report', 'predict', 'inspect', 'data', 'bench', 'doctor'].map((name) => [name, '--help']),
+    ...Object.keys(COMMANDS).map((name) => [name, '--help']),
   ]) {
     const { code, stdout, stderr } = await runCli(args, { env })
     expect([args, code, stderr]).toEqual([args, 0, ''])

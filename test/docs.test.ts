@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import ts from 'typescript'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { COMMANDS } from '../src/cli/program.js'
 import { root, runCli, runNode } from './support/process.js'
 
 /** A fenced block of a document. */
@@ -64,16 +65,19 @@ describe.runIf(programs.length > 0)('examples in the documents', () => {
   })
 })
 
+const COMMAND_LINE = new RegExp(
+  String.raw`^\s*\$?\s*(?:npx noprop|noprop|node dist/cli\.js) (${Object.keys(COMMANDS).join('|')})\b([^#|\n\`]*)`,
+  'gm',
+)
+
 /** Command lines of `noprop` in documents and in what `npm start` prints. */
 const commands = [
   ...blocks.filter(({ language }) => ['sh', 'bash', 'console', ''].includes(language)).map(({ text }) => text),
   readFileSync(join(root, 'examples/mnist.mjs'), 'utf8'),
 ].flatMap((text) =>
-  [
-    ...text.matchAll(
-      /^\s*\$?\s*(?:npx noprop|noprop|node dist\/cli\.js) (train|sweep|eval|report|predict|inspect|data|bench|doctor)\b([^#|\n`]*)/gm,
-    ),
-  ].map(([, command, rest]) => [command!, [...rest!.matchAll(/--[a-z][\w-]*/g)].map(([flag]) => flag)] as const),
+  [...text.matchAll(COMMAND_LINE)].map(
+    ([, command, rest]) => [command!, [...rest!.matchAll(/--[a-z][\w-]*/g)].map(([flag]) => flag)] as const,
+  ),
 )
 
 test('every flag of a command line in the documents exists', async () => {

@@ -17,6 +17,7 @@ import type {
   ModelOptions,
   Net,
   NoPropError,
+  OnnxOptions,
   Precision,
   ResnetNet,
   SamplerOptions,
@@ -64,7 +65,8 @@ const TRAIN: All<keyof TrainOptions> = {
   checkpointSeconds: true,
   resume: true,
 }
-const SAMPLER: All<keyof SamplerOptions> = {
+/** What an evaluation names of its samples is read together with how they are sampled. */
+const SAMPLER: All<keyof SamplerOptions | 'worst' | 'examples'> = {
   sampler: true,
   stochastic: true,
   steps: true,
@@ -72,6 +74,16 @@ const SAMPLER: All<keyof SamplerOptions> = {
   seed: true,
   threads: true,
   device: true,
+  worst: true,
+  examples: true,
+}
+const ONNX: All<keyof Omit<OnnxOptions, 'signal'>> = {
+  sampler: true,
+  steps: true,
+  stepsPerBlock: true,
+  stopAfter: true,
+  seed: true,
+  input: true,
 }
 const CNN: All<keyof Omit<CnnNet, 'type'>> = { widths: true, hidden: true, dropout: true }
 const MLP: All<keyof Omit<MlpNet, 'type'>> = { hidden: true, dropout: true }
@@ -167,6 +179,8 @@ const SAMPLERS: All<NonNullable<SamplerOptions['sampler']>> = {
   heun: true,
 }
 
+const INPUTS: All<NonNullable<OnnxOptions['input']>> = { uint8: true, float32: true }
+
 /** What the core says that there is where it is given what there is not: `a, b or c`, without the path of what they lie in. */
 async function offered(call: () => unknown): Promise<string[]> {
   const error = await Promise.resolve()
@@ -192,12 +206,14 @@ const predict = (options: object) => async () => {
   await model.fit(data)
   return model.predict(data.images, options)
 }
+const exportOnnx = (options: object) => () => create({})().exportOnnx('/nowhere.onnx', options as OnnxOptions)
 const none = { nothing: 1 }
 
 test.each<[string, object, () => unknown]>([
   ['a model', MODEL, create(none)],
   ['training', TRAIN, train(none)],
   ['a sampler', SAMPLER, predict(none)],
+  ['an ONNX file', ONNX, exportOnnx(none)],
   ['the method ct', CT, create({ method: { type: 'ct', ...none } })],
   ['the method fm', FM, create({ method: { type: 'fm', ...none } })],
   ['the method diffusion-blocks', DIFFUSION_BLOCKS, create({ method: { type: 'diffusion-blocks', ...none } })],
@@ -226,6 +242,8 @@ test.each<[string, object, () => unknown]>([
   ['weighting', WEIGHTINGS, train({ weighting: 'nothing' })],
   ['learningRateSchedule', COURSES, train({ learningRateSchedule: 'nothing' })],
   ['sampler', SAMPLERS, predict({ sampler: 'nothing' })],
+  ['sampler of an ONNX file', SAMPLERS, exportOnnx({ sampler: 'nothing' })],
+  ['input', INPUTS, exportOnnx({ input: 'nothing' })],
 ])('TypeScript and the core have the same values of %s', async (_, all, call) => {
   expect(await offered(call)).toEqual(names(all))
 })

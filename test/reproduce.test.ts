@@ -16,7 +16,7 @@ function smallData(): string {
   const root = temporaryDirectory()
   mkdirSync(join(root, 'mnist'))
   for (const [name, count, seed] of [
-    ['train', 96, 1],
+    ['train', 160, 1],
     ['t10k', 32, 2],
   ] as const) {
     const { images, labels } = squares(count, 14, [0, 1, 2, 3], seed)
@@ -178,6 +178,20 @@ test('the time to an accuracy is the first moment at which it was measured', () 
   expect(markdown(table, 'paper-speed', state, results, [])).toContain(
     '| NoProp-FM | mnist | time to 80.00 % | – | 20.0 s |',
   )
+})
+
+test('a ratio is that of two times', () => {
+  const table = TABLES.seed!
+  const trained = (seconds: number) => ({
+    asked: '',
+    epochs: 1,
+    trained: [{ seed: 0, pending: 0, accuracies: [0.9], points: [{ epoch: 1, seconds, accuracy: 0.9, loss: 1 }] }],
+  })
+  const rows = { 'mnist-dt-time-2': trained(4), 'mnist-backprop-time-2': trained(6) }
+  const results = resultsOf(table, { table: 'seed', budget: null, rows }, {})
+  const ratio = (workers: number) => results.find((result) => result.id === `mnist-ratio-${workers}`)
+  expect(ratio(2)).toMatchObject({ theirs: 3, ours: 1.5, measure: 'ratio' })
+  expect(ratio(1)).toMatchObject({ ours: null, notes: ['not measured yet'] })
 })
 
 test('a rate that is laid out over all epochs is measured at the end alone', () => {

@@ -209,3 +209,23 @@ test.each<[string, (data: string) => string[], string]>([
   expect(outcome.stderr).toMatch(new RegExp(message))
   expect(outcome.code).toBe(2)
 })
+
+test('the worst samples are named by their rows, those that are held out too', async () => {
+  const rows = wines(120)
+  const path = file('wine.csv', csv(rows))
+  const { train, test: held } = await datasets.fromTable(path, { label: 'variety', ignore: ['id'], testSplit: 0.25 })
+  const { shape: input, classes, preprocessing } = train
+  const model = NoProp.create({ input, classes, preprocessing, ...SMALL })
+  await model.fit(train, { epochs: 2, batch: 16 })
+  const { worst } = await model.evaluate(held as NonNullable<typeof held>, { worst: 30 })
+  expect(worst).toHaveLength(30)
+  for (const { row, target } of worst) expect(rows[row as number]?.variety).toBe(classes[target])
+  expect(new Set(worst.map(({ row }) => row)).size).toBe(30)
+  const out = join(temporaryDirectory(), 'wine.safetensors')
+  await model.save(out)
+  const { stdout, code } = await runCli(['eval', out, '--data', path, '--worst'])
+  expect(code).toBe(0)
+  expect(stdout.match(/^row \d+ +\S+ +\S+ +[\d.]+ % +[\d.]+$/gm)).toHaveLength(20)
+  const arrays = await model.evaluate({ inputs: [held!.sample(0)], labels: ['Barbera'] })
+  expect(arrays.worst[0]).not.toHaveProperty('row')
+})

@@ -15,7 +15,7 @@ interface CommandModule {
 }
 
 /** Every command is imported only when it is called for. */
-const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandModule> }> = {
+export const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandModule> }> = {
   train: { summary: 'train a model and measure it', load: () => import('./train.js') },
   sweep: { summary: 'try combinations of options, and compare them', load: () => import('./sweep.js') },
   eval: { summary: 'measure a model on test samples', load: () => import('./eval.js') },
@@ -25,6 +25,10 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandMod
   },
   predict: { summary: 'predict the labels of samples, pictures or rows', load: () => import('./predict.js') },
   inspect: { summary: 'show what a model file contains, or the layers of a net', load: () => import('./inspect.js') },
+  export: {
+    summary: 'write a model as ONNX, as a Hugging Face repository, or its card',
+    load: () => import('./export.js'),
+  },
   data: { summary: 'show what a data set holds, or download one', load: () => import('./data-command.js') },
   bench: { summary: 'measure the speed of training or inference on this machine', load: () => import('./bench.js') },
   reproduce: {

@@ -12,7 +12,7 @@ import { Interruption } from './interrupts.js'
 import type { Io } from './io.js'
 import { chart } from './reproduce/chart.js'
 import { curves, duration, markdown, measureOf, oursOf, type Result, resultsOf } from './reproduce/document.js'
-import { measureMemory } from './reproduce/memory.js'
+import { measureMemory, ONE_STEP } from './reproduce/memory.js'
 import { loadState, type RowState, rowState, type State, saveState, writeWhole } from './reproduce/state.js'
 import { ALIASES, type Row, TABLES, type Table } from './reproduce/tables.js'
 import { decideEpochs, type Samples, trainRow } from './reproduce/train-row.js'
@@ -86,7 +86,6 @@ async function reproduce(flags: ReproduceFlags, io: Io): Promise<void> {
   const state = loadState(directory, name, budget === 'full' ? null : budget)
   const save = () => saveState(directory, state)
   const work: Work = { table, state, directory, data, seeds, runs, io, samples: new Map(), save }
-  const commands = Object.fromEntries(table.rows.map((row) => [row.id, commandOf(row, state, data)]))
   try {
     await measure(rows, work)
   } catch (error) {
@@ -99,10 +98,12 @@ async function reproduce(flags: ReproduceFlags, io: Io): Promise<void> {
       test?.dispose()
     }
   }
+  const commands = Object.fromEntries(table.rows.map((row) => [row.id, commandOf(row, state, data)]))
   const results = resultsOf(table, state, commands)
   const files = write(name, work, results)
   io.emit({ event: 'done', table: name, budget, rows: results, files })
-  io.print(asText(results))
+  const isShown = ({ id, ours }: Result) => ours !== null || rows.some((row) => row.id === id)
+  io.print(asText(results.filter(isShown)))
   io.print(`\nwritten: ${files.join('  ')}`)
 }
 
@@ -182,7 +183,8 @@ function commandOf(row: Row, state: State, data: string | undefined): string {
   const model = { ...row.model, ...(isFull ? {} : row.within?.model) }
   const epochs = row.measure === 'memory' ? 1 : (found?.epochs ?? row.epochs)
   const flags = typedFlags({ ...model, ...row.training, epochs, seed: 0 })
-  return ['noprop train --data', place(row, data), ...flags].join(' ')
+  const rest = row.measure === 'memory' ? ONE_STEP : []
+  return ['noprop train --data', place(row, data), ...flags, ...rest].join(' ')
 }
 
 /** Writes the table, its figures and its curves; returns the paths. */
@@ -205,15 +207,11 @@ function write(name: string, { table, state, directory }: Work, results: readonl
 
 function asText(results: readonly Result[]): string {
   const theirs = ({ theirs }: Result) => (theirs === null ? '–' : `${theirs}`)
-  const lines = results.map((result) => [
-    result.system,
-    result.data,
-    measureOf(result),
-    theirs(result),
-    oursOf(result),
-    result.notes.join('; '),
-  ])
-  return lineUp([['', 'data', 'measure', 'theirs', 'ours', ''], ...lines], 3)
+  const lines = results.map((result) => [result.system, result.data, measureOf(result), theirs(result), oursOf(result)])
+  // What is not as in the document stands behind the columns, however long it is.
+  const notes = ['', ...results.map((result) => result.notes.join('; '))]
+  const lined = lineUp([['', 'data', 'measure', 'theirs', 'ours'], ...lines], 3).split('\n')
+  return lined.map((line, index) => `${line}  ${notes[index]}`.trimEnd()).join('\n')
 }
 
 function chosen(table: Table, only: readonly string[] | undefined): readonly Row[] {

@@ -10,6 +10,7 @@ export const {
   NoProp,
   NoPropError,
   ProgressDisplay,
+  sweep,
   TensorBoardWriter,
   version,
 } = api

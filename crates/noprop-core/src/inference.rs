@@ -15,6 +15,7 @@ mod trace;
 
 pub use contribution::{AddsNothing, Contribution, contributions};
 pub use metrics::{BINS, Bin, Calibration, MOST_TOP, MOST_WORST, Metrics, PerClass, Scores, WORST, Worst};
+pub(crate) use processor::own_values;
 pub use session::Session;
 pub use trace::{Trace, trace};
 
@@ -255,10 +256,11 @@ fn read(model: &Model, states: &[f32]) -> Result<Prediction> {
 fn readout(model: &Model) -> Result<Readout> {
     let checked = &model.checked;
     if checked.own.is_empty() {
-        return Ok(checked.method.readout(&[]));
+        return Ok(checked.method.readout(checked.jobs(), &[]));
     }
     model.check_trained()?;
-    Ok(checked.method.readout(&processor::own_values(checked, &model.block(checked.jobs(), &Device::Cpu)?)?))
+    let own = own_values(checked, &model.block(checked.jobs(), &Device::Cpu)?)?;
+    Ok(checked.method.readout(checked.jobs(), &own))
 }
 
 /// Sees z_t after each job: which block, and the states of the samples from which one on.

@@ -1,10 +1,12 @@
 //! A model: a checked configuration and, once trained, the weights of its blocks.
 
 mod file;
+mod onnx;
 #[cfg(test)]
 mod tests;
 
 pub use file::{FORMAT_VERSION, tensors};
+pub use onnx::{InputKind, OnnxFile, OnnxOptions, OnnxPort};
 
 use crate::config::{CheckedConfig, ModelConfig};
 use crate::error::{Code, Error, Result};

@@ -65,6 +65,7 @@ fn allocations(work: impl FnOnce()) -> u64 {
 const CNN: &str = r#"{"type":"cnn","widths":[4,5,6],"hidden":16,"dropout":0.2}"#;
 /// Channels that Winograd's kernels take.
 const WIDE: &str = r#"{"type":"cnn","widths":[32,32,32],"hidden":16,"dropout":0.2}"#;
+const PLAIN: &str = r#"{"type":"mlp","hidden":[20,18,16]}"#;
 const MLP: &str = r#"{"type":"mlp","hidden":[24,17],"dropout":0.1}"#;
 
 fn model(net: &str, classes: usize) -> Model {
@@ -185,11 +186,15 @@ fn a_warm_step_of_every_method_allocates_nothing() {
         (r#"{"type":"fm","noise":0.2}"#, 1),
         (r#""ct""#, 1),
         (r#""backprop""#, 2),
+        (r#"{"type":"adjoint","steps":3}"#, 1),
+        // On plain layers alone.
+        (r#""forward-forward""#, 1),
         (r#""diffusion-blocks""#, 3),
         (r#"{"type":"diffusion-blocks","loss":"mse","preconditioning":true}"#, 3),
     ];
     for (method, blocks) in methods {
-        for net in [CNN, MLP] {
+        let nets = if method.contains("forward-forward") { &[PLAIN][..] } else { &[CNN, MLP] };
+        for net in nets {
             let model = model_by(method, blocks, net, 3);
             assert_eq!(training_of(model, 3, (3, 8), Precision::F32, 3), 0, "{method} {net}");
         }

@@ -15,6 +15,7 @@ use napi_derive::napi;
 use noprop_core::config::{FitOptions, ModelConfig, from_json};
 use noprop_core::data::Dataset;
 use noprop_core::inference::{Session, contributions, measure_chain, trace};
+use noprop_core::model::OnnxOptions;
 use noprop_core::tensor::StopFlag;
 use noprop_core::train::{Plan, estimate, find_learning_rate};
 use noprop_core::{DeviceChoice, Model, SampleOptions};
@@ -194,6 +195,21 @@ impl NativeModel {
     pub fn save<'env>(&self, env: &'env Env, path: String) -> napi::Result<Object<'env>> {
         let model = self.model()?;
         promise(env, StopFlag::new(), move || model.save(&PathBuf::from(path)))
+    }
+
+    /// Writes an ONNX file atomically; options and result, what is in it, are JSON.
+    #[napi(ts_return_type = "Promise<string>")]
+    pub fn export_onnx<'env>(
+        &self,
+        env: &'env Env,
+        path: String,
+        options: String,
+        stop: &StopSignal,
+    ) -> napi::Result<Object<'env>> {
+        let (model, flag) = (self.model()?, stop.flag());
+        promise(env, stop.flag(), move || {
+            json(&model.export_onnx(&PathBuf::from(path), &from_json::<OnnxOptions>(&options)?, &flag)?)
+        })
     }
 
     /// Fails as a later save would, for want of room as well; the model need not be trained.

@@ -1,6 +1,8 @@
+import { availableParallelism, cpus } from 'node:os'
+import { version } from '../../version.js'
 import type { Line } from './chart.js'
 import type { RowState, State } from './state.js'
-import type { Row, Table } from './tables.js'
+import type { Ratio, Row, Table } from './tables.js'
 import { raceTimes } from './train-row.js'
 
 /** A row of the table with what came of it. */
@@ -8,8 +10,8 @@ export interface Result {
   id: string
   system: string
   data: string
-  measure: Row['measure']
-  /** In per cent, MB or seconds, as is what follows. */
+  measure: Row['measure'] | 'ratio'
+  /** In per cent, MB, seconds or times, as is what follows. */
   theirs: number | null
   ours: number | null
   /** Sample deviation over seeds and sampling runs; null for a single figure. */
@@ -30,7 +32,19 @@ export interface Result {
 
 /** What there is of every row. */
 export function resultsOf(table: Table, state: State, commands: Readonly<Record<string, string>>): Result[] {
-  return table.rows.map((row) => resultOf(table, row, state, commands[row.id] as string))
+  const results = table.rows.map((row) => resultOf(table, row, state, commands[row.id] as string))
+  const ratios = (table.ratios ?? []).map((ratio) => ratioOf(ratio, results))
+  return [...results, ...ratios]
+}
+
+function ratioOf({ id, system, data, theirs, slow, fast }: Ratio, results: readonly Result[]): Result {
+  const [above, below] = [slow, fast].map((name) => results.find((result) => result.id === name))
+  const both = above && below && above.ours !== null && below.ours !== null
+  const ours = both ? (above.ours as number) / (below.ours as number) : null
+  const accuracy = both && above.accuracy !== undefined ? { accuracy: above.accuracy } : {}
+  const none = { spread: null, epochs: null, documentEpochs: 0, seconds: null, command: '' }
+  const notes = ours === null ? ['not measured yet'] : []
+  return { id, system, data, measure: 'ratio', theirs, ours, figures: both ? 1 : 0, ...none, ...accuracy, notes }
 }
 
 function resultOf(table: Table, row: Row, state: State, command: string): Result {
@@ -76,10 +90,10 @@ function notesOf(
   ]
 }
 
-const UNITS: Record<Row['measure'], string> = { accuracy: '%', memory: 'MB', time: 's' }
+const UNITS: Record<Result['measure'], string> = { accuracy: '%', memory: 'MB', time: 's', ratio: '×' }
 
 /** A figure with its unit. */
-function figure(value: number | null, measure: Row['measure']): string {
+function figure(value: number | null, measure: Result['measure']): string {
   if (value === null) return '–'
   const text =
     measure === 'memory' ? Math.round(value).toLocaleString('en-US') : value.toFixed(measure === 'time' ? 1 : 2)
@@ -97,7 +111,8 @@ export function oursOf({ ours, spread, measure }: Result): string {
 export function measureOf({ measure, accuracy }: Result): string {
   if (measure === 'memory') return 'memory'
   if (measure === 'accuracy') return 'accuracy'
-  return accuracy === undefined ? 'time' : `time to ${accuracy.toFixed(2)} %`
+  const what = measure === 'ratio' ? 'time, ratio' : 'time'
+  return accuracy === undefined ? what : `${what} to ${accuracy.toFixed(2)} %`
 }
 
 /** The table as Markdown, of nothing but what was computed. */
@@ -131,6 +146,8 @@ export function markdown(
         ? ' Memory is the peak of a process on the processor that trains two batches, one block in flight, beyond that of a net of one unit.'
         : ''),
     '',
+    `Measured on ${cpus()[0]?.model.trim() ?? 'an unknown processor'}, ${availableParallelism()} threads, noprop ${version}.`,
+    '',
     line(heads),
     line(heads.map((_, index) => (index === 3 || index === 4 || index === 6 ? '--:' : '---'))),
     ...rows.map(line),
@@ -139,7 +156,7 @@ export function markdown(
     'Each row again, for one seed:',
     '',
     '```sh',
-    ...results.map((result) => result.command),
+    ...results.flatMap((result) => (result.command === '' ? [] : [result.command])),
     '```',
     '',
   ].join('\n')

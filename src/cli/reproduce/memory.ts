@@ -6,6 +6,8 @@ import { fromDetails, type NoPropError } from '../../errors.js'
 
 /** Samples that the memory of a step is measured on: two batches. */
 const SAMPLES = 256
+/** How it is trained for that. */
+export const ONE_STEP = ['--limit', `${SAMPLES}`, '--threads', '1', '--in-flight', '1', '--device', 'cpu']
 /** The least net, whose training shows what the program and the samples take. */
 const LEAST = ['--method', 'dt', '--net', 'mlp', '--hidden', '1', '--blocks', '1']
 
@@ -14,7 +16,7 @@ const LEAST = ['--method', 'dt', '--net', 'mlp', '--hidden', '1', '--blocks', '1
  * is trained by `noprop train` in a process of its own.
  */
 export async function measureMemory(data: string, flags: readonly string[], signal: AbortSignal): Promise<number> {
-  const common = ['--data', data, '--limit', `${SAMPLES}`, '--threads', '1', '--in-flight', '1', '--device', 'cpu']
+  const common = ['--data', data, ...ONE_STEP]
   const [least, peak] = [
     await peakOf([...common, ...LEAST, '--batch', '128'], signal),
     await peakOf([...flags, ...common], signal),

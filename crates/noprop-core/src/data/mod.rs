@@ -42,7 +42,7 @@ pub use directory::{load, load_unlabelled, parts};
 pub use on_disk::OnDisk;
 pub use origins::{Origin, Origins};
 pub use pictures::{Encoded, FolderOptions, load_encoded, load_folder, load_images, load_sound_images};
-pub use preprocessing::{Fit, Preprocessing};
+pub use preprocessing::{ColumnSteps, Fit, Preprocessing, TableSteps};
 pub use shape::InputShape;
 pub use split::Split;
 pub use table::{TableOptions, TableSource, load_table};

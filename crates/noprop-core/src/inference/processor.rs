@@ -180,7 +180,7 @@ impl<'a> Processor<'a> {
 }
 
 /// The values of the own tensors of a method among these weights.
-pub(super) fn own_values(checked: &CheckedConfig, weights: &Buffer) -> Result<Vec<f64>> {
+pub(crate) fn own_values(checked: &CheckedConfig, weights: &Buffer) -> Result<Vec<f64>> {
     let mut own = Vec::new();
     read_slots(weights, &checked.own, &mut own)?;
     Ok(own)

@@ -76,7 +76,7 @@ impl Method for Adjoint {
         sampling.integrate("adjoint", self.steps, |t| (Query { time: t, ..Query::default() }, slope))
     }
 
-    fn readout(&self, own: &[f64]) -> Readout {
+    fn readout(&self, _: usize, own: &[f64]) -> Readout {
         let (weight, bias) = head::parts(own, self.parts.classes);
         Readout::Head { weight: weight.to_vec(), bias: bias.to_vec() }
     }

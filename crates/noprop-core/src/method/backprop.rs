@@ -42,7 +42,7 @@ impl Method for Backprop {
         Ok(vec![Move::Step { query: Query::default(), coefficients }])
     }
 
-    fn readout(&self, _: &[f64]) -> Readout {
+    fn readout(&self, _: usize, _: &[f64]) -> Readout {
         Readout::Greatest { alpha_bar: 1.0 }
     }
 }

@@ -176,7 +176,7 @@ impl Method for Ct {
             .collect())
     }
 
-    fn readout(&self, own: &[f64]) -> Readout {
+    fn readout(&self, _: usize, own: &[f64]) -> Readout {
         let (weight, bias) = self.head(own);
         Readout::Head { weight: weight.to_vec(), bias: bias.to_vec() }
     }

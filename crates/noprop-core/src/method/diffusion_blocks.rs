@@ -142,8 +142,8 @@ impl Method for DiffusionBlocks {
             .collect())
     }
 
-    fn readout(&self, _: &[f64]) -> Readout {
-        Readout::Greatest { alpha_bar: alpha_bar(self.levels.edge(self.parts.blocks, self.parts.blocks)) }
+    fn readout(&self, job: usize, _: &[f64]) -> Readout {
+        Readout::Greatest { alpha_bar: alpha_bar(self.levels.edge(job, self.parts.blocks)) }
     }
 }
 

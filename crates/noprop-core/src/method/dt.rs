@@ -40,8 +40,8 @@ impl Method for Dt {
         Ok(vec![Move::Step { query: Query::default(), coefficients }])
     }
 
-    fn readout(&self, _: &[f64]) -> Readout {
-        Readout::Greatest { alpha_bar: self.0.schedule.alpha_bar(self.0.blocks) }
+    fn readout(&self, job: usize, _: &[f64]) -> Readout {
+        Readout::Greatest { alpha_bar: self.0.schedule.alpha_bar(job) }
     }
 
     fn runs_on_gpus(&self) -> bool {

@@ -55,7 +55,7 @@ impl Method for Fm {
     }
 
     /// The nearest embedding; at t = 1 the state is the label's own.
-    fn readout(&self, _: &[f64]) -> Readout {
+    fn readout(&self, _: usize, _: &[f64]) -> Readout {
         Readout::Greatest { alpha_bar: 1.0 }
     }
 }

@@ -20,6 +20,8 @@ mod fm;
 mod forward_forward;
 mod gamma;
 mod head;
+#[cfg(test)]
+mod limits;
 mod loss;
 mod noise_levels;
 mod readout;
@@ -87,8 +89,8 @@ pub trait Method: fmt::Debug + Send + Sync {
     /// [`crate::Code::Option`] for a sampler or a number of steps that the method does not have.
     fn chain(&self, job: usize, own: &[f64], sampling: &Sampling) -> Result<Vec<Move>>;
 
-    /// How classes are read off a state, given the values of the own tensors of the last job.
-    fn readout(&self, own: &[f64]) -> Readout;
+    /// How classes are read off the state after a job, given the values of its own tensors.
+    fn readout(&self, job: usize, own: &[f64]) -> Readout;
 
     /// Whether jobs are trained and chains run on GPUs too.
     fn runs_on_gpus(&self) -> bool {

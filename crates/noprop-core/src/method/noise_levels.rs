@@ -48,6 +48,10 @@ impl NoiseLevels {
         let quantile = match &self.table {
             None => {
                 let [low, high] = self.normal_ends();
+                if low == high {
+                    // All noise is one level.
+                    return 0.0;
+                }
                 (normal_share((ln(sigma) - LOG_NORMAL[0]) / LOG_NORMAL[1]) - low) / (high - low)
             }
             Some(table) => between(table.iter().copied(), ln(sigma)),

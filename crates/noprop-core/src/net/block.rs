@@ -78,8 +78,8 @@ impl Block {
         self.program.forward(&self.context(step, mode, step.gradients, x, z))
     }
 
-    /// û of the x of the last [`forward`](Self::forward) and other z and times. In an evaluation of a net with a time nothing is computed
-    /// again that depends on x alone.
+    /// û of the x of the last [`forward`](Self::forward) and other z and times. In an evaluation of a net with a time, all samples have the
+    /// time of the first, what depends on it alone is computed once for all of them, and nothing is computed again that depends on x alone.
     ///
     /// # Errors
     /// [`crate::Code::Cancelled`] when stopped.

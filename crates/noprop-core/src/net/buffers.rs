@@ -25,12 +25,18 @@ pub struct Buffers {
 
 impl Buffers {
     /// `[K, capacity · len]`: `len` values of each sample.
-    pub(crate) fn samples(&self, len: usize) -> Result<Buffer> {
+    ///
+    /// # Errors
+    /// [`crate::Code::Memory`] where there is no room.
+    pub fn samples(&self, len: usize) -> Result<Buffer> {
         self.rows(self.capacity * len)
     }
 
     /// `[K, len]`.
-    pub(crate) fn rows(&self, len: usize) -> Result<Buffer> {
+    ///
+    /// # Errors
+    /// [`crate::Code::Memory`] where there is no room.
+    pub fn rows(&self, len: usize) -> Result<Buffer> {
         MADE.set(MADE.get() + self.stacked * len);
         let bytes = self.stacked * len * self.dtype.size_in_bytes();
         crate::cuda::refuse_while_recording(|| format!("{bytes} bytes for a buffer"))?;

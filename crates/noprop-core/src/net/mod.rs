@@ -13,6 +13,7 @@ pub mod graph;
 mod json;
 pub mod layout;
 mod mlp;
+pub(crate) mod onnx;
 pub mod op;
 mod placement;
 pub(crate) mod program;

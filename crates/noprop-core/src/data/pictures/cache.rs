@@ -12,7 +12,7 @@ use std::time::UNIX_EPOCH;
 use sha2::{Digest, Sha256};
 
 use super::item::Item;
-use super::load::FolderOptions;
+use super::options::FolderOptions;
 use super::read::{Failures, Target, read_all};
 use crate::data::{OnDisk, Pixels};
 use crate::storage::atomic;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::files::{Files, Labels};
 use super::item::Item;
-use super::load::{FolderOptions, LoadedFolder, load};
+use super::load::load;
+use super::options::{FolderOptions, LoadedFolder};
 use crate::tensor::StopFlag;
 use crate::{Code, Error, Result};
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::files::{Files, Labels};
 use super::item::Item;
-use super::load::{FolderOptions, LoadedFolder, load};
+use super::load::load;
+use super::options::{FolderOptions, LoadedFolder};
 use crate::data::dataset::check_limit;
 use crate::data::listing::visible;
 use crate::tensor::StopFlag;

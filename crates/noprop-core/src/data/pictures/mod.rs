@@ -8,7 +8,7 @@
 //! | `cache.rs` | samples in memory, or in a file where they are too many |
 //! | `folder.rs` | folders whose names are the labels |
 //! | `encoded.rs` | pictures that lie in other files |
-//! | `item.rs`, `files.rs`, `propose.rs`, `load.rs` | what both have in common: pictures and classes, their size, data sets |
+//! | `item.rs`, `files.rs`, `propose.rs`, `options.rs`, `load.rs` | what both have in common: pictures and classes, their size, data sets |
 
 mod cache;
 mod decode;
@@ -20,10 +20,11 @@ mod folder;
 mod fuzz;
 mod item;
 mod load;
+mod options;
 mod propose;
 mod read;
 
 pub use encoded::{Encoded, load_encoded};
 pub use folder::load_folder;
-pub use load::{FolderOptions, LoadedFolder};
+pub use options::{FolderOptions, LoadedFolder};
 pub use read::{Failures, load_images, load_sound_images};

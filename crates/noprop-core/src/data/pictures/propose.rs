@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::decode::{Header, header};
 use super::files::Files;
-use super::load::FolderOptions;
+use super::options::FolderOptions;
 use super::read::Target;
 use crate::data::InputShape;
 use crate::data::parallel::map;

@@ -1,25 +1,13 @@
 //! A table in memory, cell by cell.
 
+pub use super::cell::Cell;
+pub(super) use super::cell::number;
+use super::cell::of_text;
+use super::plain::Plain;
 use crate::{Code, Error, Result};
 
 /// Most columns of a table.
 pub(super) const MAX_COLUMNS: usize = 1 << 16;
-/// Texts that stand for a missing value, as pandas has them, and the `?` of the UCI repository.
-const MISSING: [&str; 20] = [
-    "", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "n/a", "<NA>", "#N/A", "#NA", "#N/A N/A", "-NaN",
-    "-nan", "1.#QNAN", "-1.#QNAN", "1.#IND", "-1.#IND",
-];
-
-/// What stands in a cell.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Cell<'a> {
-    /// Nothing, or a text that stands for it.
-    Missing,
-    /// A finite number.
-    Number(f64),
-    /// A text without blanks around it. It may be that of a number.
-    Text(&'a str),
-}
 
 /// Rows under distinct names of columns.
 #[derive(Debug)]
@@ -33,6 +21,8 @@ pub struct Table {
 enum Cells {
     /// Column after column, since columns are what is worked on.
     Texts(Vec<Texts>),
+    /// In the text of a file.
+    Plain(Plain),
     /// Row after row.
     Values(Vec<Value>),
     /// Row after row.
@@ -72,6 +62,11 @@ impl Table {
     pub(super) fn of_texts(names: Vec<String>, columns: Vec<Texts>) -> Result<Self> {
         let rows = columns.first().map_or(0, |column| column.ends.len());
         Self { names, rows, cells: Cells::Texts(columns) }.checked()
+    }
+
+    /// The cells of a text.
+    pub(super) fn of_plain(names: Vec<String>, cells: Plain) -> Result<Self> {
+        Self { names, rows: cells.rows(), cells: Cells::Plain(cells) }.checked()
     }
 
     pub(super) fn of_values(names: Vec<String>, values: Vec<Value>) -> Result<Self> {
@@ -118,12 +113,22 @@ impl Table {
         self.names.iter().position(|other| other == name)
     }
 
+    /// The values of a column in which all that is there are numbers without a decimal comma, NaN for what is missing. None of others,
+    /// and where the cells tell it sooner.
+    pub(super) fn numbers(&self, column: usize) -> Option<&[f64]> {
+        match &self.cells {
+            Cells::Plain(cells) => cells.numbers(column),
+            _ => None,
+        }
+    }
+
     /// What stands in a cell. Panics when there is none.
     pub fn cell(&self, row: usize, column: usize) -> Cell<'_> {
         assert!(column < self.names.len(), "there is no such column");
         let index = row * self.names.len() + column;
         match &self.cells {
             Cells::Texts(columns) => of_text(columns[column].get(row)),
+            Cells::Plain(cells) => of_text(cells.get(row, column)),
             Cells::Values(values) => match &values[index] {
                 Value::Missing => Cell::Missing,
                 Value::Number(number) => Cell::Number(*number),
@@ -133,16 +138,6 @@ impl Table {
             Cells::Numbers(values) => Cell::Number(values[index]),
         }
     }
-}
-
-/// A text that is trimmed, or missing.
-fn of_text(text: &str) -> Cell<'_> {
-    // Most cells are numbers, and nothing that stands for a missing value ends so.
-    if let [b'0'..=b'9' | b'-', .., b'0'..=b'9'] | [b'0'..=b'9'] = text.as_bytes() {
-        return Cell::Text(text);
-    }
-    let text = text.trim();
-    if text.len() <= 8 && MISSING.contains(&text) { Cell::Missing } else { Cell::Text(text) }
 }
 
 /// Gives a name that comes again a number, as pandas does: `a`, `a.1`, `a.2`. A column without a name is called by its position.
@@ -161,54 +156,9 @@ fn distinct(names: &mut [String]) {
     }
 }
 
-/// A text as a finite number: `-1.5e3`. With `comma`, the decimal sign is a comma, and points may group digits by three.
-pub(super) fn number(text: &str, comma: bool) -> Option<f64> {
-    // Rust also reads `inf` and `nan`.
-    let plain = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite());
-    if !comma {
-        return plain(text);
-    }
-    let (whole, rest) = text.split_once(',').map_or((text, None), |(whole, rest)| (whole, Some(rest)));
-    let mut groups = whole.trim_start_matches(['+', '-']).split('.');
-    let first = groups.next().unwrap_or_default();
-    let grouped = whole.contains('.');
-    if grouped && (!(1..=3).contains(&first.len()) || !groups.all(|group| group.len() == 3)) {
-        return None;
-    }
-    if !text.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '+' | '-' | ','))
-        || rest.is_some_and(|rest| rest.contains(['.', ',', '+']))
-    {
-        return None;
-    }
-    plain(&format!("{}.{}", whole.replace('.', ""), rest.unwrap_or("0")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_in_both_notations() {
-        for (text, value) in [("1", 1.0), ("-1.5e3", -1500.0), (".5", 0.5), ("5.", 5.0), ("+2", 2.0), ("1E-2", 0.01)] {
-            assert_eq!(number(text, false), Some(value), "{text}");
-        }
-        for text in ["", "inf", "-Infinity", "nan", "1,5", "1e999", "0x10", "1_000", "1 000", "--1", "e", "."] {
-            assert_eq!(number(text, false), None, "{text}");
-        }
-        for (text, value) in [
-            ("1,5", 1.5),
-            ("-0,25", -0.25),
-            ("1.234,5", 1234.5),
-            ("1.234.567", 1_234_567.0),
-            ("7", 7.0),
-            ("2,5e1", 25.0),
-        ] {
-            assert_eq!(number(text, true), Some(value), "{text}");
-        }
-        for text in ["1.5", "1,234,5", "12.34,5", "1234.567,8", "a", ",", "1,2.3", ""] {
-            assert_eq!(number(text, true), None, "{text}");
-        }
-    }
 
     #[test]
     fn names_become_distinct() {

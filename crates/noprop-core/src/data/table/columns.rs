@@ -49,7 +49,8 @@ pub(super) fn choose(
         if columns.is_none() && is_index(table, column, rows) {
             return Ok((None, Some(format!("column {name:?} has no name and counts the rows; it is left out"))));
         }
-        let learned = if categories.contains(name) { None } else { numbers(file, name, &cells)? };
+        let known = table.numbers(column).map(|numbers| (numbers, rows));
+        let learned = if categories.contains(name) { None } else { numbers(file, name, &cells, known)? };
         let learned = match learned {
             Some(learned) => learned,
             None => texts(file, name, &cells)?,
@@ -92,11 +93,13 @@ fn is_constant<'a, I: Iterator<Item = Cell<'a>>>(cells: &impl Fn() -> I) -> bool
     present.next().is_some_and(|first| present.all(|cell| cell == first))
 }
 
-/// The steps of a column in which all that is there are numbers; none if it is another.
+/// The steps of a column in which all that is there are numbers; none if it is another. `known` are those of all rows, if they have
+/// been read, and the rows that count.
 fn numbers<'a, I: Iterator<Item = Cell<'a>>>(
     file: &str,
     name: &str,
     cells: &impl Fn() -> I,
+    known: Option<(&[f64], &[usize])>,
 ) -> Result<Option<ColumnSteps>> {
     let read = |comma: bool| {
         let mut values = Vec::new();
@@ -109,7 +112,11 @@ fn numbers<'a, I: Iterator<Item = Cell<'a>>>(
         }
         Some(values)
     };
-    let (values, decimal_comma) = match read(false) {
+    let plain = match known {
+        Some((numbers, rows)) => Some(rows.iter().map(|row| numbers[*row]).filter(|value| !value.is_nan()).collect()),
+        None => read(false),
+    };
+    let (values, decimal_comma): (Vec<f64>, bool) = match plain {
         Some(values) => (values, false),
         None if has_decimal_commas(cells()) => (read(true).unwrap_or_default(), true),
         None => return Ok(None),
@@ -171,6 +178,20 @@ pub(super) fn encode(
     out: &mut [f32],
     stride: usize,
 ) -> Result<()> {
+    if let (ColumnSteps::Number { mean, std, decimal_comma: false, .. }, Some(numbers)) = (steps, table.numbers(column))
+    {
+        let mut is_sound = true;
+        for (index, row) in rows.iter().enumerate() {
+            let value = ((numbers[*row] - mean) / std) as f32;
+            is_sound &= !value.is_infinite();
+            // What is missing is 0, as it was.
+            out[index * stride] = if value.is_nan() { 0.0 } else { value };
+        }
+        // Else the cell is told below.
+        if is_sound {
+            return Ok(());
+        }
+    }
     for (index, row) in rows.iter().enumerate() {
         let cell = table.cell(*row, column);
         let refused = |expected: &str, received: String| {

@@ -1,10 +1,11 @@
 //! Text files of rows and columns: CSV, TSV and their kin (RFC 4180, and what programs make of it).
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
 use csv::{ErrorKind, ReaderBuilder, StringRecord};
 
 use super::cells::{Cell, MAX_COLUMNS, Table, Texts, number};
+use super::plain::{PIECE, Plain};
 use crate::{Code, Error, Result};
 
 /// The separators that are looked for, those first that win a draw.
@@ -27,16 +28,21 @@ pub(super) struct Layout {
 ///
 /// # Errors
 /// [`Code::FileFormat`] for a text that is not UTF-8 or UTF-16, or rows of different lengths; [`Code::Count`] without rows.
-pub(super) fn read(name: &str, bytes: &[u8], layout: Layout) -> Result<Table> {
-    let text = decode(name, bytes)?;
+pub(super) fn read(name: &str, bytes: Vec<u8>, layout: Layout) -> Result<Table> {
+    read_in(name, bytes, layout, PIECE)
+}
+
+/// As [`read`], in pieces of so many bytes.
+fn read_in(name: &str, bytes: Vec<u8>, layout: Layout, piece: usize) -> Result<Table> {
+    let text = Arc::new(decode(name, bytes)?);
     if u32::try_from(text.len()).is_err() {
         return Err(Error::new(Code::FileFormat, format!("{name} is too large"))
             .expected(format!("at most {} bytes in UTF-8", u32::MAX))
             .hint("split the file"));
     }
-    let (text, stated) = stated_delimiter(&text);
-    let delimiter = layout.delimiter.or(stated).unwrap_or_else(|| sniff(text));
-    let mut reader = builder(delimiter).from_reader(text.as_bytes());
+    let (rest, stated) = stated_delimiter(text.strip_prefix(MARK).unwrap_or(&text));
+    let delimiter = layout.delimiter.or(stated).unwrap_or_else(|| sniff(rest));
+    let mut reader = builder(delimiter).from_reader(rest.as_bytes());
     let mut record = StringRecord::new();
     let fail = |error: &csv::Error| explain(name, delimiter, error);
     if !reader.read_record(&mut record).map_err(|error| fail(&error))? {
@@ -48,30 +54,42 @@ pub(super) fn read(name: &str, bytes: &[u8], layout: Layout) -> Result<Table> {
             .received(record.len().to_string()));
     }
     let has_header = layout.header.unwrap_or_else(|| looks_like_header(&record));
+    let names: Vec<String> = if has_header {
+        record.iter().map(|cell| cell.trim().to_owned()).collect()
+    } else {
+        (0..record.len()).map(|column| column.to_string()).collect()
+    };
+    let told = |table: Result<Table>| {
+        table.map_err(|mut error| {
+            error.what = error.what.replacen("the table", name, 1);
+            if has_header && error.code == Code::Count {
+                error.hint =
+                    "the first row was taken for the names of the columns; say if there are none (header)".to_owned();
+            }
+            error
+        })
+    };
+    // The library takes off a second mark.
+    if !rest.starts_with(MARK) && !rest.as_bytes().contains(&b'"') {
+        let read = if has_header { reader.position().byte() as usize } else { 0 };
+        let from = text.len() - rest.len() + read;
+        if let Some(cells) = Plain::read(text.clone(), from, delimiter, record.len(), piece)? {
+            return told(Table::of_plain(names, cells));
+        }
+    }
     let mut columns: Vec<Texts> = record.iter().map(|_| Texts::default()).collect();
     let mut push = |record: &StringRecord| {
         for (column, cell) in columns.iter_mut().zip(record) {
             column.push(cell);
         }
     };
-    let names = if has_header {
-        record.iter().map(|cell| cell.trim().to_owned()).collect()
-    } else {
-        let names = (0..record.len()).map(|column| column.to_string()).collect();
+    if !has_header {
         push(&record);
-        names
-    };
+    }
     while reader.read_record(&mut record).map_err(|error| fail(&error))? {
         push(&record);
     }
-    Table::of_texts(names, columns).map_err(|mut error| {
-        error.what = error.what.replacen("the table", name, 1);
-        if has_header && error.code == Code::Count {
-            error.hint =
-                "the first row was taken for the names of the columns; say if there are none (header)".to_owned();
-        }
-        error
-    })
+    told(Table::of_texts(names, columns))
 }
 
 fn builder(delimiter: u8) -> ReaderBuilder {
@@ -80,8 +98,11 @@ fn builder(delimiter: u8) -> ReaderBuilder {
     builder
 }
 
-/// The text without its byte-order mark, from UTF-8 or UTF-16 (Excel's "Unicode text").
-fn decode<'a>(name: &str, bytes: &'a [u8]) -> Result<Cow<'a, str>> {
+/// What a text in UTF-8 may begin with.
+const MARK: char = '\u{feff}';
+
+/// The text, which may begin with a byte-order mark, from UTF-8 or UTF-16 (Excel's "Unicode text").
+fn decode(name: &str, bytes: Vec<u8>) -> Result<String> {
     let refused = |received: &str| {
         Error::new(Code::FileFormat, format!("{name} is not a text in UTF-8"))
             .expected("UTF-8, or UTF-16 with a byte-order mark")
@@ -92,20 +113,20 @@ fn decode<'a>(name: &str, bytes: &'a [u8]) -> Result<Cow<'a, str>> {
         let units = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
         char::decode_utf16(units).collect::<std::result::Result<String, _>>().map_err(|_| refused("broken UTF-16"))
     };
-    match bytes {
-        [0xff, 0xfe, rest @ ..] => Ok(Cow::Owned(utf16(rest, u16::from_le_bytes)?)),
-        [0xfe, 0xff, rest @ ..] => Ok(Cow::Owned(utf16(rest, u16::from_be_bytes)?)),
+    match &bytes[..] {
+        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
         _ => {
-            let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-            let text = std::str::from_utf8(bytes).map_err(|error| {
-                let at = error.valid_up_to();
+            let text = String::from_utf8(bytes).map_err(|error| {
+                let at = error.utf8_error().valid_up_to();
+                let bytes = error.as_bytes();
                 let line = bytes[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
                 refused(&format!("byte 0x{:02x} in line {line}", bytes[at]))
             })?;
             if text.contains('\0') {
                 return Err(refused("NUL bytes"));
             }
-            Ok(Cow::Borrowed(text))
+            Ok(text)
         }
     }
 }
@@ -184,7 +205,7 @@ mod tests {
     use super::*;
 
     fn rows(text: &[u8], layout: Layout) -> (Vec<String>, Vec<Vec<String>>) {
-        let table = read("x.csv", text, layout).unwrap();
+        let table = read("x.csv", text.to_vec(), layout).unwrap();
         let cell = |row, column| match table.cell(row, column) {
             Cell::Missing => "-".to_owned(),
             Cell::Text(text) => text.to_owned(),
@@ -237,7 +258,7 @@ mod tests {
 
     #[test]
     fn what_is_no_table_is_refused() {
-        let code = |text: &[u8]| read("x.csv", text, Layout::default()).unwrap_err();
+        let code = |text: &[u8]| read("x.csv", text.to_vec(), Layout::default()).unwrap_err();
         let error = code(b"a,b\n1,2\n3\n");
         assert_eq!((error.code, error.received.as_str()), (Code::FileFormat, "1"));
         assert!(error.what.starts_with("line 3 of x.csv"), "{error}");
@@ -246,5 +267,63 @@ mod tests {
         assert_eq!(code(b"a,b\n\xe9,1\n").code, Code::FileFormat);
         assert!(code(b"a,b\n\xe9,1\n").received.contains("0xe9 in line 2"));
         assert_eq!(code(b"a\0b").code, Code::FileFormat);
+    }
+
+    /// Everything that a table has; numbers by their bits.
+    fn all(table: &Table) -> (Vec<String>, Vec<String>, Vec<Option<Vec<u64>>>) {
+        let columns = table.names().len();
+        let cells = (0..table.rows() * columns).map(|at| format!("{:?}", table.cell(at / columns, at % columns)));
+        let numbers = (0..columns).map(|column| {
+            let cells = (0..table.rows()).map(|row| match table.cell(row, column) {
+                Cell::Missing => Some(f64::NAN.to_bits()),
+                Cell::Text(text) => number(text, false).map(f64::to_bits),
+                Cell::Number(value) => Some(value.to_bits()),
+            });
+            cells.collect()
+        });
+        (table.names().to_vec(), cells.collect(), numbers.collect())
+    }
+
+    #[test]
+    fn pieces_of_a_text_are_the_whole() {
+        let long: String = (0..500).map(|row| format!("{row},{}e-3,x{},,NA\r\n", row * 37 % 101, row % 7)).collect();
+        let texts = [
+            &format!("a,b,c,d,e\n{long}"),
+            "a,b\n1,2\n\n\r\n3,\n , 4 \r5,6\r\n\n",
+            "a\n1\n\n2",
+            "\u{feff}a;b\n1;2\n3;x",
+            "sep=;\na;b\n1;2\n",
+            "1,2\n3,4",
+            "a,b\n",
+            "a,b",
+            "ä|b\nü|1.5\n|-0",
+            "a,b\n1,2,3\n",
+            "a,b\n1\n",
+            "a,b\n1,2\n3",
+        ];
+        for text in texts {
+            let read = |piece| read_in("x.csv", text.as_bytes().to_vec(), Layout::default(), piece);
+            let expected = slowly(text);
+            for piece in [1, 3, 7, 64, 1 << 20] {
+                match (read(piece), &expected) {
+                    (Ok(found), Ok(expected)) => {
+                        assert_eq!(all(&found), all(expected), "{text:?} in pieces of {piece}");
+                        for column in 0..found.names().len() {
+                            let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+                            assert_eq!(found.numbers(column).map(bits), all(expected).2[column], "{text:?}");
+                        }
+                    }
+                    (Err(found), Err(expected)) => assert_eq!(found, *expected, "{text:?}"),
+                    (found, expected) => panic!("{text:?}: {found:?}, expected {expected:?}"),
+                }
+            }
+        }
+    }
+
+    /// As the library alone reads it: a second mark, which it takes off, keeps the pieces away.
+    fn slowly(text: &str) -> Result<Table> {
+        let (rest, _) = stated_delimiter(text.trim_start_matches(MARK));
+        let stated = &text.trim_start_matches(MARK)[..text.trim_start_matches(MARK).len() - rest.len()];
+        read("x.csv", format!("{MARK}{stated}{MARK}{rest}").into_bytes(), Layout::default())
     }
 }

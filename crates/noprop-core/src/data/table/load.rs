@@ -110,7 +110,7 @@ fn open(source: &TableSource, layout: delimited::Layout) -> Result<(String, Read
                 let error = Error::new(Code::FileFormat, format!("{name} is not a table"));
                 return Err(foreign::explain(error.expected("CSV, TSV, NDJSON, .npy or .npz"), start));
             }
-            delimited::read(&name, &bytes, layout)?.into()
+            delimited::read(&name, bytes, layout)?.into()
         }
     };
     Ok((name, read))

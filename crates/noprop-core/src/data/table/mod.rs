@@ -2,12 +2,13 @@
 //!
 //! | file | what it reads |
 //! |---|---|
-//! | `delimited.rs` | CSV and TSV |
+//! | `delimited.rs`, `plain.rs` | CSV and TSV |
 //! | `json.rs` | objects, one a line (NDJSON) or in a list |
 //! | `npy.rs`, `numpy.rs` | `.npy` and `.npz` |
 //!
 //! `load.rs` reads any of them; `samples.rs`, `columns.rs` and `labels.rs` make data sets of what was read.
 
+mod cell;
 mod cells;
 mod columns;
 mod delimited;
@@ -17,6 +18,7 @@ mod load;
 mod npy;
 mod numpy;
 mod options;
+mod plain;
 mod samples;
 
 pub use cells::{Cell, Table};

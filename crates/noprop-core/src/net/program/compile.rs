@@ -32,6 +32,7 @@ pub(super) fn compile(graph: &Graph, layout: &Layout, target: Target) -> Result<
             Group::NormRelu { norm, relu } => batch_norm::lower(&mut l, norm, relu),
             Group::Single(node) => calls::of(l.op(node)).lower(&mut l, node)?,
         }
+        l.end(group);
     }
     let last = resolve(graph, graph.nodes().len() - 1);
     let estimate = l.value(last);

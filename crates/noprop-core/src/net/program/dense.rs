@@ -55,10 +55,15 @@ pub(super) fn lower(
     let x: Vec<At> = parts.iter().map(|(input, _)| l.value(*input)).collect();
     let norm = norm.map(|node| lower_norm(l, node, relu, &parts, &x, y));
     if norm.is_none() {
-        let is_fixed: Vec<bool> = parts.iter().map(|(input, _)| l.is_kept(*input, linear)).collect();
-        match is_fixed[..] {
-            [true, ..] => lower_in_two(l, &parts, &x, &is_fixed, y, relu),
-            _ => lower_products(l, &parts, &x, y, relu),
+        let kind = |input: NodeId| match () {
+            () if l.is_kept(input, linear) => Kind::Fixed,
+            () if l.is_timed(input) && !l.is_timed(linear) => Kind::Timed,
+            () => Kind::Other,
+        };
+        let kinds: Vec<Kind> = parts.iter().map(|(input, _)| kind(*input)).collect();
+        match kinds.iter().all(|kind| *kind == Kind::Other) {
+            false => lower_in_parts(l, &parts, &x, &kinds, y, relu),
+            true => lower_products(l, &parts, &x, y, relu),
         }
     }
     let mut scale = 1.0;
@@ -178,28 +183,57 @@ fn lower_products(l: &mut Lowering<'_>, parts: &[(NodeId, Linear)], x: &[At], y:
     }
 }
 
-/// The same where inputs that depend on the sample alone, the first one among them, stand beside others: their products are computed once,
-/// and the others' are added to a copy for every z and time.
-fn lower_in_two(l: &mut Lowering<'_>, parts: &[(NodeId, Linear)], x: &[At], is_fixed: &[bool], y: At, relu: bool) {
-    let len = parts[0].1.samples * parts[0].1.outputs;
-    let kept = l.samples(len);
-    let of_kind = |wanted: bool| {
-        let all = parts.iter().zip(x).zip(is_fixed);
-        all.filter(move |(_, is_fixed)| **is_fixed == wanted).map(|((part, at), _)| (part.1, *at)).unzip()
-    };
-    let ((fixed, fixed_x), (others, others_x)): ((Vec<_>, Vec<_>), (Vec<_>, Vec<_>)) = (of_kind(true), of_kind(false));
-    let (first, rest) = (fixed[0], fixed[1..].to_vec());
-    let from = fixed_x.clone();
-    l.emit_fixed("dense", &fixed_x, &[kept], move |c| {
-        Products { products: [of(first, c)] }.forward(false, c.write(kept), [c.read(from[0])], c.step.state)?;
-        let mut rest = rest.iter().zip(&from[1..]);
-        rest.try_for_each(|(part, at)| of(*part, c).forward(c.write(kept), c.read(*at), c.step.state))
+/// What an input of a layer depends on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The sample alone.
+    Fixed,
+    /// The time alone.
+    Timed,
+    Other,
+}
+
+/// The same where inputs of several kinds meet: the products of what depends on the sample alone are computed once, those of what depends
+/// on the time alone for one row, and the others' are added to a copy of their sum for every z.
+fn lower_in_parts(l: &mut Lowering<'_>, parts: &[(NodeId, Linear)], x: &[At], kinds: &[Kind], y: At, relu: bool) {
+    let (len, bias) = (parts[0].1.samples * parts[0].1.outputs, parts[0].1.bias);
+    let mut of_kind = [Kind::Fixed, Kind::Timed, Kind::Other].map(|wanted| {
+        let all = parts.iter().zip(x).zip(kinds).filter(|(_, kind)| **kind == wanted);
+        all.map(|((part, at), _)| (Linear { bias: None, ..part.1 }, *at)).collect::<Vec<_>>()
     });
-    l.copy(kept, y, len);
-    l.emit(if relu { "linear_relu" } else { "linear" }, &others_x.clone(), &[y], move |c| {
-        let mut each = others.iter().zip(&others_x);
-        each.try_for_each(|(part, at)| of(*part, c).forward(c.write(y), c.read(*at), c.step.state))?;
-        if relu { Relu { len: c.samples() * len }.forward(c.write(y)) } else { Ok(()) }
+    // The product that is computed first brings the bias.
+    if let Some((first, _)) = of_kind.iter_mut().flatten().next() {
+        first.bias = bias;
+    }
+    let [fixed, timed, others] = of_kind;
+    let has_fixed = !fixed.is_empty();
+    if has_fixed {
+        let kept = l.samples(len);
+        l.fixed_calls(|l| add_products(l, fixed, kept, false, len));
+        l.copy(kept, y, len);
+    }
+    if !timed.is_empty() {
+        let row = l.samples(len);
+        l.timed_calls(|l| {
+            if has_fixed {
+                l.zero(row, len);
+            }
+            add_products(l, timed, row, false, len);
+        });
+        l.repeat(row, y, len, has_fixed);
+    }
+    if relu || !others.is_empty() {
+        add_products(l, others, y, relu, len);
+    }
+}
+
+/// Emits `to` += Σ x · weight, or = with the bias where the first product has one; then ReLU if asked for.
+fn add_products(l: &mut Lowering<'_>, products: Vec<(Linear, At)>, to: At, relu: bool, len: usize) {
+    let reads: Vec<At> = products.iter().map(|(_, at)| *at).collect();
+    l.emit(if relu { "linear_relu" } else { "linear" }, &reads, &[to], move |c| {
+        let mut each = products.iter();
+        each.try_for_each(|(product, at)| of(*product, c).forward(c.write(to), c.read(*at), c.step.state))?;
+        if relu { Relu { len: c.samples() * len }.forward(c.write(to)) } else { Ok(()) }
     });
 }
 

@@ -3,12 +3,13 @@
 
 use super::fuse::{Group, Readers, groups, resolve};
 use super::state::{Dense, Gradients, Reads};
-use super::{At, Call, Context, Size, Target, is_split};
+use super::{At, Call, Context, Run, Size, Target, is_split};
 use crate::error::Result;
 use crate::net::graph::{Graph, NodeId};
 use crate::net::layout::Layout;
 use crate::net::op::Op;
 use crate::net::shape::Shape;
+use crate::net::step::Step;
 use crate::ops::copy_columns::CopyColumns;
 use crate::tensor::Slot;
 use std::collections::HashMap;
@@ -36,8 +37,11 @@ pub(crate) struct Lowering<'g> {
     trained: Vec<bool>,
     /// Whether a node depends on x alone.
     fixed: Vec<bool>,
-    /// Whether the calls that are emitted now do.
+    /// Whether a node depends on the time alone, which is one for all samples where the program is split.
+    timed: Vec<bool>,
+    /// Whether the calls that are emitted now depend on x alone, and whether on the time.
     is_fixed: bool,
+    is_timed: bool,
     pub(super) gradients: Gradients,
 }
 
@@ -49,7 +53,8 @@ impl<'g> Lowering<'g> {
         for (index, group) in groups.iter().enumerate() {
             group.members().for_each(|member| group_of[member] = Some(index));
         }
-        let (mut trained, mut fixed) = (vec![false; count], vec![true; count]);
+        let (mut trained, mut fixed, mut timed) = (vec![false; count], vec![true; count], vec![false; count]);
+        let is_split = is_split(graph, target);
         for (index, node) in graph.nodes().iter().enumerate() {
             let own = node.op.spec().tensors(&graph.signature(index)).iter().any(|tensor| tensor.trained);
             let is_asked = index == Graph::Z && graph.form().z_gradient;
@@ -57,6 +62,8 @@ impl<'g> Lowering<'g> {
             trained[index] = !node.op.is_local() && (own || is_asked || any_before);
             let is_x = index == Graph::X || index >= graph.inputs();
             fixed[index] = is_x && node.inputs.iter().all(|input| fixed[*input]);
+            let is_time = index == Graph::TIME || index >= graph.inputs();
+            timed[index] = is_split && is_time && node.inputs.iter().all(|input| timed[*input]);
         }
         let gradients = Gradients::new((0..count).map(|node| readers.count(node)).collect());
         let mut values = vec![None; count];
@@ -81,7 +88,9 @@ impl<'g> Lowering<'g> {
             dense: HashMap::new(),
             trained,
             fixed,
+            timed,
             is_fixed: false,
+            is_timed: false,
             gradients,
         }
     }
@@ -153,6 +162,38 @@ impl<'g> Lowering<'g> {
     /// Says which nodes the next calls compute.
     pub(super) fn begin(&mut self, group: Group) {
         self.is_fixed = group.members().all(|node| self.fixed[node]);
+        self.is_timed = group.members().all(|node| self.timed[node]);
+    }
+
+    /// Repeats what follows from the time alone, computed once, for every sample, where a reader wants it so. Layers do not.
+    pub(super) fn end(&mut self, group: Group) {
+        let node = group.output();
+        if !std::mem::take(&mut self.is_timed) {
+            return;
+        }
+        let is_layer = |reader: NodeId| match self.group_of[reader].map(|group| self.groups[group]) {
+            Some(Group::Dense { linear, norm: None, .. }) => linear == reader,
+            Some(Group::Single(node)) => matches!(self.op(node), Op::Linear(_)),
+            _ => false,
+        };
+        let wants = |reader: &NodeId| !self.timed[*reader] && !is_layer(*reader);
+        if self.readers.of(node).iter().any(wants) {
+            let (row, len) = (self.value(node), self.len(node));
+            let all = self.output(node);
+            self.repeat(row, all, len, false);
+        }
+    }
+
+    /// Writes one row to those of all samples, or adds it.
+    pub fn repeat(&mut self, row: At, to: At, len: usize, add: bool) {
+        self.emit("repeat", &[row], &[to], move |c| {
+            CopyColumns { add, ..copy(c.samples(), len, 0) }.forward(c.write(to), c.read(row))
+        });
+    }
+
+    /// Whether a value is that of the time alone, and one for all samples.
+    pub fn is_timed(&self, node: NodeId) -> bool {
+        self.timed[node]
     }
 
     /// A call, which overwrites what it writes or changes it.
@@ -163,27 +204,28 @@ impl<'g> Lowering<'g> {
         writes: &[At],
         run: impl Fn(&Context<'_>) -> Result<()> + Send + 'static,
     ) {
-        let call = Call {
-            name,
-            reads: reads.to_vec(),
-            writes: writes.to_vec(),
-            fixed: self.is_fixed && !self.backward,
-            run: Box::new(run),
+        let run: Run = if self.is_timed {
+            Box::new(move |c| run(&Context { step: Step { samples: 1, ..c.step }, ..*c }))
+        } else {
+            Box::new(run)
         };
+        let fixed = self.is_fixed && !self.backward;
+        let call = Call { name, reads: reads.to_vec(), writes: writes.to_vec(), fixed, run };
         self.calls[usize::from(self.backward)].push(call);
     }
 
-    /// A call of a group that depends on more, which itself depends on x alone.
-    pub fn emit_fixed(
-        &mut self,
-        name: &'static str,
-        reads: &[At],
-        writes: &[At],
-        run: impl Fn(&Context<'_>) -> Result<()> + Send + 'static,
-    ) {
+    /// Calls of a group that depends on more, which themselves depend on x alone.
+    pub fn fixed_calls(&mut self, emit: impl FnOnce(&mut Self)) {
         let before = std::mem::replace(&mut self.is_fixed, true);
-        self.emit(name, reads, writes, run);
+        emit(self);
         self.is_fixed = before;
+    }
+
+    /// The same, which depend on the time alone, and are made for one row.
+    pub fn timed_calls(&mut self, emit: impl FnOnce(&mut Self)) {
+        let before = std::mem::replace(&mut self.is_timed, true);
+        emit(self);
+        self.is_timed = before;
     }
 
     /// Whether the value of `input`, which `node` reads with others, is kept while `node` is computed again.

@@ -143,7 +143,7 @@ impl Program {
     }
 }
 
-/// Whether what depends on x alone is computed first, and once for any number of z and times.
+/// Whether what depends on x alone is computed first, and once for any number of z and times; the time then is one for all samples.
 fn is_split(graph: &Graph, target: Target) -> bool {
     graph.form().timed && !target.training && !target.launched
 }

@@ -1,7 +1,8 @@
 //! The sum of values of one shape.
 
-use super::{Fit, Spec, same};
+use super::{Fit, Signature, Spec, same};
 use crate::net::shape::Shape;
+use crate::onnx::{Layer, Value};
 use serde::{Deserialize, Serialize};
 
 /// See [`add`](crate::ops::add). In place of the first input where nothing else reads it; the gradient of the sum is that of every input.
@@ -12,5 +13,8 @@ pub struct Add {}
 impl Spec for Add {
     fn output(&self, inputs: &[Shape], _: usize) -> Fit {
         same(inputs)
+    }
+    fn onnx(&self, _: &Signature, layer: &mut Layer<'_>) -> Value {
+        layer.fold("Add")
     }
 }

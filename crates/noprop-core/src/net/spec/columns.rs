@@ -1,7 +1,8 @@
 //! Vectors behind one another, tokens behind one another, and one token out of all.
 
-use super::{Fit, Misfit, Spec, one};
+use super::{Fit, Misfit, Signature, Spec, one};
 use crate::net::shape::Shape;
+use crate::onnx::{Attribute, Layer, Value};
 use serde::{Deserialize, Serialize};
 
 /// Vectors, tokens of one number, or images of one size, joined along their last dimension. See
@@ -20,6 +21,13 @@ pub struct JoinTokens {}
 #[serde(deny_unknown_fields)]
 pub struct FirstToken {}
 
+/// Values behind one another.
+fn joined(layer: &mut Layer<'_>, inputs: &[String], axis: i64) -> Value {
+    let inputs: Vec<_> = inputs.iter().map(String::as_str).collect();
+    let y = layer.op("Concat", &inputs, &[("axis", Attribute::Int(axis))]);
+    Value::of(y, true)
+}
+
 impl Spec for Concatenate {
     fn output(&self, inputs: &[Shape], _: usize) -> Fit {
         let [first, ..] = inputs else { return Err(Misfit::new("an input", "none").field("from")) };
@@ -28,6 +36,10 @@ impl Spec for Concatenate {
             return Err(Misfit::new(expected, other.to_string()).field("from"));
         }
         Ok(first.with_width(inputs.iter().map(Shape::width).sum()))
+    }
+    fn onnx(&self, s: &Signature, layer: &mut Layer<'_>) -> Value {
+        let inputs: Vec<_> = s.inputs.iter().enumerate().map(|(at, input)| layer.each(at, &input.dims())).collect();
+        joined(layer, &inputs, -1)
     }
 }
 
@@ -50,6 +62,17 @@ impl Spec for JoinTokens {
         }
         Ok(Shape::Tokens { count, width })
     }
+    fn onnx(&self, s: &Signature, layer: &mut Layer<'_>) -> Value {
+        let as_tokens = |(at, input): (usize, &Shape)| {
+            let name = layer.each(at, &input.dims());
+            match input {
+                Shape::Vector(width) => layer.reshape(&name, &[1, *width]),
+                _ => name,
+            }
+        };
+        let inputs: Vec<_> = s.inputs.iter().enumerate().map(as_tokens).collect();
+        joined(layer, &inputs, 1)
+    }
 }
 
 impl Spec for FirstToken {
@@ -58,5 +81,10 @@ impl Spec for FirstToken {
             Shape::Tokens { width, .. } => Ok(Shape::Vector(width)),
             other => Err(Misfit::new("tokens", other.to_string()).field("from")),
         }
+    }
+    fn onnx(&self, _: &Signature, layer: &mut Layer<'_>) -> Value {
+        let (x, first) = (layer.last(0), layer.to.int(0));
+        let y = layer.op("Gather", &[&x, &first], &[("axis", Attribute::Int(1))]);
+        layer.value(y, false)
     }
 }

@@ -3,6 +3,7 @@
 use super::{Fit, Misfit, Signature, Spec, Tensor, check_width, one_image};
 use crate::net::layout::Init;
 use crate::net::shape::Shape;
+use crate::onnx::{Attribute, Layer, Value};
 use serde::{Deserialize, Serialize};
 
 /// See [`conv`](crate::ops::conv), and [`conv3x3`](crate::ops::conv3x3) for one with a ReLU behind it.
@@ -104,6 +105,27 @@ impl Spec for Conv {
         }
         let side = |side: usize| (side + beyond - self.kernel) / self.stride + 1;
         Ok(Shape::Image { height: side(height), width: side(width), channels: self.channels })
+    }
+    fn onnx(&self, s: &Signature, layer: &mut Layer<'_>) -> Value {
+        let (kernel, cin, cout) = (self.kernel, s.inputs[0].width(), self.channels);
+        let (name, values) = (layer.tensors)("weight");
+        let taps = kernel * kernel;
+        // [tap, cin, cout] as [cout, cin, tap].
+        let place = |at: usize| (at % taps * cin + at / taps % cin) * cout + at / taps / cin;
+        let permuted = || (0..values.len()).map(|at| values[place(at)]).collect();
+        let weight = layer.to.weight(&name, &[cout, cin, kernel, kernel], permuted);
+        let bias = self.bias.then(|| layer.weight("bias", &[cout]));
+        let x = layer.first(0);
+        let inputs: Vec<_> = [&x, &weight].into_iter().chain(&bias).map(String::as_str).collect();
+        let [side, step] = [kernel as i64, self.stride as i64];
+        let pad = if self.padding == Padding::Same { side / 2 } else { 0 };
+        let attributes = [
+            ("kernel_shape", Attribute::Ints(&[side; 2])),
+            ("pads", Attribute::Ints(&[pad; 4])),
+            ("strides", Attribute::Ints(&[step; 2])),
+        ];
+        let y = layer.op("Conv", &inputs, &attributes);
+        layer.value(y, true)
     }
     fn tensors(&self, s: &Signature) -> Vec<Tensor> {
         let (kernel, cin) = (self.kernel, s.inputs[0].width());

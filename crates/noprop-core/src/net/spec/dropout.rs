@@ -1,7 +1,8 @@
 //! Values dropped at random in training.
 
-use super::{Fit, Misfit, Spec, one};
+use super::{Fit, Misfit, Signature, Spec, one};
 use crate::net::shape::Shape;
+use crate::onnx::{Layer, Value};
 use serde::{Deserialize, Serialize};
 
 /// See [`dropout`](crate::ops::dropout). In place. The mask is a function of the sample, so the gradient makes it again.
@@ -18,5 +19,8 @@ impl Spec for Dropout {
             return Err(Misfit::new("a probability from 0 to below 1", self.rate.to_string()).field("rate"));
         }
         one(inputs)
+    }
+    fn onnx(&self, _: &Signature, layer: &mut Layer<'_>) -> Value {
+        layer.inputs[0].clone()
     }
 }

@@ -3,6 +3,7 @@
 use super::{Fit, Misfit, Signature, Spec, Tensor};
 use crate::net::layout::Init;
 use crate::net::shape::Shape;
+use crate::onnx::{Attribute, Layer, Value};
 
 /// A sample, the first input, with labels as three tokens of length √width: with every class a little, with the class where the second
 /// input is 1, and with the one where it is −1. Outside of training the first alone. A label takes the place of an image's first
@@ -27,8 +28,21 @@ pub struct Goodness {
     pub peer: f64,
 }
 
+/// Added to a root mean square.
+pub(crate) const ROOT_EPSILON: f64 = 1e-8;
 /// Where the running means begin.
 const START: f32 = 0.5;
+
+/// Each row over the root of its mean square.
+fn scaled(layer: &mut Layer<'_>, rows: &str) -> String {
+    let squares = layer.op("Mul", &[rows, rows], &[]);
+    let mean =
+        layer.op("ReduceMean", &[&squares], &[("axes", Attribute::Ints(&[-1])), ("keepdims", Attribute::Int(1))]);
+    let root = layer.op("Sqrt", &[&mean], &[]);
+    let epsilon = layer.to.float(ROOT_EPSILON as f32);
+    let root = layer.op("Add", &[&root, &epsilon], &[]);
+    layer.op("Div", &[rows, &root], &[])
+}
 
 impl Spec for Streams {
     fn output(&self, inputs: &[Shape], classes: usize) -> Fit {
@@ -47,6 +61,22 @@ impl Spec for Streams {
         };
         Ok(Shape::Tokens { count: if self.training { 3 } else { 1 }, width })
     }
+    fn onnx(&self, s: &Signature, layer: &mut Layer<'_>) -> Value {
+        let (classes, width) = (s.inputs[1].len(), s.output.width());
+        let mut x = layer.each(0, &s.inputs[0].dims());
+        if let Shape::Image { .. } = s.inputs[0] {
+            let flat = layer.reshape(&x, &[width]);
+            let bounds = [classes, width].map(|place| layer.to.ints(&[place as i64]));
+            let axis = layer.to.ints(&[1]);
+            x = layer.op("Slice", &[&flat, &bounds[0], &bounds[1], &axis], &[]);
+        }
+        let label = layer.to.floats(&[1, classes], &vec![1.0 / classes as f32; classes]);
+        let label = layer.expand(&label, &[classes]);
+        let row = layer.op("Concat", &[&label, &x], &[("axis", Attribute::Int(1))]);
+        let row = scaled(layer, &row);
+        let y = layer.reshape(&row, &[1, width]);
+        Value::of(y, true)
+    }
 }
 
 impl Spec for Goodness {
@@ -55,6 +85,12 @@ impl Spec for Goodness {
             [tokens @ Shape::Tokens { .. }] => Ok(*tokens),
             _ => Err(Misfit::new("tokens", format!("{} inputs", inputs.len())).field("from")),
         }
+    }
+    fn onnx(&self, _: &Signature, layer: &mut Layer<'_>) -> Value {
+        let x = layer.last(0);
+        let active = layer.op("Relu", &[&x], &[]);
+        let y = scaled(layer, &active);
+        layer.value(y, false)
     }
     fn tensors(&self, s: &Signature) -> Vec<Tensor> {
         vec![Tensor { name: "mean", trained: false, shape: vec![s.output.width()], init: Init::Constant(START) }]

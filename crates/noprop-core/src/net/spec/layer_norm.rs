@@ -3,6 +3,8 @@
 use super::{Fit, Misfit, Signature, Spec, Tensor, one};
 use crate::net::layout::Init;
 use crate::net::shape::Shape;
+use crate::onnx::{Attribute, Layer, Value};
+use crate::ops::layer_norm::EPSILON;
 use serde::{Deserialize, Serialize};
 
 /// See [`layer_norm`](crate::ops::layer_norm).
@@ -15,9 +17,22 @@ pub struct LayerNorm {}
 #[serde(deny_unknown_fields)]
 pub struct AdaptiveLayerNorm {}
 
+/// The first input with the mean of each row at 0 and its variance at 1, times `scale` and plus `shift`.
+fn normalise(layer: &mut Layer<'_>, scale: &str, shift: &[&str]) -> String {
+    let x = layer.last(0);
+    let inputs: Vec<_> = [x.as_str(), scale].into_iter().chain(shift.iter().copied()).collect();
+    let attributes = [("axis", Attribute::Int(-1)), ("epsilon", Attribute::Float(EPSILON as f32))];
+    layer.op("LayerNormalization", &inputs, &attributes)
+}
+
 impl Spec for LayerNorm {
     fn output(&self, inputs: &[Shape], _: usize) -> Fit {
         one(inputs)
+    }
+    fn onnx(&self, s: &Signature, layer: &mut Layer<'_>) -> Value {
+        let [scale, shift] = ["weight", "bias"].map(|tensor| layer.weight(tensor, &[s.output.width()]));
+        let y = normalise(layer, &scale, &[&shift]);
+        layer.value(y, false)
     }
     fn tensors(&self, s: &Signature) -> Vec<Tensor> {
         let tensor =
@@ -41,5 +56,20 @@ impl Spec for AdaptiveLayerNorm {
             return Err(Misfit::new(expected, modulation.to_string()).field("from"));
         }
         Ok(*x)
+    }
+    fn onnx(&self, s: &Signature, layer: &mut Layer<'_>) -> Value {
+        let width = s.output.width();
+        let ones = layer.to.floats(&[width], &vec![1.0; width]);
+        let normal = normalise(layer, &ones, &[]);
+        let modulation = layer.last(1);
+        let parts = layer.to.ops("Split", &[&modulation], &[("axis", Attribute::Int(-1))], 2);
+        // One for all pixels or tokens of a sample.
+        let dims: Vec<_> = s.output.with_width(width).dims().iter().map(|_| 1).chain([width]).skip(1).collect();
+        let [scale, shift] = [0, 1].map(|part| layer.reshape(&parts[part], &dims));
+        let one = layer.to.float(1.0);
+        let scale = layer.op("Add", &[&scale, &one], &[]);
+        let y = layer.op("Mul", &[&normal, &scale], &[]);
+        let y = layer.op("Add", &[&y, &shift], &[]);
+        layer.value(y, false)
     }
 }

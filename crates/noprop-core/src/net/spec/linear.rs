@@ -3,6 +3,7 @@
 use super::{Fit, Misfit, Signature, Spec, Tensor, check_width};
 use crate::net::layout::Init;
 use crate::net::shape::Shape;
+use crate::onnx::{Layer, Value};
 use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -113,6 +114,30 @@ impl Spec for Linear {
             return Err(Misfit::new(expected, other.to_string()).field("from"));
         }
         Ok(tokens(first).map_or(Shape::Vector(units), |count| Shape::Tokens { count, width: units }))
+    }
+    /// Σ over the inputs of input · (its rows of the weight), plus the bias: a share that steps have in common is then computed once.
+    fn onnx(&self, s: &Signature, layer: &mut Layer<'_>) -> Value {
+        let units = s.output.width();
+        let (name, values) = (layer.tensors)("weight");
+        let (mut sum, mut row) = (None::<String>, 0);
+        for (at, input) in s.inputs.iter().enumerate() {
+            let rows = inputs_of(*input);
+            let part = if s.inputs.len() == 1 { name.clone() } else { format!("{name}.{}", at + 1) };
+            let weight = layer.to.weight(&part, &[rows, units], || values[row * units..][..rows * units].to_vec());
+            row += rows;
+            let mut x = layer.last(at);
+            if let Shape::Image { .. } = input {
+                x = layer.reshape(&x, &[rows]);
+            }
+            let product = layer.op("MatMul", &[&x, &weight], &[]);
+            sum = Some(match sum {
+                None => product,
+                Some(before) => layer.op("Add", &[&before, &product], &[]),
+            });
+        }
+        let bias = layer.weight("bias", &[units]);
+        let y = layer.op("Add", &[&sum.unwrap_or_default(), &bias], &[]);
+        layer.value(y, false)
     }
     fn tensors(&self, s: &Signature) -> Vec<Tensor> {
         let fan_in = s.inputs.iter().map(|input| inputs_of(*input)).sum();

@@ -26,6 +26,7 @@ pub use columns::{Concatenate, FirstToken, JoinTokens};
 pub use conv::{Conv, ConvInit, Padding};
 pub use dropout::Dropout;
 pub use flatten::Flatten;
+pub(crate) use forward_forward::ROOT_EPSILON;
 pub use forward_forward::{Goodness, Streams};
 pub(crate) use input::Input;
 pub use layer_norm::{AdaptiveLayerNorm, LayerNorm};
@@ -41,6 +42,7 @@ pub use tokens::{Attention, Patches, Positions, TimeFeatures};
 use super::layout::Init;
 use super::shape::Shape;
 use crate::error::{Code, Error};
+use crate::onnx::{Layer, Value};
 
 /// The shapes of a node's inputs and of its output.
 pub(crate) struct Signature {
@@ -72,6 +74,9 @@ pub(crate) trait Spec {
     fn multiply_adds(&self, _: &Signature) -> Vec<usize> {
         Vec::new()
     }
+
+    /// Puts it into an ONNX graph, as it is at inference.
+    fn onnx(&self, s: &Signature, layer: &mut Layer<'_>) -> Value;
 }
 
 /// A shape, or what does not fit.

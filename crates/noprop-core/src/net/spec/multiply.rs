@@ -1,7 +1,8 @@
 //! The product of two values of one shape.
 
-use super::{Fit, Misfit, Spec, same};
+use super::{Fit, Misfit, Signature, Spec, same};
 use crate::net::shape::Shape;
+use crate::onnx::{Layer, Value};
 use serde::{Deserialize, Serialize};
 
 /// Value by value, see [`mul`](crate::ops::mul).
@@ -15,5 +16,8 @@ impl Spec for Multiply {
             return Err(Misfit::new("two inputs", format!("{} inputs", inputs.len())).field("from"));
         }
         same(inputs)
+    }
+    fn onnx(&self, _: &Signature, layer: &mut Layer<'_>) -> Value {
+        layer.fold("Mul")
     }
 }

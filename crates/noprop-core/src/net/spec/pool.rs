@@ -1,7 +1,8 @@
 //! Windows of 2 × 2 pixels, and the mean of all.
 
-use super::{Fit, Misfit, Spec, one, one_image};
+use super::{Fit, Misfit, Signature, Spec, one, one_image};
 use crate::net::shape::Shape;
+use crate::onnx::{Attribute, Layer, Value};
 use serde::{Deserialize, Serialize};
 
 /// The greatest of windows of 2 × 2, with a stride of 2; a last odd row and column are left out. See [`pool`](crate::ops::pool).
@@ -28,17 +29,23 @@ fn halved(inputs: &[Shape]) -> Fit {
 }
 
 macro_rules! pooling {
-    ($spec:ident, $kind:ident) => {
+    ($spec:ident, $op:literal) => {
         impl Spec for $spec {
             fn output(&self, inputs: &[Shape], _: usize) -> Fit {
                 halved(inputs)
+            }
+            fn onnx(&self, _: &Signature, layer: &mut Layer<'_>) -> Value {
+                let x = layer.first(0);
+                let sides = |name| (name, Attribute::Ints(&[2, 2]));
+                let y = layer.op($op, &[&x], &[sides("kernel_shape"), sides("strides")]);
+                layer.value(y, true)
             }
         }
     };
 }
 
-pooling!(MaxPool, Max);
-pooling!(MeanPool, Mean);
+pooling!(MaxPool, "MaxPool");
+pooling!(MeanPool, "AveragePool");
 
 impl Spec for GlobalPool {
     fn output(&self, inputs: &[Shape], _: usize) -> Fit {
@@ -46,5 +53,15 @@ impl Spec for GlobalPool {
             Shape::Vector(_) => Err(Misfit::new("an image or tokens", inputs[0].to_string()).field("from")),
             shape => Ok(Shape::Vector(shape.width())),
         }
+    }
+    fn onnx(&self, s: &Signature, layer: &mut Layer<'_>) -> Value {
+        let Value { name: x, channels_first, .. } = layer.inputs[0].clone();
+        let axes: &[i64] = match s.inputs[0] {
+            Shape::Image { .. } if channels_first => &[2, 3],
+            Shape::Image { .. } => &[1, 2],
+            _ => &[1],
+        };
+        let y = layer.op("ReduceMean", &[&x], &[("axes", Attribute::Ints(axes)), ("keepdims", Attribute::Int(0))]);
+        layer.value(y, false)
     }
 }

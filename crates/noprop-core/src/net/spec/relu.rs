@@ -1,7 +1,8 @@
 //! max(x, 0).
 
-use super::{Fit, Spec, one};
+use super::{Fit, Signature, Spec, one};
 use crate::net::shape::Shape;
+use crate::onnx::{Layer, Value};
 use serde::{Deserialize, Serialize};
 
 /// See [`relu`](crate::ops::relu). In place; the gradient is read off the output.
@@ -12,5 +13,8 @@ pub struct Relu {}
 impl Spec for Relu {
     fn output(&self, inputs: &[Shape], _: usize) -> Fit {
         one(inputs)
+    }
+    fn onnx(&self, _: &Signature, layer: &mut Layer<'_>) -> Value {
+        layer.map("Relu")
     }
 }

@@ -14,6 +14,7 @@ pub(crate) use parity::parity;
 use super::{BlockOp, Cut, apply};
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
+use crate::math;
 use crate::tensor::{Buffer, Real, check};
 use candle_core::Tensor;
 use std::ops::Range;
@@ -22,6 +23,22 @@ use std::ops::Range;
 const SCALE: f64 = 1000.0;
 /// ln 10000, the longest period by the shortest.
 const LN_RANGE: f64 = 9.210_340_371_976_184;
+
+/// What a time is multiplied by for feature `i` of `half` cosines.
+fn frequency(i: usize, half: usize) -> f64 {
+    SCALE * math::exp(-LN_RANGE * i as f64 / half as f64)
+}
+
+/// What a time is multiplied by for each of `width` / 2 cosines and as many sines.
+pub fn frequencies(width: usize) -> impl Iterator<Item = f64> {
+    (0..width / 2).map(move |i| frequency(i, width / 2))
+}
+
+/// The features of one time.
+pub fn features(time: f64, width: usize) -> impl Iterator<Item = f64> {
+    let angles = move || frequencies(width).map(move |frequency| math::sin_cos(time * frequency));
+    angles().map(|(_, cosine)| cosine).chain(angles().map(|(sine, _)| sine))
+}
 
 /// Sizes of one batch.
 #[derive(Debug, Clone, Copy)]

@@ -1,7 +1,7 @@
 //! The definition, in double precision: an angle of up to 1000 has three digits less behind the point. A handful of values a
 //! sample: there is nothing to speed up.
 
-use super::{LN_RANGE, SCALE, TimeFeatures};
+use super::{TimeFeatures, frequency};
 use crate::math;
 use crate::tensor::Real;
 
@@ -9,7 +9,7 @@ use crate::tensor::Real;
 pub fn forward<T: Real>(op: &TimeFeatures, y: &mut [T], time: &[T]) {
     let half = op.width / 2;
     for i in 0..half {
-        let frequency = SCALE * math::exp(-LN_RANGE * i as f64 / half as f64);
+        let frequency = frequency(i, half);
         let mut before = None;
         for sample in 0..op.samples {
             // At inference all samples of a batch have the same time.

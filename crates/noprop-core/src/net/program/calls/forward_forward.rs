@@ -7,13 +7,11 @@ use crate::net::graph::NodeId;
 use crate::net::program::At;
 use crate::net::program::lower::Lowering;
 use crate::net::shape::Shape;
-use crate::net::spec::{Goodness, Streams};
+use crate::net::spec::{Goodness, ROOT_EPSILON, Streams};
 use crate::ops::{BlockOp, Cut, apply, simd::vectorize};
 use crate::tensor::{Real, Slot, check};
 use std::ops::Range;
 
-/// Added to a root mean square.
-const EPSILON: f64 = 1e-8;
 /// How much of a running mean stays.
 const MOMENTUM: f64 = 0.9;
 /// Tokens of a sample in training, and which of them has the right class and which a wrong one.
@@ -41,7 +39,7 @@ fn squares<T: Real>(row: &[T], relu: bool) -> f64 {
 
 /// 1 / (√(mean of squares) + ε).
 fn scale<T: Real>(squares: f64, width: usize) -> T {
-    T::of(1.0 / ((squares / width as f64).sqrt() + EPSILON))
+    T::of(1.0 / ((squares / width as f64).sqrt() + ROOT_EPSILON))
 }
 
 /// y `[samples, tokens, width]` of x `[samples, width − before]` and z `[samples, classes]`.
