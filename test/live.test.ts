@@ -197,6 +197,8 @@ describe('the server', () => {
       code: 'NOPROP_IO',
       hint: expect.stringContaining('port'),
     })
+    const none = serveProgress(undefined as unknown as typeof run)
+    await expect(none).rejects.toMatchObject({ code: 'NOPROP_OPTION', what: 'there is no run to show' })
     for (const port of [-1, 70_000, 1.5, '80' as unknown as number])
       await expect(serveProgress(run, { port })).rejects.toMatchObject({ code: 'NOPROP_OPTION' })
   })
@@ -261,6 +263,7 @@ describe.skipIf(!chromiumPath)(`a live page in a browser${leftOut}`, () => {
     const [download] = await Promise.all([one.page.waitForEvent('download'), one.page.locator('.save').click()])
     const saved = readFileSync(await download.path(), 'utf8')
     expect(saved).toMatch(/<meta http-equiv="Content-Security-Policy" content="[^"]*connect-src 'none'/)
+    expect(saved).toContain('@observablehq/plot')
     const again = await open()
     await again.page.goto(`file://${await download.path()}`)
     await again.page.setContent(saved)

@@ -161,8 +161,10 @@ describe('what a report says', () => {
     const untrained = NoProp.create(smallModel())
     await expect(createReport(untrained, null)).rejects.toMatchObject({ code: 'NOPROP_NOT_TRAINED' })
     const { model } = await trained(1)
+    await expect(createReport({} as NoProp, null)).rejects.toMatchObject({ code: 'NOPROP_OPTION' })
     await expect(createReport(model, null, { blockSamples: 1.5 })).rejects.toMatchObject({ code: 'NOPROP_OPTION' })
     const report = await createReport(model, null)
+    await expect(report.save('')).rejects.toMatchObject({ code: 'NOPROP_OPTION' })
     await expect(report.save(join(temporaryDirectory(), 'nowhere', 'r.html'))).rejects.toMatchObject({
       code: 'NOPROP_OUTPUT',
     })

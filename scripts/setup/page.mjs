@@ -39,9 +39,11 @@ export async function buildPage() {
   const page = readFileSync(`${SOURCE}/page.html`, 'utf8')
     // By functions: `$` would be a pattern of `replace`.
     .replace('CSP', () => policy)
+    // Before the script, which sees the page up to itself and can save it.
+    .replace('<!--notices-->', () => `<!--\n${notices(Object.keys(bundle.metafile.inputs))}\n-->`)
     .replace('<style></style>', () => `<style>${style}</style>`)
     .replace('<script></script>', () => `<script>${script}</script>`)
-  writeFileSync('dist/page.html', `${page}<!--\n${notices(Object.keys(bundle.metafile.inputs))}\n-->\n`)
+  writeFileSync('dist/page.html', page)
 }
 
 function hashOf(text) {

@@ -4,7 +4,7 @@ import {
   datasets,
   type EvaluateResult,
   type History,
-  type NoProp,
+  NoProp,
   NoPropError,
   type SamplerOptions,
   version,
@@ -57,6 +57,13 @@ export interface Report {
 export async function createReport(model: NoProp, data: Data | null, options: ReportOptions = {}): Promise<Report> {
   const { title, dataName, command, history, blockSamples = BLOCK_SAMPLES, signal, ...sampler } = options
   checkCount(blockSamples)
+  if (!(model instanceof NoProp)) {
+    throw new NoPropError({
+      code: 'NOPROP_OPTION',
+      what: 'a report is made of a model',
+      expected: 'createReport(model, data), with a model of NoProp.create or NoProp.load',
+    })
+  }
   if (!model.trained) {
     throw new NoPropError({
       code: 'NOPROP_NOT_TRAINED',

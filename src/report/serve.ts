@@ -1,7 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type FitRun, NoPropError } from '../index.js'
+import { FitRun, NoPropError } from '../index.js'
 import type { Report } from './create.js'
 import { pageOf } from './html.js'
 import { LiveState } from './live-state.js'
@@ -33,6 +33,13 @@ const GRACE = 3000
  * NOPROP_OPTION and NOPROP_IO, where the port cannot be had.
  */
 export async function serveProgress(run: FitRun, options: ServeOptions = {}): Promise<ProgressPage> {
+  if (!(run instanceof FitRun)) {
+    throw new NoPropError({
+      code: 'NOPROP_OPTION',
+      what: 'there is no run to show',
+      expected: 'serveProgress(model.fit(data))',
+    })
+  }
   const page = await ProgressPage.open(options)
   page.watch(run)
   return page

@@ -5,6 +5,14 @@ import { NoPropError } from '../index.js'
 
 /** Writes a text file so that it appears whole or not at all. Rejects with NOPROP_OUTPUT. */
 export async function writeWhole(path: string, text: string): Promise<void> {
+  if (typeof path !== 'string' || path === '') {
+    throw new NoPropError({
+      code: 'NOPROP_OPTION',
+      what: 'the path of the report cannot be used',
+      expected: 'a path',
+      received: path === '' ? 'an empty text' : String(path),
+    })
+  }
   const temporary = join(dirname(path), `.noprop-report-${randomBytes(6).toString('hex')}`)
   let file: FileHandle | undefined
   try {

@@ -44,6 +44,29 @@ fn threads_and_streaming_change_no_bit() {
 }
 
 #[test]
+fn an_evaluation_names_the_first_samples_of_each_pair() {
+    let (model, data) = (model(), data(50, true));
+    let options = SampleOptions { examples: 3, ..SampleOptions::default() };
+    let found = evaluate(&model, &data, options, &StopFlag::new()).unwrap();
+    let predicted = predict(&model, &data, SampleOptions::default(), &StopFlag::new()).unwrap().labels;
+    let place = |label: i32| [-4, 7, 100].iter().position(|each| *each == label).unwrap();
+    let confusion = found.confusion.unwrap();
+    let mut pairs = 0;
+    for (target, row) in confusion.iter().enumerate() {
+        for (class, count) in row.iter().enumerate().filter(|(_, count)| **count > 0) {
+            let of_pair = (0..50).filter(|sample| sample % 3 == target && place(predicted[*sample]) == class);
+            let samples: Vec<usize> = of_pair.take(3).collect();
+            assert_eq!(samples.len() as u64, (*count).min(3));
+            assert!(found.examples.contains(&(target as u64, class as u64, samples)));
+            pairs += 1;
+        }
+    }
+    assert_eq!(found.examples.len(), pairs);
+    let without = evaluate(&model, &data, SampleOptions::default(), &StopFlag::new()).unwrap();
+    assert!(without.examples.is_empty());
+}
+
+#[test]
 fn evaluation_counts_what_prediction_says_and_labels_do_not_reach_the_chain() {
     let model = model();
     let (labelled, bare) = (data(50, true), data(50, false));

@@ -12,7 +12,7 @@ fn of_seed(seed: u64) -> Model {
     for block in 1..=12 {
         store.write(block, &model.checked.layout.initial_weights(seed, block)).unwrap();
     }
-    model.with_weights(store, json!({ "epochs": 3 }))
+    model.with_weights(store, json!({ "epochs": 3 })).with_history(json!({ "epochs": [1], "loss": [[0.5]] }))
 }
 
 fn trained() -> Model {
@@ -43,7 +43,7 @@ fn a_saved_model_loads_with_equal_weights_and_equal_bytes() {
     model.save(&first).unwrap();
     let loaded = Model::load(&first).unwrap();
     assert_eq!(loaded.checked.config, model.checked.config);
-    assert_eq!(loaded.training, model.training);
+    assert_eq!((&loaded.training, &loaded.history), (&model.training, &model.history));
     assert_eq!(loaded.weights_sha256().unwrap(), model.weights_sha256().unwrap());
     loaded.save(&second).unwrap();
     assert_eq!(std::fs::read(&first).unwrap(), std::fs::read(&second).unwrap());
@@ -183,6 +183,7 @@ fn names_that_come_twice_are_refused() {
         (r#""format":"noprop-model""#, r#""format":"other","format":"noprop-model""#.to_owned()),
         (r#"\"seed\":4"#, r#"\"seed\":5,\"seed\":4"#.to_owned()),
         (r#"\"epochs\":3"#, r#"\"epochs\":4,\"epochs\":3"#.to_owned()),
+        (r#"\"epochs\":[1]"#, r#"\"epochs\":[2],\"epochs\":[1]"#.to_owned()),
     ];
     for (from, to) in cases {
         let error = load(header.replacen(from, &to, 1)).unwrap_or_else(|| panic!("{to} was taken"));
