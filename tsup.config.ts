@@ -36,6 +36,9 @@ export default defineConfig([
     // `src/here.ts` asks for it only where there is no `__filename`.
     esbuildOptions: (options) => {
       options.logOverride = { 'empty-import-meta': 'silent' }
+      // A quarter less to read at every start. Node prints the line that an uncaught error comes from: lines stay short.
+      options.minifyWhitespace = true
+      options.lineLimit = 160
     },
     // `Symbol.dispose`, which programs need not have among their own libraries.
     dts: { banner: '/// <reference lib="esnext.disposable" />' },
