@@ -72,6 +72,8 @@ export type {
   Method,
   ModelConfig,
   ModelOptions,
+  Optimizer,
+  OrthogonalEmbedding,
   Precision,
   PredictOptions,
   SamplerOptions,

@@ -47,8 +47,21 @@ export interface CustomSchedule {
   alphaBar: readonly number[]
 }
 
-/** How a label becomes the vector that the blocks denoise. `one-hot`: the unit vector of its class (paper, fixed identity). */
-export type Embedding = 'one-hot' | { type: 'one-hot' }
+/**
+ * How a label becomes the vector that the blocks denoise. `one-hot`: the unit vector of its class (paper, fixed identity);
+ * `orthogonal`: a fixed random vector of any dimension.
+ */
+export type Embedding = 'one-hot' | { type: 'one-hot' } | OrthogonalEmbedding
+
+/**
+ * Fixed random vectors that follow from the model's seed. With `dim` of at least the number of classes they are orthonormal; with
+ * fewer values their columns are orthogonal, and the mean square of their lengths is 1.
+ */
+export interface OrthogonalEmbedding {
+  type: 'orthogonal'
+  /** Values of a vector, 1 to 4,096; less where classes are very many. No default. */
+  dim: number
+}
 
 /**
  * The training method. A bare name means that method with its defaults.
@@ -153,7 +166,7 @@ export interface ModelConfig {
   net: NetConfig
   /** Only for methods that have one. */
   schedule?: Required<CosineSchedule> | Required<LinearSchedule> | { type: 'custom'; alphaBar: number[] }
-  embedding: { type: 'one-hot' }
+  embedding: { type: 'one-hot' } | OrthogonalEmbedding
   seed: number
   /** Left out where the model has none. */
   preprocessing?: Preprocessing
@@ -181,6 +194,9 @@ export interface Augment {
   flip?: boolean
 }
 
+/** An optimiser, by its name or as an object with it. */
+export type Optimizer = 'adamw' | 'adam' | { type: 'adamw' } | { type: 'adam' }
+
 /** How a model is trained. Time and place (`threads`, `inFlight`, checkpoints) never change the weights that result. */
 export interface TrainOptions {
   /** Passes over the training data. Default 1 (this package; the paper trains MNIST for 100). */
@@ -197,7 +213,12 @@ export interface TrainOptions {
   learningRate?: number | 'find'
   /** Whether the step size stays or rises and falls once over the training. Default 'constant' (paper). */
   learningRateSchedule?: 'constant' | 'one-cycle'
-  /** AdamW's decoupled weight decay. Default 1e-3 (paper). */
+  /**
+   * What moves parameters by their gradients: 'adamw', whose weight decay is decoupled, or 'adam', whose weight decay is part of the
+   * gradients as of an L2 penalty (the paper's for CT and FM). Default 'adamw' (paper, for DT).
+   */
+  optimizer?: Optimizer
+  /** Weight decay: decoupled with 'adamw', in the gradients with 'adam'. Default 1e-3 (paper). */
   weightDecay?: number
   /**
    * Factor of each block's loss: 1, or (T/2) η (SNR(t) − SNR(t−1)) (paper, the DT objective). Default 'uniform' (this
@@ -267,6 +288,8 @@ export interface TrainingRecord {
     Pick<TrainOptions, 'epochs' | 'batch' | 'learningRateSchedule' | 'weightDecay' | 'weighting' | 'eta' | 'precision'>
   > & {
     learningRate: number
+    /** Left out for 'adamw'. */
+    optimizer?: 'adam'
     augment?: Required<Augment>
     validationEvery?: number
     earlyStopping?: Required<EarlyStopping>

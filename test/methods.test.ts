@@ -73,6 +73,27 @@ test.each<[string, Partial<ModelOptions>, string]>([
   expect(() => NoProp.create({ ...SHAPE, ...options })).toThrow(what)
 })
 
+test.each(['dt', 'ct', 'fm', 'diffusion-blocks', 'backprop'] as const)(
+  '%s has orthogonal embeddings',
+  async (method) => {
+    const embedding = { type: 'orthogonal', dim: 6 } as const
+    const options = { ...SHAPE, method, net: MLP, embedding, blocks: ['ct', 'fm'].includes(method) ? 1 : 3 }
+    const model = NoProp.create(options)
+    expect(model.config.embedding).toEqual(embedding)
+    await model.fit(data, { epochs: 30, batch: 32, learningRate: 5e-3, device: 'cpu' })
+    const result = await model.evaluate(data)
+    // A quarter by chance.
+    expect(result.accuracy).toBeGreaterThan(0.9)
+    expect(result.topKAccuracy[0]).toBe(result.accuracy)
+    const file = join(temporaryDirectory(), 'model.safetensors')
+    await model.save(file)
+    const loaded = await NoProp.load(file)
+    const found = await model.predict(data.images)
+    expect(await loaded.predict(data.images)).toEqual(found)
+    expect(found.probabilities.length).toBe(4 * 160)
+  },
+)
+
 test('a net of your own is told the time', async () => {
   const net = buildNet((x, z, time) =>
     x
@@ -115,6 +136,9 @@ test('the command line trains, evaluates and inspects every method', async () =>
   expect(JSON.parse(await run('eval', file, '--data', folder, '--steps-per-block', '2', '--json'))).toMatchObject({
     event: 'done',
   })
+  await run('train', '--embedding-dim', '5', '--blocks', '2', ...small)
+  expect(await run('inspect', file)).toMatch(/embedding +\{ "type": "orthogonal", "dim": 5 \}/)
+  await run('eval', file, '--data', folder)
   await run('train', '--method', 'fm', '--noise', '0.1', ...small)
   expect(await run('inspect', file)).toContain('NoProp-FM: one mlp net')
   await run('eval', file, '--data', folder, '--steps', '3', '--sampler', 'heun')

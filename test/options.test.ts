@@ -47,6 +47,7 @@ const TRAIN: All<keyof TrainOptions> = {
   batch: true,
   learningRate: true,
   learningRateSchedule: true,
+  optimizer: true,
   weightDecay: true,
   weighting: true,
   eta: true,

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { FitOptions } from '../fit.js'
 import { NoProp } from '../model.js'
-import type { Augment, Method, ModelOptions, Net, SamplerOptions, Schedule } from '../options.js'
+import type { Augment, Embedding, Method, ModelOptions, Net, SamplerOptions, Schedule } from '../options.js'
 import { addFlags, badValue, Flag, number, numbers, optionsOf, parseNumber, type Values } from './flag.js'
 import { type NetFile, readNetFile } from './net-file.js'
 import { shapeOf } from './shape.js'
@@ -65,11 +65,18 @@ const METHOD = [
   }),
 ]
 
+const EMBEDDING = [
+  new Flag('--embedding <one-hot|orthogonal>', 'label embedding (default: one-hot, with --embedding-dim orthogonal)', {
+    sets: 'embedding.type',
+  }),
+  new Flag('--embedding-dim <number>', 'orthogonal: values of an embedding', { read: number, sets: 'embedding.dim' }),
+]
+
 /** What a model is, apart from its net and schedule. */
 const MODEL = [
   ...METHOD,
   BLOCKS,
-  new Flag('--embedding <one-hot>', 'label embedding (default: one-hot)'),
+  ...EMBEDDING,
   new Flag('--seed <number>', 'seed of every random number (default: 0)', { read: number }),
 ]
 
@@ -151,7 +158,8 @@ const TRAINING = [
   new Flag('--lr-schedule <constant|one-cycle>', 'learning rate over time (default: constant)', {
     sets: 'learningRateSchedule',
   }),
-  new Flag('--weight-decay <rate>', 'weight decay of AdamW (default: 0.001)', { read: number }),
+  new Flag('--optimizer <adamw|adam>', 'optimiser: weight decay decoupled, or in the gradients (default: adamw)'),
+  new Flag('--weight-decay <rate>', 'weight decay of the optimiser (default: 0.001)', { read: number }),
   new Flag('--weighting <uniform|snr>', "factor of each block's loss (default: uniform)"),
   new Flag('--eta <number>', 'snr: its factor η (default: 0.1)', { read: number }),
   new Flag('--augment <list>', 'augment training images: shift=PIXELS, flip, or both (default: none)', {
@@ -241,7 +249,12 @@ type NetType = Exclude<Net, string>['type']
 export function modelOptionsOf(values: Values, netType: NetType): Partial<ModelOptions> {
   return {
     ...optionsOf<Partial<ModelOptions>>(values, MODEL),
-    ...withoutUndefined({ method: methodOf(values), net: netOf(values, netType), schedule: scheduleOf(values) }),
+    ...withoutUndefined({
+      method: methodOf(values),
+      net: netOf(values, netType),
+      schedule: scheduleOf(values),
+      embedding: embeddingOf(values),
+    }),
   }
 }
 
@@ -249,6 +262,12 @@ export function modelOptionsOf(values: Values, netType: NetType): Partial<ModelO
 function methodOf(values: Values): Method | undefined {
   const { method } = optionsOf<{ method?: Record<string, unknown> }>(values, METHOD)
   return method && ({ type: 'dt', ...method } as Method)
+}
+
+/** The embedding as the core reads it: one that is not named and has a dimension is orthogonal. */
+function embeddingOf(values: Values): Embedding | undefined {
+  const { embedding } = optionsOf<{ embedding?: Record<string, unknown> }>(values, EMBEDDING)
+  return embedding && ({ type: 'orthogonal', ...embedding } as unknown as Embedding)
 }
 
 /** The options of a training run that flags set. */

@@ -127,7 +127,7 @@ fn evaluate_with(
     let started = Instant::now();
     let config = &model.checked.config;
     let targets = data.class_indices(&config.classes)?;
-    let width = config.classes.len();
+    let (width, classes) = (model.checked.vectors.width(), config.classes.len());
     let mut right_per_block = vec![0; model.checked.jobs()];
     let readout = readout(model)?;
     let mut after_block = |block: usize, first: usize, states: &[f32]| {
@@ -139,15 +139,16 @@ fn evaluate_with(
         right_per_block.into_iter().map(|right| right as f64 / targets.len() as f64).collect();
     let mut pairs = BTreeMap::<[u64; 2], u64>::new();
     let mut loss = 0.0;
-    let mut row = vec![0.0; width];
-    let mut metrics = Gathering::new(width)?;
+    let (mut row, mut scores) = (vec![0.0; classes], vec![0.0; classes]);
+    let mut metrics = Gathering::new(classes)?;
     for (sample, (state, target)) in states.chunks_exact(width).zip(&targets).enumerate() {
         let (target, predicted) = (*target as usize, readout.class(state));
         *pairs.entry([target as u64, predicted as u64]).or_default() += 1;
         readout.probabilities(state, &mut row);
+        readout.scores(state, &mut scores);
         let of_sample = brier(&row, target);
         loss += of_sample;
-        metrics.add(&Outcome { sample, target, predicted, state, probabilities: &row, loss: of_sample });
+        metrics.add(&Outcome { sample, target, predicted, scores: &scores, probabilities: &row, loss: of_sample });
     }
     let seconds = started.elapsed().as_secs_f64();
     Ok(Evaluation {
@@ -155,8 +156,8 @@ fn evaluate_with(
         loss: loss / targets.len() as f64,
         metrics: metrics.finish(),
         accuracy_per_block,
-        confusion: (width <= MOST_CONFUSION).then(|| table(&pairs, width)),
-        confusion_pairs: (width > MOST_CONFUSION)
+        confusion: (classes <= MOST_CONFUSION).then(|| table(&pairs, classes)),
+        confusion_pairs: (classes > MOST_CONFUSION)
             .then(|| pairs.iter().map(|([i, j], count)| [*i, *j, *count]).collect()),
         classes: config.classes.clone(),
         samples: targets.len(),
@@ -209,12 +210,12 @@ fn predict_with(
     stop: &StopFlag,
 ) -> Result<Prediction> {
     let config = &model.checked.config;
-    let width = config.classes.len();
+    let (width, classes) = (model.checked.vectors.width(), config.classes.len());
     let states = chain(cache, model, data, &options, stop, None)?;
     let readout = readout(model)?;
     let labels = states.chunks_exact(width).map(|z| config.classes.label(readout.class(z))).collect();
-    let mut all = zeros::<f32>(states.len(), "the probabilities")?;
-    for (z, row) in states.chunks_exact(width).zip(all.chunks_exact_mut(width)) {
+    let mut all = zeros::<f32>(data.samples().saturating_mul(classes), "the probabilities")?;
+    for (z, row) in states.chunks_exact(width).zip(all.chunks_exact_mut(classes)) {
         readout.probabilities(z, row);
     }
     Ok(Prediction { labels, probabilities: all })
@@ -233,7 +234,7 @@ fn readout(model: &Model) -> Result<Readout> {
 /// Sees z_t after each job: which block, and the states of the samples from which one on.
 type AfterBlock<'a> = Option<&'a mut dyn FnMut(usize, usize, &[f32])>;
 
-/// z_T of all samples, `[samples, classes]`.
+/// z_T of all samples, `[samples, width]`.
 fn chain(
     cache: &DeviceCache,
     model: &Model,

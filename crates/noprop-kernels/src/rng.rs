@@ -41,6 +41,8 @@ pub enum Purpose {
     ValidationNoise = 9,
     /// Which samples of a data set are held out for the test.
     Split = 10,
+    /// Embeddings of the classes, which all blocks share.
+    Embedding = 11,
     /// Dropout after the first stage of a block; later stages follow at `Dropout + stage`.
     Dropout = 16,
 }

@@ -5,7 +5,7 @@ use crate::data::Augment;
 use crate::device::DeviceChoice;
 use crate::diffusion::Weighting;
 use crate::error::{Code, Error, Result};
-use crate::optim::LearningRateSchedule;
+use crate::optim::{LearningRateSchedule, Optimizer};
 use crate::team::processors;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -26,7 +26,10 @@ pub struct FitOptions {
     pub learning_rate: f64,
     /// Course of the learning rate. Default constant.
     pub learning_rate_schedule: LearningRateSchedule,
-    /// Decoupled weight decay. Default 1e-3 (paper).
+    /// What moves parameters by their gradients. Default adamw (paper, for NoProp-DT).
+    #[serde(skip_serializing_if = "Optimizer::is_default")]
+    pub optimizer: Optimizer,
+    /// Weight decay, decoupled with adamw. Default 1e-3 (paper).
     pub weight_decay: f64,
     /// Per-block factor of the loss. Default uniform; the paper's is snr.
     pub weighting: Weighting,
@@ -72,6 +75,7 @@ impl Default for FitOptions {
             batch: None,
             learning_rate: 1e-3,
             learning_rate_schedule: LearningRateSchedule::default(),
+            optimizer: Optimizer::default(),
             weight_decay: 1e-3,
             weighting: Weighting::default(),
             eta: 0.1,

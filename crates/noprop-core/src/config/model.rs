@@ -3,7 +3,7 @@
 use super::out_of_range;
 use crate::NetConfig;
 use crate::data::{Classes, InputShape, Preprocessing};
-use crate::diffusion::{EmbeddingConfig, MAX_BLOCKS, Schedule, ScheduleConfig};
+use crate::diffusion::{ClassVectors, EmbeddingConfig, MAX_BLOCKS, Schedule, ScheduleConfig};
 use crate::error::{Code, Error, Result};
 use crate::method::{Method, MethodConfig, Parts};
 use crate::net::Graph;
@@ -93,6 +93,8 @@ pub struct CheckedConfig {
     pub config: ModelConfig,
     /// ᾱ_0..ᾱ_T of methods that have a schedule.
     pub schedule: Schedule,
+    /// The embeddings of the classes.
+    pub vectors: ClassVectors,
     /// The tensors of one job: those of a block where every block is a job.
     pub layout: Layout,
     /// How it is trained.
@@ -139,16 +141,18 @@ impl ModelConfig {
         self.preprocessing.iter().try_for_each(|preprocessing| preprocessing.check(self.input))?;
         self.check_method()?;
         let schedule = self.schedule.build(self.blocks)?;
+        let vectors = self.embedding.build(self.classes.len(), self.seed)?;
         let parts = Parts {
             net: self.net.clone(),
             input: self.input,
             classes: self.classes.len(),
+            vectors: vectors.clone(),
             blocks: self.blocks,
             schedule: schedule.clone(),
         };
         let method = self.method.build(parts)?;
         let (layout, own) = method.graph(true)?.layout_with(&method.own_tensors());
-        Ok(CheckedConfig { schedule, layout, method, own, config: self })
+        Ok(CheckedConfig { schedule, vectors, layout, method, own, config: self })
     }
 
     /// Whether the method has what else is asked for.

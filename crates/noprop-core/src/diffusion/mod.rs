@@ -24,11 +24,13 @@
 //! # Ok::<(), noprop_core::Error>(())
 //! ```
 
+pub mod class_vectors;
 pub mod embedding;
 pub mod sampler;
 pub mod schedule;
 pub mod weighting;
 
+pub use class_vectors::ClassVectors;
 pub use embedding::{EmbeddingConfig, argmax, probabilities};
 pub use noprop_kernels::ops::batch::noised_label;
 pub use sampler::{Coefficients, Sampler, initial_state, step};

@@ -69,7 +69,7 @@ pub fn contributions(
             .expected("at least 2 samples")
             .received("1 sample"));
     }
-    let (width, readout) = (asked.classes.len(), readout(model)?);
+    let (width, readout) = (model.checked.vectors.width(), readout(model)?);
     let accuracy = |states: &[f32]| {
         let pairs = states.chunks_exact(width).zip(&targets);
         pairs.filter(|(z, target)| readout.class(z) == **target as usize).count() as f64 / targets.len() as f64

@@ -27,7 +27,7 @@ pub(crate) struct Evaluator {
 
 impl Evaluator {
     pub(crate) fn new(checked: &CheckedConfig, capacity: usize, device: &Device) -> Result<Self> {
-        let (input, width) = (checked.config.input, checked.config.classes.len());
+        let (input, width) = (checked.config.input, checked.vectors.width());
         let buffers = Buffers {
             stacked: 1,
             capacity,
@@ -47,7 +47,7 @@ impl Evaluator {
         })
     }
 
-    /// Number of classes.
+    /// Values of a state.
     pub(crate) fn width(&self) -> usize {
         self.width
     }
@@ -62,7 +62,7 @@ impl Evaluator {
         Gather { data, samples: &self.samples, augmenter: None }.fill(&self.x)
     }
 
-    /// Writes û `[samples, classes]` to `estimates`, of the samples taken last in the states `z`. Unless it is the `first` question about
+    /// Writes û `[samples, width]` to `estimates`, of the samples taken last in the states `z`. Unless it is the `first` question about
     /// them by these weights, what depends on the samples alone is not computed again where a net can do without.
     pub(crate) fn ask(
         &mut self,

@@ -86,8 +86,8 @@ pub(super) struct Outcome<'a> {
     pub(super) sample: usize,
     pub(super) target: usize,
     pub(super) predicted: usize,
-    /// Last state `[classes]`, greater for what is more probable.
-    pub(super) state: &'a [f32],
+    /// `[classes]`, greater for what is more probable.
+    pub(super) scores: &'a [f32],
     /// `[classes]`
     pub(super) probabilities: &'a [f32],
     /// Σ_k (p_k − [k = target])².
@@ -124,15 +124,15 @@ impl Gathering {
     }
 
     pub(super) fn add(&mut self, outcome: &Outcome<'_>) {
-        let &Outcome { sample, target, predicted, state, probabilities, loss } = outcome;
+        let &Outcome { sample, target, predicted, scores, probabilities, loss } = outcome;
         let probability = f64::from(probabilities[target]);
         let epsilon = f64::from(f32::EPSILON);
         self.samples += 1;
         self.log_loss -= crate::math::ln(probability.clamp(epsilon, 1.0 - epsilon));
         let better =
-            |(class, value): (usize, &f32)| *value > state[target] || (*value == state[target] && class < target);
-        // The class that is predicted has rank 0, whatever a state says.
-        let rank = if predicted == target { 0 } else { state.iter().enumerate().filter(|each| better(*each)).count() };
+            |(class, value): (usize, &f32)| *value > scores[target] || (*value == scores[target] && class < target);
+        // The class that is predicted has rank 0, whatever the scores say.
+        let rank = if predicted == target { 0 } else { scores.iter().enumerate().filter(|each| better(*each)).count() };
         if let Some(count) = self.ranks.get_mut(rank) {
             *count += 1;
         }

@@ -114,9 +114,9 @@ impl<'a> Processor<'a> {
         Ok(Self { model, data, options, stop, keys: content::keys(data)?, resident, evaluators })
     }
 
-    /// The first state of all samples, `[samples, classes]`.
+    /// The first state of all samples, `[samples, width]`.
     pub(super) fn initial(&self) -> Result<Vec<f32>> {
-        let width = self.model.checked.config.classes.len();
+        let width = self.model.checked.vectors.width();
         let mut states = zeros::<f32>(self.data.samples().saturating_mul(width), "the samples' states")?;
         for (key, z) in self.keys.iter().zip(states.chunks_exact_mut(width)) {
             initial_state(&Stream::of_content(self.options.seed, Purpose::InitialState, 0, *key), z);
@@ -136,7 +136,7 @@ impl<'a> Processor<'a> {
         let moves = &checked.method.chain(job, &own_values(checked, &weights)?, &options.sampling())?[..];
         let before = (job - 1) * moves.len();
         let work = JobWork { data, images, keys, weights: &weights, moves, before, seed: options.seed, stop };
-        let chunks = Mutex::new(states.chunks_mut(CHUNK * checked.config.classes.len()).enumerate());
+        let chunks = Mutex::new(states.chunks_mut(CHUNK * checked.vectors.width()).enumerate());
         let next = || chunks.lock().unwrap_or_else(PoisonError::into_inner).next();
         let outcomes: Vec<Result<()>> = if let [evaluator] = &mut self.evaluators[..] {
             vec![work.run(evaluator, &next)]

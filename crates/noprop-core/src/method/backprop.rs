@@ -19,13 +19,16 @@ impl Method for Backprop {
 
     fn graph(&self, training: bool) -> Result<Graph> {
         let output = if training { Output::Logits } else { Output::Probabilities };
-        let block = self.0.graph(Form::default())?;
-        Graph::chained(&block, self.0.blocks, Form { output, ..Form::default() })
+        let block = self.0.embedded(Form::default())?;
+        let form = Form { output, ..block.form() };
+        let chain = Graph::chained(&block, self.0.blocks, form, &self.0.vectors)?;
+        // What inference leaves has the width of a state.
+        if training { Ok(chain) } else { chain.embedded(&self.0.vectors) }
     }
 
     /// z_0, another one in every epoch.
     fn draw(&self, draw: &Draw<'_>, to: &mut Drawn) {
-        for (z, sample) in to.z.chunks_exact_mut(self.0.classes).zip(draw.samples) {
+        for (z, sample) in to.z.chunks_exact_mut(self.0.width()).zip(draw.samples) {
             let stream = Stream::new(draw.seed, Purpose::LabelNoise, draw.job, draw.epoch, *sample as usize);
             initial_state(&stream, z);
         }
@@ -35,7 +38,7 @@ impl Method for Backprop {
         Loss::CrossEntropy
     }
 
-    /// One move through all blocks; what it leaves are the head's probabilities.
+    /// One move through all blocks; what it leaves are the head's probabilities, as shares of the classes' embeddings.
     fn chain(&self, _: usize, _: &[f64], sampling: &Sampling) -> Result<Vec<Move>> {
         sampling.refuse_all("backprop")?;
         let coefficients = Coefficients { estimate: 1.0, state: 0.0, noise: 0.0 };
@@ -43,6 +46,6 @@ impl Method for Backprop {
     }
 
     fn readout(&self, _: &[f64]) -> Readout {
-        Readout::Greatest { alpha_bar: 1.0 }
+        Readout::Nearest { vectors: self.0.vectors.clone(), alpha_bar: 1.0 }
     }
 }

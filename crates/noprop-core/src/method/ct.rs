@@ -6,7 +6,7 @@
 
 use super::gamma::{self, At, Gamma};
 use super::{Draw, Drawn, Loss, Method, Move, OwnPass, Parts, Query, Readout, SamplerChoice, Sampling, Slope};
-use crate::diffusion::{Schedule, noised_label};
+use crate::diffusion::Schedule;
 use crate::error::Result;
 use crate::math::exp;
 use crate::net::graph::Output;
@@ -31,10 +31,10 @@ impl Ct {
         Gamma::of(own, self.units)
     }
 
-    /// The weight `[classes, classes]` and the bias of the head.
+    /// The weight `[width, classes]` and the bias of the head.
     fn head<'a>(&self, own: &'a [f64]) -> (&'a [f64], &'a [f64]) {
-        let (from, width) = (gamma::values(self.units), self.parts.classes);
-        (&own[from..][..width * width], &own[from + width * width..][..width])
+        let (from, width, classes) = (gamma::values(self.units), self.parts.width(), self.parts.classes);
+        (&own[from..][..width * classes], &own[from + width * classes..][..classes])
     }
 
     fn stream(draw: &Draw<'_>, purpose: Purpose, sample: u32) -> Stream {
@@ -48,42 +48,48 @@ impl Ct {
     /// −ln p(y | z_1) of one sample; adds its gradients, divided by `samples`, to the head's and to γ_0's.
     fn head_loss(&self, draw: &Draw<'_>, (sample, class): (u32, usize), pass: &mut OwnPass<'_>) -> f64 {
         let (samples, gradients) = (draw.samples.len() as f64, &mut *pass.gradients);
-        let (gamma, (weight, bias), width) = (self.gamma(draw.own), self.head(draw.own), self.parts.classes);
+        let (gamma, (weight, bias), width) = (self.gamma(draw.own), self.head(draw.own), self.parts.width());
+        let (classes, vectors) = (self.parts.classes, &self.parts.vectors);
         let end = At { gamma: gamma.low(), slope: 0.0 };
         let (alpha_bar, noise) = (end.alpha_bar(), Self::stream(draw, Purpose::HeadNoise, sample));
-        let label = |k: usize| f64::from(u8::from(k == class));
+        let label = |k: usize| vectors.value(class, k);
         let z = |k: usize| alpha_bar.sqrt() * label(k) + (1.0 - alpha_bar).sqrt() * noise.normal(k as u32);
         // The second row has logits, then probabilities less the label.
         let (states, errors) = pass.room.split_at_mut(width);
+        let errors = &mut errors[..classes];
         states.iter_mut().enumerate().for_each(|(k, state)| *state = z(k));
         for (j, error) in errors.iter_mut().enumerate() {
-            *error = bias[j] + states.iter().enumerate().map(|(k, z)| z * weight[k * width + j]).sum::<f64>();
+            *error = bias[j] + states.iter().enumerate().map(|(k, z)| z * weight[k * classes + j]).sum::<f64>();
         }
         let top = errors.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let total: f64 = errors.iter().map(|logit| exp(logit - top)).sum();
         let loss = crate::math::ln(total) + top - errors[class];
         for (j, error) in errors.iter_mut().enumerate() {
-            *error = (exp(*error - top) / total - label(j)) / samples;
+            *error = (exp(*error - top) / total - f64::from(u8::from(j == class))) / samples;
         }
         let from = gamma::values(self.units);
         for k in 0..width {
-            for j in 0..width {
-                gradients[from + k * width + j] += states[k] * errors[j];
+            for j in 0..classes {
+                gradients[from + k * classes + j] += states[k] * errors[j];
             }
-            gradients[from + width * width + k] += errors[k];
-            let by_z: f64 = (0..width).map(|j| weight[k * width + j] * errors[j]).sum();
+            let by_z: f64 = (0..classes).map(|j| weight[k * classes + j] * errors[j]).sum();
             gradients[0] += by_z * by_gamma(alpha_bar, label(k), noise.normal(k as u32));
+        }
+        for (j, error) in errors.iter().enumerate() {
+            gradients[from + width * classes + j] += error;
         }
         loss
     }
 
-    /// The KL divergence of the beginning from pure noise; adds its gradients.
-    fn prior_loss(&self, own: &[f64], gradients: &mut [f64]) -> f64 {
-        let (gamma, d) = (self.gamma(own), self.parts.classes as f64);
+    /// The mean KL divergence of the samples' beginning from pure noise; adds its gradients.
+    fn prior_loss(&self, draw: &Draw<'_>, gradients: &mut [f64]) -> f64 {
+        let (gamma, d) = (self.gamma(draw.own), self.parts.width() as f64);
+        let squares: f64 = draw.classes.iter().map(|class| self.parts.vectors.square(*class as usize)).sum();
+        let square = squares / draw.classes.len() as f64;
         let alpha_bar = gamma::sigmoid(-gamma.high());
-        let by_alpha_bar = 0.5 * (1.0 - d + d / (1.0 - alpha_bar));
+        let by_alpha_bar = 0.5 * (square - d + d / (1.0 - alpha_bar));
         gamma.differentiate_high(by_alpha_bar * -alpha_bar * (1.0 - alpha_bar), gradients);
-        0.5 * (alpha_bar - d * alpha_bar - d * crate::math::ln(1.0 - alpha_bar))
+        0.5 * (alpha_bar * square - d * alpha_bar - d * crate::math::ln(1.0 - alpha_bar))
     }
 }
 
@@ -98,22 +104,23 @@ impl Method for Ct {
     }
 
     fn graph(&self, _: bool) -> Result<Graph> {
-        self.parts.graph(Form { timed: true, output: Output::Probabilities, z_gradient: true })
+        self.parts.embedded(Form { timed: true, output: Output::Probabilities, z_gradient: true, ..Form::default() })
     }
 
     fn own_tensors(&self) -> Vec<OwnTensor> {
-        let width = self.parts.classes;
+        let (width, classes) = (self.parts.width(), self.parts.classes);
         let head = |name, shape, init| OwnTensor { layer: "class_head", name, shape, init };
         let mut tensors = gamma::tensors(self.units, self.ends[0], self.ends[1]);
-        // It begins as the nearest one-hot embedding.
-        let weight = head("weight", vec![width, width], Init::Identity(width));
-        tensors.extend([weight, head("bias", vec![width], Init::Constant(0.0))]);
+        // It begins as the nearest embedding.
+        let start = self.parts.vectors.by_inputs().map_or(Init::Identity(width), Init::Values);
+        let weight = head("weight", vec![width, classes], start);
+        tensors.extend([weight, head("bias", vec![classes], Init::Constant(0.0))]);
         tensors
     }
 
     /// t uniform in [0, 1), z_t ~ q(z_t | y).
     fn draw(&self, draw: &Draw<'_>, to: &mut Drawn) {
-        let (gamma, width) = (self.gamma(draw.own), self.parts.classes);
+        let (gamma, width, vectors) = (self.gamma(draw.own), self.parts.width(), &self.parts.vectors);
         let rows = to.z.chunks_exact_mut(width).zip(to.targets.chunks_exact_mut(width));
         let samples = draw.samples.iter().zip(draw.classes);
         for (((z, target), (time, weight)), (sample, class)) in
@@ -121,9 +128,8 @@ impl Method for Ct {
         {
             let t = Self::time(draw, *sample);
             let at = gamma.at(t);
-            noised_label(at.alpha_bar(), *class as usize, &Self::stream(draw, Purpose::LabelNoise, *sample), z);
-            target.fill(0.0);
-            target[*class as usize] = 1.0;
+            vectors.noised(at.alpha_bar(), *class as usize, &Self::stream(draw, Purpose::LabelNoise, *sample), z);
+            vectors.write(*class as usize, target);
             *time = t as f32;
             *weight = 0.5 * self.eta * at.snr_slope();
         }
@@ -135,13 +141,13 @@ impl Method for Ct {
 
     fn own_gradients(&self, draw: &Draw<'_>, _: &Drawn, pass: OwnPass<'_>) -> f64 {
         let mut pass = pass;
-        let (gamma, width, samples) = (self.gamma(draw.own), self.parts.classes, draw.samples.len() as f64);
-        let mut rest = self.prior_loss(draw.own, pass.gradients);
+        let (gamma, width, samples) = (self.gamma(draw.own), self.parts.width(), draw.samples.len() as f64);
+        let mut rest = self.prior_loss(draw, pass.gradients);
         let rows = pass.estimate.chunks_exact(width).zip(pass.z_gradient.chunks_exact(width));
         for ((estimate, z_gradient), (sample, class)) in rows.zip(draw.samples.iter().zip(draw.classes)) {
             let (t, class) = (Self::time(draw, *sample), *class as usize);
             let (at, noise) = (gamma.at(t), Self::stream(draw, Purpose::LabelNoise, *sample));
-            let label = |k: usize| f64::from(u8::from(k == class));
+            let label = |k: usize| self.parts.vectors.value(class, k);
             let error: f64 = estimate.iter().enumerate().map(|(k, value)| (value - label(k)).powi(2)).sum();
             let scale = 0.5 * self.eta * error / samples;
             let by_z = z_gradient.iter().enumerate();

@@ -3,7 +3,7 @@
 
 use super::noise_levels::NoiseLevels;
 use super::{Draw, Drawn, Loss, Method, Move, Parts, Query, Readout, SamplerChoice, Sampling};
-use crate::diffusion::{Schedule, noised_label};
+use crate::diffusion::Schedule;
 use crate::error::{Code, Error, Result};
 use crate::math::ln;
 use crate::net::graph::Output;
@@ -56,8 +56,7 @@ fn alpha_bar(sigma: f64) -> f64 {
 
 impl DiffusionBlocks {
     fn factors(&self, sigma: f64) -> Option<Factors> {
-        // One value in `classes` of a one-hot vector is 1.
-        self.preconditioning.then(|| Factors::of(sigma, 1.0 / (self.parts.classes as f64).sqrt()))
+        self.preconditioning.then(|| Factors::of(sigma, self.parts.vectors.deviation()))
     }
 
     /// What the net is told of a noise level (Karras et al. 2022).
@@ -87,21 +86,22 @@ impl Method for DiffusionBlocks {
             BlockLoss::Mse if self.preconditioning => Output::Logits,
             _ => Output::Probabilities,
         };
-        self.parts.graph(Form { timed: true, output, z_gradient: false })
+        let form = Form { timed: true, output, ..Form::default() };
+        // Cross-entropy judges the classes' logits themselves.
+        if training && self.loss == BlockLoss::Ce { self.parts.graph(form) } else { self.parts.embedded(form) }
     }
 
     /// σ evenly in the quantiles of the block's range, z ~ q(z | y) at it.
     fn draw(&self, draw: &Draw<'_>, to: &mut Drawn) {
-        let (width, levels) = (self.parts.classes, &self.levels);
+        let (width, levels, vectors) = (self.parts.width(), &self.levels, &self.parts.vectors);
         let [low, high] = levels.widened(draw.job, self.parts.blocks, self.overlap).map(|sigma| levels.quantile(sigma));
         let rows = to.z.chunks_exact_mut(width).zip(to.targets.chunks_exact_mut(width)).zip(&mut to.times);
         for (((z, target), time), (sample, class)) in rows.zip(draw.samples.iter().zip(draw.classes)) {
             let stream = |purpose| Stream::new(draw.seed, purpose, draw.job, draw.epoch, *sample as usize);
             let sigma = levels.sigma(low + (high - low) * stream(Purpose::Time).uniform(0));
-            noised_label(alpha_bar(sigma), *class as usize, &stream(Purpose::LabelNoise), z);
+            vectors.noised(alpha_bar(sigma), *class as usize, &stream(Purpose::LabelNoise), z);
             *time = Self::time(sigma) as f32;
-            target.fill(0.0);
-            target[*class as usize] = 1.0;
+            vectors.write(*class as usize, target);
             if let Some(factors) = self.factors(sigma) {
                 let query = self.query(sigma);
                 for (z, target) in z.iter_mut().zip(target) {
@@ -143,7 +143,8 @@ impl Method for DiffusionBlocks {
     }
 
     fn readout(&self, _: &[f64]) -> Readout {
-        Readout::Greatest { alpha_bar: alpha_bar(self.levels.edge(self.parts.blocks, self.parts.blocks)) }
+        let last = self.levels.edge(self.parts.blocks, self.parts.blocks);
+        Readout::Nearest { vectors: self.parts.vectors.clone(), alpha_bar: alpha_bar(last) }
     }
 }
 

@@ -1,7 +1,6 @@
 //! NoProp-DT (paper, section 3): T blocks, each trained alone on the noise that it will meet.
 
 use super::{Draw, Drawn, Loss, Method, Move, Parts, Query, Readout, Sampling};
-use crate::diffusion::noised_label;
 use crate::error::Result;
 use crate::net::{Form, Graph};
 use crate::rng::{Purpose, Stream};
@@ -16,21 +15,23 @@ impl Method for Dt {
     }
 
     fn graph(&self, _: bool) -> Result<Graph> {
-        self.0.graph(Form::default())
+        self.0.embedded(Form::default())
     }
 
     /// z_{t−1} ~ q(z_{t−1} | y) for block t.
     fn draw(&self, draw: &Draw<'_>, to: &mut Drawn) {
         let alpha_bar = self.0.schedule.alpha_bar(draw.job - 1);
-        let labels = draw.samples.iter().zip(draw.classes);
-        for (z, (sample, class)) in to.z.chunks_exact_mut(self.0.classes).zip(labels) {
+        let (width, labels) = (self.0.width(), draw.samples.iter().zip(draw.classes));
+        let rows = to.z.chunks_exact_mut(width).zip(to.targets.chunks_exact_mut(width));
+        for ((z, target), (sample, class)) in rows.zip(labels) {
             let stream = Stream::new(draw.seed, Purpose::LabelNoise, draw.job, draw.epoch, *sample as usize);
-            noised_label(alpha_bar, *class as usize, &stream, z);
+            self.0.vectors.noised(alpha_bar, *class as usize, &stream, z);
+            self.0.vectors.write(*class as usize, target);
         }
     }
 
     fn loss(&self) -> Loss {
-        Loss::SquaredToClass
+        if self.0.vectors.is_one_hot() { Loss::SquaredToClass } else { Loss::Squared }
     }
 
     fn chain(&self, job: usize, _: &[f64], sampling: &Sampling) -> Result<Vec<Move>> {
@@ -41,11 +42,11 @@ impl Method for Dt {
     }
 
     fn readout(&self, _: &[f64]) -> Readout {
-        Readout::Greatest { alpha_bar: self.0.schedule.alpha_bar(self.0.blocks) }
+        Readout::Nearest { vectors: self.0.vectors.clone(), alpha_bar: self.0.schedule.alpha_bar(self.0.blocks) }
     }
 
     fn runs_on_gpus(&self) -> bool {
-        true
+        self.0.vectors.is_one_hot()
     }
 
     fn is_validated(&self) -> bool {

@@ -22,12 +22,12 @@ impl Method for Fm {
 
     /// v is linear in the net's last layer: no softmax.
     fn graph(&self, _: bool) -> Result<Graph> {
-        self.parts.graph(Form { timed: true, output: Output::Logits, z_gradient: false })
+        self.parts.embedded(Form { timed: true, output: Output::Logits, ..Form::default() })
     }
 
     /// t uniform in [0, 1), z_0 ~ N(0, I): z = t u_y + (1 − t) z_0 + σ ε, to be answered by u_y − z_0.
     fn draw(&self, draw: &Draw<'_>, to: &mut Drawn) {
-        let width = self.parts.classes;
+        let (width, vectors) = (self.parts.width(), &self.parts.vectors);
         let rows = to.z.chunks_exact_mut(width).zip(to.targets.chunks_exact_mut(width)).zip(&mut to.times);
         for (((z, target), time), (sample, class)) in rows.zip(draw.samples.iter().zip(draw.classes)) {
             let stream = |purpose| Stream::new(draw.seed, purpose, draw.job, draw.epoch, *sample as usize);
@@ -35,7 +35,7 @@ impl Method for Fm {
             let t = stream(Purpose::Time).uniform(0);
             *time = t as f32;
             for (k, (z, target)) in z.iter_mut().zip(target).enumerate() {
-                let (label, noise) = (f64::from(u8::from(k == *class as usize)), start.normal(k as u32));
+                let (label, noise) = (vectors.value(*class as usize, k), start.normal(k as u32));
                 let off = if self.noise == 0.0 { 0.0 } else { self.noise * beside.normal(k as u32) };
                 *z = (t * label + (1.0 - t) * noise + off) as f32;
                 *target = (label - noise) as f32;
@@ -53,6 +53,6 @@ impl Method for Fm {
 
     /// The nearest embedding; at t = 1 the state is the label's own.
     fn readout(&self, _: &[f64]) -> Readout {
-        Readout::Greatest { alpha_bar: 1.0 }
+        Readout::Nearest { vectors: self.parts.vectors.clone(), alpha_bar: 1.0 }
     }
 }

@@ -14,6 +14,8 @@ pub struct WeightedSquares<'a> {
     /// `[samples]`, the factors of the samples' losses in the gradient. (One factor a sample: a table of them by samples would lose
     /// the weighting.)
     pub weights: &'a [f64],
+    /// The factor of all of them.
+    pub weight: f64,
     /// Samples.
     pub samples: usize,
     /// Values of a sample.
@@ -59,14 +61,14 @@ struct Judged<'a, L> {
 impl BlockOp<1> for Judged<'_, WeightedSquares<'_>> {
     const NAME: &'static str = "weighted-squares";
     fn block<T: Real>(&self, _: usize, gradient: &mut [T], [estimate]: [&[T]; 1]) -> Result<()> {
-        let WeightedSquares { targets, weights, samples, width } = *self.op;
+        let WeightedSquares { targets, weights, weight: of_all, samples, width } = *self.op;
         let len = samples * width;
         check(gradient.len().min(estimate.len()).min(targets.len()) >= len, "weighted squares")?;
         check(weights.len() >= samples, "weights of samples")?;
         let mut sum = 0.0;
         let rows = gradient.chunks_exact_mut(width).zip(estimate.chunks_exact(width)).zip(targets.chunks_exact(width));
         for (((gradient, estimate), target), weight) in rows.take(samples).zip(weights) {
-            let scale = 2.0 * weight / samples as f64;
+            let scale = 2.0 * weight * of_all / samples as f64;
             for ((g, value), target) in gradient.iter_mut().zip(estimate).zip(target) {
                 let error = value.to_f64().unwrap_or(f64::NAN) - f64::from(*target);
                 sum += error * error;

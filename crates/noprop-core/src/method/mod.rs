@@ -32,7 +32,7 @@ pub use noise_levels::Partition;
 pub use readout::Readout;
 
 use crate::data::InputShape;
-use crate::diffusion::Schedule;
+use crate::diffusion::{ClassVectors, Schedule};
 use crate::error::Result;
 use crate::net::{Form, Graph, NetConfig};
 use std::fmt;
@@ -90,10 +90,11 @@ pub trait Method: fmt::Debug + Send + Sync {
     }
 }
 
-/// How an estimate is judged. What is reported is the mean over a batch without weights.
+/// How an estimate is judged. Squares have the weight of the job in their gradients; what is reported is the mean over a batch without
+/// weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loss {
-    /// ‖û − u_y‖² for one-hot embeddings, with the weight of the job.
+    /// ‖û − u_y‖² for one-hot embeddings.
     SquaredToClass,
     /// ‖û − target‖² with the weight of each sample.
     Squared,
@@ -145,13 +146,13 @@ impl Drawn {
 
 /// What [`Method::own_gradients`] is given.
 pub struct OwnPass<'a> {
-    /// `[samples, width]`: the output of the net.
+    /// `[samples, width]`: the estimate.
     pub estimate: &'a [f64],
     /// `[samples, width]`: gradient of the batch's mean loss by z.
     pub z_gradient: &'a [f64],
     /// Where the gradients are added.
     pub gradients: &'a mut [f64],
-    /// Two rows `[width]` of room.
+    /// Room for a row of a state and one of classes.
     pub room: &'a mut [f64],
 }
 
@@ -162,8 +163,10 @@ pub struct Parts {
     pub net: NetConfig,
     /// Shape of a sample.
     pub input: InputShape,
-    /// Number of classes, and values of a state.
+    /// Number of classes.
     pub classes: usize,
+    /// Their embeddings, of which states are noised ones.
+    pub vectors: ClassVectors,
     /// T.
     pub blocks: usize,
     /// ᾱ_0..ᾱ_T, for methods of discrete time.
@@ -171,7 +174,19 @@ pub struct Parts {
 }
 
 impl Parts {
+    /// Values of a state.
+    fn width(&self) -> usize {
+        self.vectors.width()
+    }
+
+    /// The net whose output are the classes' shares, or their logits.
     fn graph(&self, form: Form) -> Result<Graph> {
-        self.net.formed(self.input, self.classes, form)
+        let z_width = (!self.vectors.is_one_hot()).then(|| self.width());
+        self.net.formed(self.input, self.classes, Form { z_width, ..form })
+    }
+
+    /// The net whose output is a vector of the label's kind.
+    fn embedded(&self, form: Form) -> Result<Graph> {
+        self.graph(form)?.embedded(&self.vectors)
     }
 }

@@ -1,19 +1,21 @@
 //! How a class is read off a state.
 
-use crate::diffusion::{argmax, probabilities};
+use crate::diffusion::{ClassVectors, argmax};
 use crate::math::exp;
 
 /// A rule from a state to classes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Readout {
-    /// The greatest value, as the nearest of one-hot embeddings has it; see [`probabilities`].
-    Greatest {
+    /// The nearest embedding, which of one-hot ones is that of the greatest value; see [`ClassVectors`].
+    Nearest {
+        /// The embeddings.
+        vectors: ClassVectors,
         /// The share of signal in the last state.
         alpha_bar: f64,
     },
     /// The softmax of a linear layer.
     Head {
-        /// `[classes, classes]`, by inputs.
+        /// `[width, classes]`, by inputs.
         weight: Vec<f64>,
         /// `[classes]`.
         bias: Vec<f64>,
@@ -24,7 +26,8 @@ impl Readout {
     /// The class of a state.
     pub fn class(&self, z: &[f32]) -> usize {
         match self {
-            Self::Greatest { .. } => argmax(z),
+            Self::Nearest { vectors, .. } if vectors.is_one_hot() => argmax(z),
+            Self::Nearest { vectors, alpha_bar } => vectors.nearest(z, *alpha_bar, &mut vec![0.0; vectors.classes()]),
             Self::Head { weight, bias } => {
                 let logits = (0..bias.len()).map(|class| logit(weight, bias, z, class));
                 let best = logits.enumerate().reduce(|best, other| if other.1 > best.1 { other } else { best });
@@ -33,10 +36,24 @@ impl Readout {
         }
     }
 
+    /// How much speaks for each class at a state, as many values in `out`: greater for what is more probable.
+    pub fn scores(&self, z: &[f32], out: &mut [f32]) {
+        match self {
+            Self::Nearest { vectors, alpha_bar } => vectors.nearness(z, *alpha_bar, out),
+            Self::Head { weight, bias } => {
+                out.iter_mut().enumerate().for_each(|(class, out)| *out = logit(weight, bias, z, class) as f32);
+            }
+        }
+    }
+
     /// The classes' probabilities at a last state, as many values in `out`; the greatest is that of [`class`](Self::class).
     pub fn probabilities(&self, z: &[f32], out: &mut [f32]) {
         match self {
-            Self::Greatest { alpha_bar } => probabilities(z, *alpha_bar, out),
+            Self::Nearest { vectors, alpha_bar } => {
+                let mut nearness = vec![0.0; out.len()];
+                vectors.nearness(z, *alpha_bar, &mut nearness);
+                vectors.probabilities(&nearness, *alpha_bar, out);
+            }
             Self::Head { weight, bias } => {
                 let best = logit(weight, bias, z, self.class(z));
                 let share = |class| exp(logit(weight, bias, z, class) - best);

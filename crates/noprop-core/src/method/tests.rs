@@ -12,7 +12,12 @@ use crate::tensor::Buffer;
 const CLASSES: usize = 3;
 
 fn checked(method: &str) -> CheckedConfig {
-    let json = format!(r#"{{"method":{method},"input":[4],"classes":[0,1,2],"net":{{"type":"mlp","hidden":[5]}}}}"#);
+    embedded(method, r#"{"type":"one-hot"}"#)
+}
+
+fn embedded(method: &str, embedding: &str) -> CheckedConfig {
+    let net = r#"{"type":"mlp","hidden":[5]}"#;
+    let json = format!(r#"{{"method":{method},"input":[4],"classes":[0,1,2],"net":{net},"embedding":{embedding}}}"#);
     from_json::<ModelConfig>(&json).unwrap().check().unwrap()
 }
 
@@ -30,8 +35,12 @@ fn batch(samples: usize) -> (Vec<u32>, Vec<u32>) {
 }
 
 fn drawn(method: &dyn Method, own: &[f64], job: usize, samples: usize) -> Drawn {
+    drawn_of(method, own, job, (samples, CLASSES))
+}
+
+fn drawn_of(method: &dyn Method, own: &[f64], job: usize, (samples, width): (usize, usize)) -> Drawn {
     let (places, classes) = batch(samples);
-    let mut drawn = Drawn::new(samples, CLASSES);
+    let mut drawn = Drawn::new(samples, width);
     method.draw(&Draw { seed: 5, job, epoch: 1, samples: &places, classes: &classes, own }, &mut drawn);
     drawn
 }
@@ -102,7 +111,8 @@ fn flow_matching_leads_straight_from_the_noise_to_the_label() {
 #[test]
 fn every_sample_has_its_own_weight() {
     let gradient = buffer(&[f64::NAN; 4]);
-    let loss = WeightedSquares { targets: &[1.0, 0.0, 0.0, 1.0], weights: &[2.0, 10.0], samples: 2, width: 2 };
+    let loss =
+        WeightedSquares { targets: &[1.0, 0.0, 0.0, 1.0], weights: &[2.0, 10.0], weight: 1.0, samples: 2, width: 2 };
     let found = loss.run(&gradient, &tensor::<f64>(&[0.5, 0.5, 1.0, 1.0]).reshape((1, 4)).unwrap()).unwrap();
     assert_eq!(found, (0.25 + 0.25 + 1.0) / 2.0);
     assert_eq!(values(&gradient), [2.0 * -0.5, 2.0 * 0.5, 10.0, 0.0]);
@@ -187,65 +197,82 @@ fn difference(at: &[f64], index: usize, loss: impl Fn(&[f64]) -> f64) -> f64 {
 /// The objective of NoProp-CT in plain loops, with û = A z for a fixed A in place of a net. Returns the whole and the part of the net.
 fn plain_objective(method: &Ct, own: &[f64], a: &[f64], samples: usize) -> (f64, f64) {
     let (gamma, (places, classes)) = (Gamma::of(own, method.units), batch(samples));
+    let (vectors, width) = (&method.parts.vectors, method.parts.width());
     let head = &own[gamma::values(method.units)..];
     let (mut denoising, mut rest) = (0.0, 0.0);
     for (place, class) in places.iter().zip(&classes) {
         let stream = |purpose| Stream::new(5, purpose, 1, 1, *place as usize);
         let noised = |alpha_bar: f64, purpose| -> Vec<f64> {
-            let value =
-                |k| alpha_bar.sqrt() * one_hot(*class, k) + (1.0 - alpha_bar).sqrt() * stream(purpose).normal(k as u32);
-            (0..CLASSES).map(value).collect()
+            let value = |k| {
+                alpha_bar.sqrt() * vectors.value(*class as usize, k)
+                    + (1.0 - alpha_bar).sqrt() * stream(purpose).normal(k as u32)
+            };
+            (0..width).map(value).collect()
         };
         let t = stream(Purpose::Time).uniform(0);
         let alpha_bar = 1.0 / (1.0 + math::exp(gamma.at(t).gamma));
         let z = noised(alpha_bar, Purpose::LabelNoise);
-        let error: f64 = (0..CLASSES)
-            .map(|k| ((0..CLASSES).map(|j| a[k * CLASSES + j] * z[j]).sum::<f64>() - one_hot(*class, k)).powi(2))
+        let error: f64 = (0..width)
+            .map(|k| (0..width).map(|j| a[k * width + j] * z[j]).sum::<f64>() - vectors.value(*class as usize, k))
+            .map(|error| error.powi(2))
             .sum();
         // Which another test compares with differences; here it would be a difference of differences.
         let slope = gamma.at(t).snr_slope();
         denoising += 0.5 * method.eta * slope * error / samples as f64;
         let last = noised(1.0 / (1.0 + math::exp(gamma.low())), Purpose::HeadNoise);
         let logits: Vec<f64> = (0..CLASSES)
-            .map(|j| head[9 + j] + (0..CLASSES).map(|k| last[k] * head[k * CLASSES + j]).sum::<f64>())
+            .map(|j| head[width * CLASSES + j] + (0..width).map(|k| last[k] * head[k * CLASSES + j]).sum::<f64>())
             .collect();
         let total: f64 = logits.iter().map(|logit| math::exp(*logit)).sum();
         rest += (math::ln(total) - logits[*class as usize]) / samples as f64;
     }
-    let (alpha_bar, d) = (1.0 / (1.0 + math::exp(gamma.high())), CLASSES as f64);
-    rest += 0.5 * (alpha_bar - d * alpha_bar - d * math::ln(1.0 - alpha_bar));
+    let (alpha_bar, d) = (1.0 / (1.0 + math::exp(gamma.high())), width as f64);
+    let square = |class: &u32| (0..width).map(|k| vectors.value(*class as usize, k).powi(2)).sum::<f64>();
+    let square = classes.iter().map(square).sum::<f64>() / samples as f64;
+    rest += 0.5 * (alpha_bar * square - d * alpha_bar - d * math::ln(1.0 - alpha_bar));
     (denoising + rest, rest)
 }
 
 #[test]
 fn the_gradients_of_the_continuous_objective_are_those_of_differences() {
-    let (json, samples) = (r#"{"type":"ct","units":2,"eta":0.7}"#, 7);
-    let checked = checked(json);
+    check_continuous(checked(CONTINUOUS));
+    // Of fewer values than classes, the embeddings have unequal lengths.
+    for dim in [2, 5] {
+        check_continuous(embedded(CONTINUOUS, &format!(r#"{{"type":"orthogonal","dim":{dim}}}"#)));
+    }
+}
+
+const CONTINUOUS: &str = r#"{"type":"ct","units":2,"eta":0.7}"#;
+
+fn check_continuous(checked: CheckedConfig) {
+    let (samples, width) = (7, checked.vectors.width());
     let own = own(&checked);
     let parts = || Parts {
         net: checked.config.net.clone(),
         input: checked.config.input,
         classes: CLASSES,
+        vectors: checked.vectors.clone(),
         blocks: 1,
         schedule: checked.schedule.clone(),
     };
     let method = Ct { parts: parts(), eta: 0.7, units: 2, ends: [-1.0, 4.0] };
-    let a: Vec<f64> = normal(6, CLASSES * CLASSES);
-    let found = drawn(&method, &own, 1, samples);
+    let a: Vec<f64> = normal(6, width * width);
+    let found = drawn_of(&method, &own, 1, (samples, width));
     let (places, classes) = batch(samples);
     let draw = Draw { seed: 5, job: 1, epoch: 1, samples: &places, classes: &classes, own: &own };
-    let (mut estimate, mut z_gradient) = (vec![0.0; samples * CLASSES], vec![0.0; samples * CLASSES]);
+    let (mut estimate, mut z_gradient) = (vec![0.0; samples * width], vec![0.0; samples * width]);
     for (row, class) in classes.iter().enumerate() {
-        let at = |k: usize| row * CLASSES + k;
-        for k in 0..CLASSES {
-            estimate[at(k)] = (0..CLASSES).map(|j| a[k * CLASSES + j] * f64::from(found.z[at(j)])).sum();
+        let at = |k: usize| row * width + k;
+        for k in 0..width {
+            estimate[at(k)] = (0..width).map(|j| a[k * width + j] * f64::from(found.z[at(j)])).sum();
         }
-        for j in 0..CLASSES {
-            let by = |k: usize| 2.0 * found.weights[row] / samples as f64 * (estimate[at(k)] - one_hot(*class, k));
-            z_gradient[at(j)] = (0..CLASSES).map(|k| a[k * CLASSES + j] * by(k)).sum();
+        for j in 0..width {
+            let error = |k: usize| estimate[at(k)] - checked.vectors.value(*class as usize, k);
+            let by = |k: usize| 2.0 * found.weights[row] / samples as f64 * error(k);
+            z_gradient[at(j)] = (0..width).map(|k| a[k * width + j] * by(k)).sum();
         }
     }
-    let (mut gradients, mut room) = (vec![0.0; own.len()], vec![0.0; 2 * CLASSES]);
+    let (mut gradients, mut room) = (vec![0.0; own.len()], vec![0.0; width + CLASSES]);
     let pass = OwnPass { estimate: &estimate, z_gradient: &z_gradient, gradients: &mut gradients, room: &mut room };
     let rest = method.own_gradients(&draw, &found, pass);
     assert!((rest - plain_objective(&method, &own, &a, samples).1).abs() < 1e-9);
@@ -410,6 +437,40 @@ fn blocks_draw_the_noise_of_their_range() {
     for (one, other) in narrow.z.iter().zip(&expected.z) {
         // A range of 1 % in σ.
         assert!((one - other).abs() < 0.02, "{one} {other}");
+    }
+}
+
+/// Whatever the embeddings are, every method's noised labels at nearly no noise are those that it reads the class off: one place gives
+/// them to training and to sampling.
+#[test]
+fn training_and_sampling_have_the_same_embeddings() {
+    for dim in [2, 3, 7] {
+        let embedding = format!(r#"{{"type":"orthogonal","dim":{dim}}}"#);
+        for method in [r#""dt""#, r#""fm""#, r#""diffusion-blocks""#, r#"{"type":"diffusion-blocks","loss":"mse"}"#] {
+            let checked = embedded(method, &embedding);
+            let last = checked.jobs();
+            let found = drawn_of(&*checked.method, &[], last, (30, dim));
+            let readout = checked.method.readout(&[]);
+            for (row, class) in batch(30).1.iter().enumerate() {
+                let mut target = found.targets[row * dim..][..dim].to_vec();
+                if method == r#""fm""# {
+                    // z + (1 − t) v is the label.
+                    let (z, rest) = (&found.z[row * dim..][..dim], 1.0 - found.times[row]);
+                    target.iter_mut().zip(z).for_each(|(v, z)| *v = z + rest * *v);
+                }
+                for (k, value) in target.iter().enumerate() {
+                    let expected = checked.vectors.value(*class as usize, k);
+                    assert!((f64::from(*value) - expected).abs() < 1e-6, "{method} {dim}");
+                }
+                let scaled: Vec<f32> = match &readout {
+                    Readout::Nearest { alpha_bar, .. } => target.iter().map(|v| v * alpha_bar.sqrt() as f32).collect(),
+                    Readout::Head { .. } => unreachable!(),
+                };
+                assert_eq!(readout.class(&scaled), *class as usize, "{method} {dim}");
+            }
+            let graph = checked.method.graph(false).unwrap();
+            assert_eq!(graph.estimate_width(), dim);
+        }
     }
 }
 

@@ -52,7 +52,11 @@ impl Builder {
 
     /// The same on any number of them.
     pub fn linear_of<'n>(&'n self, name: &str, inputs: &[Value<'n>], units: usize) -> Value<'n> {
-        self.push_of(Some(name), Op::Linear(spec::Linear { units: Size::Of(units), identity: false }), inputs)
+        self.push_of(
+            Some(name),
+            Op::Linear(spec::Linear { units: Size::Of(units), start: spec::Start::Random }),
+            inputs,
+        )
     }
 
     /// Any operation. One without parameters needs no name.

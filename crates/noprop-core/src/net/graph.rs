@@ -2,7 +2,8 @@
 
 use super::op::Op;
 use super::shape::Shape;
-use super::spec::{ConvInit, Misfit, Signature};
+use super::spec::{ConvInit, Misfit, Signature, Start};
+use crate::diffusion::ClassVectors;
 use crate::error::{Code, Error, Result};
 
 /// Most nodes of a net.
@@ -43,6 +44,8 @@ pub struct Form {
     pub output: Output,
     /// Whether a training program also gives the gradient of z.
     pub z_gradient: bool,
+    /// Values of z, where they are not as many as classes.
+    pub z_width: Option<usize>,
 }
 
 /// What the last node of a net is.
@@ -73,18 +76,20 @@ impl Graph {
     /// The same with what `form` asks for beside; its end is made when the net is whole.
     pub fn of_form(x: Shape, classes: usize, form: Form) -> Self {
         let input = |name: &str, shape| Node { name: name.to_owned(), op: Op::Input, inputs: Vec::new(), shape };
-        let mut nodes = vec![input("x", x), input("z", Shape::Vector(classes))];
+        let z = Shape::Vector(form.z_width.unwrap_or(classes));
+        let mut nodes = vec![input("x", x), input("z", z)];
         if form.timed {
             nodes.push(input("time", Shape::Vector(1)));
         }
         Self { nodes, classes, form }
     }
 
-    /// `count` copies of a net of x and z, one after the other, whose states are mixed; a linear head on the last state.
+    /// `count` copies of a net of x and z, one after the other, whose states are mixed; a linear head on the last state, which begins as the
+    /// nearest of these embeddings.
     ///
     /// # Errors
     /// [`Code::Option`] for more nodes than a net may have.
-    pub(crate) fn chained(block: &Self, count: usize, form: Form) -> Result<Self> {
+    pub(crate) fn chained(block: &Self, count: usize, form: Form, vectors: &ClassVectors) -> Result<Self> {
         let mut chain = Self::of_form(block.nodes[Self::X].shape, block.classes, form);
         let mut state = Self::Z;
         let fit = |misfit: Misfit| misfit.of_node(&format!("a chain of {count} blocks"));
@@ -103,7 +108,8 @@ impl Graph {
             state = chain.push(format!("block{copy:04}_mix"), mix, vec![state, estimate]).map_err(fit)?;
         }
         // The estimates then begin as the classes' own: from a random head, several classes soon share one of softmax's corners for good.
-        let head = Op::Linear(super::spec::Linear { units: super::spec::Size::Classes, identity: true });
+        let start = vectors.by_inputs().map_or(Start::Identity, Start::Values);
+        let head = Op::Linear(super::spec::Linear { units: super::spec::Size::Classes, start });
         chain.push("head".to_owned(), head, vec![state]).map_err(fit)?;
         chain.shaped()
     }
@@ -136,6 +142,25 @@ impl Graph {
                 .hint("add {\"op\": \"time-features\", \"name\": \"features\", \"from\": \"time\", \"width\": 64} and read it in a later node"));
         }
         Ok(self)
+    }
+
+    /// The whole net with its estimates, shares of the classes, as vectors of the label's kind.
+    ///
+    /// # Errors
+    /// [`Code::Option`] for more nodes than a net may have.
+    pub(crate) fn embedded(mut self, vectors: &ClassVectors) -> Result<Self> {
+        if vectors.is_one_hot() {
+            return Ok(self);
+        }
+        let (last, op) = (self.nodes.len() - 1, Op::Embed(super::spec::Embed { vectors: vectors.clone() }));
+        let name = op.name_at(last + 1);
+        self.push(name, op, vec![last]).map_err(|misfit| misfit.of_node("embedding"))?;
+        Ok(self)
+    }
+
+    /// Values of an estimate.
+    pub fn estimate_width(&self) -> usize {
+        self.nodes[self.nodes.len() - 1].shape.len()
     }
 
     /// What the net has been asked for.

@@ -5,9 +5,10 @@
 
 use crate::rng::{Purpose, Stream};
 use crate::tensor::Slot;
+use std::sync::Arc;
 
 /// How a tensor begins.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Init {
     /// Uniform in ±1 / √fan_in (PyTorch's default for convolutions and linear layers, weight and bias alike).
     FanIn(usize),
@@ -17,6 +18,8 @@ pub enum Init {
     Identity(usize),
     /// Made from the training data, see `whitening.rs`; 0 where there is none yet.
     Whitening,
+    /// These values.
+    Values(Arc<[f32]>),
 }
 
 /// One tensor of a block.
@@ -33,8 +36,8 @@ pub struct Entry {
 
 impl Entry {
     /// How it begins.
-    pub(crate) fn init(&self) -> Init {
-        self.init
+    pub(crate) fn init(&self) -> &Init {
+        &self.init
     }
 }
 
@@ -103,16 +106,17 @@ impl Layout {
     pub(crate) fn write_initial_weights(&self, seed: u64, block: usize, weights: &mut [f32]) {
         for (tensor, entry) in self.entries.iter().enumerate() {
             let values = entry.slot.of_mut(weights);
-            match entry.init {
-                Init::Constant(value) => values.fill(value),
+            match &entry.init {
+                Init::Constant(value) => values.fill(*value),
                 Init::Whitening => values.fill(0.0),
+                Init::Values(start) => values.copy_from_slice(start),
                 Init::FanIn(fan_in) | Init::Identity(fan_in) => {
-                    let bound = 1.0 / (fan_in as f64).sqrt();
+                    let bound = 1.0 / (*fan_in as f64).sqrt();
                     let stream = Stream::new(seed, Purpose::Init, block, 0, tensor);
                     for (index, value) in values.iter_mut().enumerate() {
                         *value = ((2.0 * stream.uniform(index as u32) - 1.0) * bound) as f32;
                     }
-                    if let (Init::Identity(_), &[ref kernel @ .., cin, cout]) = (entry.init, &entry.shape[..]) {
+                    if let (Init::Identity(_), &[ref kernel @ .., cin, cout]) = (&entry.init, &entry.shape[..]) {
                         // A matrix is a kernel of one tap.
                         let (height, width) = if let &[height, width] = kernel { (height, width) } else { (1, 1) };
                         let copied = cin.min(cout);

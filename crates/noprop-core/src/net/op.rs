@@ -46,6 +46,7 @@ macro_rules! declare {
             /// An input of the net.
             Input,
             Mix(spec::Mix),
+            Embed(spec::Embed),
             $($op(spec::$op)),*
         }
 
@@ -58,6 +59,7 @@ macro_rules! declare {
                 match self {
                     Self::Input => &spec::Input,
                     Self::Mix(spec) => spec,
+                    Self::Embed(spec) => spec,
                     $(Self::$op(spec) => spec),*
                 }
             }
@@ -67,6 +69,7 @@ macro_rules! declare {
                 match self {
                     Self::Input => "input",
                     Self::Mix(_) => "mix",
+                    Self::Embed(_) => "embed",
                     $(Self::$op(_) => $name),*
                 }
             }

@@ -40,7 +40,7 @@ impl Graph {
     pub(crate) fn layout_with(&self, own: &[OwnTensor]) -> (Layout, Vec<Slot>) {
         let mut builder = self.declared();
         for OwnTensor { layer, name, shape, init } in own {
-            builder.parameter(layer, name, shape, *init);
+            builder.parameter(layer, name, shape, init.clone());
         }
         let layout = builder.build();
         let slot = |own: &OwnTensor| layout.slot(&format!("params.{}.{}", own.layer, own.name));

@@ -22,7 +22,7 @@ impl Layout {
     /// # Errors
     /// [`crate::Code::Cancelled`] when stopped.
     pub(crate) fn write_data_weights(&self, data: &Dataset, stop: &StopFlag, weights: &mut [f32]) -> Result<()> {
-        for entry in self.entries().iter().filter(|entry| entry.init() == Init::Whitening) {
+        for entry in self.entries().iter().filter(|entry| *entry.init() == Init::Whitening) {
             let InputShape::Image { height, width, channels } = data.shape() else { continue };
             let (variances, directions) = principal(covariance(data, [height, width, channels], stop)?);
             let filters = entry.shape[3];

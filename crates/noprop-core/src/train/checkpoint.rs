@@ -62,6 +62,9 @@ fn identity(plan: &Plan) -> Value {
     if !o.augment.is_none() {
         training["augment"] = json!(o.augment);
     }
+    if !o.optimizer.is_default() {
+        training["optimizer"] = json!(o.optimizer);
+    }
     if let Some(stopping) = &o.early_stopping {
         training["earlyStopping"] = json!(stopping);
         training["validationEvery"] = json!(o.validation_every.unwrap_or(1));

@@ -113,11 +113,12 @@ fn memory(plan: &Plan) -> Result<Memory> {
     let (config, options, data, layout) = (&plan.model.config, &plan.options, &plan.data, &plan.model.layout);
     let (threads, in_flight) = (options.threads.unwrap_or(1), options.in_flight.unwrap_or(1));
     let (blocks, buffers, data) = if plan.devices.is_cpu() {
-        let (width, batch) = (config.classes.len(), options.batch_size());
+        let (graph, batch) = (plan.model.graph()?, options.batch_size());
+        let width = plan.model.vectors.width() + graph.estimate_width();
         let state = AdamW::state_len(layout.parameters(), layout.statistics());
-        let net = plan.model.graph()?.activations(layout, batch)?;
+        let net = graph.activations(layout, batch)?;
         // z, the gradient of the estimate, the gradients and the loss.
-        let buffers = net + 2 * batch * width + layout.parameters() + 1;
+        let buffers = net + batch * width + layout.parameters() + 1;
         let kept = Batches::bytes(options, config.input.len(), data.samples());
         (4 * state * in_flight, 4 * buffers * threads.min(in_flight), data.bytes() + kept)
     } else {

@@ -13,6 +13,7 @@ use crate::error::{Code, Error, Result};
 use crate::model::Model;
 use crate::ops::adamw::AdamW;
 use crate::ops::simd::InstructionSet;
+use crate::optim::Optimizer;
 use candle_core::Device;
 use std::sync::Arc;
 
@@ -170,7 +171,8 @@ impl Plan {
     pub(crate) fn adamw(&self, step: u64) -> AdamW {
         let (options, layout) = (&self.options, &self.model.layout);
         let rate = options.learning_rate_schedule.rate(options.learning_rate, step, self.steps());
-        AdamW::new(rate, options.weight_decay, step + 1, layout.parameters(), layout.statistics())
+        let adamw = AdamW::new(rate, options.weight_decay, step + 1, layout.parameters(), layout.statistics());
+        AdamW { coupled: options.optimizer == Optimizer::Adam, ..adamw }
     }
 
     /// What makes the images of an epoch (from 0) others than those of the data set, if anything does.
@@ -221,14 +223,17 @@ pub(crate) fn places(model: &CheckedConfig, choice: &DeviceChoice) -> Result<(De
     if model.method.runs_on_gpus() || matches!(choice, DeviceChoice::Cpu) {
         return choice.resolve_or_why();
     }
-    let name = model.config.method.name();
+    let mut name = model.config.method.name().to_owned();
+    if !model.vectors.is_one_hot() {
+        name += &format!(" with embedding {}", model.config.embedding.name());
+    }
     if *choice == DeviceChoice::Auto {
         return Ok((Devices::Cpu, Some(format!("method {name} has no kernels for GPUs"))));
     }
     Err(Error::new(Code::Device, format!("method {name} runs on the processor alone"))
         .expected("device auto or cpu")
         .received(choice.to_string())
-        .hint("method dt runs on GPUs"))
+        .hint("method dt with one-hot embeddings runs on GPUs"))
 }
 
 fn check_weighting(model: &CheckedConfig, options: &FitOptions) -> Result<()> {

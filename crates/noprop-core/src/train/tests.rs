@@ -21,7 +21,7 @@ use super::{BlockJob, Event, Observer, Plan, Trainer, Training};
 use crate::config::{FitOptions, ModelConfig, Precision};
 use crate::data::{Dataset, InputShape, Pixels};
 use crate::diffusion::{EmbeddingConfig, ScheduleConfig, Weighting};
-use crate::optim::LearningRateSchedule;
+use crate::optim::{LearningRateSchedule, Optimizer};
 use crate::rng::{Purpose, Stream};
 use crate::storage::WeightStore;
 use crate::tensor::StopFlag;

@@ -25,6 +25,8 @@ pub struct Trainer {
     gradients: Buffer,
     loss: Buffer,
     drawn: Drawn,
+    /// Values of an estimate.
+    estimate: usize,
     own: Own,
     /// Made at the first validation.
     validator: Option<Validator>,
@@ -50,23 +52,25 @@ impl Trainer {
         let (model, config) = (&plan.model, &plan.model.config);
         let capacity = plan.options.batch_size();
         let buffers = Buffers { stacked: 1, capacity, dtype, device: device.clone(), training: true, launched: false };
-        let width = config.classes.len();
+        let (width, graph) = (model.vectors.width(), model.graph()?);
+        let estimate = graph.estimate_width();
         let own: usize = model.own.iter().map(|slot| slot.len).sum();
-        let rows = if own > 0 { capacity * width } else { 0 };
+        let rows = |width: usize| if own > 0 { capacity * width } else { 0 };
         Ok(Self {
-            block: Block::of_graph(&model.graph()?, &model.layout, &buffers)?,
+            block: Block::of_graph(&graph, &model.layout, &buffers)?,
             wide: (dtype != DType::F32).then(|| buffers.samples(config.input.len())).transpose()?,
             z: buffers.samples(width)?,
-            gradient: buffers.samples(width)?,
+            gradient: buffers.samples(estimate)?,
             gradients: buffers.rows(model.layout.parameters())?,
             loss: buffers.rows(1)?,
             drawn: Drawn::new(capacity, width),
+            estimate,
             own: Own {
                 values: Vec::with_capacity(own),
                 gradients: vec![0.0; own],
-                estimate: Vec::with_capacity(rows),
-                z_gradient: Vec::with_capacity(rows),
-                room: vec![0.0; 2 * width],
+                estimate: Vec::with_capacity(rows(estimate)),
+                z_gradient: Vec::with_capacity(rows(width)),
+                room: vec![0.0; width + config.classes.len()],
             },
             validator: None,
         })
@@ -105,7 +109,7 @@ impl Trainer {
                 wide
             }
         };
-        let (seed, blocks, width) = (config.seed, &[job], config.classes.len());
+        let (seed, blocks, width, of_estimate) = (config.seed, &[job], plan.model.vectors.width(), self.estimate);
         let own = &mut self.own;
         read_slots(state, &plan.model.own, &mut own.values)?;
         let draw = Draws { seed, job, epoch, samples, classes, own: &own.values };
@@ -122,21 +126,25 @@ impl Trainer {
         let mode = Mode::Training(Draw { seed, blocks, epoch, samples });
         self.block.forward(pass, mode, x, &self.z)?;
         if !own.gradients.is_empty() {
-            read(self.block.estimate(), samples.len() * width, &mut own.estimate)?;
+            read(self.block.estimate(), samples.len() * of_estimate, &mut own.estimate)?;
         }
         let (estimate, gradient) = (self.block.estimate(), &self.gradient);
         let loss = match method.loss() {
             Loss::SquaredToClass => {
-                let error = SquaredError { classes, width };
+                let error = SquaredError { classes, width: of_estimate };
                 error.forward(&self.loss, estimate)?;
                 error.backward(gradient, estimate, plan.weight(job))?;
                 None
             }
             Loss::Squared => {
                 let Drawn { targets, weights, .. } = &self.drawn;
-                Some(WeightedSquares { targets, weights, samples: samples.len(), width }.run(gradient, estimate)?)
+                let (samples, weight) = (samples.len(), plan.weight(job));
+                Some(
+                    WeightedSquares { targets, weights, weight, samples, width: of_estimate }
+                        .run(gradient, estimate)?,
+                )
             }
-            Loss::CrossEntropy => Some(CrossEntropy { classes, width }.run(gradient, estimate)?),
+            Loss::CrossEntropy => Some(CrossEntropy { classes, width: of_estimate }.run(gradient, estimate)?),
         };
         self.block.backward(pass, mode, &self.gradient, x, &self.z)?;
         if let Some(z_gradient) = self.block.z_gradient()

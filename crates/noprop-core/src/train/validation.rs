@@ -6,11 +6,9 @@ use super::batch::Gather;
 use super::values::CopyIn;
 use crate::config::{CheckedConfig, Precision};
 use crate::data::Dataset;
-use crate::diffusion::argmax;
 use crate::error::{Code, Error, Result};
 use crate::net::{Block, Buffers, Mode, Step};
 use crate::ops::apply;
-use crate::ops::batch::noised_label;
 use crate::rng::{Purpose, Stream};
 use crate::tensor::{Buffer, StopFlag};
 use candle_core::{CpuStorage, DType, Device, Storage};
@@ -54,12 +52,13 @@ pub(super) struct Validator {
     samples: Vec<u32>,
     noised: Vec<f32>,
     width: usize,
+    nearness: Vec<f32>,
 }
 
 impl Validator {
     pub(super) fn new(model: &CheckedConfig) -> Result<Self> {
         let (config, device) = (&model.config, Device::Cpu);
-        let (capacity, width) = (CHUNK, config.classes.len());
+        let (capacity, width) = (CHUNK, model.vectors.width());
         let buffers = Buffers { stacked: 1, capacity, dtype: DType::F32, device, training: false, launched: false };
         Ok(Self {
             block: Block::of_graph(&model.method.graph(false)?, &model.layout, &buffers)?,
@@ -69,6 +68,7 @@ impl Validator {
             samples: Vec::with_capacity(CHUNK),
             noised: vec![0.0; CHUNK * width],
             width,
+            nearness: vec![0.0; config.classes.len()],
         })
     }
 
@@ -81,7 +81,7 @@ impl Validator {
         state: &Buffer,
         stop: &StopFlag,
     ) -> Result<Score> {
-        let (config, width) = (&model.config, self.width);
+        let (config, vectors, width) = (&model.config, &model.vectors, self.width);
         let alpha_bar = model.schedule.alpha_bar(block - 1);
         let (mut loss, mut right) = (0.0, 0);
         for (chunk, classes) in validation.classes.chunks(CHUNK).enumerate() {
@@ -92,7 +92,7 @@ impl Validator {
             Gather { data: &validation.data, samples: &self.samples, augmenter: None }.fill(&self.x)?;
             for ((row, sample), class) in self.noised.chunks_exact_mut(width).zip(&self.samples).zip(classes) {
                 let noise = Stream::new(config.seed, Purpose::ValidationNoise, block, 0, *sample as usize);
-                noised_label(alpha_bar, *class as usize, &noise, row);
+                vectors.noised(alpha_bar, *class as usize, &noise, row);
             }
             apply(&CopyIn(&self.noised[..classes.len() * width]), &self.z, [])?;
             // f32 as inference is, whatever the training is.
@@ -105,8 +105,8 @@ impl Validator {
                 return Err(Error::new(Code::Internal, "an estimate is not f32 on the CPU"));
             };
             for (estimate, class) in estimates[layout.start_offset()..].chunks_exact(width).zip(classes) {
-                right += usize::from(argmax(estimate) == *class as usize);
-                let error = |(k, value): (usize, &f32)| (f64::from(*value) - f64::from(k == *class as usize)).powi(2);
+                right += usize::from(vectors.nearest(estimate, 1.0, &mut self.nearness) == *class as usize);
+                let error = |(k, value): (usize, &f32)| (f64::from(*value) - vectors.value(*class as usize, k)).powi(2);
                 loss += estimate.iter().enumerate().map(error).sum::<f64>();
             }
         }

@@ -23,7 +23,7 @@ fn gathered(rows: &[(usize, Vec<f32>, Vec<f32>)]) -> Metrics {
     for (sample, (target, state, probabilities)) in rows.iter().enumerate() {
         let (target, predicted) = (*target, crate::diffusion::argmax(state));
         let loss = brier(probabilities, target);
-        gathering.add(&Outcome { sample, target, predicted, state, probabilities, loss });
+        gathering.add(&Outcome { sample, target, predicted, scores: state, probabilities, loss });
     }
     gathering.finish()
 }

@@ -6,6 +6,7 @@ use crate::net::shape::Shape;
 use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
+use std::sync::Arc;
 
 /// See [`linear`](crate::ops::linear). An image counts as a vector; of tokens each is projected by the same weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -13,9 +14,21 @@ use std::fmt;
 pub struct Linear {
     /// Width of the output, or `"classes"`.
     pub units: Size,
-    /// Whether the first outputs begin as the inputs; users' nets cannot ask for it.
+    /// How the weight begins; users' nets cannot say it.
     #[serde(skip)]
-    pub identity: bool,
+    pub start: Start,
+}
+
+/// How the weight of a fully connected layer begins.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Start {
+    /// At random, as the bias does.
+    #[default]
+    Random,
+    /// The first outputs are the inputs, and the bias is 0.
+    Identity,
+    /// With these values, and a bias of 0.
+    Values(Arc<[f32]>),
 }
 
 /// A number of units.
@@ -93,10 +106,13 @@ impl Spec for Linear {
     fn tensors(&self, s: &Signature) -> Vec<Tensor> {
         let fan_in = s.inputs.iter().map(|input| inputs_of(*input)).sum();
         let units = s.output.width();
-        let inits =
-            if self.identity { [Init::Identity(fan_in), Init::Constant(0.0)] } else { [Init::FanIn(fan_in); 2] };
+        let [weight, bias] = match &self.start {
+            Start::Random => [Init::FanIn(fan_in), Init::FanIn(fan_in)],
+            Start::Identity => [Init::Identity(fan_in), Init::Constant(0.0)],
+            Start::Values(values) => [Init::Values(values.clone()), Init::Constant(0.0)],
+        };
         let tensor = |name, shape, init| Tensor { name, trained: true, shape, init };
-        vec![tensor("weight", vec![fan_in, units], inits[0]), tensor("bias", vec![units], inits[1])]
+        vec![tensor("weight", vec![fan_in, units], weight), tensor("bias", vec![units], bias)]
     }
     fn multiply_adds(&self, s: &Signature) -> Vec<usize> {
         s.inputs.iter().map(|input| inputs_of(*input) * s.output.len()).collect()

@@ -3,6 +3,7 @@
 use super::rows;
 use crate::NetConfig;
 use crate::data::InputShape;
+use crate::diffusion::ClassVectors;
 use crate::method::WeightedSquares;
 use crate::net::graph::Output;
 use crate::net::{Activation, Block, Buffers, Draw, Form, Graph, Mode, Step};
@@ -75,7 +76,8 @@ impl Rig {
         self.block.forward(pass, mode, &self.x, &z).unwrap();
         let targets = [0.3, -0.2, 1.0, 0.7, 0.0, 0.1, -0.5, 0.5, 0.25_f32];
         let weights = [1.0, 4.0, 0.5];
-        let op = WeightedSquares { targets: &targets, weights: &weights, samples: SAMPLES, width: CLASSES };
+        let op =
+            WeightedSquares { targets: &targets, weights: &weights, weight: 1.0, samples: SAMPLES, width: CLASSES };
         op.run(&self.gradient, self.block.estimate()).unwrap();
         let estimate = values(self.block.estimate());
         let errors = estimate.chunks_exact(CLASSES).zip(targets.chunks_exact(CLASSES)).zip(weights);
@@ -89,7 +91,7 @@ impl Rig {
 }
 
 fn check(net: &NetConfig, input: InputShape, output: Output) {
-    let form = Form { timed: true, output, z_gradient: true };
+    let form = Form { timed: true, output, z_gradient: true, z_width: None };
     check_graph(&net.formed(input, CLASSES, form).unwrap());
 }
 
@@ -144,12 +146,28 @@ fn gradients_of_nets_with_a_time_equal_finite_differences() {
     check(&resnet, small, Output::Logits);
 }
 
+/// A net whose output is made a vector of the label's kind: gradients go through the product with the embeddings.
+#[test]
+fn gradients_through_embeddings_equal_finite_differences() {
+    let (input, vectors) = (InputShape::Vector { len: 4 }, ClassVectors::orthogonal(CLASSES, 3, 1));
+    for output in [Output::Logits, Output::Probabilities] {
+        let form = Form { timed: true, output, z_gradient: true, z_width: Some(3) };
+        let net = NetConfig::Mlp { hidden: vec![5], dropout: 0.0 };
+        let graph = net.formed(input, CLASSES, form).unwrap().embedded(&vectors).unwrap();
+        assert_eq!(graph.nodes().last().unwrap().op.name(), "embed");
+        check_graph(&graph);
+    }
+    let block = NetConfig::Mlp { hidden: vec![4], dropout: 0.0 };
+    let block = block.graph(input, CLASSES).unwrap().embedded(&vectors).unwrap();
+    check_graph(&Graph::chained(&block, 2, Form { z_gradient: true, ..Form::default() }, &vectors).unwrap());
+}
+
 /// The paper's table: 0.87, 1.16 and 1.20 million parameters of one block with a time.
 #[test]
 fn the_papers_block_with_a_time_has_its_number_of_parameters() {
     let count = |side, channels, classes| {
         let input = InputShape::Image { height: side, width: side, channels };
-        let form = Form { timed: true, output: Output::Probabilities, z_gradient: false };
+        let form = Form { timed: true, output: Output::Probabilities, ..Form::default() };
         let graph = NetConfig::default().formed(input, classes, form).unwrap();
         (graph.layout().parameters() as f64 / 1e4).round()
     };
@@ -161,7 +179,7 @@ fn the_papers_block_with_a_time_has_its_number_of_parameters() {
 fn the_end_of_a_net_follows_the_method() {
     let (input, net) = (InputShape::Vector { len: 4 }, NetConfig::Mlp { hidden: vec![5], dropout: 0.0 });
     let ends = |net: &NetConfig, output| {
-        let graph = net.formed(input, CLASSES, Form { timed: true, output, z_gradient: false }).unwrap();
+        let graph = net.formed(input, CLASSES, Form { timed: true, output, ..Form::default() }).unwrap();
         (graph.nodes().last().unwrap().op.name(), graph.layout())
     };
     let [declared, logits, probabilities] =
@@ -179,13 +197,15 @@ fn the_end_of_a_net_follows_the_method() {
 #[test]
 fn gradients_through_a_chain_of_blocks_equal_finite_differences() {
     let net = NetConfig::Mlp { hidden: vec![4], dropout: 0.1 };
-    let block = net.graph(InputShape::Vector { len: 3 }, CLASSES).unwrap();
+    let (block, one_hot) = (net.graph(InputShape::Vector { len: 3 }, CLASSES).unwrap(), ClassVectors::one_hot(CLASSES));
     for output in [Output::Logits, Output::Probabilities] {
-        check_graph(&Graph::chained(&block, 3, Form { output, z_gradient: true, ..Form::default() }).unwrap());
+        check_graph(
+            &Graph::chained(&block, 3, Form { output, z_gradient: true, ..Form::default() }, &one_hot).unwrap(),
+        );
     }
     let net = NetConfig::Cnn { widths: [2, 2, 3], hidden: 4, dropout: 0.0 };
     let block = net.graph(InputShape::Image { height: 14, width: 14, channels: 1 }, CLASSES).unwrap();
-    let chain = Graph::chained(&block, 2, Form::default()).unwrap();
+    let chain = Graph::chained(&block, 2, Form::default(), &one_hot).unwrap();
     // Two blocks, a share each, and the head.
     assert_eq!(chain.layout().parameters(), 2 * (block.layout().parameters() + 1) + CLASSES * (CLASSES + 1));
     check_graph(&chain);

@@ -12,6 +12,8 @@ fn methods() -> Vec<(ModelConfig, Arc<Dataset>)> {
         let method = method(json);
         ModelConfig { blocks: method.default_blocks().min(3), method, ..config }
     };
+    let embedded =
+        |dim: usize, config: ModelConfig| ModelConfig { embedding: EmbeddingConfig::Orthogonal { dim }, ..config };
     let vit = NetConfig::Vit { patch: 7, width: 8, depth: 1, heads: 2, mlp_ratio: 2, dropout: 0.1 };
     let db = r#"{"type":"diffusion-blocks"}"#;
     vec![
@@ -23,6 +25,16 @@ fn methods() -> Vec<(ModelConfig, Arc<Dataset>)> {
         (of(db, mlp(3)), vectors(60)),
         (of(db, ModelConfig { net: vit, ..cnn(3) }), images(40)),
         (of(r#"{"type":"diffusion-blocks","loss":"mse","preconditioning":true}"#, mlp(3)), vectors(60)),
+        (embedded(5, of(r#""dt""#, mlp(3))), vectors(60)),
+        (embedded(2, of(r#""dt""#, cnn(3))), images(40)),
+        (embedded(2, of(r#""dt""#, mlp(3))), vectors(60)),
+        (embedded(5, of(r#""backprop""#, mlp(3))), vectors(60)),
+        (embedded(5, of(r#""fm""#, mlp(1))), vectors(60)),
+        (embedded(2, of(r#""fm""#, mlp(1))), vectors(60)),
+        (embedded(5, of(r#"{"type":"ct","units":5}"#, mlp(1))), vectors(60)),
+        (embedded(2, of(r#"{"type":"ct","units":5}"#, mlp(1))), vectors(60)),
+        (embedded(5, of(db, mlp(3))), vectors(60)),
+        (embedded(5, of(r#"{"type":"diffusion-blocks","loss":"mse","preconditioning":true}"#, mlp(3))), vectors(60)),
     ]
 }
 
@@ -64,7 +76,7 @@ fn every_method_learns() {
             Model::new(config.clone()).unwrap().with_weights(train(plan(config.clone(), options, &data)), Value::Null);
         let found = evaluate(&model, &data, SampleOptions::default(), &StopFlag::new()).unwrap();
         // A third by chance.
-        assert!(found.accuracy > 0.9, "{:?}: {}", config.method, found.accuracy);
+        assert!(found.accuracy > 0.9, "{:?} {:?}: {}", config.method, config.embedding, found.accuracy);
         assert_eq!(found.accuracy_per_block.len(), model.checked.jobs());
     }
 }
@@ -141,6 +153,14 @@ fn features_that_are_kept_are_those_that_are_computed_anew() {
             }
         }
     }
+}
+
+#[test]
+fn embeddings_without_kernels_for_gpus_say_so() {
+    let config = ModelConfig { embedding: EmbeddingConfig::Orthogonal { dim: 4 }, ..mlp(2) };
+    let device = "cuda".parse().unwrap();
+    let error = Plan::new(config.check().unwrap(), FitOptions { device, ..options(8) }, vectors(20)).err().unwrap();
+    assert!(error.code == crate::Code::Device && error.what.contains("embedding orthogonal"), "{error}");
 }
 
 #[test]

@@ -4,8 +4,8 @@
 struct AdamWArguments {
     Rows parameters, first, second, gradients;
     const StepValues *values;
-    float beta1, beta2, epsilon;
-    std::uint32_t len;
+    float beta1, beta2, epsilon, coupled;
+    std::uint32_t len, unused;
 };
 
 /// A thread has the values i, i + 256, i + 512 and i + 768 of the 1024 of its block of threads, and asks for all of them
@@ -30,6 +30,7 @@ KERNEL(adamw, 256, AdamWArguments) {
     UNROLL for (unsigned j = 0; j < EACH; j++) {
         const unsigned i = from + j * 256;
         if (i >= a.len) continue;
+        if (a.coupled != 0) g[j] = g[j] + a.coupled * p[j];
         m[j] = a.beta1 * m[j] + (1 - a.beta1) * g[j];
         v[j] = a.beta2 * v[j] + (1 - a.beta2) * g[j] * g[j];
         const float root = sqrtf(v[j]) * rates.inverse_root_correction + a.epsilon;

@@ -16,7 +16,9 @@ struct AdamWArguments {
     beta1: f32,
     beta2: f32,
     epsilon: f32,
+    coupled: f32,
     len: u32,
+    unused: u32,
 }
 
 // SAFETY: mirrors the struct in cuda.cu, without padding.
@@ -40,7 +42,9 @@ pub(super) fn step(op: &AdamW, slot: Slot, on: &Executor<'_>, state: DeviceRows,
             beta1: op.beta1 as f32,
             beta2: op.beta2 as f32,
             epsilon: op.epsilon as f32,
+            coupled: op.factors::<f32>().coupled,
             len: slot.len as u32,
+            unused: 0,
         },
     })
 }

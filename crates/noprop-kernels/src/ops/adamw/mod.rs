@@ -1,4 +1,5 @@
-//! One step of AdamW on all parameters of a block at once (Loshchilov & Hutter 2019, as PyTorch computes it).
+//! One step of AdamW on all parameters of a block at once (Loshchilov & Hutter 2019, as PyTorch computes it), or of Adam whose weight
+//! decay is part of the gradients (Kingma & Ba 2015).
 //!
 //! The state of a block is one flat buffer `[parameters | statistics | first moments | second moments]`, so a step is one
 //! operation and a checkpoint one write. The batch-norm statistics lie among them untouched. Parameters do not depend on each
@@ -32,8 +33,10 @@ pub struct AdamW {
     pub beta2: f64,
     /// Added to the root of the second moment.
     pub epsilon: f64,
-    /// Decoupled weight decay, on every parameter.
+    /// Weight decay, on every parameter: decoupled unless `coupled`.
     pub weight_decay: f64,
+    /// Whether the gradient of ½ weight_decay ‖θ‖² is added to that of the loss, as Adam does; else parameters shrink by themselves.
+    pub coupled: bool,
     /// Which step this is, from 1.
     pub step: u64,
     /// Number of parameters.
@@ -46,6 +49,7 @@ pub struct AdamW {
 #[derive(Debug, Clone, Copy)]
 struct Factors<T> {
     keep: T,
+    coupled: T,
     beta1: T,
     beta2: T,
     step_size: T,
@@ -56,7 +60,17 @@ struct Factors<T> {
 impl AdamW {
     /// PyTorch's default rates at `learning_rate` and `weight_decay`, for step `step` (from 1).
     pub fn new(learning_rate: f64, weight_decay: f64, step: u64, parameters: usize, statistics: usize) -> Self {
-        Self { learning_rate, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay, step, parameters, statistics }
+        Self {
+            learning_rate,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            weight_decay,
+            coupled: false,
+            step,
+            parameters,
+            statistics,
+        }
     }
 
     /// Length of a block's state.
@@ -115,7 +129,8 @@ impl AdamW {
         let correction1 = 1.0 - self.beta1.powi(power);
         let correction2 = 1.0 - self.beta2.powi(power);
         Factors {
-            keep: T::of(1.0 - self.learning_rate * self.weight_decay),
+            keep: T::of(if self.coupled { 1.0 } else { 1.0 - self.learning_rate * self.weight_decay }),
+            coupled: T::of(if self.coupled { self.weight_decay } else { 0.0 }),
             beta1: T::of(self.beta1),
             beta2: T::of(self.beta2),
             step_size: T::of(self.learning_rate / correction1),

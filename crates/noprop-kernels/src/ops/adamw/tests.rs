@@ -3,12 +3,12 @@ use crate::ops::testing::{assert_close, normal, tensor, values};
 
 #[test]
 fn fast_path_equals_reference_over_steps_and_leaves_statistics_alone() {
-    for n in [1, 15, 33, 1000] {
+    for (n, coupled) in [(1, false), (15, false), (33, false), (1000, false), (1, true), (33, true), (1000, true)] {
         let initial = [normal(1, n), vec![7.0, 8.0], vec![0.0; 2 * n]].concat();
         let (fast, reference) = (tensor::<f32>(&initial), tensor::<f64>(&initial));
         for step in 1..=5 {
             let gradients: Vec<f64> = normal(1 + step as usize, n).iter().map(|g| g * 1e-2).collect();
-            let op = AdamW::new(1e-2, 1e-1, step, n, 2);
+            let op = AdamW { coupled, ..AdamW::new(1e-2, 1e-1, step, n, 2) };
             op.step(&fast, &tensor::<f32>(&gradients)).unwrap();
             op.step(&reference, &tensor::<f64>(&gradients)).unwrap();
         }
@@ -30,4 +30,26 @@ fn decay_shrinks_parameters_without_gradients() {
     let state = tensor::<f64>(&[2.0, 0.0, 0.0]);
     AdamW::new(0.1, 0.5, 1, 1, 0).step(&state, &tensor::<f64>(&[0.0])).unwrap();
     assert_close("parameter", &values(&state)[..1], &[1.9], 1e-12);
+}
+
+/// Three steps of PyTorch in f64:
+///
+/// ```python
+/// p = torch.tensor([1.0, -0.5, 0.25], dtype=torch.float64, requires_grad=True)
+/// adam = torch.optim.Adam([p], lr=0.1, weight_decay=0.3)
+/// for step in range(1, 4):
+///     p.grad = torch.tensor([0.4 * step, -0.2, 0.1 / step], dtype=torch.float64)
+///     adam.step()
+/// ```
+#[test]
+fn coupled_decay_is_that_of_adam_in_pytorch() {
+    let state = tensor::<f64>(&[1.0, -0.5, 0.25, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+    for step in 1..=3 {
+        let gradients = [0.4 * step as f64, -0.2, 0.1 / step as f64];
+        let op = AdamW { coupled: true, ..AdamW::new(0.1, 0.3, step, 3, 0) };
+        op.step(&state, &tensor::<f64>(&gradients)).unwrap();
+    }
+    let expected = [0.7025005449759484, -0.20127201354676857, -0.03073981215385861];
+    // PyTorch divides by roots in another order.
+    assert_close("parameters", &values(&state)[..3], &expected, 1e-12);
 }

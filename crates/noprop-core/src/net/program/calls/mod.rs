@@ -6,6 +6,7 @@ pub(super) mod batch_norm;
 mod columns;
 mod conv;
 mod dropout;
+mod embed;
 mod layer_norm;
 mod linear;
 mod mix;
@@ -38,6 +39,7 @@ macro_rules! dispatch {
             match op {
                 Op::Input => &Flatten {},
                 Op::Mix(spec) => spec,
+                Op::Embed(spec) => spec,
                 $(Op::$op(spec) => spec),*
             }
         }

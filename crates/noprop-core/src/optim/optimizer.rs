@@ -1,0 +1,75 @@
+//! The optimisers as users name them.
+
+use serde::de::value::{MapAccessDeserializer, MapDeserializer};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+
+/// What moves parameters by their gradients. JSON has its name, or an object with `type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(remote = "Self", tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Optimizer {
+    /// Adam with decoupled weight decay (Loshchilov & Hutter 2019; the paper's for NoProp-DT).
+    #[default]
+    Adamw,
+    /// Adam whose weight decay is a part of the gradients, as of an L2 penalty (Kingma & Ba 2015; the paper's for NoProp-CT and FM).
+    Adam,
+}
+
+impl Optimizer {
+    /// As options name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Adamw => "adamw",
+            Self::Adam => "adam",
+        }
+    }
+
+    /// Whether nothing else was asked for.
+    pub(crate) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Serialize for Optimizer {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Optimizer {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct NameOrObject;
+        impl<'de> Visitor<'de> for NameOrObject {
+            type Value = Optimizer;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of an optimiser, or an object with its type")
+            }
+            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Optimizer, E> {
+                Optimizer::deserialize(MapDeserializer::new(std::iter::once(("type", name))))
+            }
+            fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<Optimizer, M::Error> {
+                Optimizer::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+        from.deserialize_any(NameOrObject)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{FitOptions, from_json};
+
+    #[test]
+    fn a_name_and_an_object_are_one_and_the_default_is_not_written() {
+        for json in [r#"{"optimizer":"adam"}"#, r#"{"optimizer":{"type":"adam"}}"#] {
+            let options: FitOptions = from_json(json).unwrap();
+            assert_eq!(options.optimizer, Optimizer::Adam);
+            assert_eq!(serde_json::to_value(&options).unwrap()["optimizer"], "adam");
+        }
+        assert_eq!(serde_json::to_value(FitOptions::default()).unwrap().get("optimizer"), None);
+        let error = from_json::<FitOptions>(r#"{"optimizer":"rmsprop"}"#).unwrap_err();
+        assert_eq!((&error.what[..], &error.expected[..]), ("unknown optimizer 'rmsprop'", "adamw or adam"));
+    }
+}
