@@ -7,6 +7,7 @@ mod contribution;
 mod device;
 mod evaluator;
 mod metrics;
+mod numbers;
 mod processor;
 mod session;
 #[cfg(test)]
@@ -14,6 +15,9 @@ mod tests;
 
 pub use contribution::{AddsNothing, Contribution, contributions};
 pub use metrics::{BINS, Bin, Calibration, MOST_TOP, Metrics, PerClass, Scores, WORST, Worst};
+pub use numbers::{
+    Interval, NumberEvaluation, NumberOptions, NumberPrediction, evaluate_numbers, predict_numbers,
+};
 pub use session::Session;
 
 use crate::config::CheckedConfig;
@@ -125,6 +129,7 @@ fn evaluate_with(
     stop: &StopFlag,
 ) -> Result<Evaluation> {
     let started = Instant::now();
+    check_classes(model)?;
     let config = &model.checked.config;
     let targets = data.class_indices(&config.classes)?;
     let (width, classes) = (model.checked.vectors.width(), config.classes.len());
@@ -178,7 +183,7 @@ fn table(pairs: &BTreeMap<[u64; 2], u64>, width: usize) -> Vec<Vec<u64>> {
     table
 }
 
-/// Accuracy and loss of blocks with these weights, each `[1, parameters + statistics]`, by the default sampler and in one thread on
+/// Accuracy (R² of numbers) and loss of blocks with these weights, each `[1, parameters + statistics]`, by the default sampler and in one thread on
 /// the processor: what [`Plan::validated`](crate::train::Plan::validated) measures a model by while it trains.
 ///
 /// # Errors
@@ -191,6 +196,10 @@ pub fn measure_chain(
 ) -> Result<(f64, f64)> {
     let model = Model::in_memory(checked.clone(), weights);
     let options = SampleOptions { threads: Some(1), device: DeviceChoice::Cpu, ..SampleOptions::default() };
+    if checked.config.targets.is_some() {
+        let found = evaluate_numbers(&model, data, &options, &NumberOptions::default(), stop)?;
+        return Ok((found.r2, found.loss));
+    }
     evaluate(&model, data, options, stop).map(|found| (found.accuracy, found.loss))
 }
 
@@ -209,6 +218,7 @@ fn predict_with(
     options: SampleOptions,
     stop: &StopFlag,
 ) -> Result<Prediction> {
+    check_classes(model)?;
     let config = &model.checked.config;
     let (width, classes) = (model.checked.vectors.width(), config.classes.len());
     let states = chain(cache, model, data, &options, stop, None)?;
@@ -219,6 +229,15 @@ fn predict_with(
         readout.probabilities(z, row);
     }
     Ok(Prediction { labels, probabilities: all })
+}
+
+/// # Errors
+/// [`Code::Option`] for a model of numbers.
+fn check_classes(model: &Model) -> Result<()> {
+    let Some(targets) = &model.checked.config.targets else { return Ok(()) };
+    Err(Error::new(Code::Option, "the model predicts numbers, and no classes")
+        .expected("a model with classes")
+        .received(format!("{} targets", targets.count)))
 }
 
 /// How classes are read off the model's states.

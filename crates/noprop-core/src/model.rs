@@ -6,7 +6,7 @@ mod tests;
 
 pub use file::{FORMAT_VERSION, tensors};
 
-use crate::config::{CheckedConfig, ModelConfig};
+use crate::config::{CheckedConfig, ModelConfig, TargetsConfig};
 use crate::error::{Code, Error, Result};
 use crate::storage::WeightStore;
 use crate::storage::container::{hexadecimal, to_bytes};
@@ -58,6 +58,12 @@ impl Model {
     /// The same configuration with the weights of a finished run. `training` says what made them.
     pub fn with_weights(&self, weights: WeightStore, training: Value) -> Self {
         Self::of(self.checked.clone(), Weights::stored(weights), training)
+    }
+
+    /// The same model of numbers in other units, those that its weights were trained in.
+    pub fn with_targets(mut self, targets: Option<TargetsConfig>) -> Self {
+        self.checked.config.targets = targets;
+        self
     }
 
     /// A model of blocks with these weights, each `[1, parameters + statistics]`.

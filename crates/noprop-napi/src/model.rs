@@ -14,7 +14,7 @@ use napi::bindgen_prelude::{
 use napi_derive::napi;
 use noprop_core::config::{FitOptions, ModelConfig, from_json};
 use noprop_core::data::Dataset;
-use noprop_core::inference::{Session, contributions, measure_chain};
+use noprop_core::inference::{Session, contributions, evaluate_numbers, measure_chain, predict_numbers};
 use noprop_core::tensor::StopFlag;
 use noprop_core::train::{Plan, estimate, find_learning_rate};
 use noprop_core::{DeviceChoice, Model, SampleOptions};
@@ -29,6 +29,19 @@ pub struct NativePrediction {
     pub labels: Int32Array,
     /// `[samples, classes]`.
     pub probabilities: Float32Array,
+}
+
+/// Numbers and their intervals.
+#[napi(object, object_from_js = false)]
+pub struct NativeNumbers {
+    /// `[samples, targets]`.
+    pub values: Float32Array,
+    /// The lower ends of the intervals, if these were asked for.
+    #[napi(ts_type = "Float32Array | null")]
+    pub low: Option<Float32Array>,
+    /// The upper ends.
+    #[napi(ts_type = "Float32Array | null")]
+    pub high: Option<Float32Array>,
 }
 
 /// A configuration with or without trained weights.
@@ -245,6 +258,39 @@ impl NativeModel {
                 labels: Int32Array::new(prediction.labels),
                 probabilities: Float32Array::new(prediction.probabilities),
             })
+        })
+    }
+
+    /// Compares the model's numbers with those of the data; options, those of runs and intervals, and result are JSON.
+    #[napi(ts_return_type = "Promise<string>")]
+    pub fn evaluate_numbers<'env>(
+        &self,
+        env: &'env Env,
+        data: &NativeDataset,
+        options: String,
+        numbers: String,
+        stop: &StopSignal,
+    ) -> napi::Result<Object<'env>> {
+        self.infer(env, (data, options, stop), move |session, data, options, flag| {
+            json(&evaluate_numbers(session.model(), data, &options, &from_json(&numbers)?, flag)?)
+        })
+    }
+
+    /// Numbers and intervals; options, and those of runs and intervals, are JSON.
+    #[napi(ts_return_type = "Promise<NativeNumbers>")]
+    pub fn predict_numbers<'env>(
+        &self,
+        env: &'env Env,
+        data: &NativeDataset,
+        options: String,
+        numbers: String,
+        stop: &StopSignal,
+    ) -> napi::Result<Object<'env>> {
+        self.infer(env, (data, options, stop), move |session, data, options, flag| {
+            let found = predict_numbers(session.model(), data, &options, &from_json(&numbers)?, flag)?;
+            let (low, high) = found.interval.map_or((None, None), |[low, high]| (Some(low), Some(high)));
+            let values = Float32Array::new(found.values);
+            Ok(NativeNumbers { values, low: low.map(Float32Array::new), high: high.map(Float32Array::new) })
         })
     }
 

@@ -31,6 +31,7 @@ mod source;
 pub mod split;
 pub mod statistics;
 pub mod table;
+pub mod targets;
 mod tar;
 
 pub use augment::Augment;
@@ -42,3 +43,4 @@ pub use preprocessing::{Fit, Preprocessing};
 pub use shape::InputShape;
 pub use split::Split;
 pub use table::{TableOptions, TableSource, load_table};
+pub use targets::Targets;

@@ -61,6 +61,7 @@ pub fn contributions(
         .expected("method dt or diffusion-blocks")
         .received(method));
     }
+    super::check_classes(model)?;
     let targets = data.class_indices(&asked.classes)?;
     model.check_trained()?;
     check_shape(&model.checked, data)?;

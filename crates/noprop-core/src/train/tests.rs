@@ -67,6 +67,7 @@ fn model(blocks: usize, input: InputShape, net: NetConfig) -> ModelConfig {
         method: MethodConfig::Dt {},
         blocks,
         input,
+        targets: None,
         classes: CLASSES.to_vec().into(),
         net,
         schedule: ScheduleConfig::default(),

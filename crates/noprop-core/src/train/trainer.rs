@@ -112,7 +112,7 @@ impl Trainer {
         let (seed, blocks, width, of_estimate) = (config.seed, &[job], plan.model.vectors.width(), self.estimate);
         let own = &mut self.own;
         read_slots(state, &plan.model.own, &mut own.values)?;
-        let draw = Draws { seed, job, epoch, samples, classes, own: &own.values };
+        let draw = Draws { seed, job, epoch, samples, classes, numbers: plan.numbers.as_ref(), own: &own.values };
         method.draw(&draw, &mut self.drawn);
         apply(&CopyIn(&self.drawn.z[..samples.len() * width]), &self.z, [])?;
         if let Some(time) = self.block.time() {

@@ -18,6 +18,7 @@ mod npy;
 mod numpy;
 mod options;
 mod samples;
+mod targets;
 
 pub use cells::{Cell, Table};
 pub use load::{TableSource, load_table};

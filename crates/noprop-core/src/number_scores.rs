@@ -1,0 +1,43 @@
+//! How good predicted numbers are.
+
+use serde::Serialize;
+
+/// The scores of one target, as scikit-learn has them.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NumberScores {
+    /// Mean of the squared errors.
+    pub mse: f64,
+    /// Its root.
+    pub rmse: f64,
+    /// Mean of the absolute errors.
+    pub mae: f64,
+    /// 1 − Σ (y − ŷ)² / Σ (y − ȳ)². Where all y are equal, 1 without an error and else 0.
+    pub r2: f64,
+}
+
+/// The scores of each target of numbers `[samples, width]`.
+pub fn number_scores(truth: &[f32], predicted: &[f32], width: usize) -> Vec<NumberScores> {
+    let count = (truth.len() / width) as f64;
+    let of = |target: usize| {
+        let column = |values: &'_ [f32]| values[target..].iter().step_by(width).map(|value| f64::from(*value)).collect();
+        let (truth, predicted): (Vec<f64>, Vec<f64>) = (column(truth), column(predicted));
+        let mean = truth.iter().sum::<f64>() / count;
+        let errors = || truth.iter().zip(&predicted).map(|(truth, predicted)| truth - predicted);
+        let squares = errors().map(|error| error * error).sum::<f64>();
+        let spread = truth.iter().map(|truth| (truth - mean).powi(2)).sum::<f64>();
+        let r2 = match (spread > 0.0, squares == 0.0) {
+            (true, _) => 1.0 - squares / spread,
+            (false, true) => 1.0,
+            (false, false) => 0.0,
+        };
+        let mse = squares / count;
+        NumberScores { mse, rmse: mse.sqrt(), mae: errors().map(f64::abs).sum::<f64>() / count, r2 }
+    };
+    (0..width).map(of).collect()
+}
+
+/// The mean of the targets' R² (scikit-learn's `uniform_average`).
+pub fn mean_r2(scores: &[NumberScores]) -> f64 {
+    scores.iter().map(|scores| scores.r2).sum::<f64>() / scores.len() as f64
+}
