@@ -44,6 +44,7 @@ export type {
   WorstSample,
 } from './inference.js'
 export { NoProp } from './model.js'
+export type { NumberOptions, NumberPrediction, NumberResult, NumberScores } from './numbers.js'
 export type {
   CnnNet,
   GraphNet,
@@ -78,6 +79,7 @@ export type {
   PredictOptions,
   SamplerOptions,
   Schedule,
+  TargetsConfig,
   TrainingRecord,
   TrainOptions,
 } from './options.js'

@@ -162,7 +162,7 @@ function seedsOf(sampler: SamplerOptions, count: number): (number | undefined)[]
 }
 
 /** Runs `use` with rows as the model sees them. Throws NOPROP_OPTION where the model was not trained on a table. */
-async function withRows<Result>(
+export async function withRows<Result>(
   rows: readonly Row[],
   { preprocessing }: ModelConfig,
   use: (data: Dataset) => Promise<Result>,

@@ -11,6 +11,13 @@ import { inspectCustom } from './inspect.js'
 import { requireObject, toJson } from './json.js'
 import { findLearningRate } from './learning-rate.js'
 import { getNative, type Native } from './native.js'
+import {
+  evaluateNumbers,
+  type NumberOptions,
+  type NumberPrediction,
+  type NumberResult,
+  predictNumbers,
+} from './numbers.js'
 import type { EvaluateOptions, ModelConfig, ModelOptions, PredictOptions, TrainingRecord } from './options.js'
 import { type LayerSummary, modelLine, summarise, type TensorSummary } from './summary.js'
 import type { Row } from './table.js'
@@ -157,6 +164,25 @@ export class NoProp {
    */
   async predict(images: Data | SampleArray | readonly Row[], options: PredictOptions = {}): Promise<Prediction> {
     return predict(this.#live(), images, options)
+  }
+
+  /**
+   * Compares the numbers that a model with `targets` predicts with those of the data. Rejects with NOPROP_NOT_TRAINED, NOPROP_SHAPE,
+   * NOPROP_LABEL, NOPROP_OPTION.
+   */
+  async evaluateNumbers(data: Data, options: NumberOptions = {}): Promise<NumberResult> {
+    return evaluateNumbers(this.#live(), data, options)
+  }
+
+  /**
+   * Predicts the numbers of each sample, by a model with `targets`; takes what `predict` takes. Rejects with NOPROP_NOT_TRAINED,
+   * NOPROP_SHAPE, NOPROP_VALUE, NOPROP_OPTION.
+   */
+  async predictNumbers(
+    samples: Data | SampleArray | readonly Row[],
+    options: NumberOptions = {},
+  ): Promise<NumberPrediction> {
+    return predictNumbers(this.#live(), samples, options)
   }
 
   /**

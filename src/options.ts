@@ -139,9 +139,14 @@ export interface ModelOptions {
   input: readonly number[]
   /**
    * The label values in ascending order, the names of the classes, or their number n for the labels 0 … n − 1; usually
-   * `dataset.classes`. No default.
+   * `dataset.classes`. No default; left out with `targets`.
    */
-  classes: number | readonly Label[]
+  classes?: number | readonly Label[]
+  /**
+   * Numbers to predict of each sample instead of classes, 1 to 4,096: usually `dataset.targetCount`. For methods 'dt', 'fm', and
+   * 'diffusion-blocks' with the loss 'mse'. No default.
+   */
+  targets?: number | TargetsConfig
   /** The denoiser of each block. Default 'cnn' (paper) for images of at least 14×14, else 'mlp'. */
   net?: Net
   /** The noise schedule of the method 'dt'. Default 'cosine' (paper). */
@@ -157,12 +162,25 @@ export interface ModelOptions {
   preprocessing?: Preprocessing | null
 }
 
+/** What a model of numbers predicts. */
+export interface TargetsConfig {
+  /** Numbers of a sample. */
+  count: number
+  /** Mean of each over the training samples; left out while the model is untrained. */
+  mean?: number[]
+  /** Standard deviation of each (divided by n); 1 where all are equal. */
+  std?: number[]
+}
+
 /** {@link ModelOptions} with every default filled in, as the model file records them. */
 export interface ModelConfig {
   method: 'dt' | Required<CtMethod> | Required<FmMethod> | Required<DiffusionBlocksMethod> | BackpropMethod
   blocks: number
   input: number[]
+  /** Empty where the model predicts numbers. */
   classes: Label[]
+  /** Only where the model predicts numbers. */
+  targets?: TargetsConfig
   net: NetConfig
   /** Only for methods that have one. */
   schedule?: Required<CosineSchedule> | Required<LinearSchedule> | { type: 'custom'; alphaBar: number[] }

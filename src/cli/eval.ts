@@ -1,9 +1,10 @@
 import type { Command } from 'commander'
 import type { Label } from '../data/labels.js'
 import type { RunsResult } from '../inference.js'
+import type { Dataset } from '../dataset.js'
 import { NoProp } from '../model.js'
 import { printable } from '../printable.js'
-import { accuracyAfterBlocks, counted, percent, table, thousands } from '../summary.js'
+import { accuracyAfterBlocks, counted, percent, r2AfterBlocks, table, thousands } from '../summary.js'
 import { layoutFlags, openTest } from './data.js'
 import { blockTable, classTable, metricFields } from './eval-report.js'
 import type { Field } from './fields.js'
@@ -11,10 +12,12 @@ import { addFlags, Flag, number } from './flag.js'
 import { addSamplerFlags, samplerOf } from './flags.js'
 import { addExamples } from './help.js'
 import type { Io } from './io.js'
-import { required } from './usage.js'
+import { INTERVAL, intervalFields, refuseInterval, numberFields, targetNames, targetTable } from './number-report.js'
+import { required, usage } from './usage.js'
 
 /** The flags that this command itself reads; the others become options of the evaluation. */
 interface EvalFlags {
+  interval?: number
   data?: string
   runs?: number
   blocks?: boolean
@@ -31,6 +34,7 @@ const DATA = [
   new Flag('--runs <number>', 'repeat N times, with the seeds from --seed on; adds mean and deviation', {
     read: number,
   }),
+  INTERVAL,
   ...layoutFlags(),
   new Flag('--blocks', 'measure also what each block adds, and name those that add nothing'),
 ]
@@ -53,6 +57,8 @@ async function evaluate(file: string, flags: EvalFlags, io: Io): Promise<void> {
   const model = await NoProp.load(file)
   const { preprocessing, input } = model.config
   const test = await openTest(data, preprocessing, true, flags, input, io)
+  if (model.config.targets) return evaluateNumbers(model, test, flags, io)
+  refuseInterval(flags)
   const { runs, blocks } = flags
   const result = await model.evaluate(test, { ...samplerOf(flags), runs, blocks, signal: io.signal })
   io.emit({ event: 'done', ...result })
@@ -72,6 +78,23 @@ async function evaluate(file: string, flags: EvalFlags, io: Io): Promise<void> {
   if (result.confusion === undefined || result.classes.length > MOST_CLASSES) return
   printTable(classTable(result), 'classes', io)
   printTable(confusionTable(result.classes, result.confusion), 'confusions', io)
+}
+
+/** Of a model that predicts numbers. */
+async function evaluateNumbers(model: NoProp, test: Dataset, flags: EvalFlags, io: Io): Promise<void> {
+  if (flags.blocks) throw usage('--blocks does not apply to a model of numbers', 'leave it out: R² after each block is shown')
+  const { runs, interval } = flags
+  const options = { ...samplerOf(flags), ...(runs === undefined ? {} : { runs }), signal: io.signal }
+  const result = await model.evaluateNumbers(test, interval === undefined ? options : { ...options, interval })
+  io.emit({ event: 'done', ...result })
+  const names = targetNames(model.config)
+  io.printFields([
+    ...numberFields(result),
+    ['after block', r2AfterBlocks(result.r2PerBlock)],
+    ...intervalFields(result),
+    ['speed', `${thousands(Math.round(result.samplesPerSecond))} samples/s`],
+  ])
+  printTable(targetTable(result, names), 'targets', io)
 }
 
 /** A table with broken lines is none. */

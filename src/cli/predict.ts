@@ -1,18 +1,21 @@
 import type { Command } from 'commander'
 import type { Label } from '../data/labels.js'
-import { datasetFromImages } from '../dataset.js'
+import { type Dataset, datasetFromImages } from '../dataset.js'
 import type { Prediction } from '../inference.js'
 import { NoProp } from '../model.js'
 import { printable } from '../printable.js'
 import { isFile, layoutFlags, openTest } from './data.js'
-import { addFlags, Flag } from './flag.js'
+import { addFlags, Flag, number } from './flag.js'
 import { addSamplerFlags, samplerOf } from './flags.js'
 import { addExamples } from './help.js'
 import type { Io } from './io.js'
+import { INTERVAL, refuseInterval, targetNames } from './number-report.js'
 import { findPictures, groups } from './pictures.js'
 import { usage } from './usage.js'
 
 interface PredictFlags {
+  runs?: number
+  interval?: number
   data?: string
 }
 
@@ -25,6 +28,8 @@ export function define(command: Command, io: Io): void {
     )
   addFlags(command, 'Data', [
     new Flag('--data <name|dir|file>', 'predict the test samples of a data set: a name, a directory or a table'),
+    new Flag('--runs <number>', 'numbers: the mean of so many runs (default: 1, with --interval 20)', { read: number }),
+    INTERVAL,
     ...layoutFlags(),
   ])
   addSamplerFlags(command)
@@ -47,8 +52,10 @@ async function predict(file: string, images: string[], flags: PredictFlags, io: 
   const model = await NoProp.load(file)
   const { preprocessing, input } = model.config
   const table = preprocessing?.type === 'table' ? tableOf(images) : undefined
+  if (!model.config.targets) refuseInterval(flags)
   if (images.length > 0 && table === undefined) return predictPictures(model, images, flags, io)
   const samples = await openTest(table ?? (flags.data as string), preprocessing, false, flags, input, io)
+  if (model.config.targets) return predictNumbers(model, samples, flags, io)
   const prediction = await model.predict(samples, { ...samplerOf(flags), signal: io.signal })
   let index = 0
   for (const row of rowsOf(prediction)) {
@@ -57,6 +64,37 @@ async function predict(file: string, images: string[], flags: PredictFlags, io: 
     index++
   }
   io.emit({ event: 'done', samples: prediction.labels.length, classes: prediction.classes })
+}
+
+/** Of a model that predicts numbers. */
+async function predictNumbers(model: NoProp, samples: Dataset, flags: PredictFlags, io: Io): Promise<void> {
+  const { runs, interval } = flags
+  const found = await model.predictNumbers(samples, {
+    ...samplerOf(flags),
+    ...(runs === undefined ? {} : { runs }),
+    ...(interval === undefined ? {} : { interval }),
+    signal: io.signal,
+  })
+  for (const [index, row] of found.values.entries()) {
+    if (io.closed) break
+    io.signal.throwIfAborted()
+    const [low, high] = [found.interval?.low[index], found.interval?.high[index]]
+    const values = rounded(row)
+    io.emit({ event: 'prediction', index, values, ...(low && high ? { low: rounded(low), high: rounded(high) } : {}) })
+    const cells = values.map((value, k) => (low && high ? `${value} [${shown(low[k])}, ${shown(high[k])}]` : String(value)))
+    io.print([String(index), ...cells].join('\t'))
+    await io.drain()
+  }
+  io.emit({ event: 'done', samples: found.values.length, targets: targetNames(model.config) })
+}
+
+/** Seven digits, as 32 bits have. */
+function shown(value: number | undefined): number {
+  return Number((value ?? Number.NaN).toPrecision(7))
+}
+
+function rounded(values: Float32Array): number[] {
+  return Array.from(values, shown)
 }
 
 /** The one file that is named for a model that takes rows of a table. */
@@ -74,6 +112,7 @@ function tableOf(files: readonly string[]): string | undefined {
 async function predictPictures(model: NoProp, images: string[], flags: PredictFlags, io: Io): Promise<void> {
   const { input, classes, preprocessing } = model.config
   const fit = preprocessing?.type === 'images' ? preprocessing.fit : undefined
+  if (model.config.targets) throw usage('this model predicts numbers of vectors', 'name a table, or samples by --data')
   const values = Math.max(
     input.reduce((product, side) => product * side, 1),
     classes.length,

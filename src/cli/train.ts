@@ -8,7 +8,16 @@ import { NoProp } from '../model.js'
 import { getNative } from '../native.js'
 import type { ModelOptions } from '../options.js'
 import { ProgressDisplay } from '../progress/display.js'
-import { accuracyAfterBlocks, blocksOf, counted, methodTitle, percent, thousands } from '../summary.js'
+import {
+  accuracyAfterBlocks,
+  blocksOf,
+  counted,
+  methodTitle,
+  outputsOf,
+  percent,
+  r2AfterBlocks,
+  thousands,
+} from '../summary.js'
 import { TensorBoardWriter } from '../tensorboard/writer.js'
 import { type DataFlags, openSplits, PICTURES, TABLE, TEST } from './data.js'
 import { dryRun } from './dry-run.js'
@@ -20,6 +29,7 @@ import { Interruption } from './interrupts.js'
 import type { Io } from './io.js'
 import { keptIn } from './kept.js'
 import { peakMemoryMiB } from './memory.js'
+import { numberFields } from './number-report.js'
 import { required, usage } from './usage.js'
 
 /** The flags that this command itself reads; the others become options of the model and of the run. */
@@ -57,6 +67,7 @@ export function define(command: Command, io: Io): void {
     'noprop train --data mnist --out digits.safetensors',
     'noprop train --data photos/ --size 64x64 --test-split 0.1 --out photos.safetensors',
     'noprop train --data wine.csv --label variety --test-split 0.2 --out wine.safetensors',
+    'noprop train --data houses.csv --target price --test-split 0.2 --out houses.safetensors',
     'noprop train --data mnist --epochs 6 --lr 3e-3 --lr-schedule one-cycle',
     'noprop train --data mnist --epochs 20 --checkpoint run --resume',
     'noprop train --data mnist --epochs 50 --validation-split 0.1 --patience 3',
@@ -86,7 +97,9 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
     await model.save(out)
     io.saved = out
   }
-  const tested = test && (await model.evaluate(test, { threads: flags.threads, signal: io.signal }))
+  const measured = { threads: flags.threads, signal: io.signal }
+  const numbers = test && model.config.targets && (await model.evaluateNumbers(test, measured))
+  const tested = test && !numbers && (await model.evaluate(test, measured))
   const peak = peakMemoryMiB()
   io.emit({
     event: 'done',
@@ -95,6 +108,7 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
       testLoss: tested.loss,
       accuracyPerBlock: tested.accuracyPerBlock,
     }),
+    ...(numbers && { test: numbers }),
     trainSeconds: history.seconds,
     samplesPerSecond: history.samplesPerSecond,
     peakMemoryMiB: peak,
@@ -102,11 +116,13 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
     parameters: model.parameters,
     device: history.device,
     ...(history.validation ? { validation: history.validation } : {}),
+    ...(history.validationNumbers ? { validation: history.validationNumbers } : {}),
     ...(out === undefined ? {} : { out }),
   })
   io.printFields([
-    ...(tested ? testFields(tested) : NOT_TESTED),
+    ...(numbers ? numberFields(numbers, 'test ') : tested ? testFields(tested) : NOT_TESTED),
     ...watched(history),
+    ...(numbers ? ([['R² after block', r2AfterBlocks(numbers.r2PerBlock)]] as const) : []),
     ...(tested ? ([['after block', accuracyAfterBlocks(tested.accuracyPerBlock, 1)]] as const) : []),
     [
       'trained in',
@@ -125,7 +141,7 @@ function testFields({ accuracy, samples, loss }: EvaluateResult): Field[] {
 }
 
 /** What validation and early stopping came to. */
-function watched({ validation, blocks }: History): Field[] {
+function watched({ validation, validationNumbers, blocks }: History): Field[] {
   const early = blocks.filter(({ reason }) => reason !== 'epochs')
   const list = early.map(({ block, epochs, bestEpoch }) => {
     return `${block}: ${counted(epochs, 'epoch')}${bestEpoch === undefined ? '' : ` (best ${bestEpoch})`}`
@@ -139,6 +155,7 @@ function watched({ validation, blocks }: History): Field[] {
           ] as const,
         ]
       : []),
+    ...(validationNumbers ? numberFields(validationNumbers, 'validation ') : []),
     ...(early.length > 0 ? [['ended early', list.join('  ')] as const] : []),
   ]
 }
@@ -154,13 +171,16 @@ async function loaded(flags: TrainFlags): Promise<NoProp> {
 function modelOptions(flags: TrainFlags, samples: Dataset, test: Dataset | null): ModelOptions {
   const classes = classesOf(samples, ...(test ? [test] : []))
   const { shape: input, preprocessing } = samples
+  if (samples.targetCount > 0) {
+    return { input, targets: samples.targetCount, preprocessing, ...modelOptionsOf(flags, netFor(input)) }
+  }
   return { input, classes, preprocessing, ...modelOptionsOf(flags, netFor(input)) }
 }
 
 function introduction(flags: TrainFlags, model: NoProp, samples: Dataset, test: Dataset | null): string[] {
   const { config } = model
   return [
-    `${flags.data}: ${thousands(samples.samples)} training and ${test ? thousands(test.samples) : 'no'} test samples, ${samples.shape.join('×')}, ${config.classes.length} classes`,
+    `${flags.data}: ${thousands(samples.samples)} training and ${test ? thousands(test.samples) : 'no'} test samples, ${samples.shape.join('×')}, ${outputsOf(config)}`,
     `${methodTitle(config)}: ${blocksOf(config)}, ${thousands(model.parameters)} parameters`,
   ]
 }

@@ -20,7 +20,8 @@ pub struct NumberScores {
 pub fn number_scores(truth: &[f32], predicted: &[f32], width: usize) -> Vec<NumberScores> {
     let count = (truth.len() / width) as f64;
     let of = |target: usize| {
-        let column = |values: &'_ [f32]| values[target..].iter().step_by(width).map(|value| f64::from(*value)).collect();
+        let column =
+            |values: &'_ [f32]| values[target..].iter().step_by(width).map(|value| f64::from(*value)).collect();
         let (truth, predicted): (Vec<f64>, Vec<f64>) = (column(truth), column(predicted));
         let mean = truth.iter().sum::<f64>() / count;
         let errors = || truth.iter().zip(&predicted).map(|(truth, predicted)| truth - predicted);

@@ -11,8 +11,8 @@ use napi::sys;
 use napi_derive::napi;
 use noprop_core::config::from_json;
 use noprop_core::data::{
-    Classes, Dataset, Fit, FolderOptions, InputShape, Pixels, Split, TableOptions, TableSource, Targets, load, load_folder,
-    load_sound_images, load_table, load_unlabelled, parts, statistics,
+    Classes, Dataset, Fit, FolderOptions, InputShape, Pixels, Split, TableOptions, TableSource, Targets, load,
+    load_folder, load_sound_images, load_table, load_unlabelled, parts, statistics,
 };
 use noprop_core::tensor::StopFlag;
 use noprop_core::train::progress::Failure;
@@ -143,7 +143,9 @@ impl NativeDataset {
     }
 
     /// The same with numbers to predict instead of labels, so many a sample.
-    #[napi(ts_args_type = "images: Uint8Array | Float32Array, shape: Array<number>, targets: Float32Array, width: number")]
+    #[napi(
+        ts_args_type = "images: Uint8Array | Float32Array, shape: Array<number>, targets: Float32Array, width: number"
+    )]
     pub fn with_targets(
         env: Env,
         images: Either<Uint8Array, Float32Array>,

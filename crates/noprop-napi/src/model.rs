@@ -9,12 +9,12 @@ use crate::stop::StopSignal;
 use crate::tasks::promise;
 use crate::training::NativeTraining;
 use napi::bindgen_prelude::{
-    ClassInstance, Env, Float32Array, Function, Int32Array, Object, ObjectFinalize, ToNapiValue, Unknown,
+    ClassInstance, Env, Float32Array, Function, Int32Array, Object, ObjectFinalize, ToNapiValue, Uint32Array, Unknown,
 };
 use napi_derive::napi;
 use noprop_core::config::{FitOptions, ModelConfig, from_json};
 use noprop_core::data::Dataset;
-use noprop_core::inference::{Session, contributions, evaluate_numbers, measure_chain, predict_numbers};
+use noprop_core::inference::{Session, contributions, evaluate_numbers, exit_curve, measure_chain, predict_numbers};
 use noprop_core::tensor::StopFlag;
 use noprop_core::train::{Plan, estimate, find_learning_rate};
 use noprop_core::{DeviceChoice, Model, SampleOptions};
@@ -29,6 +29,8 @@ pub struct NativePrediction {
     pub labels: Int32Array,
     /// `[samples, classes]`.
     pub probabilities: Float32Array,
+    /// `[samples]`: how many blocks each went through.
+    pub blocks: Uint32Array,
 }
 
 /// Numbers and their intervals.
@@ -243,6 +245,21 @@ impl NativeModel {
         })
     }
 
+    /// Accuracy and blocks per sample for each of these confidences; options and result are JSON.
+    #[napi(ts_return_type = "Promise<string>")]
+    pub fn exit_curve<'env>(
+        &self,
+        env: &'env Env,
+        data: &NativeDataset,
+        options: String,
+        confidences: Vec<f64>,
+        stop: &StopSignal,
+    ) -> napi::Result<Object<'env>> {
+        self.infer(env, (data, options, stop), move |session, data, options, flag| {
+            json(&exit_curve(session.model(), data, &options, &confidences, flag)?)
+        })
+    }
+
     /// Labels and probabilities; options are JSON.
     #[napi(ts_return_type = "Promise<NativePrediction>")]
     pub fn predict<'env>(
@@ -257,6 +274,7 @@ impl NativeModel {
             Ok(NativePrediction {
                 labels: Int32Array::new(prediction.labels),
                 probabilities: Float32Array::new(prediction.probabilities),
+                blocks: Uint32Array::new(prediction.blocks),
             })
         })
     }

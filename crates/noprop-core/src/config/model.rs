@@ -1,7 +1,7 @@
 //! What a model is.
 
-use super::targets::{Asked, TargetsConfig};
 use super::out_of_range;
+use super::targets::{Asked, TargetsConfig};
 use crate::NetConfig;
 use crate::data::{Classes, InputShape, Preprocessing};
 use crate::diffusion::{ClassVectors, EmbeddingConfig, MAX_BLOCKS, Schedule, ScheduleConfig};
@@ -87,6 +87,7 @@ impl TryFrom<ModelConfigJson> for ModelConfig {
         let classes = match (classes, &targets) {
             (Some(classes), None) => classes,
             (None, Some(targets)) => targets.outputs(),
+            (Some(classes), Some(targets)) if classes.len() == 0 => targets.outputs(),
             (None, None) => {
                 return Err(Error::new(Code::Option, "option classes is missing")
                     .expected("classes, or targets for numbers")
@@ -110,7 +111,8 @@ impl From<ModelConfig> for ModelConfigJson {
         let ModelConfig { method, blocks, input, classes, targets, net, schedule, embedding, seed, preprocessing } =
             config;
         let schedule = method.has_schedule().then_some(schedule);
-        let classes = targets.is_none().then_some(classes);
+        // What tells a reader that there are none.
+        let classes = Some(if targets.is_none() { classes } else { Vec::new().into() });
         let (blocks, net) = (Some(blocks), Some(net));
         Self { method, blocks, input, classes, targets, net, schedule, embedding, seed, preprocessing }
     }

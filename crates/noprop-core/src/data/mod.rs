@@ -31,8 +31,8 @@ mod source;
 pub mod split;
 pub mod statistics;
 pub mod table;
-pub mod targets;
 mod tar;
+pub mod targets;
 
 pub use augment::Augment;
 pub use classes::Classes;

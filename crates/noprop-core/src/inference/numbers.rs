@@ -164,9 +164,10 @@ fn run(
     // An interval needs noise; fm has all of it in its first state.
     let spread = numbers.interval.is_some() && !matches!(model.checked.config.method, MethodConfig::Fm { .. });
     for (run, values) in all.chunks_exact_mut(total).enumerate() {
-        let seed = options.seed.checked_add(run as u64).ok_or_else(|| {
-            crate::config::out_of_range("seed", "a seed that leaves room for all runs", options.seed)
-        })?;
+        let seed = options
+            .seed
+            .checked_add(run as u64)
+            .ok_or_else(|| crate::config::out_of_range("seed", "a seed that leaves room for all runs", options.seed))?;
         let options = SampleOptions { seed, stochastic: options.stochastic || spread, ..options.clone() };
         let mut after_block = |_: usize, first: usize, states: &[f32]| {
             if let (Some(found), Some(truth), 0) = (r2_per_block.as_deref_mut(), truth, run) {
@@ -176,7 +177,7 @@ fn run(
             }
         };
         let states = chain(&DeviceCache::default(), model, data, &options, stop, Some(&mut after_block))?;
-        read(&readout, targets, &states, values);
+        read(&readout, targets, &states.states, values);
     }
     let mut values = zeros::<f32>(total, "the predictions")?;
     let mut ends = numbers.interval.map(|share| (share, vec![0.0; total], vec![0.0; total]));

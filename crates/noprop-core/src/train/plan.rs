@@ -80,8 +80,20 @@ impl Plan {
         let weights = (1..=model.jobs()).map(weight).collect::<Result<_>>()?;
         let batches = Batches::new(data.clone(), classes.clone(), model.config.seed, &options);
         let (validation, from) = (None, None);
-        let mut plan =
-            Self { model, options, devices, why_no_gpu, data, classes, numbers, validation, from, weights, batches, engines };
+        let mut plan = Self {
+            model,
+            options,
+            devices,
+            why_no_gpu,
+            data,
+            classes,
+            numbers,
+            validation,
+            from,
+            weights,
+            batches,
+            engines,
+        };
         if !plan.engines.is_empty() {
             let (model, data, engines) = (&plan.model, &plan.data, &plan.engines);
             plan.options.in_flight = Some(memory::in_flight(model, &plan.options, data, engines, in_flight)?);

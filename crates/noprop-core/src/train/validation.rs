@@ -8,8 +8,8 @@ use crate::config::{CheckedConfig, Precision};
 use crate::data::Dataset;
 use crate::diffusion::ClassVectors;
 use crate::error::{Code, Error, Result};
-use crate::number_scores::{mean_r2, number_scores};
 use crate::net::{Block, Buffers, Mode, Step};
+use crate::number_scores::{mean_r2, number_scores};
 use crate::ops::apply;
 use crate::rng::{Purpose, Stream};
 use crate::tensor::{Buffer, StopFlag};
@@ -85,7 +85,8 @@ impl Validator {
         state: &Buffer,
         stop: &StopFlag,
     ) -> Result<Score> {
-        let (config, vectors, width) = (&model.config, validation.numbers.as_ref().unwrap_or(&model.vectors), self.width);
+        let (config, vectors, width) =
+            (&model.config, validation.numbers.as_ref().unwrap_or(&model.vectors), self.width);
         let (mut truth, mut estimated) = (Vec::new(), Vec::new());
         let alpha_bar = model.schedule.alpha_bar(block - 1);
         let (mut loss, mut right) = (0.0, 0);
