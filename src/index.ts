@@ -39,12 +39,14 @@ export type {
   BlockContribution,
   Calibration,
   EvaluateResult,
+  ExitCurveOptions,
+  ExitPoint,
+  ExitReport,
   Prediction,
   RunsResult,
   WorstSample,
 } from './inference.js'
 export { NoProp } from './model.js'
-export type { NumberOptions, NumberPrediction, NumberResult, NumberScores } from './numbers.js'
 export type {
   CnnNet,
   GraphNet,
@@ -57,6 +59,7 @@ export type {
   VitNet,
 } from './net.js'
 export { buildNet, NetValue } from './net.js'
+export type { NumberOptions, NumberPrediction, NumberResult, NumberScores } from './numbers.js'
 export type {
   Augment,
   BackpropMethod,

@@ -45,12 +45,46 @@ export interface EvaluateResult {
   confusionPairs?: [number, number, number][]
   /** The label values or names in the order of both. */
   classes: Label[]
+  /** With the options `confidence`, `stopAfter` or `readout: 'mean'`: what they gave and cost. */
+  exit?: ExitReport
   samples: number
   seconds: number
   samplesPerSecond: number
   /** With the option `blocks`: what each block adds. */
   blocks?: BlockContribution[]
 }
+
+/** What an early end of samples gave and cost, beside an evaluation of all samples through all blocks. */
+export interface ExitReport {
+  /** Blocks that a sample went through, on average. */
+  blocksPerSample: number
+  /** How many samples ended after each block. */
+  endedAfter: number[]
+  /** Accuracy of all samples through all blocks, read off the last state. */
+  wholeAccuracy: number
+  /** What is lost: `wholeAccuracy` less `accuracy`. */
+  cost: number
+  /** Seconds that the whole chain took on these samples. */
+  wholeSeconds: number
+  /** How much faster this evaluation was, as measured. */
+  speedUp: number
+}
+
+/** A point of `model.exitCurve`. */
+export interface ExitPoint {
+  confidence: number
+  accuracy: number
+  /** Blocks that a sample goes through, on average. */
+  blocksPerSample: number
+}
+
+/** Options of `model.exitCurve`. */
+export interface ExitCurveOptions extends Omit<PredictOptions, 'confidence' | 'stopAfter' | 'readout'> {
+  /** The confidences to try. Default: 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999 and 1. */
+  confidences?: readonly number[]
+}
+
+const CONFIDENCES = [0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1]
 
 /** Scores of all classes together. */
 export interface AverageScores {
@@ -118,6 +152,8 @@ export interface Prediction {
   probabilities: Float32Array[]
   /** The label values or names in the order of the probabilities. */
   classes: Label[]
+  /** How many blocks each sample went through: all, but with `confidence` or `stopAfter`. */
+  blocks: Uint32Array
 }
 
 /** Evaluates `model` on labelled data, once or, with `runs`, several times. */
@@ -150,6 +186,27 @@ export async function evaluate(
   const accuracyMean = accuracies.reduce((sum, accuracy) => sum + accuracy, 0) / count
   const squares = accuracies.reduce((sum, accuracy) => sum + (accuracy - accuracyMean) ** 2, 0)
   return { ...first, accuracies, accuracyMean, accuracyStd: count > 1 ? Math.sqrt(squares / (count - 1)) : 0 }
+}
+
+/** What each confidence gives and costs, from one pass of all samples through all blocks. */
+export async function exitCurve(model: NativeModel, data: Data, options: ExitCurveOptions): Promise<ExitPoint[]> {
+  const { signal, confidences, ...sampler } = requireObject(options, 'the options of exitCurve')
+  const asked = confidences ?? CONFIDENCES
+  if (!Array.isArray(asked) || asked.some((confidence) => typeof confidence !== 'number')) {
+    throw new NoPropError({
+      code: 'NOPROP_OPTION',
+      what: 'option confidences cannot be used',
+      expected: 'a list of numbers above 0 and at most 1',
+      received: typeof confidences,
+    })
+  }
+  requireDevice(sampler.device)
+  const json = toJson(sampler)
+  throwIfAborted(signal)
+  const { input } = JSON.parse(native(() => model.config)) as ModelConfig
+  return withDataset(data, input, async (native) =>
+    JSON.parse(await withStopSignal(signal, (stop) => model.exitCurve(native, json, [...asked], stop))),
+  )
 }
 
 /** The seed of each run: the given one, then the next ones. */
@@ -198,14 +255,14 @@ export async function predict(
   throwIfAborted(signal)
   const predictOn = (data: Data) =>
     withDataset(data, config.input, (native) => withStopSignal(signal, (stop) => model.predict(native, json, stop)))
-  const { labels, probabilities } = isRows(images)
+  const { labels, probabilities, blocks } = isRows(images)
     ? await withRows(images, config, predictOn)
     : await predictOn(ArrayBuffer.isView(images) ? { images } : (images as Data))
   const { classes } = config
   const rows = Array.from({ length: labels.length }, (_, sample) =>
     probabilities.subarray(sample * classes.length, (sample + 1) * classes.length),
   )
-  return { labels: named(labels, classes), probabilities: rows, classes }
+  return { labels: named(labels, classes), probabilities: rows, classes, blocks }
 }
 
 /** Each run adds its number to the seed, and beyond 2^53 − 1 adding 1 may change nothing. */

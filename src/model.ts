@@ -6,7 +6,16 @@ import { type Estimate, estimate } from './estimate.js'
 import type { LearningRateSearch } from './events.js'
 import { type FitOptions, startFit } from './fit.js'
 import { FitRun } from './fit-run.js'
-import { type EvaluateResult, evaluate, type Prediction, predict, type RunsResult } from './inference.js'
+import {
+  type EvaluateResult,
+  type ExitCurveOptions,
+  type ExitPoint,
+  evaluate,
+  exitCurve,
+  type Prediction,
+  predict,
+  type RunsResult,
+} from './inference.js'
 import { inspectCustom } from './inspect.js'
 import { requireObject, toJson } from './json.js'
 import { findLearningRate } from './learning-rate.js'
@@ -164,6 +173,14 @@ export class NoProp {
    */
   async predict(images: Data | SampleArray | readonly Row[], options: PredictOptions = {}): Promise<Prediction> {
     return predict(this.#live(), images, options)
+  }
+
+  /**
+   * What the option `confidence` gives and costs on labelled data: accuracy and blocks per sample for each of several confidences. Rejects
+   * with NOPROP_NOT_TRAINED, NOPROP_SHAPE, NOPROP_LABEL, NOPROP_OPTION.
+   */
+  async exitCurve(data: Data, options: ExitCurveOptions = {}): Promise<ExitPoint[]> {
+    return exitCurve(this.#live(), data, options)
   }
 
   /**

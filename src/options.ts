@@ -342,6 +342,18 @@ export interface SamplerOptions {
   steps?: number
   /** Steps within each block, for 'diffusion-blocks'. Default 1 (paper). */
   stepsPerBlock?: number
+  /**
+   * Ends each sample after the first block whose estimate gives its class at least this probability, above 0 and at most 1; the class
+   * is then that of the estimate. For methods 'dt' and 'diffusion-blocks', on the processor. Default: after the last block.
+   */
+  confidence?: number
+  /** The block (from 1) after which every sample ends, read off that block's estimate. For the same methods. Default: the last one. */
+  stopAfter?: number
+  /**
+   * What is read at the end: the last state, or the mean of the estimates of the blocks that a sample went through, which are an
+   * ensemble. 'mean' is for the same methods. Default 'state' (paper).
+   */
+  readout?: 'state' | 'mean'
   /** Seed of z_0 and of the steps' noise: an integer from 0. Default 0. */
   seed?: number
   /** Cores that compute. Default: the cores there are. */

@@ -87,7 +87,10 @@ async function read(data: string, common: FolderOptions & TableOptions, values: 
     if (splits.train.classes.length > 0 || splits.train.targetCount > 0) return splits
     const columns = (splits.train.preprocessing as { columns?: { name: string }[] } | null)?.columns ?? []
     const found = columns.slice(0, 20).map(({ name }) => name)
-    throw usage('the option --label is missing', `add --label COLUMN, or --target COLUMN for numbers; ${data} has ${found.join(', ') || 'no labels'}`)
+    throw usage(
+      'the option --label is missing',
+      `add --label COLUMN, or --target COLUMN for numbers; ${data} has ${found.join(', ') || 'no labels'}`,
+    )
   }
   if (kind.type === 'pictures') return splitsFromPictures(kind.directory, { ...folderOptions(values), ...common }, io)
   return splitsFromFiles(kind, common, io)

@@ -37,7 +37,9 @@ export function numberFields({ r2, rmse, mae, samples, loss }: NumberResult, whi
 export function intervalFields({ interval, runs }: NumberResult): Field[] {
   if (!interval) return []
   const { asked, coverage } = interval
-  return [['interval', `of ${thousands(runs)} runs: to hold ${percent(asked)}, holds ${percent(coverage)} of the truth`]]
+  return [
+    ['interval', `of ${thousands(runs)} runs: to hold ${percent(asked)}, holds ${percent(coverage)} of the truth`],
+  ]
 }
 
 /** The scores of each target. */

@@ -16,6 +16,8 @@ import { usage } from './usage.js'
 interface PredictFlags {
   runs?: number
   interval?: number
+  confidence?: number
+  stopAfter?: number
   data?: string
 }
 
@@ -58,10 +60,14 @@ async function predict(file: string, images: string[], flags: PredictFlags, io: 
   if (model.config.targets) return predictNumbers(model, samples, flags, io)
   const prediction = await model.predict(samples, { ...samplerOf(flags), signal: io.signal })
   let index = 0
-  for (const row of rowsOf(prediction)) {
+  for (const row of rowsOf(prediction, flags)) {
     if (io.closed) break
     await show(row, { index }, String(index), io)
     index++
+  }
+  if (flags.confidence !== undefined) {
+    const run = prediction.blocks.reduce((sum, blocks) => sum + blocks, 0) / prediction.blocks.length
+    io.note(`blocks run: ${run.toFixed(2)} of ${model.config.blocks} a sample`)
   }
   io.emit({ event: 'done', samples: prediction.labels.length, classes: prediction.classes })
 }
@@ -81,7 +87,9 @@ async function predictNumbers(model: NoProp, samples: Dataset, flags: PredictFla
     const [low, high] = [found.interval?.low[index], found.interval?.high[index]]
     const values = rounded(row)
     io.emit({ event: 'prediction', index, values, ...(low && high ? { low: rounded(low), high: rounded(high) } : {}) })
-    const cells = values.map((value, k) => (low && high ? `${value} [${shown(low[k])}, ${shown(high[k])}]` : String(value)))
+    const cells = values.map((value, k) =>
+      low && high ? `${value} [${shown(low[k])}, ${shown(high[k])}]` : String(value),
+    )
     io.print([String(index), ...cells].join('\t'))
     await io.drain()
   }
@@ -129,7 +137,7 @@ async function predictPictures(model: NoProp, images: string[], flags: PredictFl
       const paths = found.map((index) => group[index]?.path as string)
       const { dataset, failures } = await datasetFromImages(paths, input, fit, io.signal)
       for (const { index, error } of failures) errors[found[index] as number] = error
-      if (dataset) rows = rowsOf(await model.predict(dataset, { ...samplerOf(flags), signal: io.signal }))
+      if (dataset) rows = rowsOf(await model.predict(dataset, { ...samplerOf(flags), signal: io.signal }), flags)
       dataset?.dispose()
     }
     for (const [index, { path }] of group.entries()) {
@@ -155,19 +163,33 @@ interface Row {
   probabilities: number[]
   /** Probability of `label`. */
   probability: number
+  /** Blocks that the sample went through, where it could end early. */
+  blocks: number | undefined
 }
 
-function* rowsOf({ labels, probabilities, classes }: Prediction): Generator<Row> {
+/** Rows of a prediction, with the blocks of each where flags ask for an early end. */
+function* rowsOf({ labels, probabilities, classes, blocks }: Prediction, flags: PredictFlags): Generator<Row> {
+  const early = flags.confidence !== undefined || flags.stopAfter !== undefined
   for (const [index, label] of labels.entries()) {
     const row = Array.from(probabilities[index] as Float32Array, (probability) => Number(probability.toPrecision(6)))
-    yield { label, probabilities: row, probability: row[classes.indexOf(label)] ?? Number.NaN }
+    yield {
+      label,
+      probabilities: row,
+      probability: row[classes.indexOf(label)] ?? Number.NaN,
+      blocks: early ? blocks[index] : undefined,
+    }
   }
 }
 
 /** Shows a prediction of what is called `source` for programs and `name` for people. */
-async function show({ label, probabilities, probability }: Row, source: object, name: string, io: Io): Promise<void> {
+async function show(
+  { label, probabilities, probability, blocks }: Row,
+  source: object,
+  name: string,
+  io: Io,
+): Promise<void> {
   io.signal.throwIfAborted()
-  io.emit({ event: 'prediction', ...source, label, probabilities })
+  io.emit({ event: 'prediction', ...source, label, probabilities, ...(blocks === undefined ? {} : { blocks }) })
   io.print(`${printable(name)}\t${printable(String(label))}\t${probability.toFixed(4)}`)
   await io.drain()
 }

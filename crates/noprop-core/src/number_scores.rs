@@ -42,3 +42,32 @@ pub fn number_scores(truth: &[f32], predicted: &[f32], width: usize) -> Vec<Numb
 pub fn mean_r2(scores: &[NumberScores]) -> f64 {
     scores.iter().map(|scores| scores.r2).sum::<f64>() / scores.len() as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    /// What scikit-learn says (`tests/golden/make_numbers.py`).
+    const GOLDEN: &str = include_str!("../tests/golden/numbers.json");
+
+    #[test]
+    fn scores_are_those_of_scikit_learn() {
+        let golden: Value = serde_json::from_str(GOLDEN).unwrap();
+        let numbers =
+            |value: &Value| value.as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect::<Vec<_>>();
+        let table = |name: &str| -> Vec<f32> {
+            let rows = golden[name].as_array().unwrap().iter();
+            rows.flat_map(numbers).map(|value| value as f32).collect()
+        };
+        let found = number_scores(&table("truth"), &table("predicted"), 3);
+        // Sums of 70 f64 in another order.
+        let close = |found: f64, expected: f64| (found - expected).abs() <= 1e-12 * expected.abs().max(1e-3);
+        for (target, found) in found.iter().enumerate() {
+            for (name, value) in [("mse", found.mse), ("rmse", found.rmse), ("mae", found.mae), ("r2", found.r2)] {
+                assert!(close(value, numbers(&golden[name])[target]), "{name} of {target}: {value}");
+            }
+        }
+        assert!(close(mean_r2(&found), golden["mean_r2"].as_f64().unwrap()));
+    }
+}

@@ -1,6 +1,9 @@
 //! Less than the whole chain for each sample: an end where a block's estimate is sure, or after so many blocks; and other readings of
 //! the estimates. A sample's answer depends on its own estimates alone, never on which others have stopped.
 
+#[cfg(test)]
+mod tests;
+
 use super::processor::Processor;
 use super::{SampleOptions, check_classes, finite, readout};
 use crate::config;

@@ -9,6 +9,7 @@ mod device;
 mod events;
 mod invariance;
 mod methods;
+mod numbers;
 mod refusals;
 mod resume;
 mod steps;
