@@ -229,8 +229,16 @@ export interface TrainOptions {
    * (paper).
    */
   learningRate?: number | 'find'
-  /** Whether the step size stays or rises and falls once over the training. Default 'constant' (paper). */
-  learningRateSchedule?: 'constant' | 'one-cycle'
+  /**
+   * Whether the step size stays, rises and falls once over the training, or falls along half a cosine to nearly 0. Default 'constant'
+   * (paper).
+   */
+  learningRateSchedule?: 'constant' | 'one-cycle' | 'cosine'
+  /**
+   * Epochs over which the step size rises in equal parts from nearly 0 to `learningRate`, before the schedule begins; 0.5 is half an
+   * epoch. With 'constant' and 'cosine'. Default 0.
+   */
+  warmup?: number
   /**
    * What moves parameters by their gradients: 'adamw', whose weight decay is decoupled, or 'adam', whose weight decay is part of the
    * gradients as of an L2 penalty (the paper's for CT and FM). Default 'adamw' (paper, for DT).
@@ -306,6 +314,8 @@ export interface TrainingRecord {
     Pick<TrainOptions, 'epochs' | 'batch' | 'learningRateSchedule' | 'weightDecay' | 'weighting' | 'eta' | 'precision'>
   > & {
     learningRate: number
+    /** Left out where there is none. */
+    warmup?: number
     /** Left out for 'adamw'. */
     optimizer?: 'adam'
     augment?: Required<Augment>

@@ -19,7 +19,7 @@ describe('the command line names flags', () => {
     [
       'an unknown course',
       ['--lr-schedule', 'step'],
-      /: unknown --lr-schedule 'step'; expected: constant or one-cycle;/,
+      /: unknown --lr-schedule 'step'; expected: constant, one-cycle or cosine;/,
     ],
     [
       'an unknown device',

@@ -48,6 +48,7 @@ const TRAIN: All<keyof TrainOptions> = {
   batch: true,
   learningRate: true,
   learningRateSchedule: true,
+  warmup: true,
   optimizer: true,
   weightDecay: true,
   weighting: true,
@@ -153,7 +154,11 @@ const CT: All<keyof Omit<CtMethod, 'type'>> = { eta: true, units: true, gamma0: 
 const FM: All<keyof Omit<FmMethod, 'type'>> = { noise: true }
 const PRECISIONS: All<Precision> = { f32: true, tf32: true, bf16: true }
 const WEIGHTINGS: All<NonNullable<TrainOptions['weighting']>> = { uniform: true, snr: true }
-const COURSES: All<NonNullable<TrainOptions['learningRateSchedule']>> = { constant: true, 'one-cycle': true }
+const COURSES: All<NonNullable<TrainOptions['learningRateSchedule']>> = {
+  constant: true,
+  'one-cycle': true,
+  cosine: true,
+}
 const SAMPLERS: All<NonNullable<SamplerOptions['sampler']>> = {
   posterior: true,
   resample: true,

@@ -155,9 +155,10 @@ const TRAINING = [
     read: rateOf,
     sets: 'learningRate',
   }),
-  new Flag('--lr-schedule <constant|one-cycle>', 'learning rate over time (default: constant)', {
+  new Flag('--lr-schedule <constant|one-cycle|cosine>', 'learning rate over time (default: constant)', {
     sets: 'learningRateSchedule',
   }),
+  new Flag('--warmup <epochs>', 'epochs over which the learning rate rises first (default: 0)', { read: number }),
   new Flag('--optimizer <adamw|adam>', 'optimiser: weight decay decoupled, or in the gradients (default: adamw)'),
   new Flag('--weight-decay <rate>', 'weight decay of the optimiser (default: 0.001)', { read: number }),
   new Flag('--weighting <uniform|snr>', "factor of each block's loss (default: uniform)"),

@@ -140,7 +140,7 @@ mod tests {
             (model(r#""net":{"type":"rnn"}"#), "unknown net 'rnn'", "cnn, mlp, resnet, vit or graph"),
             (model(r#""schedule":{"type":"quad"}"#), "unknown schedule 'quad'", "cosine, linear or custom"),
             (model(r#""method":"vt""#), "unknown method 'vt'", "dt, ct, fm, diffusion-blocks or backprop"),
-            (fit(r#""learningRateSchedule":"step""#), "unknown learningRateSchedule 'step'", "constant or one-cycle"),
+            (fit(r#""learningRateSchedule":"step""#), "unknown learningRateSchedule 'step'", "constant, one-cycle or cosine"),
         ];
         for (error, what, expected) in cases {
             assert_eq!((error.code, error.what.as_str(), error.expected.as_str()), (Code::Option, what, expected));

@@ -62,6 +62,9 @@ fn identity(plan: &Plan) -> Value {
     if !o.augment.is_none() {
         training["augment"] = json!(o.augment);
     }
+    if o.warmup != 0.0 {
+        training["warmup"] = json!(o.warmup);
+    }
     if !o.optimizer.is_default() {
         training["optimizer"] = json!(o.optimizer);
     }
@@ -321,6 +324,10 @@ fn check_identity(found: &Value, expected: &Value) -> Result<()> {
         return Ok(());
     }
     let hint = match &differences[..] {
+        [(name, _)] if name == "training.epochs" && expected["training"]["learningRateSchedule"] == "cosine" => {
+            "the cosine schedule is laid out over all epochs from the first step on: resume with those of the first run, \
+             then go on from the model's file"
+        }
         [(name, _)] if name == "training.epochs" && expected["training"]["learningRateSchedule"] == "one-cycle" => {
             "the one-cycle schedule is laid out over all epochs from the first step on: resume with those of the first run, \
              then go on from the model's file"

@@ -194,7 +194,8 @@ impl Plan {
     /// The optimiser of step `step` (from 0).
     pub(crate) fn adamw(&self, step: u64) -> AdamW {
         let (options, layout) = (&self.options, &self.model.layout);
-        let rate = options.learning_rate_schedule.rate(options.learning_rate, step, self.steps());
+        let warmup = (options.warmup * self.steps_per_epoch() as f64).round() as u64;
+        let rate = options.learning_rate_schedule.warmed_rate(options.learning_rate, step, self.steps(), warmup);
         let adamw = AdamW::new(rate, options.weight_decay, step + 1, layout.parameters(), layout.statistics());
         AdamW { coupled: options.optimizer == Optimizer::Adam, ..adamw }
     }
