@@ -9,7 +9,7 @@ import { runCli } from './support/process.js'
 
 async function trained() {
   const model = NoProp.create(smallModel())
-  await model.fit(squares(256, 14, [0, 1, 2, 3], 1), { epochs: 4, batch: 32, learningRate: 3e-3 })
+  await model.fit(squares(256, 14, [0, 1, 2, 3], 1), { epochs: 12, batch: 32, learningRate: 5e-3 })
   return { model, data: squares(200, 14, [0, 1, 2, 3], 2) }
 }
 
@@ -62,5 +62,5 @@ test('the command line shows it', async () => {
   const predicted = await runCli(['predict', file, '--data', data, '--stop-after', '1', '--json'])
   expect(JSON.parse(predicted.stdout.split('\n')[0] as string)).toMatchObject({ event: 'prediction', blocks: 1 })
   const bad = await runCli(['eval', file, '--data', data, '--stop-after', '0'])
-  expect([bad.code, bad.stderr]).toEqual([1, expect.stringContaining('--stop-after')])
+  expect([bad.code, bad.stderr]).toEqual([2, expect.stringContaining('--stop-after')])
 })
