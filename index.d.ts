@@ -13,6 +13,8 @@ export declare class NativeDataset {
    * positions in them.
    */
   static fromArrays(images: Uint8Array | Float32Array, shape: Array<number>, labels: Int32Array | null, names: Array<string> | null): NativeDataset
+  /** The same with numbers to predict instead of labels, so many a sample. */
+  static withTargets(images: Uint8Array | Float32Array, shape: Array<number>, targets: Float32Array, width: number): NativeDataset
   /**
    * Reads a directory of IDX or CIFAR files; `split` is `train` or `test`, `limit` the number of first samples or null.
    * Without `labels` no file of labels is needed.
@@ -47,6 +49,10 @@ export declare class NativeDataset {
   get fingerprint(): string
   /** A copy of the labels; where classes have names, their positions among the classes. */
   labels(): Int32Array | null
+  /** A copy of the numbers to predict, `[samples, targets]`, or null. */
+  targets(): Float32Array | null
+  /** Numbers to predict of each sample; 0 without. */
+  get targetCount(): number
   /** One sample's values as the net sees them: bytes scaled to 0..1, floats as they are. */
   sample(index: number): Float32Array
   /** Frees the memory, or lets those free it who still use it. May be called again. */
@@ -100,10 +106,16 @@ export declare class NativeModel {
   evaluate(data: NativeDataset, options: string, stop: StopSignal): Promise<string>
   /** What each block adds; options and result are JSON. */
   contributions(data: NativeDataset, options: string, stop: StopSignal): Promise<string>
+  /** Accuracy and blocks per sample for each of these confidences; options and result are JSON. */
+  exitCurve(data: NativeDataset, options: string, confidences: Array<number>, stop: StopSignal): Promise<string>
   /** Labels and probabilities; options are JSON. */
   predict(data: NativeDataset, options: string, stop: StopSignal): Promise<NativePrediction>
   /** The same with the states and estimates of all blocks; options are JSON. */
   trace(data: NativeDataset, options: string, stop: StopSignal): Promise<NativeTrace>
+  /** Compares the model's numbers with those of the data; options, those of runs and intervals, and result are JSON. */
+  evaluateNumbers(data: NativeDataset, options: string, numbers: string, stop: StopSignal): Promise<string>
+  /** Numbers and intervals; options, and those of runs and intervals, are JSON. */
+  predictNumbers(data: NativeDataset, options: string, numbers: string, stop: StopSignal): Promise<NativeNumbers>
   /**
    * Checks options and data, opens devices and checkpoint, and starts the threads of a run. Events arrive as JSON arrays. Blocks
    * are measured on `validation` while they train.
@@ -173,6 +185,16 @@ export interface NativeEncoded {
   classes?: Array<string>
 }
 
+/** Numbers and their intervals. */
+export interface NativeNumbers {
+  /** `[samples, targets]`. */
+  values: Float32Array
+  /** The lower ends of the intervals, if these were asked for. */
+  low?: Float32Array | null
+  /** The upper ends. */
+  high?: Float32Array | null
+}
+
 /** What was read of a list of pictures. */
 export interface NativePictures {
   /** The samples of those that could be read, if there are any. */
@@ -187,6 +209,8 @@ export interface NativePrediction {
   labels: Int32Array
   /** `[samples, classes]`. */
   probabilities: Float32Array
+  /** `[samples]`: how many blocks each went through. */
+  blocks: Uint32Array
 }
 
 /** Data sets for training and test. */

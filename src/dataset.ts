@@ -1,6 +1,7 @@
 import { describe } from './data/describe.js'
 import { type Label, toLabels } from './data/labels.js'
 import { lengthOfFirst, type Samples, toNative } from './data/samples.js'
+import { type Targets, toTargets } from './data/targets.js'
 import { kindOf } from './data/typed-array.js'
 import { fromDetails, NoPropError, native, nativeAsync } from './errors.js'
 import { inspectCustom } from './inspect.js'
@@ -9,7 +10,7 @@ import { getNative, type Native } from './native.js'
 import type { ModelConfig } from './options.js'
 import type { Fit, Preprocessing } from './preprocessing.js'
 import { withStopSignal } from './stop-signal.js'
-import { thousands } from './summary.js'
+import { counted, thousands } from './summary.js'
 
 declare global {
   // For programs whose TypeScript libraries have none; it is merged with theirs, as in `@types/node`.
@@ -36,6 +37,8 @@ interface Described {
    * evaluation.
    */
   labels?: ArrayLike<number> | readonly string[]
+  /** Numbers to predict, instead of labels: the same count for each sample. */
+  targets?: Targets
 }
 
 /**
@@ -133,6 +136,16 @@ export class Dataset {
     return labels && named(labels, this.classes)
   }
 
+  /** Numbers to predict of each sample; 0 where there are none. */
+  get targetCount(): number {
+    return native(() => this.#native.targetCount)
+  }
+
+  /** A copy of the numbers to predict, `[samples, targetCount]`; null where there are none. */
+  targets(): Float32Array | null {
+    return native(() => this.#native.targets())
+  }
+
   /** A copy of sample `index` (from 0) as the net sees it, in row-major order. Throws NOPROP_OPTION. */
   sample(index: number): Float32Array {
     requireCount(index, 'index')
@@ -168,8 +181,9 @@ export class Dataset {
   /** One line: `Dataset(60,000 samples of 28×28×1, 10 classes)`. */
   toString(): string {
     if (this.disposed) return 'Dataset(disposed)'
-    const { samples, shape, classes } = this
-    const labels = classes.length > 0 ? `${thousands(classes.length)} classes` : 'no labels'
+    const { samples, shape, classes, targetCount } = this
+    const numbers = targetCount > 0 ? counted(targetCount, 'target') : 'no labels'
+    const labels = classes.length > 0 ? `${thousands(classes.length)} classes` : numbers
     return `Dataset(${thousands(samples)} ${samples === 1 ? 'sample' : 'samples'} of ${shape.join('×')}, ${labels})`
   }
 
@@ -289,7 +303,7 @@ export function nativeDataset(dataset: Dataset): NativeDataset {
  * Checks, before hours of training, that a model of that configuration can be evaluated on `dataset` afterwards. Throws
  * NOPROP_SHAPE, NOPROP_LABEL.
  */
-export function checkValidation(dataset: Dataset, config: Pick<ModelConfig, 'input' | 'classes'>): void {
+export function checkValidation(dataset: Dataset, config: Pick<ModelConfig, 'input' | 'classes' | 'targets'>): void {
   const wanted = config.input.length === 2 ? [...config.input, 1] : config.input
   if (wanted.join() !== dataset.shape.join()) {
     throw new NoPropError({
@@ -297,6 +311,15 @@ export function checkValidation(dataset: Dataset, config: Pick<ModelConfig, 'inp
       what: 'the validation samples have another shape than the model takes',
       expected: `[${wanted.join(', ')}]`,
       received: `[${dataset.shape.join(', ')}]`,
+    })
+  }
+  if (config.targets) {
+    if (dataset.targetCount === config.targets.count) return
+    throw new NoPropError({
+      code: 'NOPROP_LABEL',
+      what: 'the validation data do not have the numbers that the model predicts',
+      expected: counted(config.targets.count, 'target'),
+      received: dataset.targetCount > 0 ? counted(dataset.targetCount, 'target') : 'none',
     })
   }
   const known = new Set(config.classes)
@@ -327,6 +350,17 @@ export function datasetFromArrays(input: DataInput, defaultShape?: readonly numb
   const shape = checkShape(input.shape ?? defaultShape ?? (first === undefined ? undefined : [first]))
   const size = shape.reduce((product, side) => product * side, 1)
   const images = toNative(samples, size)
+  if (input.targets !== undefined && input.targets !== null) {
+    if (input.labels !== undefined && input.labels !== null) {
+      throw new NoPropError({
+        code: 'NOPROP_OPTION',
+        what: 'the data have both labels and targets',
+        expected: 'labels of classes, or numbers to predict',
+      })
+    }
+    const { values, width } = toTargets(input.targets, images.length / size)
+    return wrap(native(() => getNative().NativeDataset.withTargets(images, shape, values, width)))
+  }
   const given = input.labels === undefined || input.labels === null ? undefined : toLabels(input.labels)
   const { labels, names } = given ?? { labels: null, names: null }
   return wrap(native(() => getNative().NativeDataset.fromArrays(images, shape, labels, names)))

@@ -1,4 +1,5 @@
 import type { EvaluateResult } from './inference.js'
+import type { NumberResult } from './numbers.js'
 import type { EndReason, TrainingRecord } from './options.js'
 
 /** A block's state while it trains; of several unread ones only the newest of each block is kept. */
@@ -187,6 +188,8 @@ export interface History {
    * The result of the finished model on the validation samples, unless the run was aborted meanwhile.
    */
   validation?: EvaluateResult
+  /** The same of a model that predicts numbers. Where there are numbers, accuracies in events and history are R². */
+  validationNumbers?: NumberResult
   /** SHA-256 (hexadecimal) over all parameter and running-statistic bytes in name order. */
   weightsSha256: string
   /** The options on which the weights depend, every default filled in. */

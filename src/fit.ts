@@ -10,6 +10,7 @@ import { requireObject, toJson } from './json.js'
 import { keptOf } from './kept-history.js'
 import { findLearningRate } from './learning-rate.js'
 import { addonSearch, type Native } from './native.js'
+import { evaluateNumbers } from './numbers.js'
 import type { ModelConfig, TrainingRecord, TrainOptions } from './options.js'
 import { type OpenWorker, Scheduler, type WorkerEvent } from './scheduler.js'
 
@@ -85,7 +86,13 @@ export async function startFit(
       trainOptions.learningRate = found.learningRate
     }
     const history = await train(model, [dataset, held], trainOptions, queue, [stop.signal, wrapUp])
-    if (held) {
+    if (held && config.targets) {
+      const numbers = await unlessAborted(stop.signal, (signal) => {
+        const { threads, device } = trainOptions
+        return evaluateNumbers(model, held, { threads, device, signal })
+      })
+      if (numbers) history.validationNumbers = numbers
+    } else if (held) {
       const validation = await validate(model, held, trainOptions, stop.signal)
       if (validation) {
         history.validation = validation
@@ -104,8 +111,13 @@ export async function startFit(
 
 /** The result on the validation data; undefined when `signal` aborts first: what is trained is trained. */
 async function validate(model: NativeModel, held: Dataset, { threads, device }: TrainOptions, signal: AbortSignal) {
+  return unlessAborted(signal, (signal) => evaluate(model, held, { threads, device, signal }))
+}
+
+/** What `measure` gives; undefined when `signal` aborts first. */
+async function unlessAborted<Result>(signal: AbortSignal, measure: (signal: AbortSignal) => Promise<Result>) {
   try {
-    return await evaluate(model, held, { threads, device, signal })
+    return await measure(signal)
   } catch (error) {
     if (signal.aborted && error === signal.reason) return undefined
     throw error

@@ -42,6 +42,9 @@ export type {
   BlockContribution,
   Calibration,
   EvaluateResult,
+  ExitCurveOptions,
+  ExitPoint,
+  ExitReport,
   Prediction,
   PredictionStates,
   RunsResult,
@@ -63,6 +66,7 @@ export type {
   VitNet,
 } from './net.js'
 export { buildNet, NetValue } from './net.js'
+export type { NumberOptions, NumberPrediction, NumberResult, NumberScores } from './numbers.js'
 export type {
   AdjointMethod,
   Augment,
@@ -87,6 +91,7 @@ export type {
   PredictOptions,
   SamplerOptions,
   Schedule,
+  TargetsConfig,
   TrainingRecord,
   TrainOptions,
 } from './options.js'

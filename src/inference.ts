@@ -52,12 +52,46 @@ export interface EvaluateResult {
   examples?: [number, number, number[]][]
   /** The label values or names in the order of these. */
   classes: Label[]
+  /** With the options `confidence`, `stopAfter` or `readout: 'mean'`: what they gave and cost. */
+  exit?: ExitReport
   samples: number
   seconds: number
   samplesPerSecond: number
   /** With the option `blocks`: what each block adds. */
   blocks?: BlockContribution[]
 }
+
+/** What an early end of samples gave and cost, beside an evaluation of all samples through all blocks. */
+export interface ExitReport {
+  /** Blocks that a sample went through, on average. */
+  blocksPerSample: number
+  /** How many samples ended after each block. */
+  endedAfter: number[]
+  /** Accuracy of all samples through all blocks, read off the last state. */
+  wholeAccuracy: number
+  /** What is lost: `wholeAccuracy` less `accuracy`. */
+  cost: number
+  /** Seconds that the whole chain took on these samples. */
+  wholeSeconds: number
+  /** How much faster this evaluation was, as measured. */
+  speedUp: number
+}
+
+/** A point of `model.exitCurve`. */
+export interface ExitPoint {
+  confidence: number
+  accuracy: number
+  /** Blocks that a sample goes through, on average. */
+  blocksPerSample: number
+}
+
+/** Options of `model.exitCurve`. */
+export interface ExitCurveOptions extends Omit<PredictOptions, 'confidence' | 'stopAfter' | 'readout'> {
+  /** The confidences to try. Default: 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999 and 1. */
+  confidences?: readonly number[]
+}
+
+const CONFIDENCES = [0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1]
 
 /** Scores of all classes together. */
 export interface AverageScores {
@@ -129,6 +163,8 @@ export interface Prediction {
   probabilities: Float32Array[]
   /** The label values or names in the order of the probabilities. */
   classes: Label[]
+  /** How many blocks each sample went through: all, but with `confidence` or `stopAfter`. */
+  blocks: Uint32Array
 }
 
 /** What `model.predict` gives with `states`. */
@@ -136,7 +172,7 @@ export interface TracedPrediction extends Prediction {
   states: PredictionStates
 }
 
-/** How the chain of blocks came to a prediction. Every list of arrays has one array a sample, with a value for each class. */
+/** How the chain of blocks came to a prediction. Every list of arrays has one array a sample, with the values of an embedding. */
 export interface PredictionStates {
   /** z_0, the noise that the chain starts from. */
   start: Float32Array[]
@@ -189,6 +225,27 @@ export async function evaluate(
   return { ...first, accuracies, accuracyMean, accuracyStd: count > 1 ? Math.sqrt(squares / (count - 1)) : 0 }
 }
 
+/** What each confidence gives and costs, from one pass of all samples through all blocks. */
+export async function exitCurve(model: NativeModel, data: Data, options: ExitCurveOptions): Promise<ExitPoint[]> {
+  const { signal, confidences, ...sampler } = requireObject(options, 'the options of exitCurve')
+  const asked = confidences ?? CONFIDENCES
+  if (!Array.isArray(asked) || asked.some((confidence) => typeof confidence !== 'number')) {
+    throw new NoPropError({
+      code: 'NOPROP_OPTION',
+      what: 'option confidences cannot be used',
+      expected: 'a list of numbers above 0 and at most 1',
+      received: typeof confidences,
+    })
+  }
+  requireDevice(sampler.device)
+  const json = toJson(sampler)
+  throwIfAborted(signal)
+  const { input } = JSON.parse(native(() => model.config)) as ModelConfig
+  return withDataset(data, input, async (native) =>
+    JSON.parse(await withStopSignal(signal, (stop) => model.exitCurve(native, json, [...asked], stop))),
+  )
+}
+
 /** The seed of each run: the given one, then the next ones. */
 function seedsOf(sampler: SamplerOptions, count: number): (number | undefined)[] {
   // Refuses what is no number before anything is added to it.
@@ -199,7 +256,7 @@ function seedsOf(sampler: SamplerOptions, count: number): (number | undefined)[]
 }
 
 /** Runs `use` with rows as the model sees them. Throws NOPROP_OPTION where the model was not trained on a table. */
-async function withRows<Result>(
+export async function withRows<Result>(
   rows: readonly Row[],
   { preprocessing }: ModelConfig,
   use: (data: Dataset) => Promise<Result>,
@@ -246,18 +303,21 @@ export async function predict(
   const { classes } = config
   const samples = found.labels.length
   /** The samples' rows of the table that is `index`th of several. */
-  const rows = (values: Float32Array, index = 0) =>
+  const rows = (values: Float32Array, width: number, index = 0) =>
     Array.from({ length: samples }, (_, sample) => {
       const row = index * samples + sample
-      return values.subarray(row * classes.length, (row + 1) * classes.length)
+      return values.subarray(row * width, (row + 1) * width)
     })
-  const prediction = { labels: named(found.labels, classes), probabilities: rows(found.probabilities), classes }
-  if (!isTraced) return prediction
+  const probabilities = rows(found.probabilities, classes.length)
+  const prediction = { labels: named(found.labels, classes), probabilities, classes }
+  if (!isTraced) return { ...prediction, blocks: found.blocks }
   const { blocks, start, states: after, estimates } = found as NativeTrace
+  const width = start.length / samples
   const steps = Array.from(blocks, (block, step): StepStates => {
-    return { block, estimate: rows(estimates, step), state: rows(after, step) }
+    return { block, estimate: rows(estimates, width, step), state: rows(after, width, step) }
   })
-  return { ...prediction, states: { start: rows(start), steps } }
+  const through = new Uint32Array(samples).fill(config.blocks)
+  return { ...prediction, blocks: through, states: { start: rows(start, width), steps } }
 }
 
 /** Each run adds its number to the seed, and beyond 2^53 − 1 adding 1 may change nothing. */

@@ -11,7 +11,10 @@ import { type FitOptions, startFit } from './fit.js'
 import { FitRun } from './fit-run.js'
 import {
   type EvaluateResult,
+  type ExitCurveOptions,
+  type ExitPoint,
   evaluate,
+  exitCurve,
   type Prediction,
   predict,
   type RunsResult,
@@ -22,6 +25,13 @@ import { requireObject, toJson } from './json.js'
 import { type KeptHistory, readKept } from './kept-history.js'
 import { findLearningRate } from './learning-rate.js'
 import { getNative, type Native } from './native.js'
+import {
+  evaluateNumbers,
+  type NumberOptions,
+  type NumberPrediction,
+  type NumberResult,
+  predictNumbers,
+} from './numbers.js'
 import type { EvaluateOptions, ModelConfig, ModelOptions, PredictOptions, TrainingRecord } from './options.js'
 import { type LayerSummary, modelLine, summarise, type TensorSummary } from './summary.js'
 import type { Row } from './table.js'
@@ -180,6 +190,33 @@ export class NoProp {
   predict(images: Data | SampleArray | readonly Row[], options?: PredictOptions): Promise<Prediction>
   async predict(images: Data | SampleArray | readonly Row[], options: PredictOptions = {}): Promise<Prediction> {
     return predict(this.#live(), images, options)
+  }
+
+  /**
+   * What the option `confidence` gives and costs on labelled data: accuracy and blocks per sample for each of several confidences. Rejects
+   * with NOPROP_NOT_TRAINED, NOPROP_SHAPE, NOPROP_LABEL, NOPROP_OPTION.
+   */
+  async exitCurve(data: Data, options: ExitCurveOptions = {}): Promise<ExitPoint[]> {
+    return exitCurve(this.#live(), data, options)
+  }
+
+  /**
+   * Compares the numbers that a model with `targets` predicts with those of the data. Rejects with NOPROP_NOT_TRAINED, NOPROP_SHAPE,
+   * NOPROP_LABEL, NOPROP_OPTION.
+   */
+  async evaluateNumbers(data: Data, options: NumberOptions = {}): Promise<NumberResult> {
+    return evaluateNumbers(this.#live(), data, options)
+  }
+
+  /**
+   * Predicts the numbers of each sample, by a model with `targets`; takes what `predict` takes. Rejects with NOPROP_NOT_TRAINED,
+   * NOPROP_SHAPE, NOPROP_VALUE, NOPROP_OPTION.
+   */
+  async predictNumbers(
+    samples: Data | SampleArray | readonly Row[],
+    options: NumberOptions = {},
+  ): Promise<NumberPrediction> {
+    return predictNumbers(this.#live(), samples, options)
   }
 
   /**

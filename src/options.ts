@@ -165,9 +165,14 @@ export interface ModelOptions {
   input: readonly number[]
   /**
    * The label values in ascending order, the names of the classes, or their number n for the labels 0 … n − 1; usually
-   * `dataset.classes`. No default.
+   * `dataset.classes`. No default; left out with `targets`.
    */
-  classes: number | readonly Label[]
+  classes?: number | readonly Label[]
+  /**
+   * Numbers to predict of each sample instead of classes, 1 to 4,096: usually `dataset.targetCount`. For methods 'dt', 'fm', and
+   * 'diffusion-blocks' with the loss 'mse'. No default.
+   */
+  targets?: number | TargetsConfig
   /** The denoiser of each block. Default 'cnn' (paper) for images of at least 14×14, else 'mlp'. */
   net?: Net
   /** The noise schedule of the method 'dt'. Default 'cosine' (paper). */
@@ -189,6 +194,16 @@ export interface ModelOptions {
   preprocessing?: Preprocessing | null
 }
 
+/** What a model of numbers predicts. */
+export interface TargetsConfig {
+  /** Numbers of a sample. */
+  count: number
+  /** Mean of each over the training samples; left out while the model is untrained. */
+  mean?: number[]
+  /** Standard deviation of each (divided by n); 1 where all are equal. */
+  std?: number[]
+}
+
 /** {@link ModelOptions} with every default filled in, as the model file records them. */
 export interface ModelConfig {
   method:
@@ -201,7 +216,10 @@ export interface ModelConfig {
     | Required<AdjointMethod>
   blocks: number
   input: number[]
+  /** Empty where the model predicts numbers. */
   classes: Label[]
+  /** Only where the model predicts numbers. */
+  targets?: TargetsConfig
   net: NetConfig
   /** Only for methods that have one. */
   schedule?: Required<CosineSchedule> | Required<LinearSchedule> | { type: 'custom'; alphaBar: number[] }
@@ -253,9 +271,15 @@ export interface TrainOptions {
    */
   learningRate?: number | 'find'
   /**
-   * Whether the step size stays, rises and falls once over the training, or falls to 0 in the second half of it. Default 'constant' (paper).
+   * Whether the step size stays, rises and falls once over the training, falls to 0 in the second half of it, or along half a cosine to
+   * nearly 0. Default 'constant' (paper).
    */
-  learningRateSchedule?: 'constant' | 'one-cycle' | 'cool-down'
+  learningRateSchedule?: 'constant' | 'one-cycle' | 'cool-down' | 'cosine'
+  /**
+   * Epochs over which the step size rises in equal parts from nearly 0 to `learningRate`, before the schedule begins; 0.5 is half an
+   * epoch. With 'constant' and 'cosine'. Default 0.
+   */
+  warmup?: number
   /**
    * What moves parameters by their gradients: 'adamw', whose weight decay is decoupled, or 'adam', whose weight decay is part of the
    * gradients as of an L2 penalty (the paper's for CT and FM). Default 'adamw' (paper, for DT).
@@ -331,6 +355,8 @@ export interface TrainingRecord {
     Pick<TrainOptions, 'epochs' | 'batch' | 'learningRateSchedule' | 'weightDecay' | 'weighting' | 'eta' | 'precision'>
   > & {
     learningRate: number
+    /** Left out where there is none. */
+    warmup?: number
     /** Left out for 'adamw'. */
     optimizer?: 'adam'
     augment?: Required<Augment>
@@ -367,6 +393,18 @@ export interface SamplerOptions {
   steps?: number
   /** Steps within each block, for 'diffusion-blocks'. Default 1 (paper). */
   stepsPerBlock?: number
+  /**
+   * Ends each sample after the first block whose estimate gives its class at least this probability, above 0 and at most 1; the class
+   * is then that of the estimate. For methods 'dt' and 'diffusion-blocks', on the processor. Default: after the last block.
+   */
+  confidence?: number
+  /** The block (from 1) after which every sample ends, read off that block's estimate. For the same methods. Default: the last one. */
+  stopAfter?: number
+  /**
+   * What is read at the end: the last state, or the mean of the estimates of the blocks that a sample went through, which are an
+   * ensemble. 'mean' is for the same methods. Default 'state' (paper).
+   */
+  readout?: 'state' | 'mean'
   /** Seed of z_0 and of the steps' noise: an integer from 0. Default 0. */
   seed?: number
   /** Cores that compute. Default: the cores there are. */

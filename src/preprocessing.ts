@@ -19,6 +19,8 @@ export interface TablePreprocessing {
   type: 'table'
   /** The column that has the labels. */
   label?: string
+  /** The columns that have the numbers to predict; left out where there are none. */
+  target?: string[]
   /** The columns that the net sees, in this order. */
   columns: (NumberColumn | CategoryColumn)[]
 }
@@ -50,6 +52,7 @@ export function preprocessingFacts(preprocessing: Preprocessing): Record<string,
   return Object.fromEntries([
     ...facts,
     ...(preprocessing.label === undefined ? [] : [[preprocessing.label, 'the label']]),
+    ...(preprocessing.target ?? []).map((name) => [name, 'a target']),
   ])
 }
 

@@ -74,11 +74,21 @@ function jobsOf(config: ModelConfig): number {
   return methodName(config) === 'backprop' ? 1 : config.blocks
 }
 
+/** `10 classes`, or `2 targets` of a model of numbers. */
+export function outputsOf({ classes, targets }: Pick<ModelConfig, 'classes' | 'targets'>): string {
+  return targets ? counted(targets.count, 'target') : `${thousands(classes.length)} classes`
+}
+
+/** `1: 0.8123  2: 0.9012`, a block after the other. */
+export function r2AfterBlocks(values: readonly number[]): string {
+  return values.map((value, index) => `${index + 1}: ${value.toFixed(4)}`).join('  ')
+}
+
 /** A model in one line, as `console.log` shows it. */
 export function modelLine(config: ModelConfig, parameters: number, trained: boolean): string {
-  const { input, classes } = config
+  const { input } = config
   const parts = [
-    `${input.join('×')} → ${thousands(classes.length)} classes`,
+    `${input.join('×')} → ${outputsOf(config)}`,
     blocksOf(config),
     `${thousands(parameters)} parameters`,
     trained ? 'trained' : 'untrained',
@@ -95,7 +105,7 @@ export function summarise(
   layers: readonly LayerSummary[],
   width = Number.POSITIVE_INFINITY,
 ): string {
-  const { schedule, input, classes } = config
+  const { schedule, input } = config
   const jobs = jobsOf(config)
   const body = layerLines(layers, width)
   const rule = '─'.repeat(Math.max(...body.map((line) => line.length)))
@@ -119,7 +129,7 @@ export function summarise(
       `${methodTitle(config)}: ${blocksOf(config)}${schedule ? ',' : ''}`,
       ...(schedule ? [`${schedule.type} schedule`] : []),
     ]),
-    `input ${input.join(' × ')}, ${classes.length} classes`,
+    `input ${input.join(' × ')}, ${outputsOf(config)}`,
     rule,
     body[0],
     rule,

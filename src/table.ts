@@ -21,7 +21,9 @@ export type TableSource = string | URL | readonly Row[]
 export interface TableOptions {
   /** The column that has the labels: whole numbers, or names. Default: none, the samples have no labels. */
   label?: string
-  /** The columns to learn from. Default: all but the label. */
+  /** The column of numbers to predict, or several, instead of a label. */
+  target?: string | readonly string[]
+  /** The columns to learn from. Default: all but the label and the targets. */
   columns?: readonly string[]
   /** Columns to leave out, such as an ID. */
   ignore?: readonly string[]
@@ -49,7 +51,8 @@ type NativeTable = Parameters<Native['NativeDataset']['fromTable']>[0]
 
 /** Reads a table as data sets. */
 export async function splitsFromTable(source: TableSource, options: TableOptions = {}): Promise<Splits> {
-  const { test, signal, ...rest } = requireObject(options, 'the options of fromTable')
+  const { test, signal, target, ...others } = requireObject(options, 'the options of fromTable')
+  const rest = target === undefined ? others : { ...others, target: typeof target === 'string' ? [target] : target }
   throwIfAborted(signal)
   const json = toJson(rest)
   const rows = await tableOf(source, 'source')

@@ -19,7 +19,7 @@ describe('the command line names flags', () => {
     [
       'an unknown course',
       ['--lr-schedule', 'step'],
-      /: unknown --lr-schedule 'step'; expected: constant, one-cycle or cool-down;/,
+      /: unknown --lr-schedule 'step'; expected: constant, one-cycle, cool-down or cosine;/,
     ],
     [
       'an unknown device',

@@ -39,6 +39,7 @@ const MODEL: All<keyof ModelOptions> = {
   blocks: true,
   input: true,
   classes: true,
+  targets: true,
   net: true,
   schedule: true,
   embedding: true,
@@ -51,6 +52,7 @@ const TRAIN: All<keyof TrainOptions> = {
   batch: true,
   learningRate: true,
   learningRateSchedule: true,
+  warmup: true,
   optimizer: true,
   weightDecay: true,
   weighting: true,
@@ -73,6 +75,9 @@ const SAMPLER: All<keyof SamplerOptions | 'worst' | 'examples'> = {
   stochastic: true,
   steps: true,
   stepsPerBlock: true,
+  confidence: true,
+  stopAfter: true,
+  readout: true,
   seed: true,
   threads: true,
   device: true,
@@ -172,6 +177,7 @@ const COURSES: All<NonNullable<TrainOptions['learningRateSchedule']>> = {
   constant: true,
   'one-cycle': true,
   'cool-down': true,
+  cosine: true,
 }
 const SAMPLERS: All<NonNullable<SamplerOptions['sampler']>> = {
   posterior: true,

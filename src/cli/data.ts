@@ -25,7 +25,8 @@ const LABEL = new Flag('--label <column>', 'the column that has the labels')
 /** Flags of tables, the first also of pictures in Parquet files. */
 export const TABLE = [
   LABEL,
-  new Flag('--columns <list>', 'columns to learn from (default: all but the label)', { read: names }),
+  new Flag('--target <list>', 'the columns of numbers to predict, instead of --label', { read: names }),
+  new Flag('--columns <list>', 'columns to learn from (default: all but the label and the targets)', { read: names }),
   new Flag('--ignore <list>', 'columns to leave out, such as an ID', { read: names }),
   new Flag('--categories <list>', 'columns of numbers that are categories, such as a postcode', { read: names }),
   ...layoutFlags(),
@@ -90,10 +91,13 @@ async function read(data: string, common: FolderOptions & TableOptions, values: 
   refuseFlags(kind, data, values)
   if (kind.type === 'table') {
     const splits = await splitsFromTable(data, { ...optionsOf<TableOptions>(values, TABLE), ...common })
-    if (splits.train.classes.length > 0) return splits
+    if (splits.train.classes.length > 0 || splits.train.targetCount > 0) return splits
     const columns = (splits.train.preprocessing as { columns?: { name: string }[] } | null)?.columns ?? []
     const found = columns.slice(0, 20).map(({ name }) => name)
-    throw usage('the option --label is missing', `add --label COLUMN; ${data} has ${found.join(', ') || 'no labels'}`)
+    throw usage(
+      'the option --label is missing',
+      `add --label COLUMN, or --target COLUMN for numbers; ${data} has ${found.join(', ') || 'no labels'}`,
+    )
   }
   if (kind.type === 'pictures') return splitsFromPictures(kind.directory, { ...folderOptions(values), ...common }, io)
   return splitsFromFiles(kind, common, io)

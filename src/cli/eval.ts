@@ -1,20 +1,25 @@
 import type { Command } from 'commander'
 import type { Label } from '../data/labels.js'
+import type { Dataset } from '../dataset.js'
 import type { RunsResult } from '../inference.js'
 import { NoProp } from '../model.js'
 import { printable } from '../printable.js'
-import { accuracyAfterBlocks, counted, percent, table, thousands } from '../summary.js'
+import { accuracyAfterBlocks, counted, percent, r2AfterBlocks, table, thousands } from '../summary.js'
 import { layoutFlags, openTest } from './data.js'
 import { blockTable, classTable, metricFields, worstTable } from './eval-report.js'
+import { exitFields, exitTable } from './exit-report.js'
 import type { Field } from './fields.js'
 import { addFlags, Flag, number } from './flag.js'
 import { addSamplerFlags, samplerOf } from './flags.js'
 import { addExamples } from './help.js'
 import type { Io } from './io.js'
-import { required } from './usage.js'
+import { INTERVAL, intervalFields, numberFields, refuseInterval, targetNames, targetTable } from './number-report.js'
+import { required, usage } from './usage.js'
 
 /** The flags that this command itself reads; the others become options of the evaluation. */
 interface EvalFlags {
+  interval?: number
+  confidence?: number | true
   data?: string
   runs?: number
   blocks?: boolean
@@ -32,6 +37,7 @@ const DATA = [
   new Flag('--runs <number>', 'repeat N times, with the seeds from --seed on; adds mean and deviation', {
     read: number,
   }),
+  INTERVAL,
   ...layoutFlags(),
   new Flag('--worst [number]', 'list the N samples of greatest loss, with their files or rows (default: 20)', {
     read: number,
@@ -42,13 +48,14 @@ const DATA = [
 export function define(command: Command, io: Io): void {
   command.argument('<file>', 'model file')
   addFlags(command, 'Data', DATA)
-  addSamplerFlags(command)
+  addSamplerFlags(command, true)
   addExamples(
     command,
     'noprop eval digits.safetensors --data mnist',
     'noprop eval digits.safetensors --data mnist --stochastic --runs 5',
     'noprop eval digits.safetensors --data mnist --blocks',
     'noprop eval photos.safetensors --data photos/ --worst 50',
+    'noprop eval digits.safetensors --data mnist --confidence',
   )
   command.action((file: string, flags: EvalFlags) => evaluate(file, flags, io))
 }
@@ -58,14 +65,18 @@ async function evaluate(file: string, flags: EvalFlags, io: Io): Promise<void> {
   const model = await NoProp.load(file)
   const { preprocessing, input } = model.config
   const test = await openTest(data, preprocessing, true, flags, input, io)
+  if (model.config.targets) return evaluateNumbers(model, test, flags, io)
+  refuseInterval(flags)
   const { runs, blocks, worst } = flags
   const result = await model.evaluate(test, { ...samplerOf(flags), runs, blocks, worst, signal: io.signal })
-  io.emit({ event: 'done', ...result })
+  const curve = flags.confidence === true ? await curveOf(model, test, flags, io) : undefined
+  io.emit({ event: 'done', ...result, ...(curve ? { curve } : {}) })
   const rows: Field[] = [
     ['accuracy', `${percent(result.accuracy)} of ${thousands(result.samples)} samples`],
     ['loss', result.loss.toFixed(4)],
     ...metricFields(result),
     ['after block', accuracyAfterBlocks(result.accuracyPerBlock)],
+    ...exitFields(result),
     ['speed', `${thousands(Math.round(result.samplesPerSecond))} samples/s`],
   ]
   if (flags.runs !== undefined) {
@@ -74,10 +85,35 @@ async function evaluate(file: string, flags: EvalFlags, io: Io): Promise<void> {
   }
   io.printFields(rows)
   if (worst !== undefined && result.worst.length > 0) printTable(worstTable(result), 'worst samples', io)
+  if (curve) printTable(exitTable(curve), 'confidences', io)
   if (result.blocks) printTable(blockTable(result.blocks), 'blocks', io)
   if (result.confusion === undefined || result.classes.length > MOST_CLASSES) return
   printTable(classTable(result), 'classes', io)
   printTable(confusionTable(result.classes, result.confusion), 'confusions', io)
+}
+
+/** What several confidences give and cost. */
+function curveOf(model: NoProp, test: Dataset, flags: EvalFlags, io: Io) {
+  const { stopAfter: _, readout: __, ...sampler } = samplerOf(flags)
+  return model.exitCurve(test, { ...sampler, signal: io.signal })
+}
+
+/** Of a model that predicts numbers. */
+async function evaluateNumbers(model: NoProp, test: Dataset, flags: EvalFlags, io: Io): Promise<void> {
+  if (flags.blocks)
+    throw usage('--blocks does not apply to a model of numbers', 'leave it out: R² after each block is shown')
+  const { runs, interval } = flags
+  const options = { ...samplerOf(flags), ...(runs === undefined ? {} : { runs }), signal: io.signal }
+  const result = await model.evaluateNumbers(test, interval === undefined ? options : { ...options, interval })
+  io.emit({ event: 'done', ...result })
+  const names = targetNames(model.config)
+  io.printFields([
+    ...numberFields(result),
+    ['after block', r2AfterBlocks(result.r2PerBlock)],
+    ...intervalFields(result),
+    ['speed', `${thousands(Math.round(result.samplesPerSecond))} samples/s`],
+  ])
+  printTable(targetTable(result, names), 'targets', io)
 }
 
 /** A table with broken lines is none. */

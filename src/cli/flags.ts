@@ -170,9 +170,10 @@ const TRAINING = [
     read: rateOf,
     sets: 'learningRate',
   }),
-  new Flag('--lr-schedule <constant|one-cycle|cool-down>', 'learning rate over time (default: constant)', {
+  new Flag('--lr-schedule <constant|one-cycle|cool-down|cosine>', 'learning rate over time (default: constant)', {
     sets: 'learningRateSchedule',
   }),
+  new Flag('--warmup <epochs>', 'epochs over which the learning rate rises first (default: 0)', { read: number }),
   new Flag('--optimizer <adamw|adam>', 'optimiser: weight decay decoupled, or in the gradients (default: adamw)'),
   new Flag('--weight-decay <rate>', 'weight decay of the optimiser (default: 0.001)', { read: number }),
   new Flag('--weighting <uniform|snr>', "factor of each block's loss (default: uniform)"),
@@ -224,6 +225,11 @@ const SAMPLER = [
   ),
   new Flag('--steps <number>', 'steps from noise to label, for methods of one net (default: 20)', { read: number }),
   new Flag('--steps-per-block <number>', 'diffusion-blocks: steps within each block (default: 1)', { read: number }),
+  new Flag('--stop-after <block>', 'end after this block (default: the last one)', { read: number }),
+  new Flag(
+    '--readout <state|mean>',
+    'read the last state, or the mean of the estimates of the blocks (default: state)',
+  ),
   new Flag('--stochastic', 'add the noise of each step (default: use its mean)'),
   new Flag('--seed <number>', 'seed of the initial state and of the noise (default: 0)', { read: number }),
 ]
@@ -364,14 +370,28 @@ function scheduleOf(values: Values): Schedule | undefined {
   return { type: implied, ...schedule } as unknown as Schedule
 }
 
+/** Flag of the early end of samples. */
+const CONFIDENCE_TEXT = 'end a sample after the first block that is so sure of its class (default: after the last one)'
+const CONFIDENCE = new Flag('--confidence <share>', CONFIDENCE_TEXT, { read: number })
+const CONFIDENCE_OR_CURVE = new Flag(
+  '--confidence [share]',
+  `${CONFIDENCE_TEXT}; without a share: a table of several`,
+  {
+    read: number,
+  },
+)
+
 /** Flags of how a class is read off the blocks, and where. */
-export function addSamplerFlags(command: Command): void {
-  addFlags(command, 'Sampling', SAMPLER)
+export function addSamplerFlags(command: Command, withCurve = false): void {
+  addFlags(command, 'Sampling', [...SAMPLER, withCurve ? CONFIDENCE_OR_CURVE : CONFIDENCE])
   addFlags(command, 'Device and threads', INFERENCE_PLACE)
 }
 
 export function samplerOf(values: Values): SamplerOptions {
-  return optionsOf(values, [...SAMPLER, ...INFERENCE_PLACE])
+  const options = optionsOf<Record<string, unknown>>(values, [...SAMPLER, CONFIDENCE, ...INFERENCE_PLACE])
+  // Without a share the flag asks for the curve.
+  if (options.confidence === true) delete options.confidence
+  return options
 }
 
 /** Flags of `inspect` for a net without a model file. */

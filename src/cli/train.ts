@@ -7,12 +7,22 @@ import type { History } from '../events.js'
 import type { EvaluateResult } from '../inference.js'
 import { NoProp } from '../model.js'
 import { getNative } from '../native.js'
+import type { NumberResult } from '../numbers.js'
 import type { ModelOptions } from '../options.js'
 import { ProgressDisplay } from '../progress/display.js'
 import { commandOf } from '../report/command.js'
 import { createReport, type Report } from '../report/create.js'
 import { ProgressPage } from '../report/serve.js'
-import { accuracyAfterBlocks, blocksOf, counted, methodTitle, percent, thousands } from '../summary.js'
+import {
+  accuracyAfterBlocks,
+  blocksOf,
+  counted,
+  methodTitle,
+  outputsOf,
+  percent,
+  r2AfterBlocks,
+  thousands,
+} from '../summary.js'
 import { TensorBoardWriter } from '../tensorboard/writer.js'
 import { type DataFlags, openSplits, PICTURES, TABLE, TEST } from './data.js'
 import { dryRun } from './dry-run.js'
@@ -24,6 +34,7 @@ import { Interruption } from './interrupts.js'
 import type { Io } from './io.js'
 import { keptIn } from './kept.js'
 import { peakMemoryMiB } from './memory.js'
+import { numberFields } from './number-report.js'
 import { required, usage } from './usage.js'
 
 /** The flags that this command itself reads; the others become options of the model and of the run. */
@@ -70,6 +81,7 @@ export function define(command: Command, io: Io): void {
     'noprop train --data mnist --out digits.safetensors',
     'noprop train --data photos/ --size 64x64 --test-split 0.1 --out photos.safetensors',
     'noprop train --data wine.csv --label variety --test-split 0.2 --out wine.safetensors',
+    'noprop train --data houses.csv --target price --test-split 0.2 --out houses.safetensors',
     'noprop train --data mnist --epochs 6 --lr 3e-3 --lr-schedule one-cycle',
     'noprop train --data mnist --epochs 20 --checkpoint run --resume',
     'noprop train --data mnist --epochs 50 --validation-split 0.1 --patience 3',
@@ -92,6 +104,9 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
   io.signal.throwIfAborted()
   const model = flags.from === undefined ? NoProp.create(modelOptions(flags, samples, test)) : await loaded(flags)
   if (test) checkValidation(test, model.config)
+  if (model.config.targets && flags.report !== undefined) {
+    throw usage('a report is made of a model with classes', 'leave --report out')
+  }
   // The room on the disk is tried by filling it, which a dry run does not.
   if (out !== undefined && !flags.dryRun) await model.probeSave(out)
   for (const line of introduction(flags, model, samples, test)) io.note(line)
@@ -105,8 +120,10 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
       io.saved = out
     }
     const report = await reported(model, test, history, flags, page, io)
-    const tested = report ? report.document.evaluation : await tests(model, test, flags, io)
-    tell(model, history, tested, flags, io)
+    const measured = { threads: flags.threads, signal: io.signal }
+    const numbers = test && model.config.targets ? await model.evaluateNumbers(test, measured) : undefined
+    const tested = report ? report.document.evaluation : numbers ? undefined : await tests(model, test, flags, io)
+    tell(model, history, { tested, numbers }, flags, io)
   } finally {
     // The pages that are open have their report then.
     await page?.close()
@@ -136,7 +153,7 @@ async function reported(
   page: ProgressPage | undefined,
   io: Io,
 ): Promise<Report | undefined> {
-  if (flags.report === undefined && !page?.wasSeen) return undefined
+  if (model.config.targets || (flags.report === undefined && !page?.wasSeen)) return undefined
   const report = await createReport(model, test, {
     history,
     threads: flags.threads,
@@ -150,8 +167,14 @@ async function reported(
   return report
 }
 
+/** What test samples say, of classes or of numbers. */
+interface Tested {
+  tested: EvaluateResult | undefined
+  numbers: NumberResult | undefined
+}
+
 /** Tells what the training came to. */
-function tell(model: NoProp, history: History, tested: EvaluateResult | undefined, flags: TrainFlags, io: Io): void {
+function tell(model: NoProp, history: History, { tested, numbers }: Tested, flags: TrainFlags, io: Io): void {
   const { out, report } = flags
   const peak = peakMemoryMiB()
   io.emit({
@@ -161,6 +184,7 @@ function tell(model: NoProp, history: History, tested: EvaluateResult | undefine
       testLoss: tested.loss,
       accuracyPerBlock: tested.accuracyPerBlock,
     }),
+    ...(numbers && { test: numbers }),
     trainSeconds: history.seconds,
     samplesPerSecond: history.samplesPerSecond,
     peakMemoryMiB: peak,
@@ -168,12 +192,14 @@ function tell(model: NoProp, history: History, tested: EvaluateResult | undefine
     parameters: model.parameters,
     device: history.device,
     ...(history.validation ? { validation: history.validation } : {}),
+    ...(history.validationNumbers ? { validation: history.validationNumbers } : {}),
     ...(out === undefined ? {} : { out }),
     ...(report === undefined ? {} : { report }),
   })
   io.printFields([
-    ...(tested ? testFields(tested) : NOT_TESTED),
+    ...(numbers ? numberFields(numbers, 'test ') : tested ? testFields(tested) : NOT_TESTED),
     ...watched(history),
+    ...(numbers ? ([['R² after block', r2AfterBlocks(numbers.r2PerBlock)]] as const) : []),
     ...(tested ? ([['after block', accuracyAfterBlocks(tested.accuracyPerBlock, 1)]] as const) : []),
     [
       'trained in',
@@ -193,7 +219,7 @@ function testFields({ accuracy, samples, loss }: EvaluateResult): Field[] {
 }
 
 /** What validation and early stopping came to. */
-function watched({ validation, blocks }: History): Field[] {
+function watched({ validation, validationNumbers, blocks }: History): Field[] {
   const early = blocks.filter(({ reason }) => reason !== 'epochs')
   const list = early.map(({ block, epochs, bestEpoch }) => {
     return `${block}: ${counted(epochs, 'epoch')}${bestEpoch === undefined ? '' : ` (best ${bestEpoch})`}`
@@ -207,6 +233,7 @@ function watched({ validation, blocks }: History): Field[] {
           ] as const,
         ]
       : []),
+    ...(validationNumbers ? numberFields(validationNumbers, 'validation ') : []),
     ...(early.length > 0 ? [['ended early', list.join('  ')] as const] : []),
   ]
 }
@@ -222,13 +249,16 @@ async function loaded(flags: TrainFlags): Promise<NoProp> {
 function modelOptions(flags: TrainFlags, samples: Dataset, test: Dataset | null): ModelOptions {
   const classes = classesOf(samples, ...(test ? [test] : []))
   const { shape: input, preprocessing } = samples
+  if (samples.targetCount > 0) {
+    return { input, targets: samples.targetCount, preprocessing, ...modelOptionsOf(flags, netFor(input, flags)) }
+  }
   return { input, classes, preprocessing, ...modelOptionsOf(flags, netFor(input, flags)) }
 }
 
 function introduction(flags: TrainFlags, model: NoProp, samples: Dataset, test: Dataset | null): string[] {
   const { config } = model
   return [
-    `${flags.data}: ${thousands(samples.samples)} training and ${test ? thousands(test.samples) : 'no'} test samples, ${samples.shape.join('×')}, ${config.classes.length} classes`,
+    `${flags.data}: ${thousands(samples.samples)} training and ${test ? thousands(test.samples) : 'no'} test samples, ${samples.shape.join('×')}, ${outputsOf(config)}`,
     `${methodTitle(config)}: ${blocksOf(config)}, ${thousands(model.parameters)} parameters`,
   ]
 }

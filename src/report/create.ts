@@ -72,6 +72,14 @@ export async function createReport(model: NoProp, data: Data | null, options: Re
       hint: 'call fit first, or load a model file',
     })
   }
+  if (model.config.targets) {
+    throw new NoPropError({
+      code: 'NOPROP_OPTION',
+      what: 'a report is made of a model with classes',
+      expected: 'a model that was created with classes',
+      received: 'a model of numbers',
+    })
+  }
   const { config, parameters, layers, training } = model
   const document: ReportDocument = {
     format: 'noprop-report',

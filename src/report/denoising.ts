@@ -19,7 +19,8 @@ export async function denoisingOf(
   sampler: SamplerOptions,
   signal: AbortSignal | undefined,
 ): Promise<Denoising | string> {
-  const { classes, blocks } = model.config
+  const { classes, blocks, embedding } = model.config
+  if (embedding.type !== 'one-hot') return 'Only states of one-hot embeddings have a value for each class to be drawn.'
   const size = dataset.shape.reduce((product, side) => product * side, 1)
   const perSample = size + 2 * classes.length * stepsOf(model, sampler)
   const count = Math.min(MOST_SEEN, dataset.samples, Math.floor(MOST_VALUES / perSample))

@@ -62,6 +62,7 @@ fn run(directory: &Path) -> Result<()> {
         blocks: BLOCKS,
         input: data.shape(),
         classes: data.classes().clone(),
+        targets: None,
         net: NetConfig::Cnn { widths: [16, 32, 64], hidden: 128, dropout: 0.1 },
         schedule: ScheduleConfig::default(),
         embedding: EmbeddingConfig::default(),

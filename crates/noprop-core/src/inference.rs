@@ -6,7 +6,9 @@ mod content;
 mod contribution;
 mod device;
 mod evaluator;
+mod exit;
 mod metrics;
+mod numbers;
 mod processor;
 mod recorder;
 mod session;
@@ -15,14 +17,16 @@ mod tests;
 mod trace;
 
 pub use contribution::{AddsNothing, Contribution, contributions};
+pub use exit::{ExitPoint, ExitReport, ReadoutChoice, exit_curve};
 pub use metrics::{BINS, Bin, Calibration, MOST_TOP, MOST_WORST, Metrics, PerClass, Scores, WORST, Worst};
+pub use numbers::{Interval, NumberEvaluation, NumberOptions, NumberPrediction, evaluate_numbers, predict_numbers};
 pub(crate) use processor::own_values;
 pub use session::Session;
 pub use trace::{Trace, trace};
 
 use crate::config::CheckedConfig;
 use crate::data::{Classes, Dataset};
-use crate::device::DeviceChoice;
+use crate::device::{DeviceChoice, Devices};
 use crate::error::{Code, Error, Result};
 use crate::memory::zeros;
 use crate::method::{Readout, SamplerChoice, Sampling};
@@ -32,6 +36,7 @@ use crate::train::plan::{check_shape, places};
 use crate::train::values::read_slots;
 use candle_core::Device;
 use device::DeviceCache;
+use exit::{Ended, Exit};
 use metrics::{Gathering, Outcome};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -52,6 +57,14 @@ pub struct SampleOptions {
     /// Steps within each block of method diffusion-blocks. Default 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps_per_block: Option<usize>,
+    /// A sample ends after the first block whose estimate gives its class at least this probability. Default: after the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
+    /// The block (from 1) after which every sample ends. Default: the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_after: Option<usize>,
+    /// What is read at the end. Default state.
+    pub readout: ReadoutChoice,
     /// Seed of z_0 and of the noise. Default 0.
     pub seed: u64,
     /// How many samples of greatest loss an evaluation names, up to [`MOST_WORST`]. Default [`WORST`].
@@ -105,6 +118,9 @@ pub struct Evaluation {
     pub examples: Vec<(u64, u64, Vec<usize>)>,
     /// The labels behind the indices of all these.
     pub classes: Classes,
+    /// Where samples could end before the last block: what that gave and cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit: Option<ExitReport>,
     /// Number of samples.
     pub samples: usize,
     /// Time taken.
@@ -120,6 +136,8 @@ pub struct Prediction {
     pub labels: Vec<i32>,
     /// `[samples, classes]`.
     pub probabilities: Vec<f32>,
+    /// `[samples]`: how many blocks each went through.
+    pub blocks: Vec<u32>,
 }
 
 /// Compares the model's classes with the data's labels.
@@ -138,6 +156,7 @@ fn evaluate_with(
     stop: &StopFlag,
 ) -> Result<Evaluation> {
     let started = Instant::now();
+    check_classes(model)?;
     let worst = options.worst.unwrap_or(WORST);
     if worst > MOST_WORST {
         return Err(Error::new(Code::Option, "option worst is out of range")
@@ -153,7 +172,7 @@ fn evaluate_with(
         let pairs = states.chunks_exact(width).zip(&targets[first..]);
         right_per_block[block - 1] += pairs.filter(|(z, target)| readout.class(z) == **target as usize).count();
     };
-    let states = chain(cache, model, data, &options, stop, Some(&mut after_block))?;
+    let Ended { states, blocks } = chain(cache, model, data, &options, stop, Some(&mut after_block))?;
     let accuracy_per_block: Vec<_> =
         right_per_block.into_iter().map(|right| right as f64 / targets.len() as f64).collect();
     let mut pairs = BTreeMap::<[u64; 2], u64>::new();
@@ -177,8 +196,14 @@ fn evaluate_with(
     let mut metrics = metrics.finish();
     metrics.worst.iter_mut().for_each(|worst| worst.origin = data.origin(worst.sample));
     let seconds = started.elapsed().as_secs_f64();
+    let accuracy = accuracy_per_block.last().copied().unwrap_or_default();
+    let exit = match Exit::of(model, &options)? {
+        None => None,
+        Some(_) => Some(exit_report(cache, model, data, &options, stop, (&blocks, accuracy, seconds))?),
+    };
     Ok(Evaluation {
-        accuracy: accuracy_per_block.last().copied().unwrap_or_default(),
+        accuracy,
+        exit,
         loss: loss / targets.len() as f64,
         metrics,
         accuracy_per_block,
@@ -190,6 +215,36 @@ fn evaluate_with(
         samples: targets.len(),
         seconds,
         samples_per_second: targets.len() as f64 / seconds,
+    })
+}
+
+/// What early ends after so many blocks of each sample gave and cost: the whole chain is evaluated as well.
+fn exit_report(
+    cache: &DeviceCache,
+    model: &Model,
+    data: &Dataset,
+    options: &SampleOptions,
+    stop: &StopFlag,
+    (blocks, accuracy, seconds): (&[u32], f64, f64),
+) -> Result<ExitReport> {
+    let whole = SampleOptions {
+        confidence: None,
+        stop_after: None,
+        readout: ReadoutChoice::State,
+        device: DeviceChoice::Cpu,
+        ..options.clone()
+    };
+    let whole = evaluate_with(cache, model, data, whole, stop)?;
+    let mut ended_after = vec![0; model.checked.method.jobs()];
+    blocks.iter().for_each(|blocks| ended_after[*blocks as usize - 1] += 1);
+    let total: u64 = blocks.iter().map(|blocks| u64::from(*blocks)).sum();
+    Ok(ExitReport {
+        blocks_per_sample: total as f64 / blocks.len() as f64,
+        ended_after,
+        whole_accuracy: whole.accuracy,
+        cost: whole.accuracy - accuracy,
+        whole_seconds: whole.seconds,
+        speed_up: whole.seconds / seconds,
     })
 }
 
@@ -205,7 +260,7 @@ fn table(pairs: &BTreeMap<[u64; 2], u64>, width: usize) -> Vec<Vec<u64>> {
     table
 }
 
-/// Accuracy and loss of blocks with these weights, each `[1, parameters + statistics]`, by the default sampler and in one thread on
+/// Accuracy (R² of numbers) and loss of blocks with these weights, each `[1, parameters + statistics]`, by the default sampler and in one thread on
 /// the processor: what [`Plan::validated`](crate::train::Plan::validated) measures a model by while it trains.
 ///
 /// # Errors
@@ -218,6 +273,10 @@ pub fn measure_chain(
 ) -> Result<(f64, f64)> {
     let model = Model::in_memory(checked.clone(), weights);
     let options = SampleOptions { threads: Some(1), device: DeviceChoice::Cpu, ..SampleOptions::default() };
+    if checked.config.targets.is_some() {
+        let found = evaluate_numbers(&model, data, &options, &NumberOptions::default(), stop)?;
+        return Ok((found.r2, found.loss));
+    }
     evaluate(&model, data, options, stop).map(|found| (found.accuracy, found.loss))
 }
 
@@ -236,15 +295,17 @@ fn predict_with(
     options: SampleOptions,
     stop: &StopFlag,
 ) -> Result<Prediction> {
+    check_classes(model)?;
     if options.worst.is_some() {
         return Err(Error::new(Code::Option, "option worst is none of a prediction, which knows no labels")
             .hint("evaluate has it"));
     }
-    read(model, &chain(cache, model, data, &options, stop, None)?)
+    let Ended { states, blocks } = chain(cache, model, data, &options, stop, None)?;
+    read(model, &states, blocks)
 }
 
-/// What is predicted in the last states `[samples, width]`.
-fn read(model: &Model, states: &[f32]) -> Result<Prediction> {
+/// What is predicted in the last states `[samples, width]`, to which each sample went through so many blocks.
+fn read(model: &Model, states: &[f32], blocks: Vec<u32>) -> Result<Prediction> {
     let (classes, readout) = (&model.checked.config.classes, readout(model)?);
     let width = model.checked.vectors.width();
     let labels = states.chunks_exact(width).map(|z| classes.label(readout.class(z))).collect();
@@ -252,7 +313,16 @@ fn read(model: &Model, states: &[f32]) -> Result<Prediction> {
     for (z, row) in states.chunks_exact(width).zip(all.chunks_exact_mut(classes.len())) {
         readout.probabilities(z, row);
     }
-    Ok(Prediction { labels, probabilities: all })
+    Ok(Prediction { labels, probabilities: all, blocks })
+}
+
+/// # Errors
+/// [`Code::Option`] for a model of numbers.
+fn check_classes(model: &Model) -> Result<()> {
+    let Some(targets) = &model.checked.config.targets else { return Ok(()) };
+    Err(Error::new(Code::Option, "the model predicts numbers, and no classes")
+        .expected("a model with classes")
+        .received(format!("{} targets", targets.count)))
 }
 
 /// How classes are read off the model's states.
@@ -275,7 +345,7 @@ pub(crate) fn readout(model: &Model) -> Result<Readout> {
 /// Sees z_t after each job: which block, and the states of the samples from which one on.
 type AfterBlock<'a> = Option<&'a mut dyn FnMut(usize, usize, &[f32])>;
 
-/// z_T of all samples, `[samples, width]`.
+/// z_T of all samples, `[samples, width]`, or of those that end early what stands for it.
 fn chain(
     cache: &DeviceCache,
     model: &Model,
@@ -283,16 +353,26 @@ fn chain(
     options: &SampleOptions,
     stop: &StopFlag,
     after_block: AfterBlock<'_>,
-) -> Result<Vec<f32>> {
+) -> Result<Ended> {
     model.check_trained()?;
     check_shape(&model.checked, data)?;
     stop.check()?;
-    let (devices, _) = places(&model.checked, &options.device)?;
+    let exit = Exit::of(model, options)?;
+    let (devices, _) = match exit {
+        None => places(&model.checked, &options.device)?,
+        // Early ends are for the processor.
+        Some(_) => (Devices::Cpu, None),
+    };
     if let Some(id) = devices.ids().first() {
-        return finite(device::chain(cache, *id, model, data, options, stop, after_block)?);
+        let blocks = vec![model.checked.config.blocks as u32; data.samples()];
+        return Ok(Ended {
+            states: finite(device::chain(cache, *id, model, data, options, stop, after_block)?)?,
+            blocks,
+        });
     }
     debug_assert!(devices.is_cpu());
-    finite(processor::chain(model, data, options, stop, after_block)?)
+    let Ended { states, blocks } = processor::chain(model, data, options, stop, exit, after_block)?;
+    Ok(Ended { states: finite(states)?, blocks })
 }
 
 fn finite(states: Vec<f32>) -> Result<Vec<f32>> {

@@ -72,6 +72,7 @@ pub mod inference;
 pub mod method;
 pub mod model;
 pub mod net;
+pub mod number_scores;
 mod onnx;
 pub mod optim;
 pub mod parity;

@@ -8,7 +8,7 @@ mod tests;
 pub use file::{FORMAT_VERSION, tensors};
 pub use onnx::{InputKind, OnnxFile, OnnxOptions, OnnxPort};
 
-use crate::config::{CheckedConfig, ModelConfig};
+use crate::config::{CheckedConfig, ModelConfig, TargetsConfig};
 use crate::error::{Code, Error, Result};
 use crate::storage::WeightStore;
 use crate::storage::container::{hexadecimal, to_bytes};
@@ -67,6 +67,12 @@ impl Model {
     /// The same model, which remembers how its losses went.
     pub fn with_history(self, history: Value) -> Self {
         Self { history, ..self }
+    }
+
+    /// The same model of numbers in other units, those that its weights were trained in.
+    pub fn with_targets(mut self, targets: Option<TargetsConfig>) -> Self {
+        self.checked.config.targets = targets;
+        self
     }
 
     /// A model of blocks with these weights, each `[1, parameters + statistics]`.

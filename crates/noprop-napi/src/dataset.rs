@@ -11,7 +11,7 @@ use napi::sys;
 use napi_derive::napi;
 use noprop_core::config::from_json;
 use noprop_core::data::{
-    Classes, Dataset, Encoded, Fit, FolderOptions, InputShape, Pixels, Split, TableOptions, TableSource, load,
+    Classes, Dataset, Encoded, Fit, FolderOptions, InputShape, Pixels, Split, TableOptions, TableSource, Targets, load,
     load_encoded, load_folder, load_sound_images, load_table, load_unlabelled, parts, pictures, statistics,
 };
 use noprop_core::tensor::StopFlag;
@@ -173,16 +173,30 @@ impl NativeDataset {
         labels: Option<Int32Array>,
         names: Option<Vec<String>>,
     ) -> napi::Result<Self> {
-        let pixels = match images {
-            Either::A(bytes) => Pixels::U8(copy(&bytes)?),
-            Either::B(floats) => Pixels::F32(copy(&floats)?),
-        };
+        let pixels = pixels(images)?;
         let labels = labels.map(|labels| copy(&labels)).transpose()?;
         let shape = input_shape(&shape)?;
         let dataset = match names {
             Some(names) => Dataset::with_names(pixels, shape, &labels.unwrap_or_default(), &names),
             None => Dataset::from_arrays(pixels, shape, labels),
         };
+        dataset.map(|dataset| Self::new(&env, dataset)).into_js()
+    }
+
+    /// The same with numbers to predict instead of labels, so many a sample.
+    #[napi(
+        ts_args_type = "images: Uint8Array | Float32Array, shape: Array<number>, targets: Float32Array, width: number"
+    )]
+    pub fn with_targets(
+        env: Env,
+        images: Either<Uint8Array, Float32Array>,
+        shape: Vec<f64>,
+        targets: Float32Array,
+        width: f64,
+    ) -> napi::Result<Self> {
+        let targets = Targets { width: whole("targets", width)?, values: copy(&targets)? };
+        let pixels = pixels(images)?;
+        let dataset = Dataset::with_targets(pixels, input_shape(&shape)?, targets);
         dataset.map(|dataset| Self::new(&env, dataset)).into_js()
     }
 
@@ -358,6 +372,18 @@ impl NativeDataset {
         Ok(self.get()?.labels().map(|labels| Int32Array::new(labels.to_vec())))
     }
 
+    /// A copy of the numbers to predict, `[samples, targets]`, or null.
+    #[napi(ts_return_type = "Float32Array | null")]
+    pub fn targets(&self) -> napi::Result<Option<Float32Array>> {
+        Ok(self.get()?.targets().map(|targets| Float32Array::new(targets.values.clone())))
+    }
+
+    /// Numbers to predict of each sample; 0 without.
+    #[napi(getter)]
+    pub fn target_count(&self) -> napi::Result<u32> {
+        Ok(self.get()?.targets().map_or(0, |targets| targets.width as u32))
+    }
+
     /// One sample's values as the net sees them: bytes scaled to 0..1, floats as they are.
     #[napi]
     pub fn sample(&self, index: f64) -> napi::Result<Float32Array> {
@@ -377,6 +403,13 @@ impl NativeDataset {
     pub fn disposed(&self) -> bool {
         self.inner.borrow().is_none()
     }
+}
+
+fn pixels(images: Either<Uint8Array, Float32Array>) -> napi::Result<Pixels> {
+    Ok(match images {
+        Either::A(bytes) => Pixels::U8(copy(&bytes)?),
+        Either::B(floats) => Pixels::F32(copy(&floats)?),
+    })
 }
 
 /// A copy of an array, or an error where there is no memory for it.

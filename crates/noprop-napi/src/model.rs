@@ -14,7 +14,9 @@ use napi::bindgen_prelude::{
 use napi_derive::napi;
 use noprop_core::config::{FitOptions, ModelConfig, from_json};
 use noprop_core::data::Dataset;
-use noprop_core::inference::{Session, contributions, measure_chain, trace};
+use noprop_core::inference::{
+    Session, contributions, evaluate_numbers, exit_curve, measure_chain, predict_numbers, trace,
+};
 use noprop_core::model::OnnxOptions;
 use noprop_core::tensor::StopFlag;
 use noprop_core::train::{Plan, estimate, find_learning_rate};
@@ -30,6 +32,21 @@ pub struct NativePrediction {
     pub labels: Int32Array,
     /// `[samples, classes]`.
     pub probabilities: Float32Array,
+    /// `[samples]`: how many blocks each went through.
+    pub blocks: Uint32Array,
+}
+
+/// Numbers and their intervals.
+#[napi(object, object_from_js = false)]
+pub struct NativeNumbers {
+    /// `[samples, targets]`.
+    pub values: Float32Array,
+    /// The lower ends of the intervals, if these were asked for.
+    #[napi(ts_type = "Float32Array | null")]
+    pub low: Option<Float32Array>,
+    /// The upper ends.
+    #[napi(ts_type = "Float32Array | null")]
+    pub high: Option<Float32Array>,
 }
 
 /// A prediction with the states and estimates on the way to it.
@@ -277,6 +294,21 @@ impl NativeModel {
         })
     }
 
+    /// Accuracy and blocks per sample for each of these confidences; options and result are JSON.
+    #[napi(ts_return_type = "Promise<string>")]
+    pub fn exit_curve<'env>(
+        &self,
+        env: &'env Env,
+        data: &NativeDataset,
+        options: String,
+        confidences: Vec<f64>,
+        stop: &StopSignal,
+    ) -> napi::Result<Object<'env>> {
+        self.infer(env, (data, options, stop), move |session, data, options, flag| {
+            json(&exit_curve(session.model(), data, &options, &confidences, flag)?)
+        })
+    }
+
     /// Labels and probabilities; options are JSON.
     #[napi(ts_return_type = "Promise<NativePrediction>")]
     pub fn predict<'env>(
@@ -291,6 +323,7 @@ impl NativeModel {
             Ok(NativePrediction {
                 labels: Int32Array::new(prediction.labels),
                 probabilities: Float32Array::new(prediction.probabilities),
+                blocks: Uint32Array::new(prediction.blocks),
             })
         })
     }
@@ -314,6 +347,39 @@ impl NativeModel {
                 states: Float32Array::new(found.states),
                 estimates: Float32Array::new(found.estimates),
             })
+        })
+    }
+
+    /// Compares the model's numbers with those of the data; options, those of runs and intervals, and result are JSON.
+    #[napi(ts_return_type = "Promise<string>")]
+    pub fn evaluate_numbers<'env>(
+        &self,
+        env: &'env Env,
+        data: &NativeDataset,
+        options: String,
+        numbers: String,
+        stop: &StopSignal,
+    ) -> napi::Result<Object<'env>> {
+        self.infer(env, (data, options, stop), move |session, data, options, flag| {
+            json(&evaluate_numbers(session.model(), data, &options, &from_json(&numbers)?, flag)?)
+        })
+    }
+
+    /// Numbers and intervals; options, and those of runs and intervals, are JSON.
+    #[napi(ts_return_type = "Promise<NativeNumbers>")]
+    pub fn predict_numbers<'env>(
+        &self,
+        env: &'env Env,
+        data: &NativeDataset,
+        options: String,
+        numbers: String,
+        stop: &StopSignal,
+    ) -> napi::Result<Object<'env>> {
+        self.infer(env, (data, options, stop), move |session, data, options, flag| {
+            let found = predict_numbers(session.model(), data, &options, &from_json(&numbers)?, flag)?;
+            let (low, high) = found.interval.map_or((None, None), |[low, high]| (Some(low), Some(high)));
+            let values = Float32Array::new(found.values);
+            Ok(NativeNumbers { values, low: low.map(Float32Array::new), high: high.map(Float32Array::new) })
         })
     }
 

@@ -5,7 +5,7 @@ use crate::shared_model::SharedModel;
 use crate::tasks::{SharedTraining, promise, register};
 use napi::bindgen_prelude::{Env, Object};
 use napi_derive::napi;
-use noprop_core::config::from_json;
+use noprop_core::config::{TargetsConfig, from_json};
 use noprop_core::ops::simd::InstructionSet;
 use noprop_core::tensor::StopFlag;
 use noprop_core::train::{Observer, Plan, Training};
@@ -24,6 +24,7 @@ pub struct NativeTraining {
     device: String,
     why_no_gpu: Option<String>,
     record: Value,
+    targets: Option<TargetsConfig>,
 }
 
 impl NativeTraining {
@@ -43,11 +44,12 @@ impl NativeTraining {
             // The environment may have ended meanwhile.
             stop.check()?;
             let (steps, options, record) = (plan.steps(), json(&plan.options)?, record(&plan, round));
+            let targets = plan.model.config.targets.clone();
             let (device, why_no_gpu) = (plan.devices.to_string(), plan.why_no_gpu.clone());
             let started = Training::start(plan, observer)?;
             let stop = started.stop_flag();
             *training.lock().unwrap_or_else(PoisonError::into_inner) = Some(started);
-            Ok(Self { training, model, stop, options, steps, device, why_no_gpu, record })
+            Ok(Self { training, model, stop, options, steps, device, why_no_gpu, record, targets })
         })
     }
 
@@ -140,6 +142,7 @@ impl NativeTraining {
     #[napi(ts_return_type = "Promise<void>")]
     pub fn finish<'env>(&self, env: &'env Env, history: String) -> napi::Result<Object<'env>> {
         let (training, model, mut record) = (self.take(), self.model.clone(), self.record.clone());
+        let targets = self.targets.clone();
         promise(env, self.stop.clone(), move || {
             let training = training.ok_or_else(|| Error::new(Code::Internal, "the run has ended"))?;
             let history: Value = from_json(&history)?;
@@ -148,7 +151,7 @@ impl NativeTraining {
                 record["ended"] = json!(early);
             }
             let weights = training.finish()?;
-            model.replace(|model| model.with_weights(weights, record).with_history(history))
+            model.replace(|model| model.with_weights(weights, record).with_targets(targets).with_history(history))
         })
     }
 

@@ -349,6 +349,7 @@ fn checked(options: &BenchOptions) -> Result<CheckedConfig> {
         method: Default::default(),
         blocks: options.blocks,
         input: options.input,
+        targets: None,
         classes: (0..classes.min(1 << 17)).collect::<Vec<_>>().into(),
         net: options.net(),
         schedule: ScheduleConfig::default(),

@@ -26,6 +26,9 @@ pub struct FitOptions {
     pub learning_rate: f64,
     /// Course of the learning rate. Default constant.
     pub learning_rate_schedule: LearningRateSchedule,
+    /// Epochs over which the rate rises from nearly 0, before the schedule; parts count. Default 0.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub warmup: f64,
     /// What moves parameters by their gradients. Default adamw (paper, for NoProp-DT).
     #[serde(skip_serializing_if = "Optimizer::is_default")]
     pub optimizer: Optimizer,
@@ -75,6 +78,7 @@ impl Default for FitOptions {
             batch: None,
             learning_rate: 1e-3,
             learning_rate_schedule: LearningRateSchedule::default(),
+            warmup: 0.0,
             optimizer: Optimizer::default(),
             weight_decay: 1e-3,
             weighting: Weighting::default(),
@@ -129,6 +133,13 @@ impl FitOptions {
             Err(out_of_range(name, range, value))
         };
         rate("learningRate", self.learning_rate, f64::MIN_POSITIVE..=1e3)?;
+        rate("warmup", self.warmup, 0.0..=self.epochs as f64)?;
+        if self.warmup > 0.0 && self.learning_rate_schedule == LearningRateSchedule::OneCycle {
+            return Err(Error::new(Code::Option, "option warmup does not go with learningRateSchedule 'one-cycle'")
+                .expected("learningRateSchedule cosine or constant with warmup")
+                .received("one-cycle")
+                .hint("one-cycle rises by itself"));
+        }
         rate("weightDecay", self.weight_decay, 0.0..=1e3)?;
         rate("eta", self.eta, f64::MIN_POSITIVE..=1e6)?;
         rate("checkpointSeconds", self.checkpoint_seconds, 0.0..=1e9)?;
@@ -149,6 +160,11 @@ impl FitOptions {
         }
         Ok(self)
     }
+}
+
+/// Whether an option is as if it were not given.
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 /// A number of worker threads; by default as many as the process may use.
@@ -194,6 +210,9 @@ mod tests {
             FitOptions { batch: Some(501), ..FitOptions::default() },
             FitOptions { learning_rate: 0.0, ..FitOptions::default() },
             FitOptions { learning_rate: f64::NAN, ..FitOptions::default() },
+            FitOptions { warmup: 1.5, ..FitOptions::default() },
+            FitOptions { warmup: f64::NAN, ..FitOptions::default() },
+            FitOptions { warmup: 0.5, learning_rate_schedule: LearningRateSchedule::OneCycle, ..FitOptions::default() },
             FitOptions { threads: Some(0), ..FitOptions::default() },
             FitOptions { in_flight: Some(0), ..FitOptions::default() },
             FitOptions { resume: true, ..FitOptions::default() },

@@ -11,12 +11,14 @@ mod early_stopping;
 mod fit;
 mod model;
 mod refusal;
+mod targets;
 
 pub use crate::method::{HeadConfig, MethodConfig};
 pub use crate::ops::multiply::Precision;
 pub use early_stopping::EarlyStopping;
 pub use fit::{FitOptions, threads};
 pub use model::{CheckedConfig, JobParts, ModelConfig};
+pub use targets::TargetsConfig;
 
 use crate::error::{Code, Error, Result};
 use serde::de::DeserializeOwned;

@@ -1,6 +1,7 @@
 //! What a model is.
 
 use super::out_of_range;
+use super::targets::{Asked, TargetsConfig};
 use crate::NetConfig;
 use crate::data::{Classes, InputShape, Preprocessing};
 use crate::diffusion::{ClassVectors, EmbeddingConfig, MAX_BLOCKS, Schedule, ScheduleConfig};
@@ -19,7 +20,7 @@ const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 
 /// A model: everything that inference needs besides the weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", from = "ModelConfigJson", into = "ModelConfigJson")]
+#[serde(rename_all = "camelCase", try_from = "ModelConfigJson", into = "ModelConfigJson")]
 pub struct ModelConfig {
     /// Training method.
     pub method: MethodConfig,
@@ -29,6 +30,8 @@ pub struct ModelConfig {
     pub input: InputShape,
     /// The labels, sorted, without repetition; or names in any order.
     pub classes: Classes,
+    /// Numbers to predict instead of classes, which then are the positions of these numbers.
+    pub targets: Option<TargetsConfig>,
     /// The blocks' net. Default: [`NetConfig::for_input`].
     pub net: NetConfig,
     /// Noise schedule of methods that have one. Default cosine (paper).
@@ -54,7 +57,10 @@ struct ModelConfigJson {
     #[serde(default, deserialize_with = "given")]
     blocks: Option<usize>,
     input: InputShape,
-    classes: Classes,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    classes: Option<Classes>,
+    #[serde(default, deserialize_with = "asked", skip_serializing_if = "Option::is_none")]
+    targets: Option<TargetsConfig>,
     net: Option<NetConfig>,
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     schedule: Option<ScheduleConfig>,
@@ -73,34 +79,69 @@ fn given<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(from: D) -> std:
     T::deserialize(from).map(Some)
 }
 
-impl From<ModelConfigJson> for ModelConfig {
-    fn from(json: ModelConfigJson) -> Self {
-        let ModelConfigJson { method, blocks, input, classes, net, schedule, embedding, head, seed, preprocessing } =
-            json;
-        let net = net.unwrap_or_else(|| method.default_net(input));
-        let blocks = blocks.unwrap_or(method.default_blocks());
-        let schedule = schedule.unwrap_or_default();
-        Self { method, blocks, input, classes, net, schedule, embedding, head, seed, preprocessing }
-    }
+/// A number of targets, or an object with it.
+fn asked<'de, D: serde::Deserializer<'de>>(from: D) -> std::result::Result<Option<TargetsConfig>, D::Error> {
+    Asked::deserialize(from).map(|asked| Some(asked.into()))
 }
 
-impl From<ModelConfig> for ModelConfigJson {
-    fn from(config: ModelConfig) -> Self {
-        let ModelConfig { method, blocks, input, classes, net, schedule, embedding, head, seed, preprocessing } =
-            config;
-        let schedule = method.has_schedule().then_some(schedule);
-        Self {
+impl TryFrom<ModelConfigJson> for ModelConfig {
+    type Error = Error;
+    fn try_from(json: ModelConfigJson) -> Result<Self> {
+        let ModelConfigJson {
             method,
-            blocks: Some(blocks),
+            blocks,
             input,
             classes,
-            net: Some(net),
+            targets,
+            net,
             schedule,
             embedding,
             head,
             seed,
             preprocessing,
-        }
+        } = json;
+        let classes = match (classes, &targets) {
+            (Some(classes), None) => classes,
+            (None, Some(targets)) => targets.outputs(),
+            (Some(classes), Some(targets)) if classes.len() == 0 => targets.outputs(),
+            (None, None) => {
+                return Err(Error::new(Code::Option, "option classes is missing")
+                    .expected("classes, or targets for numbers")
+                    .received("neither"));
+            }
+            (Some(_), Some(_)) => {
+                return Err(Error::new(Code::Option, "options classes and targets are both given")
+                    .expected("classes to tell apart, or the number of targets to predict")
+                    .received("both"));
+            }
+        };
+        let net = net.unwrap_or_else(|| method.default_net(input));
+        let blocks = blocks.unwrap_or(method.default_blocks());
+        let schedule = schedule.unwrap_or_default();
+        Ok(Self { method, blocks, input, classes, targets, net, schedule, embedding, head, seed, preprocessing })
+    }
+}
+
+impl From<ModelConfig> for ModelConfigJson {
+    fn from(config: ModelConfig) -> Self {
+        let ModelConfig {
+            method,
+            blocks,
+            input,
+            classes,
+            targets,
+            net,
+            schedule,
+            embedding,
+            head,
+            seed,
+            preprocessing,
+        } = config;
+        let schedule = method.has_schedule().then_some(schedule);
+        // What tells a reader that there are none.
+        let classes = Some(if targets.is_none() { classes } else { Vec::new().into() });
+        let (blocks, net) = (Some(blocks), Some(net));
+        Self { method, blocks, input, classes, targets, net, schedule, embedding, head, seed, preprocessing }
     }
 }
 
@@ -177,7 +218,8 @@ impl ModelConfig {
         if self.seed > MAX_SAFE_INTEGER {
             return Err(out_of_range("seed", format!("an integer from 0 to {MAX_SAFE_INTEGER}"), self.seed));
         }
-        if !(2..=MAX_CLASSES).contains(&self.classes.len()) {
+        self.targets.iter().try_for_each(TargetsConfig::check)?;
+        if self.targets.is_none() && !(2..=MAX_CLASSES).contains(&self.classes.len()) {
             return Err(Error::new(Code::Label, "the number of classes is out of range")
                 .expected(format!("2 to {MAX_CLASSES} different labels"))
                 .received(format!("{} ({})", self.classes.len(), self.classes))
@@ -194,6 +236,7 @@ impl ModelConfig {
             input: self.input,
             classes: self.classes.len(),
             vectors: vectors.clone(),
+            numbers: self.targets.is_some(),
             blocks: self.blocks,
             schedule: schedule.clone(),
         };
@@ -227,6 +270,9 @@ impl ModelConfig {
     /// Whether the method has what else is asked for.
     fn check_method(&self) -> Result<()> {
         let name = self.method.name();
+        if self.targets.is_some() {
+            TargetsConfig::check_method(&self.method, &self.embedding)?;
+        }
         if self.method.is_one_net() && self.blocks != 1 {
             return Err(Error::new(Code::Option, format!("method {name} has one net instead of blocks"))
                 .expected("no option blocks, or 1")

@@ -147,7 +147,7 @@ mod tests {
             (
                 fit(r#""learningRateSchedule":"step""#),
                 "unknown learningRateSchedule 'step'",
-                "constant, one-cycle or cool-down",
+                "constant, one-cycle, cool-down or cosine",
             ),
         ];
         for (error, what, expected) in cases {

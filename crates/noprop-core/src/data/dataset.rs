@@ -11,7 +11,7 @@ use super::classes::named;
 use super::on_disk::OnDisk;
 use super::origins::{Origin, Origins};
 use super::split::stratified_by;
-use super::{Classes, InputShape, Preprocessing};
+use super::{Classes, InputShape, Preprocessing, Targets};
 use crate::memory::reserved;
 use crate::{Code, Error, Result};
 
@@ -63,6 +63,7 @@ pub struct Dataset {
     samples: usize,
     pixels: Pixels,
     labels: Option<Vec<i32>>,
+    targets: Option<Targets>,
     classes: Classes,
     fingerprint: String,
     preprocessing: Option<Arc<Preprocessing>>,
@@ -107,8 +108,9 @@ impl Dataset {
                 .hint("samples and values are counted from 0; replace or leave out the bad sample"));
         }
         let classes = labels.iter().flatten().copied().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().into();
-        let fingerprint = fingerprint(&shape, &pixels, labels.as_deref(), &classes)?;
-        Ok(Self { shape, samples, pixels, labels, classes, fingerprint, preprocessing: None, origins: Origins::Places })
+        let fingerprint = fingerprint(&shape, &pixels, labels.as_deref(), None, &classes)?;
+        let (targets, preprocessing, origins) = (None, None, Origins::Places);
+        Ok(Self { shape, samples, pixels, labels, targets, classes, fingerprint, preprocessing, origins })
     }
 
     /// A data set whose labels are names: `labels` has for each sample the position of its name in `names`, which need not be
@@ -120,8 +122,35 @@ impl Dataset {
         let (names, labels) = named(names, labels)?;
         let mut data = Self::from_arrays(pixels, shape, Some(labels))?;
         data.classes = Classes::Names(names);
-        data.fingerprint = fingerprint(&data.shape, &data.pixels, data.labels.as_deref(), &data.classes)?;
+        data.fingerprint = fingerprint(&data.shape, &data.pixels, data.labels.as_deref(), None, &data.classes)?;
         Ok(data)
+    }
+
+    /// A data set with numbers to predict instead of labels.
+    ///
+    /// # Errors
+    /// As [`from_arrays`](Self::from_arrays), for numbers as for values.
+    pub fn with_targets(pixels: Pixels, shape: InputShape, targets: Targets) -> Result<Self> {
+        let mut data = Self::from_arrays(pixels, shape, None)?;
+        targets.check(data.samples)?;
+        data.fingerprint = fingerprint(&data.shape, &data.pixels, None, Some(&targets), &data.classes)?;
+        data.targets = Some(targets);
+        Ok(data)
+    }
+
+    /// A data set of these parts.
+    fn of_parts(
+        pixels: Pixels,
+        shape: InputShape,
+        labels: Option<Vec<i32>>,
+        targets: Option<Targets>,
+        classes: &Classes,
+    ) -> Result<Self> {
+        match (labels, targets, classes) {
+            (_, Some(targets), _) => Self::with_targets(pixels, shape, targets),
+            (Some(labels), None, Classes::Names(names)) => Self::with_names(pixels, shape, &labels, names),
+            (labels, None, _) => Self::from_arrays(pixels, shape, labels),
+        }
     }
 
     /// The same samples, with what was done to raw data to get them.
@@ -159,10 +188,10 @@ impl Dataset {
         if let Some(labels) = &mut self.labels {
             labels.truncate(limit);
         }
-        let data = match (&self.labels, &self.classes) {
-            (Some(labels), Classes::Names(names)) => Self::with_names(self.pixels, self.shape, labels, names),
-            _ => Self::from_arrays(self.pixels, self.shape, self.labels),
-        };
+        if let Some(targets) = &mut self.targets {
+            targets.values.truncate(limit * targets.width);
+        }
+        let data = Self::of_parts(self.pixels, self.shape, self.labels, self.targets, &self.classes);
         // Those of the first samples are theirs still.
         Ok(Self { preprocessing: self.preprocessing, origins: self.origins, ..data? })
     }
@@ -199,10 +228,11 @@ impl Dataset {
             Pixels::Disk(values) => Pixels::Disk(values.picked(samples)),
         };
         let labels = self.labels.as_ref().map(|labels| gather(labels, 1, samples, what)).transpose()?;
-        let data = match (labels, &self.classes) {
-            (Some(labels), Classes::Names(names)) => Self::with_names(pixels, self.shape, &labels, names),
-            (labels, _) => Self::from_arrays(pixels, self.shape, labels),
-        };
+        let numbers = self.targets.as_ref().map(|targets| {
+            let values = gather(&targets.values, targets.width, samples, what)?;
+            Result::Ok(Targets { width: targets.width, values })
+        });
+        let data = Self::of_parts(pixels, self.shape, labels, numbers.transpose()?, &self.classes);
         Ok(Self { preprocessing: self.preprocessing.clone(), origins: self.origins.picked(samples), ..data? })
     }
 
@@ -225,7 +255,8 @@ impl Dataset {
         let classes = self.classes.names().map_or(4 * self.classes.len(), |names| {
             names.iter().map(|name| size_of::<String>() + name.capacity()).sum()
         });
-        values + 4 * self.labels.as_ref().map_or(0, Vec::capacity) + classes + self.origins.bytes()
+        let targets = self.targets.as_ref().map_or(0, |targets| targets.values.capacity());
+        values + 4 * (self.labels.as_ref().map_or(0, Vec::capacity) + targets) + classes + self.origins.bytes()
     }
 
     /// The number of samples, at least 1 and at most `u32::MAX`.
@@ -246,6 +277,29 @@ impl Dataset {
     /// The labels, one per sample, if there are any; positions in [`classes`](Self::classes) where these have names.
     pub fn labels(&self) -> Option<&[i32]> {
         self.labels.as_deref()
+    }
+
+    /// The numbers to predict, if there are any.
+    pub fn targets(&self) -> Option<&Targets> {
+        self.targets.as_ref()
+    }
+
+    /// `[samples, width]`: the numbers to predict.
+    ///
+    /// # Errors
+    /// [`Code::Label`] unless there are `width` for each sample.
+    pub fn numbers(&self, width: usize) -> Result<&[f32]> {
+        let error = |received: String| {
+            Error::new(Code::Label, "the data set does not have the numbers that the model predicts")
+                .expected(format!("{width} {} for each sample", if width == 1 { "number" } else { "numbers" }))
+                .received(received)
+                .hint("give targets: a Float32Array of samples × numbers, or the columns of a table")
+        };
+        match &self.targets {
+            Some(targets) if targets.width == width => Ok(&targets.values),
+            Some(targets) => Err(error(targets.width.to_string())),
+            None => Err(error(if self.labels.is_some() { "labels of classes" } else { "none" }.to_owned())),
+        }
     }
 
     /// The distinct labels in increasing order; empty without labels.
@@ -307,6 +361,11 @@ impl Dataset {
     /// [`Code::Label`] when there are no labels or one is not among `classes`.
     pub fn class_indices(&self, classes: &Classes) -> Result<Vec<u32>> {
         let Some(labels) = &self.labels else {
+            if self.targets.is_some() {
+                return Err(Error::new(Code::Label, "the data set has numbers to predict, and the model classes")
+                    .expected("one label per sample")
+                    .hint("create the model with targets instead of classes"));
+            }
             return Err(Error::new(Code::Label, "the data set has no labels")
                 .expected("one label per sample")
                 .hint("training and evaluation need labels; prediction does not"));
@@ -371,7 +430,13 @@ fn gather<T: Copy>(values: &[T], len: usize, positions: &[usize], what: &str) ->
 }
 
 /// Lengths and kinds are hashed before the values, so that no two data sets hash the same bytes.
-fn fingerprint(shape: &InputShape, pixels: &Pixels, labels: Option<&[i32]>, classes: &Classes) -> Result<String> {
+fn fingerprint(
+    shape: &InputShape,
+    pixels: &Pixels,
+    labels: Option<&[i32]>,
+    targets: Option<&Targets>,
+    classes: &Classes,
+) -> Result<String> {
     let mut hash = Sha256::new();
     let sizes = shape.sizes();
     hash.update((sizes.len() as u64).to_le_bytes());
@@ -396,12 +461,17 @@ fn fingerprint(shape: &InputShape, pixels: &Pixels, labels: Option<&[i32]>, clas
             }
         }
     }
-    match labels {
-        Some(labels) => {
+    match (labels, targets) {
+        (_, Some(targets)) => {
+            hash.update(b"num");
+            hash.update((targets.width as u64).to_le_bytes());
+            update(&mut hash, &targets.values, f32::to_le_bytes);
+        }
+        (Some(labels), None) => {
             hash.update(b"i32");
             update(&mut hash, labels, i32::to_le_bytes);
         }
-        None => hash.update(b"non"),
+        (None, None) => hash.update(b"non"),
     }
     for name in classes.names().into_iter().flatten() {
         hash.update((name.len() as u64).to_le_bytes());

@@ -34,6 +34,7 @@ pub mod split;
 pub mod statistics;
 pub mod table;
 mod tar;
+pub mod targets;
 
 pub use augment::Augment;
 pub use classes::Classes;
@@ -46,3 +47,4 @@ pub use preprocessing::{ColumnSteps, Fit, Preprocessing, TableSteps};
 pub use shape::InputShape;
 pub use split::Split;
 pub use table::{TableOptions, TableSource, load_table};
+pub use targets::Targets;

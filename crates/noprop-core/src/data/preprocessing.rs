@@ -44,6 +44,9 @@ pub struct TableSteps {
     /// The column that has the labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// The columns that have the numbers to predict.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub target: Vec<String>,
     /// The columns that the net sees, in this order.
     pub columns: Vec<ColumnSteps>,
 }
@@ -114,6 +117,7 @@ impl Preprocessing {
                 .hint("take it from the data: preprocessing: data.preprocessing")
         };
         let mut names: Vec<_> = table.columns.iter().map(ColumnSteps::name).chain(table.label.as_deref()).collect();
+        names.extend(table.target.iter().map(String::as_str));
         names.sort_unstable();
         if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(refused(format!("column {:?} comes twice", pair[0])));

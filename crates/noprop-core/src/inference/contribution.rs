@@ -2,7 +2,7 @@
 //! from the image. A block that is inert, or that reads the class off its state alone, looks trained by its loss.
 
 use super::processor::{Processor, Seen};
-use super::{SampleOptions, finite, readout};
+use super::{ReadoutChoice, SampleOptions, finite, readout};
 use crate::config;
 use crate::data::Dataset;
 use crate::error::{Code, Error, Result};
@@ -60,6 +60,12 @@ pub fn contributions(
         )
         .expected("method dt or diffusion-blocks")
         .received(method));
+    }
+    super::check_classes(model)?;
+    if options.confidence.is_some() || options.stop_after.is_some() || options.readout != ReadoutChoice::State {
+        return Err(Error::new(Code::Option, "what blocks add is measured on the whole chain alone")
+            .expected("option blocks without confidence, stopAfter and readout")
+            .received("both"));
     }
     let targets = data.class_indices(&asked.classes)?;
     model.check_trained()?;

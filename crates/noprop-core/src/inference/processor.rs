@@ -1,13 +1,14 @@
 //! The chain on the processor: threads share the chunks of a job.
 
 use super::evaluator::Evaluator;
+use super::exit::{self, Ended, Exit};
 use super::recorder::Recorder;
 use super::{AfterBlock, SampleOptions, content};
 use crate::config::{self, CheckedConfig};
 use crate::data::Dataset;
 use crate::diffusion::{initial_state, step};
 use crate::error::{Code, Error, Result};
-use crate::memory::zeros;
+use crate::memory::{reserved, zeros};
 use crate::method::Move;
 use crate::model::Model;
 use crate::rng::{Purpose, Stream};
@@ -33,15 +34,16 @@ pub(super) fn chain(
     data: &Dataset,
     options: &SampleOptions,
     stop: &StopFlag,
+    exit: Option<Exit>,
     after_block: AfterBlock<'_>,
-) -> Result<Vec<f32>> {
+) -> Result<Ended> {
     let checked = &model.checked;
     let samples = data.samples();
     let asked = config::threads(options.threads)?;
     let threads = asked.min(samples.div_ceil(CHUNK));
     let helpers = if threads == 1 { helpers(checked, samples, asked)? } else { 0 };
     if helpers == 0 {
-        return chain_of(model, data, options, threads, stop, after_block);
+        return chain_of(model, data, options, threads, stop, exit, after_block);
     }
     // A single chunk: its operations are shared.
     let team = Arc::new(Team::new(Arc::default()));
@@ -51,7 +53,7 @@ pub(super) fn chain(
             for seat in (0..helpers).map(|_| team.seat()) {
                 let _ = spawn_scoped(scope, "noprop-infer", move || seat.help(|| false));
             }
-            chain_of(model, data, options, threads, stop, after_block)
+            chain_of(model, data, options, threads, stop, exit, after_block)
         })
     })
 }
@@ -73,9 +75,13 @@ fn chain_of(
     options: &SampleOptions,
     threads: usize,
     stop: &StopFlag,
+    exit: Option<Exit>,
     mut after_block: AfterBlock<'_>,
-) -> Result<Vec<f32>> {
+) -> Result<Ended> {
     let mut processor = Processor::new(model, data, options, threads, stop)?;
+    if let Some(exit) = exit {
+        return exit::chain(&mut processor, model, exit, after_block);
+    }
     let mut states = processor.initial()?;
     for block in 1..=model.checked.method.jobs() {
         processor.advance(block, Seen::default(), &mut states)?;
@@ -83,7 +89,8 @@ fn chain_of(
             after_block(block, 0, &states);
         }
     }
-    Ok(states)
+    let blocks = vec![model.checked.config.blocks as u32; data.samples()];
+    Ok(Ended { states, blocks })
 }
 
 /// What is beside the ordinary when a job runs.
@@ -153,13 +160,55 @@ impl<'a> Processor<'a> {
 
     /// The states of all samples after a job (from 1) in place of those before it.
     pub(super) fn advance(&mut self, job: usize, seen: Seen<'_>, states: &mut [f32]) -> Result<()> {
+        let keys = std::mem::take(&mut self.keys);
+        let done = self.run(job, seen, &keys, states, None);
+        self.keys = keys;
+        done
+    }
+
+    /// The states of some samples after a job in place of those before it, and in `estimates` what its last question was answered.
+    /// Both are tables of all samples. Those that are left make chunks of the usual size.
+    pub(super) fn advance_some(
+        &mut self,
+        job: usize,
+        samples: &[u32],
+        states: &mut [f32],
+        estimates: &mut [f32],
+    ) -> Result<()> {
+        let width = self.model.checked.vectors.width();
+        let row = |sample: &u32| *sample as usize * width..(*sample as usize + 1) * width;
+        let mut own = reserved(samples.len() * width, "the states of samples")?;
+        samples.iter().for_each(|sample| own.extend_from_slice(&states[row(sample)]));
+        let keys: Vec<u64> = samples.iter().map(|sample| self.keys[*sample as usize]).collect();
+        let mut found = zeros::<f32>(own.len(), "the estimates of samples")?;
+        self.run(job, Seen { images: Some(samples), recorder: None }, &keys, &mut own, Some(&mut found))?;
+        for (place, sample) in samples.iter().enumerate() {
+            let from = place * width..(place + 1) * width;
+            states[row(sample)].copy_from_slice(&own[from.clone()]);
+            estimates[row(sample)].copy_from_slice(&found[from]);
+        }
+        Ok(())
+    }
+
+    /// Runs a job on samples with these keys and states.
+    fn run(
+        &mut self,
+        job: usize,
+        seen: Seen<'_>,
+        keys: &[u64],
+        states: &mut [f32],
+        estimates: Option<&mut [f32]>,
+    ) -> Result<()> {
         let Self { model, data, options, stop, .. } = *self;
-        let (keys, checked) = (&self.keys, &model.checked);
+        let checked = &model.checked;
         let weights = self.weights(job)?;
         let moves = &self.moves_with(job, &weights)?[..];
         let before = (job - 1) * moves.len();
         let work = JobWork { data, seen, keys, weights: &weights, moves, before, seed: options.seed, stop };
-        let chunks = Mutex::new(states.chunks_mut(CHUNK * checked.vectors.width()).enumerate());
+        let len = CHUNK * checked.vectors.width();
+        let mut answers = estimates.map(|estimates| estimates.chunks_mut(len));
+        let answers = std::iter::from_fn(|| Some(answers.as_mut().and_then(Iterator::next)));
+        let chunks = Mutex::new(states.chunks_mut(len).zip(answers).enumerate());
         let next = || chunks.lock().unwrap_or_else(PoisonError::into_inner).next();
         let outcomes: Vec<Result<()>> = if let [evaluator] = &mut self.evaluators[..] {
             vec![work.run(evaluator, &next)]
@@ -186,6 +235,9 @@ pub(crate) fn own_values(checked: &CheckedConfig, weights: &Buffer) -> Result<Ve
     Ok(own)
 }
 
+/// A chunk's number, its states, and where its estimates are wanted.
+type Chunk<'s> = (usize, (&'s mut [f32], Option<&'s mut [f32]>));
+
 /// What one job does to every chunk.
 struct JobWork<'a> {
     data: &'a Dataset,
@@ -201,14 +253,17 @@ struct JobWork<'a> {
 
 impl JobWork<'_> {
     /// Does it to the chunks that `next` gives.
-    fn run<'s>(&self, evaluator: &mut Evaluator, next: &impl Fn() -> Option<(usize, &'s mut [f32])>) -> Result<()> {
+    fn run<'s>(&self, evaluator: &mut Evaluator, next: &impl Fn() -> Option<Chunk<'s>>) -> Result<()> {
         let mut room = Room::default();
-        while let Some((chunk, states)) = next() {
+        while let Some((chunk, (states, estimates))) = next() {
             self.stop.check()?;
             let first = chunk * CHUNK;
             evaluator.take(self.data, self.seen.images, first, states.len() / evaluator.width())?;
             for index in 0..self.moves.len() {
                 self.advance(evaluator, &mut room, index, first, states)?;
+            }
+            if let Some(estimates) = estimates {
+                estimates.copy_from_slice(&evaluator.estimates);
             }
         }
         Ok(())

@@ -1,11 +1,12 @@
 //! A prediction with everything on the way to it: the states and estimates of every move of the chain.
 
+use super::exit::Exit;
 use super::processor::{Processor, Seen};
 use super::recorder::Recorder;
-use super::{Prediction, SampleOptions, finite, read};
+use super::{Prediction, SampleOptions, check_classes, finite, read};
 use crate::config;
 use crate::data::Dataset;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::model::Model;
 use crate::tensor::StopFlag;
 use crate::train::plan::check_shape;
@@ -32,17 +33,24 @@ pub struct Trace {
 pub fn trace(model: &Model, data: &Dataset, options: &SampleOptions, stop: &StopFlag) -> Result<Trace> {
     model.check_trained()?;
     check_shape(&model.checked, data)?;
+    check_classes(model)?;
+    if Exit::of(model, options)?.is_some() {
+        return Err(Error::new(Code::Option, "option states does not go with an end before the last block")
+            .expected("states without confidence, stopAfter or readout 'mean'")
+            .received("both"));
+    }
     stop.check()?;
     let mut processor = Processor::new(model, data, options, config::threads(options.threads)?, stop)?;
-    let jobs = model.checked.jobs();
+    let jobs = model.checked.method.jobs();
     let moves_each = processor.moves(1)?.len();
     let start = processor.initial()?;
-    let recorder = Recorder::new(jobs * moves_each, start.len(), model.checked.config.classes.len())?;
+    let recorder = Recorder::new(jobs * moves_each, start.len(), model.checked.vectors.width())?;
     let mut states = start.clone();
     for job in 1..=jobs {
         processor.advance(job, Seen { images: None, recorder: Some(&recorder) }, &mut states)?;
     }
-    let prediction = read(model, &finite(states)?)?;
+    let through = vec![model.checked.config.blocks as u32; data.samples()];
+    let prediction = read(model, &finite(states)?, through)?;
     let blocks = (1..=jobs as u32).flat_map(|job| std::iter::repeat_n(job, moves_each)).collect();
     let [states, estimates] = recorder.finish();
     Ok(Trace { prediction, blocks, start, states, estimates })

@@ -56,7 +56,7 @@ fn alpha_bar(sigma: f64) -> f64 {
 
 impl DiffusionBlocks {
     fn factors(&self, sigma: f64) -> Option<Factors> {
-        self.preconditioning.then(|| Factors::of(sigma, self.parts.vectors.deviation()))
+        self.preconditioning.then(|| Factors::of(sigma, self.parts.deviation()))
     }
 
     /// What the net is told of a noise level (Karras et al. 2022).
@@ -93,7 +93,8 @@ impl Method for DiffusionBlocks {
 
     /// σ evenly in the quantiles of the block's range, z ~ q(z | y) at it.
     fn draw(&self, draw: &Draw<'_>, to: &mut Drawn) {
-        let (width, levels, vectors) = (self.parts.width(), &self.levels, &self.parts.vectors);
+        let (width, levels) = (self.parts.width(), &self.levels);
+        let vectors = draw.numbers.unwrap_or(&self.parts.vectors);
         let [low, high] = levels.widened(draw.job, self.parts.blocks, self.overlap).map(|sigma| levels.quantile(sigma));
         let rows = to.z.chunks_exact_mut(width).zip(to.targets.chunks_exact_mut(width)).zip(&mut to.times);
         for (((z, target), time), (sample, class)) in rows.zip(draw.samples.iter().zip(draw.classes)) {

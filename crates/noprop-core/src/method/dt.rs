@@ -21,17 +21,18 @@ impl Method for Dt {
     /// z_{t−1} ~ q(z_{t−1} | y) for block t.
     fn draw(&self, draw: &Draw<'_>, to: &mut Drawn) {
         let alpha_bar = self.0.schedule.alpha_bar(draw.job - 1);
+        let vectors = draw.numbers.unwrap_or(&self.0.vectors);
         let (width, labels) = (self.0.width(), draw.samples.iter().zip(draw.classes));
         let rows = to.z.chunks_exact_mut(width).zip(to.targets.chunks_exact_mut(width));
         for ((z, target), (sample, class)) in rows.zip(labels) {
             let stream = Stream::new(draw.seed, Purpose::LabelNoise, draw.job, draw.epoch, *sample as usize);
-            self.0.vectors.noised(alpha_bar, *class as usize, &stream, z);
-            self.0.vectors.write(*class as usize, target);
+            vectors.noised(alpha_bar, *class as usize, &stream, z);
+            vectors.write(*class as usize, target);
         }
     }
 
     fn loss(&self) -> Loss {
-        if self.0.vectors.is_one_hot() { Loss::SquaredToClass } else { Loss::Squared }
+        if self.0.vectors.is_one_hot() && !self.0.numbers { Loss::SquaredToClass } else { Loss::Squared }
     }
 
     fn chain(&self, job: usize, _: &[f64], sampling: &Sampling) -> Result<Vec<Move>> {
@@ -46,7 +47,7 @@ impl Method for Dt {
     }
 
     fn runs_on_gpus(&self) -> bool {
-        self.0.vectors.is_one_hot()
+        self.0.vectors.is_one_hot() && !self.0.numbers
     }
 
     fn is_validated(&self) -> bool {

@@ -28,7 +28,7 @@ impl Method for Fm {
 
     /// t uniform in [0, 1), z_0 ~ N(0, I): z = t u_y + (1 − t) z_0 + σ ε, to be answered by u_y − z_0.
     fn draw(&self, draw: &Draw<'_>, to: &mut Drawn) {
-        let (width, vectors) = (self.parts.width(), &self.parts.vectors);
+        let (width, vectors) = (self.parts.width(), draw.numbers.unwrap_or(&self.parts.vectors));
         let rows = to.z.chunks_exact_mut(width).zip(to.targets.chunks_exact_mut(width)).zip(&mut to.times);
         for (((z, target), time), (sample, class)) in rows.zip(draw.samples.iter().zip(draw.classes)) {
             let stream = |purpose| Stream::new(draw.seed, purpose, draw.job, draw.epoch, *sample as usize);

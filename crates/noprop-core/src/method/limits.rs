@@ -20,7 +20,15 @@ fn parts(method: &str, rest: &str) -> (MethodConfig, Parts) {
     let (net, input, blocks) = (config.net, config.input, config.blocks);
     (
         config.method,
-        Parts { net, input, classes: CLASSES, blocks, schedule: checked.schedule, vectors: checked.vectors },
+        Parts {
+            net,
+            input,
+            classes: CLASSES,
+            blocks,
+            schedule: checked.schedule,
+            vectors: checked.vectors,
+            numbers: false,
+        },
     )
 }
 
@@ -28,7 +36,10 @@ fn drawn(method: &dyn Method, job: usize) -> (Drawn, Vec<u32>) {
     let places: Vec<u32> = (0..SAMPLES as u32).collect();
     let classes: Vec<u32> = places.iter().map(|place| place % CLASSES as u32).collect();
     let mut drawn = Drawn::new(SAMPLES, CLASSES);
-    method.draw(&Draw { seed: 5, job, epoch: 2, samples: &places, classes: &classes, own: &[] }, &mut drawn);
+    method.draw(
+        &Draw { seed: 5, job, epoch: 2, samples: &places, classes: &classes, numbers: None, own: &[] },
+        &mut drawn,
+    );
     (drawn, classes)
 }
 

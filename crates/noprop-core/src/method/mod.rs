@@ -44,6 +44,7 @@ pub use readout::Readout;
 use crate::data::InputShape;
 use crate::diffusion::{ClassVectors, Schedule};
 use crate::error::Result;
+use crate::net::graph::Output;
 use crate::net::{Form, Graph, NetConfig};
 use crate::ops::adamw::Rule;
 use std::fmt;
@@ -147,6 +148,8 @@ pub struct Draw<'a> {
     pub samples: &'a [u32],
     /// Each sample's class.
     pub classes: &'a [u32],
+    /// Where labels are numbers instead of classes: their vectors, one a sample, which is a class of its own.
+    pub numbers: Option<&'a ClassVectors>,
     /// The values of the job's own tensors, one after the other in the order of [`Method::own_tensors`].
     pub own: &'a [f64],
 }
@@ -199,6 +202,8 @@ pub struct Parts {
     pub classes: usize,
     /// Their embeddings, of which states are noised ones.
     pub vectors: ClassVectors,
+    /// Whether labels are numbers instead of classes: the net's output is then an estimate of them.
+    pub numbers: bool,
     /// T.
     pub blocks: usize,
     /// ᾱ_0..ᾱ_T, for methods of discrete time.
@@ -211,10 +216,16 @@ impl Parts {
         self.vectors.width()
     }
 
+    /// The root of the mean square of a label's values; numbers are standardised.
+    fn deviation(&self) -> f64 {
+        if self.numbers { 1.0 } else { self.vectors.deviation() }
+    }
+
     /// The net whose output are the classes' shares, or their logits.
     fn graph(&self, form: Form) -> Result<Graph> {
         let z_width = (!self.vectors.is_one_hot()).then(|| self.width());
-        self.net.formed(self.input, self.classes, Form { z_width, ..form })
+        let output = if self.numbers { Output::Logits } else { form.output };
+        self.net.formed(self.input, self.classes, Form { z_width, output, ..form })
     }
 
     /// The net whose output is a vector of the label's kind.

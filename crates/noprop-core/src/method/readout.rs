@@ -53,6 +53,18 @@ impl Readout {
         }
     }
 
+    /// Value k of the label's vector, as a state estimates it.
+    pub fn value(&self, z: &[f32], k: usize) -> f64 {
+        let alpha_bar = if let Self::Nearest { alpha_bar, .. } = self { *alpha_bar } else { 1.0 };
+        f64::from(z[k]) / alpha_bar.sqrt()
+    }
+
+    /// What a last state has where an estimate of the label's vector has `value`.
+    pub fn state(&self, value: f64) -> f32 {
+        let alpha_bar = if let Self::Nearest { alpha_bar, .. } = self { *alpha_bar } else { 1.0 };
+        (alpha_bar.sqrt() * value) as f32
+    }
+
     /// How much speaks for each class at a state, as many values in `out`: greater for what is more probable.
     pub fn scores(&self, z: &[f32], out: &mut [f32]) {
         match self {

@@ -41,7 +41,7 @@ fn drawn(method: &dyn Method, own: &[f64], job: usize, samples: usize) -> Drawn 
 fn drawn_of(method: &dyn Method, own: &[f64], job: usize, (samples, width): (usize, usize)) -> Drawn {
     let (places, classes) = batch(samples);
     let mut drawn = Drawn::new(samples, width);
-    method.draw(&Draw { seed: 5, job, epoch: 1, samples: &places, classes: &classes, own }, &mut drawn);
+    method.draw(&Draw { seed: 5, job, epoch: 1, samples: &places, classes: &classes, numbers: None, own }, &mut drawn);
     drawn
 }
 
@@ -294,6 +294,7 @@ fn check_continuous(checked: CheckedConfig) {
         input: checked.config.input,
         classes: CLASSES,
         vectors: checked.vectors.clone(),
+        numbers: false,
         blocks: 1,
         schedule: checked.schedule.clone(),
     };
@@ -301,7 +302,7 @@ fn check_continuous(checked: CheckedConfig) {
     let a: Vec<f64> = normal(6, width * width);
     let found = drawn_of(&method, &own, 1, (samples, width));
     let (places, classes) = batch(samples);
-    let draw = Draw { seed: 5, job: 1, epoch: 1, samples: &places, classes: &classes, own: &own };
+    let draw = Draw { seed: 5, job: 1, epoch: 1, samples: &places, classes: &classes, numbers: None, own: &own };
     let (mut estimate, mut z_gradient) = (vec![0.0; samples * width], vec![0.0; samples * width]);
     for (row, class) in classes.iter().enumerate() {
         let at = |k: usize| row * width + k;

@@ -118,6 +118,11 @@ impl Model {
     /// The graph, and what else the file says.
     fn onnx(&self, options: &OnnxOptions, stop: &StopFlag) -> Result<(Builder, Vec<(&'static str, String)>)> {
         self.check_trained()?;
+        if self.checked.config.targets.is_some() {
+            return Err(Error::new(Code::Option, "a model of numbers is not written as ONNX yet")
+                .expected("a model with classes")
+                .received("a model with targets"));
+        }
         let (checked, method) = (&self.checked, &self.checked.method);
         let last = last_block(options, method.jobs(), &checked.config)?;
         // Before gigabytes are read.

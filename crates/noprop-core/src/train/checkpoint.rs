@@ -62,6 +62,9 @@ fn identity(plan: &Plan) -> Value {
     if !o.augment.is_none() {
         training["augment"] = json!(o.augment);
     }
+    if o.warmup != 0.0 {
+        training["warmup"] = json!(o.warmup);
+    }
     if !o.optimizer.is_default() {
         training["optimizer"] = json!(o.optimizer);
     }

@@ -8,7 +8,7 @@ use crate::cuda::{Engine, Multiply};
 use crate::data::Dataset;
 use crate::data::augment::Augmenter;
 use crate::device::{DeviceChoice, Devices};
-use crate::diffusion::Weighting;
+use crate::diffusion::{ClassVectors, Weighting};
 use crate::error::{Code, Error, Result};
 use crate::model::Model;
 use crate::net::Layout;
@@ -32,6 +32,8 @@ pub struct Plan {
     pub data: Arc<Dataset>,
     /// The class of each sample: its label's place among the model's classes.
     pub classes: Arc<Vec<u32>>,
+    /// Where labels are numbers: their vectors, one a sample, which is a class of its own.
+    pub numbers: Option<ClassVectors>,
     /// What blocks are measured on while they train, if on anything.
     pub validation: Option<Validation>,
     /// What the blocks go on from, if they do not begin anew.
@@ -49,7 +51,7 @@ impl Plan {
     /// # Errors
     /// [`Code::Option`], [`Code::Shape`] or [`Code::Label`] naming what does not fit; those of
     /// [`crate::DeviceChoice::resolve`].
-    pub fn new(model: CheckedConfig, options: FitOptions, data: Arc<Dataset>) -> Result<Self> {
+    pub fn new(mut model: CheckedConfig, options: FitOptions, data: Arc<Dataset>) -> Result<Self> {
         InstructionSet::check_variable()?;
         check_shape(&model, &data)?;
         options.augment.check(data.shape())?;
@@ -68,7 +70,11 @@ impl Plan {
             outcome => outcome?,
         };
         devices.check_precision(options.precision)?;
-        let classes = Arc::new(data.class_indices(&model.config.classes)?);
+        if let Some(targets) = &mut model.config.targets {
+            *targets = targets.fitted(data.numbers(targets.count)?)?;
+        }
+        let (numbers, classes) = labels(&model, &data)?;
+        let classes = Arc::new(classes);
         let weight = |job| match model.method.is_weighted() && model.head_of(job).is_none() {
             true => options.weighting.block_weight(&model.schedule, job, options.eta),
             false => Ok(1.0),
@@ -76,8 +82,20 @@ impl Plan {
         let weights = (1..=model.jobs()).map(weight).collect::<Result<_>>()?;
         let batches = Batches::new(data.clone(), classes.clone(), model.config.seed, &options);
         let (validation, from) = (None, None);
-        let mut plan =
-            Self { model, options, devices, why_no_gpu, data, classes, validation, from, weights, batches, engines };
+        let mut plan = Self {
+            model,
+            options,
+            devices,
+            why_no_gpu,
+            data,
+            classes,
+            numbers,
+            validation,
+            from,
+            weights,
+            batches,
+            engines,
+        };
         if !plan.engines.is_empty() {
             let (model, data, engines) = (&plan.model, &plan.data, &plan.engines);
             plan.options.in_flight = Some(memory::in_flight(model, &plan.options, data, engines, in_flight)?);
@@ -92,8 +110,8 @@ impl Plan {
     /// [`Code::Shape`] or [`Code::Label`] for data that do not fit the model.
     pub fn validated(mut self, data: Arc<Dataset>, measure: MeasureChain) -> Result<Self> {
         check_shape(&self.model, &data)?;
-        let classes = data.class_indices(&self.model.config.classes)?;
-        let validation = Validation { data, classes, measure };
+        let (numbers, classes) = labels(&self.model, &data)?;
+        let validation = Validation { data, classes, numbers, measure };
         self.validation = (self.engines.is_empty() && self.model.method.is_validated()).then_some(validation);
         Ok(self)
     }
@@ -105,6 +123,12 @@ impl Plan {
     /// [`Code::NotTrained`] for a model without weights; those of [`Model::weights_sha256`].
     pub fn continued(mut self, model: Arc<Model>, round: u64) -> Result<Self> {
         let sha256 = model.weights_sha256()?;
+        // The blocks go on in the units that they have learned.
+        self.model.config.targets = model.checked.config.targets.clone();
+        (self.numbers, _) = labels(&self.model, &self.data)?;
+        if let Some(validation) = &mut self.validation {
+            (validation.numbers, _) = labels(&self.model, &validation.data)?;
+        }
         // The golden ratio's bits: no seed that a person would give is a round of another.
         let seed = self.model.config.seed.wrapping_add(round.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         self.model.config.seed = seed;
@@ -182,7 +206,8 @@ impl Plan {
     /// The optimiser of step `step` (from 0) of these tensors.
     pub(crate) fn adamw_of(&self, layout: &Layout, step: u64) -> AdamW {
         let options = &self.options;
-        let rate = options.learning_rate_schedule.rate(options.learning_rate, step, self.steps());
+        let warmup = (options.warmup * self.steps_per_epoch() as f64).round() as u64;
+        let rate = options.learning_rate_schedule.warmed_rate(options.learning_rate, step, self.steps(), warmup);
         let adamw = AdamW::new(rate, options.weight_decay, step + 1, layout.parameters(), layout.statistics());
         let rule = self.model.method.rule().unwrap_or(options.optimizer.rule());
         AdamW { rule, ..adamw }
@@ -211,6 +236,14 @@ impl Plan {
     /// Steps after which a thread looks whether another job waits, so that jobs in flight share their batches.
     pub fn window(&self) -> u64 {
         self.batches.window()
+    }
+}
+
+/// The class of each sample; numbers as vectors, of which each sample has one of its own.
+fn labels(model: &CheckedConfig, data: &Dataset) -> Result<(Option<ClassVectors>, Vec<u32>)> {
+    match &model.config.targets {
+        None => Ok((None, data.class_indices(&model.config.classes)?)),
+        Some(targets) => Ok((Some(targets.vectors(data)?), (0..data.samples() as u32).collect())),
     }
 }
 

@@ -52,6 +52,7 @@ pub struct RatePoint {
 /// [`Code::Cancelled`]; [`Code::Diverged`] where not even the smallest rates lower the loss.
 pub fn find_learning_rate(mut plan: Plan, stop: &StopFlag) -> Result<RateSearch> {
     plan.options.learning_rate_schedule = LearningRateSchedule::Constant;
+    plan.options.warmup = 0.0;
     let device = &Device::Cpu;
     let (mut job, mut trainer) = (BlockJob::start(&plan, BLOCK, device)?, Trainer::new(&plan, device)?);
     let mut curve = Vec::with_capacity(STEPS);

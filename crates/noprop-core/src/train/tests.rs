@@ -10,6 +10,7 @@ mod events;
 mod golden;
 mod invariance;
 mod methods;
+mod numbers;
 mod refusals;
 mod resume;
 mod steps;
@@ -68,6 +69,7 @@ fn model(blocks: usize, input: InputShape, net: NetConfig) -> ModelConfig {
         method: MethodConfig::Dt {},
         blocks,
         input,
+        targets: None,
         classes: CLASSES.to_vec().into(),
         net,
         schedule: ScheduleConfig::default(),

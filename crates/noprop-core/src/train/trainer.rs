@@ -156,7 +156,7 @@ impl Trainer {
         let (seed, blocks, width, of_estimate) = (config.seed, &[job], plan.model.vectors.width(), self.estimate);
         let own = &mut self.own;
         read_slots(state, slots, &mut own.values)?;
-        let draw = Draws { seed, job, epoch, samples, classes, own: &own.values };
+        let draw = Draws { seed, job, epoch, samples, classes, numbers: plan.numbers.as_ref(), own: &own.values };
         method.draw(&draw, &mut self.drawn);
         let mode = Mode::Training(Draw { seed, blocks, epoch, samples });
         let (gradients, precision) = (&self.gradients, plan.options.precision);

@@ -6,8 +6,10 @@ use super::batch::Gather;
 use super::values::CopyIn;
 use crate::config::{CheckedConfig, Precision};
 use crate::data::Dataset;
+use crate::diffusion::ClassVectors;
 use crate::error::{Code, Error, Result};
 use crate::net::{Block, Buffers, Mode, Step};
+use crate::number_scores::{mean_r2, number_scores};
 use crate::ops::apply;
 use crate::rng::{Purpose, Stream};
 use crate::tensor::{Buffer, StopFlag};
@@ -39,6 +41,8 @@ pub struct Validation {
     pub data: Arc<Dataset>,
     /// The class of each: its label's place among the model's classes.
     pub(super) classes: Vec<u32>,
+    /// Where labels are numbers: their vectors, one a sample.
+    pub(super) numbers: Option<ClassVectors>,
     /// Measures all blocks together.
     pub(super) measure: MeasureChain,
 }
@@ -81,7 +85,9 @@ impl Validator {
         state: &Buffer,
         stop: &StopFlag,
     ) -> Result<Score> {
-        let (config, vectors, width) = (&model.config, &model.vectors, self.width);
+        let (config, vectors, width) =
+            (&model.config, validation.numbers.as_ref().unwrap_or(&model.vectors), self.width);
+        let (mut truth, mut estimated) = (Vec::new(), Vec::new());
         let alpha_bar = model.schedule.alpha_bar(block - 1);
         let (mut loss, mut right) = (0.0, 0);
         for (chunk, classes) in validation.classes.chunks(CHUNK).enumerate() {
@@ -105,12 +111,21 @@ impl Validator {
                 return Err(Error::new(Code::Internal, "an estimate is not f32 on the CPU"));
             };
             for (estimate, class) in estimates[layout.start_offset()..].chunks_exact(width).zip(classes) {
-                right += usize::from(vectors.nearest(estimate, 1.0, &mut self.nearness) == *class as usize);
                 let error = |(k, value): (usize, &f32)| (f64::from(*value) - vectors.value(*class as usize, k)).powi(2);
                 loss += estimate.iter().enumerate().map(error).sum::<f64>();
+                if validation.numbers.is_some() {
+                    estimated.extend_from_slice(estimate);
+                    truth.extend((0..width).map(|k| vectors.value(*class as usize, k) as f32));
+                    continue;
+                }
+                right += usize::from(vectors.nearest(estimate, 1.0, &mut self.nearness) == *class as usize);
             }
         }
         let samples = validation.classes.len() as f64;
-        Ok(Score { epoch, loss: loss / samples, accuracy: right as f64 / samples })
+        let accuracy = match validation.numbers {
+            None => right as f64 / samples,
+            Some(_) => mean_r2(&number_scores(&truth, &estimated, width)),
+        };
+        Ok(Score { epoch, loss: loss / samples, accuracy })
     }
 }

@@ -13,7 +13,8 @@ use crate::{Code, Error, Result};
 
 /// What is asked for of the columns.
 pub(super) struct Chosen<'a> {
-    pub label: Option<&'a str>,
+    /// Columns that are to be predicted.
+    pub predicted: Vec<&'a str>,
     pub options: &'a TableOptions,
 }
 
@@ -36,7 +37,7 @@ pub(super) fn choose(
     let mut seen = BTreeSet::new();
     let mut wanted = Vec::new();
     for name in names {
-        if Some(name.as_str()) != chosen.label && !ignore.contains(name) && seen.insert(name) {
+        if !chosen.predicted.contains(&name.as_str()) && !ignore.contains(name) && seen.insert(name) {
             wanted.push(name);
         }
     }

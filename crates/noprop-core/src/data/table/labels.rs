@@ -56,7 +56,7 @@ impl Labels {
             None => Ok(Self::Values(values)),
             Some(row) => Err(refused(row, "is no class")
                 .received(format!("{:?}", table.cell(row, column)))
-                .hint("this package classifies; numbers with fractions need classes, or another column is the label")),
+                .hint("numbers to predict are a target (option target), not a label; or another column is the label")),
         }
     }
 

@@ -20,6 +20,7 @@ mod numpy;
 mod options;
 mod plain;
 mod samples;
+mod targets;
 
 pub use cells::{Cell, Table};
 pub use load::{TableSource, load_table};

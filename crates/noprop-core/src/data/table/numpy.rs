@@ -101,7 +101,12 @@ pub(super) fn load(
     options: &TableOptions,
 ) -> Result<LoadedTable> {
     check_limit(options.limit)?;
-    for (option, given) in [("columns", options.columns.is_some()), ("ignore", !options.ignore.is_empty())] {
+    let given = [
+        ("columns", options.columns.is_some()),
+        ("ignore", !options.ignore.is_empty()),
+        ("target", !options.target.is_empty()),
+    ];
+    for (option, given) in given {
         if given {
             return Err(Error::new(Code::Option, format!("option {option} does not apply to the arrays of {name}"))
                 .expected("a table with columns"));

@@ -10,7 +10,9 @@ use crate::data::{Dataset, Preprocessing};
 pub struct TableOptions {
     /// The column of the labels; in a `.npz` the array.
     pub label: Option<String>,
-    /// The columns to take. Default: all but the label.
+    /// The columns of numbers to predict, instead of a label.
+    pub target: Vec<String>,
+    /// The columns to take. Default: all but the label and the targets.
     pub columns: Option<Vec<String>>,
     /// Columns to leave out.
     pub ignore: Vec<String>,

@@ -6,6 +6,7 @@ use super::cells::Table;
 use super::columns::{self, Chosen, choose};
 use super::labels::Labels;
 use super::options::{LoadedTable, TableOptions};
+use super::targets;
 use crate::data::dataset::check_limit;
 use crate::data::parallel::{each, lock};
 use crate::data::preprocessing::{ColumnSteps, Preprocessing, TableSteps};
@@ -39,6 +40,17 @@ pub(super) fn from_table(
         Some(steps) => options.label.as_ref().or(steps.label.as_ref()).filter(|label| table.column(label).is_some()),
         None => options.label.as_ref(),
     };
+    let target = match known {
+        Some(steps) if options.target.is_empty() => &steps.target,
+        _ => &options.target,
+    };
+    if label.is_some() && !options.target.is_empty() {
+        return Err(Error::new(Code::Option, "options label and target are both given")
+            .expected("a label for classes, or targets for numbers")
+            .received("both"));
+    }
+    // What is predicted has no targets, or not all of them.
+    let has_targets = |table: &Table| known.is_none() || target.iter().all(|name| table.column(name).is_some());
     let labels = label.map(|label| Labels::read(name, table, column(name, table, label)?, rows)).transpose()?;
     let (train, held) = match (options.test_split, &labels) {
         (Some(share), Some(labels)) => stratified(&labels.positions()?, share, options.seed)?,
@@ -48,8 +60,10 @@ pub(super) fn from_table(
     let steps = match known {
         Some(steps) => steps.clone(),
         None => {
-            let chosen = Chosen { label: label.map(String::as_str), options };
-            TableSteps { label: label.cloned(), columns: choose(name, table, &train, &chosen, &mut notes)? }
+            let predicted = label.into_iter().chain(target).map(String::as_str).collect();
+            let chosen = Chosen { predicted, options };
+            let (label, target) = (label.cloned(), target.clone());
+            TableSteps { label, target, columns: choose(name, table, &train, &chosen, &mut notes)? }
         }
     };
     let shape = InputShape::new(&[steps.width()]).map_err(|_| {
@@ -62,6 +76,9 @@ pub(super) fn from_table(
     let make = |name: &str, table: &Table, rows: &[usize], labels: Option<&Labels>| -> Result<Dataset> {
         let pixels = Pixels::F32(encode(name, table, rows, steps)?);
         let data = match labels {
+            None if !target.is_empty() && has_targets(table) => {
+                Dataset::with_targets(pixels, shape, targets::read(name, table, target, rows)?)
+            }
             None => Dataset::from_arrays(pixels, shape, None),
             Some(labels) => labels.of(rows).into_dataset(pixels, shape),
         };

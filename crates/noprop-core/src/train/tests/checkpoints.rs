@@ -54,6 +54,7 @@ fn another_run_is_refused_by_the_name_of_what_differs() {
         (mlp(2), FitOptions { batch: Some(9), ..resume() }, "training.batch", "9"),
         (mlp(2), FitOptions { weight_decay: 0.5, ..resume() }, "training.weightDecay", "0.5"),
         (mlp(2), FitOptions { eta: 0.5, ..resume() }, "training.eta", "0.5"),
+        (mlp(2), FitOptions { warmup: 0.5, ..resume() }, "training.warmup", "0.5"),
         (mlp(2), FitOptions { optimizer: Optimizer::Adam, ..resume() }, "training.optimizer", "adam"),
         (mlp(2), FitOptions { weighting: Weighting::Snr, ..resume() }, "training.weighting", "snr"),
     ];

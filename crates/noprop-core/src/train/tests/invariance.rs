@@ -96,6 +96,10 @@ fn the_weights_depend_on_seed_data_and_training_options_and_on_nothing_else() {
         sha256(plan(mlp(2), FitOptions { epochs: 4, ..options(8) }, &data)),
         sha256(plan(mlp(2), FitOptions { weight_decay: 0.0, ..options(8) }, &data)),
     ];
+    for learning_rate_schedule in [LearningRateSchedule::Cosine, LearningRateSchedule::Constant] {
+        let options = FitOptions { learning_rate_schedule, warmup: 0.5, ..options(8) };
+        others.push(sha256(plan(mlp(2), options, &data)));
+    }
     let schedule = LearningRateSchedule::OneCycle;
     others.push(sha256(plan(mlp(2), FitOptions { learning_rate_schedule: schedule, ..options(8) }, &data)));
     for precision in precisions().filter(|precision| *precision != Precision::F32) {
