@@ -2,6 +2,7 @@
 //!
 //! Samples are worked on in chunks of fixed size that do not depend on the number of threads, so neither do the results.
 
+mod chain;
 mod content;
 mod contribution;
 mod device;
@@ -371,7 +372,7 @@ fn chain(
         });
     }
     debug_assert!(devices.is_cpu());
-    let Ended { states, blocks } = processor::chain(model, data, options, stop, exit, after_block)?;
+    let Ended { states, blocks } = chain::chain(model, data, options, stop, exit, after_block)?;
     Ok(Ended { states: finite(states)?, blocks })
 }
 

@@ -1,10 +1,9 @@
-//! The chain on the processor: threads share the chunks of a job.
+//! Jobs on the processor: threads share the chunks of one.
 
 use super::evaluator::Evaluator;
-use super::exit::{self, Ended, Exit};
 use super::recorder::Recorder;
-use super::{AfterBlock, SampleOptions, content};
-use crate::config::{self, CheckedConfig};
+use super::{SampleOptions, content};
+use crate::config::CheckedConfig;
 use crate::data::Dataset;
 use crate::diffusion::{initial_state, step};
 use crate::error::{Code, Error, Result};
@@ -12,7 +11,6 @@ use crate::memory::{reserved, zeros};
 use crate::method::Move;
 use crate::model::Model;
 use crate::rng::{Purpose, Stream};
-use crate::team::{Team, processors};
 use crate::tensor::{Buffer, StopFlag};
 use crate::threads::spawn_scoped;
 use crate::train::values::read_slots;
@@ -23,75 +21,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(super) const CHUNK: usize = 128;
 /// From this many samples on, weights are read block by block instead of being kept in memory.
 pub(super) const STREAMED: usize = 4 * CHUNK;
-
-/// Multiply-adds of a chain from which on threads are started to help with it, some 4 ms: below, as for one image through ten of the paper's blocks,
-/// starting them and meeting after every operation takes longer than it saves.
-const WORTH_HELP: usize = 128_000_000;
-
-/// z_T of all samples.
-pub(super) fn chain(
-    model: &Model,
-    data: &Dataset,
-    options: &SampleOptions,
-    stop: &StopFlag,
-    exit: Option<Exit>,
-    after_block: AfterBlock<'_>,
-) -> Result<Ended> {
-    let checked = &model.checked;
-    let samples = data.samples();
-    let asked = config::threads(options.threads)?;
-    let threads = asked.min(samples.div_ceil(CHUNK));
-    let helpers = if threads == 1 { helpers(checked, samples, asked)? } else { 0 };
-    if helpers == 0 {
-        return chain_of(model, data, options, threads, stop, exit, after_block);
-    }
-    // A single chunk: its operations are shared.
-    let team = Arc::new(Team::new(Arc::default()));
-    std::thread::scope(|scope| {
-        team.lead(|| {
-            // Without those that the system refuses to start it takes longer, that is all.
-            for seat in (0..helpers).map(|_| team.seat()) {
-                let _ = spawn_scoped(scope, "noprop-infer", move || seat.help(|| false));
-            }
-            chain_of(model, data, options, threads, stop, exit, after_block)
-        })
-    })
-}
-
-/// Threads that are worth starting to help with one chunk.
-fn helpers(checked: &CheckedConfig, samples: usize, threads: usize) -> Result<usize> {
-    let threads = threads.min(processors());
-    if threads == 1 {
-        return Ok(0);
-    }
-    let (flops, _) = checked.config.net.flops(checked.config.input, checked.config.classes.len())?;
-    let multiply_adds = flops / 2 * samples * checked.config.blocks;
-    Ok(if multiply_adds >= WORTH_HELP { threads - 1 } else { 0 })
-}
-
-fn chain_of(
-    model: &Model,
-    data: &Dataset,
-    options: &SampleOptions,
-    threads: usize,
-    stop: &StopFlag,
-    exit: Option<Exit>,
-    mut after_block: AfterBlock<'_>,
-) -> Result<Ended> {
-    let mut processor = Processor::new(model, data, options, threads, stop)?;
-    if let Some(exit) = exit {
-        return exit::chain(&mut processor, model, exit, after_block);
-    }
-    let mut states = processor.initial()?;
-    for block in 1..=model.checked.method.jobs() {
-        processor.advance(block, Seen::default(), &mut states)?;
-        if let Some(after_block) = &mut after_block {
-            after_block(block, 0, &states);
-        }
-    }
-    let blocks = vec![model.checked.config.blocks as u32; data.samples()];
-    Ok(Ended { states, blocks })
-}
 
 /// What is beside the ordinary when a job runs.
 #[derive(Clone, Copy, Default)]

@@ -43,7 +43,7 @@ fn ask(options: SampleOptions) -> (Prediction, Evaluation) {
 fn estimate(sample: usize, block: usize) -> [f64; 3] {
     let x = &values(SAMPLES)[3 * sample..][..3];
     let scale = [2.0, 5.0, 4.0, 8.0][block - 1];
-    let shares: [f64; 3] = std::array::from_fn(|k| (scale * f64::from(x[k])).exp());
+    let shares: [f64; 3] = std::array::from_fn(|k| crate::math::exp(scale * f64::from(x[k])));
     shares.map(|share| share / shares.iter().sum::<f64>())
 }
 
