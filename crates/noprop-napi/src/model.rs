@@ -7,7 +7,7 @@ use crate::external_memory::{ExternalMemory, Told};
 use crate::shared_model::SharedModel;
 use crate::stop::StopSignal;
 use crate::tasks::promise;
-use crate::training::NativeTraining;
+use crate::training::{NativeTraining, run};
 use napi::bindgen_prelude::{
     ClassInstance, Env, Float32Array, Function, Int32Array, Object, ObjectFinalize, ToNapiValue, Unknown,
 };
@@ -17,8 +17,8 @@ use noprop_core::data::Dataset;
 use noprop_core::inference::{Session, contributions, measure_chain};
 use noprop_core::tensor::StopFlag;
 use noprop_core::train::{Plan, estimate, find_learning_rate};
-use noprop_core::{DeviceChoice, Model, SampleOptions};
-use serde_json::json;
+use noprop_core::{Code, DeviceChoice, Error, Model, SampleOptions};
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -69,6 +69,65 @@ impl NativeModel {
             let memory = value.memory.clone();
             Ok(Told { value, memory, bytes })
         })
+    }
+
+    /// Puts the files of parts together to one model.
+    #[napi(ts_return_type = "Promise<NativeModel>")]
+    pub fn assemble<'env>(env: &'env Env, paths: Vec<String>) -> napi::Result<Object<'env>> {
+        promise(env, StopFlag::new(), move || {
+            let paths: Vec<_> = paths.into_iter().map(PathBuf::from).collect();
+            Ok(Self::from(Model::assemble(&paths)?.model))
+        })
+    }
+
+    /// Gives the model the weights of parts, which must be those of `run` (JSON), the result of [`run`](Self::run). Returns the events
+    /// of its blocks as JSON.
+    #[napi(ts_return_type = "Promise<string>")]
+    pub fn take_parts<'env>(&self, env: &'env Env, paths: Vec<String>, run: String) -> napi::Result<Object<'env>> {
+        let model = self.inner.clone();
+        promise(env, StopFlag::new(), move || {
+            let paths: Vec<_> = paths.into_iter().map(PathBuf::from).collect();
+            let assembled = Model::assemble(&paths)?;
+            let expected: Value = from_json(&run)?;
+            if assembled.run != expected {
+                return Err(Error::new(Code::Parts, "the parts are those of another run")
+                    .expected(expected.to_string())
+                    .received(assembled.run.to_string()));
+            }
+            let events: Vec<_> = assembled.blocks.into_iter().map(|report| report.event).collect();
+            model.replace(|_| assembled.model)?;
+            json(&events)
+        })
+    }
+
+    /// Everything that the weights of a run depend on, the complete options and the size of the run, as JSON `{ run, options,
+    /// stepsPerBlock }`. Everything is checked as by a training.
+    #[napi(
+        ts_args_type = "data: NativeDataset, options: string, validation: NativeDataset | null",
+        ts_return_type = "Promise<string>"
+    )]
+    pub fn run<'env>(
+        &self,
+        env: &'env Env,
+        data: &NativeDataset,
+        options: String,
+        validation: Option<ClassInstance<'_, NativeDataset>>,
+    ) -> napi::Result<Object<'env>> {
+        let (model, data) = (self.model()?, data.get()?);
+        let validation = validation.map(|validation| validation.get()).transpose()?;
+        promise(env, StopFlag::new(), move || {
+            let (plan, _) = plan(model, data, &options, validation)?;
+            plan.check_validation()?;
+            Ok(json!({ "run": run(&plan), "options": plan.options, "stepsPerBlock": plan.steps() }).to_string())
+        })
+    }
+
+    /// The blocks of a part of a model as JSON; null for a whole one.
+    #[napi(getter, ts_return_type = "string | null")]
+    pub fn part(&self) -> napi::Result<Option<String>> {
+        let model = self.model()?;
+        let blocks = model.part().map(|part| part.blocks.iter().map(|report| report.block).collect::<Vec<_>>());
+        Ok(blocks.map(|blocks| json!(blocks).to_string()))
     }
 
     fn model(&self) -> napi::Result<Arc<Model>> {
@@ -264,18 +323,26 @@ impl NativeModel {
     ) -> napi::Result<Object<'env>> {
         let (model, data) = (self.model()?, data.get()?);
         let validation = validation.map(|validation| validation.get()).transpose()?;
-        let plan = move || {
-            let mut plan = Plan::new(model.checked.clone(), from_json::<FitOptions>(&options)?, data)?;
-            if let Some(validation) = validation {
-                plan = plan.validated(validation, measure_chain)?;
-            }
-            if !plan.options.go_on {
-                return Ok((plan, None));
-            }
-            // How often the model was trained before.
-            let round = 1 + model.training["round"].as_u64().unwrap_or(0);
-            Ok((plan.continued(model, round)?, Some(round)))
-        };
+        let plan = move || plan(model, data, &options, validation);
         NativeTraining::start(env, plan, self.inner.clone(), observer(&on_events)?)
     }
+}
+
+/// The plan of a run, and the so many-th training that it is of a model that goes on from its weights.
+fn plan(
+    model: Arc<Model>,
+    data: Arc<Dataset>,
+    options: &str,
+    validation: Option<Arc<Dataset>>,
+) -> noprop_core::Result<(Plan, Option<u64>)> {
+    let mut plan = Plan::new(model.checked.clone(), from_json::<FitOptions>(options)?, data)?;
+    if let Some(validation) = validation {
+        plan = plan.validated(validation, measure_chain)?;
+    }
+    if !plan.options.go_on {
+        return Ok((plan, None));
+    }
+    // How often the model was trained before.
+    let round = 1 + model.training["round"].as_u64().unwrap_or(0);
+    Ok((plan.continued(model, round)?, Some(round)))
 }

@@ -1,7 +1,7 @@
 //! The model file: one safetensors file with the configuration and what trained it in the metadata, block t's tensors as
 //! `blocks.000t.params.…` and `blocks.000t.stats.…`, f32, in the order of their names.
 
-use super::{Model, Weights};
+use super::{Model, Weights, part};
 use crate::config::{CheckedConfig, ModelConfig, from_json};
 use crate::error::{Code, Error, Result};
 use crate::memory::reserved;
@@ -38,6 +38,9 @@ impl Model {
     /// # Errors
     /// [`Code::NotTrained`] before training, [`Code::Output`] when the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
+        if let Some(part) = self.part() {
+            return self.save_part(part, path);
+        }
         self.check_trained()?;
         atomic::write(path, |writer| {
             put(writer, &self.header())?;
@@ -117,6 +120,9 @@ fn unreadable(error: std::io::Error) -> Error {
 /// The configuration, and what trained the weights.
 fn texts(header: &Header) -> Result<(CheckedConfig, Value)> {
     let text = |key: &str| header.texts.get(key).map(String::as_str).unwrap_or_default();
+    if text("format") == part::FORMAT {
+        return Err(part::is_part(text("blocks")));
+    }
     if text("format") != FORMAT {
         return Err(Error::new(Code::ModelFormat, "this safetensors file is not a model of noprop")
             .expected(format!("metadata format {FORMAT:?}"))
@@ -146,7 +152,7 @@ fn texts(header: &Header) -> Result<(CheckedConfig, Value)> {
 }
 
 /// Checks some values of a block, of which `first` is the place of the first one.
-fn check_finite(checked: &CheckedConfig, block: usize, first: usize, values: &[f32]) -> Result<()> {
+pub(super) fn check_finite(checked: &CheckedConfig, block: usize, first: usize, values: &[f32]) -> Result<()> {
     let Some(at) = values.iter().position(|value| !value.is_finite()) else { return Ok(()) };
     let (value, at) = (values[at], first + at);
     let entry = checked.layout.entries().iter().find(|entry| at < entry.slot.offset + entry.slot.len);
@@ -162,7 +168,15 @@ fn check_finite(checked: &CheckedConfig, block: usize, first: usize, values: &[f
 
 /// Names and shapes of all tensors of a model, in the order of their names.
 pub fn tensors(checked: &CheckedConfig) -> impl Iterator<Item = TensorShape> + '_ {
-    (1..=checked.jobs()).flat_map(|block| {
+    tensors_of(checked, 1..=checked.jobs())
+}
+
+/// Names and shapes of the tensors of some blocks (from 1).
+pub(super) fn tensors_of<'a>(
+    checked: &'a CheckedConfig,
+    blocks: impl IntoIterator<Item = usize> + 'a,
+) -> impl Iterator<Item = TensorShape> + 'a {
+    blocks.into_iter().flat_map(|block| {
         checked
             .layout
             .entries()
