@@ -17,6 +17,7 @@ interface CommandModule {
 /** Every command is imported only when it is called for. */
 const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandModule> }> = {
   train: { summary: 'train a model and measure it', load: () => import('./train.js') },
+  assemble: { summary: 'put the parts of a model together', load: () => import('./assemble.js') },
   eval: { summary: 'measure a model on test samples', load: () => import('./eval.js') },
   predict: { summary: 'predict the labels of samples, pictures or rows', load: () => import('./predict.js') },
   inspect: { summary: 'show what a model file contains, or the layers of a net', load: () => import('./inspect.js') },

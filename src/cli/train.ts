@@ -33,6 +33,7 @@ interface TrainFlags {
   tensorboard?: string
   threads?: number
   checkpoint?: string
+  onlyBlocks?: number[]
 }
 
 const DATA = [
@@ -62,6 +63,7 @@ export function define(command: Command, io: Io): void {
     'noprop train --data mnist --epochs 50 --validation-split 0.1 --patience 3',
     'noprop train --data mnist --from digits.safetensors --out better.safetensors',
     'noprop train --data cifar10 --net resnet --dry-run',
+    'noprop train --data mnist --only-blocks 3-6,9 --out part-2.safetensors',
   )
   command.action((flags: TrainFlags) => train(flags, io))
 }
@@ -86,7 +88,7 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
     await model.save(out)
     io.saved = out
   }
-  const tested = test && (await model.evaluate(test, { threads: flags.threads, signal: io.signal }))
+  const tested = test && model.trained && (await model.evaluate(test, { threads: flags.threads, signal: io.signal }))
   const peak = peakMemoryMiB()
   io.emit({
     event: 'done',
@@ -105,7 +107,7 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
     ...(out === undefined ? {} : { out }),
   })
   io.printFields([
-    ...(tested ? testFields(tested) : NOT_TESTED),
+    ...(tested ? testFields(tested) : model.part ? NO_MODEL : NOT_TESTED),
     ...watched(history),
     ...(tested ? ([['after block', accuracyAfterBlocks(tested.accuracyPerBlock, 1)]] as const) : []),
     [
@@ -114,11 +116,13 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
     ],
     ['peak memory', `${Math.round(peak)} MiB`],
     ['weights', `sha256 ${history.weightsSha256}`],
-    ['model', out ?? 'not saved (--out FILE saves it)'],
+    [model.part ? 'part' : 'model', out ?? 'not saved (--out FILE saves it)'],
   ])
 }
 
 const NOT_TESTED: Field[] = [['test accuracy', 'not measured: there are no test samples (--test, --test-split)']]
+
+const NO_MODEL: Field[] = [['test accuracy', 'not measured: this is a part (noprop assemble makes a model of all)']]
 
 function testFields({ accuracy, samples, loss }: EvaluateResult): Field[] {
   return [['test accuracy', `${percent(accuracy, 2)} of ${thousands(samples)} samples, loss ${loss.toFixed(4)}`]]
@@ -174,7 +178,9 @@ async function fitShown(model: NoProp, samples: Dataset, flags: TrainFlags, io: 
   let interruption: Interruption | undefined
   const onInterrupt = () => {
     const { reason } = io.signal
-    if (flags.out === undefined || !(reason instanceof Interruption) || reason.signal !== 'SIGINT') abort.abort(reason)
+    // Blocks that are cut short are no part of the model that the others train.
+    const cannotEnd = flags.out === undefined || flags.onlyBlocks !== undefined
+    if (cannotEnd || !(reason instanceof Interruption) || reason.signal !== 'SIGINT') abort.abort(reason)
     else {
       interruption = reason
       run.stop()
