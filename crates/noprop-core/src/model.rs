@@ -3,12 +3,14 @@
 mod assemble;
 mod file;
 mod part;
+mod tensors;
 #[cfg(test)]
 mod tests;
 
 pub use assemble::Assembled;
-pub use file::{FORMAT_VERSION, tensors};
+pub use file::FORMAT_VERSION;
 pub use part::{BlockReport, Part};
+pub use tensors::tensors;
 
 use crate::config::{CheckedConfig, ModelConfig};
 use crate::error::{Code, Error, Result};

@@ -1,7 +1,7 @@
 //! Parts into one model. Whether they belong together is read off the parts alone: they may come from any machine.
 
-use super::file::check_finite;
 use super::part::{BlockReport, PartFile, told};
+use super::tensors::check_finite;
 use super::{Model, Weights};
 use crate::error::{Code, Error, Result};
 use crate::storage::WeightStore;

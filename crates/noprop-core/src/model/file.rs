@@ -1,11 +1,12 @@
 //! The model file: one safetensors file with the configuration and what trained it in the metadata, block t's tensors as
 //! `blocks.000t.params.…` and `blocks.000t.stats.…`, f32, in the order of their names.
 
+use super::tensors::{check_finite, tensors};
 use super::{Model, Weights, part};
 use crate::config::{CheckedConfig, ModelConfig, from_json};
 use crate::error::{Code, Error, Result};
 use crate::memory::reserved;
-use crate::storage::container::{self, Header, TensorShape, from_bytes, put};
+use crate::storage::container::{self, Header, from_bytes, put};
 use crate::storage::weights::pieces;
 use crate::storage::{WeightStore, atomic, open_file, probe_output};
 use crate::tensor::Buffer;
@@ -149,38 +150,4 @@ fn texts(header: &Header) -> Result<(CheckedConfig, Value)> {
         }
     };
     Ok((checked, training))
-}
-
-/// Checks some values of a block, of which `first` is the place of the first one.
-pub(super) fn check_finite(checked: &CheckedConfig, block: usize, first: usize, values: &[f32]) -> Result<()> {
-    let Some(at) = values.iter().position(|value| !value.is_finite()) else { return Ok(()) };
-    let (value, at) = (values[at], first + at);
-    let entry = checked.layout.entries().iter().find(|entry| at < entry.slot.offset + entry.slot.len);
-    let (name, place) = entry.map_or(("", at), |entry| (entry.name.as_str(), at - entry.slot.offset));
-    Err(Error::new(
-        Code::ModelFormat,
-        format!("value {place} of tensor blocks.{block:04}.{name} is not a finite number"),
-    )
-    .expected("finite weights")
-    .received(value.to_string())
-    .hint("the file is damaged or was made by a training that diverged; get it again from its source, or train again"))
-}
-
-/// Names and shapes of all tensors of a model, in the order of their names.
-pub fn tensors(checked: &CheckedConfig) -> impl Iterator<Item = TensorShape> + '_ {
-    tensors_of(checked, 1..=checked.jobs())
-}
-
-/// Names and shapes of the tensors of some blocks (from 1).
-pub(super) fn tensors_of<'a>(
-    checked: &'a CheckedConfig,
-    blocks: impl IntoIterator<Item = usize> + 'a,
-) -> impl Iterator<Item = TensorShape> + 'a {
-    blocks.into_iter().flat_map(|block| {
-        checked
-            .layout
-            .entries()
-            .iter()
-            .map(move |entry| (format!("blocks.{block:04}.{}", entry.name), entry.shape.clone()))
-    })
 }

@@ -2,7 +2,7 @@
 //! parts together on another machine: `assemble.rs`.
 
 use super::Model;
-use super::file::tensors_of;
+use super::tensors::tensors_of;
 use crate::config::{CheckedConfig, ModelConfig, from_json};
 use crate::error::{Code, Error, Result};
 use crate::storage::container::{self, Header, hexadecimal, put};
