@@ -38,7 +38,8 @@ export interface FitOptions extends TrainOptions {
 }
 
 /** What the core filled in. */
-type Resolved = Required<Pick<TrainOptions, 'epochs' | 'batch' | 'threads' | 'inFlight'>>
+type Resolved = Required<Pick<TrainOptions, 'epochs' | 'batch' | 'threads' | 'inFlight'>> &
+  Pick<TrainOptions, 'onlyBlocks'>
 
 /** Models that are being trained. */
 const busy = new WeakSet<NativeModel>()
@@ -86,13 +87,15 @@ export async function startFit(
       trainOptions.learningRate = found.learningRate
     }
     const history = await train(model, [dataset, held], trainOptions, queue, [stop.signal, wrapUp])
-    if (held && config.targets) {
+    // A part of a model cannot be asked.
+    const isWhole = model.trained
+    if (held && isWhole && config.targets) {
       const numbers = await unlessAborted(stop.signal, (signal) => {
         const { threads, device } = trainOptions
         return evaluateNumbers(model, held, { threads, device, signal })
       })
       if (numbers) history.validationNumbers = numbers
-    } else if (held) {
+    } else if (held && isWhole) {
       const validation = await validate(model, held, trainOptions, stop.signal)
       if (validation) {
         history.validation = validation
@@ -132,7 +135,6 @@ async function train(
   [stop, wrapUp]: [AbortSignal, AbortSignal],
 ): Promise<History> {
   const began = performance.now()
-  const blocks = model.jobs
   const records = new Records()
   const onEvent = (event: WorkerEvent) => {
     if (event.event === 'block' || event.event === 'chain') records.add(event)
@@ -151,9 +153,10 @@ async function train(
       held ? nativeDataset(held) : null,
     ),
   )
-  const { epochs, batch, threads, inFlight } = JSON.parse(training.options) as Resolved
+  const { epochs, batch, threads, inFlight, onlyBlocks } = JSON.parse(training.options) as Resolved
+  const blocks = onlyBlocks?.length ?? model.jobs
   const scheduler = new Scheduler(
-    blocks,
+    onlyBlocks ?? blocks,
     [
       (sink) => {
         receive = sink

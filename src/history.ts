@@ -4,12 +4,17 @@ import { thousands } from './summary.js'
 
 /** Gathers what the finished blocks of a run add up to. */
 export class Records {
-  readonly #blocks: BlockEvent[] = []
+  readonly #byBlock: BlockEvent[] = []
   readonly #chain: Omit<ChainEvent, 'event'>[] = []
 
   add(event: BlockEvent | ChainEvent): void {
-    if (event.event === 'block') this.#blocks[event.block - 1] = event
+    if (event.event === 'block') this.#byBlock[event.block - 1] = event
     else this.#chain.push({ epoch: event.epoch, accuracy: event.accuracy, loss: event.loss })
+  }
+
+  /** In their order; a part of a model has not all of them, and `filter` leaves out what is not there. */
+  get #blocks(): BlockEvent[] {
+    return this.#byBlock.filter(() => true)
   }
 
   /** Epochs of the blocks that were trained here rather than found finished, shared out over all blocks. */

@@ -20,9 +20,10 @@ import {
   type RunsResult,
   type TracedPrediction,
 } from './inference.js'
+import { Records } from './history.js'
 import { inspectCustom } from './inspect.js'
 import { requireObject, toJson } from './json.js'
-import { type KeptHistory, readKept } from './kept-history.js'
+import { type KeptHistory, keptOf, readKept } from './kept-history.js'
 import { findLearningRate } from './learning-rate.js'
 import { getNative, type Native } from './native.js'
 import {
@@ -80,6 +81,29 @@ export class NoProp {
     return new NoProp(await nativeAsync(() => getNative().NativeModel.load(file)), OWN)
   }
 
+  /**
+   * Puts the parts of a run together to the model that the whole run would have made, bit by bit. Parts are files that `save` wrote
+   * after `fit` with `onlyBlocks`; they may come from other processes, machines and days. Whether they belong together (model,
+   * options, data, version and kind of processor) is read off them alone. A block may come several times if it is the same each
+   * time. Rejects with NOPROP_PARTS, naming blocks that are missing or differ, and as {@link NoProp.load}.
+   */
+  static async assemble(parts: readonly (string | URL)[]): Promise<NoProp> {
+    if (!Array.isArray(parts)) {
+      throw new NoPropError({
+        code: 'NOPROP_OPTION',
+        what: 'the parts cannot be used',
+        expected: 'a list of paths or file: URLs',
+        received: String(parts),
+      })
+    }
+    const files = parts.map(filePath)
+    const { NativeModel } = getNative()
+    const records = new Records()
+    for (const event of JSON.parse(await nativeAsync(() => NativeModel.partEvents(files)))) records.add(event)
+    const history = JSON.stringify(keptOf(records.summary()))
+    return new NoProp(await nativeAsync(() => NativeModel.assemble(files, history)), OWN)
+  }
+
   /** The configuration with every default filled in. */
   get config(): ModelConfig {
     return JSON.parse(this.#use((model) => model.config))
@@ -93,6 +117,11 @@ export class NoProp {
   /** Whether it has trained weights. */
   get trained(): boolean {
     return this.#use((model) => model.trained)
+  }
+
+  /** The blocks (from 1) that it has, where it is a part of a model (`fit` with `onlyBlocks`); else null. */
+  get part(): number[] | null {
+    return JSON.parse(this.#use((model) => model.part) ?? 'null')
   }
 
   /** What trained it; null while it is untrained. */
@@ -221,6 +250,7 @@ export class NoProp {
 
   /**
    * Writes the model as one `.safetensors` file, its configuration in the metadata; the file appears whole or not at all.
+   * Of a part of a model (`onlyBlocks`) it writes a part's file, for {@link NoProp.assemble}.
    * A link is followed, and a file that is there keeps its permissions. Rejects with NOPROP_NOT_TRAINED, NOPROP_OUTPUT,
    * NOPROP_IO.
    */

@@ -313,6 +313,11 @@ export interface TrainOptions {
    * classes. AdamW's moments and the learning rate schedule begin anew. Default false.
    */
   continue?: boolean
+  /**
+   * Trains these blocks (from 1) alone, the others being trained by other processes or machines; the model is then a part, whose
+   * `save` writes a file for {@link NoProp.assemble}. What a block becomes is the same as in the whole run. Default: all blocks.
+   */
+  onlyBlocks?: readonly number[]
   /** Threads that train. Each advances a block of its own; those for whom there is none help with another's. Default: the cores there are. */
   threads?: number
   /** Most blocks that train at the same time. Default: the smaller of `blocks` and 16; on GPUs as many as fit (this package). */

@@ -49,10 +49,14 @@ export class Scheduler {
   #left: number
   #settle: { resolve: () => void; reject: (error: unknown) => void } | undefined
 
-  /** `blocks` are counted from 1. Opens the workers, which may throw. */
-  constructor(blocks: number, workers: readonly OpenWorker[], onEvent: (event: WorkerEvent) => void) {
-    this.#waiting = Array.from({ length: blocks }, (_, index) => index + 1)
-    this.#left = blocks
+  /** `blocks` are counted from 1: how many there are, or those to run. Opens the workers, which may throw. */
+  constructor(
+    blocks: number | readonly number[],
+    workers: readonly OpenWorker[],
+    onEvent: (event: WorkerEvent) => void,
+  ) {
+    this.#waiting = typeof blocks === 'number' ? Array.from({ length: blocks }, (_, index) => index + 1) : [...blocks]
+    this.#left = this.#waiting.length
     this.#onEvent = onEvent
     this.#assignments = []
     for (const open of workers) {

@@ -62,6 +62,7 @@ const TRAIN: All<keyof TrainOptions> = {
   validationEvery: true,
   earlyStopping: true,
   continue: true,
+  onlyBlocks: true,
   threads: true,
   inFlight: true,
   device: true,

@@ -203,6 +203,12 @@ const VALIDATION = [
   }),
 ]
 
+const PARTS = [
+  new Flag('--only-blocks <list>', 'train these blocks alone, as a part for noprop assemble: 3-6,9 (default: all)', {
+    read: () => blocksOf,
+  }),
+]
+
 const CHECKPOINTS = [
   new Flag('--checkpoint <dir>', 'save the state of the run in this directory'),
   new Flag('--checkpoint-seconds <number>', 'save at least this often (default: 30)', { read: number }),
@@ -259,6 +265,7 @@ export function addTrainFlags(command: Command): void {
   addFlags(command, 'Noise schedule', SCHEDULE)
   addFlags(command, 'Training', TRAINING)
   addFlags(command, 'Validation', VALIDATION)
+  addFlags(command, 'Parts of a model', PARTS)
   addFlags(command, 'Checkpoints', CHECKPOINTS)
   addFlags(command, 'Device and threads', PLACE)
 }
@@ -307,7 +314,7 @@ function embeddingOf(values: Values): Embedding | undefined {
 
 /** The options of a training run that flags set. */
 export function fitOptionsOf(values: Values): FitOptions {
-  return optionsOf(values, [...TRAINING, ...VALIDATION, ...CHECKPOINTS, ...PLACE])
+  return optionsOf(values, [...TRAINING, ...VALIDATION, ...PARTS, ...CHECKPOINTS, ...PLACE])
 }
 
 /** The flags of `train` that set these options of a model and its training, as they are typed. */
@@ -425,6 +432,21 @@ export function benchOptionsOf(values: Values): Record<string, unknown> {
 /** Reads a learning rate, or that one is to be found. */
 function rateOf(flag: string): (text: string) => number | 'find' {
   return (text) => (text === 'find' ? text : parseNumber(flag, text))
+}
+
+/** More blocks than this are refused before a list of them is made; the core refuses them as well. */
+const MOST_BLOCKS = 9999
+
+/** Reads `3-6,9`. */
+function blocksOf(text: string): number[] {
+  return text.split(',').flatMap((part) => {
+    const [, first, last] = part.trim().match(/^(\d{1,4})(?:-(\d{1,4}))?$/) ?? []
+    const [from, to] = [Number(first), Number(last ?? first)]
+    if (first === undefined || from > to || to > MOST_BLOCKS) {
+      throw badValue('--only-blocks', 'blocks and ranges of blocks, counted from 1: 3-6,9', text)
+    }
+    return Array.from({ length: to - from + 1 }, (_, index) => from + index)
+  })
 }
 
 /** Reads which weights a block ends with. */

@@ -18,6 +18,7 @@ interface CommandModule {
 export const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandModule> }> = {
   train: { summary: 'train a model and measure it', load: () => import('./train.js') },
   sweep: { summary: 'try combinations of options, and compare them', load: () => import('./sweep.js') },
+  assemble: { summary: 'put the parts of a model together', load: () => import('./assemble.js') },
   eval: { summary: 'measure a model on test samples', load: () => import('./eval.js') },
   report: {
     summary: 'make a page that shows how a model was trained and how good it is',

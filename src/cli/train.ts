@@ -52,6 +52,7 @@ interface TrainFlags {
   report?: string
   /** True where no port is named. */
   ui?: number | true
+  onlyBlocks?: number[]
 }
 
 const DATA = [
@@ -88,6 +89,7 @@ export function define(command: Command, io: Io): void {
     'noprop train --data mnist --out digits.safetensors --ui --report digits.html',
     'noprop train --data mnist --from digits.safetensors --out better.safetensors',
     'noprop train --data cifar10 --net resnet --dry-run',
+    'noprop train --data mnist --only-blocks 3-6,9 --out part-2.safetensors',
   )
   command.action((flags: TrainFlags) => train(flags, io))
 }
@@ -121,7 +123,7 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
     }
     const report = await reported(model, test, history, flags, page, io)
     const measured = { threads: flags.threads, signal: io.signal }
-    const numbers = test && model.config.targets ? await model.evaluateNumbers(test, measured) : undefined
+    const numbers = test && model.trained && model.config.targets ? await model.evaluateNumbers(test, measured) : undefined
     const tested = report ? report.document.evaluation : numbers ? undefined : await tests(model, test, flags, io)
     tell(model, history, { tested, numbers }, flags, io)
   } finally {
@@ -132,7 +134,7 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
 
 /** The result on the test samples, if there are any. */
 async function tests(model: NoProp, test: Dataset | null, { threads }: TrainFlags, io: Io) {
-  return test ? await model.evaluate(test, { threads, signal: io.signal }) : undefined
+  return test && model.trained ? await model.evaluate(test, { threads, signal: io.signal }) : undefined
 }
 
 /** The page that shows the run, where one is asked for. */
@@ -153,7 +155,8 @@ async function reported(
   page: ProgressPage | undefined,
   io: Io,
 ): Promise<Report | undefined> {
-  if (model.config.targets || (flags.report === undefined && !page?.wasSeen)) return undefined
+  // A part of a model cannot be asked.
+  if (!model.trained || model.config.targets || (flags.report === undefined && !page?.wasSeen)) return undefined
   const report = await createReport(model, test, {
     history,
     threads: flags.threads,
@@ -197,7 +200,7 @@ function tell(model: NoProp, history: History, { tested, numbers }: Tested, flag
     ...(report === undefined ? {} : { report }),
   })
   io.printFields([
-    ...(numbers ? numberFields(numbers, 'test ') : tested ? testFields(tested) : NOT_TESTED),
+    ...(numbers ? numberFields(numbers, 'test ') : tested ? testFields(tested) : model.part ? NO_MODEL : NOT_TESTED),
     ...watched(history),
     ...(numbers ? ([['R² after block', r2AfterBlocks(numbers.r2PerBlock)]] as const) : []),
     ...(tested ? ([['after block', accuracyAfterBlocks(tested.accuracyPerBlock, 1)]] as const) : []),
@@ -207,12 +210,14 @@ function tell(model: NoProp, history: History, { tested, numbers }: Tested, flag
     ],
     ['peak memory', `${Math.round(peak)} MiB`],
     ['weights', `sha256 ${history.weightsSha256}`],
-    ['model', out ?? 'not saved (--out FILE saves it)'],
+    [model.part ? 'part' : 'model', out ?? 'not saved (--out FILE saves it)'],
     ...(report === undefined ? [] : [['report', report] as const]),
   ])
 }
 
 const NOT_TESTED: Field[] = [['test accuracy', 'not measured: there are no test samples (--test, --test-split)']]
+
+const NO_MODEL: Field[] = [['test accuracy', 'not measured: this is a part (noprop assemble makes a model of all)']]
 
 function testFields({ accuracy, samples, loss }: EvaluateResult): Field[] {
   return [['test accuracy', `${percent(accuracy, 2)} of ${thousands(samples)} samples, loss ${loss.toFixed(4)}`]]
@@ -273,7 +278,9 @@ async function fitShown(model: NoProp, samples: Dataset, flags: TrainFlags, page
   let interruption: Interruption | undefined
   const onInterrupt = () => {
     const { reason } = io.signal
-    if (flags.out === undefined || !(reason instanceof Interruption) || reason.signal !== 'SIGINT') abort.abort(reason)
+    // Blocks that are cut short are no part of the model that the others train.
+    const cannotEnd = flags.out === undefined || flags.onlyBlocks !== undefined
+    if (cannotEnd || !(reason instanceof Interruption) || reason.signal !== 'SIGINT') abort.abort(reason)
     else {
       interruption = reason
       run.stop()

@@ -1,12 +1,18 @@
 //! A model: a checked configuration and, once trained, the weights of its blocks.
 
+mod assemble;
 mod file;
 mod onnx;
+mod part;
+mod tensors;
 #[cfg(test)]
 mod tests;
 
-pub use file::{FORMAT_VERSION, tensors};
+pub use assemble::Assembled;
+pub use file::FORMAT_VERSION;
 pub use onnx::{InputKind, OnnxFile, OnnxOptions, OnnxPort};
+pub use part::{BlockReport, Part};
+pub use tensors::tensors;
 
 use crate::config::{CheckedConfig, ModelConfig, TargetsConfig};
 use crate::error::{Code, Error, Result};
@@ -35,6 +41,11 @@ pub struct Model {
 /// Weights are those of a moment, whatever happens to the file that they came from.
 enum Weights {
     None,
+    /// Of some blocks, the others being trained elsewhere.
+    Part {
+        store: WeightStore,
+        part: Part,
+    },
     /// Each block's `[1, parameters + statistics]`.
     InMemory(Arc<Vec<Buffer>>),
     /// In a file, from where they are taken into memory when that is worth it.
@@ -75,6 +86,19 @@ impl Model {
         self
     }
 
+    /// The same configuration with the weights of some blocks.
+    pub fn with_part(&self, store: WeightStore, training: Value, part: Part) -> Self {
+        Self::of(self.checked.clone(), Weights::Part { store, part }, training)
+    }
+
+    /// What a part of a model is, where this is one.
+    pub fn part(&self) -> Option<&Part> {
+        match &self.weights {
+            Weights::Part { part, .. } => Some(part),
+            _ => None,
+        }
+    }
+
     /// A model of blocks with these weights, each `[1, parameters + statistics]`.
     pub(crate) fn in_memory(checked: CheckedConfig, blocks: Vec<Buffer>) -> Self {
         Self::of(checked, Weights::InMemory(Arc::new(blocks)), Value::Null)
@@ -86,32 +110,36 @@ impl Model {
 
     /// Whether there are weights.
     pub fn is_trained(&self) -> bool {
-        !matches!(self.weights, Weights::None)
+        !matches!(self.weights, Weights::None | Weights::Part { .. })
     }
 
     /// # Errors
     /// [`Code::NotTrained`] before training.
     pub(crate) fn check_trained(&self) -> Result<()> {
-        if self.is_trained() { Ok(()) } else { Err(not_trained()) }
+        match &self.weights {
+            Weights::Part { part, .. } => Err(part.is_no_model(self.checked.jobs())),
+            _ if self.is_trained() => Ok(()),
+            _ => Err(not_trained()),
+        }
     }
 
     /// Bytes of weights that it keeps in the processor's memory.
     pub fn resident_bytes(&self) -> usize {
         let blocks = match &self.weights {
-            Weights::None => None,
+            Weights::None | Weights::Part { .. } => None,
             Weights::InMemory(blocks) => Some(blocks.clone()),
             Weights::Stored { resident, .. } => resident.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         };
         blocks.map_or(0, |blocks| blocks.iter().map(|block| 4 * block.elem_count()).sum())
     }
 
-    /// SHA-256 over all parameter and statistic bytes in the order of their names, in hexadecimal.
+    /// SHA-256 over all parameter and statistic bytes in the order of their names, in hexadecimal; of a part, over those that it has.
     ///
     /// # Errors
     /// [`Code::NotTrained`], [`Code::ModelChanged`], [`Code::Io`].
     pub fn weights_sha256(&self) -> Result<String> {
         let mut hash = Sha256::new();
-        for block in 1..=self.checked.jobs() {
+        for block in self.blocks() {
             self.each_piece(block, |bytes| {
                 hash.update(bytes);
                 Ok(())
@@ -120,11 +148,19 @@ impl Model {
         Ok(hexadecimal(&hash.finalize()))
     }
 
+    /// The blocks (from 1) whose weights it has, once it has any.
+    fn blocks(&self) -> Vec<usize> {
+        match self.part() {
+            Some(part) => part.blocks.iter().map(|report| report.block).collect(),
+            None => (1..=self.checked.jobs()).collect(),
+        }
+    }
+
     /// Shows the little-endian bytes of a block's weights (from 1) to `see`, piece by piece.
     fn each_piece(&self, block: usize, mut see: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         match &self.weights {
             Weights::None => Err(not_trained()),
-            Weights::Stored { store, .. } => store.each_piece(block, see),
+            Weights::Stored { store, .. } | Weights::Part { store, .. } => store.each_piece(block, see),
             Weights::InMemory(blocks) => {
                 let (storage, _) = blocks[block - 1].storage_and_layout();
                 let Storage::Cpu(CpuStorage::F32(values)) = &*storage else {
@@ -137,8 +173,9 @@ impl Model {
 
     /// The weights of block `block` (from 1) as a tensor `[1, parameters + statistics]`.
     pub(crate) fn block(&self, block: usize, device: &Device) -> Result<Buffer> {
+        self.check_trained()?;
         let store = match &self.weights {
-            Weights::None => return Err(not_trained()),
+            Weights::None | Weights::Part { .. } => return Err(not_trained()),
             Weights::InMemory(blocks) => {
                 let block = &blocks[block - 1];
                 return if device.is_cpu() { Ok(block.clone()) } else { Buffer::new(block.to_device(device)?) };
@@ -158,8 +195,9 @@ impl Model {
     /// The weights of all blocks in the processor's memory, for callers that will be back; `None` when they are too many to
     /// keep.
     pub(crate) fn resident(&self) -> Result<Option<Arc<Vec<Buffer>>>> {
+        self.check_trained()?;
         let resident = match &self.weights {
-            Weights::None => return Err(not_trained()),
+            Weights::None | Weights::Part { .. } => return Err(not_trained()),
             Weights::InMemory(blocks) => return Ok(Some(blocks.clone())),
             Weights::Stored { resident, .. } => resident,
         };

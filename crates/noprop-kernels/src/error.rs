@@ -37,6 +37,8 @@ pub enum Code {
     ModelTruncated,
     /// A model file that was overwritten while its model was in use.
     ModelChanged,
+    /// Parts of a model that do not make a whole one.
+    Parts,
     /// A model that has no trained weights yet.
     NotTrained,
     /// A model that is being trained.
@@ -89,6 +91,7 @@ impl Code {
             Code::ModelVersion => "NOPROP_MODEL_VERSION",
             Code::ModelTruncated => "NOPROP_MODEL_TRUNCATED",
             Code::ModelChanged => "NOPROP_MODEL_CHANGED",
+            Code::Parts => "NOPROP_PARTS",
             Code::NotTrained => "NOPROP_NOT_TRAINED",
             Code::Busy => "NOPROP_BUSY",
             Code::Disposed => "NOPROP_DISPOSED",

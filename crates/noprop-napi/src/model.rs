@@ -21,7 +21,7 @@ use noprop_core::model::OnnxOptions;
 use noprop_core::tensor::StopFlag;
 use noprop_core::train::{Plan, estimate, find_learning_rate};
 use noprop_core::{DeviceChoice, Model, SampleOptions};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -104,6 +104,33 @@ impl NativeModel {
             let memory = value.memory.clone();
             Ok(Told { value, memory, bytes })
         })
+    }
+
+    /// Puts the files of parts together to one model, with the history in JSON that its file is to keep.
+    #[napi(ts_return_type = "Promise<NativeModel>")]
+    pub fn assemble<'env>(env: &'env Env, paths: Vec<String>, history: String) -> napi::Result<Object<'env>> {
+        promise(env, StopFlag::new(), move || {
+            let paths: Vec<_> = paths.into_iter().map(PathBuf::from).collect();
+            let history: Value = from_json(&history)?;
+            Ok(Self::from(Model::assemble(&paths)?.model.with_history(history)))
+        })
+    }
+
+    /// The events of the ends of the blocks that parts hold, in their order, as JSON.
+    #[napi(ts_return_type = "Promise<string>")]
+    pub fn part_events<'env>(env: &'env Env, paths: Vec<String>) -> napi::Result<Object<'env>> {
+        promise(env, StopFlag::new(), move || {
+            let paths: Vec<_> = paths.into_iter().map(PathBuf::from).collect();
+            json(&Model::part_events(&paths)?)
+        })
+    }
+
+    /// The blocks of a part of a model as JSON; null for a whole one.
+    #[napi(getter, ts_return_type = "string | null")]
+    pub fn part(&self) -> napi::Result<Option<String>> {
+        let model = self.model()?;
+        let blocks = model.part().map(|part| part.blocks.iter().map(|report| report.block).collect::<Vec<_>>());
+        Ok(blocks.map(|blocks| json!(blocks).to_string()))
     }
 
     fn model(&self) -> napi::Result<Arc<Model>> {
@@ -399,18 +426,26 @@ impl NativeModel {
     ) -> napi::Result<Object<'env>> {
         let (model, data) = (self.model()?, data.get()?);
         let validation = validation.map(|validation| validation.get()).transpose()?;
-        let plan = move || {
-            let mut plan = Plan::new(model.checked.clone(), from_json::<FitOptions>(&options)?, data)?;
-            if let Some(validation) = validation {
-                plan = plan.validated(validation, measure_chain)?;
-            }
-            if !plan.options.go_on {
-                return Ok((plan, None));
-            }
-            // How often the model was trained before.
-            let round = 1 + model.training["round"].as_u64().unwrap_or(0);
-            Ok((plan.continued(model, round)?, Some(round)))
-        };
+        let plan = move || plan(model, data, &options, validation);
         NativeTraining::start(env, plan, self.inner.clone(), observer(&on_events)?)
     }
+}
+
+/// The plan of a run, and the so many-th training that it is of a model that goes on from its weights.
+fn plan(
+    model: Arc<Model>,
+    data: Arc<Dataset>,
+    options: &str,
+    validation: Option<Arc<Dataset>>,
+) -> noprop_core::Result<(Plan, Option<u64>)> {
+    let mut plan = Plan::new(model.checked.clone(), from_json::<FitOptions>(options)?, data)?;
+    if let Some(validation) = validation {
+        plan = plan.validated(validation, measure_chain)?;
+    }
+    if !plan.options.go_on {
+        return Ok((plan, None));
+    }
+    // How often the model was trained before.
+    let round = 1 + model.training["round"].as_u64().unwrap_or(0);
+    Ok((plan.continued(model, round)?, Some(round)))
 }

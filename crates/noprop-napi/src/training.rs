@@ -6,8 +6,10 @@ use crate::tasks::{SharedTraining, promise, register};
 use napi::bindgen_prelude::{Env, Object};
 use napi_derive::napi;
 use noprop_core::config::{TargetsConfig, from_json};
+use noprop_core::model::Part;
 use noprop_core::ops::simd::InstructionSet;
 use noprop_core::tensor::StopFlag;
+use noprop_core::train::checkpoint::identity;
 use noprop_core::train::{Observer, Plan, Training};
 use noprop_core::{Code, Error};
 use serde_json::{Value, json};
@@ -25,6 +27,8 @@ pub struct NativeTraining {
     why_no_gpu: Option<String>,
     record: Value,
     targets: Option<TargetsConfig>,
+    /// Everything that the weights depend on, where the model becomes a part.
+    part: Option<Value>,
 }
 
 impl NativeTraining {
@@ -45,11 +49,12 @@ impl NativeTraining {
             stop.check()?;
             let (steps, options, record) = (plan.steps(), json(&plan.options)?, record(&plan, round));
             let targets = plan.model.config.targets.clone();
+            let part = plan.options.only_blocks.as_ref().map(|_| run(&plan));
             let (device, why_no_gpu) = (plan.devices.to_string(), plan.why_no_gpu.clone());
             let started = Training::start(plan, observer)?;
             let stop = started.stop_flag();
             *training.lock().unwrap_or_else(PoisonError::into_inner) = Some(started);
-            Ok(Self { training, model, stop, options, steps, device, why_no_gpu, record, targets })
+            Ok(Self { training, model, stop, options, steps, device, why_no_gpu, record, targets, part })
         })
     }
 
@@ -58,12 +63,21 @@ impl NativeTraining {
     }
 }
 
+/// Everything that the weights of a run depend on.
+pub fn run(plan: &Plan) -> Value {
+    let mut run = identity(plan);
+    run["noprop"] = json!(env!("CARGO_PKG_VERSION"));
+    run
+}
+
 /// What a model file says of its training.
-fn record(plan: &Plan, round: Option<u64>) -> Value {
+pub fn record(plan: &Plan, round: Option<u64>) -> Value {
     let mut options = json!(plan.options);
     if let Some(options) = options.as_object_mut() {
         // Where and how fast, which the weights do not depend on.
-        for name in ["threads", "inFlight", "device", "checkpoint", "checkpointSeconds", "resume", "continue"] {
+        for name in
+            ["threads", "inFlight", "device", "checkpoint", "checkpointSeconds", "resume", "continue", "onlyBlocks"]
+        {
             options.remove(name);
         }
         // Without it, validation only looks on.
@@ -143,6 +157,7 @@ impl NativeTraining {
     pub fn finish<'env>(&self, env: &'env Env, history: String) -> napi::Result<Object<'env>> {
         let (training, model, mut record) = (self.take(), self.model.clone(), self.record.clone());
         let targets = self.targets.clone();
+        let part = self.part.clone();
         promise(env, self.stop.clone(), move || {
             let training = training.ok_or_else(|| Error::new(Code::Internal, "the run has ended"))?;
             let history: Value = from_json(&history)?;
@@ -150,8 +165,12 @@ impl NativeTraining {
             if !early.is_empty() {
                 record["ended"] = json!(early);
             }
+            let blocks = training.reports();
             let weights = training.finish()?;
-            model.replace(|model| model.with_weights(weights, record).with_targets(targets).with_history(history))
+            model.replace(|model| match part {
+                Some(run) => model.with_part(weights, record, Part { run, blocks }).with_targets(targets),
+                None => model.with_weights(weights, record).with_targets(targets).with_history(history),
+            })
         })
     }
 

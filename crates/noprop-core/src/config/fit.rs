@@ -52,6 +52,9 @@ pub struct FitOptions {
     /// Goes on from the weights that the model has, instead of from the beginning.
     #[serde(rename = "continue")]
     pub go_on: bool,
+    /// The blocks (from 1) to train, the others being trained elsewhere; the model is then a part of one. Default: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only_blocks: Option<Vec<usize>>,
     /// Worker threads. Default: as many as the process may use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
@@ -88,6 +91,7 @@ impl Default for FitOptions {
             validation_every: None,
             early_stopping: None,
             go_on: false,
+            only_blocks: None,
             threads: None,
             in_flight: None,
             device: DeviceChoice::Auto,
@@ -102,6 +106,11 @@ impl FitOptions {
     /// Samples of a step, once [`check`](Self::check) has filled it in.
     pub(crate) fn batch_size(&self) -> usize {
         self.batch.unwrap_or(DEFAULT_BATCH)
+    }
+
+    /// The blocks (from 1) that are trained here, of so many.
+    pub fn jobs(&self, blocks: usize) -> Vec<usize> {
+        self.only_blocks.clone().unwrap_or_else(|| (1..=blocks).collect())
     }
 
     /// Checks every value and fills in `batch`, `threads` and `in_flight`.
@@ -152,7 +161,10 @@ impl FitOptions {
         if in_flight == 0 {
             return Err(out_of_range("inFlight", "at least 1", in_flight));
         }
-        self.in_flight = Some(in_flight.min(blocks));
+        if let Some(only) = &mut self.only_blocks {
+            check_only(only, blocks)?;
+        }
+        self.in_flight = Some(in_flight.min(self.only_blocks.as_ref().map_or(blocks, Vec::len)));
         if self.resume && self.checkpoint.is_none() {
             return Err(Error::new(Code::Option, "option resume needs option checkpoint")
                 .expected("option checkpoint with the directory of the run")
@@ -165,6 +177,25 @@ impl FitOptions {
 /// Whether an option is as if it were not given.
 fn is_zero(value: &f64) -> bool {
     *value == 0.0
+}
+
+/// Puts the blocks to train into their order.
+///
+/// # Errors
+/// [`Code::Option`] for none, one that there is not, or one that comes twice.
+fn check_only(only: &mut [usize], blocks: usize) -> Result<()> {
+    only.sort_unstable();
+    let range = format!("blocks from 1 to {blocks}, each once");
+    if only.is_empty() {
+        return Err(out_of_range("onlyBlocks", range, "none"));
+    }
+    if let Some(foreign) = only.iter().find(|block| !(1..=blocks).contains(*block)) {
+        return Err(out_of_range("onlyBlocks", range, foreign));
+    }
+    match only.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(out_of_range("onlyBlocks", range, format!("block {} twice", pair[0]))),
+        None => Ok(()),
+    }
 }
 
 /// A number of worker threads; by default as many as the process may use.
@@ -204,6 +235,9 @@ mod tests {
     fn fit_options_are_checked_and_completed() {
         let options = FitOptions { threads: Some(3), ..FitOptions::default() }.check(2, 500).unwrap();
         assert_eq!((options.threads, options.in_flight), (Some(3), Some(2)));
+        let some = FitOptions { only_blocks: Some(vec![5, 2, 4]), in_flight: Some(9), ..FitOptions::default() };
+        let some = some.check(9, 500).unwrap();
+        assert_eq!((some.in_flight, some.jobs(9)), (Some(3), vec![2, 4, 5]));
         let bad = [
             FitOptions { epochs: 0, ..FitOptions::default() },
             FitOptions { batch: Some(0), ..FitOptions::default() },
@@ -215,6 +249,10 @@ mod tests {
             FitOptions { warmup: 0.5, learning_rate_schedule: LearningRateSchedule::OneCycle, ..FitOptions::default() },
             FitOptions { threads: Some(0), ..FitOptions::default() },
             FitOptions { in_flight: Some(0), ..FitOptions::default() },
+            FitOptions { only_blocks: Some(vec![]), ..FitOptions::default() },
+            FitOptions { only_blocks: Some(vec![0]), ..FitOptions::default() },
+            FitOptions { only_blocks: Some(vec![3]), ..FitOptions::default() },
+            FitOptions { only_blocks: Some(vec![2, 1, 2]), ..FitOptions::default() },
             FitOptions { resume: true, ..FitOptions::default() },
         ];
         for options in bad {

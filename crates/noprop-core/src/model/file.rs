@@ -1,11 +1,12 @@
 //! The model file: one safetensors file with the configuration and what trained it in the metadata, block t's tensors as
 //! `blocks.000t.params.…` and `blocks.000t.stats.…`, f32, in the order of their names.
 
-use super::{Model, Weights};
+use super::tensors::{check_finite, tensors};
+use super::{Model, Weights, part};
 use crate::config::{CheckedConfig, ModelConfig, from_json};
 use crate::error::{Code, Error, Result};
 use crate::memory::reserved;
-use crate::storage::container::{self, Header, TensorShape, from_bytes, put};
+use crate::storage::container::{self, Header, from_bytes, put};
 use crate::storage::weights::pieces;
 use crate::storage::{WeightStore, atomic, open_file, probe_output};
 use crate::tensor::Buffer;
@@ -43,6 +44,9 @@ impl Model {
     /// # Errors
     /// [`Code::NotTrained`] before training, [`Code::Output`] when the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
+        if let Some(part) = self.part() {
+            return self.save_part(part, path);
+        }
         self.check_trained()?;
         atomic::write(path, |writer| {
             put(writer, &self.header())?;
@@ -122,6 +126,9 @@ fn unreadable(error: std::io::Error) -> Error {
 /// The configuration, what trained the weights, and how their losses went.
 fn texts(header: &Header) -> Result<(CheckedConfig, [Value; 2])> {
     let text = |key: &str| header.texts.get(key).map(String::as_str).unwrap_or_default();
+    if text("format") == part::FORMAT {
+        return Err(part::is_part(text("blocks")));
+    }
     if text("format") != FORMAT {
         return Err(Error::new(Code::ModelFormat, "this safetensors file is not a model of noprop")
             .expected(format!("metadata format {FORMAT:?}"))
@@ -149,30 +156,4 @@ fn texts(header: &Header) -> Result<(CheckedConfig, [Value; 2])> {
         Ok(serde_json::from_str(record).unwrap_or(Value::Null))
     };
     Ok((checked, [record("training")?, record("history")?]))
-}
-
-/// Checks some values of a block, of which `first` is the place of the first one.
-fn check_finite(checked: &CheckedConfig, block: usize, first: usize, values: &[f32]) -> Result<()> {
-    let Some(at) = values.iter().position(|value| !value.is_finite()) else { return Ok(()) };
-    let (value, at) = (values[at], first + at);
-    let entry = checked.layout_of(block).entries().iter().find(|entry| at < entry.slot.offset + entry.slot.len);
-    let (name, place) = entry.map_or(("", at), |entry| (entry.name.as_str(), at - entry.slot.offset));
-    Err(Error::new(
-        Code::ModelFormat,
-        format!("value {place} of tensor blocks.{block:04}.{name} is not a finite number"),
-    )
-    .expected("finite weights")
-    .received(value.to_string())
-    .hint("the file is damaged or was made by a training that diverged; get it again from its source, or train again"))
-}
-
-/// Names and shapes of all tensors of a model, in the order of their names.
-pub fn tensors(checked: &CheckedConfig) -> impl Iterator<Item = TensorShape> + '_ {
-    (1..=checked.jobs()).flat_map(|block| {
-        checked
-            .layout_of(block)
-            .entries()
-            .iter()
-            .map(move |entry| (format!("blocks.{block:04}.{}", entry.name), entry.shape.clone()))
-    })
 }

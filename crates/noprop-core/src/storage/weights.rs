@@ -78,7 +78,7 @@ impl WeightStore {
     }
 
     /// Values of a block (from 1).
-    fn len(&self, block: usize) -> usize {
+    pub(crate) fn len(&self, block: usize) -> usize {
         (self.ends[block] - self.ends[block - 1]) as usize
     }
 

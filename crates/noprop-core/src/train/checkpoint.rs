@@ -51,7 +51,7 @@ pub enum Saved {
 }
 
 /// Everything that the weights depend on.
-fn identity(plan: &Plan) -> Value {
+pub fn identity(plan: &Plan) -> Value {
     let o = &plan.options;
     let mut training = json!({
         "epochs": o.epochs, "batch": o.batch, "learningRate": o.learning_rate,

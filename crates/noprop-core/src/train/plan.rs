@@ -139,7 +139,7 @@ impl Plan {
 
     /// # Errors
     /// [`Code::Option`] for options of validation without anything to validate on.
-    pub(super) fn check_validation(&self) -> Result<()> {
+    pub fn check_validation(&self) -> Result<()> {
         let options = &self.options;
         let name = match (options.early_stopping, options.validation_every) {
             _ if self.validation.is_some() => return Ok(()),

@@ -29,6 +29,7 @@ use super::checkpoint::Checkpoint;
 use super::plan::Plan;
 use super::progress::Observer;
 use crate::error::{Code, Error, Result};
+use crate::model::BlockReport;
 use crate::storage::WeightStore;
 use crate::tensor::StopFlag;
 use crate::threads::refused;
@@ -87,7 +88,8 @@ impl Training {
     /// [`Code::Option`] when there is no such block or it has been started before.
     pub fn start_block(&self, block: usize) -> Result<()> {
         let blocks = self.plan().model.jobs();
-        if !(1..=blocks).contains(&block) {
+        let is_other = self.plan().options.only_blocks.as_ref().is_some_and(|only| !only.contains(&block));
+        if !(1..=blocks).contains(&block) || is_other {
             return Err(Error::new(Code::Option, "there is no such block")
                 .expected(format!("1 to {blocks}"))
                 .received(block.to_string()));
@@ -129,6 +131,11 @@ impl Training {
         ends
     }
 
+    /// What is known of the blocks that have ended, in their order.
+    pub fn reports(&self) -> Vec<BlockReport> {
+        self.shared.queue().reports.values().cloned().collect()
+    }
+
     /// Stops as [`stop`](Self::stop) does, and waits until nothing runs and what is to be kept is kept.
     ///
     /// # Errors
@@ -149,7 +156,7 @@ impl Training {
         let shared = self.shared.clone();
         drop(self);
         let finished = shared.queue().finished;
-        let blocks = shared.plan.model.jobs();
+        let blocks = shared.plan.options.jobs(shared.plan.model.jobs()).len();
         if finished != blocks {
             return Err(Error::new(Code::NotTrained, "not every block is trained")
                 .expected(format!("{blocks} blocks"))

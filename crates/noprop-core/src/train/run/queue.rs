@@ -1,10 +1,11 @@
 //! The jobs in flight, and which of them a thread takes.
 
 use crate::error::{Code, Error, Result};
+use crate::model::BlockReport;
 use crate::train::job::{BlockJob, Every};
 use crate::train::progress::End;
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// The jobs that wait for a thread, and what is known of the others.
@@ -17,6 +18,8 @@ pub(in crate::train) struct Queue {
     pub(super) finished: usize,
     /// Blocks that ended before their last epoch.
     pub(super) early: Vec<EarlyEnd>,
+    /// Of blocks that have ended, where the model becomes a part.
+    pub(super) reports: BTreeMap<usize, BlockReport>,
 }
 
 /// A block that ended before its last epoch.

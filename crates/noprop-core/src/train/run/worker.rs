@@ -3,11 +3,13 @@
 use super::queue::{EarlyEnd, InFlight};
 use super::shared::{Next, Shared};
 use crate::error::{Code, Error, Result};
+use crate::model::BlockReport;
 use crate::train::checkpoint::Saved;
 use crate::train::job::{BlockJob, Progress};
 use crate::train::plan::Plan;
 use crate::train::progress::{End, Event, Failure};
 use candle_core::Device;
+use serde_json::json;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
@@ -176,8 +178,7 @@ impl Shared {
         if reason != End::Epochs {
             queue.early.push(EarlyEnd { block, epochs, reason });
         }
-        drop(queue);
-        (self.observer)(Event::Block {
+        let event = Event::Block {
             block: progress.block,
             loss: progress.losses.last().copied().unwrap_or_default(),
             losses: progress.losses.clone(),
@@ -186,7 +187,14 @@ impl Shared {
             reason,
             seconds: progress.seconds,
             resumed,
-        });
+        };
+        if self.plan.options.only_blocks.is_some() {
+            let stopped = reason == End::Stopped;
+            let early = (reason != End::Epochs).then(|| json!(EarlyEnd { block, epochs, reason }));
+            queue.reports.insert(block, BlockReport { block, epochs, stopped, early, event: json!(event) });
+        }
+        drop(queue);
+        (self.observer)(event);
         Ok(())
     }
 }

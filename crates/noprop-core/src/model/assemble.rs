@@ -1,0 +1,191 @@
+//! Parts into one model. Whether they belong together is read off the parts alone: they may come from any machine.
+
+use super::part::{BlockReport, PartFile, told};
+use super::tensors::check_finite;
+use super::{Model, Weights};
+use crate::error::{Code, Error, Result};
+use crate::storage::WeightStore;
+use crate::storage::container::{from_bytes, hexadecimal};
+use crate::storage::weights::pieces;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// A whole model of parts, and what is known of its blocks.
+pub struct Assembled {
+    /// The model.
+    pub model: Model,
+    /// Everything that its weights depend on.
+    pub run: Value,
+    /// Its blocks, in their order.
+    pub blocks: Vec<BlockReport>,
+}
+
+impl Model {
+    /// Puts parts together. The same block may come several times if it is the same each time.
+    ///
+    /// # Errors
+    /// [`Code::Parts`] where blocks are missing, differ or were stopped, or where parts are of different runs; those of files
+    /// ([`Model::load`]), naming the file.
+    pub fn assemble(paths: &[PathBuf]) -> Result<Assembled> {
+        let mut whole: Option<Whole> = None;
+        for path in paths {
+            let mut part = PartFile::open(path)?;
+            let whole = match &mut whole {
+                Some(whole) => {
+                    whole.check(&part)?;
+                    whole
+                }
+                empty => empty.insert(Whole::new(&part)?),
+            };
+            whole.take(&mut part)?;
+        }
+        let no_part = || Error::new(Code::Parts, "there is no part to assemble").expected("the files of all parts");
+        whole.ok_or_else(no_part)?.finish()
+    }
+}
+
+impl Model {
+    /// The events of the ends of the blocks that parts hold, each block once, in their order.
+    ///
+    /// # Errors
+    /// Those of the files, as [`Model::assemble`] has them.
+    pub fn part_events(paths: &[PathBuf]) -> Result<Vec<Value>> {
+        let mut events = BTreeMap::new();
+        for path in paths {
+            let reports = PartFile::open(path)?.part.blocks;
+            events.extend(reports.into_iter().map(|report| (report.block, report.event)));
+        }
+        Ok(events.into_values().collect())
+    }
+}
+
+/// What has been put together so far.
+struct Whole {
+    first: PathBuf,
+    model: Model,
+    run: Value,
+    store: WeightStore,
+    blocks: BTreeMap<usize, (BlockReport, String, PathBuf)>,
+}
+
+impl Whole {
+    fn new(part: &PartFile) -> Result<Self> {
+        let checked = part.checked.clone();
+        let store = WeightStore::temporary_of(&checked.weights_of_jobs())?;
+        let model = Model::of(checked, Weights::None, part.training.clone());
+        let (first, run) = (part.path.clone(), part.part.run.clone());
+        Ok(Self { first, model, run, store, blocks: BTreeMap::new() })
+    }
+
+    /// Whether a part belongs to the same run as the first one.
+    fn check(&self, part: &PartFile) -> Result<()> {
+        let config = [&self.model.checked.config, &part.checked.config].map(|config| json!(config));
+        let mut differences = Vec::new();
+        compare("model", &config[0], &config[1], &mut differences);
+        compare("", &self.run, &part.part.run, &mut differences);
+        let Some((name, expected, received)) = differences.into_iter().next() else { return Ok(()) };
+        Err(Error::new(
+            Code::Parts,
+            format!("{} and {} are parts of different runs: {name} differs", self.first.display(), part.path.display()),
+        )
+        .expected(format!("{name} {expected} in every part"))
+        .received(received)
+        .hint("assemble parts of one run: the same model, options, data, version of noprop and kind of processor"))
+    }
+
+    /// Copies the weights of a part.
+    fn take(&mut self, part: &mut PartFile) -> Result<()> {
+        for (report, digest) in part.part.blocks.iter().zip(&part.digests) {
+            let (block, len) = (report.block, self.store.len(report.block));
+            if report.stopped {
+                return Err(Error::new(Code::Parts, format!("block {block} of {} was stopped", part.path.display()))
+                    .expected("blocks that trained to their end")
+                    .received(format!("one that ended after {} epochs", report.epochs))
+                    .hint("train it again; with --checkpoint and --resume it goes on from where it was"));
+            }
+            let mut weights = crate::memory::reserved(len, "the weights of a block")?;
+            let mut hash = Sha256::new();
+            let checked = &self.model.checked;
+            pieces(&mut part.file, len, |first, bytes| {
+                hash.update(bytes);
+                let values = from_bytes(bytes);
+                check_finite(checked, block, first, &values)?;
+                weights.extend_from_slice(&values);
+                Ok(())
+            })
+            .map_err(|error| named(&part.path, error))?;
+            if hexadecimal(&hash.finalize()) != *digest {
+                let damaged = Error::new(Code::ModelFormat, format!("the weights of block {block} are damaged"))
+                    .expected("bytes that match their checksum")
+                    .hint("get the file again from where it was trained, or train its blocks again");
+                return Err(named(&part.path, damaged));
+            }
+            match self.blocks.get(&block) {
+                Some((_, other, path)) if other != digest => {
+                    return Err(Error::new(Code::Parts, format!("block {block} comes twice, with different weights"))
+                        .expected("the same weights wherever a block was trained")
+                        .received(format!("{} and {}", path.display(), part.path.display()))
+                        .hint("one of the machines computes wrongly, or a file was changed: train the block again on both"));
+                }
+                Some(_) => continue,
+                None => {}
+            }
+            self.store.write(block, &weights)?;
+            self.blocks.insert(block, (report.clone(), digest.clone(), part.path.clone()));
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Assembled> {
+        let jobs = self.model.checked.jobs();
+        let missing: Vec<_> = (1..=jobs).filter(|block| !self.blocks.contains_key(block)).collect();
+        if !missing.is_empty() {
+            return Err(Error::new(
+                Code::Parts,
+                format!(
+                    "{} missing",
+                    match missing.len() {
+                        1 => format!("{} is", told(missing.into_iter())),
+                        _ => format!("{} are", told(missing.into_iter())),
+                    }
+                ),
+            )
+            .expected(format!("all {jobs} blocks"))
+            .received(told(self.blocks.keys().copied()))
+            .hint("train those that are missing (--only-blocks, onlyBlocks) and assemble all parts"));
+        }
+        let blocks: Vec<_> = self.blocks.into_values().map(|(report, ..)| report).collect();
+        let mut training = self.model.training.clone();
+        let early: Vec<_> = blocks.iter().filter_map(|report| report.early.clone()).collect();
+        if let Some(record) = training.as_object_mut() {
+            record.remove("ended");
+            if !early.is_empty() {
+                record.insert("ended".to_owned(), json!(early));
+            }
+        }
+        Ok(Assembled { model: self.model.with_weights(self.store, training), run: self.run, blocks })
+    }
+}
+
+fn named(path: &Path, mut error: Error) -> Error {
+    error.what = format!("{}: {}", path.display(), error.what);
+    error
+}
+
+/// Collects the values that differ, by their names, with both values.
+fn compare(name: &str, left: &Value, right: &Value, differences: &mut Vec<(String, String, String)>) {
+    let (Value::Object(one), Value::Object(other)) = (left, right) else {
+        if left != right {
+            let short = |value: &Value| value.to_string().chars().take(80).collect();
+            differences.push((name.to_owned(), short(left), short(right)));
+        }
+        return;
+    };
+    let names: std::collections::BTreeSet<_> = one.keys().chain(other.keys()).collect();
+    for key in names {
+        let name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
+        compare(&name, one.get(key).unwrap_or(&Value::Null), other.get(key).unwrap_or(&Value::Null), differences);
+    }
+}
