@@ -86,7 +86,7 @@ export async function startFit(
     }
     const history = await train(model, [dataset, held], trainOptions, queue, [stop.signal, wrapUp])
     // A part of a model cannot be asked.
-    if (held && model.trained) {
+    if (held && trainOptions.onlyBlocks === undefined) {
       const validation = await validate(model, held, trainOptions, stop.signal)
       if (validation) {
         history.validation = validation
