@@ -88,7 +88,7 @@ export async function startFit(
     }
     const history = await train(model, [dataset, held], trainOptions, queue, [stop.signal, wrapUp])
     // A part of a model cannot be asked.
-    const isWhole = model.trained
+    const isWhole = trainOptions.onlyBlocks === undefined
     if (held && isWhole && config.targets) {
       const numbers = await unlessAborted(stop.signal, (signal) => {
         const { threads, device } = trainOptions

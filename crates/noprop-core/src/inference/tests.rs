@@ -190,7 +190,7 @@ fn a_trace_tells_how_the_prediction_came_about() {
         let values = samples * 3;
         assert_eq!([found.start.len(), found.states.len(), found.estimates.len()], [values, 4 * values, 4 * values]);
         // The classes of the states are those that evaluation reads off them.
-        let last = read(&model, &found.states[3 * values..], Vec::new()).unwrap();
+        let last = read(&model, &found.states[3 * values..], vec![4; samples]).unwrap();
         assert_eq!(last, found.prediction);
         if stochastic {
             continue;
