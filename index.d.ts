@@ -20,10 +20,6 @@ export declare class NativeDataset {
    * Without `labels` no file of labels is needed.
    */
   static load(directory: string, split: string, limit: number | null, labels: boolean): Promise<NativeDataset>
-  /** Writes the data set to one file, atomically, for another machine. */
-  save(path: string): Promise<void>
-  /** Reads what `save` wrote. */
-  static read(path: string): Promise<NativeDataset>
   /** Which parts a directory of IDX or CIFAR files has: `train`, `test`, both or none. */
   static parts(directory: string): Array<string>
   /**
@@ -71,18 +67,10 @@ export declare class NativeModel {
   static create(config: string): NativeModel
   /** Reads a model file. */
   static load(path: string): Promise<NativeModel>
-  /** Puts the files of parts together to one model. */
-  static assemble(paths: Array<string>): Promise<NativeModel>
-  /**
-   * Gives the model the weights of parts, which must be those of `run` (JSON), the result of [`run`](Self::run). Returns the events
-   * of its blocks as JSON.
-   */
-  takeParts(paths: Array<string>, run: string): Promise<string>
-  /**
-   * Everything that the weights of a run depend on, the complete options and the size of the run, as JSON `{ run, options,
-   * stepsPerBlock }`. Everything is checked as by a training.
-   */
-  run(data: NativeDataset, options: string, validation: NativeDataset | null): Promise<string>
+  /** Puts the files of parts together to one model, with the history in JSON that its file is to keep. */
+  static assemble(paths: Array<string>, history: string): Promise<NativeModel>
+  /** The events of the ends of the blocks that parts hold, in their order, as JSON. */
+  static partEvents(paths: Array<string>): Promise<string>
   /** The blocks of a part of a model as JSON; null for a whole one. */
   get part(): string | null
   /**

@@ -9,6 +9,7 @@ import { type HuggingFaceFiles, modelFileIn, writeRepository } from './export/hu
 import { exportOnnx, type OnnxFile, type OnnxOptions } from './export/onnx.js'
 import { type FitOptions, startFit } from './fit.js'
 import { FitRun } from './fit-run.js'
+import { Records } from './history.js'
 import {
   type EvaluateResult,
   type ExitCurveOptions,
@@ -20,7 +21,6 @@ import {
   type RunsResult,
   type TracedPrediction,
 } from './inference.js'
-import { Records } from './history.js'
 import { inspectCustom } from './inspect.js'
 import { requireObject, toJson } from './json.js'
 import { type KeptHistory, keptOf, readKept } from './kept-history.js'

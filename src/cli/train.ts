@@ -123,7 +123,8 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
     }
     const report = await reported(model, test, history, flags, page, io)
     const measured = { threads: flags.threads, signal: io.signal }
-    const numbers = test && model.trained && model.config.targets ? await model.evaluateNumbers(test, measured) : undefined
+    const numbers =
+      test && model.trained && model.config.targets ? await model.evaluateNumbers(test, measured) : undefined
     const tested = report ? report.document.evaluation : numbers ? undefined : await tests(model, test, flags, io)
     tell(model, history, { tested, numbers }, flags, io)
   } finally {
