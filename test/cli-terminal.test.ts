@@ -44,6 +44,7 @@ describe.runIf(hasTerminal)('on a terminal', () => {
       'Noise schedule',
       'Training',
       'Validation',
+      'Parts of a model',
       'Checkpoints',
       'Device and threads',
       'Output',

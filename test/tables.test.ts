@@ -189,7 +189,7 @@ test.each<[string, (data: string) => string[], string]>([
   [
     'no label',
     (data) => ['--data', data],
-    'the option --label is missing; hint: add --label COLUMN; .* has id, proline',
+    'the option --label is missing; hint: add --label COLUMN, or --target COLUMN for numbers; .* has id, proline',
   ],
   ['a label that is not there', (data) => ['--data', data, '--label', 'x'], 'has no column "x".*one of "id"'],
   [

@@ -170,9 +170,11 @@ const TRAINING = [
     read: rateOf,
     sets: 'learningRate',
   }),
-  new Flag('--lr-schedule <constant|one-cycle|cool-down|cosine>', 'learning rate over time (default: constant)', {
-    sets: 'learningRateSchedule',
-  }),
+  new Flag(
+    '--lr-schedule <name>',
+    'learning rate over time: constant, one-cycle, cool-down or cosine (default: constant)',
+    { sets: 'learningRateSchedule' },
+  ),
   new Flag('--warmup <epochs>', 'epochs over which the learning rate rises first (default: 0)', { read: number }),
   new Flag('--optimizer <adamw|adam>', 'optimiser: weight decay decoupled, or in the gradients (default: adamw)'),
   new Flag('--weight-decay <rate>', 'weight decay of the optimiser (default: 0.001)', { read: number }),

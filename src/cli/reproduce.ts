@@ -55,7 +55,7 @@ export function define(command: Command, io: Io): void {
     command,
     'noprop reproduce --table sketch --budget 60',
     'noprop reproduce --table paper-accuracy --budget full --out paper',
-    'noprop reproduce --table paper-memory --only mnist-dt-memory,mnist-backprop-memory',
+    'noprop reproduce --table paper-memory --only mnist-dt-memory',
   )
   command.action((flags: ReproduceFlags) => reproduce(flags, io))
 }
