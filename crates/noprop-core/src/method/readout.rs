@@ -86,6 +86,7 @@ impl Readout {
     /// The classes' probabilities at a last state, as many values in `out`; the greatest is that of [`class`](Self::class).
     pub fn probabilities(&self, z: &[f32], out: &mut [f32]) {
         match self {
+            Self::Nearest { vectors, alpha_bar } if vectors.is_one_hot() => vectors.probabilities(z, *alpha_bar, out),
             Self::Nearest { vectors, alpha_bar } => {
                 let mut nearness = vec![0.0; out.len()];
                 vectors.nearness(z, *alpha_bar, &mut nearness);
