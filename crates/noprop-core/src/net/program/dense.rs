@@ -243,11 +243,14 @@ fn lead_to_input(l: &mut Lowering<'_>, input: NodeId, op: Linear, dy: At) {
     if !l.needs(input) {
         return;
     }
+    // A reader may take what is normalised in another shape, as the tokens of an image.
+    let fits = |norm: &Norm| (norm.op.samples, norm.op.width) == (op.samples, op.inputs);
     if l.target.fused && l.is_last(input) {
         if let Some(before) = l.dense_at(input) {
             let layer = l.dense[&before].clone();
             match layer.norm {
-                Some(norm) => return lead_to_norm(l, input, before, norm, op, dy),
+                Some(norm) if fits(&norm) => return lead_to_norm(l, input, before, norm, op, dy),
+                Some(_) => {}
                 None if layer.relu && !l.has_gradient(input) => return lead_to_relu(l, input, before, op, dy),
                 None => {}
             }
@@ -256,7 +259,7 @@ fn lead_to_input(l: &mut Lowering<'_>, input: NodeId, op: Linear, dy: At) {
             let whole = |l: &Lowering<'_>, node: NodeId| l.is_last(node) && !l.has_gradient(node);
             let found = inputs.iter().position(|node| {
                 let norm = l.dense_at(*node).and_then(|layer| l.dense[&layer].norm);
-                whole(l, *node) && norm.is_some()
+                whole(l, *node) && norm.as_ref().is_some_and(fits)
             });
             if let Some(found) = found {
                 let node = inputs[found];

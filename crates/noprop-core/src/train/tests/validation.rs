@@ -180,11 +180,13 @@ fn the_chain_is_measured_where_all_blocks_are_at_the_same_epoch() {
 #[test]
 fn a_run_that_is_told_to_end_has_a_model_of_what_there_is_and_can_be_resumed() {
     let data = vectors(50);
+    // So many that no block is finished when the run is told.
+    let options = |batch| FitOptions { epochs: 1000, ..super::options(batch) };
     let expected = sha256(plan(mlp(3), options(8), &data));
     for kept in [false, true] {
         let directory = tempfile::tempdir().unwrap();
-        let options = if kept { checkpointed(options(8), directory.path()) } else { options(8) };
-        let run = Run::start(plan(mlp(3), options.clone(), &data));
+        let chosen = if kept { checkpointed(options(8), directory.path()) } else { options(8) };
+        let run = Run::start(plan(mlp(3), chosen.clone(), &data));
         let mut told = false;
         let events = run.drive(&[1, 2, 3], 3, |event| {
             if matches!(event, Event::Epoch { .. }) && !std::mem::replace(&mut told, true) {
@@ -196,12 +198,12 @@ fn a_run_that_is_told_to_end_has_a_model_of_what_there_is_and_can_be_resumed() {
         assert!(stopped > 0 && run.training.early_ends().len() == stopped, "{events:?}");
         let store = run.finish();
         // Every block is there, and has learned something.
-        let layout = &plan(mlp(3), self::options(8), &data).model.layout;
+        let layout = &plan(mlp(3), super::options(8), &data).model.layout;
         for block in 1..=3 {
             assert_ne!(store.read(block).unwrap(), layout.initial_weights(7, block));
         }
         if kept {
-            assert_eq!(sha256(plan(mlp(3), options, &data)), expected);
+            assert_eq!(sha256(plan(mlp(3), chosen, &data)), expected);
         }
     }
 }
