@@ -8,7 +8,6 @@ mod tensors;
 #[cfg(test)]
 mod tests;
 
-pub use assemble::Assembled;
 pub use file::FORMAT_VERSION;
 pub use onnx::{InputKind, OnnxFile, OnnxOptions, OnnxPort};
 pub use part::{BlockReport, Part};

@@ -112,7 +112,7 @@ impl NativeModel {
         promise(env, StopFlag::new(), move || {
             let paths: Vec<_> = paths.into_iter().map(PathBuf::from).collect();
             let history: Value = from_json(&history)?;
-            Ok(Self::from(Model::assemble(&paths)?.model.with_history(history)))
+            Ok(Self::from(Model::assemble(&paths)?.with_history(history)))
         })
     }
 

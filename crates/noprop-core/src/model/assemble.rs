@@ -12,23 +12,13 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// A whole model of parts, and what is known of its blocks.
-pub struct Assembled {
-    /// The model.
-    pub model: Model,
-    /// Everything that its weights depend on.
-    pub run: Value,
-    /// Its blocks, in their order.
-    pub blocks: Vec<BlockReport>,
-}
-
 impl Model {
     /// Puts parts together. The same block may come several times if it is the same each time.
     ///
     /// # Errors
     /// [`Code::Parts`] where blocks are missing, differ or were stopped, or where parts are of different runs; those of files
     /// ([`Model::load`]), naming the file.
-    pub fn assemble(paths: &[PathBuf]) -> Result<Assembled> {
+    pub fn assemble(paths: &[PathBuf]) -> Result<Model> {
         let mut whole: Option<Whole> = None;
         for path in paths {
             let mut part = PartFile::open(path)?;
@@ -138,7 +128,7 @@ impl Whole {
         Ok(())
     }
 
-    fn finish(self) -> Result<Assembled> {
+    fn finish(self) -> Result<Model> {
         let jobs = self.model.checked.jobs();
         let missing: Vec<_> = (1..=jobs).filter(|block| !self.blocks.contains_key(block)).collect();
         if !missing.is_empty() {
@@ -156,16 +146,15 @@ impl Whole {
             .received(told(self.blocks.keys().copied()))
             .hint("train those that are missing (--only-blocks, onlyBlocks) and assemble all parts"));
         }
-        let blocks: Vec<_> = self.blocks.into_values().map(|(report, ..)| report).collect();
         let mut training = self.model.training.clone();
-        let early: Vec<_> = blocks.iter().filter_map(|report| report.early.clone()).collect();
+        let early: Vec<_> = self.blocks.into_values().filter_map(|(report, ..)| report.early).collect();
         if let Some(record) = training.as_object_mut() {
             record.remove("ended");
             if !early.is_empty() {
                 record.insert("ended".to_owned(), json!(early));
             }
         }
-        Ok(Assembled { model: self.model.with_weights(self.store, training), run: self.run, blocks })
+        Ok(self.model.with_weights(self.store, training))
     }
 }
 
