@@ -52,7 +52,7 @@ pub fn contributions(
     stop: &StopFlag,
 ) -> Result<Vec<Contribution>> {
     let (asked, jobs) = (&model.checked.config, model.checked.method.jobs());
-    if !matches!(asked.method, MethodConfig::Dt {} | MethodConfig::DiffusionBlocks { .. }) {
+    if !matches!(asked.method, MethodConfig::Dt { .. } | MethodConfig::DiffusionBlocks { .. }) {
         let method = asked.method.name();
         return Err(Error::new(
             Code::Option,

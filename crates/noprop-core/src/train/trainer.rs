@@ -142,7 +142,7 @@ impl Trainer {
         state: &Buffer,
         stop: &StopFlag,
     ) -> Result<(f64, usize)> {
-        let config = &plan.model.config;
+        let (model, config) = (&plan.model, &plan.model.config);
         let epoch = (step / plan.steps_per_epoch()) as usize;
         let batch = plan.batch(step)?;
         let (samples, classes) = (&batch.samples[..], &batch.classes[..]);
@@ -184,6 +184,8 @@ impl Trainer {
             read(self.block.estimate(), samples.len() * of_estimate, &mut own.estimate)?;
         }
         let (estimate, gradient) = (self.block.estimate(), &self.gradient);
+        // A head says what is likely, which smoothed labels would not.
+        let smoothing = if model.head_of(job).is_some() { 0.0 } else { plan.options.label_smoothing };
         let loss = match method.loss() {
             Loss::SquaredToClass => {
                 let error = SquaredError { classes, width: of_estimate };
@@ -203,7 +205,10 @@ impl Trainer {
                 let op = Posterior { classes, vectors: &plan.model.vectors, sigma };
                 Some(op.run(gradient, estimate, &mut own.room)?)
             }
-            Loss::CrossEntropy => Some(CrossEntropy { classes, width: of_estimate }.run(gradient, estimate)?),
+            Loss::CrossEntropy => {
+                let op = CrossEntropy { classes, width: of_estimate, smoothing };
+                Some(op.run(gradient, estimate)?)
+            }
         };
         self.block.backward(pass, mode, &self.gradient, x, &self.z)?;
         if let Some(z_gradient) = self.block.z_gradient()
