@@ -5,6 +5,7 @@ use super::backprop::Backprop;
 use super::ct::Ct;
 use super::diffusion_blocks::{self, BlockLoss, DiffusionBlocks};
 use super::dt::Dt;
+use super::dt_learned::DtLearned;
 use super::fm::Fm;
 use super::forward_forward::ForwardForward;
 use super::noise_levels::{NoiseLevels, Partition};
@@ -163,6 +164,11 @@ impl MethodConfig {
         !matches!(self, Self::ForwardForward { .. } | Self::Adjoint { .. })
     }
 
+    /// Whether embeddings may be learned with its nets.
+    pub fn learns_embeddings(&self) -> bool {
+        matches!(self, Self::Dt {})
+    }
+
     /// Whether the model's schedule is its noise.
     pub fn has_schedule(&self) -> bool {
         matches!(self, Self::Dt {})
@@ -174,6 +180,7 @@ impl MethodConfig {
     /// [`Code::Option`] for an option out of its range.
     pub fn build(&self, parts: Parts) -> Result<Arc<dyn Method>> {
         Ok(match self {
+            Self::Dt {} if parts.learned => Arc::new(DtLearned(parts)),
             Self::Dt {} => Arc::new(Dt(parts)),
             Self::Backprop {} => Arc::new(Backprop(parts)),
             Self::ForwardForward { peer, momentum } => {

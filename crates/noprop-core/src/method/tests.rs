@@ -294,6 +294,7 @@ fn check_continuous(checked: CheckedConfig) {
         input: checked.config.input,
         classes: CLASSES,
         vectors: checked.vectors.clone(),
+        learned: false,
         numbers: false,
         blocks: 1,
         schedule: checked.schedule.clone(),
