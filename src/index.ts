@@ -81,6 +81,7 @@ export type {
   EvaluateOptions,
   FmMethod,
   ForwardForwardMethod,
+  LearnedEmbedding,
   LinearSchedule,
   Method,
   ModelConfig,
