@@ -110,6 +110,8 @@ export interface StartEvent {
   inFlight: number
   /** Whether it may go on from a checkpoint. */
   resume: boolean
+  /** With `cluster`: the id of the run. */
+  run?: string
   /** Where it trains: 'cpu', 'cuda:0'. */
   device: string
   /** With `device: 'auto'` and no GPU that can be used: why not, in one line. */
