@@ -19,7 +19,7 @@ const has = servers()
 const data = vectors(2048, 24, 4)
 const create = (seed = 3) =>
   NoProp.create({ input: [24], classes: 4, blocks: 4, seed, net: { type: 'mlp', hidden: [128, 128] } })
-const options = { epochs: 24, batch: 16, device: 'cpu' } as const
+const options = { epochs: 1800, batch: 16, device: 'cpu' } as const
 const known = new Map<number, string>()
 /** The weights of the run on this machine alone. */
 async function expected(seed = 3): Promise<string> {
@@ -50,10 +50,10 @@ describe.each([
       () => (isOver = true),
     )
     let kills = 0
-    while (kills < 8 && !isOver) {
+    while (kills < 20 && !isOver) {
       const { child, wrote, ended } = start([...TUNED, '--slots', '2', '--upload-seconds', '0.2'])
       await wrote(/begins at step/)
-      await sleep(50 + 1200 * random())
+      await sleep(50 + 700 * random())
       child.kill('SIGKILL')
       await ended
       kills += 1
@@ -152,7 +152,7 @@ describe.skipIf(!has.redis)('with a queue on Redis', () => {
     const names = Array.from({ length: 24 }, (_, index) => `c${index}`)
     writeFileSync(file, [[...names, 'label'].join(','), ...rows].join('\n'))
     const args = ['train', '--data', file, '--label', 'label', '--blocks', '3', '--hidden', '128,128', '--batch', '16']
-    const more = ['--epochs', '24', '--json']
+    const more = ['--epochs', '1800', '--json']
     const here = startCli([...args, ...more, '--device', 'cpu'])
     const flags = ['--queue', where.queue, '--store', where.store]
     const client = startCli([...args, ...more, ...flags])
