@@ -84,5 +84,6 @@ export default defineConfig([
     entry: { cli: 'src/cli/main.ts', progress: 'src/progress/display.ts' },
     format: 'esm',
     splitting: true,
+    esbuildOptions: compact,
   },
 ])

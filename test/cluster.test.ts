@@ -34,10 +34,10 @@ const runIn = (folder: string) => {
 }
 
 describe.each([
-  ['Redis', 'redis', 'folder', has.redis],
-  ['PostgreSQL', 'postgres', 'folder', has.postgres],
-  ['Redis', 'redis', 's3', has.redis && has.s3],
-] as const)('on %s, with a store of kind %3$s', (_, queue, store, isThere) => {
+  ['Redis, with a folder', 'redis', 'folder', has.redis],
+  ['PostgreSQL, with a folder', 'postgres', 'folder', has.postgres],
+  ['Redis, with S3', 'redis', 's3', has.redis && has.s3],
+] as const)('on %s', (_, queue, store, isThere) => {
   test.skipIf(!isThere)('workers make the model that one process makes, with the same history and file', async () => {
     const { where, worker } = await cluster({ queue, store })
     const workers = [await worker(), await worker('--slots', '2')]

@@ -28,6 +28,8 @@ async function expected(seed = 3): Promise<string> {
   return found
 }
 const sleep = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
+/** A Redis server that others than this machine reach. */
+const OPEN = ['--bind', '0.0.0.0', '--protected-mode', 'no']
 const TUNED = ['--lock-seconds', '3', '--threads', '1']
 const random = seeded(Number(process.env.NOPROP_SEED ?? 11))
 
@@ -306,7 +308,7 @@ const canPart = isRoot && run('ip', ['netns', 'list'])
 
 describe.skipIf(!has.redis || !has.s3 || !canPart)('on a network that is cut', () => {
   test.each(['the queue', 'the store', 'all'])('a worker is cut from %s for 20 seconds', async (from) => {
-    const { where, server, start, s3 } = await cluster({ store: 's3' }, '--bind', '0.0.0.0', '--protected-mode', 'no')
+    const { where, server, start, s3 } = await cluster({ store: 's3', host: '0.0.0.0' }, ...OPEN)
     const name = `noprop${process.pid}`
     const ip = (...args: string[]) => execFileSync('ip', args, { stdio: 'ignore' })
     const within = (...args: string[]) => ['netns', 'exec', name, ...args]

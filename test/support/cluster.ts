@@ -47,7 +47,8 @@ export async function cluster(
     queue = 'redis',
     store = 'folder',
     folder = temporaryDirectory(),
-  }: { queue?: 'redis' | 'postgres'; store?: 'folder' | 's3'; folder?: string } = {},
+    host = '127.0.0.1',
+  }: { queue?: 'redis' | 'postgres'; store?: 'folder' | 's3'; folder?: string; host?: string } = {},
   ...settings: string[]
 ): Promise<Cluster> {
   const server = queue === 'redis' ? await redisServer(...settings) : await postgresServer()
@@ -55,7 +56,7 @@ export async function cluster(
   const where = { queue: server.url, store: pathToFileURL(folder).href }
   let more: Record<string, string> = {}
   if (store === 's3') {
-    const { url, env } = await s3Server()
+    const { url, env } = await s3Server(host)
     for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value)
     onTestFinished(() => void vi.unstubAllEnvs())
     more = env

@@ -129,7 +129,7 @@ export async function postgresServer(): Promise<TestServer> {
 }
 
 /** A server that speaks S3, with an empty bucket; and the environment in which it is used. */
-export async function s3Server(): Promise<TestServer & { env: Record<string, string> }> {
+export async function s3Server(host = '127.0.0.1'): Promise<TestServer & { env: Record<string, string> }> {
   const [port, folder] = [await freePort(), temporaryDirectory()]
   const program = programs.s3 as string
   const env = {
@@ -140,20 +140,9 @@ export async function s3Server(): Promise<TestServer & { env: Record<string, str
   }
   const isGateway = program.endsWith('versitygw')
   if (isGateway) mkdirSync(join(folder, 'noprop'))
-  const args = isGateway
-    ? [
-        '--access',
-        env.AWS_ACCESS_KEY_ID,
-        '--secret',
-        env.AWS_SECRET_ACCESS_KEY,
-        '--port',
-        `127.0.0.1:${port}`,
-        'posix',
-        '--sidecar',
-        join(folder, 'meta'),
-        folder,
-      ]
-    : ['-H', '127.0.0.1', '-p', String(port)]
+  const where = host === '0.0.0.0' ? `:${port}` : `${host}:${port}`
+  const keys = ['--access', env.AWS_ACCESS_KEY_ID, '--secret', env.AWS_SECRET_ACCESS_KEY]
+  const args = isGateway ? [...keys, '--quiet', '--port', where, 'posix', folder] : ['-H', host, '-p', String(port)]
   const made = server(port, 's3://noprop/runs', () => started(program, args, { cwd: folder }))
   await made.start()
   if (!isGateway) await fetch(`${env.AWS_ENDPOINT_URL}/noprop`, { method: 'PUT' })
