@@ -10,7 +10,7 @@ mod tests;
 
 pub use file::FORMAT_VERSION;
 pub use onnx::{InputKind, OnnxFile, OnnxOptions, OnnxPort};
-pub use part::{BlockReport, Part};
+pub use part::{BlockReport, Part, of_kind};
 pub use tensors::tensors;
 
 use crate::config::{CheckedConfig, ModelConfig, TargetsConfig};
