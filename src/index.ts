@@ -53,6 +53,9 @@ export type {
   WorstSample,
 } from './inference.js'
 export type { KeptHistory } from './kept-history.js'
+
+import './internals.js'
+
 export { NoProp } from './model.js'
 export type {
   CnnNet,
@@ -71,6 +74,7 @@ export type {
   AdjointMethod,
   Augment,
   BackpropMethod,
+  ClusterOptions,
   CosineSchedule,
   CtMethod,
   CustomSchedule,

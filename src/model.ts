@@ -43,12 +43,19 @@ type NativeModel = InstanceType<Native['NativeModel']>
 /** Only this module makes models. */
 const OWN = Symbol('own')
 
+/** The model of the addon's. */
+export let wrapModel: (native: NativeModel) => NoProp
+
 /**
  * A NoProp model: T blocks, each a denoiser that is trained alone, on noised labels drawn from a formula. No activation and
  * no gradient goes from one block to another.
  */
 export class NoProp {
   readonly #native: NativeModel
+
+  static {
+    wrapModel = (native) => new NoProp(native, OWN)
+  }
 
   private constructor(native?: NativeModel, own?: symbol) {
     if (native === undefined || own !== OWN) {

@@ -350,6 +350,18 @@ export interface TrainOptions {
   resume?: boolean
 }
 
+/** Where a run finds its workers. */
+export interface ClusterOptions {
+  /** URL of the queue: `redis://HOST:6379`, `rediss://HOST:6380`, `postgres://HOST:5432/DATABASE`. */
+  queue: string
+  /** URL of what all machines share: `s3://BUCKET/PREFIX`, `file:///FOLDER`. */
+  store: string
+  /** Kind of device that the blocks are trained on: 'cpu-avx512', 'cpu-avx2'. Default: that of this machine, as `device` says. */
+  kind?: string
+  /** Whether OpenTelemetry is told of jobs, by the package bullmq-otel. Default false. */
+  telemetry?: boolean
+}
+
 /** When a block ends before its last epoch. */
 export interface EarlyStopping {
   /** Validations in a row without a better loss after which a block ends: from 1. Default 3. */
