@@ -54,7 +54,7 @@ export interface CustomSchedule {
 export type Embedding = 'one-hot' | { type: 'one-hot' } | OrthogonalEmbedding | LearnedEmbedding
 
 /**
- * Vectors that are trained with the nets, and with them a linear head that reads the class off the last state (paper), for `dt` and `fm`. They are shared
+ * Vectors that are trained with the nets, and with them a linear head that reads the class off the last state (paper), for `dt`, `ct` and `fm`. They are shared
  * by all blocks, which step together as one job: for blocks that are trained apart there is `orthogonal`.
  */
 export interface LearnedEmbedding {

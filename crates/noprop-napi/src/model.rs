@@ -257,7 +257,7 @@ impl NativeModel {
     #[napi]
     pub fn layers(&self) -> napi::Result<String> {
         let model = self.model()?;
-        model.checked.graph().and_then(|graph| json(&graph.layers())).into_js()
+        model.checked.method.graph(true).and_then(|graph| json(&graph.layers())).into_js()
     }
 
     /// What a run takes, as JSON; its steps are measured where it needs at most `available` bytes.

@@ -262,7 +262,8 @@ impl ModelConfig {
         let method = self.method.build(parts.clone())?;
         let (layout, own) = Graph::layout_of(&method.graphs()?, &method.own_tensors());
         // A head that was learned with the embeddings is one of its own once these are fixed.
-        let asked = if self.embedding.is_learned() && !learned { HeadConfig::Softmax } else { self.head };
+        let asked =
+            if self.embedding.is_learned() && !learned && !method.has_head() { HeadConfig::Softmax } else { self.head };
         let head = self.head(asked, &*method, parts)?;
         Ok(CheckedConfig { schedule, vectors, learned, layout, method, own, head, config: self })
     }
@@ -307,7 +308,7 @@ impl ModelConfig {
         }
         if self.embedding.is_learned() && !self.method.learns_embeddings() {
             return Err(Error::new(Code::Option, format!("method {name} does not learn embeddings"))
-                .expected("embedding one-hot or orthogonal, or method dt or fm")
+                .expected("embedding one-hot or orthogonal, or method dt, ct or fm")
                 .received(self.embedding.name())
                 .hint("fixed random embeddings of any dimension: embedding {\"type\": \"orthogonal\", \"dim\": 20}"));
         }

@@ -3,6 +3,7 @@
 use super::adjoint::Adjoint;
 use super::backprop::Backprop;
 use super::ct::Ct;
+use super::ct_learned::CtLearned;
 use super::diffusion_blocks::{self, BlockLoss, DiffusionBlocks};
 use super::dt::Dt;
 use super::dt_learned::DtLearned;
@@ -167,7 +168,7 @@ impl MethodConfig {
 
     /// Whether embeddings may be learned with its nets.
     pub fn learns_embeddings(&self) -> bool {
-        matches!(self, Self::Dt {} | Self::Fm { .. })
+        matches!(self, Self::Dt {} | Self::Ct { .. } | Self::Fm { .. })
     }
 
     /// Whether the model's schedule is its noise.
@@ -212,7 +213,9 @@ impl MethodConfig {
                 if !(*gamma0 + 0.01..=40.0).contains(gamma1) {
                     return Err(out_of_range("gamma1", "more than method.gamma0, and at most 40", gamma1));
                 }
-                Arc::new(Ct { parts, eta: *eta, units: *units, ends: [*gamma0, *gamma1] })
+                let learned = parts.learned;
+                let ct = Ct { parts, eta: *eta, units: *units, ends: [*gamma0, *gamma1] };
+                if learned { Arc::new(CtLearned(ct)) } else { Arc::new(ct) }
             }
             Self::Fm { noise } => {
                 if !(0.0..=10.0).contains(noise) {

@@ -34,6 +34,11 @@ impl<'a> Learned<'a> {
         Self { classes: parts.classes, width: parts.width(), own }
     }
 
+    /// How many they are.
+    pub fn values(parts: &Parts) -> usize {
+        (2 * parts.width() + 1) * parts.classes
+    }
+
     /// u of a class.
     pub fn vector(&self, class: usize) -> &'a [f64] {
         &self.own[class * self.width..][..self.width]
@@ -95,6 +100,11 @@ impl<'a> Learned<'a> {
         let loss = self.class_loss(state, class, samples, shares, by_state, gradients);
         self.add(class, alpha_bar.sqrt(), by_state, gradients);
         loss
+    }
+
+    /// What the last [`head_loss`](Self::head_loss) with this room had as its gradient by the state.
+    pub fn by_state<'r>(&self, room: &'r [f64]) -> &'r [f64] {
+        &room[self.width + self.classes..][..self.width]
     }
 
     /// −ln p(y) at a state; writes its gradient by the state and adds those of the head, all divided by `samples`.

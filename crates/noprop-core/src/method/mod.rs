@@ -16,6 +16,7 @@ mod backprop;
 mod chain;
 mod config;
 mod ct;
+mod ct_learned;
 mod diffusion_blocks;
 mod dt;
 mod dt_learned;

@@ -39,6 +39,8 @@ fn methods() -> Vec<(ModelConfig, Arc<Dataset>)> {
         (learned(5, of(r#""dt""#, mlp(3))), vectors(60)),
         (learned(2, of(r#""dt""#, cnn(3))), images(40)),
         (learned(2, of(r#""dt""#, mlp(1))), vectors(60)),
+        (learned(5, of(r#"{"type":"ct","units":5}"#, mlp(1))), vectors(60)),
+        (learned(2, of(r#"{"type":"ct","units":5}"#, mlp(1))), vectors(60)),
         (learned(5, of(r#""fm""#, mlp(1))), vectors(60)),
         (learned(2, of(r#"{"type":"fm","noise":0.1}"#, mlp(1))), vectors(60)),
         (headed(HeadConfig::Softmax, of(r#""dt""#, mlp(3))), vectors(60)),
