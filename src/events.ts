@@ -110,6 +110,8 @@ export interface StartEvent {
   inFlight: number
   /** Whether it may go on from a checkpoint. */
   resume: boolean
+  /** What validations measure: the accuracy of classes, or R² of numbers, which later events have as `accuracy`. */
+  measure: 'accuracy' | 'r2'
   /** With `cluster`: the id of the run. */
   run?: string
   /** Where it trains: 'cpu', 'cuda:0'. */

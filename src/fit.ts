@@ -192,6 +192,7 @@ async function train(
     threads,
     inFlight,
     resume: options.resume === true,
+    measure: dataset.targetCount > 0 ? 'r2' : 'accuracy',
     ...where,
   })
   const onWrapUp = () => scheduler.wrapUp()

@@ -67,7 +67,7 @@ export type {
   VitNet,
 } from './net.js'
 export { buildNet, NetValue } from './net.js'
-export type { NumberOptions, NumberPrediction, NumberResult, NumberScores } from './numbers.js'
+export type { NumberOptions, NumberPrediction, NumberResult, NumberScores, WorstNumbers } from './numbers.js'
 export type {
   AdjointMethod,
   Augment,

@@ -14,6 +14,8 @@ type NativeModel = InstanceType<Native['NativeModel']>
 
 /** Options of `model.predictNumbers` and `model.evaluateNumbers`. */
 export interface NumberOptions extends PredictOptions {
+  /** `evaluateNumbers`: how many of the samples of greatest loss the result names, 0 to 10,000. Default 20. */
+  worst?: number
   /**
    * Runs the chain this many times, with the seeds `seed`, `seed + 1`, …, and takes the mean. Default 1; 20 with `interval`, at
    * least 2 then.
@@ -69,6 +71,24 @@ export interface NumberResult extends NumberScores {
   runs: number
   seconds: number
   samplesPerSecond: number
+  /** The samples of greatest loss, greatest first: 20, or as many as the option `worst` says. */
+  worst: WorstNumbers[]
+}
+
+/** A sample that the model is most wrong about. */
+export interface WorstNumbers {
+  /** Its place in the data, from 0. */
+  sample: number
+  /** Its numbers. */
+  target: number[]
+  /** Those that the model has for it. */
+  predicted: number[]
+  /** Σ_k e_k², in units of the training targets' deviations. */
+  loss: number
+  /** The file that it came from. */
+  path?: string
+  /** Its row in the table that it came from, from 0, without the header. */
+  row?: number
 }
 
 /** Compares the numbers of `model` with those of the data. */

@@ -98,6 +98,7 @@ describe('what a page is told', () => {
     threads: 2,
     inFlight: 16,
     resume: false,
+    measure: 'accuracy',
     device: 'cpu',
   } as const
   const progress = {

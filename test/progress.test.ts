@@ -16,6 +16,7 @@ const start = (blocks = 12): StartEvent => ({
   threads: 2,
   inFlight: 2,
   resume: false,
+  measure: 'accuracy',
   device: 'cpu',
 })
 const progress = (block: number, step: number): ProgressEvent => ({

@@ -27,6 +27,18 @@ async function trained(epochs = TRAINING.epochs): Promise<{ model: NoProp; test:
   }
 }
 
+/** A model of two numbers of three, and samples of it. */
+async function ofNumbers(): Promise<{ model: NoProp; data: Dataset }> {
+  const samples = 120
+  const images = Float32Array.from({ length: 3 * samples }, (_, index) => Math.sin(index * index))
+  const sum = (sample: number) => [0, 1, 2].reduce((total, k) => total + (images[3 * sample + k] as number), 0)
+  const targets = Array.from({ length: samples }, (_, sample) => [100 + sum(sample), sum(sample) ** 2])
+  const data = datasets.fromArrays({ images, shape: [3], targets })
+  const model = NoProp.create({ input: [3], targets: 2, blocks: 3, net: { type: 'mlp', hidden: [16] } })
+  await model.fit(data, { epochs: 4, batch: 20, learningRate: 3e-3, validationSplit: 0.2 })
+  return { model, data }
+}
+
 /** The document that a page holds. */
 function documentOf(html: string): ReportDocument {
   return JSON.parse(html.match(/<script type="application\/json"[^>]*>([^<]*)/)?.[1] as string)
@@ -155,6 +167,28 @@ describe('what a report says', () => {
       size: String(10 * Number(sample)),
       colour: Number(sample) % 2 ? 'red' : 'blue',
     })
+  })
+
+  test('of a model of numbers has true and predicted ones, and the worst samples', async () => {
+    const { model, data } = await ofNumbers()
+    const { document, html } = await createReport(model, data, { title: 'Sums' })
+    const { seconds, samplesPerSecond, ...figures } = await model.evaluateNumbers(data)
+    expect(document.numbers?.evaluation).toMatchObject(figures)
+    expect(document.evaluation).toBeUndefined()
+    const [{ values }, truth] = [await model.predictNumbers(data), data.targets() as Float32Array]
+    expect(document.numbers?.points[1]?.map(([, predicted]) => predicted)).toEqual(
+      values.map((row) => Number(row[1]?.toPrecision(6))),
+    )
+    const std = model.config.targets?.std as number[]
+    const losses = values.map((row, sample) =>
+      [0, 1].reduce((sum, k) => sum + (((row[k] ?? 0) - (truth[2 * sample + k] ?? 0)) / (std[k] ?? 1)) ** 2, 0),
+    )
+    const ranked = [...losses.keys()].sort((a, b) => (losses[b] ?? 0) - (losses[a] ?? 0))
+    expect(figures.worst.map(({ sample }) => sample)).toEqual(ranked.slice(0, 20))
+    expect(figures.worst[0]?.loss).toBeCloseTo(losses[ranked[0] as number] as number, 4)
+    expect((await model.evaluateNumbers(data, { worst: 3 })).worst).toHaveLength(3)
+    expect(Object.keys(document.samples)).toHaveLength(20)
+    expect(documentOf(html())).toEqual(document)
   })
 
   test('refuses a model without weights, a bad count and a place that cannot be written', async () => {
@@ -316,6 +350,29 @@ describe.skipIf(!chromiumPath)(`a report in a browser${leftOut}`, () => {
     const { page } = await shown({ viewport: { width, height: 740 } })
     const wide = await widthOf(page)
     expect(wide).toBeLessThanOrEqual(width)
+  })
+
+  test.each(['light', 'dark'] as const)('of numbers is as whole, %s', async (colorScheme) => {
+    const { model, data } = await ofNumbers()
+    const report = await createReport(model, data)
+    const path = join(temporaryDirectory(), 'report.html')
+    await report.save(path)
+    const { page, complaints } = await open({ colorScheme, viewport: { width: 360, height: 740 } })
+    await page.goto(pathToFileURL(path).href)
+    await page.waitForSelector('#numbers .chart svg')
+    expect(complaints).toEqual([])
+    const { r2, targets } = await model.evaluateNumbers(data)
+    expect(await page.textContent('#figures')).toContain(r2.toFixed(4))
+    const scores = page.locator('#numbers .table tbody tr')
+    expect(await scores.evaluateAll((rows) => rows.map((row) => row.children[1]?.textContent))).toEqual(
+      targets.map((target) => target.r2.toFixed(4)),
+    )
+    expect(await page.locator('#numbers figure').count()).toBe(2)
+    expect(await page.locator('#worst .card').count()).toBe(20)
+    expect(await page.textContent('#training')).toContain('Validation R²')
+    expect(await poorContrasts(page)).toEqual([])
+    expect(await unnamed(page)).toEqual([])
+    expect(await widthOf(page)).toBeLessThanOrEqual(360)
   })
 
   test('text of others stays text', async () => {

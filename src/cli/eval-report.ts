@@ -31,7 +31,7 @@ export function metricFields(result: EvaluateResult): Field[] {
 }
 
 /** Where a sample is found: its file, its row, or its place in the data. */
-function placeOf({ path, row, sample }: WorstSample): string {
+export function placeOf({ path, row, sample }: Pick<WorstSample, 'path' | 'row' | 'sample'>): string {
   if (path !== undefined) return printable(path)
   return row === undefined ? String(sample) : `row ${row}`
 }

@@ -13,7 +13,15 @@ import { addFlags, Flag, number } from './flag.js'
 import { addSamplerFlags, samplerOf } from './flags.js'
 import { addExamples } from './help.js'
 import type { Io } from './io.js'
-import { INTERVAL, intervalFields, numberFields, refuseInterval, targetNames, targetTable } from './number-report.js'
+import {
+  INTERVAL,
+  intervalFields,
+  numberFields,
+  refuseInterval,
+  targetNames,
+  targetTable,
+  worstNumberTable,
+} from './number-report.js'
 import { required, usage } from './usage.js'
 
 /** The flags that this command itself reads; the others become options of the evaluation. */
@@ -102,8 +110,9 @@ function curveOf(model: NoProp, test: Dataset, flags: EvalFlags, io: Io) {
 async function evaluateNumbers(model: NoProp, test: Dataset, flags: EvalFlags, io: Io): Promise<void> {
   if (flags.blocks)
     throw usage('--blocks does not apply to a model of numbers', 'leave it out: R² after each block is shown')
-  const { runs, interval } = flags
-  const options = { ...samplerOf(flags), ...(runs === undefined ? {} : { runs }), signal: io.signal }
+  const { runs, interval, worst } = flags
+  const given = { ...(runs === undefined ? {} : { runs }), ...(worst === undefined ? {} : { worst }) }
+  const options = { ...samplerOf(flags), ...given, signal: io.signal }
   const result = await model.evaluateNumbers(test, interval === undefined ? options : { ...options, interval })
   io.emit({ event: 'done', ...result })
   const names = targetNames(model.config)
@@ -114,6 +123,7 @@ async function evaluateNumbers(model: NoProp, test: Dataset, flags: EvalFlags, i
     ['speed', `${thousands(Math.round(result.samplesPerSecond))} samples/s`],
   ])
   printTable(targetTable(result, names), 'targets', io)
+  if (worst !== undefined && result.worst.length > 0) printTable(worstNumberTable(result, names), 'worst samples', io)
 }
 
 /** A table with broken lines is none. */

@@ -2,6 +2,7 @@ import type { NumberResult } from '../numbers.js'
 import type { ModelConfig } from '../options.js'
 import { printable } from '../printable.js'
 import { percent, table, thousands } from '../summary.js'
+import { placeOf } from './eval-report.js'
 import type { Field } from './fields.js'
 import { Flag, number } from './flag.js'
 import { usage } from './usage.js'
@@ -29,7 +30,7 @@ export function targetNames({ targets, preprocessing }: ModelConfig): string[] {
 export function numberFields({ r2, rmse, mae, samples, loss }: NumberResult, which = ''): Field[] {
   return [
     [`${which}R²`, `${r2.toFixed(4)} of ${thousands(samples)} samples, loss ${loss.toFixed(4)}`],
-    [`${which}errors`, `root mean square ${shown(rmse)}  mean absolute ${shown(mae)}`],
+    [`${which}RMSE`, `${shown(rmse)}  MAE ${shown(mae)}`],
   ]
 }
 
@@ -52,6 +53,17 @@ export function targetTable({ targets, interval }: NumberResult, names: readonly
     ...(interval
       ? [percent(interval.coveragePerTarget[target] as number), shown(interval.meanWidth[target] as number)]
       : []),
+  ])
+  return table([head, ...rows])
+}
+
+/** The samples of greatest loss, the worst first. */
+export function worstNumberTable({ worst }: NumberResult, names: readonly string[]): string {
+  const head = ['sample', ...names.flatMap((name) => [printable(name), 'predicted']), 'loss']
+  const rows = worst.map((each) => [
+    placeOf(each),
+    ...each.target.flatMap((value, place) => [shown(value), shown(each.predicted[place] as number)]),
+    each.loss.toFixed(4),
   ])
   return table([head, ...rows])
 }

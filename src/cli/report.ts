@@ -11,6 +11,7 @@ import { addFlags, Flag, number } from './flag.js'
 import { addSamplerFlags, samplerOf } from './flags.js'
 import { addExamples } from './help.js'
 import type { Io } from './io.js'
+import { numberFields } from './number-report.js'
 import { required } from './usage.js'
 
 /** The flags that this command itself reads; the others become options of the evaluation. */
@@ -64,13 +65,16 @@ async function report(file: string, flags: ReportFlags, io: Io): Promise<void> {
     signal: io.signal,
   })
   await made.save(out)
-  const { evaluation, missing } = made.document
-  io.emit({ event: 'done', out, accuracy: evaluation?.accuracy, samples: evaluation?.samples, missing })
+  const { evaluation, numbers, missing } = made.document
+  const { samples } = evaluation ?? numbers?.evaluation ?? {}
+  const measured = numbers ? { r2: numbers.evaluation.r2 } : { accuracy: evaluation?.accuracy }
+  io.emit({ event: 'done', out, ...measured, samples, missing })
   io.printFields([
     ['report', out],
     ...(evaluation
       ? [['accuracy', `${percent(evaluation.accuracy)} of ${thousands(evaluation.samples)} samples`] as const]
       : []),
+    ...(numbers ? numberFields(numbers.evaluation) : []),
     ...Object.entries(missing).map(([part, why]) => [`no ${part}`, why] as const),
   ])
 }

@@ -113,9 +113,6 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
   io.signal.throwIfAborted()
   const model = flags.from === undefined ? NoProp.create(modelOptions(flags, samples, test)) : await loaded(flags)
   if (test) checkValidation(test, model.config)
-  if (model.config.targets && flags.report !== undefined) {
-    throw usage('a report is made of a model with classes', 'leave --report out')
-  }
   // The room on the disk is tried by filling it, which a dry run does not.
   if (out !== undefined && !flags.dryRun) await model.probeSave(out)
   for (const line of introduction(flags, model, samples, test)) io.note(line)
@@ -131,11 +128,10 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
       io.saved = out
     }
     const report = await reported(model, test, history, flags, page, io)
-    const measured = { threads: flags.threads, signal: io.signal }
-    const numbers =
-      test && model.trained && model.config.targets ? await model.evaluateNumbers(test, measured) : undefined
-    const tested = report ? report.document.evaluation : numbers ? undefined : await tests(model, test, flags, io)
-    tell(model, history, { tested, numbers }, flags, io)
+    const tested = report
+      ? { classes: report.document.evaluation, numbers: report.document.numbers?.evaluation }
+      : await tests(model, test, flags, io)
+    tell(model, history, tested, flags, io)
   } finally {
     // The pages that are open have their report then.
     await page?.close()
@@ -143,8 +139,11 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
 }
 
 /** The result on the test samples, if there are any. */
-async function tests(model: NoProp, test: Dataset | null, { threads }: TrainFlags, io: Io) {
-  return test && model.trained ? await model.evaluate(test, { threads, signal: io.signal }) : undefined
+async function tests(model: NoProp, test: Dataset | null, { threads }: TrainFlags, io: Io): Promise<Tested> {
+  if (!test || !model.trained) return {}
+  const options = { threads, signal: io.signal }
+  if (model.config.targets) return { numbers: await model.evaluateNumbers(test, options) }
+  return { classes: await model.evaluate(test, options) }
 }
 
 /** The page that shows the run, where one is asked for. */
@@ -166,7 +165,7 @@ async function reported(
   io: Io,
 ): Promise<Report | undefined> {
   // A part of a model cannot be asked.
-  if (!model.trained || model.config.targets || (flags.report === undefined && !page?.wasSeen)) return undefined
+  if (!model.trained || (flags.report === undefined && !page?.wasSeen)) return undefined
   const report = await createReport(model, test, {
     history,
     threads: flags.threads,
@@ -182,12 +181,12 @@ async function reported(
 
 /** What test samples say, of classes or of numbers. */
 interface Tested {
-  tested: EvaluateResult | undefined
-  numbers: NumberResult | undefined
+  classes?: EvaluateResult | undefined
+  numbers?: NumberResult | undefined
 }
 
 /** Tells what the training came to. */
-function tell(model: NoProp, history: History, { tested, numbers }: Tested, flags: TrainFlags, io: Io): void {
+function tell(model: NoProp, history: History, { classes: tested, numbers }: Tested, flags: TrainFlags, io: Io): void {
   const { out, report } = flags
   const peak = peakMemoryMiB()
   io.emit({

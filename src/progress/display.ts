@@ -153,7 +153,7 @@ export class ProgressDisplay {
 
   #validation(block: number): Part[] {
     const accuracy = this.#validated.get(block)
-    return accuracy === undefined ? [] : [{ text: `validation ${(100 * accuracy).toFixed(1)} %`, weight: 2 }]
+    return accuracy === undefined ? [] : [{ text: `validation ${measured(accuracy, this.#start)}`, weight: 2 }]
   }
 
   #totalLine(last: boolean): ProgressLine {
@@ -172,7 +172,7 @@ export class ProgressDisplay {
         { text: `${this.#finished.size}/${blocks} blocks`, weight: 3 },
         { text: `${speed((made * samples * epochs) / seconds)} through all`, weight: 1 },
         ...(this.#work && !last ? [{ text: this.#work, weight: 0 }] : []),
-        ...(this.#whole ? [{ text: validated(this.#whole), weight: 2 }] : []),
+        ...(this.#whole ? [{ text: validated(this.#whole, this.#start), weight: 2 }] : []),
         // Before anything is made nobody knows how long it takes.
         ...(made > 0 || isDone ? [{ text: time, weight: 4 }] : []),
       ],
@@ -185,8 +185,13 @@ function ended({ reason, losses }: BlockEvent): string {
   return reason === 'stopped' ? 'stopped' : 'finished'
 }
 
-function validated({ epoch, accuracy }: ChainEvent): string {
-  return `validation ${(100 * accuracy).toFixed(1)} % after epoch ${epoch}`
+function validated({ epoch, accuracy }: ChainEvent, start: StartEvent | undefined): string {
+  return `validation ${measured(accuracy, start)} after epoch ${epoch}`
+}
+
+/** An accuracy, or R² of a model of numbers. */
+function measured(value: number, start: StartEvent | undefined): string {
+  return start?.measure === 'r2' ? `R² ${value.toFixed(3)}` : `${(100 * value).toFixed(1)} %`
 }
 
 function speed(samplesPerSecond: number): string {

@@ -14,6 +14,7 @@ import { denoisingOf, firstOf } from './denoising.js'
 import type { Curves, ReportDocument, ShownSample } from './document.js'
 import { pageOf } from './html.js'
 import { MOST_CLASSES, MOST_PAIRS } from './limits.js'
+import { numbersOf } from './numbers.js'
 import { shownSample } from './sample.js'
 import { writeWhole } from './write.js'
 
@@ -70,14 +71,6 @@ export async function createReport(model: NoProp, data: Data | null, options: Re
       what: 'the model has no trained weights to report on',
       expected: 'a model that has been trained or loaded',
       hint: 'call fit first, or load a model file',
-    })
-  }
-  if (model.config.targets) {
-    throw new NoPropError({
-      code: 'NOPROP_OPTION',
-      what: 'a report is made of a model with classes',
-      expected: 'a model that was created with classes',
-      received: 'a model of numbers',
     })
   }
   const { config, parameters, layers, training } = model
@@ -157,6 +150,12 @@ async function measure(document: ReportDocument, model: NoProp, dataset: Dataset
   const isTraining = document.training?.fingerprint === fingerprint
   document.data = { name: dataName ?? 'the given samples', samples, shape, fingerprint, isTraining }
   document.sampler = sampler
+  if (document.model.config.targets) {
+    document.numbers = await numbersOf(model, dataset, sampler, signal)
+    document.missing.denoising = 'Only states of classes are drawn.'
+    showSamples(document, dataset, document.numbers.evaluation.worst)
+    return
+  }
   const { examples, ...evaluation } = await model.evaluate(dataset, { ...sampler, signal, examples: MOST_OF_CELL })
   document.evaluation = shortened(evaluation)
   document.cells = cellsOf(document.evaluation, examples ?? [])
@@ -164,7 +163,7 @@ async function measure(document: ReportDocument, model: NoProp, dataset: Dataset
   const denoising = await denoisingOf(model, dataset, evaluation, sampler, signal)
   if (typeof denoising === 'string') document.missing.denoising = denoising
   else document.denoising = denoising
-  showSamples(document, dataset, evaluation)
+  showSamples(document, dataset, evaluation.worst)
 }
 
 /** An evaluation whose confusions, of many classes, are the most frequent ones alone: the whole table would be megabytes. */
@@ -220,7 +219,7 @@ async function measureBlocks(
 const MOST_MEASURED = 64
 
 /** Keeps what the samples look like that the report names: first those that it names in its text, then those of the cells in turn. */
-function showSamples(document: ReportDocument, dataset: Dataset, { worst }: EvaluateResult): void {
+function showSamples(document: ReportDocument, dataset: Dataset, worst: readonly { sample: number }[]): void {
   const preprocessing = document.model.config.preprocessing
   let characters = 0
   const show = (sample: number): boolean => {

@@ -1,5 +1,6 @@
 import type { History } from '../events.js'
 import type { BlockContribution, EvaluateResult } from '../inference.js'
+import type { NumberResult } from '../numbers.js'
 import type { ModelConfig, SamplerOptions, TrainingRecord } from '../options.js'
 import type { LayerSummary } from '../summary.js'
 
@@ -40,6 +41,8 @@ export interface ReportDocument {
     isTraining: boolean
   }
   evaluation?: EvaluateResult
+  /** In place of the evaluation, of a model that predicts numbers. */
+  numbers?: Numbers
   /** How classes were read off the chain. */
   sampler?: SamplerOptions
   blocks?: {
@@ -64,6 +67,17 @@ export interface Curves extends Pick<History, 'chain'> {
   loss: (number | null)[][]
   validationLoss?: (number | null)[][]
   validationAccuracy?: (number | null)[][]
+}
+
+/** How good predicted numbers are. */
+export interface Numbers {
+  /** What the targets are called. */
+  names: string[]
+  evaluation: NumberResult
+  /** The places of the samples whose numbers are drawn. */
+  samples: number[]
+  /** True and predicted number of these samples, for each target that is drawn. */
+  points: [truth: number, predicted: number][][]
 }
 
 /** How a few samples come out of the noise. */

@@ -23,6 +23,8 @@ pub use metrics::{BINS, Bin, Calibration, MOST_TOP, MOST_WORST, Metrics, PerClas
 pub use numbers::{Interval, NumberEvaluation, NumberOptions, NumberPrediction, evaluate_numbers, predict_numbers};
 pub(crate) use processor::own_values;
 pub use session::Session;
+#[cfg(test)]
+pub(crate) use trace::walk;
 pub use trace::{Trace, trace};
 
 use crate::config::CheckedConfig;
@@ -149,6 +151,27 @@ pub fn evaluate(model: &Model, data: &Dataset, options: SampleOptions, stop: &St
     evaluate_with(&DeviceCache::default(), model, data, options, stop)
 }
 
+/// # Errors
+/// [`Code::Option`] where a prediction is asked for its worst samples.
+fn check_no_worst(options: &SampleOptions) -> Result<()> {
+    if options.worst.is_none() {
+        return Ok(());
+    }
+    Err(Error::new(Code::Option, "option worst is none of a prediction, which knows no truth").hint("evaluate has it"))
+}
+
+/// How many samples are named as the worst.
+///
+/// # Errors
+/// [`Code::Option`] for too many.
+fn most_worst(options: &SampleOptions) -> Result<usize> {
+    let worst = options.worst.unwrap_or(WORST);
+    if worst <= MOST_WORST {
+        return Ok(worst);
+    }
+    Err(crate::config::out_of_range("worst", format!("0 to {MOST_WORST} samples"), worst))
+}
+
 fn evaluate_with(
     cache: &DeviceCache,
     model: &Model,
@@ -158,12 +181,7 @@ fn evaluate_with(
 ) -> Result<Evaluation> {
     let started = Instant::now();
     check_classes(model)?;
-    let worst = options.worst.unwrap_or(WORST);
-    if worst > MOST_WORST {
-        return Err(Error::new(Code::Option, "option worst is out of range")
-            .expected(format!("0 to {MOST_WORST} samples"))
-            .received(worst.to_string()));
-    }
+    let worst = most_worst(&options)?;
     let config = &model.checked.config;
     let targets = data.class_indices(&config.classes)?;
     let (width, classes) = (model.checked.vectors.width(), config.classes.len());
@@ -297,10 +315,7 @@ fn predict_with(
     stop: &StopFlag,
 ) -> Result<Prediction> {
     check_classes(model)?;
-    if options.worst.is_some() {
-        return Err(Error::new(Code::Option, "option worst is none of a prediction, which knows no labels")
-            .hint("evaluate has it"));
-    }
+    check_no_worst(&options)?;
     let Ended { states, blocks } = chain(cache, model, data, &options, stop, None)?;
     read(model, &states, blocks)
 }

@@ -58,6 +58,13 @@ export function programs({ quick, torch, candle }) {
       run: async () =>
         (await json(process.execPath, [join('scripts', 'bench', 'peers', 'train.mjs'), String(blocks)])).peakMemoryMiB,
     }),
+    /** Samples a second of a whole run, times its blocks. */
+    wholeRun: (blocks, threads) => ({
+      name: `noprop, ${blocks} blocks`,
+      run: async () =>
+        (await json(process.execPath, [join('scripts', 'bench', 'peers', 'whole-run.mjs'), `${blocks}`, `${threads}`]))
+          .perSecond,
+    }),
     /** A mode of `bench/peer_torch.py`; none without PyTorch. */
     torch: (mode, flags, { name = `PyTorch ${mode}`, value = 'samples_per_s', iters = iterations } = {}) =>
       torch && {

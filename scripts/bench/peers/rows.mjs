@@ -1,7 +1,7 @@
 // What is compared. In each row the runs take turns, so that a machine that slows down slows all of them.
 
 /** The rows: noprop first, then its peers; those that are not there are left out. */
-export function rows({ noprop, nopropMemory, torch, candle, csv, jpeg }, threads) {
+export function rows({ noprop, nopropMemory, wholeRun, torch, candle, csv, jpeg }, threads) {
   const two = ['--threads', String(threads)]
   const speed = { unit: 'samples/s', better: 'more' }
   const memory = { unit: 'MiB', better: 'less' }
@@ -97,6 +97,13 @@ export function rows({ noprop, nopropMemory, torch, candle, csv, jpeg }, threads
         ...noprop(['--in-flight', String(count), ...two]),
         name: `noprop, ${count} in flight`,
       })),
+    },
+    {
+      id: 'tail',
+      title: `Whole runs, ${threads} threads: one block more than they share evenly, and none`,
+      unit: 'samples/s, times blocks',
+      better: 'more',
+      runs: [2 * threads + 1, 2 * threads].map((blocks) => wholeRun(blocks, threads)),
     },
     { id: 'inference-1', title: 'Inference, one image', ...speed, runs: inference(1) },
     { id: 'inference-1000', title: 'Inference, a batch of 1000', ...speed, runs: inference(1000) },

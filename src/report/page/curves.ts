@@ -5,9 +5,9 @@ import { lossText, percent } from './numbers.js'
 import { missing, type Section, section } from './section.js'
 
 /** How the blocks learned. */
-export function curvesSection({ curves, missing: why }: ReportDocument): Section {
-  const lead =
-    'Each block learns alone, so each has a curve of its own. The loss is the mean squared distance from its estimate to the label.'
+export function curvesSection({ curves, model, missing: why }: ReportDocument): Section {
+  const isNumbers = model.config.targets !== undefined
+  const lead = `Each block learns alone, so each has a curve of its own. The loss is the mean squared distance from its estimate to the ${isNumbers ? 'numbers, in units of their standard deviations' : 'label'}.`
   if (!curves || curves.epochs.length === 0) {
     return section('training', 'Training', lead, missing(why.curves ?? 'There is no history of the training.'))
   }
@@ -26,14 +26,15 @@ export function curvesSection({ curves, missing: why }: ReportDocument): Section
       isWhole: true,
     }
     const lines = [...named(validationAccuracy), ...(whole ? [whole] : [])]
+    const name = isNumbers ? 'Validation R²' : 'Validation accuracy'
     const shares = {
-      what: 'Validation accuracy',
+      what: name,
       epochs,
       lines,
-      format: (value: number | null) => percent(value),
-      isShare: true,
+      format: isNumbers ? lossText : (value: number | null) => percent(value),
+      isShare: !isNumbers,
     }
-    charts.push(lineChart({ title: 'Validation accuracy', ...shares }))
+    charts.push(lineChart({ title: name, ...shares }))
   }
   return section(
     'training',

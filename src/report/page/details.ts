@@ -24,7 +24,12 @@ export function detailsSection(document: ReportDocument): Section {
       { class: 'details' },
       facts('Model', {
         ...config,
-        classes: classes.length > 20 ? `${thousands(classes.length)} classes` : classes.join(', '),
+        classes:
+          classes.length > 20
+            ? `${thousands(classes.length)} classes`
+            : config.targets
+              ? undefined
+              : classes.join(', '),
         parameters: thousands(model.parameters),
         'weights (SHA-256)': model.weightsSha256,
       }),

@@ -1,11 +1,11 @@
 import type { ReportDocument } from '../document.js'
 import { h } from './dom.js'
-import { counted, duration, lossText, percent, thousands } from './numbers.js'
+import { counted, duration, lossText, percent, short, thousands } from './numbers.js'
 import { missing, type Section, section } from './section.js'
 
 /** The figures that are asked for first. */
 export function figuresSection(document: ReportDocument): Section {
-  const { evaluation, training, run, model, data } = document
+  const { evaluation, numbers, training, run, model, data } = document
   const figures: [label: string, value: string, note?: string][] = []
   if (evaluation) {
     const { accuracy, samples, loss, logLoss, calibration, topKAccuracy, classes, macroAverage } = evaluation
@@ -15,6 +15,13 @@ export function figuresSection(document: ReportDocument): Section {
     figures.push(['Log loss', lossText(logLoss)])
     figures.push(['Brier score', lossText(loss), 'from 0 to 2'])
     figures.push(['Calibration error', percent(calibration.ece), 'expected'])
+  }
+  if (numbers) {
+    const { r2, rmse, mae, samples } = numbers.evaluation
+    const each = numbers.names.length > 1 ? 'mean over the numbers' : undefined
+    figures.push(['R²', r2.toFixed(4), `of ${thousands(samples)} samples`])
+    figures.push(['RMSE', short(rmse), each ?? 'root mean squared error'])
+    figures.push(['MAE', short(mae), each ?? 'mean absolute error'])
   }
   figures.push(['Parameters', thousands(model.parameters), counted(model.config.blocks, 'block')])
   if (run)

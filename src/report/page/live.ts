@@ -100,6 +100,7 @@ function figuresOf({
   chain,
 }: LiveSnapshot): HTMLElement[] {
   const whole = chain.at(-1)
+  const isNumbers = start?.measure === 'r2'
   const figures: [string, string, string?][] = [
     [
       'Done',
@@ -112,7 +113,13 @@ function figuresOf({
       ? [['At work', counted(threads, 'thread'), `on ${counted(jobs, 'block')}`] as [string, string, string]]
       : []),
     ...(whole
-      ? [['Validation', percent(whole.accuracy), `all blocks, after epoch ${whole.epoch}`] as [string, string, string]]
+      ? [
+          [
+            isNumbers ? 'Validation, R²' : 'Validation',
+            isNumbers ? whole.accuracy.toFixed(4) : percent(whole.accuracy),
+            `all blocks, after epoch ${whole.epoch}`,
+          ] as [string, string, string],
+        ]
       : []),
   ]
   return figures.map(([label, value, note]) =>
@@ -147,7 +154,7 @@ function blocksOf({ groups }: LiveSnapshot): HTMLElement[] {
   ]
 }
 
-function chartsOf({ loss, validationLoss, validationAccuracy, chain }: LiveSnapshot): HTMLElement[] {
+function chartsOf({ start, loss, validationLoss, validationAccuracy, chain }: LiveSnapshot): HTMLElement[] {
   const charts: HTMLElement[] = []
   const add = (title: string, { epochs, lines }: LiveLines, more: LiveLines['lines'], isShare = false) => {
     if (lines.length === 0) return
@@ -176,7 +183,8 @@ function chartsOf({ loss, validationLoss, validationAccuracy, chain }: LiveSnaps
           },
         ]
       : []
-  add('Validation accuracy', validationAccuracy, whole, true)
+  const isNumbers = start?.measure === 'r2'
+  add(isNumbers ? 'Validation R²' : 'Validation accuracy', validationAccuracy, whole, !isNumbers)
   return charts
 }
 

@@ -27,3 +27,8 @@ export function duration(seconds: number): string {
 export function counted(count: number, thing: string): string {
   return `${thousands(count)} ${thing}${count === 1 ? '' : 's'}`
 }
+
+/** A number to five digits: `1234.5`, `0.00012345`. */
+export function short(value: number): string {
+  return String(Number(value.toPrecision(5)))
+}

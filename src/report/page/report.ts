@@ -10,6 +10,7 @@ import { type Child, h } from './dom.js'
 import { figuresSection } from './figures.js'
 import { contents, header, subtitle } from './header.js'
 import type { Section } from './section.js'
+import { numberBlocksSection, targetsSection, worstNumbersSection } from './targets.js'
 import { worstSection } from './worst.js'
 
 /** Fills the page with a report. */
@@ -17,10 +18,13 @@ export function showReport(document: ReportDocument, ...actions: Child[]): void 
   const sections = [
     figuresSection(document),
     curvesSection(document),
+    targetsSection(document),
+    numberBlocksSection(document),
     blocksSection(document),
     denoisingSection(document),
     confusionSection(document),
     worstSection(document),
+    worstNumbersSection(document),
     calibrationSection(document),
     classesSection(document),
     detailsSection(document),

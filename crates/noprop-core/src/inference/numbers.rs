@@ -3,7 +3,7 @@
 use super::device::DeviceCache;
 use super::{SampleOptions, chain, readout};
 use crate::config::TargetsConfig;
-use crate::data::Dataset;
+use crate::data::{Dataset, Origin};
 use crate::error::{Code, Error, Result};
 use crate::memory::zeros;
 use crate::method::{MethodConfig, Readout};
@@ -66,6 +66,8 @@ pub struct NumberEvaluation {
     pub seconds: f64,
     /// Samples through all blocks per second.
     pub samples_per_second: f64,
+    /// The samples of greatest loss, greatest first; as many as [`SampleOptions::worst`] says.
+    pub worst: Vec<WorstNumbers>,
 }
 
 /// What intervals are worth.
@@ -82,6 +84,23 @@ pub struct Interval {
     pub mean_width: Vec<f64>,
 }
 
+/// A sample that the model is most wrong about.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorstNumbers {
+    /// Its place in the data.
+    pub sample: usize,
+    /// Its numbers.
+    pub target: Vec<f32>,
+    /// Those that the model has for it.
+    pub predicted: Vec<f32>,
+    /// Σ_k e_k², in units of the training targets' deviations.
+    pub loss: f64,
+    /// Where it came from.
+    #[serde(flatten)]
+    pub origin: Origin,
+}
+
 /// Compares the model's numbers with those of the data.
 ///
 /// # Errors
@@ -96,10 +115,13 @@ pub fn evaluate_numbers(
     let started = Instant::now();
     let targets = targets(model)?;
     let truth = data.numbers(targets.count)?;
+    let most_worst = super::most_worst(options)?;
+    let options = &SampleOptions { worst: None, ..options.clone() };
     let mut r2_per_block = Vec::new();
     let found = run(model, data, options, numbers, stop, Some(&mut r2_per_block))?;
     let count = targets.count;
     let scores = number_scores(truth, &found.values, count);
+    let worst = worst(data, targets, (truth, &found.values), most_worst);
     let mean = |of: fn(&NumberScores) -> f64| scores.iter().map(of).sum::<f64>() / count as f64;
     let interval = found.interval.as_ref().zip(numbers.interval).map(|([low, high], asked)| {
         let samples = data.samples() as f64;
@@ -129,6 +151,7 @@ pub fn evaluate_numbers(
         seconds,
         samples_per_second: (data.samples() * runs) as f64 / seconds,
         targets: scores,
+        worst,
     })
 }
 
@@ -143,6 +166,7 @@ pub fn predict_numbers(
     numbers: &NumberOptions,
     stop: &StopFlag,
 ) -> Result<NumberPrediction> {
+    super::check_no_worst(options)?;
     run(model, data, options, numbers, stop, None)
 }
 
@@ -199,6 +223,27 @@ fn read(readout: &Readout, targets: &TargetsConfig, states: &[f32], out: &mut [f
     for (z, out) in states.chunks_exact(targets.count).zip(out.chunks_exact_mut(targets.count)) {
         out.iter_mut().enumerate().for_each(|(k, out)| *out = targets.number(k, readout.value(z, k)));
     }
+}
+
+/// The `most` samples of greatest loss, greatest first; of equal ones the first.
+fn worst(data: &Dataset, targets: &TargetsConfig, (truth, found): (&[f32], &[f32]), most: usize) -> Vec<WorstNumbers> {
+    let count = targets.count;
+    let square = |k: usize, gap: f64| (gap / f64::from(targets.std[k])).powi(2);
+    let loss = |(truth, found): (&[f32], &[f32])| {
+        let gaps = truth.iter().zip(found).map(|(truth, found)| f64::from(*found) - f64::from(*truth));
+        gaps.enumerate().map(|(k, gap)| square(k, gap)).sum::<f64>()
+    };
+    let losses: Vec<_> = truth.chunks_exact(count).zip(found.chunks_exact(count)).map(loss).collect();
+    let mut samples: Vec<_> = (0..losses.len()).collect();
+    samples.sort_by(|one, other| losses[*other].total_cmp(&losses[*one]));
+    let named = |sample: usize| WorstNumbers {
+        sample,
+        target: truth[sample * count..][..count].to_vec(),
+        predicted: found[sample * count..][..count].to_vec(),
+        loss: losses[sample],
+        origin: data.origin(sample),
+    };
+    samples.into_iter().take(most).map(named).collect()
 }
 
 /// Between neighbours in proportion, as NumPy's default has it.

@@ -26,6 +26,16 @@ pub struct Trace {
     pub estimates: Vec<f32>,
 }
 
+/// The states of a chain and what they were made by; see [`Trace`].
+pub(crate) struct Walk {
+    pub blocks: Vec<u32>,
+    pub start: Vec<f32>,
+    pub states: Vec<f32>,
+    pub estimates: Vec<f32>,
+    /// The states at the end, `[samples, width]`.
+    pub end: Vec<f32>,
+}
+
 /// As [`predict`](super::predict), on the processor, with the states and estimates of every move.
 ///
 /// # Errors
@@ -40,18 +50,24 @@ pub fn trace(model: &Model, data: &Dataset, options: &SampleOptions, stop: &Stop
             .received("both"));
     }
     stop.check()?;
+    let Walk { blocks, start, states, estimates, end } = walk(model, data, options, stop)?;
+    let through = vec![model.checked.config.blocks as u32; data.samples()];
+    let prediction = read(model, &finite(end)?, through)?;
+    Ok(Trace { prediction, blocks, start, states, estimates })
+}
+
+/// The chain of a trained model, of whatever it predicts.
+pub(crate) fn walk(model: &Model, data: &Dataset, options: &SampleOptions, stop: &StopFlag) -> Result<Walk> {
     let mut processor = Processor::new(model, data, options, config::threads(options.threads)?, stop)?;
     let jobs = model.checked.method.jobs();
     let moves_each = processor.moves(1)?.len();
     let start = processor.initial()?;
     let recorder = Recorder::new(jobs * moves_each, start.len(), model.checked.vectors.width())?;
-    let mut states = start.clone();
+    let mut end = start.clone();
     for job in 1..=jobs {
-        processor.advance(job, Seen { images: None, recorder: Some(&recorder) }, &mut states)?;
+        processor.advance(job, Seen { images: None, recorder: Some(&recorder) }, &mut end)?;
     }
-    let through = vec![model.checked.config.blocks as u32; data.samples()];
-    let prediction = read(model, &finite(states)?, through)?;
     let blocks = (1..=jobs as u32).flat_map(|job| std::iter::repeat_n(job, moves_each)).collect();
     let [states, estimates] = recorder.finish();
-    Ok(Trace { prediction, blocks, start, states, estimates })
+    Ok(Walk { blocks, start, states, estimates, end })
 }

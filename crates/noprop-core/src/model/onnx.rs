@@ -118,11 +118,6 @@ impl Model {
     /// The graph, and what else the file says.
     fn onnx(&self, options: &OnnxOptions, stop: &StopFlag) -> Result<(Builder, Vec<(&'static str, String)>)> {
         self.check_trained()?;
-        if self.checked.config.targets.is_some() {
-            return Err(Error::new(Code::Option, "a model of numbers is not written as ONNX yet")
-                .expected("a model with classes")
-                .received("a model with targets"));
-        }
         let (checked, method) = (&self.checked, &self.checked.method);
         let last = last_block(options, method.jobs(), &checked.config)?;
         // Before gigabytes are read.
@@ -143,9 +138,18 @@ impl Model {
         let (end, own) = chain.add(&mut to, start, last)?;
         // A head reads the last state alone.
         let readout = if last == method.jobs() { crate::inference::readout(self)? } else { method.readout(last, &own) };
-        readout::add(&mut to, &readout, &checked.config.classes, &end);
+        let predicted = match &checked.config.targets {
+            Some(targets) => {
+                readout::numbers(&mut to, &readout, targets, &end);
+                ("targets", json!(targets).to_string())
+            }
+            None => {
+                readout::classes(&mut to, &readout, &checked.config.classes, &end);
+                ("classes", json!(checked.config.classes).to_string())
+            }
+        };
         let metadata = vec![
-            ("classes", json!(checked.config.classes).to_string()),
+            predicted,
             ("config", json!(checked.config).to_string()),
             ("export", json!(options).to_string()),
             ("weightsSha256", self.weights_sha256()?),

@@ -1,12 +1,30 @@
-//! Labels and probabilities of the last states.
+//! Labels and probabilities, or numbers, of the last states.
 
+use crate::config::TargetsConfig;
 use crate::data::Classes;
 use crate::diffusion::ClassVectors;
 use crate::method::Readout;
 use crate::onnx::{Attribute, Builder, Dim, Port, Type, Value};
 
-/// Adds the outputs.
-pub(super) fn add(to: &mut Builder, readout: &Readout, classes: &Classes, z: &Value) {
+/// Adds the numbers: mean + std · z / √ᾱ, in double precision as `predictNumbers` has it.
+pub(super) fn numbers(to: &mut Builder, readout: &Readout, targets: &TargetsConfig, z: &Value) {
+    to.scope = "readout".to_owned();
+    // A state of 1 tells the factor that the readout has.
+    let factor = readout.value(&[1.0], 0);
+    let scales: Vec<_> = targets.std.iter().map(|std| f64::from(*std) * factor).collect();
+    let means: Vec<_> = targets.mean.iter().map(|mean| f64::from(*mean)).collect();
+    let [scales, means] = [scales, means].map(|values| to.doubles(&[values.len()], &values));
+    let z = to.op("Cast", &[&z.name], &[("to", Attribute::Int(Type::Double as i64))]);
+    let scaled = to.op("Mul", &[&z, &scales], &[]);
+    let whole = to.op("Add", &[&scaled, &means], &[]);
+    let values = to.op("Cast", &[&whole], &[("to", Attribute::Int(Type::Float as i64))]);
+    let name = to.unique("values");
+    let shape = vec![Dim::Named("samples"), Dim::Of(targets.count)];
+    to.output(Port { name, kind: Type::Float, shape, about: "the numbers of each sample" }, &values);
+}
+
+/// Adds labels and probabilities.
+pub(super) fn classes(to: &mut Builder, readout: &Readout, classes: &Classes, z: &Value) {
     to.scope = "readout".to_owned();
     let (scores, probabilities) = match readout {
         Readout::Nearest { vectors, alpha_bar } if vectors.is_one_hot() => {

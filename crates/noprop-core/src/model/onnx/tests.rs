@@ -5,7 +5,7 @@
 use super::*;
 use crate::config::{ModelConfig, from_json};
 use crate::data::{Dataset, InputShape, Pixels};
-use crate::inference::{SampleOptions, trace};
+use crate::inference::{NumberOptions, SampleOptions, predict_numbers, trace, walk};
 use crate::tensor::Buffer;
 use candle_core::{Device, Tensor};
 use serde_json::Value;
@@ -139,6 +139,20 @@ fn cases() -> Vec<(&'static str, String, &'static str)> {
             "{}",
         ),
         (
+            "numbers",
+            of(
+                r#""input":[3],"targets":{"count":2,"mean":[1000.0,-0.5],"std":[20.0,0.25]},"blocks":2,"net":{"type":"mlp","hidden":[5]}"#,
+            ),
+            "{}",
+        ),
+        (
+            "fm_numbers",
+            of(
+                r#""input":[3],"targets":{"count":1,"mean":[-3.0],"std":[2.0]},"method":{"type":"fm"},"net":{"type":"mlp","hidden":[5]}"#,
+            ),
+            r#"{"steps":3}"#,
+        ),
+        (
             "table",
             of(
                 r#""input":[4],"classes":["no","yes"],"blocks":2,"net":{"type":"mlp","hidden":[5]},"preprocessing":{"type":"table","label":"y","columns":[{"type":"number","name":"noise","mean":1000000.0,"std":0.25},{"type":"category","name":"colour","values":["blau","grün","rot"]}]}"#,
@@ -177,7 +191,15 @@ fn files_are_those_that_another_runtime_has_checked() {
         let data = Dataset::from_arrays(pixels, model.checked.config.input, None).unwrap();
         let OnnxOptions { sampler, steps, steps_per_block, .. } = options;
         let sampling = SampleOptions { sampler, steps, steps_per_block, seed: 3, ..SampleOptions::default() };
-        let found = trace(&model, &data, &sampling, &StopFlag::new()).unwrap();
+        let stop = StopFlag::new();
+        if model.checked.config.targets.is_some() {
+            let found = predict_numbers(&model, &data, &sampling, &NumberOptions::default(), &stop).unwrap();
+            let start = walk(&model, &data, &sampling, &stop).unwrap().start;
+            let expected = json!({ "inputs": inputs, "noise": start, "values": found.values });
+            compare(&directory, name, &file, &expected, "values", &found.values);
+            continue;
+        }
+        let found = trace(&model, &data, &sampling, &stop).unwrap();
         let width = model.checked.config.classes.len();
         let (labels, probabilities) = match options.stop_after {
             None => (found.prediction.labels, found.prediction.probabilities),
@@ -194,22 +216,28 @@ fn files_are_those_that_another_runtime_has_checked() {
         };
         let expected =
             json!({ "inputs": inputs, "noise": found.start, "label": labels, "probabilities": probabilities });
-        let expected = serde_json::to_string(&expected).unwrap() + "\n";
-        let [onnx, about] = ["onnx", "json"].map(|kind| format!("{directory}/{name}.{kind}"));
-        if std::env::var_os("NOPROP_UPDATE").is_some() {
-            std::fs::create_dir_all(&directory).unwrap();
-            std::fs::write(&onnx, &file).unwrap();
-            std::fs::write(&about, &expected).unwrap();
-        }
-        let is_same = std::fs::read(&onnx).unwrap_or_default() == file;
-        assert!(is_same, "{onnx} is another now; NOPROP_UPDATE=1 writes it, check_onnx.py checks it");
-        // Vectors of other instruction sets sum in another order, so predictions are near those that were kept.
-        let kept: Value = serde_json::from_str(&std::fs::read_to_string(&about).unwrap_or_default()).unwrap();
+        let kept = compare(&directory, name, &file, &expected, "probabilities", &probabilities);
         assert_eq!(kept["label"], json!(labels), "{name}");
-        let kept = kept["probabilities"].as_array().unwrap().iter().map(|value| value.as_f64().unwrap());
-        let gap = kept.zip(&probabilities).map(|(kept, new)| (kept - f64::from(*new)).abs()).fold(0.0, f64::max);
-        assert!(gap < 1e-5, "{name}: {gap}");
     }
+}
+
+/// What is kept beside a file, which must be this one, with values near these under a key: vectors of other instruction sets sum in
+/// another order.
+fn compare(directory: &str, name: &str, file: &[u8], expected: &Value, key: &str, values: &[f32]) -> Value {
+    let [onnx, about] = ["onnx", "json"].map(|kind| format!("{directory}/{name}.{kind}"));
+    if std::env::var_os("NOPROP_UPDATE").is_some() {
+        std::fs::create_dir_all(directory).unwrap();
+        std::fs::write(&onnx, file).unwrap();
+        std::fs::write(&about, serde_json::to_string(expected).unwrap() + "\n").unwrap();
+    }
+    let is_same = std::fs::read(&onnx).unwrap_or_default() == file;
+    assert!(is_same, "{onnx} is another now; NOPROP_UPDATE=1 writes it, check_onnx.py checks it");
+    let kept: Value = serde_json::from_str(&std::fs::read_to_string(&about).unwrap_or_default()).unwrap();
+    let found = kept[key].as_array().unwrap().iter().map(|value| value.as_f64().unwrap());
+    let gap = |(kept, new): (f64, &f32)| (kept - f64::from(*new)).abs() / kept.abs().max(1.0);
+    let gap = found.zip(values).map(gap).fold(0.0, f64::max);
+    assert!(gap < 1e-5, "{name}: {gap}");
+    kept
 }
 
 #[test]
