@@ -7,6 +7,7 @@ mod part;
 mod tensors;
 #[cfg(test)]
 mod tests;
+mod unfold;
 
 pub use file::FORMAT_VERSION;
 pub use onnx::{InputKind, OnnxFile, OnnxOptions, OnnxPort};
@@ -35,6 +36,8 @@ pub struct Model {
     /// How the losses went while it was trained, for people to look at, or null.
     pub history: Value,
     weights: Weights,
+    /// What inference runs instead, once it has been asked for.
+    unfolded: Mutex<Option<Arc<Model>>>,
 }
 
 /// Weights are those of a moment, whatever happens to the file that they came from.
@@ -104,7 +107,7 @@ impl Model {
     }
 
     fn of(checked: CheckedConfig, weights: Weights, training: Value) -> Self {
-        Self { checked, training, history: Value::Null, weights }
+        Self { checked, training, history: Value::Null, weights, unfolded: Mutex::new(None) }
     }
 
     /// Whether there are weights.

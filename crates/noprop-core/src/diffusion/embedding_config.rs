@@ -15,6 +15,12 @@ pub enum EmbeddingConfig {
         /// Values of an embedding.
         dim: usize,
     },
+    /// `dim` values that are trained with the nets, which are then one job. They begin as orthogonal rows where there is room for them, else
+    /// as random ones.
+    Learned {
+        /// Values of an embedding.
+        dim: usize,
+    },
 }
 
 impl Default for EmbeddingConfig {
@@ -29,17 +35,19 @@ const MAX_DIM: usize = 4096;
 const MAX_WORK: usize = 1 << 28;
 
 impl EmbeddingConfig {
-    /// The embeddings of so many classes. All that is random in them follows from the seed.
+    /// The embeddings of so many classes, or how they begin. All that is random in them follows from the seed.
     ///
     /// # Errors
     /// [`Code::Option`] for a dimension out of range.
     pub fn build(&self, classes: usize, seed: u64) -> Result<ClassVectors> {
         match *self {
             Self::OneHot {} => Ok(ClassVectors::one_hot(classes)),
-            Self::Orthogonal { dim } => {
+            Self::Orthogonal { dim } | Self::Learned { dim } => {
                 let work = |dim: usize| classes * dim * classes.min(dim);
                 if (1..=MAX_DIM).contains(&dim) && work(dim) <= MAX_WORK {
-                    return Ok(ClassVectors::orthogonal(classes, dim, seed));
+                    let is_random = self.is_learned() && dim < classes;
+                    let make = if is_random { ClassVectors::random } else { ClassVectors::orthogonal };
+                    return Ok(make(classes, dim, seed));
                 }
                 let most = (1..=MAX_DIM).rev().find(|dim| work(*dim) <= MAX_WORK).unwrap_or(1);
                 Err(Error::new(Code::Option, "option embedding.dim is out of range")
@@ -54,7 +62,13 @@ impl EmbeddingConfig {
         match self {
             Self::OneHot {} => "one-hot",
             Self::Orthogonal { .. } => "orthogonal",
+            Self::Learned { .. } => "learned",
         }
+    }
+
+    /// Whether they are trained.
+    pub fn is_learned(&self) -> bool {
+        matches!(self, Self::Learned { .. })
     }
 }
 

@@ -27,6 +27,7 @@ fn parts(method: &str, rest: &str) -> (MethodConfig, Parts) {
             blocks,
             schedule: checked.schedule,
             vectors: checked.vectors,
+            learned: false,
             numbers: false,
         },
     )

@@ -8,6 +8,7 @@
 //! | `head_job.rs` | heads that are jobs of their own |
 //! | `loss.rs` | the losses |
 //! | `readout.rs` | how a class is read off the last state |
+//! | `learned.rs` | embeddings that are learned with the nets |
 //! | `dt.rs`, `fm.rs` … | the methods |
 
 mod adjoint;
@@ -17,11 +18,14 @@ mod config;
 mod ct;
 mod diffusion_blocks;
 mod dt;
+mod dt_learned;
 mod fm;
+mod fm_learned;
 mod forward_forward;
 mod gamma;
 mod head;
 mod head_job;
+mod learned;
 #[cfg(test)]
 mod limits;
 mod loss;
@@ -35,6 +39,7 @@ pub use adjoint::{EndPass, Equation};
 pub use chain::{Move, Query, SamplerChoice, Sampling, Slope};
 pub use config::MethodConfig;
 pub use diffusion_blocks::BlockLoss;
+pub(crate) use dt_learned::prefix as block_prefix;
 pub use head_job::HeadConfig;
 pub(crate) use head_job::{Head, TENSORS as HEAD_TENSORS};
 pub use loss::{CrossEntropy, Posterior, WeightedSquares};
@@ -60,6 +65,15 @@ pub trait Method: fmt::Debug + Send + Sync {
     /// Those of [`NetConfig::graph`].
     fn graph(&self, training: bool) -> Result<Graph>;
 
+    /// The nets of a job in training, which share no tensors: a step of the job moves one after the other, and with each of them the job's
+    /// own tensors.
+    ///
+    /// # Errors
+    /// Those of [`graph`](Self::graph).
+    fn graphs(&self) -> Result<Vec<Graph>> {
+        Ok(vec![self.graph(true)?])
+    }
+
     /// Tensors that a job trains beside those of its net.
     fn own_tensors(&self) -> Vec<OwnTensor> {
         Vec::new()
@@ -70,6 +84,12 @@ pub trait Method: fmt::Debug + Send + Sync {
 
     /// How an estimate is judged.
     fn loss(&self) -> Loss;
+
+    /// Where the loss is [`Loss::Own`]: the batch's mean loss, as reported. Writes its gradient by the estimate and adds those by the values in
+    /// [`Draw::own`].
+    fn judge(&self, _: &Draw<'_>, _: &Drawn, _: Judged<'_>) -> f64 {
+        0.0
+    }
 
     /// How parameters move by their gradients, if not as options say.
     fn rule(&self) -> Option<Rule> {
@@ -133,6 +153,8 @@ pub enum Loss {
         /// σ.
         sigma: f64,
     },
+    /// What [`Method::judge`] says.
+    Own,
 }
 
 /// Which random numbers a step draws, and for what.
@@ -140,7 +162,7 @@ pub enum Loss {
 pub struct Draw<'a> {
     /// Seed of the model.
     pub seed: u64,
-    /// The job, from 1.
+    /// The job, from 1; of a job of several nets, which of them.
     pub job: usize,
     /// The epoch, from 0.
     pub epoch: usize,
@@ -187,7 +209,21 @@ pub struct OwnPass<'a> {
     pub z_gradient: &'a [f64],
     /// Where the gradients are added.
     pub gradients: &'a mut [f64],
-    /// Room for a row of a state and one of classes.
+    /// Room for two rows of a state and two of classes.
+    pub room: &'a mut [f64],
+}
+
+/// What [`Method::judge`] is given.
+pub struct Judged<'a> {
+    /// `[samples, width of an estimate]`: the estimate.
+    pub estimate: &'a [f64],
+    /// As much: where its gradient is written.
+    pub gradient: &'a mut [f64],
+    /// Where the gradients of the own values are added.
+    pub gradients: &'a mut [f64],
+    /// The factor of the net's loss in its gradients.
+    pub weight: f64,
+    /// As in [`OwnPass`].
     pub room: &'a mut [f64],
 }
 
@@ -202,6 +238,8 @@ pub struct Parts {
     pub classes: usize,
     /// Their embeddings, of which states are noised ones.
     pub vectors: ClassVectors,
+    /// Whether the embeddings are learned: `vectors` are then how they begin.
+    pub learned: bool,
     /// Whether labels are numbers instead of classes: the net's output is then an estimate of them.
     pub numbers: bool,
     /// T.

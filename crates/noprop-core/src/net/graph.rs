@@ -114,6 +114,15 @@ impl Graph {
         chain.shaped()
     }
 
+    /// The same net, the names of whose layers begin with `prefix`.
+    pub(crate) fn prefixed(&self, prefix: &str) -> Self {
+        let mut graph = self.clone();
+        for node in &mut graph.nodes[self.inputs()..] {
+            node.name.insert_str(0, prefix);
+        }
+        graph
+    }
+
     /// The whole net with the end that its form asks for.
     ///
     /// # Errors
