@@ -139,7 +139,8 @@ impl Model {
         let chain = chain::Chain { model, sampling, stop, x, samples };
         let (end, own) = chain.add(&mut to, start, last)?;
         // A head reads the last state alone.
-        let readout = if last == method.jobs() { crate::inference::readout(model)? } else { method.readout(last, &own) };
+        let readout =
+            if last == method.jobs() { crate::inference::readout(model)? } else { method.readout(last, &own) };
         let predicted = match &checked.config.targets {
             Some(targets) => {
                 readout::numbers(&mut to, &readout, targets, &end);
