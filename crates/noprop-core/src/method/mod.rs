@@ -50,6 +50,7 @@ use crate::data::InputShape;
 use crate::diffusion::{ClassVectors, Schedule};
 use crate::error::Result;
 use crate::net::graph::Output;
+use crate::net::shape::Shape;
 use crate::net::{Form, Graph, NetConfig};
 use crate::ops::adamw::Rule;
 use std::fmt;
@@ -240,6 +241,8 @@ pub struct Parts {
     pub vectors: ClassVectors,
     /// Whether the embeddings are learned: `vectors` are then how they begin.
     pub learned: bool,
+    /// Whether these are samples, so that a state has the shape of one.
+    pub prototypes: bool,
     /// Whether labels are numbers instead of classes: the net's output is then an estimate of them.
     pub numbers: bool,
     /// T.
@@ -261,9 +264,12 @@ impl Parts {
 
     /// The net whose output are the classes' shares, or their logits.
     fn graph(&self, form: Form) -> Result<Graph> {
-        let z_width = (!self.vectors.is_one_hot()).then(|| self.width());
+        let z = match self.prototypes {
+            true => Some(self.input.into()),
+            false => (!self.vectors.is_one_hot()).then(|| Shape::Vector(self.width())),
+        };
         let output = if self.numbers { Output::Logits } else { form.output };
-        self.net.formed(self.input, self.classes, Form { z_width, output, ..form })
+        self.net.formed(self.input, self.classes, Form { z, output, ..form })
     }
 
     /// The net whose output is a vector of the label's kind.

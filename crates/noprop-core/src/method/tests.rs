@@ -295,6 +295,7 @@ fn check_continuous(checked: CheckedConfig) {
         classes: CLASSES,
         vectors: checked.vectors.clone(),
         learned: false,
+        prototypes: false,
         numbers: false,
         blocks: 1,
         schedule: checked.schedule.clone(),

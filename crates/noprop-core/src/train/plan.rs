@@ -3,7 +3,7 @@
 use super::batches::{Batch, Batches};
 use super::device::memory;
 use super::validation::{MeasureChain, Validation};
-use crate::config::{CheckedConfig, FitOptions};
+use crate::config::{CheckedConfig, FitOptions, ModelConfig};
 use crate::cuda::{Engine, Multiply};
 use crate::data::Dataset;
 use crate::data::augment::Augmenter;
@@ -75,6 +75,7 @@ impl Plan {
             *targets = targets.fitted(data.numbers(targets.count)?)?;
         }
         let (numbers, classes) = labels(&model, &data)?;
+        let model = model.with_prototypes(&data, &classes)?;
         let classes = Arc::new(classes);
         let weight = |job| match model.method.is_weighted() && model.head_of(job).is_none() {
             true => options.weighting.block_weight(&model.schedule, job, options.eta),
@@ -128,6 +129,10 @@ impl Plan {
         let sha256 = model.weights_sha256()?;
         // The blocks go on in the units that they have learned.
         self.model.config.targets = model.checked.config.targets.clone();
+        if model.checked.config.embedding.is_prototype() {
+            let embedding = model.checked.config.embedding.clone();
+            self.model = ModelConfig { embedding, ..self.model.config.clone() }.check()?;
+        }
         (self.numbers, _) = labels(&self.model, &self.data)?;
         if let Some(validation) = &mut self.validation {
             (validation.numbers, _) = labels(&self.model, &validation.data)?;
