@@ -54,8 +54,6 @@ export type {
 } from './inference.js'
 export type { KeptHistory } from './kept-history.js'
 
-import './internals.js'
-
 export { NoProp } from './model.js'
 export type {
   CnnNet,

@@ -22,6 +22,7 @@ import {
   type TracedPrediction,
 } from './inference.js'
 import { inspectCustom } from './inspect.js'
+import { INTERNALS, internals } from './internals.js'
 import { requireObject, toJson } from './json.js'
 import { type KeptHistory, keptOf, readKept } from './kept-history.js'
 import { findLearningRate } from './learning-rate.js'
@@ -55,6 +56,7 @@ export class NoProp {
 
   static {
     wrapModel = (native) => new NoProp(native, OWN)
+    Object.defineProperty(NoProp, INTERNALS, { value: { ...internals, NoProp, wrapModel } })
   }
 
   private constructor(native?: NativeModel, own?: symbol) {

@@ -9,7 +9,7 @@ import { FolderStore } from '../src/cluster/store/folder.js'
 import { NoProp } from '../src/index.js'
 import { caught, cluster, create, data, locally, options } from './support/cluster.js'
 import { temporaryDirectory } from './support/data.js'
-import { runCli } from './support/process.js'
+import { root, runCli, runNode } from './support/process.js'
 import { servers } from './support/servers.js'
 
 const has = servers()
@@ -313,3 +313,47 @@ describe.skipIf(!has.redis)('on a queue', () => {
     expect((await fetch((url as string).replace('metrics', 'other'))).status).toBe(404)
   })
 })
+
+test.skipIf(!has.redis)(
+  '`noprop/cluster` of the package shares the classes of `noprop`, from import and require',
+  async () => {
+    const { where } = await cluster()
+    const program = `
+    const noprop = require('noprop'), cluster = require('noprop/cluster')
+    const refused = async (promise) => {
+      const error = await promise.then(() => undefined, (error) => error)
+      if (!(error instanceof noprop.NoPropError)) throw new Error('another class: ' + error)
+      return error.code
+    }
+    const stop = new AbortController()
+    const images = Float32Array.from({ length: 60 }, (_, at) => Math.sin(at))
+    const data = { images, shape: [3], labels: Array.from({ length: 20 }, (_, at) => at % 2) }
+    const create = () => noprop.NoProp.create({ input: [3], classes: 2, blocks: 2, net: { type: 'mlp', hidden: [4] } })
+    const main = async () => {
+      const where = JSON.parse(process.argv[1])
+      const codes = [await refused(cluster.listRuns({ store: 'x' })), await refused(cluster.runWorker({ ...where, slots: 0 }))]
+      const lines = []
+      const worker = cluster.runWorker({ ...where, device: 'cpu', cache: process.argv[2], signal: stop.signal, onLog: (line) => lines.push(line) })
+      const options = { epochs: 2, batch: 4, device: 'cpu' }
+      const model = create()
+      const there = await model.fit(data, { ...options, cluster: where })
+      const here = await create().fit(data, options)
+      const { cancelRun, DETACH } = await import('noprop/cluster')
+      const attached = await cluster.attachRun((await cluster.listRuns(where))[0].id, where)
+      stop.abort()
+      await worker
+      console.log(JSON.stringify({
+        codes, equal: there.weightsSha256 === here.weightsSha256, one: attached instanceof noprop.NoProp,
+        same: cancelRun === cluster.cancelRun && DETACH === cluster.DETACH, ended: lines.some((line) => /the worker ends/.test(line)),
+      }))
+    }
+    main()`
+    const { stdout, stderr } = await runNode(['-e', program, JSON.stringify(where), temporaryDirectory()], {
+      cwd: root,
+    })
+    expect([JSON.parse(stdout || 'null'), stderr]).toEqual([
+      { codes: ['NOPROP_OPTION', 'NOPROP_OPTION'], equal: true, one: true, same: true, ended: true },
+      '',
+    ])
+  },
+)

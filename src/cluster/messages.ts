@@ -9,7 +9,7 @@ export interface Message {
 /** Milliseconds between two messages of a block. */
 const BETWEEN = 1000
 /** Most epochs in a message; the finished block tells of all of them again. */
-const MOST_EPOCHS = 100
+const MOST_EPOCHS = 30
 
 /** Gathers events, and sends them some at a time. */
 export class Messages {

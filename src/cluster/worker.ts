@@ -14,6 +14,7 @@ import { Messages } from './messages.js'
 import { CANCELLED, type ClusterJob, QueueServer } from './queue.js'
 import { openStore } from './store/open.js'
 import type { Store } from './store/store.js'
+import { Turns } from './turns.js'
 
 /** Options of a worker. */
 export interface WorkerOptions {
@@ -45,11 +46,16 @@ export interface WorkerOptions {
 
 /** A block whose worker died so often in a row without getting any further is given up. */
 const MOST_TRIES = 5
+/**
+ * A block that begins again so often without getting any further is a suspect: of these one at a time is trained in a process, so that
+ * the next death says whose fault it is.
+ */
+const SUSPECT = 3
 /** Milliseconds between two looks whether a run was cancelled; an event comes sooner, unless it is lost. */
 const LOOK = 10_000
 /** Failures that may not happen again elsewhere or later. */
 const PASSING =
-  /^NOPROP_(STORE|IO|OUTPUT|MEMORY|THREADS|QUEUE|BUSY|FILE_NOT_FOUND|CHECKPOINT_LOCKED|DEVICE|DEVICE_MEMORY|CUDA_.*)$/
+  /^NOPROP_(STORE|IO|OUTPUT|MEMORY|THREADS|BUSY|FILE_NOT_FOUND|CHECKPOINT_LOCKED|DEVICE|DEVICE_MEMORY|CUDA_.*)$/
 
 /** A block in training. */
 interface Running extends JobData {
@@ -75,7 +81,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
     await queue.waitUntilReady()
     const running = new Map<string, Running>()
     health = new Health(kind, slots, () => queue.getWaitingCount())
-    const context: Context = { store, work, server, running, health, log: settings.log }
+    const context: Context = { store, work, server, running, health, log: settings.log, suspects: new Turns() }
     const lock = 1000 * lockSeconds
     const worker = server.worker(kind, (job, token) => handle(job, token, context), {
       concurrency: slots,
@@ -128,6 +134,7 @@ interface Context {
   server: QueueServer
   running: Map<string, Running>
   health: Health
+  suspects: Turns
   log(line: string): void
 }
 
@@ -137,7 +144,7 @@ function end(running: Running | undefined, why: Ending): void {
 
 /** Trains the block of a job. */
 async function handle(job: ClusterJob, token: string, context: Context): Promise<string> {
-  const { store, work, server, running, health, log } = context
+  const { store, work, server, running, health, suspects, log } = context
   const { UnrecoverableError, WaitingError } = server.errors
   let data: JobData
   try {
@@ -153,11 +160,15 @@ async function handle(job: ClusterJob, token: string, context: Context): Promise
   const messages = new Messages((message) => job.updateProgress(message))
   health.begun()
   let outcome = 'failed'
+  let giveBack = () => {}
   try {
     await work.train(run, block, mine.end, {
       onBegin: async (step) => {
         const tries = data.step === step ? (data.tries ?? 0) + 1 : 1
         if (tries > MOST_TRIES) throw givenUp(block, step)
+        giveBack()
+        if (tries >= SUSPECT) giveBack = await suspects.take()
+        mine.end.signal.throwIfAborted()
         await job.updateData({ run, block, step, tries })
         log(`${name} begins at step ${step}`)
       },
@@ -200,6 +211,7 @@ async function handle(job: ClusterJob, token: string, context: Context): Promise
     await store.replace(keys.failure(run, block), Buffer.from(JSON.stringify(named(failure, block))))
     throw new UnrecoverableError(failure.message)
   } finally {
+    giveBack()
     running.delete(jobId(data))
     health.ended(outcome, block)
     messages.end()

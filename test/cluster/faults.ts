@@ -260,13 +260,12 @@ describe.skipIf(!has.redis || !canMount)('on a disk that is full', () => {
     const ballast = join(folder, 'ballast')
     const run = create().fit(data, { ...options, cluster: where })
     run.catch(() => {})
-    for await (const { event } of run) if (event === 'start') break
+    await new Promise<void>((resolve) => void run.watch(({ event }) => event === 'start' && resolve()))
     fill(ballast)
     const { wrote } = start([...TUNED, '--slots', '2', '--upload-seconds', '0.2'])
     await wrote(/the store does not take/)
     rmSync(ballast)
-    const again = await create().fit(data, { ...options, cluster: where })
-    expect(again.weightsSha256).toBe(await expected())
+    expect((await run).weightsSha256).toBe(await expected())
   })
 
   test('the worker is full for a while', async () => {

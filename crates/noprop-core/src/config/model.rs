@@ -3,10 +3,11 @@
 use super::out_of_range;
 use super::targets::{Asked, TargetsConfig};
 use crate::NetConfig;
-use crate::data::{Classes, InputShape, Preprocessing};
+use crate::data::medoids::medoids;
+use crate::data::{Classes, Dataset, InputShape, Preprocessing};
 use crate::diffusion::{ClassVectors, EmbeddingConfig, MAX_BLOCKS, Schedule, ScheduleConfig};
 use crate::error::{Code, Error, Result};
-use crate::method::{HEAD_TENSORS, Head, HeadConfig, Method, MethodConfig, Parts, Readout};
+use crate::method::{HEAD_TENSORS, Head, HeadConfig, Method, MethodConfig, Partition, Parts, Readout};
 use crate::net::Graph;
 use crate::net::Layout;
 use crate::tensor::Slot;
@@ -204,6 +205,29 @@ impl CheckedConfig {
         self.learned && !self.config.method.is_one_net()
     }
 
+    /// The same with the prototypes of these training samples, where embeddings are prototypes; `classes` has a place for each sample.
+    ///
+    /// # Errors
+    /// [`Code::Label`] for a class without a sample, [`Code::Io`].
+    pub(crate) fn with_prototypes(self, data: &Dataset, classes: &[u32]) -> Result<Self> {
+        if !self.config.embedding.is_prototype() {
+            return Ok(self);
+        }
+        let (names, width) = (&self.config.classes, self.config.input.len());
+        let mut vectors = vec![0.0; names.len() * width];
+        let found = medoids(data, classes, names.len())?;
+        for (class, (medoid, vector)) in found.into_iter().zip(vectors.chunks_exact_mut(width)).enumerate() {
+            let Some(medoid) = medoid else {
+                return Err(Error::new(Code::Label, format!("class {} has no prototype", names.text(class)))
+                    .expected("at least one training sample of every class")
+                    .received("none of this one")
+                    .hint("add samples of it, leave the class out of the model, or use another embedding"));
+            };
+            data.value(medoid, vector)?;
+        }
+        ModelConfig { embedding: EmbeddingConfig::Prototype { vectors }, ..self.config }.check()
+    }
+
     /// The net of a job in training, or the first of several.
     ///
     /// # Errors
@@ -237,7 +261,7 @@ impl ModelConfig {
         self.preprocessing.iter().try_for_each(|preprocessing| preprocessing.check(self.input))?;
         self.check_method()?;
         let schedule = self.schedule.build(self.blocks)?;
-        let vectors = self.embedding.build(self.classes.len(), self.seed)?;
+        let vectors = self.embedding.build(self.classes.len(), self.input.len(), self.seed)?;
         let learned = self.embedding.is_learned();
         self.checked(schedule, vectors, learned)
     }
@@ -255,6 +279,7 @@ impl ModelConfig {
             classes: self.classes.len(),
             vectors: vectors.clone(),
             learned,
+            prototypes: self.embedding.is_prototype(),
             numbers: self.targets.is_some(),
             blocks: self.blocks,
             schedule: schedule.clone(),
@@ -308,9 +333,21 @@ impl ModelConfig {
         }
         if self.embedding.is_learned() && !self.method.learns_embeddings() {
             return Err(Error::new(Code::Option, format!("method {name} does not learn embeddings"))
-                .expected("embedding one-hot or orthogonal, or method dt, ct or fm")
+                .expected("embedding one-hot or orthogonal, or method dt (with loss mse), ct or fm")
                 .received(self.embedding.name())
                 .hint("fixed random embeddings of any dimension: embedding {\"type\": \"orthogonal\", \"dim\": 20}"));
+        }
+        let partition = match self.method {
+            MethodConfig::DiffusionBlocks { partition, .. } => partition,
+            _ => Partition::default(),
+        };
+        if self.embedding.is_prototype() && partition == Partition::EqualInformation {
+            return Err(Error::new(
+                Code::Option,
+                "option method.partition 'equal-information' does not apply to prototypes",
+            )
+            .expected("method.partition 'edm': the other is about vectors as far from each other as one-hot ones are")
+            .received("equal-information"));
         }
         if !self.method.has_schedule() && self.schedule != ScheduleConfig::default() {
             return Err(Error::new(Code::Option, format!("option schedule does not apply to method {name}"))

@@ -39,11 +39,10 @@ pub use crate::net::layout::OwnTensor;
 pub use adjoint::{EndPass, Equation};
 pub use chain::{Move, Query, SamplerChoice, Sampling, Slope};
 pub use config::MethodConfig;
-pub use diffusion_blocks::BlockLoss;
 pub(crate) use dt_learned::prefix as block_prefix;
 pub use head_job::HeadConfig;
 pub(crate) use head_job::{Head, TENSORS as HEAD_TENSORS};
-pub use loss::{CrossEntropy, Posterior, WeightedSquares};
+pub use loss::{BlockLoss, CrossEntropy, Posterior, WeightedSquares};
 pub use noise_levels::Partition;
 pub use readout::Readout;
 
@@ -51,6 +50,7 @@ use crate::data::InputShape;
 use crate::diffusion::{ClassVectors, Schedule};
 use crate::error::Result;
 use crate::net::graph::Output;
+use crate::net::shape::Shape;
 use crate::net::{Form, Graph, NetConfig};
 use crate::ops::adamw::Rule;
 use std::fmt;
@@ -241,6 +241,8 @@ pub struct Parts {
     pub vectors: ClassVectors,
     /// Whether the embeddings are learned: `vectors` are then how they begin.
     pub learned: bool,
+    /// Whether these are samples, so that a state has the shape of one.
+    pub prototypes: bool,
     /// Whether labels are numbers instead of classes: the net's output is then an estimate of them.
     pub numbers: bool,
     /// T.
@@ -262,9 +264,12 @@ impl Parts {
 
     /// The net whose output are the classes' shares, or their logits.
     fn graph(&self, form: Form) -> Result<Graph> {
-        let z_width = (!self.vectors.is_one_hot()).then(|| self.width());
+        let z = match self.prototypes {
+            true => Some(self.input.into()),
+            false => (!self.vectors.is_one_hot()).then(|| Shape::Vector(self.width())),
+        };
         let output = if self.numbers { Output::Logits } else { form.output };
-        self.net.formed(self.input, self.classes, Form { z_width, output, ..form })
+        self.net.formed(self.input, self.classes, Form { z, output, ..form })
     }
 
     /// The net whose output is a vector of the label's kind.

@@ -3,13 +3,14 @@
 use super::batches::{Batch, Batches};
 use super::device::memory;
 use super::validation::{MeasureChain, Validation};
-use crate::config::{CheckedConfig, FitOptions};
+use crate::config::{CheckedConfig, FitOptions, ModelConfig};
 use crate::cuda::{Engine, Multiply};
 use crate::data::Dataset;
 use crate::data::augment::Augmenter;
 use crate::device::{DeviceChoice, Devices};
 use crate::diffusion::{ClassVectors, Weighting};
 use crate::error::{Code, Error, Result};
+use crate::method::Loss;
 use crate::model::Model;
 use crate::net::Layout;
 use crate::ops::adamw::AdamW;
@@ -60,6 +61,7 @@ impl Plan {
         let options = options.check(model.jobs(), data.samples())?;
         check_weighting(&model, &options)?;
         check_optimizer(&model, &options)?;
+        check_smoothing(&model, &options)?;
         check_batch_norm(&model, &options, data.samples())?;
         let (mut devices, mut why_no_gpu) = places(&model, &options.device)?;
         let engines = match devices.ids().into_iter().map(Engine::open).collect::<Result<Vec<_>>>() {
@@ -75,6 +77,7 @@ impl Plan {
             *targets = targets.fitted(data.numbers(targets.count)?)?;
         }
         let (numbers, classes) = labels(&model, &data)?;
+        let model = model.with_prototypes(&data, &classes)?;
         let classes = Arc::new(classes);
         let weight = |job| match model.method.is_weighted() && model.head_of(job).is_none() {
             true => options.weighting.block_weight(&model.schedule, job, options.eta),
@@ -128,6 +131,10 @@ impl Plan {
         let sha256 = model.weights_sha256()?;
         // The blocks go on in the units that they have learned.
         self.model.config.targets = model.checked.config.targets.clone();
+        if model.checked.config.embedding.is_prototype() {
+            let embedding = model.checked.config.embedding.clone();
+            self.model = ModelConfig { embedding, ..self.model.config.clone() }.check()?;
+        }
         (self.numbers, _) = labels(&self.model, &self.data)?;
         if let Some(validation) = &mut self.validation {
             (validation.numbers, _) = labels(&self.model, &validation.data)?;
@@ -275,7 +282,7 @@ pub(crate) fn places(model: &CheckedConfig, choice: &DeviceChoice) -> Result<(De
     if (model.method.runs_on_gpus() && model.head.is_none()) || matches!(choice, DeviceChoice::Cpu) {
         return choice.resolve_or_why();
     }
-    let mut name = model.config.method.name().to_owned();
+    let mut name = model.config.method.described();
     if !model.vectors.is_one_hot() {
         name += &format!(" with embedding {}", model.config.embedding.name());
     }
@@ -288,7 +295,7 @@ pub(crate) fn places(model: &CheckedConfig, choice: &DeviceChoice) -> Result<(De
     Err(Error::new(Code::Device, format!("method {name} runs on the processor alone"))
         .expected("device auto or cpu")
         .received(choice.to_string())
-        .hint("method dt with one-hot embeddings and without a head runs on GPUs"))
+        .hint("method dt by squared error with one-hot embeddings and without a head runs on GPUs"))
 }
 
 fn check_optimizer(model: &CheckedConfig, options: &FitOptions) -> Result<()> {
@@ -311,11 +318,23 @@ fn check_coupled(model: &CheckedConfig, options: &FitOptions) -> Result<()> {
         .hint("with embedding orthogonal, which is fixed and may have the same dim, every block is trained alone"))
 }
 
+fn check_smoothing(model: &CheckedConfig, options: &FitOptions) -> Result<()> {
+    let method = &model.method;
+    if options.label_smoothing == 0.0 || method.loss() == Loss::CrossEntropy && method.equation().is_none() {
+        return Ok(());
+    }
+    let name = model.config.method.name();
+    Err(Error::new(Code::Option, format!("option labelSmoothing does not apply to method {name} with its loss"))
+        .expected("no labelSmoothing, or method.loss 'ce', which methods dt and diffusion-blocks have")
+        .received(options.label_smoothing.to_string()))
+}
+
 fn check_weighting(model: &CheckedConfig, options: &FitOptions) -> Result<()> {
     if options.weighting == Weighting::Uniform || model.method.is_weighted() {
         return Ok(());
     }
-    Err(Error::new(Code::Option, format!("option weighting does not apply to method {}", model.config.method.name()))
+    let method = model.config.method.described();
+    Err(Error::new(Code::Option, format!("option weighting does not apply to method {method}"))
         .expected("no weighting, or uniform")
         .received("snr"))
 }

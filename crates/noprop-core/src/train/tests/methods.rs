@@ -16,9 +16,12 @@ fn methods() -> Vec<(ModelConfig, Arc<Dataset>)> {
         |dim: usize, config: ModelConfig| ModelConfig { embedding: EmbeddingConfig::Orthogonal { dim }, ..config };
     let learned =
         |dim: usize, config: ModelConfig| ModelConfig { embedding: EmbeddingConfig::Learned { dim }, ..config };
+    let prototyped =
+        |config: ModelConfig| ModelConfig { embedding: EmbeddingConfig::Prototype { vectors: Vec::new() }, ..config };
     let headed = |head: HeadConfig, config: ModelConfig| ModelConfig { head, ..config };
     let vit = NetConfig::Vit { patch: 7, width: 8, depth: 1, heads: 2, mlp_ratio: 2, dropout: 0.1 };
     let db = r#"{"type":"diffusion-blocks"}"#;
+    let ce = r#"{"type":"dt","loss":"ce"}"#;
     vec![
         (of(r#""backprop""#, mlp(3)), vectors(60)),
         (of(r#""backprop""#, cnn(2)), images(40)),
@@ -32,6 +35,9 @@ fn methods() -> Vec<(ModelConfig, Arc<Dataset>)> {
         (of(db, mlp(3)), vectors(60)),
         (of(db, ModelConfig { net: vit, ..cnn(3) }), images(40)),
         (of(r#"{"type":"diffusion-blocks","loss":"mse","preconditioning":true}"#, mlp(3)), vectors(60)),
+        (of(ce, mlp(3)), vectors(60)),
+        (of(ce, cnn(3)), images(40)),
+        (headed(HeadConfig::Softmax, embedded(5, of(ce, mlp(3)))), vectors(60)),
         (embedded(5, of(r#""dt""#, mlp(3))), vectors(60)),
         (embedded(2, of(r#""dt""#, cnn(3))), images(40)),
         (embedded(2, of(r#""dt""#, mlp(3))), vectors(60)),
@@ -43,6 +49,17 @@ fn methods() -> Vec<(ModelConfig, Arc<Dataset>)> {
         (learned(2, of(r#"{"type":"ct","units":5}"#, mlp(1))), vectors(60)),
         (learned(5, of(r#""fm""#, mlp(1))), vectors(60)),
         (learned(2, of(r#"{"type":"fm","noise":0.1}"#, mlp(1))), vectors(60)),
+        (prototyped(of(r#""dt""#, mlp(3))), vectors(60)),
+        (prototyped(of(r#""dt""#, cnn(2))), images(40)),
+        (prototyped(of(r#""fm""#, mlp(1))), vectors(60)),
+        (prototyped(of(r#""fm""#, cnn(1))), images(40)),
+        (prototyped(of(r#"{"type":"ct","units":5}"#, mlp(1))), vectors(60)),
+        (prototyped(of(r#"{"type":"ct","units":5}"#, cnn(1))), images(40)),
+        (prototyped(of(db, mlp(3))), vectors(60)),
+        (prototyped(of(db, cnn(2))), images(40)),
+        (prototyped(of(r#""backprop""#, mlp(3))), vectors(60)),
+        (prototyped(of(r#""backprop""#, cnn(2))), images(40)),
+        (headed(HeadConfig::Posterior, prototyped(of(r#""dt""#, mlp(3)))), vectors(60)),
         (headed(HeadConfig::Softmax, of(r#""dt""#, mlp(3))), vectors(60)),
         (headed(HeadConfig::Posterior, embedded(5, of(r#""dt""#, mlp(3)))), vectors(60)),
         (headed(HeadConfig::Softmax, embedded(2, of(r#""fm""#, mlp(1)))), vectors(60)),
@@ -95,8 +112,9 @@ fn every_method_learns() {
         let net = NetConfig::Mlp { hidden: vec![32, 32], dropout: 0.0 };
         let (config, data) = (ModelConfig { net, ..config }, vectors(300));
         let options = FitOptions { epochs: 40, learning_rate: 5e-3, ..options(30) };
-        let model =
-            Model::new(config.clone()).unwrap().with_weights(train(plan(config.clone(), options, &data)), Value::Null);
+        let plan = plan(config.clone(), options, &data);
+        let fitted = plan.model.clone();
+        let model = Model::new(config.clone()).unwrap().with_weights(train(plan), Value::Null).with_fitted(fitted);
         let found = evaluate(&model, &data, SampleOptions::default(), &StopFlag::new()).unwrap();
         // A third by chance.
         assert!(found.accuracy > 0.9, "{:?} {:?}: {}", config.method, config.embedding, found.accuracy);
