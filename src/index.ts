@@ -89,6 +89,7 @@ export type {
   OrthogonalEmbedding,
   Precision,
   PredictOptions,
+  PrototypeEmbedding,
   SamplerOptions,
   Schedule,
   TargetsConfig,

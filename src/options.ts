@@ -49,9 +49,9 @@ export interface CustomSchedule {
 
 /**
  * How a label becomes the vector that the blocks denoise. `one-hot`: the unit vector of its class (paper, fixed identity);
- * `orthogonal`: a fixed random vector of any dimension.
+ * `orthogonal`: a fixed random vector of any dimension; `prototype`: a training sample of its class.
  */
-export type Embedding = 'one-hot' | { type: 'one-hot' } | OrthogonalEmbedding
+export type Embedding = 'one-hot' | { type: 'one-hot' } | OrthogonalEmbedding | 'prototype' | PrototypeEmbedding
 
 /**
  * Fixed random vectors that follow from the model's seed. With `dim` of at least the number of classes they are orthonormal; with
@@ -61,6 +61,17 @@ export interface OrthogonalEmbedding {
   type: 'orthogonal'
   /** Values of a vector, 1 to 4,096; less where classes are very many. No default. */
   dim: number
+}
+
+/**
+ * Of each class the training sample of the least median distance to the others (of at most 500 of a class, spread evenly over the data).
+ * States are of the shape of a sample; net 'cnn' convolves them as it does the sample. `fit` finds the samples, which stay fixed while
+ * blocks train.
+ */
+export interface PrototypeEmbedding {
+  type: 'prototype'
+  /** Their values, class after class, in the configuration of a trained model. `fit` replaces what is given. */
+  vectors?: number[]
 }
 
 /**
@@ -223,7 +234,7 @@ export interface ModelConfig {
   net: NetConfig
   /** Only for methods that have one. */
   schedule?: Required<CosineSchedule> | Required<LinearSchedule> | { type: 'custom'; alphaBar: number[] }
-  embedding: { type: 'one-hot' } | OrthogonalEmbedding
+  embedding: { type: 'one-hot' } | OrthogonalEmbedding | PrototypeEmbedding
   /** Left out for 'none'. */
   head?: 'softmax' | 'posterior'
   seed: number

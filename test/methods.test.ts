@@ -100,6 +100,29 @@ test.each(['dt', 'ct', 'fm', 'diffusion-blocks', 'backprop'] as const)(
   },
 )
 
+test.each(['dt', 'ct', 'fm', 'diffusion-blocks', 'backprop'] as const)('%s has prototypes', async (method) => {
+  const blocks = ['ct', 'fm'].includes(method) ? 1 : 3
+  const model = NoProp.create({ ...SHAPE, method, net: MLP, embedding: 'prototype', blocks })
+  expect(model.config.embedding).toEqual({ type: 'prototype' })
+  await model.fit(data, { epochs: 30, batch: 32, learningRate: 5e-3, device: 'cpu' })
+  // Each is a sample of its class.
+  const { embedding } = model.config
+  const vectors = (('vectors' in embedding && embedding.vectors) || []).map(Math.fround)
+  expect(vectors.length).toBe(4 * 196)
+  const samples = data.labels.map((_, at) =>
+    Array.from(data.images.subarray(at * 196, (at + 1) * 196), (byte) => Math.fround(byte / 255)).join(),
+  )
+  const found = [0, 1, 2, 3].map((place) => samples.indexOf(vectors.slice(place * 196, (place + 1) * 196).join()))
+  expect(found.map((sample) => data.labels[sample])).toEqual(model.config.classes)
+  // A quarter by chance.
+  expect((await model.evaluate(data)).accuracy).toBeGreaterThan(0.9)
+  const file = join(temporaryDirectory(), 'model.safetensors')
+  await model.save(file)
+  const loaded = await NoProp.load(file)
+  expect(loaded.config).toEqual(model.config)
+  expect(await loaded.predict(data.images)).toEqual(await model.predict(data.images))
+})
+
 test.each(['softmax', 'posterior'] as const)('a %s head is one job more', async (head) => {
   const options = { ...SHAPE, net: MLP, blocks: 3, embedding: { type: 'orthogonal', dim: 6 } } as const
   const [plain, model] = [NoProp.create(options), NoProp.create({ ...options, head })]
@@ -178,6 +201,9 @@ test('the command line trains, evaluates and inspects every method', async () =>
   })
   await run('train', '--embedding-dim', '5', '--blocks', '2', '--head', 'softmax', '--optimizer', 'adam', ...small)
   expect(await run('inspect', file)).toMatch(/embedding +\{"type": "orthogonal", "dim": 5\}/)
+  await run('eval', file, '--data', folder)
+  await run('train', '--embedding', 'prototype', '--blocks', '2', ...small)
+  expect(await run('inspect', file)).toMatch(/embedding +\{"type": "prototype"\}/)
   await run('eval', file, '--data', folder)
   await run('train', '--method', 'fm', '--noise', '0.1', ...small)
   expect(await run('inspect', file)).toContain('NoProp-FM: one mlp net')

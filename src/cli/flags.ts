@@ -80,9 +80,13 @@ const METHOD = [
 ]
 
 const EMBEDDING = [
-  new Flag('--embedding <one-hot|orthogonal>', 'label embedding (default: one-hot, with --embedding-dim orthogonal)', {
-    sets: 'embedding.type',
-  }),
+  new Flag(
+    '--embedding <one-hot|orthogonal|prototype>',
+    'label embedding (default: one-hot, with --embedding-dim orthogonal)',
+    {
+      sets: 'embedding.type',
+    },
+  ),
   new Flag('--embedding-dim <number>', 'orthogonal: values of an embedding', { read: number, sets: 'embedding.dim' }),
 ]
 
