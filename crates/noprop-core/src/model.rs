@@ -11,7 +11,7 @@ mod unfold;
 
 pub use file::FORMAT_VERSION;
 pub use onnx::{InputKind, OnnxFile, OnnxOptions, OnnxPort};
-pub use part::{BlockReport, Part};
+pub use part::{BlockReport, Part, of_kind};
 pub use tensors::tensors;
 
 use crate::config::{CheckedConfig, ModelConfig};

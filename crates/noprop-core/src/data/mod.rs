@@ -33,6 +33,7 @@ pub mod shape;
 mod source;
 pub mod split;
 pub mod statistics;
+pub mod stored;
 pub mod table;
 mod tar;
 pub mod targets;

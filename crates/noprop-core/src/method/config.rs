@@ -7,6 +7,7 @@ use super::diffusion_blocks::{self, BlockLoss, DiffusionBlocks};
 use super::dt::Dt;
 use super::dt_learned::DtLearned;
 use super::fm::Fm;
+use super::fm_learned::FmLearned;
 use super::forward_forward::ForwardForward;
 use super::noise_levels::{NoiseLevels, Partition};
 use super::{Method, Parts};
@@ -166,7 +167,7 @@ impl MethodConfig {
 
     /// Whether embeddings may be learned with its nets.
     pub fn learns_embeddings(&self) -> bool {
-        matches!(self, Self::Dt {})
+        matches!(self, Self::Dt {} | Self::Fm { .. })
     }
 
     /// Whether the model's schedule is its noise.
@@ -217,7 +218,8 @@ impl MethodConfig {
                 if !(0.0..=10.0).contains(noise) {
                     return Err(out_of_range("noise", "0 to 10", noise));
                 }
-                Arc::new(Fm { parts, noise: *noise })
+                let (learned, fm) = (parts.learned, Fm { parts, noise: *noise });
+                if learned { Arc::new(FmLearned(fm)) } else { Arc::new(fm) }
             }
             Self::DiffusionBlocks { partition, overlap, loss, preconditioning, sigma_min, sigma_max } => {
                 if !(0.0..=1.0).contains(overlap) {

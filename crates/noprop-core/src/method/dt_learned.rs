@@ -71,7 +71,14 @@ impl Method for DtLearned {
         let Judged { estimate, gradient, gradients, weight, room } = pass;
         let rows = estimate.chunks_exact(self.0.classes).zip(gradient.chunks_exact_mut(self.0.classes));
         let errors = rows.zip(draw.classes).map(|((shares, gradient), class)| {
-            learned.squared_error((shares, *class as usize), weight / samples as f64, gradient, gradients, room)
+            learned.squared_error(
+                (shares, *class as usize),
+                |_| 0.0,
+                weight / samples as f64,
+                gradient,
+                gradients,
+                room,
+            )
         });
         errors.sum::<f64>() / samples as f64
     }

@@ -56,10 +56,11 @@ impl<'a> Learned<'a> {
         row.iter_mut().zip(values).for_each(|(to, value)| *to += scale * value);
     }
 
-    /// ‖shares · W − u_y‖² of one sample; writes its gradient by the shares and adds that by W, both times `weight`.
+    /// ‖shares · W + offset − u_y‖² of one sample; writes its gradient by the shares and adds that by W, both times `weight`.
     pub fn squared_error(
         &self,
         (shares, class): (&[f64], usize),
+        offset: impl Fn(usize) -> f64,
         weight: f64,
         gradient: &mut [f64],
         gradients: &mut [f64],
@@ -68,7 +69,7 @@ impl<'a> Learned<'a> {
         let errors = &mut room[..self.width];
         for (k, error) in errors.iter_mut().enumerate() {
             let estimate: f64 = shares.iter().enumerate().map(|(j, share)| share * self.vector(j)[k]).sum();
-            *error = estimate - self.vector(class)[k];
+            *error = estimate + offset(k) - self.vector(class)[k];
         }
         for (j, gradient) in gradient.iter_mut().enumerate() {
             let product: f64 = errors.iter().zip(self.vector(j)).map(|(error, value)| error * value).sum();

@@ -20,6 +20,7 @@ mod diffusion_blocks;
 mod dt;
 mod dt_learned;
 mod fm;
+mod fm_learned;
 mod forward_forward;
 mod gamma;
 mod head;

@@ -36,19 +36,22 @@ impl Model {
         let classes = self.checked.config.classes.len();
         let vectors = ClassVectors::of_rows(classes, values(folded, &weights, "params.embedding.weight")?.into());
         let checked = self.checked.config.clone().with_vectors(vectors)?;
-        let jobs = (1..=checked.jobs()).map(|job| taken(&checked, job, folded, &weights)).collect::<Result<_>>()?;
+        let prefix = |job| if self.checked.is_coupled() { block_prefix(job) } else { String::new() };
+        let jobs = (1..=checked.jobs())
+            .map(|job| taken(&checked, job, &prefix(job), (folded, &weights)))
+            .collect::<Result<_>>()?;
         Ok(Self::in_memory(checked, jobs))
     }
 }
 
-/// The weights of a job (from 1) among those of all.
-fn taken(checked: &CheckedConfig, job: usize, folded: &Layout, weights: &[f32]) -> Result<Buffer> {
+/// The weights of a job (from 1) among those of all, where the names of its layers begin with `prefix`.
+fn taken(checked: &CheckedConfig, job: usize, prefix: &str, (folded, weights): (&Layout, &[f32])) -> Result<Buffer> {
     let is_head = checked.head_of(job).is_some();
     let mut own = Vec::with_capacity(checked.layout_of(job).weights());
     for entry in checked.layout_of(job).entries() {
         let name = match entry.name.split_once('.') {
             Some((kind, rest)) if is_head => format!("{kind}.class_{rest}"),
-            Some((kind, rest)) => format!("{kind}.{}{rest}", block_prefix(job)),
+            Some((kind, rest)) => format!("{kind}.{prefix}{rest}"),
             None => entry.name.clone(),
         };
         own.extend(values(folded, weights, &name)?);

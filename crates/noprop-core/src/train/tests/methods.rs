@@ -14,6 +14,8 @@ fn methods() -> Vec<(ModelConfig, Arc<Dataset>)> {
     };
     let embedded =
         |dim: usize, config: ModelConfig| ModelConfig { embedding: EmbeddingConfig::Orthogonal { dim }, ..config };
+    let learned =
+        |dim: usize, config: ModelConfig| ModelConfig { embedding: EmbeddingConfig::Learned { dim }, ..config };
     let prototyped =
         |config: ModelConfig| ModelConfig { embedding: EmbeddingConfig::Prototype { vectors: Vec::new() }, ..config };
     let headed = |head: HeadConfig, config: ModelConfig| ModelConfig { head, ..config };
@@ -36,6 +38,11 @@ fn methods() -> Vec<(ModelConfig, Arc<Dataset>)> {
         (embedded(2, of(r#""dt""#, cnn(3))), images(40)),
         (embedded(2, of(r#""dt""#, mlp(3))), vectors(60)),
         (embedded(5, of(r#""backprop""#, mlp(3))), vectors(60)),
+        (learned(5, of(r#""dt""#, mlp(3))), vectors(60)),
+        (learned(2, of(r#""dt""#, cnn(3))), images(40)),
+        (learned(2, of(r#""dt""#, mlp(1))), vectors(60)),
+        (learned(5, of(r#""fm""#, mlp(1))), vectors(60)),
+        (learned(2, of(r#"{"type":"fm","noise":0.1}"#, mlp(1))), vectors(60)),
         (prototyped(of(r#""dt""#, mlp(3))), vectors(60)),
         (prototyped(of(r#""dt""#, cnn(2))), images(40)),
         (prototyped(of(r#""fm""#, mlp(1))), vectors(60)),
@@ -105,7 +112,8 @@ fn every_method_learns() {
         let found = evaluate(&model, &data, SampleOptions::default(), &StopFlag::new()).unwrap();
         // A third by chance.
         assert!(found.accuracy > 0.9, "{:?} {:?}: {}", config.method, config.embedding, found.accuracy);
-        assert_eq!(found.accuracy_per_block.len(), model.checked.method.jobs());
+        let blocks = if model.checked.is_coupled() { model.checked.config.blocks } else { model.checked.method.jobs() };
+        assert_eq!(found.accuracy_per_block.len(), blocks);
     }
 }
 
@@ -235,6 +243,28 @@ fn a_model_with_a_head_is_validated_while_it_trains() {
     let chains = events.iter().filter(|event| matches!(event, Event::Chain { .. })).count();
     // After the last epoch the whole is evaluated anyway.
     assert_eq!(chains, 2);
+}
+
+#[test]
+fn learned_embeddings_refuse_what_would_part_their_blocks() {
+    let config = |method: &str, dim| ModelConfig {
+        method: serde_json::from_str(method).unwrap(),
+        embedding: EmbeddingConfig::Learned { dim },
+        ..mlp(2)
+    };
+    let only_blocks = FitOptions { only_blocks: Some(vec![2]), ..options(8) };
+    let error = Plan::new(config(r#""dt""#, 4).check().unwrap(), only_blocks, vectors(20)).err().unwrap();
+    assert!(error.what.contains("learned embeddings") && error.hint.contains("orthogonal"), "{error}");
+    let device = FitOptions { device: "cuda".parse().unwrap(), ..options(8) };
+    let error = Plan::new(config(r#""dt""#, 4).check().unwrap(), device, vectors(20)).err().unwrap();
+    assert!(error.code == crate::Code::Device && error.what.contains("embedding learned"), "{error}");
+    for method in [r#""diffusion-blocks""#, r#""backprop""#] {
+        let error = config(method, 4).check().unwrap_err();
+        assert!(error.what.contains("does not learn embeddings") && error.hint.contains("orthogonal"), "{error}");
+    }
+    let error = ModelConfig { head: HeadConfig::Softmax, ..config(r#""dt""#, 4) }.check().unwrap_err();
+    assert!(error.what.contains("head"), "{error}");
+    assert_eq!(config(r#""dt""#, 0).check().unwrap_err().expected, "1 to 4096 for 3 classes");
 }
 
 #[test]
