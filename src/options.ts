@@ -98,7 +98,7 @@ export interface PrototypeEmbedding {
  */
 export type Method =
   | 'dt'
-  | { type: 'dt' }
+  | DtMethod
   | 'ct'
   | CtMethod
   | 'fm'
@@ -111,6 +111,16 @@ export type Method =
   | ForwardForwardMethod
   | 'adjoint'
   | AdjointMethod
+
+/** Discrete time: T blocks, each trained alone on the noise that it will meet. */
+export interface DtMethod {
+  type: 'dt'
+  /**
+   * Loss: squared error, or cross-entropy of the classes' probabilities. Both are least at the label's mean given image and noised label.
+   * Default 'mse' (paper).
+   */
+  loss?: 'ce' | 'mse'
+}
 
 /** Continuous time: one net for all times, a learned noise schedule, and a linear head that reads the class off the last state. */
 export interface CtMethod {
@@ -142,7 +152,7 @@ export interface DiffusionBlocksMethod {
   partition?: 'edm' | 'equal-information'
   /** Exponent by which every range is widened on both sides, from 0 to 1. Default 0.05 (paper). */
   overlap?: number
-  /** Loss: cross-entropy or squared error. Default 'ce'. */
+  /** Loss: cross-entropy or squared error. Default 'ce' (paper). */
   loss?: 'ce' | 'mse'
   /** Whether the net's input and output are scaled by the noise level, with the loss 'mse' alone. Default false. */
   preconditioning?: boolean
@@ -191,8 +201,8 @@ export interface ModelOptions {
    */
   classes?: number | readonly Label[]
   /**
-   * Numbers to predict of each sample instead of classes, 1 to 4,096: usually `dataset.targetCount`. For methods 'dt', 'fm', and
-   * 'diffusion-blocks' with the loss 'mse'. No default.
+   * Numbers to predict of each sample instead of classes, 1 to 4,096: usually `dataset.targetCount`. For methods 'dt' and
+   * 'diffusion-blocks' with the loss 'mse', and 'fm'. No default.
    */
   targets?: number | TargetsConfig
   /** The denoiser of each block. Default 'cnn' (paper) for images of at least 14×14, else 'mlp'. */
@@ -228,8 +238,10 @@ export interface TargetsConfig {
 
 /** {@link ModelOptions} with every default filled in, as the model file records them. */
 export interface ModelConfig {
+  /** `dt` by squared error is its name alone. */
   method:
     | 'dt'
+    | Required<DtMethod>
     | Required<CtMethod>
     | Required<FmMethod>
     | Required<DiffusionBlocksMethod>
@@ -309,6 +321,11 @@ export interface TrainOptions {
   optimizer?: Optimizer
   /** Weight decay: decoupled with 'adamw', in the gradients with 'adam'. Default 1e-3 (paper). */
   weightDecay?: number
+  /**
+   * The share of every label that is spread evenly over all classes, 0 to below 1. For methods that are trained by cross-entropy: 'dt' and
+   * 'diffusion-blocks' with the loss 'ce', 'backprop' and the head of 'forward-forward'. Default 0 (paper).
+   */
+  labelSmoothing?: number
   /**
    * Factor of each block's loss: 1, or (T/2) η (SNR(t) − SNR(t−1)) (paper, the DT objective). Default 'uniform' (this
    * package: the factor is constant within a block, and Adam does not see constant factors).
@@ -398,6 +415,8 @@ export interface TrainingRecord {
     warmup?: number
     /** Left out for 'adamw'. */
     optimizer?: 'adam'
+    /** Left out where there is none. */
+    labelSmoothing?: number
     augment?: Required<Augment>
     validationEvery?: number
     earlyStopping?: Required<EarlyStopping>

@@ -18,6 +18,7 @@ const data = squares(160, 14, [0, 1, 2, 3])
 /** Each method with what its configuration says when every default is filled in, its blocks, and how else it may be asked. */
 const METHODS: [Method, object | string, number, SamplerOptions][] = [
   ['dt', 'dt', 10, { sampler: 'ddim' }],
+  [{ type: 'dt', loss: 'ce' }, { type: 'dt', loss: 'ce' }, 10, { sampler: 'ddim' }],
   ['ct', { type: 'ct', eta: 1, units: 32, gamma0: -1, gamma1: 4 }, 1, { sampler: 'heun', steps: 5 }],
   ['fm', { type: 'fm', noise: 0 }, 1, { sampler: 'heun', steps: 5 }],
   [
@@ -42,7 +43,8 @@ const METHODS: [Method, object | string, number, SamplerOptions][] = [
 test.each(METHODS)('%s trains, is saved and asked again', async (method, config, blocks, sampler) => {
   const model = NoProp.create({ ...SHAPE, method, net: MLP })
   expect([model.config.method, model.config.blocks]).toEqual([config, blocks])
-  expect('schedule' in model.config).toBe(method === 'dt')
+  const name = typeof method === 'string' ? method : method.type
+  expect('schedule' in model.config).toBe(name === 'dt')
   const history = await model.fit(data, { epochs: 30, batch: 32, learningRate: 5e-3, device: 'cpu' })
   const result = await model.evaluate(data)
   // A quarter by chance.
@@ -56,13 +58,14 @@ test.each(METHODS)('%s trains, is saved and asked again', async (method, config,
   expect(other).toEqual(one)
   expect(String(model)).toContain(`${model.parameters.toLocaleString('en-US')} parameters, trained`)
   const sums = model.tensors.reduce((sum, tensor) => sum + tensor.parameters, 0)
-  expect(model.parameters).toBe(['dt', 'diffusion-blocks'].includes(method as string) ? blocks * sums : sums)
+  expect(model.parameters).toBe(['dt', 'diffusion-blocks'].includes(name) ? blocks * sums : sums)
 })
 
 test('the short name and the object are one', () => {
   const config = (method: Method) => NoProp.create({ ...SHAPE, method }).config
   expect(config({ type: 'fm' })).toEqual(config('fm'))
   expect(config({ type: 'dt' })).toEqual(config('dt'))
+  expect(config({ type: 'dt', loss: 'mse' })).toEqual(config('dt'))
 })
 
 test.each<[string, Partial<ModelOptions>, string]>([
@@ -71,6 +74,12 @@ test.each<[string, Partial<ModelOptions>, string]>([
   ['noise', { method: { type: 'fm', noise: -1 } }, 'method.noise is out of range'],
   ['a second head', { method: 'ct', head: 'softmax' }, 'head does not apply to method ct'],
   ['another method', { method: 'gan' as 'dt' }, "unknown method 'gan'"],
+  ['a loss', { method: { type: 'fm', loss: 'ce' } as object as Method }, "method.loss does not apply to method 'fm'"],
+  [
+    'cross-entropy of numbers',
+    { method: { type: 'dt', loss: 'ce' }, classes: undefined, targets: 2 } as object,
+    'cross-entropy does not apply to targets',
+  ],
   ['momentum', { method: { type: 'forward-forward', momentum: 1 } }, 'method.momentum is out of range'],
   ['a net of other layers', { method: 'forward-forward', net: 'cnn' }, 'fully connected layers and no other net'],
   ['steps', { method: { type: 'adjoint', steps: 0 } }, 'method.steps is out of range'],
@@ -157,6 +166,31 @@ test('Adam with weight decay in the gradients is another optimiser', async () =>
   expect(adam[0]).not.toBe(adamw[0])
 })
 
+test('smoothed labels are others, and are refused where the loss is no cross-entropy', async () => {
+  const trained = async (labelSmoothing: number | undefined, method: Method = { type: 'dt', loss: 'ce' }) => {
+    const model = NoProp.create({ ...SHAPE, net: MLP, blocks: 1, method })
+    const { weightsSha256 } = await model.fit(data, {
+      batch: 32,
+      ...(labelSmoothing !== undefined && { labelSmoothing }),
+    })
+    return [weightsSha256, model.training?.options.labelSmoothing]
+  }
+  const [plain, none, smoothed] = [await trained(undefined), await trained(0), await trained(0.2)]
+  expect(none).toEqual(plain)
+  expect([plain[1], smoothed[1]]).toEqual([undefined, 0.2])
+  expect(smoothed[0]).not.toBe(plain[0])
+  for (const method of ['dt', 'fm', 'ct', 'adjoint'] as const)
+    await expect(trained(0.1, method)).rejects.toMatchObject({
+      code: 'NOPROP_OPTION',
+      what: `option labelSmoothing does not apply to method ${method} with its loss`,
+    })
+  await expect(trained(1)).rejects.toMatchObject({ what: 'option labelSmoothing is out of range' })
+  const model = NoProp.create({ ...SHAPE, net: MLP, method: { type: 'dt', loss: 'ce' } })
+  await expect(model.fit(data, { batch: 32, weighting: 'snr' })).rejects.toMatchObject({
+    what: 'option weighting does not apply to method dt with loss ce',
+  })
+})
+
 test('a net of your own is told the time', async () => {
   const net = buildNet((x, z, time) =>
     x
@@ -199,6 +233,9 @@ test('the command line trains, evaluates and inspects every method', async () =>
   expect(JSON.parse(await run('eval', file, '--data', folder, '--steps-per-block', '2', '--json'))).toMatchObject({
     event: 'done',
   })
+  await run('train', '--loss', 'ce', '--label-smoothing', '0.1', '--blocks', '2', ...small)
+  expect(await run('inspect', file)).toMatch(/method +\{"type": "dt", "loss": "ce"\}/)
+  await run('eval', file, '--data', folder)
   await run('train', '--embedding-dim', '5', '--blocks', '2', '--head', 'softmax', '--optimizer', 'adam', ...small)
   expect(await run('inspect', file)).toMatch(/embedding +\{"type": "orthogonal", "dim": 5\}/)
   await run('eval', file, '--data', folder)

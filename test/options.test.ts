@@ -55,6 +55,7 @@ const TRAIN: All<keyof TrainOptions> = {
   warmup: true,
   optimizer: true,
   weightDecay: true,
+  labelSmoothing: true,
   weighting: true,
   eta: true,
   precision: true,

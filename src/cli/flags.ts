@@ -51,7 +51,7 @@ const METHOD = [
     read: number,
     sets: 'method.overlap',
   }),
-  new Flag('--loss <ce|mse>', 'diffusion-blocks: cross-entropy or squared error (default: ce)', {
+  new Flag('--loss <ce|mse>', 'dt, diffusion-blocks: cross-entropy or squared error (default: mse for dt, else ce)', {
     sets: 'method.loss',
   }),
   new Flag('--preconditioning', 'diffusion-blocks: scale input and output by the noise, with --loss mse', {
@@ -183,6 +183,9 @@ const TRAINING = [
   new Flag('--warmup <epochs>', 'epochs over which the learning rate rises first (default: 0)', { read: number }),
   new Flag('--optimizer <adamw|adam>', 'optimiser: weight decay decoupled, or in the gradients (default: adamw)'),
   new Flag('--weight-decay <rate>', 'weight decay of the optimiser (default: 0.001)', { read: number }),
+  new Flag('--label-smoothing <share>', 'with cross-entropy: share of labels spread over all classes (default: 0)', {
+    read: number,
+  }),
   new Flag('--weighting <uniform|snr>', "factor of each block's loss (default: uniform)"),
   new Flag('--eta <number>', 'snr: its factor η (default: 0.1)', { read: number }),
   new Flag('--augment <list>', 'augment training images: shift=PIXELS, flip, or both (default: none)', {

@@ -58,7 +58,7 @@ fn run(directory: &Path) -> Result<()> {
     let data = Arc::new(load(directory, Split::Train, None)?);
     let test = load(directory, Split::Test, None)?;
     let model = Model::new(ModelConfig {
-        method: MethodConfig::Dt {},
+        method: MethodConfig::default(),
         blocks: BLOCKS,
         input: data.shape(),
         classes: data.classes().clone(),

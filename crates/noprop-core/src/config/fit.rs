@@ -34,6 +34,9 @@ pub struct FitOptions {
     pub optimizer: Optimizer,
     /// Weight decay, decoupled with adamw. Default 1e-3 (paper).
     pub weight_decay: f64,
+    /// The share of every label that is spread evenly over all classes, of methods that are trained by cross-entropy. Default 0.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub label_smoothing: f64,
     /// Per-block factor of the loss. Default uniform; the paper's is snr.
     pub weighting: Weighting,
     /// η of the snr weighting. Default 0.1 (paper).
@@ -84,6 +87,7 @@ impl Default for FitOptions {
             warmup: 0.0,
             optimizer: Optimizer::default(),
             weight_decay: 1e-3,
+            label_smoothing: 0.0,
             weighting: Weighting::default(),
             eta: 0.1,
             precision: Precision::default(),
@@ -150,6 +154,9 @@ impl FitOptions {
                 .hint("one-cycle rises by itself"));
         }
         rate("weightDecay", self.weight_decay, 0.0..=1e3)?;
+        if !(0.0..1.0).contains(&self.label_smoothing) {
+            return Err(out_of_range("labelSmoothing", "0 to below 1", self.label_smoothing));
+        }
         rate("eta", self.eta, f64::MIN_POSITIVE..=1e6)?;
         rate("checkpointSeconds", self.checkpoint_seconds, 0.0..=1e9)?;
         if let Some(every @ (0 | 1_000_001..)) = self.validation_every {
@@ -247,6 +254,8 @@ mod tests {
             FitOptions { warmup: 1.5, ..FitOptions::default() },
             FitOptions { warmup: f64::NAN, ..FitOptions::default() },
             FitOptions { warmup: 0.5, learning_rate_schedule: LearningRateSchedule::OneCycle, ..FitOptions::default() },
+            FitOptions { label_smoothing: 1.0, ..FitOptions::default() },
+            FitOptions { label_smoothing: f64::NAN, ..FitOptions::default() },
             FitOptions { threads: Some(0), ..FitOptions::default() },
             FitOptions { in_flight: Some(0), ..FitOptions::default() },
             FitOptions { only_blocks: Some(vec![]), ..FitOptions::default() },

@@ -332,7 +332,7 @@ impl ModelConfig {
         }
         if self.embedding.is_learned() && !self.method.learns_embeddings() {
             return Err(Error::new(Code::Option, format!("method {name} does not learn embeddings"))
-                .expected("embedding one-hot or orthogonal, or method dt or fm")
+                .expected("embedding one-hot or orthogonal, or method dt (with loss mse) or fm")
                 .received(self.embedding.name())
                 .hint("fixed random embeddings of any dimension: embedding {\"type\": \"orthogonal\", \"dim\": 20}"));
         }

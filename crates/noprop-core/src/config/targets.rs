@@ -80,8 +80,7 @@ impl TargetsConfig {
             );
         }
         match method {
-            MethodConfig::Dt {} | MethodConfig::Fm { .. } => Ok(()),
-            MethodConfig::DiffusionBlocks { loss: BlockLoss::Ce, .. } => {
+            MethodConfig::Dt { loss: BlockLoss::Ce } | MethodConfig::DiffusionBlocks { loss: BlockLoss::Ce, .. } => {
                 refused("cross-entropy does not apply to targets", "method.loss 'mse' with targets", "ce")
             }
             MethodConfig::DiffusionBlocks { partition: Partition::EqualInformation, .. } => refused(
@@ -89,7 +88,7 @@ impl TargetsConfig {
                 "method.partition 'edm' with targets",
                 "equal-information",
             ),
-            MethodConfig::DiffusionBlocks { .. } => Ok(()),
+            MethodConfig::Dt { .. } | MethodConfig::Fm { .. } | MethodConfig::DiffusionBlocks { .. } => Ok(()),
             other => refused(
                 &format!("method {} reads classes off a head, and has none for targets", other.name()),
                 "method dt, fm or diffusion-blocks with targets",

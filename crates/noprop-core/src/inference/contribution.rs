@@ -54,7 +54,7 @@ pub fn contributions(
     let unfolded = model.unfolded()?;
     let model = unfolded.as_deref().unwrap_or(model);
     let (asked, jobs) = (&model.checked.config, model.checked.method.jobs());
-    if !matches!(asked.method, MethodConfig::Dt {} | MethodConfig::DiffusionBlocks { .. }) {
+    if !matches!(asked.method, MethodConfig::Dt { .. } | MethodConfig::DiffusionBlocks { .. }) {
         let method = asked.method.name();
         return Err(Error::new(
             Code::Option,

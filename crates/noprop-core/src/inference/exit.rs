@@ -81,7 +81,7 @@ impl Exit {
             _ => return Ok(None),
         };
         let config = &model.checked.config;
-        if !matches!(config.method, MethodConfig::Dt {} | MethodConfig::DiffusionBlocks { .. }) {
+        if !matches!(config.method, MethodConfig::Dt { .. } | MethodConfig::DiffusionBlocks { .. }) {
             let method = config.method.name();
             return Err(Error::new(Code::Option, format!("option {name} does not apply to method {method}"))
                 .expected("method dt or diffusion-blocks, whose blocks each estimate the label")

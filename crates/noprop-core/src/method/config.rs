@@ -3,14 +3,14 @@
 use super::adjoint::Adjoint;
 use super::backprop::Backprop;
 use super::ct::Ct;
-use super::diffusion_blocks::{self, BlockLoss, DiffusionBlocks};
+use super::diffusion_blocks::{self, DiffusionBlocks};
 use super::dt::Dt;
 use super::dt_learned::DtLearned;
 use super::fm::Fm;
 use super::fm_learned::FmLearned;
 use super::forward_forward::ForwardForward;
 use super::noise_levels::{NoiseLevels, Partition};
-use super::{Method, Parts};
+use super::{BlockLoss, Method, Parts};
 use crate::data::InputShape;
 use crate::error::{Code, Error, Result};
 use crate::net::NetConfig;
@@ -25,7 +25,11 @@ use std::sync::Arc;
 #[serde(remote = "Self", tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum MethodConfig {
     /// NoProp-DT: T separate blocks, discrete time (paper, section 3).
-    Dt {},
+    Dt {
+        /// Loss. Default mse (paper).
+        #[serde(default = "default_loss")]
+        loss: BlockLoss,
+    },
     /// NoProp-CT: one net, continuous time, a learned noise schedule (paper, section 3.2).
     Ct {
         /// η, the weight of the denoising loss beside the head's. Default 1 (paper).
@@ -55,8 +59,8 @@ pub enum MethodConfig {
         /// Exponent by which each range is widened on both sides, 0 to 1. Default 0.05 (paper).
         #[serde(default = "default_overlap")]
         overlap: f64,
-        /// Loss. Default ce.
-        #[serde(default)]
+        /// Loss. Default ce (paper).
+        #[serde(default = "default_cross_entropy")]
         loss: BlockLoss,
         /// Whether input and output are scaled by the noise level. Default false.
         #[serde(default)]
@@ -99,6 +103,12 @@ fn default_steps() -> usize {
 fn one() -> f64 {
     1.0
 }
+fn default_loss() -> BlockLoss {
+    BlockLoss::Mse
+}
+fn default_cross_entropy() -> BlockLoss {
+    BlockLoss::Ce
+}
 fn default_overlap() -> f64 {
     0.05
 }
@@ -120,7 +130,7 @@ fn default_high() -> f64 {
 
 impl Default for MethodConfig {
     fn default() -> Self {
-        Self::Dt {}
+        Self::Dt { loss: default_loss() }
     }
 }
 
@@ -128,7 +138,7 @@ impl MethodConfig {
     /// T where nothing says how many: 10 (paper), 3 for `diffusion-blocks` (its paper), and 1 for methods of one net.
     pub fn default_blocks(&self) -> usize {
         match self {
-            Self::Dt {} | Self::Backprop {} => 10,
+            Self::Dt { .. } | Self::Backprop {} => 10,
             Self::DiffusionBlocks { .. } => 3,
             Self::Ct { .. } | Self::Fm { .. } | Self::ForwardForward { .. } | Self::Adjoint { .. } => 1,
         }
@@ -145,13 +155,21 @@ impl MethodConfig {
     /// Its name.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Dt {} => "dt",
+            Self::Dt { .. } => "dt",
             Self::Ct { .. } => "ct",
             Self::Fm { .. } => "fm",
             Self::DiffusionBlocks { .. } => "diffusion-blocks",
             Self::Backprop {} => "backprop",
             Self::ForwardForward { .. } => "forward-forward",
             Self::Adjoint { .. } => "adjoint",
+        }
+    }
+
+    /// Its name, and the loss where that is not what the method is known by.
+    pub fn described(&self) -> String {
+        match self {
+            Self::Dt { loss: BlockLoss::Ce } => "dt with loss ce".to_owned(),
+            _ => self.name().to_owned(),
         }
     }
 
@@ -167,12 +185,12 @@ impl MethodConfig {
 
     /// Whether embeddings may be learned with its nets.
     pub fn learns_embeddings(&self) -> bool {
-        matches!(self, Self::Dt {} | Self::Fm { .. })
+        matches!(self, Self::Dt { loss: BlockLoss::Mse } | Self::Fm { .. })
     }
 
     /// Whether the model's schedule is its noise.
     pub fn has_schedule(&self) -> bool {
-        matches!(self, Self::Dt {})
+        matches!(self, Self::Dt { .. })
     }
 
     /// The method of a model of these parts.
@@ -181,8 +199,8 @@ impl MethodConfig {
     /// [`Code::Option`] for an option out of its range.
     pub fn build(&self, parts: Parts) -> Result<Arc<dyn Method>> {
         Ok(match self {
-            Self::Dt {} if parts.learned => Arc::new(DtLearned(parts)),
-            Self::Dt {} => Arc::new(Dt(parts)),
+            Self::Dt { .. } if parts.learned => Arc::new(DtLearned(parts)),
+            Self::Dt { loss } => Arc::new(Dt { parts, loss: *loss }),
             Self::Backprop {} => Arc::new(Backprop(parts)),
             Self::ForwardForward { peer, momentum } => {
                 if !(0.0..=1e6).contains(peer) {
@@ -250,7 +268,7 @@ impl Serialize for MethodConfig {
     fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
         match self {
             // As model files and checkpoints have it that know no other method.
-            Self::Dt {} => to.serialize_str(self.name()),
+            Self::Dt { loss: BlockLoss::Mse } => to.serialize_str(self.name()),
             _ => Self::serialize(self, to),
         }
     }

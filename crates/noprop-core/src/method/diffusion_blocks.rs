@@ -2,25 +2,13 @@
 //! told the level. The noisiest range is the first block's. Ours share nothing.
 
 use super::noise_levels::NoiseLevels;
-use super::{Draw, Drawn, Loss, Method, Move, Parts, Query, Readout, SamplerChoice, Sampling};
+use super::{BlockLoss, Draw, Drawn, Loss, Method, Move, Parts, Query, Readout, SamplerChoice, Sampling};
 use crate::diffusion::Schedule;
 use crate::error::{Code, Error, Result};
 use crate::math::ln;
 use crate::net::graph::Output;
 use crate::net::{Form, Graph};
 use crate::rng::{Purpose, Stream};
-use serde::{Deserialize, Serialize};
-
-/// How a block's estimate is judged. Both are least where it is E[u_y | z, x].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum BlockLoss {
-    /// Cross-entropy of softmax (paper).
-    #[default]
-    Ce,
-    /// Squared error.
-    Mse,
-}
 
 /// See the [module](self).
 #[derive(Debug)]

@@ -1,28 +1,37 @@
 //! NoProp-DT (paper, section 3): T blocks, each trained alone on the noise that it will meet.
 
-use super::{Draw, Drawn, Loss, Method, Move, Parts, Query, Readout, Sampling};
+use super::{BlockLoss, Draw, Drawn, Loss, Method, Move, Parts, Query, Readout, Sampling};
 use crate::error::Result;
+use crate::net::graph::Output;
 use crate::net::{Form, Graph};
 use crate::rng::{Purpose, Stream};
 
 /// See the [module](self).
 #[derive(Debug)]
-pub(super) struct Dt(pub Parts);
+pub(super) struct Dt {
+    pub parts: Parts,
+    pub loss: BlockLoss,
+}
 
 impl Method for Dt {
     fn jobs(&self) -> usize {
-        self.0.blocks
+        self.parts.blocks
     }
 
-    fn graph(&self, _: bool) -> Result<Graph> {
-        self.0.embedded(Form::default())
+    fn graph(&self, training: bool) -> Result<Graph> {
+        match self.loss {
+            // It judges the classes' logits themselves.
+            BlockLoss::Ce if training => self.parts.graph(Form { output: Output::Logits, ..Form::default() }),
+            BlockLoss::Ce => self.parts.embedded(Form { output: Output::Probabilities, ..Form::default() }),
+            BlockLoss::Mse => self.parts.embedded(Form::default()),
+        }
     }
 
     /// z_{t−1} ~ q(z_{t−1} | y) for block t.
     fn draw(&self, draw: &Draw<'_>, to: &mut Drawn) {
-        let alpha_bar = self.0.schedule.alpha_bar(draw.job - 1);
-        let vectors = draw.numbers.unwrap_or(&self.0.vectors);
-        let (width, labels) = (self.0.width(), draw.samples.iter().zip(draw.classes));
+        let alpha_bar = self.parts.schedule.alpha_bar(draw.job - 1);
+        let vectors = draw.numbers.unwrap_or(&self.parts.vectors);
+        let (width, labels) = (self.parts.width(), draw.samples.iter().zip(draw.classes));
         let rows = to.z.chunks_exact_mut(width).zip(to.targets.chunks_exact_mut(width));
         for ((z, target), (sample, class)) in rows.zip(labels) {
             let stream = Stream::new(draw.seed, Purpose::LabelNoise, draw.job, draw.epoch, *sample as usize);
@@ -32,22 +41,26 @@ impl Method for Dt {
     }
 
     fn loss(&self) -> Loss {
-        if self.0.vectors.is_one_hot() && !self.0.numbers { Loss::SquaredToClass } else { Loss::Squared }
+        match self.loss {
+            BlockLoss::Ce => Loss::CrossEntropy,
+            BlockLoss::Mse if self.parts.vectors.is_one_hot() && !self.parts.numbers => Loss::SquaredToClass,
+            BlockLoss::Mse => Loss::Squared,
+        }
     }
 
     fn chain(&self, job: usize, _: &[f64], sampling: &Sampling) -> Result<Vec<Move>> {
         sampling.refuse_steps("dt")?;
         sampling.refuse_steps_per_block("dt")?;
-        let coefficients = sampling.discrete("dt")?.coefficients(&self.0.schedule, job, sampling.stochastic);
+        let coefficients = sampling.discrete("dt")?.coefficients(&self.parts.schedule, job, sampling.stochastic);
         Ok(vec![Move::Step { query: Query::default(), coefficients }])
     }
 
     fn readout(&self, job: usize, _: &[f64]) -> Readout {
-        Readout::Nearest { vectors: self.0.vectors.clone(), alpha_bar: self.0.schedule.alpha_bar(job) }
+        Readout::Nearest { vectors: self.parts.vectors.clone(), alpha_bar: self.parts.schedule.alpha_bar(job) }
     }
 
     fn runs_on_gpus(&self) -> bool {
-        self.0.vectors.is_one_hot() && !self.0.numbers
+        self.loss() == Loss::SquaredToClass
     }
 
     fn is_validated(&self) -> bool {
@@ -55,6 +68,6 @@ impl Method for Dt {
     }
 
     fn is_weighted(&self) -> bool {
-        true
+        self.loss == BlockLoss::Mse
     }
 }

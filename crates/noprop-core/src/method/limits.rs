@@ -1,9 +1,9 @@
 //! DiffusionBlocks at its limits: one block for all noise is continuous time, and a block whose range has no width that of discrete time.
 
 use super::config::MethodConfig;
-use super::diffusion_blocks::{BlockLoss, DiffusionBlocks};
+use super::diffusion_blocks::DiffusionBlocks;
 use super::noise_levels::{NoiseLevels, Partition};
-use super::{Draw, Drawn, Method, Parts, Query};
+use super::{BlockLoss, Draw, Drawn, Method, Parts, Query};
 use crate::config::{ModelConfig, from_json};
 use crate::math::{erfc, exp, ln};
 use crate::rng::{Purpose, Stream};

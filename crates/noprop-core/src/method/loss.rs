@@ -6,7 +6,18 @@ use crate::math;
 use crate::ops::{BlockOp, apply};
 use crate::tensor::{Buffer, Real, check};
 use candle_core::Tensor;
+use serde::{Deserialize, Serialize};
 use std::sync::{Mutex, PoisonError};
+
+/// How a block's estimate is judged. Both are least where it is E[u_y | z, x].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BlockLoss {
+    /// Cross-entropy of softmax.
+    Ce,
+    /// Squared error.
+    Mse,
+}
 
 /// Σ_k (û_k − target_k)² of each sample, averaged over the batch; the gradient has the samples' weights.
 pub struct WeightedSquares<'a> {
@@ -32,12 +43,14 @@ impl WeightedSquares<'_> {
     }
 }
 
-/// −ln softmax(û)_y of each sample, averaged over the batch.
+/// −Σ_k q_k ln softmax(û)_k of each sample, averaged over the batch, with q_k = (1 − s) [k = y] + s / classes.
 pub struct CrossEntropy<'a> {
     /// `[samples]`.
     pub classes: &'a [u32],
     /// Values of a sample.
     pub width: usize,
+    /// s, the share of every label that is spread evenly over all classes.
+    pub smoothing: f64,
 }
 
 impl CrossEntropy<'_> {
@@ -179,9 +192,10 @@ impl BlockOp<1> for Judged<'_, WeightedSquares<'_>> {
 impl BlockOp<1> for Judged<'_, CrossEntropy<'_>> {
     const NAME: &'static str = "cross-entropy";
     fn block<T: Real>(&self, _: usize, gradient: &mut [T], [estimate]: [&[T]; 1]) -> Result<()> {
-        let CrossEntropy { classes, width } = *self.op;
+        let CrossEntropy { classes, width, smoothing } = *self.op;
         check(gradient.len().min(estimate.len()) >= classes.len() * width, "cross-entropy")?;
         check(classes.iter().all(|class| (*class as usize) < width), "class below width")?;
+        let everywhere = smoothing / width as f64;
         let mut sum = 0.0;
         let rows = gradient.chunks_exact_mut(width).zip(estimate.chunks_exact(width));
         for ((gradient, logits), class) in rows.zip(classes) {
@@ -190,9 +204,13 @@ impl BlockOp<1> for Judged<'_, CrossEntropy<'_>> {
             let top =
                 logits.iter().map(value).fold(f64::NEG_INFINITY, |top, logit| if top > logit { top } else { logit });
             let total: f64 = logits.iter().map(|logit| math::exp(value(logit) - top)).sum();
-            sum += math::ln(total) + top - value(&logits[*class as usize]);
+            let of_class = value(&logits[*class as usize]);
+            sum += math::ln(total) + top - of_class;
+            if smoothing > 0.0 {
+                sum += smoothing * of_class - everywhere * logits.iter().map(value).sum::<f64>();
+            }
             for (k, (g, logit)) in gradient.iter_mut().zip(logits).enumerate() {
-                let wanted = f64::from(u8::from(k == *class as usize));
+                let wanted = (1.0 - smoothing) * f64::from(u8::from(k == *class as usize)) + everywhere;
                 *g = T::of((math::exp(value(logit) - top) / total - wanted) / classes.len() as f64);
             }
         }

@@ -38,11 +38,10 @@ pub use crate::net::layout::OwnTensor;
 pub use adjoint::{EndPass, Equation};
 pub use chain::{Move, Query, SamplerChoice, Sampling, Slope};
 pub use config::MethodConfig;
-pub use diffusion_blocks::BlockLoss;
 pub(crate) use dt_learned::prefix as block_prefix;
 pub use head_job::HeadConfig;
 pub(crate) use head_job::{Head, TENSORS as HEAD_TENSORS};
-pub use loss::{CrossEntropy, Posterior, WeightedSquares};
+pub use loss::{BlockLoss, CrossEntropy, Posterior, WeightedSquares};
 pub use noise_levels::Partition;
 pub use readout::Readout;
 

@@ -118,12 +118,39 @@ fn every_sample_has_its_own_weight() {
     assert_eq!(values(&gradient), [2.0 * -0.5, 2.0 * 0.5, 10.0, 0.0]);
 }
 
+/// By PyTorch in f64:
+///
+/// ```python
+/// l = torch.tensor([[0.5, -1.0, 2.0], [1.5, 0.25, -0.75]], dtype=torch.float64, requires_grad=True)
+/// loss = torch.nn.functional.cross_entropy(l, torch.tensor([0, 2]), label_smoothing=0.2)
+/// loss.backward()
+/// ```
+#[test]
+fn smoothed_labels_are_those_of_pytorch() {
+    let logits = [0.5, -1.0, 2.0, 1.5, 0.25, -0.75];
+    let gradient = buffer(&[f64::NAN; 6]);
+    let loss = CrossEntropy { classes: &[0, 2], width: 3, smoothing: 0.2 };
+    let found = loss.run(&gradient, &tensor::<f64>(&logits).reshape((1, 6)).unwrap()).unwrap();
+    assert!((found - 2.0526586196988577).abs() < 1e-12, "{found}");
+    let expected = [
+        -0.345688137263315,
+        -0.013777046697989608,
+        0.3594651839613046,
+        0.32588683724219913,
+        0.06958496866549244,
+        -0.3954718059076916,
+    ];
+    for (found, expected) in values(&gradient).into_iter().zip(expected) {
+        assert!((found - expected).abs() < 1e-12, "{found} {expected}");
+    }
+}
+
 #[test]
 fn cross_entropy_is_the_plain_one_and_its_gradient_that_of_differences() {
     let (logits, classes) = (normal(4, 4 * CLASSES), [0, 2, 1, 2]);
     let run = |logits: &[f64]| {
         let gradient = buffer(&vec![f64::NAN; logits.len()]);
-        let loss = CrossEntropy { classes: &classes, width: CLASSES };
+        let loss = CrossEntropy { classes: &classes, width: CLASSES, smoothing: 0.0 };
         let found = loss.run(&gradient, &tensor::<f64>(logits).reshape((1, logits.len())).unwrap()).unwrap();
         (found, values(&gradient))
     };

@@ -10,6 +10,7 @@ use crate::data::augment::Augmenter;
 use crate::device::{DeviceChoice, Devices};
 use crate::diffusion::{ClassVectors, Weighting};
 use crate::error::{Code, Error, Result};
+use crate::method::Loss;
 use crate::model::Model;
 use crate::net::Layout;
 use crate::ops::adamw::AdamW;
@@ -60,6 +61,7 @@ impl Plan {
         let options = options.check(model.jobs(), data.samples())?;
         check_weighting(&model, &options)?;
         check_optimizer(&model, &options)?;
+        check_smoothing(&model, &options)?;
         check_batch_norm(&model, &options, data.samples())?;
         let (mut devices, mut why_no_gpu) = places(&model, &options.device)?;
         let engines = match devices.ids().into_iter().map(Engine::open).collect::<Result<Vec<_>>>() {
@@ -280,7 +282,7 @@ pub(crate) fn places(model: &CheckedConfig, choice: &DeviceChoice) -> Result<(De
     if (model.method.runs_on_gpus() && model.head.is_none()) || matches!(choice, DeviceChoice::Cpu) {
         return choice.resolve_or_why();
     }
-    let mut name = model.config.method.name().to_owned();
+    let mut name = model.config.method.described();
     if !model.vectors.is_one_hot() {
         name += &format!(" with embedding {}", model.config.embedding.name());
     }
@@ -293,7 +295,7 @@ pub(crate) fn places(model: &CheckedConfig, choice: &DeviceChoice) -> Result<(De
     Err(Error::new(Code::Device, format!("method {name} runs on the processor alone"))
         .expected("device auto or cpu")
         .received(choice.to_string())
-        .hint("method dt with one-hot embeddings and without a head runs on GPUs"))
+        .hint("method dt by squared error with one-hot embeddings and without a head runs on GPUs"))
 }
 
 fn check_optimizer(model: &CheckedConfig, options: &FitOptions) -> Result<()> {
@@ -316,11 +318,23 @@ fn check_coupled(model: &CheckedConfig, options: &FitOptions) -> Result<()> {
         .hint("with embedding orthogonal, which is fixed and may have the same dim, every block is trained alone"))
 }
 
+fn check_smoothing(model: &CheckedConfig, options: &FitOptions) -> Result<()> {
+    let method = &model.method;
+    if options.label_smoothing == 0.0 || method.loss() == Loss::CrossEntropy && method.equation().is_none() {
+        return Ok(());
+    }
+    let name = model.config.method.name();
+    Err(Error::new(Code::Option, format!("option labelSmoothing does not apply to method {name} with its loss"))
+        .expected("no labelSmoothing, or method.loss 'ce', which methods dt and diffusion-blocks have")
+        .received(options.label_smoothing.to_string()))
+}
+
 fn check_weighting(model: &CheckedConfig, options: &FitOptions) -> Result<()> {
     if options.weighting == Weighting::Uniform || model.method.is_weighted() {
         return Ok(());
     }
-    Err(Error::new(Code::Option, format!("option weighting does not apply to method {}", model.config.method.name()))
+    let method = model.config.method.described();
+    Err(Error::new(Code::Option, format!("option weighting does not apply to method {method}"))
         .expected("no weighting, or uniform")
         .received("snr"))
 }

@@ -67,7 +67,7 @@ fn images(samples: usize) -> Arc<Dataset> {
 
 fn model(blocks: usize, input: InputShape, net: NetConfig) -> ModelConfig {
     ModelConfig {
-        method: MethodConfig::Dt {},
+        method: MethodConfig::default(),
         blocks,
         input,
         targets: None,

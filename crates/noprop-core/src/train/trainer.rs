@@ -181,7 +181,7 @@ impl Trainer {
         state: &Buffer,
         stop: &StopFlag,
     ) -> Result<(f64, usize)> {
-        let config = &plan.model.config;
+        let (model, config) = (&plan.model, &plan.model.config);
         let epoch = (step / plan.steps_per_epoch()) as usize;
         let batch = plan.batch(step)?;
         let (samples, classes) = (&batch.samples[..], &batch.classes[..]);
@@ -225,6 +225,8 @@ impl Trainer {
             own.gradients.fill(0.0);
         }
         let (estimate, gradient) = (block.estimate(), &self.gradient);
+        // A head says what is likely, which smoothed labels would not.
+        let smoothing = if model.head_of(job).is_some() { 0.0 } else { plan.options.label_smoothing };
         let loss = match method.loss() {
             Loss::SquaredToClass => {
                 let error = SquaredError { classes, width: of_estimate };
@@ -252,7 +254,10 @@ impl Trainer {
                 apply(&PutSlots { slots: &[Slot { offset: 0, len }], values }, gradient, [])?;
                 Some(loss)
             }
-            Loss::CrossEntropy => Some(CrossEntropy { classes, width: of_estimate }.run(gradient, estimate)?),
+            Loss::CrossEntropy => {
+                let op = CrossEntropy { classes, width: of_estimate, smoothing };
+                Some(op.run(gradient, estimate)?)
+            }
         };
         block.backward(pass, mode, &self.gradient, x, &self.z)?;
         if let Some(z_gradient) = block.z_gradient()

@@ -21,6 +21,7 @@ fn methods() -> Vec<(ModelConfig, Arc<Dataset>)> {
     let headed = |head: HeadConfig, config: ModelConfig| ModelConfig { head, ..config };
     let vit = NetConfig::Vit { patch: 7, width: 8, depth: 1, heads: 2, mlp_ratio: 2, dropout: 0.1 };
     let db = r#"{"type":"diffusion-blocks"}"#;
+    let ce = r#"{"type":"dt","loss":"ce"}"#;
     vec![
         (of(r#""backprop""#, mlp(3)), vectors(60)),
         (of(r#""backprop""#, cnn(2)), images(40)),
@@ -34,6 +35,9 @@ fn methods() -> Vec<(ModelConfig, Arc<Dataset>)> {
         (of(db, mlp(3)), vectors(60)),
         (of(db, ModelConfig { net: vit, ..cnn(3) }), images(40)),
         (of(r#"{"type":"diffusion-blocks","loss":"mse","preconditioning":true}"#, mlp(3)), vectors(60)),
+        (of(ce, mlp(3)), vectors(60)),
+        (of(ce, cnn(3)), images(40)),
+        (headed(HeadConfig::Softmax, embedded(5, of(ce, mlp(3)))), vectors(60)),
         (embedded(5, of(r#""dt""#, mlp(3))), vectors(60)),
         (embedded(2, of(r#""dt""#, cnn(3))), images(40)),
         (embedded(2, of(r#""dt""#, mlp(3))), vectors(60)),
