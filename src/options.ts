@@ -52,7 +52,13 @@ export interface CustomSchedule {
  * `orthogonal`: a fixed random vector of any dimension; `learned`: a vector of any dimension that is trained with the nets;
  * `prototype`: a training sample of its class.
  */
-export type Embedding = 'one-hot' | { type: 'one-hot' } | OrthogonalEmbedding | LearnedEmbedding | 'prototype' | PrototypeEmbedding
+export type Embedding =
+  | 'one-hot'
+  | { type: 'one-hot' }
+  | OrthogonalEmbedding
+  | LearnedEmbedding
+  | 'prototype'
+  | PrototypeEmbedding
 
 /**
  * Vectors that are trained with the nets, and with them a linear head that reads the class off the last state (paper), for `dt` and `fm`. They are shared
