@@ -92,6 +92,7 @@ export type {
   OrthogonalEmbedding,
   Precision,
   PredictOptions,
+  PrototypeEmbedding,
   SamplerOptions,
   Schedule,
   TargetsConfig,

@@ -49,9 +49,16 @@ export interface CustomSchedule {
 
 /**
  * How a label becomes the vector that the blocks denoise. `one-hot`: the unit vector of its class (paper, fixed identity);
- * `orthogonal`: a fixed random vector of any dimension; `learned`: a vector of any dimension that is trained with the nets.
+ * `orthogonal`: a fixed random vector of any dimension; `learned`: a vector of any dimension that is trained with the nets;
+ * `prototype`: a training sample of its class.
  */
-export type Embedding = 'one-hot' | { type: 'one-hot' } | OrthogonalEmbedding | LearnedEmbedding
+export type Embedding =
+  | 'one-hot'
+  | { type: 'one-hot' }
+  | OrthogonalEmbedding
+  | LearnedEmbedding
+  | 'prototype'
+  | PrototypeEmbedding
 
 /**
  * Vectors that are trained with the nets, and with them a linear head that reads the class off the last state (paper), for `dt`, `ct` and `fm`. They are shared
@@ -71,6 +78,17 @@ export interface OrthogonalEmbedding {
   type: 'orthogonal'
   /** Values of a vector, 1 to 4,096; less where classes are very many. No default. */
   dim: number
+}
+
+/**
+ * Of each class the training sample of the least median distance to the others (of at most 500 of a class, spread evenly over the data).
+ * States are of the shape of a sample; net 'cnn' convolves them as it does the sample. `fit` finds the samples, which stay fixed while
+ * blocks train.
+ */
+export interface PrototypeEmbedding {
+  type: 'prototype'
+  /** Their values, class after class, in the configuration of a trained model. `fit` replaces what is given. */
+  vectors?: number[]
 }
 
 /**
@@ -245,7 +263,7 @@ export interface ModelConfig {
   net: NetConfig
   /** Only for methods that have one. */
   schedule?: Required<CosineSchedule> | Required<LinearSchedule> | { type: 'custom'; alphaBar: number[] }
-  embedding: { type: 'one-hot' } | OrthogonalEmbedding | LearnedEmbedding
+  embedding: { type: 'one-hot' } | OrthogonalEmbedding | LearnedEmbedding | PrototypeEmbedding
   /** Left out for 'none'. */
   head?: 'softmax' | 'posterior'
   seed: number

@@ -190,6 +190,8 @@ describe('broken options', () => {
     ['an unknown embedding', { embedding: 'random' }, 'NOPROP_OPTION'],
     ['an embedding without a dimension', { embedding: 'orthogonal' }, 'NOPROP_OPTION'],
     ['an embedding of nothing', { embedding: { type: 'orthogonal', dim: 0 } }, 'NOPROP_OPTION'],
+    ['a dimension of prototypes', { embedding: { type: 'prototype', dim: 4 } }, 'NOPROP_OPTION'],
+    ['prototypes of other samples', { embedding: { type: 'prototype', vectors: [1, 2] } }, 'NOPROP_OPTION'],
     ['a dimension of one-hot embeddings', { embedding: { type: 'one-hot', dim: 4 } }, 'NOPROP_OPTION'],
     ['a width of 0', { net: { type: 'cnn', widths: [8, 0, 8] } }, 'NOPROP_OPTION'],
     ['dropout of everything', { net: { type: 'cnn', dropout: 1 } }, 'NOPROP_OPTION'],

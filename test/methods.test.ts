@@ -133,6 +133,29 @@ test.each(['dt', 'ct', 'fm'] as const)('%s learns its embeddings', async (method
   expect(await loaded.predict(data.images)).toEqual(await model.predict(data.images))
 })
 
+test.each(['dt', 'ct', 'fm', 'diffusion-blocks', 'backprop'] as const)('%s has prototypes', async (method) => {
+  const blocks = ['ct', 'fm'].includes(method) ? 1 : 3
+  const model = NoProp.create({ ...SHAPE, method, net: MLP, embedding: 'prototype', blocks })
+  expect(model.config.embedding).toEqual({ type: 'prototype' })
+  await model.fit(data, { epochs: 30, batch: 32, learningRate: 5e-3, device: 'cpu' })
+  // Each is a sample of its class.
+  const { embedding } = model.config
+  const vectors = (('vectors' in embedding && embedding.vectors) || []).map(Math.fround)
+  expect(vectors.length).toBe(4 * 196)
+  const samples = data.labels.map((_, at) =>
+    Array.from(data.images.subarray(at * 196, (at + 1) * 196), (byte) => Math.fround(byte / 255)).join(),
+  )
+  const found = [0, 1, 2, 3].map((place) => samples.indexOf(vectors.slice(place * 196, (place + 1) * 196).join()))
+  expect(found.map((sample) => data.labels[sample])).toEqual(model.config.classes)
+  // A quarter by chance.
+  expect((await model.evaluate(data)).accuracy).toBeGreaterThan(0.9)
+  const file = join(temporaryDirectory(), 'model.safetensors')
+  await model.save(file)
+  const loaded = await NoProp.load(file)
+  expect(loaded.config).toEqual(model.config)
+  expect(await loaded.predict(data.images)).toEqual(await model.predict(data.images))
+})
+
 test.each<[string, Partial<ModelOptions>, FitOptions, string]>([
   ['blocks alone', {}, { onlyBlocks: [1] }, 'onlyBlocks does not go with learned embeddings'],
   [
@@ -259,6 +282,9 @@ test('the command line trains, evaluates and inspects every method', async () =>
   await run('train', '--embedding', 'learned', '--embedding-dim', '5', '--blocks', '2', ...small)
   expect(await run('inspect', file)).toMatch(/embedding +\{"type": "learned", "dim": 5\}/)
   await run('eval', file, '--data', folder, '--blocks', '--sampler', 'ddim')
+  await run('train', '--embedding', 'prototype', '--blocks', '2', ...small)
+  expect(await run('inspect', file)).toMatch(/embedding +\{"type": "prototype"\}/)
+  await run('eval', file, '--data', folder)
   await run('train', '--method', 'fm', '--noise', '0.1', ...small)
   expect(await run('inspect', file)).toContain('NoProp-FM: one mlp net')
   await run('eval', file, '--data', folder, '--steps', '3', '--sampler', 'heun')

@@ -81,7 +81,7 @@ const METHOD = [
 
 const EMBEDDING = [
   new Flag(
-    '--embedding <one-hot|orthogonal|learned>',
+    '--embedding <one-hot|orthogonal|learned|prototype>',
     'label embedding (default: one-hot, with --embedding-dim orthogonal)',
     { sets: 'embedding.type' },
   ),

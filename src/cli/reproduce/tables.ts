@@ -109,6 +109,8 @@ const DIM20: Variant = {
   label: 'learned embedding of 20 values',
   model: { embedding: { type: 'learned', dim: 20 } },
 }
+/** The paper goes on from such prototypes and trains them. */
+const PROTOTYPE: Variant = { id: 'prototype', label: 'fixed prototypes', model: { embedding: 'prototype' } }
 
 /** A row of a system on a data set. */
 function row(
@@ -212,6 +214,10 @@ export const TABLES: Readonly<Record<string, Table>> = {
       ['dt', [99.49, 79.12, 45.19], DIM20],
       ['ct', [97.7, 71.77, 33.99], DIM20],
       ['fm', [99.29, 73.5, 31.14], DIM20],
+      ['backprop', [99.44, 79.58, 47.8], PROTOTYPE],
+      ['dt', [99.54, 80.54, 46.06], PROTOTYPE],
+      ['ct', [97.17, 66.54, 21.31], PROTOTYPE],
+      ['fm', [98.52, 75.18, 37.57], PROTOTYPE],
     ),
   },
   'paper-memory': {

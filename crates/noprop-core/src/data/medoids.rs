@@ -136,10 +136,10 @@ mod tests {
         let places: Vec<usize> = (0..1000).collect();
         let some = spread(&places, 4);
         assert_eq!(some, [0, 250, 500, 750]);
-        // The middle of 0, 2, … is there; threads compare rows in any order.
-        let values: Vec<f32> = (0..1000_u16).map(f32::from).collect();
+        // Values lie closest together around that of place 500; of the samples that are compared every second is left out.
+        let values: Vec<f32> = (0..1000_u16).map(|place| f32::from(place) - 500.0).map(|at| at * at.abs()).collect();
         let found = medoids(&data(values.clone(), 1), &[0; 1000], 1).unwrap()[0].unwrap();
-        assert!(found.abs_diff(499) <= 2 && found.is_multiple_of(2), "{found}");
+        assert!(found.abs_diff(500) <= 4 && found.is_multiple_of(2), "{found}");
         assert_eq!(medoids(&data(values, 1), &[0; 1000], 1).unwrap(), [Some(found)]);
     }
 }
