@@ -83,6 +83,7 @@ export type {
   EvaluateOptions,
   FmMethod,
   ForwardForwardMethod,
+  LearnedEmbedding,
   LinearSchedule,
   Method,
   ModelConfig,

@@ -80,10 +80,15 @@ const METHOD = [
 ]
 
 const EMBEDDING = [
-  new Flag('--embedding <one-hot|orthogonal>', 'label embedding (default: one-hot, with --embedding-dim orthogonal)', {
-    sets: 'embedding.type',
+  new Flag(
+    '--embedding <one-hot|orthogonal|learned>',
+    'label embedding (default: one-hot, with --embedding-dim orthogonal)',
+    { sets: 'embedding.type' },
+  ),
+  new Flag('--embedding-dim <number>', 'orthogonal, learned: values of an embedding', {
+    read: number,
+    sets: 'embedding.dim',
   }),
-  new Flag('--embedding-dim <number>', 'orthogonal: values of an embedding', { read: number, sets: 'embedding.dim' }),
 ]
 
 /** What a model is, apart from its net and schedule. */

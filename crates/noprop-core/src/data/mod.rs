@@ -23,6 +23,7 @@ pub mod directory;
 mod foreign;
 pub mod idx;
 mod listing;
+pub mod medoids;
 mod on_disk;
 pub mod origins;
 mod parallel;
