@@ -282,6 +282,10 @@ describe.skipIf(!has.redis)('on a queue', () => {
     ] as const) {
       expect((await caught(create().fit(data, { ...options, cluster: bad }))).what).toBe(what)
     }
+    const closed = { ...where, queue: 'redis://127.0.0.1:1' }
+    expect((await caught(create().fit(data, { ...options, cluster: closed }))).received).toMatch(/ECONNREFUSED/)
+    const learned = create({ embedding: { type: 'learned', dim: 3 } }).fit(data, { ...options, cluster: where })
+    expect((await caught(learned)).what).toMatch(/^learned embeddings cannot be trained on a cluster/)
     expect((await caught(attachRun('abcd', where))).what).toBe('there is no run abcd')
     expect((await caught(collectRuns({ ...where, days: -1 }))).what).toMatch(/option days/)
   })

@@ -57,15 +57,20 @@ export class QueueServer {
     const bullmq = await bullmqPackage()
     const { Redis } = await redisPackage()
     const connections: InstanceType<typeof Redis>[] = []
+    let reason: unknown
     const make = () => {
       const redis = new Redis(url, {
         maxRetriesPerRequest: null,
         lazyConnect: true,
+        // A server that is gone without a word is found out.
+        keepAlive: 10_000,
         // A server that is down for a while is looked for again every second.
         retryStrategy: (tries) => Math.min(100 * tries, 1000),
       })
       // Whoever waits for an answer is told; it connects again by itself.
-      redis.on('error', () => {})
+      redis.on('error', (error) => {
+        reason = error
+      })
       connections.push(redis)
       return redis
     }
@@ -84,7 +89,7 @@ export class QueueServer {
       }
     } catch (error) {
       redis.disconnect()
-      throw error instanceof NoPropError ? error : unreachable(error)
+      throw error instanceof NoPropError ? error : unreachable(reason ?? error)
     }
     const server = new QueueServer(bullmq, () => ({ connection: make(), ...traced }), [])
     server.#onClose.push(() => {
