@@ -294,7 +294,14 @@ export interface Augment {
 }
 
 /** An optimiser, by its name or as an object with it. */
-export type Optimizer = 'adamw' | 'adam' | { type: 'adamw' } | { type: 'adam' }
+export type Optimizer = 'adamw' | 'adam' | 'sgd' | { type: 'adamw' } | { type: 'adam' } | SgdOptimizer
+
+/** Stochastic gradient descent with Nesterov's momentum. */
+export interface SgdOptimizer {
+  type: 'sgd'
+  /** How much of the last movement of a parameter goes on: 0 to below 1. Default 0.9. */
+  momentum?: number
+}
 
 /** How a model is trained. Time and place (`threads`, `inFlight`, checkpoints) never change the weights that result. */
 export interface TrainOptions {
@@ -321,17 +328,23 @@ export interface TrainOptions {
    */
   warmup?: number
   /**
-   * What moves parameters by their gradients: 'adamw', whose weight decay is decoupled, or 'adam', whose weight decay is part of the
-   * gradients as of an L2 penalty (the paper's for CT and FM). Default 'adamw' (paper, for DT).
+   * What moves parameters by their gradients: 'adamw', whose weight decay is decoupled; 'adam', whose weight decay is part of the
+   * gradients as of an L2 penalty (the paper's for CT and FM); or 'sgd', descent with Nesterov's momentum and the same decay, on the
+   * processor. Default 'adamw' (paper, for DT).
    */
   optimizer?: Optimizer
-  /** Weight decay: decoupled with 'adamw', in the gradients with 'adam'. Default 1e-3 (paper). */
+  /** Weight decay: decoupled with 'adamw', in the gradients with 'adam' and 'sgd'. Default 1e-3 (paper). */
   weightDecay?: number
   /**
    * The share of every label that is spread evenly over all classes, 0 to below 1. For methods that are trained by cross-entropy: 'dt' and
    * 'diffusion-blocks' with the loss 'ce', 'backprop' and the head of 'forward-forward'. Default 0 (paper).
    */
   labelSmoothing?: number
+  /**
+   * Greatest norm of the gradients of all parameters of a block together: longer ones are shortened to it, above 0. On the processor.
+   * Default: none.
+   */
+  clipNorm?: number
   /**
    * Factor of each block's loss: 1, or (T/2) η (SNR(t) − SNR(t−1)) (paper, the DT objective). Default 'uniform' (this
    * package: the factor is constant within a block, and Adam does not see constant factors).
@@ -420,9 +433,11 @@ export interface TrainingRecord {
     /** Left out where there is none. */
     warmup?: number
     /** Left out for 'adamw'. */
-    optimizer?: 'adam'
+    optimizer?: 'adam' | Required<SgdOptimizer>
     /** Left out where there is none. */
     labelSmoothing?: number
+    /** Left out where there is none. */
+    clipNorm?: number
     augment?: Required<Augment>
     validationEvery?: number
     earlyStopping?: Required<EarlyStopping>

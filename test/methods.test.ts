@@ -206,6 +206,31 @@ test('Adam with weight decay in the gradients is another optimiser', async () =>
   expect(adam[0]).not.toBe(adamw[0])
 })
 
+test('descent with momentum and clipped gradients train otherwise, as often as one likes', async () => {
+  const trained = async (options: FitOptions, method: Method = 'dt') => {
+    const model = NoProp.create({ ...SHAPE, net: MLP, blocks: 1, method })
+    const { weightsSha256 } = await model.fit(data, { batch: 32, learningRate: 0.01, ...options })
+    return { weightsSha256, options: model.training?.options }
+  }
+  const sgd = await trained({ optimizer: 'sgd' })
+  expect(sgd.options?.optimizer).toEqual({ type: 'sgd', momentum: 0.9 })
+  expect(await trained({ optimizer: { type: 'sgd', momentum: 0.9 } })).toEqual(sgd)
+  const [plain, long, short] = [
+    await trained({}),
+    await trained({ clipNorm: 1e9 }),
+    await trained({ clipNorm: 1e-3, threads: 2 }),
+  ]
+  expect(long.weightsSha256).toBe(plain.weightsSha256)
+  expect([plain.options?.clipNorm, short.options?.clipNorm]).toEqual([undefined, 1e-3])
+  expect(new Set([plain, sgd, short].map((run) => run.weightsSha256)).size).toBe(3)
+  expect((await trained({ clipNorm: 1e-3, threads: 1 })).weightsSha256).toBe(short.weightsSha256)
+  await expect(trained({ optimizer: { type: 'sgd', momentum: 1 } })).rejects.toMatchObject({
+    what: 'option optimizer.momentum is out of range',
+  })
+  await expect(trained({ clipNorm: 0 })).rejects.toMatchObject({ what: 'option clipNorm is out of range' })
+  await expect(trained({ clipNorm: 1, device: 'cuda' })).rejects.toMatchObject({ code: 'NOPROP_DEVICE' })
+})
+
 test('smoothed labels are others, and are refused where the loss is no cross-entropy', async () => {
   const trained = async (labelSmoothing: number | undefined, method: Method = { type: 'dt', loss: 'ce' }) => {
     const model = NoProp.create({ ...SHAPE, net: MLP, blocks: 1, method })
@@ -273,6 +298,8 @@ test('the command line trains, evaluates and inspects every method', async () =>
   expect(JSON.parse(await run('eval', file, '--data', folder, '--steps-per-block', '2', '--json'))).toMatchObject({
     event: 'done',
   })
+  await run('train', '--sgd-momentum', '0.8', '--lr', '0.01', '--clip-norm', '1', ...small)
+  await run('eval', file, '--data', folder)
   await run('train', '--loss', 'ce', '--label-smoothing', '0.1', '--blocks', '2', ...small)
   expect(await run('inspect', file)).toMatch(/method +\{"type": "dt", "loss": "ce"\}/)
   await run('eval', file, '--data', folder)

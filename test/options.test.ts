@@ -56,6 +56,7 @@ const TRAIN: All<keyof TrainOptions> = {
   optimizer: true,
   weightDecay: true,
   labelSmoothing: true,
+  clipNorm: true,
   weighting: true,
   eta: true,
   precision: true,

@@ -168,6 +168,18 @@ const SCHEDULE = [
   }),
 ]
 
+const OPTIMIZER = [
+  new Flag(
+    '--optimizer <adamw|adam|sgd>',
+    'optimiser: weight decay decoupled, or in the gradients; sgd with momentum (default: adamw)',
+    { sets: 'optimizer.type' },
+  ),
+  new Flag('--sgd-momentum <share>', 'sgd: how much of a movement goes on (default: 0.9)', {
+    read: number,
+    sets: 'optimizer.momentum',
+  }),
+]
+
 const TRAINING = [
   new Flag('--epochs <number>', 'passes over the training samples (default: 1)', { read: number }),
   new Flag('--batch <number>', 'samples per step (default: 128, or all where there are fewer)', { read: number }),
@@ -181,11 +193,12 @@ const TRAINING = [
     { sets: 'learningRateSchedule' },
   ),
   new Flag('--warmup <epochs>', 'epochs over which the learning rate rises first (default: 0)', { read: number }),
-  new Flag('--optimizer <adamw|adam>', 'optimiser: weight decay decoupled, or in the gradients (default: adamw)'),
+  ...OPTIMIZER,
   new Flag('--weight-decay <rate>', 'weight decay of the optimiser (default: 0.001)', { read: number }),
   new Flag('--label-smoothing <share>', 'with cross-entropy: share of labels spread over all classes (default: 0)', {
     read: number,
   }),
+  new Flag('--clip-norm <number>', 'greatest norm of the gradients of a block (default: none)', { read: number }),
   new Flag('--weighting <uniform|snr>', "factor of each block's loss (default: uniform)"),
   new Flag('--eta <number>', 'snr: its factor η (default: 0.1)', { read: number }),
   new Flag('--augment <list>', 'augment training images: shift=PIXELS, flip, or both (default: none)', {
@@ -333,7 +346,10 @@ function embeddingOf(values: Values): Embedding | undefined {
 
 /** The options of a training run that flags set. */
 export function fitOptionsOf(values: Values): FitOptions {
-  return optionsOf(values, [...TRAINING, ...VALIDATION, ...PARTS, ...CHECKPOINTS, ...PLACE])
+  const options = optionsOf<FitOptions>(values, [...TRAINING, ...VALIDATION, ...PARTS, ...CHECKPOINTS, ...PLACE])
+  const { optimizer } = options
+  // One that is not named and has a momentum is sgd.
+  return optimizer === undefined ? options : { ...options, optimizer: { type: 'sgd', ...(optimizer as object) } }
 }
 
 /** The flags of `train` that set these options of a model and its training, as they are typed. */

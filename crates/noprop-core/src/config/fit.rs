@@ -37,6 +37,9 @@ pub struct FitOptions {
     /// The share of every label that is spread evenly over all classes, of methods that are trained by cross-entropy. Default 0.
     #[serde(skip_serializing_if = "is_zero")]
     pub label_smoothing: f64,
+    /// Greatest norm of the gradients of all parameters of a job together: longer ones are shortened to it. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip_norm: Option<f64>,
     /// Per-block factor of the loss. Default uniform; the paper's is snr.
     pub weighting: Weighting,
     /// η of the snr weighting. Default 0.1 (paper).
@@ -88,6 +91,7 @@ impl Default for FitOptions {
             optimizer: Optimizer::default(),
             weight_decay: 1e-3,
             label_smoothing: 0.0,
+            clip_norm: None,
             weighting: Weighting::default(),
             eta: 0.1,
             precision: Precision::default(),
@@ -161,6 +165,12 @@ impl FitOptions {
         rate("checkpointSeconds", self.checkpoint_seconds, 0.0..=1e9)?;
         if let Some(every @ (0 | 1_000_001..)) = self.validation_every {
             return Err(out_of_range("validationEvery", "1 to 1000000", every));
+        }
+        self.optimizer.check()?;
+        if let Some(norm) = self.clip_norm
+            && !(f64::MIN_POSITIVE..=1e9).contains(&norm)
+        {
+            return Err(out_of_range("clipNorm", "more than 0 and at most 1000000000", norm));
         }
         self.early_stopping.iter().try_for_each(EarlyStopping::check)?;
         self.threads = Some(threads(self.threads)?);
@@ -254,6 +264,8 @@ mod tests {
             FitOptions { warmup: 1.5, ..FitOptions::default() },
             FitOptions { warmup: f64::NAN, ..FitOptions::default() },
             FitOptions { warmup: 0.5, learning_rate_schedule: LearningRateSchedule::OneCycle, ..FitOptions::default() },
+            FitOptions { clip_norm: Some(0.0), ..FitOptions::default() },
+            FitOptions { optimizer: Optimizer::Sgd { momentum: 1.0 }, ..FitOptions::default() },
             FitOptions { label_smoothing: 1.0, ..FitOptions::default() },
             FitOptions { label_smoothing: f64::NAN, ..FitOptions::default() },
             FitOptions { threads: Some(0), ..FitOptions::default() },

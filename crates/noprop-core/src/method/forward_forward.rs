@@ -71,7 +71,7 @@ impl Method for ForwardForward {
     }
 
     fn rule(&self) -> Option<Rule> {
-        Some(Rule::Sgd { momentum: self.momentum })
+        Some(Rule::Sgd { momentum: self.momentum, nesterov: false })
     }
 
     /// One move through all layers; what it leaves are the head's probabilities.

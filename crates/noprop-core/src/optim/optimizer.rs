@@ -1,5 +1,6 @@
 //! The optimisers as users name them.
 
+use crate::error::{Code, Error};
 use crate::ops::adamw::Rule;
 use serde::de::value::{MapAccessDeserializer, MapDeserializer};
 use serde::de::{MapAccess, Visitor};
@@ -7,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
 /// What moves parameters by their gradients. JSON has its name, or an object with `type`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(remote = "Self", tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Optimizer {
     /// Adam with decoupled weight decay (Loshchilov & Hutter 2019; the paper's for NoProp-DT).
@@ -15,6 +16,16 @@ pub enum Optimizer {
     Adamw,
     /// Adam whose weight decay is a part of the gradients, as of an L2 penalty (Kingma & Ba 2015; the paper's for NoProp-CT and FM).
     Adam,
+    /// Stochastic gradient descent with Nesterov's momentum, weight decay being a part of the gradients (as PyTorch has it).
+    Sgd {
+        /// How much of the last movement goes on, 0 to below 1. Default 0.9.
+        #[serde(default = "default_momentum")]
+        momentum: f64,
+    },
+}
+
+fn default_momentum() -> f64 {
+    0.9
 }
 
 impl Optimizer {
@@ -23,6 +34,7 @@ impl Optimizer {
         match self {
             Self::Adamw => "adamw",
             Self::Adam => "adam",
+            Self::Sgd { .. } => "sgd",
         }
     }
 
@@ -31,6 +43,23 @@ impl Optimizer {
         match self {
             Self::Adamw => Rule::AdamW,
             Self::Adam => Rule::Adam,
+            Self::Sgd { momentum } => Rule::Sgd { momentum, nesterov: true },
+        }
+    }
+
+    /// Whether GPUs have a kernel for it.
+    pub(crate) fn runs_on_gpus(self) -> bool {
+        !matches!(self, Self::Sgd { .. })
+    }
+
+    /// # Errors
+    /// [`Code::Option`](crate::Code::Option) for a momentum out of its range.
+    pub(crate) fn check(self) -> crate::Result<()> {
+        match self {
+            Self::Sgd { momentum } if !(0.0..1.0).contains(&momentum) => {
+                Err(out_of_range("optimizer.momentum", "0 to below 1", momentum))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -40,9 +69,16 @@ impl Optimizer {
     }
 }
 
+fn out_of_range(name: &str, expected: &str, received: f64) -> Error {
+    Error::new(Code::Option, format!("option {name} is out of range")).expected(expected).received(received.to_string())
+}
+
 impl Serialize for Optimizer {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(self.name())
+        match self {
+            Self::Sgd { .. } => Self::serialize(self, to),
+            _ => to.serialize_str(self.name()),
+        }
     }
 }
 
@@ -77,8 +113,14 @@ mod tests {
             assert_eq!(options.optimizer, Optimizer::Adam);
             assert_eq!(serde_json::to_value(&options).unwrap()["optimizer"], "adam");
         }
+        for json in [r#"{"optimizer":"sgd"}"#, r#"{"optimizer":{"type":"sgd","momentum":0.9}}"#] {
+            let options: FitOptions = from_json(json).unwrap();
+            assert_eq!(options.optimizer, Optimizer::Sgd { momentum: 0.9 });
+            let written = serde_json::to_value(&options).unwrap()["optimizer"].clone();
+            assert_eq!(written, serde_json::json!({ "type": "sgd", "momentum": 0.9 }));
+        }
         assert_eq!(serde_json::to_value(FitOptions::default()).unwrap().get("optimizer"), None);
         let error = from_json::<FitOptions>(r#"{"optimizer":"rmsprop"}"#).unwrap_err();
-        assert_eq!((&error.what[..], &error.expected[..]), ("unknown optimizer 'rmsprop'", "adamw or adam"));
+        assert_eq!((&error.what[..], &error.expected[..]), ("unknown optimizer 'rmsprop'", "adamw, adam or sgd"));
     }
 }

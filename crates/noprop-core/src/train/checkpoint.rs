@@ -65,6 +65,9 @@ pub fn identity(plan: &Plan) -> Value {
     if o.warmup != 0.0 {
         training["warmup"] = json!(o.warmup);
     }
+    if let Some(norm) = o.clip_norm {
+        training["clipNorm"] = json!(norm);
+    }
     if o.label_smoothing != 0.0 {
         training["labelSmoothing"] = json!(o.label_smoothing);
     }

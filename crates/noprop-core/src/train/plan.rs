@@ -62,8 +62,9 @@ impl Plan {
         check_weighting(&model, &options)?;
         check_optimizer(&model, &options)?;
         check_smoothing(&model, &options)?;
+        check_clipping(&model, &options)?;
         check_batch_norm(&model, &options, data.samples())?;
-        let (mut devices, mut why_no_gpu) = places(&model, &options.device)?;
+        let (mut devices, mut why_no_gpu) = places_of(&model, &options)?;
         let engines = match devices.ids().into_iter().map(Engine::open).collect::<Result<Vec<_>>>() {
             // A card that seemed usable and is not: `auto` goes on without it.
             Err(error) if options.device == DeviceChoice::Auto => {
@@ -298,6 +299,36 @@ pub(crate) fn places(model: &CheckedConfig, choice: &DeviceChoice) -> Result<(De
         .hint("method dt by squared error with one-hot embeddings and without a head runs on GPUs"))
 }
 
+/// Where a model is trained with these options.
+fn places_of(model: &CheckedConfig, options: &FitOptions) -> Result<(Devices, Option<String>)> {
+    let what = match options.clip_norm {
+        _ if !options.optimizer.runs_on_gpus() => format!("optimizer {}", options.optimizer.name()),
+        Some(_) => "clipNorm".to_owned(),
+        None => return places(model, &options.device),
+    };
+    match &options.device {
+        DeviceChoice::Cpu => places(model, &options.device),
+        DeviceChoice::Auto => Ok((Devices::Cpu, Some(format!("{what} has no kernels for GPUs")))),
+        DeviceChoice::Cuda(_) | DeviceChoice::AllCuda => {
+            Err(Error::new(Code::Device, format!("{what} serves on the processor alone"))
+                .expected("device auto or cpu")
+                .received(options.device.to_string())
+                .hint("leave the option out to train on GPUs"))
+        }
+    }
+}
+
+fn check_clipping(model: &CheckedConfig, options: &FitOptions) -> Result<()> {
+    // A method with a rule of its own has layers that learn by themselves, each at its own pace.
+    if options.clip_norm.is_none() || model.method.rule().is_none() {
+        return Ok(());
+    }
+    let name = model.config.method.name();
+    Err(Error::new(Code::Option, format!("option clipNorm does not apply to method {name}"))
+        .expected("no clipNorm: every layer learns by itself")
+        .received(options.clip_norm.unwrap_or_default().to_string()))
+}
+
 fn check_optimizer(model: &CheckedConfig, options: &FitOptions) -> Result<()> {
     if options.optimizer == Optimizer::default() || model.method.rule().is_none() {
         return Ok(());
@@ -310,8 +341,17 @@ fn check_optimizer(model: &CheckedConfig, options: &FitOptions) -> Result<()> {
 
 /// Blocks that share embeddings in training step together: none is trained without the others.
 fn check_coupled(model: &CheckedConfig, options: &FitOptions) -> Result<()> {
-    let Some(only) = options.only_blocks.as_ref().filter(|_| model.is_coupled()) else { return Ok(()) };
+    if !model.is_coupled() {
+        return Ok(());
+    }
     let embedding = model.config.embedding.name();
+    if let Some(norm) = options.clip_norm {
+        return Err(Error::new(Code::Option, format!("option clipNorm does not go with {embedding} embeddings of dt"))
+            .expected("no clipNorm: the gradients of all blocks are in one job")
+            .received(norm.to_string())
+            .hint("method fm learns embeddings with clipNorm; dt takes it with embedding orthogonal"));
+    }
+    let Some(only) = &options.only_blocks else { return Ok(()) };
     Err(Error::new(Code::Option, format!("option onlyBlocks does not go with {embedding} embeddings"))
         .expected("no onlyBlocks: all blocks train the embeddings together, as one job")
         .received(format!("{} of {} blocks", only.len(), model.config.blocks))

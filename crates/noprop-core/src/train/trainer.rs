@@ -13,7 +13,7 @@ use crate::ops::adamw::AdamW;
 use crate::ops::apply;
 use crate::ops::squared_error::SquaredError;
 use crate::tensor::{Buffer, Slot, StopFlag};
-use crate::train::values::{CopyIn, PutSlots, first_value, read, read_slots};
+use crate::train::values::{Clip, CopyIn, PutSlots, first_value, read, read_slots};
 use candle_core::{DType, Device};
 
 pub(super) use super::values::all_finite;
@@ -208,6 +208,9 @@ impl Trainer {
             if !loss.is_finite() {
                 return Err(diverged(job, step).received(loss.to_string()));
             }
+            if let Some(most) = plan.options.clip_norm {
+                apply(&Clip { most, len: layout.parameters() }, summed, [])?;
+            }
             plan.adamw(step).step(state, summed)?;
             return Ok((loss, samples.len()));
         }
@@ -217,7 +220,9 @@ impl Trainer {
         }
 
         let adamw = plan.adamw_of(layout, step);
-        let optimiser = Some(&adamw);
+        let clip = plan.options.clip_norm;
+        // The length of all gradients is known when all are there.
+        let optimiser = clip.is_none().then_some(&adamw);
         let pass = Step { state, gradients, optimiser, stop, samples: samples.len(), precision };
         block.forward(pass, mode, x, &self.z)?;
         if !own.gradients.is_empty() {
@@ -267,9 +272,15 @@ impl Trainer {
             let OwnRoom { estimate, z_gradient, gradients, room, .. } = own;
             method.own_gradients(&draw, &self.drawn, OwnPass { estimate, z_gradient, gradients, room });
             apply(&PutSlots { slots, values: &own.gradients }, &self.gradients, [])?;
-            // They move with every net.
-            let adamw = AdamW { step: step * nets as u64 + net as u64 + 1, ..adamw };
-            slots.iter().try_for_each(|slot| adamw.step_part(state, &self.gradients, *slot))?;
+            if clip.is_none() {
+                // They move with every net.
+                let adamw = AdamW { step: step * nets as u64 + net as u64 + 1, ..adamw };
+                slots.iter().try_for_each(|slot| adamw.step_part(state, &self.gradients, *slot))?;
+            }
+        }
+        if let Some(most) = clip {
+            apply(&Clip { most, len: layout.parameters() }, &self.gradients, [])?;
+            adamw.step(state, &self.gradients)?;
         }
 
         let loss = loss.map_or_else(|| first_value(&self.loss), Ok)?;

@@ -36,6 +36,35 @@ impl BlockOp<0> for PutSlots<'_> {
     }
 }
 
+/// Shortens the first `len` values of a tensor, as a vector, to a length of at most `most`.
+pub(crate) struct Clip {
+    pub most: f64,
+    pub len: usize,
+}
+
+impl BlockOp<0> for Clip {
+    const NAME: &'static str = "clip";
+    fn block<T: Real>(&self, _: usize, to: &mut [T], []: [&[T]; 0]) -> Result<()> {
+        check(to.len() >= self.len, "values to clip")?;
+        let values = &mut to[..self.len];
+        // Eight sums side by side, which a processor makes at once; their order is that of the code.
+        let mut sums = [0.0_f64; 8];
+        for eight in values.chunks(8) {
+            for (sum, value) in sums.iter_mut().zip(eight) {
+                let value = value.to_f64().unwrap_or(f64::NAN);
+                *sum += value * value;
+            }
+        }
+        let norm = sums.iter().sum::<f64>().sqrt();
+        // Values that are not finite stay, so that the step is known to have diverged.
+        if norm > self.most {
+            let factor = T::of(self.most / norm);
+            values.iter_mut().for_each(|value| *value = *value * factor);
+        }
+        Ok(())
+    }
+}
+
 /// The first `count` values of a tensor, in place of those in `to`.
 pub(crate) fn read(tensor: &Tensor, count: usize, to: &mut Vec<f64>) -> Result<()> {
     to.clear();

@@ -59,6 +59,8 @@ pub enum Rule {
     Sgd {
         /// How much of the last movement goes on.
         momentum: f64,
+        /// Whether parameters move by what will have been gathered in the next step if the gradient is the same (Nesterov).
+        nesterov: bool,
     },
 }
 
@@ -121,8 +123,13 @@ impl AdamW {
     /// Moves parameters, first and second moments by the first of `gradients`.
     pub(crate) fn update_part<T: Real>(&self, [parameters, first, second]: [&mut [T]; 3], gradients: &[T]) {
         let _time = profile::enter(Update::NAME);
-        if let Rule::Sgd { momentum } = self.rule {
-            sgd::step(sgd::Factors::of(self.learning_rate, self.weight_decay, momentum), parameters, first, gradients);
+        if let Rule::Sgd { momentum, nesterov } = self.rule {
+            let factors = sgd::Factors::of(self.learning_rate, self.weight_decay, momentum);
+            if nesterov {
+                sgd::step_ahead(factors, parameters, first, gradients);
+            } else {
+                sgd::step(factors, parameters, first, gradients);
+            }
             return;
         }
         if let ([Some(parameters), Some(first), Some(second)], Some(gradients)) =

@@ -29,3 +29,17 @@ pub fn step<T: Real>(f: Factors<T>, parameters: &mut [T], gathered: &mut [T], gr
         },
     );
 }
+
+/// g ← g + wd θ;  m ← μ m + g;  θ ← θ − lr (g + μ m)
+pub fn step_ahead<T: Real>(f: Factors<T>, parameters: &mut [T], gathered: &mut [T], gradients: &[T]) {
+    vectorize(
+        #[inline(always)]
+        || {
+            for ((parameter, m), g) in parameters.iter_mut().zip(gathered).zip(gradients) {
+                let g = *g + f.weight_decay * *parameter;
+                *m = f.momentum * *m + g;
+                *parameter -= f.learning_rate * (g + f.momentum * *m);
+            }
+        },
+    );
+}

@@ -36,7 +36,7 @@ fn decay_shrinks_parameters_without_gradients() {
 #[test]
 fn momentum_gathers_gradients_and_decay_is_part_of_them() {
     let state = tensor::<f64>(&[2.0, 7.0, 0.0, 0.0]);
-    let op = AdamW { rule: Rule::Sgd { momentum: 0.9 }, ..AdamW::new(0.5, 0.1, 1, 1, 1) };
+    let op = AdamW { rule: Rule::Sgd { momentum: 0.9, nesterov: false }, ..AdamW::new(0.5, 0.1, 1, 1, 1) };
     op.step(&state, &tensor::<f64>(&[1.0])).unwrap();
     // m = 1 + 0.1 · 2 = 1.2, θ = 2 − 0.5 · 1.2 = 1.4; the statistic and the second moment stay.
     assert_close("first step", &values(&state), &[1.4, 7.0, 1.2, 0.0], 1e-12);
@@ -46,6 +46,27 @@ fn momentum_gathers_gradients_and_decay_is_part_of_them() {
     let paced = tensor::<f64>(&[2.0, 0.0, 0.0]);
     AdamW { statistics: 0, ..op.paced(2.0) }.step(&paced, &tensor::<f64>(&[1.0])).unwrap();
     assert_close("paced", &values(&paced)[..1], &[2.0 - (1.0 + 0.2 * 2.0)], 1e-12);
+}
+
+/// Three steps of PyTorch in f64:
+///
+/// ```python
+/// p = torch.tensor([1.0, -0.5, 0.25], dtype=torch.float64, requires_grad=True)
+/// sgd = torch.optim.SGD([p], lr=0.1, momentum=0.85, nesterov=True, weight_decay=0.3)
+/// for step in range(1, 4):
+///     p.grad = torch.tensor([0.4 * step, -0.2, 0.1 / step], dtype=torch.float64)
+///     sgd.step()
+/// ```
+#[test]
+fn nesterov_momentum_is_that_of_pytorch() {
+    let state = tensor::<f64>(&[1.0, -0.5, 0.25, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+    for step in 1..=3 {
+        let gradients = [0.4 * step as f64, -0.2, 0.1 / step as f64];
+        let rule = Rule::Sgd { momentum: 0.85, nesterov: true };
+        AdamW { rule, ..AdamW::new(0.1, 0.3, step, 3, 0) }.step(&state, &tensor::<f64>(&gradients)).unwrap();
+    }
+    let expected = [0.2473449326249999, -0.24706896631250003, 0.14821694148958336];
+    assert_close("parameters", &values(&state)[..3], &expected, 1e-12);
 }
 
 /// Three steps of PyTorch in f64:
