@@ -36,7 +36,8 @@ fn rows_equal_the_definition_for_every_change() {
         // Also shifts that leave nothing.
         for (down, right) in (-height..=height).flat_map(|down| (-width..=width).map(move |right| (down, right))) {
             for flip in [false, true] {
-                let hole = (flip || down > 0).then_some(Hole { place: (down * right) as u32 * 0x1357_9BDF, side: 2 });
+                let hole = (flip || down > 0)
+                    .then_some(Hole { place: ((down * right) as u32).wrapping_mul(0x1357_9BDF), side: 2 });
                 let change = Change { down, right, flip, hole };
                 let mut out = vec![f32::NAN; data.shape().len()];
                 change.value(&data, 1, &mut out).unwrap();
