@@ -145,7 +145,7 @@ fn a_hole_is_a_square_around_its_centre_within_the_image() {
     // Every pixel is a centre as often as every other: 1,000 times, with a deviation of 31.
     let mut counts = [0; 24];
     for sample in 0..24_000 {
-        counts[(u64::from(draw(2, sample).place) * 24 >> 32) as usize] += 1;
+        counts[((u64::from(draw(2, sample).place) * 24) >> 32) as usize] += 1;
     }
     assert!(counts.iter().all(|count| (840..1160).contains(count)), "{counts:?}");
 }
