@@ -49,9 +49,19 @@ export interface CustomSchedule {
 
 /**
  * How a label becomes the vector that the blocks denoise. `one-hot`: the unit vector of its class (paper, fixed identity);
- * `orthogonal`: a fixed random vector of any dimension.
+ * `orthogonal`: a fixed random vector of any dimension; `learned`: a vector of any dimension that is trained with the nets.
  */
-export type Embedding = 'one-hot' | { type: 'one-hot' } | OrthogonalEmbedding
+export type Embedding = 'one-hot' | { type: 'one-hot' } | OrthogonalEmbedding | LearnedEmbedding
+
+/**
+ * Vectors that are trained with the nets, and with them a linear head that reads the class off the last state (paper), for `dt` and `fm`. They are shared
+ * by all blocks, which step together as one job: for blocks that are trained apart there is `orthogonal`.
+ */
+export interface LearnedEmbedding {
+  type: 'learned'
+  /** Values of a vector, 1 to 4,096; less where classes are very many. No default (paper: 20). */
+  dim: number
+}
 
 /**
  * Fixed random vectors that follow from the model's seed. With `dim` of at least the number of classes they are orthonormal; with
@@ -223,7 +233,7 @@ export interface ModelConfig {
   net: NetConfig
   /** Only for methods that have one. */
   schedule?: Required<CosineSchedule> | Required<LinearSchedule> | { type: 'custom'; alphaBar: number[] }
-  embedding: { type: 'one-hot' } | OrthogonalEmbedding
+  embedding: { type: 'one-hot' } | OrthogonalEmbedding | LearnedEmbedding
   /** Left out for 'none'. */
   head?: 'softmax' | 'posterior'
   seed: number
@@ -346,6 +356,18 @@ export interface TrainOptions {
   checkpointSeconds?: number
   /** Resumes the run in `checkpoint`, or starts it if there is none. Default false. */
   resume?: boolean
+}
+
+/** Where a run finds its workers. */
+export interface ClusterOptions {
+  /** URL of the queue: `redis://HOST:6379`, `rediss://HOST:6380`, `postgres://HOST:5432/DATABASE`. */
+  queue: string
+  /** URL of what all machines share: `s3://BUCKET/PREFIX`, `file:///FOLDER`. */
+  store: string
+  /** Kind of device that the blocks are trained on: 'cpu-avx512', 'cpu-avx2'. Default: that of this machine, as `device` says. */
+  kind?: string
+  /** Whether OpenTelemetry is told of jobs, by the package bullmq-otel. Default false. */
+  telemetry?: boolean
 }
 
 /** When a block ends before its last epoch. */

@@ -80,10 +80,15 @@ const METHOD = [
 ]
 
 const EMBEDDING = [
-  new Flag('--embedding <one-hot|orthogonal>', 'label embedding (default: one-hot, with --embedding-dim orthogonal)', {
-    sets: 'embedding.type',
+  new Flag(
+    '--embedding <one-hot|orthogonal|learned>',
+    'label embedding (default: one-hot, with --embedding-dim orthogonal)',
+    { sets: 'embedding.type' },
+  ),
+  new Flag('--embedding-dim <number>', 'orthogonal, learned: values of an embedding', {
+    read: number,
+    sets: 'embedding.dim',
   }),
-  new Flag('--embedding-dim <number>', 'orthogonal: values of an embedding', { read: number, sets: 'embedding.dim' }),
 ]
 
 /** What a model is, apart from its net and schedule. */
@@ -215,6 +220,14 @@ const PARTS = [
   }),
 ]
 
+const CLUSTER = [
+  new Flag('--queue <url>', 'train on workers: redis://…, rediss://…, postgres://…'),
+  new Flag('--store <url>', 'what workers share: s3://…, file:///…'),
+  new Flag('--kind <name>', 'kind of the workers: cpu-avx512, … (default: as this machine)'),
+  new Flag('--telemetry', 'tell OpenTelemetry of jobs (package bullmq-otel)'),
+  new Flag('--detach', 'leave the run to its workers (noprop runs attach)'),
+]
+
 const CHECKPOINTS = [
   new Flag('--checkpoint <dir>', 'save the state of the run in this directory'),
   new Flag('--checkpoint-seconds <number>', 'save at least this often (default: 30)', { read: number }),
@@ -272,6 +285,7 @@ export function addTrainFlags(command: Command): void {
   addFlags(command, 'Training', TRAINING)
   addFlags(command, 'Validation', VALIDATION)
   addFlags(command, 'Parts of a model', PARTS)
+  addFlags(command, 'Cluster', CLUSTER)
   addFlags(command, 'Checkpoints', CHECKPOINTS)
   addFlags(command, 'Device and threads', PLACE)
 }

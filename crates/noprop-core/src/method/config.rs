@@ -5,7 +5,9 @@ use super::backprop::Backprop;
 use super::ct::Ct;
 use super::diffusion_blocks::{self, BlockLoss, DiffusionBlocks};
 use super::dt::Dt;
+use super::dt_learned::DtLearned;
 use super::fm::Fm;
+use super::fm_learned::FmLearned;
 use super::forward_forward::ForwardForward;
 use super::noise_levels::{NoiseLevels, Partition};
 use super::{Method, Parts};
@@ -163,6 +165,11 @@ impl MethodConfig {
         !matches!(self, Self::ForwardForward { .. } | Self::Adjoint { .. })
     }
 
+    /// Whether embeddings may be learned with its nets.
+    pub fn learns_embeddings(&self) -> bool {
+        matches!(self, Self::Dt {} | Self::Fm { .. })
+    }
+
     /// Whether the model's schedule is its noise.
     pub fn has_schedule(&self) -> bool {
         matches!(self, Self::Dt {})
@@ -174,6 +181,7 @@ impl MethodConfig {
     /// [`Code::Option`] for an option out of its range.
     pub fn build(&self, parts: Parts) -> Result<Arc<dyn Method>> {
         Ok(match self {
+            Self::Dt {} if parts.learned => Arc::new(DtLearned(parts)),
             Self::Dt {} => Arc::new(Dt(parts)),
             Self::Backprop {} => Arc::new(Backprop(parts)),
             Self::ForwardForward { peer, momentum } => {
@@ -210,7 +218,8 @@ impl MethodConfig {
                 if !(0.0..=10.0).contains(noise) {
                     return Err(out_of_range("noise", "0 to 10", noise));
                 }
-                Arc::new(Fm { parts, noise: *noise })
+                let (learned, fm) = (parts.learned, Fm { parts, noise: *noise });
+                if learned { Arc::new(FmLearned(fm)) } else { Arc::new(fm) }
             }
             Self::DiffusionBlocks { partition, overlap, loss, preconditioning, sigma_min, sigma_max } => {
                 if !(0.0..=1.0).contains(overlap) {

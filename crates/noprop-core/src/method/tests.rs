@@ -294,6 +294,8 @@ fn check_continuous(checked: CheckedConfig) {
         input: checked.config.input,
         classes: CLASSES,
         vectors: checked.vectors.clone(),
+        learned: false,
+        prototypes: false,
         numbers: false,
         blocks: 1,
         schedule: checked.schedule.clone(),
@@ -538,4 +540,107 @@ fn what_a_method_does_not_have_is_refused() {
     assert!(ask(r#""fm""#, Sampling { steps: Some(0), ..Sampling::default() }).contains("1 to 50000"));
     assert!(ask(r#""dt""#, Sampling { steps: Some(5), ..Sampling::default() }).contains("steps"));
     assert!(ask(r#""fm""#, Sampling { steps_per_block: Some(5), ..Sampling::default() }).contains("stepsPerBlock"));
+}
+
+/// The objective of a learned embedding in plain loops, with nets that stay as they are: logits = A z for every block, softmax for `dt`.
+/// Returns that of a step of net `job`, of whose z the gradient goes into it.
+fn plain_learned(checked: &CheckedConfig, own: &[f64], a: &[f64], job: usize) -> [f64; 2] {
+    let (samples, width) = (7, checked.vectors.width());
+    let (places, classes) = batch(samples);
+    let is_dt = checked.config.method.name() == "dt";
+    let w = |class: usize, k: usize| own[class * width + k];
+    let head = |k: usize, j: usize| own[CLASSES * width + k * CLASSES + j];
+    let bias = |j: usize| own[2 * CLASSES * width + j];
+    let cross_entropy = |state: &[f64], class: usize| {
+        let logits: Vec<f64> =
+            (0..CLASSES).map(|j| bias(j) + (0..width).map(|k| state[k] * head(k, j)).sum::<f64>()).collect();
+        math::ln(logits.iter().map(|logit| math::exp(*logit)).sum::<f64>()) - logits[class]
+    };
+    let (mut reported, mut rest) = (0.0, 0.0);
+    for (sample, class) in places.iter().zip(&classes) {
+        let class = *class as usize;
+        let stream = |purpose| Stream::new(5, purpose, job, 1, *sample as usize);
+        let (noise, t) = (stream(Purpose::LabelNoise), stream(Purpose::Time).uniform(0));
+        let alpha_bar = |t: usize| checked.schedule.alpha_bar(t);
+        let z: Vec<f64> = (0..width)
+            .map(|k| match is_dt {
+                true => {
+                    alpha_bar(job - 1).sqrt() * w(class, k) + (1.0 - alpha_bar(job - 1)).sqrt() * noise.normal(k as u32)
+                }
+                false => t * w(class, k) + (1.0 - t) * noise.normal(k as u32),
+            })
+            .collect();
+        let mut shares: Vec<f64> = (0..CLASSES).map(|j| (0..width).map(|k| a[j * width + k] * z[k]).sum()).collect();
+        if is_dt {
+            let total: f64 = shares.iter().map(|logit| math::exp(*logit)).sum();
+            shares.iter_mut().for_each(|share| *share = math::exp(*share) / total);
+        }
+        let estimate: Vec<f64> = (0..width).map(|k| (0..CLASSES).map(|j| shares[j] * w(j, k)).sum()).collect();
+        let wanted = |k: usize| w(class, k) - if is_dt { 0.0 } else { noise.normal(k as u32) };
+        reported += (0..width).map(|k| (estimate[k] - wanted(k)).powi(2)).sum::<f64>();
+        if is_dt {
+            let (begin, end, noise) = (alpha_bar(0), alpha_bar(checked.config.blocks), stream(Purpose::HeadNoise));
+            let last: Vec<f64> =
+                (0..width).map(|k| end.sqrt() * w(class, k) + (1.0 - end).sqrt() * noise.normal(k as u32)).collect();
+            let square: f64 = (0..width).map(|k| w(class, k).powi(2)).sum();
+            let d = width as f64;
+            rest += cross_entropy(&last, class) + 0.5 * (begin * square - d * begin - d * math::ln(1.0 - begin));
+        } else {
+            let end: Vec<f64> = (0..width).map(|k| z[k] + (1.0 - t) * estimate[k]).collect();
+            rest += cross_entropy(&end, class);
+        }
+    }
+    [reported, rest].map(|sum| sum / samples as f64)
+}
+
+#[test]
+fn the_gradients_of_learned_embeddings_are_those_of_differences() {
+    let cases = [(r#""dt""#, 5, 2), (r#""dt""#, 2, 1), (r#""dt""#, 2, 10), (r#""fm""#, 2, 1), (r#""fm""#, 5, 1)];
+    for (name, width, job) in cases {
+        let (samples, weight) = (7, 0.3);
+        let checked = embedded(name, &format!(r#"{{"type":"learned","dim":{width}}}"#));
+        let (own, method, a) = (own(&checked), &checked.method, normal(6, CLASSES * width));
+        let found = drawn_of(&**method, &own, job, (samples, width));
+        let (places, classes) = batch(samples);
+        let draw = Draw { seed: 5, job, epoch: 1, samples: &places, classes: &classes, numbers: None, own: &own };
+        let is_dt = name == r#""dt""#;
+        let mut estimate = vec![0.0; samples * CLASSES];
+        for (z, row) in found.z.chunks_exact(width).zip(estimate.chunks_exact_mut(CLASSES)) {
+            for (j, value) in row.iter_mut().enumerate() {
+                *value = (0..width).map(|k| a[j * width + k] * f64::from(z[k])).sum();
+            }
+            if is_dt {
+                super::loss::softmax(row);
+            }
+        }
+        let (mut gradient, mut gradients) = (vec![f64::NAN; samples * CLASSES], vec![0.0; own.len()]);
+        let mut room = vec![0.0; 2 * (width + CLASSES)];
+        let judged =
+            Judged { estimate: &estimate, gradient: &mut gradient, gradients: &mut gradients, weight, room: &mut room };
+        let reported = method.judge(&draw, &found, judged);
+        // Back through the net to z.
+        let mut z_gradient = vec![0.0; samples * width];
+        for row in 0..samples {
+            let (shares, by) = (&estimate[row * CLASSES..][..CLASSES], &gradient[row * CLASSES..][..CLASSES]);
+            let inner: f64 = shares.iter().zip(by).map(|(share, by)| share * by).sum();
+            for k in 0..width {
+                let by_logit = |j: usize| if is_dt { shares[j] * (by[j] - inner) } else { by[j] };
+                z_gradient[row * width + k] = (0..CLASSES).map(|j| by_logit(j) * a[j * width + k]).sum();
+            }
+        }
+        let pass = OwnPass { estimate: &estimate, z_gradient: &z_gradient, gradients: &mut gradients, room: &mut room };
+        let rest = method.own_gradients(&draw, &found, pass);
+        let plain = plain_learned(&checked, &own, &a, job);
+        // z is rounded to f32.
+        assert!((reported - plain[0]).abs() < 1e-5, "{name} {reported} {plain:?}");
+        assert!(!is_dt || (rest - plain[1]).abs() < 1e-9, "{name} {rest} {plain:?}");
+        for (index, gradient) in gradients.iter().enumerate() {
+            let numeric = difference(&own, index, |own| {
+                let [reported, rest] = plain_learned(&checked, own, &a, job);
+                weight * reported + rest
+            });
+            let bound = 1e-4 * gradient.abs().max(0.1);
+            assert!((gradient - numeric).abs() < bound, "{name} {width} {job}, {index}: {gradient} {numeric}");
+        }
+    }
 }
