@@ -289,8 +289,16 @@ export interface Augment {
    * others; uncovered pixels become 0. From 0 to below the image's smaller side. Default 0.
    */
   shift?: number
-  /** Mirrors every second image, by chance, left to right. Default false. */
-  flip?: boolean
+  /**
+   * Mirrors every second image, by chance, left to right; with 'alternating' those of the first epoch are drawn, and every other epoch has the
+   * others, so that any two epochs show each image either way. Default false.
+   */
+  flip?: boolean | 'alternating'
+  /**
+   * Side of a square in pixels that becomes 0, its centre being any pixel of the image; what lies outside is cut off (cutout, arXiv
+   * 1708.04552). From 0 to below the image's smaller side. Default 0.
+   */
+  cutout?: number
 }
 
 /** An optimiser, by its name or as an object with it. */
@@ -438,7 +446,8 @@ export interface TrainingRecord {
     labelSmoothing?: number
     /** Left out where there is none. */
     clipNorm?: number
-    augment?: Required<Augment>
+    /** `cutout` only where there is a square. */
+    augment?: Required<Omit<Augment, 'cutout'>> & Pick<Augment, 'cutout'>
     validationEvery?: number
     earlyStopping?: Required<EarlyStopping>
   }

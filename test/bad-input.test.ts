@@ -228,6 +228,8 @@ describe('broken options', () => {
     ['an unknown change of images', { augment: { rotate: 5 } }, 'NOPROP_OPTION'],
     ['an augmentation that is none', { augment: null }, 'NOPROP_OPTION'],
     ['a flip that is no boolean', { augment: { flip: 1 } }, 'NOPROP_OPTION'],
+    ['an unknown kind of flip', { augment: { flip: 'often' } }, 'NOPROP_OPTION'],
+    ['a hole that leaves nothing of an image', { augment: { cutout: 14 } }, 'NOPROP_OPTION'],
     ['no threads', { threads: 0 }, 'NOPROP_OPTION'],
     ['nothing in flight', { inFlight: 0 }, 'NOPROP_OPTION'],
     ['a negative checkpoint interval', { checkpoint: 'x', checkpointSeconds: -1 }, 'NOPROP_OPTION'],

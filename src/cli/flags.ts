@@ -201,9 +201,13 @@ const TRAINING = [
   new Flag('--clip-norm <number>', 'greatest norm of the gradients of a block (default: none)', { read: number }),
   new Flag('--weighting <uniform|snr>', "factor of each block's loss (default: uniform)"),
   new Flag('--eta <number>', 'snr: its factor η (default: 0.1)', { read: number }),
-  new Flag('--augment <list>', 'augment training images: shift=PIXELS, flip, or both (default: none)', {
-    read: () => augmentOf,
-  }),
+  new Flag(
+    '--augment <list>',
+    'augment training images: shift=PIXELS, flip or flip=alternating, cutout=PIXELS (default: none)',
+    {
+      read: () => augmentOf,
+    },
+  ),
   PRECISION,
 ]
 
@@ -494,11 +498,12 @@ function keepsBest(text: string): boolean {
 function augmentOf(text: string): Augment {
   const augment: Augment = {}
   for (const part of text.split(',').map((part) => part.trim())) {
-    const shift = part.match(/^shift=(.*)$/)?.[1]
-    if (shift !== undefined) augment.shift = parseNumber('--augment shift', shift)
+    const [, name, pixels] = part.match(/^(shift|cutout)=(.*)$/) ?? []
+    if (name !== undefined) augment[name as 'shift' | 'cutout'] = parseNumber(`--augment ${name}`, pixels as string)
     else if (part === 'flip') augment.flip = true
+    else if (part === 'flip=alternating') augment.flip = 'alternating'
     else if (part !== 'none' || text.trim() !== 'none')
-      throw badValue('--augment', 'shift=PIXELS, flip, both separated by a comma, or none', text)
+      throw badValue('--augment', 'shift=PIXELS, flip or flip=alternating, cutout=PIXELS, by commas, or none', text)
   }
   return augment
 }

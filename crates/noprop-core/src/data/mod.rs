@@ -38,7 +38,7 @@ pub mod table;
 mod tar;
 pub mod targets;
 
-pub use augment::Augment;
+pub use augment::{Augment, Flip};
 pub use classes::Classes;
 pub use dataset::{Dataset, Pixels};
 pub use directory::{load, load_unlabelled, parts};
