@@ -38,7 +38,9 @@ await script(async () => {
   const test = await datasets.loadSplit(values.data, 'test', { limit })
   const far = await datasets.loadSplit(values.foreign, 'test', { limit })
   if (String(test.shape) !== String(far.shape)) throw new StepFailed('both data sets must have samples of one shape.')
-  const labels = Array.from(test.labels(), (label) => train.classes.indexOf(label))
+  const labels = Array.from(/** @type {ArrayLike<string | number>} */ (test.labels()), (label) =>
+    train.classes.indexOf(label),
+  )
 
   const trained = async (count, seed) => {
     const net = /** @type {'cnn'} */ (values.net)

@@ -20,7 +20,7 @@ export async function secondsToUse(launch, file) {
     await page.goto(pathToFileURL(file).href)
     await page.waitForSelector('svg', { state: 'attached' })
     // Two frames: what was drawn is on the screen.
-    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))))
+    await page.evaluate('new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))')
     return (performance.now() - began) / 1000
   } finally {
     await browser.close()

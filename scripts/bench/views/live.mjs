@@ -7,7 +7,7 @@ import { root } from '../../support/steps.mjs'
 const RUN = join(root, 'scripts', 'bench', 'views', 'run.mjs')
 
 /** Starts a run; tells its page's address, if it has one, and its samples a second. */
-async function speed(args, watch) {
+async function speed(args, watch = listen) {
   const child = spawn(process.execPath, [RUN, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
   let output = ''
   let end
