@@ -81,8 +81,8 @@ const METHOD = [
 
 const EMBEDDING = [
   new Flag(
-    '--embedding <one-hot|orthogonal|learned|prototype>',
-    'label embedding (default: one-hot, with --embedding-dim orthogonal)',
+    '--embedding <type>',
+    'label embedding: one-hot, orthogonal, learned, prototype (default: one-hot, with --embedding-dim orthogonal)',
     { sets: 'embedding.type' },
   ),
   new Flag('--embedding-dim <number>', 'orthogonal, learned: values of an embedding', {

@@ -10,6 +10,7 @@ const RUN = join(root, 'scripts', 'bench', 'views', 'run.mjs')
 async function speed(args, watch = listen) {
   const child = spawn(process.execPath, [RUN, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
   let output = ''
+  /** @type {undefined | (() => unknown)} */
   let end
   let watching = false
   child.stdout.setEncoding('utf8')
