@@ -50,7 +50,8 @@ export function chart(title: string, [xName, yName]: readonly [string, string], 
   ]
   const style = 'font-family="sans-serif" font-size="12"'
   const head = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" ${style}>`
-  return `${head}\n<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>\n${parts.join('\n')}\n</svg>\n`
+  // What those are told who do not see it.
+  return `${head}\n<title>${escaped(title)}</title>\n<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>\n${parts.join('\n')}\n</svg>\n`
 }
 
 /** The least and the greatest value, apart from each other. */
