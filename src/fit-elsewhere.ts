@@ -1,12 +1,13 @@
 import { linkAbort } from './abort.js'
 import type { Dataset } from './dataset.js'
-import { NoPropError, nativeAsync } from './errors.js'
+import { NoPropError } from './errors.js'
 import type { FitEvent, History } from './events.js'
-import { describeHistory, type Records } from './history.js'
+import { historyOf, type Records } from './history.js'
 import { keptOf } from './kept-history.js'
 import type { Native } from './native.js'
-import type { ClusterOptions, TrainingRecord, TrainOptions } from './options.js'
+import type { ClusterOptions, ModelConfig, TrainOptions } from './options.js'
 import type { WorkerEvent } from './scheduler.js'
+import { measureOf } from './summary.js'
 
 /** Trains `model` on the workers of a queue; events and history are those of a training here. */
 export async function trainElsewhere(
@@ -36,7 +37,7 @@ export async function trainElsewhere(
         onStart: (id, { kind, epochs, batch, stepsPerBlock }) => {
           device = kind
           const { jobs: blocks, parameters } = model
-          const measure = model.config.includes('"targets":') ? 'r2' : 'accuracy'
+          const measure = measureOf(JSON.parse(model.config) as ModelConfig)
           push({
             ...{ event: 'start', run: id, blocks, epochs, batch, samples, stepsPerBlock, parameters, measure },
             ...{ threads: 1, inFlight: blocks, resume: true, device },
@@ -51,15 +52,7 @@ export async function trainElsewhere(
     unlink()
     wrapUp.removeEventListener('abort', onWrapUp)
   }
-  const seconds = (performance.now() - began) / 1000
-  return describeHistory({
-    ...records.summary(),
-    seconds,
-    samplesPerSecond: (samples * records.trainedEpochs) / seconds,
-    weightsSha256: await nativeAsync(() => model.weightsSha256()),
-    options: (JSON.parse(model.training ?? 'null') as TrainingRecord).options,
-    device,
-  })
+  return historyOf(model, records, { began, samples, where: { device } })
 }
 
 function cannotWrapUp(): NoPropError {

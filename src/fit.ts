@@ -5,15 +5,16 @@ import { fromNative, NoPropError, native, nativeAsync } from './errors.js'
 import type { EventQueue } from './event-queue.js'
 import type { FitEvent, History } from './events.js'
 import { trainElsewhere } from './fit-elsewhere.js'
-import { describeHistory, Records } from './history.js'
+import { historyOf, Records } from './history.js'
 import { evaluate } from './inference.js'
 import { requireObject, toJson } from './json.js'
 import { keptOf } from './kept-history.js'
 import { findLearningRate } from './learning-rate.js'
 import { addonSearch, type Native } from './native.js'
 import { evaluateNumbers } from './numbers.js'
-import type { ClusterOptions, ModelConfig, TrainingRecord, TrainOptions } from './options.js'
+import type { ClusterOptions, ModelConfig, TrainOptions } from './options.js'
 import { type OpenWorker, Scheduler, type WorkerEvent } from './scheduler.js'
+import { measureOf } from './summary.js'
 
 type NativeModel = InstanceType<Native['NativeModel']>
 type NativeTraining = InstanceType<Native['NativeTraining']>
@@ -192,7 +193,7 @@ async function train(
     threads,
     inFlight,
     resume: options.resume === true,
-    measure: dataset.targetCount > 0 ? 'r2' : 'accuracy',
+    measure: measureOf(JSON.parse(model.config) as ModelConfig),
     ...where,
   })
   const onWrapUp = () => scheduler.wrapUp()
@@ -210,15 +211,7 @@ async function train(
     await scheduler.close()
     throw error
   }
-  const seconds = (performance.now() - began) / 1000
-  return describeHistory({
-    ...records.summary(),
-    seconds,
-    samplesPerSecond: (samples * records.trainedEpochs) / seconds,
-    weightsSha256: await nativeAsync(() => model.weightsSha256()),
-    options: (JSON.parse(model.training ?? 'null') as TrainingRecord).options,
-    ...where,
-  })
+  return historyOf(model, records, { began, samples, where })
 }
 
 function bothValidations(): NoPropError {

@@ -1,5 +1,8 @@
+import { nativeAsync } from './errors.js'
 import type { BlockEvent, ChainEvent, History } from './events.js'
 import { inspectCustom } from './inspect.js'
+import type { Native } from './native.js'
+import type { TrainingRecord } from './options.js'
 import { thousands } from './summary.js'
 
 /** Gathers what the finished blocks of a run add up to. */
@@ -43,6 +46,23 @@ export class Records {
   }
 }
 
+/** The history of a run that has ended, whose model has its weights. */
+export async function historyOf(
+  model: InstanceType<Native['NativeModel']>,
+  records: Records,
+  { began, samples, where }: { began: number; samples: number; where: Pick<History, 'device' | 'whyNoGpu'> },
+): Promise<History> {
+  const seconds = (performance.now() - began) / 1000
+  return describeHistory({
+    ...records.summary(),
+    seconds,
+    samplesPerSecond: (samples * records.trainedEpochs) / seconds,
+    weightsSha256: await nativeAsync(() => model.weightsSha256()),
+    options: (JSON.parse(model.training ?? 'null') as TrainingRecord).options,
+    ...where,
+  })
+}
+
 /** A value of each epoch's validation; null where there was none. */
 function byEpoch({ losses, validation }: BlockEvent, value: 'loss' | 'accuracy'): (number | null)[] {
   const row: (number | null)[] = losses.map(() => null)
@@ -54,7 +74,7 @@ function byEpoch({ losses, validation }: BlockEvent, value: 'loss' | 'accuracy')
  * Gives a history its line and what `console.log` prints. The methods are not enumerable: to JSON, to `structuredClone` and to
  * comparisons it stays a plain object.
  */
-export function describeHistory(history: History): History {
+function describeHistory(history: History): History {
   const inspect = (_depth: number, options: object, show: (value: object, options: object) => string) =>
     `History ${show({ ...history }, options)}`
   return Object.defineProperties(history, {

@@ -168,3 +168,8 @@ function layerLines(layers: readonly LayerSummary[], width: number): string[] {
   const narrowest = lines('×', [0, 2, 3])
   return lines('×', [0, 2, 3], Math.max(8, longest - (widest(narrowest) - width)))
 }
+
+/** What validations of a model measure. */
+export function measureOf({ targets }: Pick<ModelConfig, 'targets'>): 'accuracy' | 'r2' {
+  return targets ? 'r2' : 'accuracy'
+}

@@ -81,10 +81,10 @@ async function attach(id: string, flags: RunsFlags, io: Io): Promise<void> {
       onStart: (run) => {
         io.emit({ event: 'attached', ...run })
         io.note(`run ${run.id.slice(0, 12)}: ${counted(run.blocks, 'block')} on ${run.kind}`)
-        const { epochs, stepsPerBlock, blocks } = run
+        const { epochs, stepsPerBlock, blocks, measure } = run
         display?.show({
           ...{ event: 'start', blocks, epochs, stepsPerBlock, batch: 0, samples: 0, parameters: 0, threads: 1 },
-          ...{ inFlight: blocks, resume: true, measure: 'accuracy', device: run.kind },
+          ...{ inFlight: blocks, resume: true, measure, device: run.kind },
         })
       },
       onEvent: (event) => {

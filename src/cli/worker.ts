@@ -1,22 +1,11 @@
 import type { Command } from 'commander'
-import { runWorker } from '../cluster/worker.js'
+import { runWorker, type WorkerOptions } from '../cluster/worker.js'
 import { QUEUE_ENV, queueOf, STORE_ENV, storeOf } from './cluster-flags.js'
 import { addFlags, Flag, number } from './flag.js'
 import { addExamples, addNote } from './help.js'
 import type { Io } from './io.js'
 
-interface WorkerFlags {
-  queue?: string
-  store?: string
-  slots?: number
-  threads?: number
-  device?: string
-  uploadSeconds?: number
-  lockSeconds?: number
-  cache?: string
-  metricsPort?: number
-  telemetry?: boolean
-}
+type WorkerFlags = Partial<Omit<WorkerOptions, 'signal' | 'onLog'>>
 
 const PLACES = [
   new Flag('--queue <url>', `where blocks come from: redis://…, rediss://…, postgres://… (default: ${QUEUE_ENV})`),

@@ -10,7 +10,7 @@ import type { WorkerEvent } from '../scheduler.js'
 import { version } from '../version.js'
 import { cancel } from './cancel.js'
 import { DETACH } from './detach.js'
-import { follow } from './follow.js'
+import { type Followed, follow } from './follow.js'
 import { keys } from './keys.js'
 import { QueueServer } from './queue.js'
 import { type RunFile, runId, type StoredData } from './run-file.js'
@@ -93,16 +93,7 @@ export async function trainOnCluster(
 /** Follows a run that is in the store to its end, and gives its weights to the model. */
 export async function finish(
   model: NativeModel,
-  run: {
-    id: string
-    file: RunFile
-    store: Store
-    server: QueueServer
-    folder: string
-    /** Puts what workers need into the store, if it is not there. */
-    put(): Promise<void>
-    onStart(): void
-  },
+  run: Omit<Followed, 'onEvent'>,
   listener: Pick<ClusterListener, 'onEvent' | 'history'>,
   signal: AbortSignal,
 ): Promise<void> {

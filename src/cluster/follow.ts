@@ -24,13 +24,15 @@ const MOST_FAILURE = 1 << 16
 /** Milliseconds that a store may be away before the run fails for its client; its workers go on. */
 const PATIENCE = 30 * 60_000
 
-interface Followed {
+/** A run that is followed to its end. */
+export interface Followed {
   id: string
   file: RunFile
   store: Store
   server: QueueServer
   /** Where parts are kept until they are put together. */
   folder: string
+  /** Puts what workers need into the store, if it is not there. */
   put(): Promise<void>
   onStart(): void
   onEvent(event: WorkerEvent): void

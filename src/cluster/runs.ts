@@ -3,11 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { linkAbort, throwIfAborted } from '../abort.js'
 import { NoPropError, native } from '../errors.js'
+import type { StartEvent } from '../events.js'
 import { Records } from '../history.js'
 import { keptOf } from '../kept-history.js'
 import { type NoProp, wrapModel } from '../model.js'
 import { getNative } from '../native.js'
+import type { ModelConfig } from '../options.js'
 import type { WorkerEvent } from '../scheduler.js'
+import { measureOf } from '../summary.js'
 import { cancel } from './cancel.js'
 import { finish } from './client.js'
 import { blockOf, isRunId, keys } from './keys.js'
@@ -46,7 +49,14 @@ export interface AttachOptions extends StoreOptions {
   /** Cancels the run when it aborts, unless its reason is {@link DETACH}. */
   signal?: AbortSignal
   /** Told of the run once it is found, and of what happens to its blocks. */
-  onStart?: (run: { id: string; blocks: number; epochs: number; stepsPerBlock: number; kind: string }) => void
+  onStart?: (run: {
+    id: string
+    blocks: number
+    epochs: number
+    stepsPerBlock: number
+    kind: string
+    measure: StartEvent['measure']
+  }) => void
   onEvent?: (event: WorkerEvent) => void
 }
 
@@ -77,7 +87,8 @@ export async function attachRun(id: string, options: AttachOptions): Promise<NoP
         history: () => JSON.stringify(keptOf(records.summary())),
       }
       const { jobs, epochs, stepsPerBlock, kind } = file
-      const begin = () => onStart({ id: whole, blocks: jobs, epochs, stepsPerBlock, kind })
+      const measure = measureOf(JSON.parse(file.config) as ModelConfig)
+      const begin = () => onStart({ id: whole, blocks: jobs, epochs, stepsPerBlock, kind, measure })
       const put = async () => {}
       await finish(model, { id: whole, file, store, server, folder, put, onStart: begin }, listener, stop.signal)
       return wrapModel(model)
