@@ -104,6 +104,11 @@ describe.skipIf(!has.redis)('on a queue', () => {
       const here = await make().fit(samples, fit)
       expect(weightsSha256).toBe(here.weightsSha256)
       expect(there?.rmse).toBe(here.validationNumbers?.rmse)
+      // Whoever attaches learns whether accuracies or R² come.
+      const [newest] = await listRuns(where)
+      const measures: string[] = []
+      await attachRun(newest?.id as string, { ...where, onStart: ({ measure }) => measures.push(measure) })
+      expect(measures).toEqual(['targets' in model ? 'r2' : 'accuracy'])
     }
   })
 
