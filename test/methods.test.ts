@@ -158,6 +158,7 @@ test.each(['dt', 'ct', 'fm', 'diffusion-blocks', 'backprop'] as const)('%s has p
 
 test.each<[string, Partial<ModelOptions>, FitOptions, string]>([
   ['blocks alone', {}, { onlyBlocks: [1] }, 'onlyBlocks does not go with learned embeddings'],
+  ['clipped gradients', {}, { clipNorm: 1 }, 'clipNorm does not go with learned embeddings'],
   [
     'early stopping',
     {},
