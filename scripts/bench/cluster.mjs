@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
+import { Redis } from 'ioredis'
 import { bootstrap } from '../setup/bootstrap.mjs'
 import { median, number, percent, table } from '../support/figures.mjs'
 import { packageVersion, processor } from '../support/machine.mjs'
@@ -45,7 +46,15 @@ await script(async () => {
     const epochs = Math.max(2, Math.round((length * 2) / trainSeconds))
     const work = [...MODEL, '--limit', '2560', '--blocks', '4', '--epochs', String(epochs)]
 
+    const connection = new Redis(redis.url)
+    /** The processor time that Redis has taken, in seconds. */
+    const redisSeconds = async () => {
+      const text = await connection.info('cpu')
+      return ['sys', 'user'].reduce((sum, kind) => sum + Number(text.match(`used_cpu_${kind}:([\\d.]+)`)?.[1]), 0)
+    }
+
     const scaling = { here: [], two: [], one: [] }
+    const messages = []
     for (let round = 0; round < rounds; round++) {
       const seed = ['--seed', String(round)]
       await step(`round ${round + 1}: one process, one worker, two workers`, async () => {
@@ -54,7 +63,9 @@ await script(async () => {
         for (const count of [1, 2]) {
           const at = place()
           const workers = await Promise.all(Array.from({ length: count }, () => startWorker(at)))
+          const before = await redisSeconds()
           const there = await train([...work, ...seed, ...flagsOf(at)])
+          messages.push((((await redisSeconds()) - before) / (count * there.trainSeconds)) * 1000)
           if (there.weightsSha256 !== here.weightsSha256) throw new Error('the weights differ')
           scaling[count === 1 ? 'one' : 'two'].push(there.trainSeconds)
           for (const { child } of workers) child.kill('SIGKILL')
@@ -67,11 +78,15 @@ await script(async () => {
     rows.push(['two workers against one process', percent(median(scaling.here) / median(scaling.two))])
     rows.push(['one worker against half a process', percent(median(scaling.here) / (median(scaling.one) / 2))])
 
+    rows.push(["Redis' processor time for a second of a worker, ms", range(messages)])
+
     await step('the cost of a job', async () => {
       const small = ['--data', 'mnist', '--limit', '64', '--net', 'mlp', '--hidden', '4', '--blocks', '200']
       const at = place()
       await startWorker(at).then(async ({ child }) => {
+        const before = await redisSeconds()
         const { trainSeconds } = await train([...small, ...flagsOf(at)])
+        rows.push(["Redis' processor time for a job, ms", number((((await redisSeconds()) - before) / 200) * 1000)])
         rows.push(['a job, without its training, s', number(trainSeconds / 200)])
         rows.push(['overhead of a block of 60 s', percent(trainSeconds / 200 / 60)])
         child.kill('SIGKILL')
@@ -91,13 +106,11 @@ await script(async () => {
           await victim.wrote(/begins at step/)
           const heir = await startWorker(at, ...flags)
           await heir.wrote(/begins at step/)
-          const from = heir.written().length
           heir.child.kill('SIGKILL')
           const second = await startWorker(at, '--slots', '4', ...flags)
           const began = performance.now()
           victim.child.kill('SIGKILL')
           const block = victim.written().match(/block (\d+) of run/)?.[1]
-          void from
           seconds.push(((await second.wrote(new RegExp(`block ${block} of run .* begins`))) - began) / 1000)
           client.child.kill('SIGKILL')
           second.child.kill('SIGKILL')
@@ -142,21 +155,19 @@ await script(async () => {
     })
 
     await step('the memory of Redis with 9,999 jobs', async () => {
-      const { Redis } = await import('ioredis')
-      const connection = new Redis(redis.url)
       const used = async () => Number((await connection.info('memory')).match(/used_memory:(\d+)/)?.[1])
       const before = await used()
       const small = ['--data', 'mnist', '--limit', '64', '--net', 'mlp', '--hidden', '4', '--blocks', '9999']
       await train([...small, ...flagsOf(place()), '--detach'])
       rows.push(['Redis, 9,999 jobs, MB', number(((await used()) - before) / 1e6)])
-      connection.disconnect()
     })
+    connection.disconnect()
   } finally {
     redis.child.kill('SIGKILL')
     rmSync(folder, { recursive: true, force: true })
   }
   console.log(
-    `${processor()}, noprop ${packageVersion()}, Node ${process.versions.node}. Medians of ${rounds}, with the range.\n`,
+    `${processor()}, noprop ${packageVersion()}, Node ${process.versions.node}. Medians of ${rounds}, with the range.\n\`npm run bench:cluster -- --rounds ${rounds} --seconds ${length}\`\n`,
   )
   console.log(table(['', 'measured'], rows))
 })

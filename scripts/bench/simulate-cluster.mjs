@@ -46,9 +46,21 @@ await script(async () => {
     'ten times the workers': { workers: 10 * given.workers },
   }
   const rows = Object.entries(cases).map(([name, change]) => {
-    const { seconds, ideal, deaths, repeated, busy } = simulate({ ...given, ...change })
-    const shares = [busy.queue, busy.store, busy.client].map(percent)
-    return [name, number(seconds), percent(ideal / seconds), String(deaths), percent(repeated), ...shares]
+    const { seconds, ideal, deaths, repeated, busy, messages } = simulate({ ...given, ...change })
+    const all = [
+      name,
+      ...(messages < 1 ? [number(seconds), percent(ideal / seconds)] : ['the queue cannot keep up', '–']),
+    ]
+    const shares = [messages, busy.queue, busy.store, busy.client].map(percent)
+    return [...all, String(deaths), percent(repeated), ...shares]
   })
-  console.log(table(['', 'seconds', 'of the ideal', 'deaths', 'repeated', 'queue', 'store', 'client'], rows))
+  const heads = ['', 'seconds', 'of the ideal', 'deaths', 'repeated', 'messages', 'queue', 'store', 'client']
+  console.log(
+    `${number(given.workers)} workers, ${number(given.blocks)} blocks of ${number(given.blockSeconds)} s, simulated.\n`,
+  )
+  console.log(table(heads, rows))
+  const most = Math.floor(1 / given.messageSeconds)
+  console.log(
+    `\nOne queue carries the messages of ${number(most)} workers that train (messages: the greatest share of its time that they took).`,
+  )
 })

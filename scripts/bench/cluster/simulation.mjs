@@ -49,26 +49,40 @@ class Agenda {
 
 /** Something that serves one after the other: a server's processor, a network's line. */
 class Line {
-  busy = 0
   #free = 0
+  #busy = 0
+  // What small messages take of each second, since when, and what they took before.
+  #share = 0
+  #since = 0
+  #shared = 0
+  /** The greatest share that messages have asked for; above 1 the line cannot keep up. */
+  most = 0
 
-  /** Work that is spread over a long time, in small parts. */
-  spread(seconds) {
-    this.busy += seconds
+  /** Messages take so much more of each second from now on; less, if it is negative. */
+  share(now, more) {
+    this.#shared += this.#share * (now - this.#since)
+    this.#since = now
+    this.#share += more
+    this.most = Math.max(this.most, this.#share)
   }
 
-  /** When work that takes so long is done, if it is asked for now. */
+  /** When work that takes so long is done, if it is asked for now: what messages leave of each second is there for it. */
   take(now, seconds) {
-    this.#free = Math.max(now, this.#free) + seconds
-    this.busy += seconds
+    this.#free = Math.max(now, this.#free) + seconds / Math.max(1e-3, 1 - this.#share)
+    this.#busy += seconds
     return this.#free
+  }
+
+  /** The share of the time until `end` in which it worked. */
+  busy(end) {
+    return (this.#busy + this.#shared + this.#share * (end - this.#since)) / end
   }
 }
 
 /**
  * @param {object} given `workers`, `blocks`, `blockSeconds`, `spread` (standard deviation of machines' speeds), `failuresPerHour` of a worker,
  * `restartSeconds`, `recoverySeconds` (until a dead worker's block is given out again), `uploadSeconds`, `stateBytes`, `partBytes`,
- * `dataBytes`, `queueSeconds` (the queue's time for one job), `messageSeconds` (for one message), `storeBytesPerSecond` (together),
+ * `dataBytes`, `queueSeconds` (the queue's time for one job), `messageSeconds` (its time for a second of a worker that trains), `storeBytesPerSecond` (together),
  * `workerBytesPerSecond` (each), `clientBytesPerSecond`, `seed`.
  */
 export function simulate(given) {
@@ -96,7 +110,12 @@ export function simulate(given) {
     const seconds = given.blockSeconds / worker.speed
     const begun = job.done * seconds
     const over = at + seconds - begun
-    queue.spread(given.messageSeconds * (Math.min(over, worker.dies) - at))
+    // While it trains it tells the queue of its progress, and that it lives.
+    const until = Math.min(over, worker.dies)
+    if (until > at) {
+      agenda.add(at, (now) => queue.share(now, given.messageSeconds))
+      agenda.add(until, (now) => queue.share(now, -given.messageSeconds))
+    }
     if (worker.dies > over) {
       for (let next = at + given.uploadSeconds; next < over; next += given.uploadSeconds) {
         agenda.add(next, (now) => transfer(now, given.stateBytes))
@@ -145,6 +164,7 @@ export function simulate(given) {
   const ideal = Math.max(given.blockSeconds, (given.blocks * given.blockSeconds) / capacity)
   return {
     ...{ seconds: end, ideal, deaths, repeated: repeated / trained },
-    busy: { queue: queue.busy / end, store: store.busy / end, client: client.busy / end },
+    busy: { queue: queue.busy(end), store: store.busy(end), client: client.busy(end) },
+    messages: queue.most,
   }
 }
