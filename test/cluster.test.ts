@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { Queue, Worker } from 'bullmq'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { BlockWork } from '../src/cluster/block-work.js'
 import { DataCache } from '../src/cluster/data-cache.js'
 import { attachRun, cancelRun, collectRuns, DETACH, listRuns } from '../src/cluster/index.js'
+import { kindHere } from '../src/cluster/kind.js'
 import { FolderStore } from '../src/cluster/store/folder.js'
 import { NoProp } from '../src/index.js'
 import { caught, cluster, create, data, locally, options } from './support/cluster.js'
@@ -272,6 +274,26 @@ describe.skipIf(!has.redis)('on a queue', () => {
     expect(error.code).toBe('NOPROP_QUEUE')
     expect(error.received).toMatch(/^cpu-\w+ of noprop \d/)
     expect(error.hint).toContain(`--kind ${error.received?.split(' ')[0]}`)
+  })
+
+  test('workers of another version see no block, and a client that finds no others is told of them', async () => {
+    const { where, worker } = await cluster()
+    const kind = await kindHere('cpu')
+    const connection = { url: where.queue }
+    const seen: unknown[] = []
+    const other = new Worker(`noprop-9.9.9-${kind}`, async (job) => void seen.push(job.data), { connection })
+    const kinds = new Queue('noprop-kinds', { connection })
+    onTestFinished(async () => void (await Promise.all([other.close(), kinds.close()])))
+    await other.waitUntilReady()
+    await kinds.add('kind', { version: '9.9.9', kind })
+    const error = await caught(create().fit(data, { ...options, cluster: where }))
+    expect(error.code).toBe('NOPROP_QUEUE')
+    expect(error.received).toBe(`${kind} of noprop 9.9.9`)
+    expect(error.hint).toMatch(/^install noprop \d/)
+    await worker('--slots', '2')
+    const { weightsSha256 } = await create().fit(data, { ...options, cluster: where })
+    expect(weightsSha256).toBe((await locally()).weightsSha256)
+    expect(seen).toEqual([])
   })
 
   test('options that say otherwise, and what is no queue or store, are refused', async () => {

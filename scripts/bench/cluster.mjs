@@ -1,5 +1,5 @@
-// `npm run bench:cluster`: what training over a queue costs, on this one machine, with a Redis server that it starts itself. Rewrites nothing:
-// the figures are printed. `--rounds N` (default 3), `--seconds N` (default 60): length of a block.
+// `npm run bench:cluster`: what training over a queue costs, on this one machine, with a Redis server that it starts itself. Writes its
+// figures into docs/benchmarks.md. `--rounds N` (default 3), `--seconds N` (default 60): length of a block.
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,9 +7,9 @@ import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { Redis } from 'ioredis'
 import { bootstrap } from '../setup/bootstrap.mjs'
-import { median, number, percent, table } from '../support/figures.mjs'
+import { median, number, percent, putFigures, table } from '../support/figures.mjs'
 import { packageVersion, processor } from '../support/machine.mjs'
-import { script, step } from '../support/steps.mjs'
+import { root, script, step } from '../support/steps.mjs'
 import { startRedis, startTraining, startWorker, train } from './cluster/servers.mjs'
 
 const MODEL = ['--data', 'mnist', '--net', 'cnn']
@@ -54,7 +54,8 @@ await script(async () => {
     }
 
     const scaling = { here: [], two: [], one: [] }
-    const messages = []
+    /** Seconds of Redis for a second of training with one and with two workers: the difference is one worker's. */
+    const redisShares = { one: [], two: [] }
     for (let round = 0; round < rounds; round++) {
       const seed = ['--seed', String(round)]
       await step(`round ${round + 1}: one process, one worker, two workers`, async () => {
@@ -65,9 +66,10 @@ await script(async () => {
           const workers = await Promise.all(Array.from({ length: count }, () => startWorker(at)))
           const before = await redisSeconds()
           const there = await train([...work, ...seed, ...flagsOf(at)])
-          messages.push((((await redisSeconds()) - before) / (count * there.trainSeconds)) * 1000)
+          const name = count === 1 ? 'one' : 'two'
+          redisShares[name].push((((await redisSeconds()) - before) / there.trainSeconds) * 1000)
           if (there.weightsSha256 !== here.weightsSha256) throw new Error('the weights differ')
-          scaling[count === 1 ? 'one' : 'two'].push(there.trainSeconds)
+          scaling[name].push(there.trainSeconds)
           for (const { child } of workers) child.kill('SIGKILL')
         }
       })
@@ -78,7 +80,8 @@ await script(async () => {
     rows.push(['two workers against one process', percent(median(scaling.here) / median(scaling.two))])
     rows.push(['one worker against half a process', percent(median(scaling.here) / (median(scaling.one) / 2))])
 
-    rows.push(["Redis' processor time for a second of a worker, ms", range(messages)])
+    rows.push(["Redis' processor time in a second, one worker, ms", range(redisShares.one)])
+    rows.push(["Redis' processor time in a second, two workers, ms", range(redisShares.two)])
 
     await step('the cost of a job', async () => {
       const small = ['--data', 'mnist', '--limit', '64', '--net', 'mlp', '--hidden', '4', '--blocks', '200']
@@ -166,8 +169,12 @@ await script(async () => {
     redis.child.kill('SIGKILL')
     rmSync(folder, { recursive: true, force: true })
   }
-  console.log(
-    `${processor()}, noprop ${packageVersion()}, Node ${process.versions.node}. Medians of ${rounds}, with the range.\n\`npm run bench:cluster -- --rounds ${rounds} --seconds ${length}\`\n`,
-  )
-  console.log(table(['', 'measured'], rows))
+  const text = [
+    `${processor()}, noprop ${packageVersion()}, Node ${process.versions.node}. Medians of ${rounds}, with the range.`,
+    `\`npm run bench:cluster -- --rounds ${rounds} --seconds ${length}\``,
+    '',
+    table(['', 'measured'], rows),
+  ].join('\n')
+  console.log(`\n${text}`)
+  putFigures(join(root, 'docs', 'benchmarks.md'), 'bench:cluster', text)
 })

@@ -1,8 +1,9 @@
 // `npm run bench:simulation`: 1,000 workers and 9,999 blocks, simulated: where a run on many machines would break. `--workers N`, `--blocks N`,
 // `--block-seconds N`, and every other figure of `MEASURED` by its name.
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { number, percent, table } from '../support/figures.mjs'
-import { script } from '../support/steps.mjs'
+import { number, percent, putFigures, table } from '../support/figures.mjs'
+import { root, script } from '../support/steps.mjs'
 import { simulate } from './cluster/simulation.mjs'
 
 /** Figures that `npm run bench:cluster` measures, or that are usual for machines of a cloud. */
@@ -19,8 +20,8 @@ const MEASURED = {
   'state-bytes': 15e6,
   'part-bytes': 3.7e6,
   'data-bytes': 47e6,
-  'queue-seconds': 0.0012,
-  'message-seconds': 0.0003,
+  'queue-seconds': 0.00053,
+  'message-seconds': 0.0004,
   'store-bytes-per-second': 12.5e9,
   'worker-bytes-per-second': 125e6,
   'client-bytes-per-second': 125e6,
@@ -54,13 +55,17 @@ await script(async () => {
     const shares = [messages, busy.queue, busy.store, busy.client].map(percent)
     return [...all, String(deaths), percent(repeated), ...shares]
   })
+  const flags = names.flatMap((name) => (values[name] === undefined ? [] : [`--${name} ${values[name]}`]))
   const heads = ['', 'seconds', 'of the ideal', 'deaths', 'repeated', 'messages', 'queue', 'store', 'client']
-  console.log(
-    `${number(given.workers)} workers, ${number(given.blocks)} blocks of ${number(given.blockSeconds)} s, simulated.\n`,
-  )
-  console.log(table(heads, rows))
   const most = Math.floor(1 / given.messageSeconds)
-  console.log(
-    `\nOne queue carries the messages of ${number(most)} workers that train (messages: the greatest share of its time that they took).`,
-  )
+  const text = [
+    `${number(given.workers)} workers, ${number(given.blocks)} blocks of ${number(given.blockSeconds)} s, simulated.`,
+    `\`npm run bench:simulation${flags.length > 0 ? ` -- ${flags.join(' ')}` : ''}\``,
+    '',
+    table(heads, rows),
+    '',
+    `One queue carries the messages of ${number(most)} workers that train; *messages* is the greatest share of its time that they ask for.`,
+  ].join('\n')
+  console.log(`\n${text}`)
+  putFigures(join(root, 'docs', 'benchmarks.md'), 'bench:simulation', text)
 })

@@ -26,5 +26,5 @@ export function putFigures(path, command, text) {
   const document = readFileSync(path, 'utf8')
   const [before, rest] = document.split(begin)
   if (rest?.includes(end) !== true) throw new StepFailed(`${path} has lost the markers around its figures.`)
-  writeFileSync(path, `${before}${begin}\n\n${text.trimEnd()}\n\n${end}${rest.split(end)[1]}`)
+  writeFileSync(path, `${before}${begin}\n\n${text.trimEnd()}\n\n${rest.slice(rest.indexOf(end))}`)
 }

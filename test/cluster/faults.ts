@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url'
 import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { listRuns } from '../../src/cluster/index.js'
 import { NoProp } from '../../src/index.js'
-import { caught, cluster } from '../support/cluster.js'
+import { type Cluster, caught, cluster } from '../support/cluster.js'
 import { seeded, temporaryDirectory, vectors } from '../support/data.js'
 import { startCli } from '../support/process.js'
 import { servers } from '../support/servers.js'
@@ -305,40 +305,69 @@ function fill(path: string): void {
 /** Whether this machine lets tests make networks of their own. */
 const canPart = isRoot && run('ip', ['netns', 'list'])
 
+/** A network of its own for a process, which sees this machine at 10.231.7.1, and what cuts it from a port here, or from all. */
+function network() {
+  const name = `noprop${process.pid}`
+  const through = ['ip', 'netns', 'exec', name]
+  const ip = (...args: string[]) => execFileSync('ip', args, { stdio: 'ignore' })
+  const within = (...args: string[]) => ip('netns', 'exec', name, ...args)
+  ip('netns', 'add', name)
+  onTestFinished(() => void run('ip', ['netns', 'del', name]))
+  ip('link', 'add', `${name}a`, 'type', 'veth', 'peer', 'name', 'inside', 'netns', name)
+  ip('addr', 'add', '10.231.7.1/24', 'dev', `${name}a`)
+  ip('link', 'set', `${name}a`, 'up')
+  within('ip', 'addr', 'add', '10.231.7.2/24', 'dev', 'inside')
+  within('ip', 'link', 'set', 'inside', 'up')
+  within('ip', 'link', 'set', 'lo', 'up')
+  /** Packets vanish, as behind a switch that has died: nobody is told. */
+  const cutFor = async (milliseconds: number, port?: number) => {
+    const rule = port === undefined ? [] : ['--dport', String(port)]
+    const cut = (action: string) =>
+      run('ip', [...through.slice(1), 'iptables', action, 'OUTPUT', '-p', 'tcp', ...rule, '-j', 'DROP'])
+    if (!cut('-A')) within('ip', 'link', 'set', 'inside', 'down')
+    await sleep(milliseconds)
+    if (!cut('-D')) within('ip', 'link', 'set', 'inside', 'up')
+  }
+  return { through, cutFor }
+}
+
 describe.skipIf(!has.redis || !has.s3 || !canPart)('on a network that is cut', () => {
-  test.each(['the queue', 'the store', 'all'])('a worker is cut from %s for 20 seconds', async (from) => {
-    const { where, server, start, s3 } = await cluster({ store: 's3', host: '0.0.0.0' }, ...OPEN)
-    const name = `noprop${process.pid}`
-    const ip = (...args: string[]) => execFileSync('ip', args, { stdio: 'ignore' })
-    const within = (...args: string[]) => ['netns', 'exec', name, ...args]
-    ip('netns', 'add', name)
-    onTestFinished(() => void run('ip', ['netns', 'del', name]))
-    ip('link', 'add', `${name}a`, 'type', 'veth', 'peer', 'name', 'inside', 'netns', name)
-    ip('addr', 'add', '10.231.7.1/24', 'dev', `${name}a`)
-    ip('link', 'set', `${name}a`, 'up')
-    for (const args of [
-      ['addr', 'add', '10.231.7.2/24', 'dev', 'inside'],
-      ['link', 'set', 'inside', 'up'],
-      ['link', 'set', 'lo', 'up'],
-    ]) {
-      ip(...within('ip', ...args))
-    }
-    const [port, storePort] = [server.port, Number(new URL(s3?.AWS_ENDPOINT_URL as string).port)]
+  const flagsThere = ({ server, s3 }: Cluster) => {
+    const storePort = Number(new URL(s3?.AWS_ENDPOINT_URL as string).port)
     const env = { AWS_ENDPOINT_URL: `http://10.231.7.1:${storePort}` }
-    const flags = [...TUNED, '--slots', '2', '--upload-seconds', '1', '--queue', `redis://10.231.7.1:${port}`]
-    const worker = start(flags, env, ['ip', 'netns', 'exec', name])
-    const fit = create().fit(data, { ...options, cluster: where })
+    return { storePort, env, queue: ['--queue', `redis://10.231.7.1:${server.port}`] }
+  }
+
+  test.each(['the queue', 'the store', 'all'])('a worker is cut from %s for 20 seconds', async (from) => {
+    const there = await cluster({ store: 's3', host: '0.0.0.0' }, ...OPEN)
+    const { through, cutFor } = network()
+    const { storePort, env, queue } = flagsThere(there)
+    const worker = there.start([...TUNED, '--slots', '2', '--upload-seconds', '1', ...queue], env, through)
+    const fit = create().fit(data, { ...options, cluster: there.where })
     fit.catch(() => {})
     await worker.wrote(/begins at step/)
-    // Packets vanish, as behind a switch that has died: nobody is told.
-    const rules = from === 'all' ? [[]] : [['--dport', String(from === 'the queue' ? port : storePort)]]
-    const cut = (action: string) =>
-      rules
-        .map((rule) => ['iptables', action, 'OUTPUT', '-p', 'tcp', ...rule, '-j', 'DROP'])
-        .every((args) => run('ip', within(...args)))
-    if (!cut('-A')) ip(...within('ip', 'link', 'set', 'inside', 'down'))
-    await sleep(20_000)
-    if (!cut('-D')) ip(...within('ip', 'link', 'set', 'inside', 'up'))
+    await cutFor(20_000, from === 'all' ? undefined : from === 'the queue' ? there.server.port : storePort)
     expect((await fit).weightsSha256).toBe(await expected())
+  })
+
+  test.each(['all', 'all until everything is trained'])('the client is cut from %s', async (from) => {
+    const there = await cluster({ store: 's3', host: '0.0.0.0' }, ...OPEN)
+    const { through, cutFor } = network()
+    const { env, queue } = flagsThere(there)
+    const file = join(temporaryDirectory(), 'data.csv')
+    const rows = data.labels.map((label, row) => [...data.images.slice(24 * row, 24 * row + 24), label].join(','))
+    writeFileSync(file, [[...Array(24).keys(), 'label'].join(','), ...rows].join('\n'))
+    const args = ['train', '--data', file, '--label', 'label', '--hidden', '128,128', '--blocks', '4', '--batch', '16']
+    args.push('--epochs', from === 'all' ? '1800' : '200', '--device', 'cpu', '--json')
+    const sha256 = (text: string) => JSON.parse(text.trim().split('\n').at(-1) as string).weightsSha256
+    const { wrote } = await there.worker(...TUNED, '--slots', '2')
+    const all = { env: { ...process.env, ...there.s3, ...env } }
+    const client = startCli([...args, ...queue, '--store', there.where.store], all, through)
+    onTestFinished(() => void client.child.kill('SIGKILL'))
+    await wrote(/begins at step/)
+    await cutFor(20_000)
+    const { code, stdout, stderr } = await client.ended
+    expect(code, stderr).toBe(0)
+    expect(sha256(stdout)).toBe(sha256((await startCli(args).ended).stdout))
   })
 })
