@@ -20,6 +20,10 @@ export declare class NativeDataset {
    * Without `labels` no file of labels is needed.
    */
   static load(directory: string, split: string, limit: number | null, labels: boolean): Promise<NativeDataset>
+  /** Writes the data set to one file, atomically, for another machine. */
+  save(path: string): Promise<void>
+  /** Reads what `save` wrote. Of a large file the samples stay there. */
+  static read(path: string): Promise<NativeDataset>
   /** Which parts a directory of IDX or CIFAR files has: `train`, `test`, both or none. */
   static parts(directory: string): Array<string>
   /**
@@ -71,6 +75,18 @@ export declare class NativeModel {
   static assemble(paths: Array<string>, history: string): Promise<NativeModel>
   /** The events of the ends of the blocks that parts hold, in their order, as JSON. */
   static partEvents(paths: Array<string>): Promise<string>
+  /**
+   * Checks the whole file of a part of one block, which must be one of `run`, as [`describe`](Self::describe) has it. Resolves with
+   * `{ block, sha256, event }` as JSON.
+   */
+  static checkPart(path: string, run: string): Promise<string>
+  /** Gives the model the weights of parts, which must be those of `run`, with the history in JSON that its file is to keep. */
+  takeParts(paths: Array<string>, run: string, history: string): Promise<void>
+  /**
+   * What other machines are told of a run before it begins, as JSON; everything is checked as by a training. `kind` is that of the
+   * machines that are to train it, where these are others.
+   */
+  describe(data: NativeDataset, options: string, validation: NativeDataset | null, kind: string | null): Promise<string>
   /** The blocks of a part of a model as JSON; null for a whole one. */
   get part(): string | null
   /**

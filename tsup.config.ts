@@ -1,4 +1,5 @@
 import { cpSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { defineConfig, type Options } from 'tsup'
 import { buildPage } from './scripts/setup/page.mjs'
 
@@ -19,7 +20,33 @@ const onIndex: NonNullable<Options['esbuildPlugins']>[number] = {
   name: 'on-index',
   setup(build) {
     build.onResolve({ filter: /^\.\.\/index\.js$/ }, () => ({ path: './index.cjs', external: true }))
+    // Read when a run is for other machines.
+    build.onResolve({ filter: /^\.\/cluster\/client\.js$/ }, () => ({ path: './cluster-client.cjs', external: true }))
   },
+}
+
+/** `noprop/cluster` takes what there must be one of from `noprop`: `src/internals.ts`. */
+const onInternals: NonNullable<Options['esbuildPlugins']>[number] = {
+  name: 'on-internals',
+  setup(build) {
+    build.onResolve({ filter: /^\.\.?\/(\.\.\/)*(errors|native|dataset|model)\.js$/ }, ({ path, resolveDir }) =>
+      dirname(join(resolveDir, path)) === join(import.meta.dirname, 'src')
+        ? { path: 'internals', namespace: 'noprop' }
+        : undefined,
+    )
+    build.onResolve({ filter: /^\.\/index\.cjs$/, namespace: 'noprop' }, ({ path }) => ({ path, external: true }))
+    build.onLoad({ filter: /^internals$/, namespace: 'noprop' }, () => ({
+      contents: "module.exports = require('./index.cjs').NoProp[Symbol.for('noprop.internals')]",
+    }))
+  },
+}
+
+/** A quarter less to read at every start. Node prints the line that an uncaught error comes from: lines stay short. */
+const compact: NonNullable<Options['esbuildOptions']> = (options) => {
+  // `src/here.ts` asks for it only where there is no `__filename`.
+  options.logOverride = { 'empty-import-meta': 'silent' }
+  options.minifyWhitespace = true
+  options.lineLimit = 160
 }
 
 /**
@@ -34,15 +61,12 @@ export default defineConfig([
     entry: { index: 'src/index.ts', report: 'src/report/index.ts' },
     format: 'cjs',
     esbuildPlugins: [onIndex],
-    // `src/here.ts` asks for it only where there is no `__filename`.
-    esbuildOptions: (options) => {
-      options.logOverride = { 'empty-import-meta': 'silent' }
-      // A quarter less to read at every start. Node prints the line that an uncaught error comes from: lines stay short.
-      options.minifyWhitespace = true
-      options.lineLimit = 160
+    esbuildOptions: compact,
+    dts: {
+      entry: { index: 'src/index.ts', report: 'src/report/index.ts', cluster: 'src/cluster/index.ts' },
+      // `Symbol.dispose`, which programs need not have among their own libraries.
+      banner: '/// <reference lib="esnext.disposable" />',
     },
-    // `Symbol.dispose`, which programs need not have among their own libraries.
-    dts: { banner: '/// <reference lib="esnext.disposable" />' },
     onSuccess: async () => {
       cpSync('src/entry', 'dist', { recursive: true })
       await buildPage()
@@ -50,8 +74,16 @@ export default defineConfig([
   },
   {
     ...shared,
+    entry: { cluster: 'src/cluster/index.ts', 'cluster-client': 'src/cluster/client.ts' },
+    format: 'cjs',
+    esbuildPlugins: [onInternals],
+    esbuildOptions: compact,
+  },
+  {
+    ...shared,
     entry: { cli: 'src/cli/main.ts', progress: 'src/progress/display.ts' },
     format: 'esm',
     splitting: true,
+    esbuildOptions: compact,
   },
 ])

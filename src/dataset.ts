@@ -294,6 +294,11 @@ export async function holdOut(
   return { train, test: test as Dataset }
 }
 
+/** Reads a data set that the addon wrote to a file. */
+export async function readDataset(path: string): Promise<Dataset> {
+  return wrap(await nativeAsync(() => getNative().NativeDataset.read(path)))
+}
+
 /** The native side of a data set. */
 export function nativeDataset(dataset: Dataset): NativeDataset {
   return unwrap(dataset)

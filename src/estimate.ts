@@ -51,7 +51,13 @@ export interface Estimate {
 
 /** Checks everything that training checks, and says what it takes. Steps are measured for about half a second. */
 export async function estimate(model: NativeModel, data: Data, options: FitOptions): Promise<Estimate> {
-  const { signal, validation: _, validationSplit: __, ...rest } = requireObject(options, 'the options of estimate')
+  const {
+    signal,
+    validation: _,
+    validationSplit: __,
+    cluster: ___,
+    ...rest
+  } = requireObject(options, 'the options of estimate')
   // A rate that is still to be found takes as long as any other.
   const json = toJson(rest.learningRate === 'find' ? { ...rest, learningRate: undefined } : rest)
   requireDevice(rest.device)

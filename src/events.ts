@@ -112,6 +112,8 @@ export interface StartEvent {
   resume: boolean
   /** What validations measure: the accuracy of classes, or R² of numbers, which later events have as `accuracy`. */
   measure: 'accuracy' | 'r2'
+  /** With `cluster`: the id of the run. */
+  run?: string
   /** Where it trains: 'cpu', 'cuda:0'. */
   device: string
   /** With `device: 'auto'` and no GPU that can be used: why not, in one line. */

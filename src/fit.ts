@@ -4,6 +4,7 @@ import { settleDevice } from './device.js'
 import { fromNative, NoPropError, native, nativeAsync } from './errors.js'
 import type { EventQueue } from './event-queue.js'
 import type { FitEvent, History } from './events.js'
+import { trainElsewhere } from './fit-elsewhere.js'
 import { describeHistory, Records } from './history.js'
 import { evaluate } from './inference.js'
 import { requireObject, toJson } from './json.js'
@@ -11,7 +12,7 @@ import { keptOf } from './kept-history.js'
 import { findLearningRate } from './learning-rate.js'
 import { addonSearch, type Native } from './native.js'
 import { evaluateNumbers } from './numbers.js'
-import type { ModelConfig, TrainingRecord, TrainOptions } from './options.js'
+import type { ClusterOptions, ModelConfig, TrainingRecord, TrainOptions } from './options.js'
 import { type OpenWorker, Scheduler, type WorkerEvent } from './scheduler.js'
 
 type NativeModel = InstanceType<Native['NativeModel']>
@@ -35,6 +36,11 @@ export interface FitOptions extends TrainOptions {
    * as its `cause`.
    */
   signal?: AbortSignal
+  /**
+   * Trains the blocks on the workers of a queue (`noprop worker`), on other machines. An abort cancels the run, unless its reason is
+   * `DETACH` of `noprop/cluster`. Default: here.
+   */
+  cluster?: ClusterOptions
 }
 
 /** What the core filled in. */
@@ -53,7 +59,7 @@ export async function startFit(
   stop: AbortController,
   wrapUp: AbortSignal,
 ): Promise<History> {
-  const { validation, validationSplit, signal, ...trainOptions } = requireObject(options, 'the options of fit')
+  const { validation, validationSplit, signal, cluster, ...trainOptions } = requireObject(options, 'the options of fit')
   throwIfAborted(signal)
   const config = JSON.parse(model.config) as ModelConfig
   if (validation && validationSplit !== undefined) throw bothValidations()
@@ -86,7 +92,7 @@ export async function startFit(
       queue.push({ event: 'learning-rate', ...found })
       trainOptions.learningRate = found.learningRate
     }
-    const history = await train(model, [dataset, held], trainOptions, queue, [stop.signal, wrapUp])
+    const history = await train(model, [dataset, held], trainOptions, cluster, queue, [stop.signal, wrapUp])
     // A part of a model cannot be asked.
     const isWhole = trainOptions.onlyBlocks === undefined
     if (held && isWhole && config.targets) {
@@ -131,6 +137,7 @@ async function train(
   model: NativeModel,
   [dataset, held]: [Dataset, Dataset | undefined],
   options: TrainOptions,
+  cluster: ClusterOptions | undefined,
   queue: EventQueue<FitEvent>,
   [stop, wrapUp]: [AbortSignal, AbortSignal],
 ): Promise<History> {
@@ -141,6 +148,10 @@ async function train(
     const replaceable = event.event === 'progress' || event.event === 'checkpoint'
     const key = replaceable ? `${event.event} ${event.block}` : undefined
     queue.push(event, { key, passing: event.event === 'epoch' || event.event === 'chain' })
+  }
+  if (cluster) {
+    const to = { records, onEvent, push: (event: FitEvent) => queue.push(event) }
+    return trainElsewhere(model, [dataset, held], options, cluster, to, [stop, wrapUp])
   }
   const reason = settleDevice(options.device, addonSearch())
   let receive: Parameters<OpenWorker>[0] | undefined

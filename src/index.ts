@@ -53,6 +53,7 @@ export type {
   WorstSample,
 } from './inference.js'
 export type { KeptHistory } from './kept-history.js'
+
 export { NoProp } from './model.js'
 export type {
   CnnNet,
@@ -71,6 +72,7 @@ export type {
   AdjointMethod,
   Augment,
   BackpropMethod,
+  ClusterOptions,
   CosineSchedule,
   CtMethod,
   CustomSchedule,
@@ -81,6 +83,7 @@ export type {
   EvaluateOptions,
   FmMethod,
   ForwardForwardMethod,
+  LearnedEmbedding,
   LinearSchedule,
   Method,
   ModelConfig,
@@ -89,6 +92,7 @@ export type {
   OrthogonalEmbedding,
   Precision,
   PredictOptions,
+  PrototypeEmbedding,
   SamplerOptions,
   Schedule,
   TargetsConfig,

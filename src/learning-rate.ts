@@ -12,12 +12,13 @@ interface Options extends TrainOptions {
   validation?: unknown
   validationSplit?: unknown
   signal?: AbortSignal
+  cluster?: unknown
 }
 
 /** Trains one block for some steps of rising learning rates, on the processor, and proposes a rate. The model stays as it is. */
 export async function findLearningRate(model: NativeModel, data: Data, options: Options): Promise<LearningRateSearch> {
   // What has no part in it, or would look for what is not there.
-  const { signal, validation, validationSplit, learningRate, checkpoint, resume, ...rest } = requireObject(
+  const { signal, validation, validationSplit, learningRate, checkpoint, resume, cluster, ...rest } = requireObject(
     options,
     'the options of findLearningRate',
   )

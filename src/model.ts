@@ -22,6 +22,7 @@ import {
   type TracedPrediction,
 } from './inference.js'
 import { inspectCustom } from './inspect.js'
+import { INTERNALS, internals } from './internals.js'
 import { requireObject, toJson } from './json.js'
 import { type KeptHistory, keptOf, readKept } from './kept-history.js'
 import { findLearningRate } from './learning-rate.js'
@@ -43,12 +44,20 @@ type NativeModel = InstanceType<Native['NativeModel']>
 /** Only this module makes models. */
 const OWN = Symbol('own')
 
+/** The model of the addon's. */
+export let wrapModel: (native: NativeModel) => NoProp
+
 /**
  * A NoProp model: T blocks, each a denoiser that is trained alone, on noised labels drawn from a formula. No activation and
  * no gradient goes from one block to another.
  */
 export class NoProp {
   readonly #native: NativeModel
+
+  static {
+    wrapModel = (native) => new NoProp(native, OWN)
+    Object.defineProperty(NoProp, INTERNALS, { value: { ...internals, NoProp, wrapModel } })
+  }
 
   private constructor(native?: NativeModel, own?: symbol) {
     if (native === undefined || own !== OWN) {

@@ -49,9 +49,26 @@ export interface CustomSchedule {
 
 /**
  * How a label becomes the vector that the blocks denoise. `one-hot`: the unit vector of its class (paper, fixed identity);
- * `orthogonal`: a fixed random vector of any dimension.
+ * `orthogonal`: a fixed random vector of any dimension; `learned`: a vector of any dimension that is trained with the nets;
+ * `prototype`: a training sample of its class.
  */
-export type Embedding = 'one-hot' | { type: 'one-hot' } | OrthogonalEmbedding
+export type Embedding =
+  | 'one-hot'
+  | { type: 'one-hot' }
+  | OrthogonalEmbedding
+  | LearnedEmbedding
+  | 'prototype'
+  | PrototypeEmbedding
+
+/**
+ * Vectors that are trained with the nets, and with them a linear head that reads the class off the last state (paper), for `dt`, `ct` and `fm`. They are shared
+ * by all blocks, which step together as one job: for blocks that are trained apart there is `orthogonal`.
+ */
+export interface LearnedEmbedding {
+  type: 'learned'
+  /** Values of a vector, 1 to 4,096; less where classes are very many. No default (paper: 20). */
+  dim: number
+}
 
 /**
  * Fixed random vectors that follow from the model's seed. With `dim` of at least the number of classes they are orthonormal; with
@@ -61,6 +78,17 @@ export interface OrthogonalEmbedding {
   type: 'orthogonal'
   /** Values of a vector, 1 to 4,096; less where classes are very many. No default. */
   dim: number
+}
+
+/**
+ * Of each class the training sample of the least median distance to the others (of at most 500 of a class, spread evenly over the data).
+ * States are of the shape of a sample; net 'cnn' convolves them as it does the sample. `fit` finds the samples, which stay fixed while
+ * blocks train.
+ */
+export interface PrototypeEmbedding {
+  type: 'prototype'
+  /** Their values, class after class, in the configuration of a trained model. `fit` replaces what is given. */
+  vectors?: number[]
 }
 
 /**
@@ -235,7 +263,7 @@ export interface ModelConfig {
   net: NetConfig
   /** Only for methods that have one. */
   schedule?: Required<CosineSchedule> | Required<LinearSchedule> | { type: 'custom'; alphaBar: number[] }
-  embedding: { type: 'one-hot' } | OrthogonalEmbedding
+  embedding: { type: 'one-hot' } | OrthogonalEmbedding | LearnedEmbedding | PrototypeEmbedding
   /** Left out for 'none'. */
   head?: 'softmax' | 'posterior'
   seed: number
@@ -261,8 +289,16 @@ export interface Augment {
    * others; uncovered pixels become 0. From 0 to below the image's smaller side. Default 0.
    */
   shift?: number
-  /** Mirrors every second image, by chance, left to right. Default false. */
-  flip?: boolean
+  /**
+   * Mirrors every second image, by chance, left to right; with 'alternating' those of the first epoch are drawn, and every other epoch has the
+   * others, so that any two epochs show each image either way. Default false.
+   */
+  flip?: boolean | 'alternating'
+  /**
+   * Side of a square in pixels that becomes 0, its centre being any pixel of the image; what lies outside is cut off (cutout, arXiv
+   * 1708.04552). From 0 to below the image's smaller side. Default 0.
+   */
+  cutout?: number
 }
 
 /** An optimiser, by its name or as an object with it. */
@@ -370,6 +406,18 @@ export interface TrainOptions {
   resume?: boolean
 }
 
+/** Where a run finds its workers. */
+export interface ClusterOptions {
+  /** URL of the queue: `redis://HOST:6379`, `rediss://HOST:6380`, `postgres://HOST:5432/DATABASE`. */
+  queue: string
+  /** URL of what all machines share: `s3://BUCKET/PREFIX`, `file:///FOLDER`. */
+  store: string
+  /** Kind of device that the blocks are trained on: 'cpu-avx512', 'cpu-avx2'. Default: that of this machine, as `device` says. */
+  kind?: string
+  /** Whether OpenTelemetry is told of jobs, by the package bullmq-otel. Default false. */
+  telemetry?: boolean
+}
+
 /** When a block ends before its last epoch. */
 export interface EarlyStopping {
   /** Validations in a row without a better loss after which a block ends: from 1. Default 3. */
@@ -398,7 +446,8 @@ export interface TrainingRecord {
     labelSmoothing?: number
     /** Left out where there is none. */
     clipNorm?: number
-    augment?: Required<Augment>
+    /** `cutout` only where there is a square. */
+    augment?: Required<Omit<Augment, 'cutout'>> & Pick<Augment, 'cutout'>
     validationEvery?: number
     earlyStopping?: Required<EarlyStopping>
   }

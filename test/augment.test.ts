@@ -22,6 +22,22 @@ test('augmented training gives other weights, and the model file says how images
   expect((await runCli(['inspect', path])).stdout).toMatch(/^ {2}augment +\{"flip": true, "shift": 2\}$/m)
 })
 
+test('alternating flips and holes are changes of their own, from API and command line', async () => {
+  const changes = [{ flip: true }, { flip: 'alternating' as const }, { flip: true, cutout: 4 }]
+  const sums = []
+  for (const augment of changes) {
+    const model = NoProp.create(smallModel())
+    sums.push((await model.fit(data, { ...options, augment })).weightsSha256)
+    expect(model.training?.options.augment).toEqual({ shift: 0, ...augment })
+  }
+  expect(new Set(sums).size).toBe(3)
+  const args = ['train', '--data', smallIdx(), ...SMALL_FLAGS, '--epochs', '2', '--augment']
+  const typed = ['flip', 'flip=alternating', 'flip,cutout=4', 'cutout=4, flip=alternating']
+  const found = []
+  for (const text of typed) found.push((await done([...args, text])).weightsSha256)
+  expect(new Set(found).size).toBe(4)
+})
+
 test('where training mirrors images, left and right are one', async () => {
   // Two classes, the mirror images of each other.
   const [sides, others] = [squares(256, 14, [0, 1]), squares(256, 14, [0, 1], 2)]
@@ -62,7 +78,12 @@ test('--augment is the same option, and a checkpoint is bound to it', async () =
 
 test.each([
   ['', /--augment has a bad value; .*empty text/],
-  ['flip,rotate', /expected: shift=PIXELS, flip, both separated by a comma, or none; received: flip,rotate/],
+  [
+    'flip,rotate',
+    /expected: shift=PIXELS, flip or flip=alternating, cutout=PIXELS, by commas, or none; received: flip,r/,
+  ],
+  ['flip=often', /--augment has a bad value; .*received: flip=often/],
+  ['cutout=14', /--augment cutout is out of range; expected: 0 to 13 pixels for images of 14x14x1; received: 14/],
   ['shift=x', /--augment shift has a bad value/],
   ['shift=14', /--augment shift is out of range; expected: 0 to 13 pixels for images of 14x14x1; received: 14/],
 ])('--augment %j is refused by name', async (text, message) => {

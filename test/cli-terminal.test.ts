@@ -45,6 +45,7 @@ describe.runIf(hasTerminal)('on a terminal', () => {
       'Training',
       'Validation',
       'Parts of a model',
+      'Cluster',
       'Checkpoints',
       'Device and threads',
       'Output',

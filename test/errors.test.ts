@@ -16,6 +16,8 @@ test('every code of the core and of TypeScript is listed in docs/errors.md with 
     'NOPROP_USAGE',
     'NOPROP_DATA',
     'NOPROP_CHECKSUM',
+    'NOPROP_QUEUE',
+    'NOPROP_STORE',
   ]
   expect([...ERROR_CODES].sort()).toEqual([...native, ...own].sort())
   const rows = readFileSync(join(root, 'docs/errors.md'), 'utf8').matchAll(/^\| `(NOPROP_\w+)` \| (.+) \| (.+) \|$/gm)

@@ -110,6 +110,68 @@ test.each(['dt', 'ct', 'fm', 'diffusion-blocks', 'backprop'] as const)(
   },
 )
 
+test.each(['dt', 'ct', 'fm'] as const)('%s learns its embeddings', async (method) => {
+  const embedding = { type: 'learned', dim: 6 } as const
+  const options = { ...SHAPE, method, net: MLP, embedding, blocks: method === 'dt' ? 3 : 1 }
+  const trained = async (threads: number, inFlight: number) => {
+    const model = NoProp.create(options)
+    const settings = { epochs: 30, batch: 32, learningRate: 5e-3, device: 'cpu', threads, inFlight } as const
+    return { model, history: await model.fit(data, settings) }
+  }
+  const { model, history } = await trained(2, 3)
+  expect((await trained(1, 1)).history.weightsSha256).toBe(history.weightsSha256)
+  // All blocks are one job, which has the embeddings and a head.
+  expect([history.blocks.length, model.config.embedding]).toEqual([1, embedding])
+  const result = await model.evaluate(data)
+  // A quarter by chance.
+  expect(result.accuracy).toBeGreaterThan(0.9)
+  expect(result.accuracyPerBlock.length).toBe(options.blocks)
+  const file = join(temporaryDirectory(), 'model.safetensors')
+  await model.save(file)
+  const loaded = await NoProp.load(file)
+  expect(loaded.config).toEqual(model.config)
+  expect(await loaded.predict(data.images)).toEqual(await model.predict(data.images))
+})
+
+test.each(['dt', 'ct', 'fm', 'diffusion-blocks', 'backprop'] as const)('%s has prototypes', async (method) => {
+  const blocks = ['ct', 'fm'].includes(method) ? 1 : 3
+  const model = NoProp.create({ ...SHAPE, method, net: MLP, embedding: 'prototype', blocks })
+  expect(model.config.embedding).toEqual({ type: 'prototype' })
+  await model.fit(data, { epochs: 30, batch: 32, learningRate: 5e-3, device: 'cpu' })
+  // Each is a sample of its class.
+  const { embedding } = model.config
+  const vectors = (('vectors' in embedding && embedding.vectors) || []).map(Math.fround)
+  expect(vectors.length).toBe(4 * 196)
+  const samples = data.labels.map((_, at) =>
+    Array.from(data.images.subarray(at * 196, (at + 1) * 196), (byte) => Math.fround(byte / 255)).join(),
+  )
+  const found = [0, 1, 2, 3].map((place) => samples.indexOf(vectors.slice(place * 196, (place + 1) * 196).join()))
+  expect(found.map((sample) => data.labels[sample])).toEqual(model.config.classes)
+  // A quarter by chance.
+  expect((await model.evaluate(data)).accuracy).toBeGreaterThan(0.9)
+  const file = join(temporaryDirectory(), 'model.safetensors')
+  await model.save(file)
+  const loaded = await NoProp.load(file)
+  expect(loaded.config).toEqual(model.config)
+  expect(await loaded.predict(data.images)).toEqual(await model.predict(data.images))
+})
+
+test.each<[string, Partial<ModelOptions>, FitOptions, string]>([
+  ['blocks alone', {}, { onlyBlocks: [1] }, 'onlyBlocks does not go with learned embeddings'],
+  [
+    'early stopping',
+    {},
+    { earlyStopping: {}, validationSplit: 0.2 },
+    'does not apply to method dt with learned embeddings',
+  ],
+  ['another method', { method: 'backprop' }, {}, 'method backprop does not learn embeddings'],
+  ['a second head', { head: 'softmax' }, {}, 'head does not apply to method dt'],
+])('learned embeddings refuse %s', async (_, model, fit, what) => {
+  const options = { ...SHAPE, net: MLP, blocks: 3, embedding: { type: 'learned', dim: 6 }, ...model } as const
+  const refused = async () => NoProp.create(options).fit(data, { batch: 32, ...fit })
+  await expect(refused()).rejects.toThrow(what)
+})
+
 test.each(['softmax', 'posterior'] as const)('a %s head is one job more', async (head) => {
   const options = { ...SHAPE, net: MLP, blocks: 3, embedding: { type: 'orthogonal', dim: 6 } } as const
   const [plain, model] = [NoProp.create(options), NoProp.create({ ...options, head })]
@@ -267,6 +329,12 @@ test('the command line trains, evaluates and inspects every method', async () =>
   await run('eval', file, '--data', folder)
   await run('train', '--embedding-dim', '5', '--blocks', '2', '--head', 'softmax', '--optimizer', 'adam', ...small)
   expect(await run('inspect', file)).toMatch(/embedding +\{"type": "orthogonal", "dim": 5\}/)
+  await run('eval', file, '--data', folder)
+  await run('train', '--embedding', 'learned', '--embedding-dim', '5', '--blocks', '2', ...small)
+  expect(await run('inspect', file)).toMatch(/embedding +\{"type": "learned", "dim": 5\}/)
+  await run('eval', file, '--data', folder, '--blocks', '--sampler', 'ddim')
+  await run('train', '--embedding', 'prototype', '--blocks', '2', ...small)
+  expect(await run('inspect', file)).toMatch(/embedding +\{"type": "prototype"\}/)
   await run('eval', file, '--data', folder)
   await run('train', '--method', 'fm', '--noise', '0.1', ...small)
   expect(await run('inspect', file)).toContain('NoProp-FM: one mlp net')

@@ -75,11 +75,16 @@ test('a row is trained within its budget, and the figures that are written are t
   ])
   expect(readFileSync(join(out, 'seed-mnist.svg'), 'utf8')).toMatch(/^<svg[\s\S]*<polyline[\s\S]*<\/svg>\n$/)
 
-  // Nothing is trained again; another budget is another run.
+  // Nothing is trained again, with whatever budget, but a full run is another.
   const again = await reproduce(...flags, ...only)
   expect(again.lines.filter((line) => line.event === 'trained')).toEqual([])
   expect(again.last.rows).toEqual(last.rows)
-  const other = await reproduce(...flags.map((flag) => (flag === '0.2' ? '0.3' : flag)), ...only)
+  const withBudget = (budget: string) => flags.map((flag) => (flag === '0.2' ? budget : flag))
+  const more = await reproduce(...withBudget('0.3'), ...only)
+  expect(more.lines.filter((line) => line.event === 'trained')).toEqual([])
+  expect(more.last.rows).toEqual(last.rows)
+  expect(readFileSync(join(out, 'seed.md'), 'utf8')).toContain('budget 0.2 and 0.3 minutes, a call each')
+  const other = await reproduce(...withBudget('full'), ...only)
   expect([other.code, other.last.code, other.last.what]).toEqual([
     2,
     'NOPROP_OPTION',

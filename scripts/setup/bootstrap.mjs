@@ -82,7 +82,10 @@ function buildTypeScript() {
   ]
   const outputs = () =>
     [
-      ...['index', 'report'].flatMap((name) => ['js', 'cjs', 'd.ts', 'd.cts'].map((kind) => `${name}.${kind}`)),
+      ...['index', 'report', 'cluster'].flatMap((name) =>
+        ['js', 'cjs', 'd.ts', 'd.cts'].map((kind) => `${name}.${kind}`),
+      ),
+      'cluster-client.cjs',
       'cli.js',
       'progress.js',
       'page.html',

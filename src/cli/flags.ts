@@ -80,10 +80,15 @@ const METHOD = [
 ]
 
 const EMBEDDING = [
-  new Flag('--embedding <one-hot|orthogonal>', 'label embedding (default: one-hot, with --embedding-dim orthogonal)', {
-    sets: 'embedding.type',
+  new Flag(
+    '--embedding <one-hot|orthogonal|learned|prototype>',
+    'label embedding (default: one-hot, with --embedding-dim orthogonal)',
+    { sets: 'embedding.type' },
+  ),
+  new Flag('--embedding-dim <number>', 'orthogonal, learned: values of an embedding', {
+    read: number,
+    sets: 'embedding.dim',
   }),
-  new Flag('--embedding-dim <number>', 'orthogonal: values of an embedding', { read: number, sets: 'embedding.dim' }),
 ]
 
 /** What a model is, apart from its net and schedule. */
@@ -196,9 +201,13 @@ const TRAINING = [
   new Flag('--clip-norm <number>', 'greatest norm of the gradients of a block (default: none)', { read: number }),
   new Flag('--weighting <uniform|snr>', "factor of each block's loss (default: uniform)"),
   new Flag('--eta <number>', 'snr: its factor η (default: 0.1)', { read: number }),
-  new Flag('--augment <list>', 'augment training images: shift=PIXELS, flip, or both (default: none)', {
-    read: () => augmentOf,
-  }),
+  new Flag(
+    '--augment <list>',
+    'augment training images: shift=PIXELS, flip or flip=alternating, cutout=PIXELS (default: none)',
+    {
+      read: () => augmentOf,
+    },
+  ),
   PRECISION,
 ]
 
@@ -225,6 +234,14 @@ const PARTS = [
   new Flag('--only-blocks <list>', 'train these blocks alone, as a part for noprop assemble: 3-6,9 (default: all)', {
     read: () => blocksOf,
   }),
+]
+
+const CLUSTER = [
+  new Flag('--queue <url>', 'train on workers: redis://…, rediss://…, postgres://…'),
+  new Flag('--store <url>', 'what workers share: s3://…, file:///…'),
+  new Flag('--kind <name>', 'kind of the workers: cpu-avx512, … (default: as this machine)'),
+  new Flag('--telemetry', 'tell OpenTelemetry of jobs (package bullmq-otel)'),
+  new Flag('--detach', 'leave the run to its workers (noprop runs attach)'),
 ]
 
 const CHECKPOINTS = [
@@ -287,6 +304,7 @@ export function addTrainFlags(command: Command): void {
   addFlags(command, 'Training', TRAINING)
   addFlags(command, 'Validation', VALIDATION)
   addFlags(command, 'Parts of a model', PARTS)
+  addFlags(command, 'Cluster', CLUSTER)
   addFlags(command, 'Checkpoints', CHECKPOINTS)
   addFlags(command, 'Device and threads', PLACE)
 }
@@ -483,11 +501,12 @@ function keepsBest(text: string): boolean {
 function augmentOf(text: string): Augment {
   const augment: Augment = {}
   for (const part of text.split(',').map((part) => part.trim())) {
-    const shift = part.match(/^shift=(.*)$/)?.[1]
-    if (shift !== undefined) augment.shift = parseNumber('--augment shift', shift)
+    const [, name, pixels] = part.match(/^(shift|cutout)=(.*)$/) ?? []
+    if (name !== undefined) augment[name as 'shift' | 'cutout'] = parseNumber(`--augment ${name}`, pixels as string)
     else if (part === 'flip') augment.flip = true
+    else if (part === 'flip=alternating') augment.flip = 'alternating'
     else if (part !== 'none' || text.trim() !== 'none')
-      throw badValue('--augment', 'shift=PIXELS, flip, both separated by a comma, or none', text)
+      throw badValue('--augment', 'shift=PIXELS, flip or flip=alternating, cutout=PIXELS, by commas, or none', text)
   }
   return augment
 }

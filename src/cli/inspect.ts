@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { NoProp } from '../model.js'
-import type { ModelOptions } from '../options.js'
+import type { ModelConfig, ModelOptions } from '../options.js'
 import { preprocessingFacts } from '../preprocessing.js'
 import { printableLines } from '../printable.js'
 import { summarise } from '../summary.js'
@@ -48,7 +48,7 @@ async function inspectFile(file: string, io: Io): Promise<void> {
   })
   io.print(printableLines(summarise(config, layers, io.width)))
   io.print('')
-  const { preprocessing, ...others } = config
+  const { preprocessing, ...others } = { ...config, embedding: shortened(config.embedding) }
   io.print(facts('configuration', others, io.width))
   if (preprocessing) io.print(facts('preprocessing', preprocessingFacts(preprocessing), io.width))
   const { options, ...trained } = training ?? {}
@@ -69,4 +69,9 @@ function spaced(value: object): string {
   // Texts hold no line breaks, so those that are there are the indentation's.
   const lines = JSON.stringify(value, null, 1)
   return lines.replace(/([[{])\n\s*|\n\s*(?=[\]}])/g, '$1').replace(/\n\s*/g, ' ')
+}
+
+/** Without the values of prototypes, which are thousands; `--json` has them. */
+function shortened(embedding: ModelConfig['embedding']): ModelConfig['embedding'] {
+  return embedding.type === 'prototype' ? { type: 'prototype' } : embedding
 }

@@ -1,5 +1,6 @@
 import { basename, extname } from 'node:path'
 import type { Command } from 'commander'
+import { DETACH } from '../cluster/detach.js'
 import { showsGpu } from '../cuda/hardware.js'
 import { checkValidation, classesOf, type Dataset } from '../dataset.js'
 import { NoPropError, native } from '../errors.js'
@@ -24,6 +25,7 @@ import {
   thousands,
 } from '../summary.js'
 import { TensorBoardWriter } from '../tensorboard/writer.js'
+import { clusterOf } from './cluster-flags.js'
 import { type DataFlags, openSplits, PICTURES, TABLE, TEST } from './data.js'
 import { dryRun } from './dry-run.js'
 import type { Field } from './fields.js'
@@ -53,6 +55,10 @@ interface TrainFlags {
   /** True where no port is named. */
   ui?: number | true
   onlyBlocks?: number[]
+  queue?: string
+  store?: string
+  kind?: string
+  detach?: boolean
 }
 
 const DATA = [
@@ -90,6 +96,7 @@ export function define(command: Command, io: Io): void {
     'noprop train --data mnist --from digits.safetensors --out better.safetensors',
     'noprop train --data cifar10 --net resnet --dry-run',
     'noprop train --data mnist --only-blocks 3-6,9 --out part-2.safetensors',
+    'noprop train --data mnist --queue redis://10.0.0.1 --store s3://bucket/noprop --out digits.safetensors',
   )
   command.action((flags: TrainFlags) => train(flags, io))
 }
@@ -114,6 +121,8 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
   const page = await openPage(flags, io)
   try {
     const history = await fitShown(model, samples, flags, page, io)
+    // Left to its workers.
+    if (history === undefined) return
     if (out !== undefined) {
       await model.save(out)
       io.saved = out
@@ -271,7 +280,8 @@ function introduction(flags: TrainFlags, model: NoProp, samples: Dataset, test: 
 /** Trains with a progress display or JSON events; an interruption says what is kept and how to resume. */
 async function fitShown(model: NoProp, samples: Dataset, flags: TrainFlags, page: ProgressPage | undefined, io: Io) {
   const abort = new AbortController()
-  const options = { ...fitOptionsOf(flags), signal: abort.signal }
+  const cluster = clusterOf(flags)
+  const options = { ...fitOptionsOf(flags), ...(cluster ? { cluster } : {}), signal: abort.signal }
   const run = model.fit(samples, flags.from === undefined ? options : { ...options, continue: true })
   page?.watch(run)
   // Where there is a file to save it to, Ctrl-C leaves a model of what there is.
@@ -279,7 +289,7 @@ async function fitShown(model: NoProp, samples: Dataset, flags: TrainFlags, page
   const onInterrupt = () => {
     const { reason } = io.signal
     // Blocks that are cut short are no part of the model that the others train.
-    const cannotEnd = flags.out === undefined || flags.onlyBlocks !== undefined
+    const cannotEnd = flags.out === undefined || flags.onlyBlocks !== undefined || cluster !== undefined
     if (cannotEnd || !(reason instanceof Interruption) || reason.signal !== 'SIGINT') abort.abort(reason)
     else {
       interruption = reason
@@ -288,6 +298,7 @@ async function fitShown(model: NoProp, samples: Dataset, flags: TrainFlags, page
   }
   if (io.signal.aborted) onInterrupt()
   io.signal.addEventListener('abort', onInterrupt, { once: true })
+  let submitted: string | undefined
   const tensorboard = flags.tensorboard === undefined ? undefined : new TensorBoardWriter(flags.tensorboard)
   const display = io.json ? undefined : new ProgressDisplay(io.screen)
   const onStop = () => {
@@ -306,6 +317,11 @@ async function fitShown(model: NoProp, samples: Dataset, flags: TrainFlags, page
       }
       if (event.event === 'learning-rate')
         io.note(`learning rate ${event.learningRate}, found in ${event.curve.length} steps`)
+      if (event.event === 'start' && event.run) {
+        io.note(`run ${event.run.slice(0, 12)} is in the queue of ${event.device}`)
+        submitted = event.run
+        if (flags.detach) abort.abort(DETACH)
+      }
       display?.show(event)
       tensorboard?.write(event)
       if (event.event !== 'done') io.emit(event)
@@ -318,9 +334,10 @@ async function fitShown(model: NoProp, samples: Dataset, flags: TrainFlags, page
     io.saved = flags.out
     throw interruption
   } catch (error) {
+    if ((error as unknown) === DETACH) return leave(submitted as string, io)
     const stopped = interruption && error instanceof NoPropError && error.code === 'NOPROP_CANCELLED'
     if (interruption && stopped) throw interruption.withHint(leftBehind(flags, io.saved))
-    if (error instanceof Interruption) throw error.withHint(howToResume(flags))
+    if (error instanceof Interruption) throw error.withHint(submitted ? CANCELLED : howToResume(flags))
     const { cause, message } = error as Error
     throw cause instanceof Interruption ? cause.withHint(`not every block in flight could be kept: ${message}`) : error
   } finally {
@@ -328,6 +345,15 @@ async function fitShown(model: NoProp, samples: Dataset, flags: TrainFlags, page
     display?.end()
     process.off('SIGTSTP', onStop)
   }
+}
+
+const CANCELLED =
+  'the run is cancelled; the same command goes on with what its workers have kept (--detach leaves a run to them)'
+
+/** Says how to come back to a run that is left to its workers. */
+function leave(run: string, io: Io): undefined {
+  io.emit({ event: 'done', run, detached: true })
+  io.print(`run ${run} is left to its workers; noprop runs attach ${run.slice(0, 12)} waits for it`)
 }
 
 /** What a run leaves that was told to end with what there is. */

@@ -11,7 +11,7 @@ import { combinations, type SweepSpace, type SweepValues } from './space.js'
 export type SweepSettings = Partial<ModelOptions> &
   Omit<
     FitOptions,
-    'validation' | 'validationSplit' | 'signal' | 'checkpoint' | 'checkpointSeconds' | 'resume' | 'continue'
+    'validation' | 'validationSplit' | 'signal' | 'checkpoint' | 'checkpointSeconds' | 'resume' | 'continue' | 'cluster'
   >
 
 /** Options of {@link sweep}. */
@@ -41,7 +41,16 @@ export interface SweepOptions extends SweepSpace {
 const MODEL_OPTIONS = ['method', 'blocks', 'input', 'classes', 'net', 'schedule', 'embedding', 'seed', 'preprocessing']
 
 /** Options of `fit` that a sweep itself sees to. */
-const NOT_SHARED = ['validation', 'validationSplit', 'signal', 'checkpoint', 'checkpointSeconds', 'resume', 'continue']
+const NOT_SHARED = [
+  'validation',
+  'validationSplit',
+  'signal',
+  'checkpoint',
+  'checkpointSeconds',
+  'resume',
+  'continue',
+  'cluster',
+]
 
 /**
  * Trains a model for each combination of values, one after the other, and compares them on the same validation samples. Each trial is

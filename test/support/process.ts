@@ -28,9 +28,14 @@ export interface Started {
   wrote(pattern: RegExp): Promise<string>
 }
 
-/** Starts node with `args`. */
-export function startNode(args: readonly string[], options: SpawnOptions = {}): Started {
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options })
+/** Starts node with `args`; `through` is a command that runs it. */
+export function startNode(
+  args: readonly string[],
+  options: SpawnOptions = {},
+  through: readonly string[] = [],
+): Started {
+  const [program, ...rest] = [...through, process.execPath, ...args] as [string, ...string[]]
+  const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'], ...options })
   let stdout = ''
   let stderr = ''
   const listeners = new Set<() => void>()
@@ -72,8 +77,12 @@ export function runNode(args: readonly string[], options: SpawnOptions = {}): Pr
 }
 
 /** Starts the command line. */
-export function startCli(args: readonly string[], options: SpawnOptions = {}): Started {
-  return startNode([cli, ...args], options)
+export function startCli(
+  args: readonly string[],
+  options: SpawnOptions = {},
+  through: readonly string[] = [],
+): Started {
+  return startNode([cli, ...args], options, through)
 }
 
 /** Runs the command line to its end. */

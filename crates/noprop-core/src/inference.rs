@@ -185,6 +185,8 @@ fn evaluate_with(
 ) -> Result<Evaluation> {
     let started = Instant::now();
     check_classes(model)?;
+    let unfolded = model.unfolded()?;
+    let model = unfolded.as_deref().unwrap_or(model);
     let worst = most_worst(&options)?;
     let config = &model.checked.config;
     let targets = data.class_indices(&config.classes)?;
@@ -320,6 +322,8 @@ fn predict_with(
 ) -> Result<Prediction> {
     check_classes(model)?;
     check_no_worst(&options)?;
+    let unfolded = model.unfolded()?;
+    let model = unfolded.as_deref().unwrap_or(model);
     let Ended { states, blocks } = chain(cache, model, data, &options, stop, None)?;
     read(model, &states, blocks)
 }

@@ -7,13 +7,14 @@ mod part;
 mod tensors;
 #[cfg(test)]
 mod tests;
+mod unfold;
 
 pub use file::FORMAT_VERSION;
 pub use onnx::{InputKind, OnnxFile, OnnxOptions, OnnxPort};
-pub use part::{BlockReport, Part};
+pub use part::{BlockReport, Part, of_kind};
 pub use tensors::tensors;
 
-use crate::config::{CheckedConfig, ModelConfig, TargetsConfig};
+use crate::config::{CheckedConfig, ModelConfig};
 use crate::error::{Code, Error, Result};
 use crate::storage::WeightStore;
 use crate::storage::container::{hexadecimal, to_bytes};
@@ -35,6 +36,8 @@ pub struct Model {
     /// How the losses went while it was trained, for people to look at, or null.
     pub history: Value,
     weights: Weights,
+    /// What inference runs instead, once it has been asked for.
+    unfolded: Mutex<Option<Arc<Model>>>,
 }
 
 /// Weights are those of a moment, whatever happens to the file that they came from.
@@ -79,9 +82,12 @@ impl Model {
         Self { history, ..self }
     }
 
-    /// The same model of numbers in other units, those that its weights were trained in.
-    pub fn with_targets(mut self, targets: Option<TargetsConfig>) -> Self {
-        self.checked.config.targets = targets;
+    /// The same model as its training has fitted it to the data: with the units of numbers, and the prototypes of classes.
+    pub fn with_fitted(mut self, fitted: CheckedConfig) -> Self {
+        // A training that goes on has a seed of its own.
+        let seed = self.checked.config.seed;
+        self.checked = fitted;
+        self.checked.config.seed = seed;
         self
     }
 
@@ -104,7 +110,7 @@ impl Model {
     }
 
     fn of(checked: CheckedConfig, weights: Weights, training: Value) -> Self {
-        Self { checked, training, history: Value::Null, weights }
+        Self { checked, training, history: Value::Null, weights, unfolded: Mutex::new(None) }
     }
 
     /// Whether there are weights.

@@ -2,7 +2,7 @@
 //! What dependencies allocate counts as well.
 
 use noprop_core::config::{FitOptions, Precision, from_json};
-use noprop_core::data::{Augment, Dataset, InputShape, Pixels};
+use noprop_core::data::{Augment, Dataset, Flip, InputShape, Pixels};
 use noprop_core::inference::predict;
 use noprop_core::storage::WeightStore;
 use noprop_core::team::{share, stress, with_helpers};
@@ -97,7 +97,7 @@ fn training_of(
     precision: Precision,
     epochs: u64,
 ) -> u64 {
-    let augment = Augment { shift: 2, flip: true };
+    let augment = Augment { shift: 2, flip: Flip::Alternating, cutout: 3 };
     let (threads, in_flight) = (Some(1), Some(in_flight));
     let options =
         FitOptions { epochs: 100, batch: Some(batch), threads, in_flight, precision, augment, ..FitOptions::default() };

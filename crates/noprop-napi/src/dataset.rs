@@ -12,7 +12,7 @@ use napi_derive::napi;
 use noprop_core::config::from_json;
 use noprop_core::data::{
     Classes, Dataset, Encoded, Fit, FolderOptions, InputShape, Pixels, Split, TableOptions, TableSource, Targets, load,
-    load_encoded, load_folder, load_sound_images, load_table, load_unlabelled, parts, pictures, statistics,
+    load_encoded, load_folder, load_sound_images, load_table, load_unlabelled, parts, pictures, statistics, stored,
 };
 use noprop_core::tensor::StopFlag;
 use noprop_core::train::progress::Failure;
@@ -224,6 +224,19 @@ impl NativeDataset {
         let limit = limit.map(|limit| whole("limit", limit)).transpose()?;
         let load = if labels { load } else { load_unlabelled };
         promise(env, StopFlag::new(), move || load(&PathBuf::from(directory), split, limit).map(Loaded))
+    }
+
+    /// Writes the data set to one file, atomically, for another machine.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn save<'env>(&self, env: &'env Env, path: String) -> napi::Result<Object<'env>> {
+        let data = self.get()?;
+        promise(env, StopFlag::new(), move || stored::save(&data, &PathBuf::from(path)))
+    }
+
+    /// Reads what `save` wrote. Of a large file the samples stay there.
+    #[napi(ts_return_type = "Promise<NativeDataset>")]
+    pub fn read<'env>(env: &'env Env, path: String) -> napi::Result<Object<'env>> {
+        promise(env, StopFlag::new(), move || stored::read(&PathBuf::from(path)).map(Loaded))
     }
 
     /// Which parts a directory of IDX or CIFAR files has: `train`, `test`, both or none.

@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(dead_code))]
 
 mod dataset;
+mod described;
 mod error;
 mod events;
 mod external_memory;

@@ -1,6 +1,7 @@
 //! Models.
 
 use crate::dataset::NativeDataset;
+use crate::described::describe;
 use crate::error::{IntoJs, json};
 use crate::events::observer;
 use crate::external_memory::{ExternalMemory, Told};
@@ -125,6 +126,57 @@ impl NativeModel {
         })
     }
 
+    /// Checks the whole file of a part of one block, which must be one of `run`, as [`describe`](Self::describe) has it. Resolves with
+    /// `{ block, sha256, event }` as JSON.
+    #[napi(ts_return_type = "Promise<string>")]
+    pub fn check_part<'env>(env: &'env Env, path: String, run: String) -> napi::Result<Object<'env>> {
+        promise(env, StopFlag::new(), move || {
+            let (block, sha256, event) = Model::check_part(&PathBuf::from(path), &from_json(&run)?)?;
+            Ok(json!({ "block": block, "sha256": sha256, "event": event }).to_string())
+        })
+    }
+
+    /// Gives the model the weights of parts, which must be those of `run`, with the history in JSON that its file is to keep.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn take_parts<'env>(
+        &self,
+        env: &'env Env,
+        paths: Vec<String>,
+        run: String,
+        history: String,
+    ) -> napi::Result<Object<'env>> {
+        let model = self.inner.clone();
+        promise(env, StopFlag::new(), move || {
+            let paths: Vec<_> = paths.into_iter().map(PathBuf::from).collect();
+            let history: Value = from_json(&history)?;
+            let assembled = Model::assemble_run(&paths, &from_json(&run)?)?.with_history(history);
+            model.replace(|_| assembled)
+        })
+    }
+
+    /// What other machines are told of a run before it begins, as JSON; everything is checked as by a training. `kind` is that of the
+    /// machines that are to train it, where these are others.
+    #[napi(
+        ts_args_type = "data: NativeDataset, options: string, validation: NativeDataset | null, kind: string | null",
+        ts_return_type = "Promise<string>"
+    )]
+    pub fn describe<'env>(
+        &self,
+        env: &'env Env,
+        data: &NativeDataset,
+        options: String,
+        validation: Option<ClassInstance<'_, NativeDataset>>,
+        kind: Option<String>,
+    ) -> napi::Result<Object<'env>> {
+        let (model, data) = (self.model()?, data.get()?);
+        let validation = validation.map(|validation| validation.get()).transpose()?;
+        promise(env, StopFlag::new(), move || {
+            let (plan, _) = plan(model, data, &options, validation)?;
+            plan.check_validation()?;
+            describe(&plan, kind)
+        })
+    }
+
     /// The blocks of a part of a model as JSON; null for a whole one.
     #[napi(getter, ts_return_type = "string | null")]
     pub fn part(&self) -> napi::Result<Option<String>> {
@@ -205,7 +257,7 @@ impl NativeModel {
     #[napi]
     pub fn layers(&self) -> napi::Result<String> {
         let model = self.model()?;
-        model.checked.graph().and_then(|graph| json(&graph.layers())).into_js()
+        model.checked.method.graph(true).and_then(|graph| json(&graph.layers())).into_js()
     }
 
     /// What a run takes, as JSON; its steps are measured where it needs at most `available` bytes.

@@ -5,7 +5,7 @@ use crate::shared_model::SharedModel;
 use crate::tasks::{SharedTraining, promise, register};
 use napi::bindgen_prelude::{Env, Object};
 use napi_derive::napi;
-use noprop_core::config::{TargetsConfig, from_json};
+use noprop_core::config::{CheckedConfig, from_json};
 use noprop_core::model::Part;
 use noprop_core::ops::simd::InstructionSet;
 use noprop_core::tensor::StopFlag;
@@ -26,7 +26,7 @@ pub struct NativeTraining {
     device: String,
     why_no_gpu: Option<String>,
     record: Value,
-    targets: Option<TargetsConfig>,
+    fitted: CheckedConfig,
     /// Everything that the weights depend on, where the model becomes a part.
     part: Option<Value>,
 }
@@ -48,13 +48,13 @@ impl NativeTraining {
             // The environment may have ended meanwhile.
             stop.check()?;
             let (steps, options, record) = (plan.steps(), json(&plan.options)?, record(&plan, round));
-            let targets = plan.model.config.targets.clone();
+            let fitted = plan.model.clone();
             let part = plan.options.only_blocks.as_ref().map(|_| run(&plan));
             let (device, why_no_gpu) = (plan.devices.to_string(), plan.why_no_gpu.clone());
             let started = Training::start(plan, observer)?;
             let stop = started.stop_flag();
             *training.lock().unwrap_or_else(PoisonError::into_inner) = Some(started);
-            Ok(Self { training, model, stop, options, steps, device, why_no_gpu, record, targets, part })
+            Ok(Self { training, model, stop, options, steps, device, why_no_gpu, record, fitted, part })
         })
     }
 
@@ -156,7 +156,7 @@ impl NativeTraining {
     #[napi(ts_return_type = "Promise<void>")]
     pub fn finish<'env>(&self, env: &'env Env, history: String) -> napi::Result<Object<'env>> {
         let (training, model, mut record) = (self.take(), self.model.clone(), self.record.clone());
-        let targets = self.targets.clone();
+        let fitted = self.fitted.clone();
         let part = self.part.clone();
         promise(env, self.stop.clone(), move || {
             let training = training.ok_or_else(|| Error::new(Code::Internal, "the run has ended"))?;
@@ -168,8 +168,8 @@ impl NativeTraining {
             let blocks = training.reports();
             let weights = training.finish()?;
             model.replace(|model| match part {
-                Some(run) => model.with_part(weights, record, Part { run, blocks }).with_targets(targets),
-                None => model.with_weights(weights, record).with_targets(targets).with_history(history),
+                Some(run) => model.with_part(weights, record, Part { run, blocks }).with_fitted(fitted),
+                None => model.with_weights(weights, record).with_fitted(fitted).with_history(history),
             })
         })
     }

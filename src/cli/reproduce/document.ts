@@ -123,7 +123,9 @@ export function markdown(
   results: readonly Result[],
   charts: readonly string[],
 ): string {
-  const budget = state.budget === null ? 'full' : `${state.budget} minutes`
+  const calls = [...(state.earlier ?? []), state.budget]
+  const budget =
+    state.budget === null ? 'full' : `${calls.join(' and ')} minutes${calls.length > 1 ? ', a call each' : ''}`
   const heads = ['', 'data', 'measure', 'theirs', 'ours', 'epochs', 'training', 'not as there']
   const rows = results.map((result) => [
     result.system,

@@ -40,14 +40,19 @@ export interface RowState {
 /** What there is of a table. */
 export interface State {
   table: string
-  /** Minutes, or null for everything. */
+  /** Minutes of this call, or null for everything. */
   budget: number | null
+  /** Minutes of earlier calls, where they were others. */
+  earlier?: number[]
   rows: Record<string, RowState>
 }
 
 const file = (directory: string, table: string) => join(directory, `${table}.json`)
 
-/** What an earlier run has left in `directory`. Throws NOPROP_FILE_FORMAT, NOPROP_OPTION where it had another budget. */
+/**
+ * What earlier runs have left in `directory`. Another number of minutes is for what is not begun; what there was no time for is
+ * decided anew. Throws NOPROP_FILE_FORMAT, NOPROP_OPTION where one of both is a full run.
+ */
 export function loadState(directory: string, table: string, budget: number | null): State {
   let text: string
   try {
@@ -67,6 +72,7 @@ export function loadState(directory: string, table: string, budget: number | nul
     })
   }
   if (state.budget === budget) return state
+  if (state.budget !== null && budget !== null) return withBudget(state, budget, state.budget)
   const inWords = (minutes: number | null) => (minutes === null ? 'full' : `${minutes}`)
   throw new NoPropError({
     code: 'NOPROP_OPTION',
@@ -75,6 +81,11 @@ export function loadState(directory: string, table: string, budget: number | nul
     received: inWords(budget),
     hint: 'repeat the budget to go on, or choose another directory with --out',
   })
+}
+
+function withBudget({ table, rows, earlier = [] }: State, budget: number, before: number): State {
+  for (const row of Object.values(rows)) delete row.skipped
+  return { table, budget, earlier: [...new Set([...earlier, before])].filter((minutes) => minutes !== budget), rows }
 }
 
 function parse(text: string): State | undefined {

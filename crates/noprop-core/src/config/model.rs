@@ -3,10 +3,11 @@
 use super::out_of_range;
 use super::targets::{Asked, TargetsConfig};
 use crate::NetConfig;
-use crate::data::{Classes, InputShape, Preprocessing};
+use crate::data::medoids::medoids;
+use crate::data::{Classes, Dataset, InputShape, Preprocessing};
 use crate::diffusion::{ClassVectors, EmbeddingConfig, MAX_BLOCKS, Schedule, ScheduleConfig};
 use crate::error::{Code, Error, Result};
-use crate::method::{HEAD_TENSORS, Head, HeadConfig, Method, MethodConfig, Parts, Readout};
+use crate::method::{HEAD_TENSORS, Head, HeadConfig, Method, MethodConfig, Partition, Parts, Readout};
 use crate::net::Graph;
 use crate::net::Layout;
 use crate::tensor::Slot;
@@ -152,8 +153,10 @@ pub struct CheckedConfig {
     pub config: ModelConfig,
     /// ᾱ_0..ᾱ_T of methods that have a schedule.
     pub schedule: Schedule,
-    /// The embeddings of the classes.
+    /// The embeddings of the classes, or how they begin.
     pub vectors: ClassVectors,
+    /// Whether the embeddings are among the weights. Inference then runs another model, in which they are fixed.
+    pub learned: bool,
     /// The tensors of one job: those of a block where every block is a job.
     pub layout: Layout,
     /// How it is trained.
@@ -197,12 +200,40 @@ impl CheckedConfig {
         (1..=self.jobs()).map(|job| self.layout_of(job).weights()).collect()
     }
 
-    /// The net of a job in training.
+    /// Whether the blocks are one job, which moves all of them together.
+    pub fn is_coupled(&self) -> bool {
+        self.learned && !self.config.method.is_one_net()
+    }
+
+    /// The same with the prototypes of these training samples, where embeddings are prototypes; `classes` has a place for each sample.
+    ///
+    /// # Errors
+    /// [`Code::Label`] for a class without a sample, [`Code::Io`].
+    pub(crate) fn with_prototypes(self, data: &Dataset, classes: &[u32]) -> Result<Self> {
+        if !self.config.embedding.is_prototype() {
+            return Ok(self);
+        }
+        let (names, width) = (&self.config.classes, self.config.input.len());
+        let mut vectors = vec![0.0; names.len() * width];
+        let found = medoids(data, classes, names.len())?;
+        for (class, (medoid, vector)) in found.into_iter().zip(vectors.chunks_exact_mut(width)).enumerate() {
+            let Some(medoid) = medoid else {
+                return Err(Error::new(Code::Label, format!("class {} has no prototype", names.text(class)))
+                    .expected("at least one training sample of every class")
+                    .received("none of this one")
+                    .hint("add samples of it, leave the class out of the model, or use another embedding"));
+            };
+            data.value(medoid, vector)?;
+        }
+        ModelConfig { embedding: EmbeddingConfig::Prototype { vectors }, ..self.config }.check()
+    }
+
+    /// The net of a job in training, or the first of several.
     ///
     /// # Errors
     /// None: it was made before.
     pub fn graph(&self) -> Result<Graph> {
-        self.method.graph(true)
+        Ok(self.method.graphs()?.swap_remove(0))
     }
 }
 
@@ -230,38 +261,54 @@ impl ModelConfig {
         self.preprocessing.iter().try_for_each(|preprocessing| preprocessing.check(self.input))?;
         self.check_method()?;
         let schedule = self.schedule.build(self.blocks)?;
-        let vectors = self.embedding.build(self.classes.len(), self.seed)?;
+        let vectors = self.embedding.build(self.classes.len(), self.input.len(), self.seed)?;
+        let learned = self.embedding.is_learned();
+        self.checked(schedule, vectors, learned)
+    }
+
+    /// The same with embeddings that have been learned, which are fixed then: a model of blocks and a head.
+    pub(crate) fn with_vectors(self, vectors: ClassVectors) -> Result<CheckedConfig> {
+        let schedule = self.schedule.build(self.blocks)?;
+        self.checked(schedule, vectors, false)
+    }
+
+    fn checked(self, schedule: Schedule, vectors: ClassVectors, learned: bool) -> Result<CheckedConfig> {
         let parts = Parts {
             net: self.net.clone(),
             input: self.input,
             classes: self.classes.len(),
             vectors: vectors.clone(),
+            learned,
+            prototypes: self.embedding.is_prototype(),
             numbers: self.targets.is_some(),
             blocks: self.blocks,
             schedule: schedule.clone(),
         };
         let method = self.method.build(parts.clone())?;
-        let (layout, own) = method.graph(true)?.layout_with(&method.own_tensors());
-        let head = self.head(&*method, parts)?;
-        Ok(CheckedConfig { schedule, vectors, layout, method, own, head, config: self })
+        let (layout, own) = Graph::layout_of(&method.graphs()?, &method.own_tensors());
+        // A head that was learned with the embeddings is one of its own once these are fixed.
+        let asked =
+            if self.embedding.is_learned() && !learned && !method.has_head() { HeadConfig::Softmax } else { self.head };
+        let head = self.head(asked, &*method, parts)?;
+        Ok(CheckedConfig { schedule, vectors, learned, layout, method, own, head, config: self })
     }
 
     /// The head that is asked for.
-    fn head(&self, method: &dyn Method, parts: Parts) -> Result<Option<Arc<JobParts>>> {
-        if self.head.is_none() {
+    fn head(&self, asked: HeadConfig, method: &dyn Method, parts: Parts) -> Result<Option<Arc<JobParts>>> {
+        if asked.is_none() {
             return Ok(None);
         }
         let name = self.method.name();
         let refused = || {
             Err(Error::new(Code::Option, format!("option head does not apply to method {name}"))
                 .expected("no head, or none: the method trains a head of its own with its net")
-                .received(self.head.name()))
+                .received(asked.name()))
         };
         if method.has_head() {
             return refused();
         }
         let Readout::Nearest { alpha_bar, .. } = method.readout(method.jobs(), &[]) else { return refused() };
-        let Some(head) = Head::new(self.head, parts, alpha_bar) else { return Ok(None) };
+        let Some(head) = Head::new(asked, parts, alpha_bar) else { return Ok(None) };
         let (layout, _) = head.graph(true)?.layout_with(&[]);
         let own = HEAD_TENSORS.map(|name| layout.slot(name)).to_vec();
         Ok(Some(Arc::new(JobParts { method: Arc::new(head), layout, own })))
@@ -283,6 +330,24 @@ impl ModelConfig {
             return Err(Error::new(Code::Option, format!("option embedding does not apply to method {name}"))
                 .expected("no embedding, or one-hot")
                 .received(serde_json::to_string(&self.embedding).unwrap_or_default()));
+        }
+        if self.embedding.is_learned() && !self.method.learns_embeddings() {
+            return Err(Error::new(Code::Option, format!("method {name} does not learn embeddings"))
+                .expected("embedding one-hot or orthogonal, or method dt (with loss mse), ct or fm")
+                .received(self.embedding.name())
+                .hint("fixed random embeddings of any dimension: embedding {\"type\": \"orthogonal\", \"dim\": 20}"));
+        }
+        let partition = match self.method {
+            MethodConfig::DiffusionBlocks { partition, .. } => partition,
+            _ => Partition::default(),
+        };
+        if self.embedding.is_prototype() && partition == Partition::EqualInformation {
+            return Err(Error::new(
+                Code::Option,
+                "option method.partition 'equal-information' does not apply to prototypes",
+            )
+            .expected("method.partition 'edm': the other is about vectors as far from each other as one-hot ones are")
+            .received("equal-information"));
         }
         if !self.method.has_schedule() && self.schedule != ScheduleConfig::default() {
             return Err(Error::new(Code::Option, format!("option schedule does not apply to method {name}"))

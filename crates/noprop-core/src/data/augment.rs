@@ -1,7 +1,11 @@
-//! Augmentation of training images: shifted and mirrored, anew in every epoch.
+//! Augmentation of training images: shifted, mirrored and cut out, anew in every epoch.
 //!
 //! What happens to an image is a function of (seed, epoch, sample) alone, so all blocks see the same batches, and no schedule
 //! can change them. Evaluation and prediction see images as they are. Of this package: the paper states no augmentation.
+
+mod flip;
+
+pub use flip::Flip;
 
 use super::dataset::Stored;
 use super::{Dataset, InputShape};
@@ -13,9 +17,9 @@ use std::ops::Range;
 /// How training images are changed. The default changes nothing.
 ///
 /// ```
-/// use noprop_core::data::{Augment, InputShape};
+/// use noprop_core::data::{Augment, Flip, InputShape};
 ///
-/// let augment = Augment { shift: 4, flip: true };
+/// let augment = Augment { shift: 4, flip: Flip::Random, cutout: 0 };
 /// augment.check(InputShape::new(&[32, 32, 3])?)?;
 /// let (seed, epoch, sample) = (0, 3, 12);
 /// let change = augment.draw(seed, epoch, sample);
@@ -29,8 +33,17 @@ pub struct Augment {
     /// Greatest shift up, down, left and right, pixels: each from 0 to this is equally likely in either direction. What
     /// comes into the picture is 0. Default 0.
     pub shift: usize,
-    /// Whether every second image, by chance, is mirrored left to right. Default false.
-    pub flip: bool,
+    /// Which images are mirrored left to right. Default none.
+    pub flip: Flip,
+    /// Side of a square, pixels, that becomes 0 in every image (DeVries & Taylor 2017). Its centre may be any pixel; what lies outside of
+    /// the image is cut off. Default 0: no square.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cutout: usize,
+}
+
+/// As older checkpoints and model files have it.
+fn is_zero(value: &usize) -> bool {
+    *value == 0
 }
 
 impl Augment {
@@ -54,21 +67,32 @@ impl Augment {
                 .hint("leave augment out, or give the data the shape of its images"));
         };
         let most = height.min(width) - 1;
-        if self.shift <= most {
-            return Ok(());
+        for (name, value) in [("shift", self.shift), ("cutout", self.cutout)] {
+            if value > most {
+                return Err(Error::new(Code::Option, format!("option augment.{name} is out of range"))
+                    .expected(format!("0 to {most} pixels for images of {shape}"))
+                    .received(value.to_string()));
+            }
         }
-        Err(Error::new(Code::Option, "option augment.shift is out of range")
-            .expected(format!("0 to {most} pixels for images of {shape}"))
-            .received(self.shift.to_string()))
+        Ok(())
     }
 
     /// What happens to a sample in an epoch (from 0).
     pub fn draw(&self, seed: u64, epoch: usize, sample: usize) -> Change {
-        let [down, right, flip, _] = Stream::new(seed, Purpose::Augment, 0, epoch, sample).words(0);
+        let words = |epoch| Stream::new(seed, Purpose::Augment, 0, epoch, sample).words(0);
+        let [down, right, flip, place] = words(epoch);
         let places = 2 * self.shift as u64 + 1;
         // A word as a share of 2³² picks one of the places.
         let shift = |word: u32| ((u64::from(word) * places) >> 32) as isize - self.shift as isize;
-        Change { down: shift(down), right: shift(right), flip: self.flip && flip >> 31 == 1 }
+        let is_mirrored = |word: u32| word >> 31 == 1;
+        let flip = match self.flip {
+            Flip::Never => false,
+            Flip::Random => is_mirrored(flip),
+            // As in the first epoch, then the other way round in every other one.
+            Flip::Alternating => is_mirrored(words(0)[2]) != (epoch % 2 == 1),
+        };
+        let hole = (self.cutout > 0).then_some(Hole { place, side: self.cutout });
+        Change { down: shift(down), right: shift(right), flip, hole }
     }
 }
 
@@ -88,8 +112,9 @@ impl Augmenter {
     /// samples that are no images.
     pub(crate) fn on_device(&self, shape: InputShape) -> Option<crate::ops::batch::ImageChanges> {
         let InputShape::Image { height, width, channels } = shape else { return None };
-        let Augment { shift, flip } = self.augment;
-        Some(crate::ops::batch::ImageChanges { seed: self.seed, shift, flip, image: [height, width, channels] })
+        let Augment { shift, flip, cutout } = self.augment;
+        let (seed, flip, image) = (self.seed, flip.mirrored(), [height, width, channels]);
+        Some(crate::ops::batch::ImageChanges { seed, shift, flip, cutout, image })
     }
 
     /// Writes one sample, changed, as a net sees it, to `out` of `data.shape().len()` values. Panics as
@@ -102,7 +127,7 @@ impl Augmenter {
     }
 }
 
-/// What happens to one image: it is mirrored, then shifted.
+/// What happens to one image: it is mirrored, then shifted, then a square of it becomes 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
     /// Pixels down; up where negative.
@@ -111,6 +136,30 @@ pub struct Change {
     pub right: isize,
     /// Whether it is mirrored left to right.
     pub flip: bool,
+    /// Where the square is, if there is one.
+    pub hole: Option<Hole>,
+}
+
+/// A square whose values become 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hole {
+    /// Its centre, as a share of 2³² of the pixels.
+    pub place: u32,
+    /// Its side, pixels.
+    pub side: usize,
+}
+
+impl Hole {
+    /// Its rows and columns in an image of this size.
+    pub fn area(&self, (height, width): (usize, usize)) -> [Range<usize>; 2] {
+        let centre = ((u64::from(self.place) * (height * width) as u64) >> 32) as usize;
+        let side = |centre: usize, len: usize| {
+            let first = centre as isize - (self.side / 2) as isize;
+            let last = first.saturating_add_unsigned(self.side);
+            first.max(0) as usize..(last.max(0) as usize).min(len)
+        };
+        [side(centre / width, height), side(centre % width, width)]
+    }
 }
 
 impl Change {
@@ -118,6 +167,12 @@ impl Change {
     /// where nothing does.
     pub fn source(&self, size: (usize, usize), at: (usize, usize)) -> Option<(usize, usize)> {
         let (height, width) = size;
+        if let Some([rows, columns]) = self.hole.map(|hole| hole.area(size))
+            && rows.contains(&at.0)
+            && columns.contains(&at.1)
+        {
+            return None;
+        }
         let row = at.0.checked_add_signed(-self.down).filter(|row| *row < height)?;
         let column = at.1.checked_add_signed(-self.right).filter(|column| *column < width)?;
         Some((row, if self.flip { width - 1 - column } else { column }))
@@ -167,6 +222,13 @@ impl Change {
                 pixels.for_each(|(to, from)| to.iter_mut().zip(from).for_each(|(to, from)| *to = convert(*from)));
             } else {
                 to.iter_mut().zip(from).for_each(|(to, from)| *to = convert(*from));
+            }
+        }
+        if let Some(hole) = self.hole {
+            let [rows, columns] = hole.area((height, width));
+            for row in to[rows.start * width * channels..rows.end * width * channels].chunks_exact_mut(width * channels)
+            {
+                row[columns.start * channels..columns.end * channels].fill(0.0);
             }
         }
     }

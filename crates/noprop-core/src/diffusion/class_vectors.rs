@@ -34,6 +34,13 @@ impl ClassVectors {
         Self::of_rows(classes, rows.map(|(class, k)| value(class, k) as f32).collect())
     }
 
+    /// Rows `[classes, dim]` of random values, the mean square of whose lengths is 1.
+    pub fn random(classes: usize, dim: usize, seed: u64) -> Self {
+        let value = |class, k| Stream::new(seed, Purpose::Embedding, 0, 0, class).normal(k);
+        let rows = (0..classes).flat_map(|class| (0..dim as u32).map(move |k| value(class, k) / (dim as f64).sqrt()));
+        Self::of_rows(classes, rows.map(|value| value as f32).collect())
+    }
+
     /// These rows `[classes, width]`.
     pub fn of_rows(classes: usize, rows: Arc<[f32]>) -> Self {
         Self { classes, width: rows.len() / classes, rows: Some(rows) }

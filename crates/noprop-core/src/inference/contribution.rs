@@ -51,6 +51,8 @@ pub fn contributions(
     options: &SampleOptions,
     stop: &StopFlag,
 ) -> Result<Vec<Contribution>> {
+    let unfolded = model.unfolded()?;
+    let model = unfolded.as_deref().unwrap_or(model);
     let (asked, jobs) = (&model.checked.config, model.checked.method.jobs());
     if !matches!(asked.method, MethodConfig::Dt { .. } | MethodConfig::DiffusionBlocks { .. }) {
         let method = asked.method.name();

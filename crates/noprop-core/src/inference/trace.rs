@@ -42,6 +42,8 @@ pub(crate) struct Walk {
 /// Those of [`predict`](super::predict), [`crate::Code::Memory`] where there is no room for all states.
 pub fn trace(model: &Model, data: &Dataset, options: &SampleOptions, stop: &StopFlag) -> Result<Trace> {
     model.check_trained()?;
+    let unfolded = model.unfolded()?;
+    let model = unfolded.as_deref().unwrap_or(model);
     check_shape(&model.checked, data)?;
     check_classes(model)?;
     if Exit::of(model, options)?.is_some() {

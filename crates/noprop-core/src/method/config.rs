@@ -3,9 +3,12 @@
 use super::adjoint::Adjoint;
 use super::backprop::Backprop;
 use super::ct::Ct;
+use super::ct_learned::CtLearned;
 use super::diffusion_blocks::{self, DiffusionBlocks};
 use super::dt::Dt;
+use super::dt_learned::DtLearned;
 use super::fm::Fm;
+use super::fm_learned::FmLearned;
 use super::forward_forward::ForwardForward;
 use super::noise_levels::{NoiseLevels, Partition};
 use super::{BlockLoss, Method, Parts};
@@ -181,6 +184,11 @@ impl MethodConfig {
         !matches!(self, Self::ForwardForward { .. } | Self::Adjoint { .. })
     }
 
+    /// Whether embeddings may be learned with its nets.
+    pub fn learns_embeddings(&self) -> bool {
+        matches!(self, Self::Dt { loss: BlockLoss::Mse } | Self::Ct { .. } | Self::Fm { .. })
+    }
+
     /// Whether the model's schedule is its noise.
     pub fn has_schedule(&self) -> bool {
         matches!(self, Self::Dt { .. })
@@ -192,6 +200,7 @@ impl MethodConfig {
     /// [`Code::Option`] for an option out of its range.
     pub fn build(&self, parts: Parts) -> Result<Arc<dyn Method>> {
         Ok(match self {
+            Self::Dt { .. } if parts.learned => Arc::new(DtLearned(parts)),
             Self::Dt { loss } => Arc::new(Dt { parts, loss: *loss }),
             Self::Backprop {} => Arc::new(Backprop(parts)),
             Self::ForwardForward { peer, momentum } => {
@@ -222,13 +231,16 @@ impl MethodConfig {
                 if !(*gamma0 + 0.01..=40.0).contains(gamma1) {
                     return Err(out_of_range("gamma1", "more than method.gamma0, and at most 40", gamma1));
                 }
-                Arc::new(Ct { parts, eta: *eta, units: *units, ends: [*gamma0, *gamma1] })
+                let learned = parts.learned;
+                let ct = Ct { parts, eta: *eta, units: *units, ends: [*gamma0, *gamma1] };
+                if learned { Arc::new(CtLearned(ct)) } else { Arc::new(ct) }
             }
             Self::Fm { noise } => {
                 if !(0.0..=10.0).contains(noise) {
                     return Err(out_of_range("noise", "0 to 10", noise));
                 }
-                Arc::new(Fm { parts, noise: *noise })
+                let (learned, fm) = (parts.learned, Fm { parts, noise: *noise });
+                if learned { Arc::new(FmLearned(fm)) } else { Arc::new(fm) }
             }
             Self::DiffusionBlocks { partition, overlap, loss, preconditioning, sigma_min, sigma_max } => {
                 if !(0.0..=1.0).contains(overlap) {

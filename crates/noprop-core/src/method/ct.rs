@@ -95,7 +95,7 @@ impl Ct {
 }
 
 /// d(√ᾱ u + √(1 − ᾱ) ε)/dγ with ᾱ = σ(−γ).
-fn by_gamma(alpha_bar: f64, label: f64, noise: f64) -> f64 {
+pub(super) fn by_gamma(alpha_bar: f64, label: f64, noise: f64) -> f64 {
     0.5 * ((1.0 - alpha_bar).sqrt() * alpha_bar * noise - alpha_bar.sqrt() * (1.0 - alpha_bar) * label)
 }
 

@@ -4,6 +4,7 @@
 use super::{Draw, Drawn, Loss, Method, Move, Parts, Readout, Sampling};
 use crate::error::Result;
 use crate::net::graph::Output;
+use crate::net::shape::Shape;
 use crate::net::spec::{Linear, Role, Size};
 use crate::net::{Form, Graph, op::Op};
 use crate::rng::{Purpose, Stream};
@@ -74,7 +75,7 @@ impl Method for Head {
     /// It begins as the nearest embedding.
     fn graph(&self, _: bool) -> Result<Graph> {
         let Parts { input, classes, vectors, .. } = &self.parts;
-        let form = Form { output: Output::Declared, z_width: Some(vectors.width()), ..Form::default() };
+        let form = Form { output: Output::Declared, z: Some(Shape::Vector(vectors.width())), ..Form::default() };
         let mut graph = Graph::of_form((*input).into(), *classes, form);
         let role = vectors.by_inputs().map_or(Role::Identity, Role::Values);
         let linear = Op::Linear(Linear { units: Size::Classes, role });

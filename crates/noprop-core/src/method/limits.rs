@@ -27,6 +27,8 @@ fn parts(method: &str, rest: &str) -> (MethodConfig, Parts) {
             blocks,
             schedule: checked.schedule,
             vectors: checked.vectors,
+            learned: false,
+            prototypes: false,
             numbers: false,
         },
     )

@@ -8,6 +8,7 @@
 //! | `head_job.rs` | heads that are jobs of their own |
 //! | `loss.rs` | the losses |
 //! | `readout.rs` | how a class is read off the last state |
+//! | `learned.rs` | embeddings that are learned with the nets |
 //! | `dt.rs`, `fm.rs` … | the methods |
 
 mod adjoint;
@@ -15,13 +16,17 @@ mod backprop;
 mod chain;
 mod config;
 mod ct;
+mod ct_learned;
 mod diffusion_blocks;
 mod dt;
+mod dt_learned;
 mod fm;
+mod fm_learned;
 mod forward_forward;
 mod gamma;
 mod head;
 mod head_job;
+mod learned;
 #[cfg(test)]
 mod limits;
 mod loss;
@@ -34,6 +39,7 @@ pub use crate::net::layout::OwnTensor;
 pub use adjoint::{EndPass, Equation};
 pub use chain::{Move, Query, SamplerChoice, Sampling, Slope};
 pub use config::MethodConfig;
+pub(crate) use dt_learned::prefix as block_prefix;
 pub use head_job::HeadConfig;
 pub(crate) use head_job::{Head, TENSORS as HEAD_TENSORS};
 pub use loss::{BlockLoss, CrossEntropy, Posterior, WeightedSquares};
@@ -44,6 +50,7 @@ use crate::data::InputShape;
 use crate::diffusion::{ClassVectors, Schedule};
 use crate::error::Result;
 use crate::net::graph::Output;
+use crate::net::shape::Shape;
 use crate::net::{Form, Graph, NetConfig};
 use crate::ops::adamw::Rule;
 use std::fmt;
@@ -59,6 +66,15 @@ pub trait Method: fmt::Debug + Send + Sync {
     /// Those of [`NetConfig::graph`].
     fn graph(&self, training: bool) -> Result<Graph>;
 
+    /// The nets of a job in training, which share no tensors: a step of the job moves one after the other, and with each of them the job's
+    /// own tensors.
+    ///
+    /// # Errors
+    /// Those of [`graph`](Self::graph).
+    fn graphs(&self) -> Result<Vec<Graph>> {
+        Ok(vec![self.graph(true)?])
+    }
+
     /// Tensors that a job trains beside those of its net.
     fn own_tensors(&self) -> Vec<OwnTensor> {
         Vec::new()
@@ -69,6 +85,12 @@ pub trait Method: fmt::Debug + Send + Sync {
 
     /// How an estimate is judged.
     fn loss(&self) -> Loss;
+
+    /// Where the loss is [`Loss::Own`]: the batch's mean loss, as reported. Writes its gradient by the estimate and adds those by the values in
+    /// [`Draw::own`].
+    fn judge(&self, _: &Draw<'_>, _: &Drawn, _: Judged<'_>) -> f64 {
+        0.0
+    }
 
     /// How parameters move by their gradients, if not as options say.
     fn rule(&self) -> Option<Rule> {
@@ -132,6 +154,8 @@ pub enum Loss {
         /// σ.
         sigma: f64,
     },
+    /// What [`Method::judge`] says.
+    Own,
 }
 
 /// Which random numbers a step draws, and for what.
@@ -139,7 +163,7 @@ pub enum Loss {
 pub struct Draw<'a> {
     /// Seed of the model.
     pub seed: u64,
-    /// The job, from 1.
+    /// The job, from 1; of a job of several nets, which of them.
     pub job: usize,
     /// The epoch, from 0.
     pub epoch: usize,
@@ -186,7 +210,21 @@ pub struct OwnPass<'a> {
     pub z_gradient: &'a [f64],
     /// Where the gradients are added.
     pub gradients: &'a mut [f64],
-    /// Room for a row of a state and one of classes.
+    /// Room for two rows of a state and two of classes.
+    pub room: &'a mut [f64],
+}
+
+/// What [`Method::judge`] is given.
+pub struct Judged<'a> {
+    /// `[samples, width of an estimate]`: the estimate.
+    pub estimate: &'a [f64],
+    /// As much: where its gradient is written.
+    pub gradient: &'a mut [f64],
+    /// Where the gradients of the own values are added.
+    pub gradients: &'a mut [f64],
+    /// The factor of the net's loss in its gradients.
+    pub weight: f64,
+    /// As in [`OwnPass`].
     pub room: &'a mut [f64],
 }
 
@@ -201,6 +239,10 @@ pub struct Parts {
     pub classes: usize,
     /// Their embeddings, of which states are noised ones.
     pub vectors: ClassVectors,
+    /// Whether the embeddings are learned: `vectors` are then how they begin.
+    pub learned: bool,
+    /// Whether these are samples, so that a state has the shape of one.
+    pub prototypes: bool,
     /// Whether labels are numbers instead of classes: the net's output is then an estimate of them.
     pub numbers: bool,
     /// T.
@@ -222,9 +264,12 @@ impl Parts {
 
     /// The net whose output are the classes' shares, or their logits.
     fn graph(&self, form: Form) -> Result<Graph> {
-        let z_width = (!self.vectors.is_one_hot()).then(|| self.width());
+        let z = match self.prototypes {
+            true => Some(self.input.into()),
+            false => (!self.vectors.is_one_hot()).then(|| Shape::Vector(self.width())),
+        };
         let output = if self.numbers { Output::Logits } else { form.output };
-        self.net.formed(self.input, self.classes, Form { z_width, output, ..form })
+        self.net.formed(self.input, self.classes, Form { z, output, ..form })
     }
 
     /// The net whose output is a vector of the label's kind.

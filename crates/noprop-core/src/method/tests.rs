@@ -321,6 +321,8 @@ fn check_continuous(checked: CheckedConfig) {
         input: checked.config.input,
         classes: CLASSES,
         vectors: checked.vectors.clone(),
+        learned: false,
+        prototypes: false,
         numbers: false,
         blocks: 1,
         schedule: checked.schedule.clone(),
@@ -565,4 +567,122 @@ fn what_a_method_does_not_have_is_refused() {
     assert!(ask(r#""fm""#, Sampling { steps: Some(0), ..Sampling::default() }).contains("1 to 50000"));
     assert!(ask(r#""dt""#, Sampling { steps: Some(5), ..Sampling::default() }).contains("steps"));
     assert!(ask(r#""fm""#, Sampling { steps_per_block: Some(5), ..Sampling::default() }).contains("stepsPerBlock"));
+}
+
+/// The objective of a learned embedding in plain loops, with nets that stay as they are: logits = A z, and their softmax but for `fm`.
+/// Returns what a step of net `job` reports, the terms without the net, and the whole, in which the net's loss has a factor.
+fn plain_learned(checked: &CheckedConfig, own: &[f64], a: &[f64], job: usize, weight: f64) -> [f64; 3] {
+    let (samples, width) = (7, checked.vectors.width());
+    let (places, classes) = batch(samples);
+    let (is_fm, is_ct) = (checked.config.method.name() == "fm", checked.config.method.name() == "ct");
+    let gamma = is_ct.then(|| Gamma::of(&own[(2 * width + 1) * CLASSES..], 2));
+    let w = |class: usize, k: usize| own[class * width + k];
+    let head = |k: usize, j: usize| own[CLASSES * width + k * CLASSES + j];
+    let bias = |j: usize| own[2 * CLASSES * width + j];
+    let cross_entropy = |state: &[f64], class: usize| {
+        let logits: Vec<f64> =
+            (0..CLASSES).map(|j| bias(j) + (0..width).map(|k| state[k] * head(k, j)).sum::<f64>()).collect();
+        math::ln(logits.iter().map(|logit| math::exp(*logit)).sum::<f64>()) - logits[class]
+    };
+    let (mut reported, mut rest, mut whole) = (0.0, 0.0, 0.0);
+    for (sample, class) in places.iter().zip(&classes) {
+        let class = *class as usize;
+        let stream = |purpose| Stream::new(5, purpose, job, 1, *sample as usize);
+        let (noise, t) = (stream(Purpose::LabelNoise), stream(Purpose::Time).uniform(0));
+        // ᾱ at the beginning, at z and at the end, and the factor of the loss.
+        let ([begin, at, end], factor) = match gamma {
+            Some(gamma) => {
+                let alpha_bar = |gamma: f64| 1.0 / (1.0 + math::exp(gamma));
+                let at = gamma.at(t);
+                ([gamma.high(), at.gamma, gamma.low()].map(alpha_bar), 0.5 * 0.7 * at.snr_slope())
+            }
+            None => ([0, job - 1, checked.config.blocks].map(|t| checked.schedule.alpha_bar(t)), 1.0),
+        };
+        let noised = |alpha_bar: f64, noise: &Stream, k: usize| {
+            alpha_bar.sqrt() * w(class, k) + (1.0 - alpha_bar).sqrt() * noise.normal(k as u32)
+        };
+        let z: Vec<f64> = (0..width)
+            .map(|k| match is_fm {
+                true => t * w(class, k) + (1.0 - t) * noise.normal(k as u32),
+                false => noised(at, &noise, k),
+            })
+            .collect();
+        let mut shares: Vec<f64> = (0..CLASSES).map(|j| (0..width).map(|k| a[j * width + k] * z[k]).sum()).collect();
+        if !is_fm {
+            let total: f64 = shares.iter().map(|logit| math::exp(*logit)).sum();
+            shares.iter_mut().for_each(|share| *share = math::exp(*share) / total);
+        }
+        let estimate: Vec<f64> = (0..width).map(|k| (0..CLASSES).map(|j| shares[j] * w(j, k)).sum()).collect();
+        let wanted = |k: usize| w(class, k) - if is_fm { noise.normal(k as u32) } else { 0.0 };
+        let error: f64 = (0..width).map(|k| (estimate[k] - wanted(k)).powi(2)).sum();
+        let others = if is_fm {
+            let end: Vec<f64> = (0..width).map(|k| z[k] + (1.0 - t) * estimate[k]).collect();
+            cross_entropy(&end, class)
+        } else {
+            let last: Vec<f64> = (0..width).map(|k| noised(end, &stream(Purpose::HeadNoise), k)).collect();
+            let (d, square) = (width as f64, (0..width).map(|k| w(class, k).powi(2)).sum::<f64>());
+            cross_entropy(&last, class) + 0.5 * (begin * square - d * begin - d * math::ln(1.0 - begin))
+        };
+        reported += error;
+        rest += others;
+        whole += weight * factor * error + others;
+    }
+    [reported, rest, whole].map(|sum| sum / samples as f64)
+}
+
+#[test]
+fn the_gradients_of_learned_embeddings_are_those_of_differences() {
+    let cases = [
+        (r#""dt""#, 5, 2),
+        (r#""dt""#, 2, 1),
+        (r#""dt""#, 2, 10),
+        (r#""fm""#, 2, 1),
+        (r#""fm""#, 5, 1),
+        (CONTINUOUS, 2, 1),
+        (CONTINUOUS, 5, 1),
+    ];
+    for (name, width, job) in cases {
+        let (samples, weight) = (7, 0.3);
+        let checked = embedded(name, &format!(r#"{{"type":"learned","dim":{width}}}"#));
+        let (own, method, a) = (own(&checked), &checked.method, normal(6, CLASSES * width));
+        let found = drawn_of(&**method, &own, job, (samples, width));
+        let (places, classes) = batch(samples);
+        let draw = Draw { seed: 5, job, epoch: 1, samples: &places, classes: &classes, numbers: None, own: &own };
+        let is_fm = name == r#""fm""#;
+        let mut estimate = vec![0.0; samples * CLASSES];
+        for (z, row) in found.z.chunks_exact(width).zip(estimate.chunks_exact_mut(CLASSES)) {
+            for (j, value) in row.iter_mut().enumerate() {
+                *value = (0..width).map(|k| a[j * width + k] * f64::from(z[k])).sum();
+            }
+            if !is_fm {
+                super::loss::softmax(row);
+            }
+        }
+        let (mut gradient, mut gradients) = (vec![f64::NAN; samples * CLASSES], vec![0.0; own.len()]);
+        let mut room = vec![0.0; 2 * (width + CLASSES)];
+        let judged =
+            Judged { estimate: &estimate, gradient: &mut gradient, gradients: &mut gradients, weight, room: &mut room };
+        let reported = method.judge(&draw, &found, judged);
+        // Back through the net to z.
+        let mut z_gradient = vec![0.0; samples * width];
+        for row in 0..samples {
+            let (shares, by) = (&estimate[row * CLASSES..][..CLASSES], &gradient[row * CLASSES..][..CLASSES]);
+            let inner: f64 = shares.iter().zip(by).map(|(share, by)| share * by).sum();
+            for k in 0..width {
+                let by_logit = |j: usize| if is_fm { by[j] } else { shares[j] * (by[j] - inner) };
+                z_gradient[row * width + k] = (0..CLASSES).map(|j| by_logit(j) * a[j * width + k]).sum();
+            }
+        }
+        let pass = OwnPass { estimate: &estimate, z_gradient: &z_gradient, gradients: &mut gradients, room: &mut room };
+        let rest = method.own_gradients(&draw, &found, pass);
+        let plain = plain_learned(&checked, &own, &a, job, weight);
+        // z is rounded to f32.
+        assert!((reported - plain[0]).abs() < 1e-5, "{name} {reported} {plain:?}");
+        assert!(is_fm || (rest - plain[1]).abs() < 1e-9, "{name} {rest} {plain:?}");
+        for (index, gradient) in gradients.iter().enumerate() {
+            let numeric = difference(&own, index, |own| plain_learned(&checked, own, &a, job, weight)[2]);
+            let bound = 1e-4 * gradient.abs().max(0.1);
+            assert!((gradient - numeric).abs() < bound, "{name} {width} {job}, {index}: {gradient} {numeric}");
+        }
+    }
 }

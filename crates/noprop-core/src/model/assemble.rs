@@ -1,6 +1,6 @@
 //! Parts into one model. Whether they belong together is read off the parts alone: they may come from any machine.
 
-use super::part::{BlockReport, PartFile, told};
+use super::part::{BlockReport, PartFile, of_kind, told};
 use super::tensors::check_finite;
 use super::{Model, Weights};
 use crate::error::{Code, Error, Result};
@@ -19,20 +19,96 @@ impl Model {
     /// [`Code::Parts`] where blocks are missing, differ or were stopped, or where parts are of different runs; those of files
     /// ([`Model::load`]), naming the file.
     pub fn assemble(paths: &[PathBuf]) -> Result<Model> {
-        let mut whole: Option<Whole> = None;
-        for path in paths {
-            let mut part = PartFile::open(path)?;
-            let whole = match &mut whole {
-                Some(whole) => {
-                    whole.check(&part)?;
-                    whole
-                }
-                empty => empty.insert(Whole::new(&part)?),
-            };
-            whole.take(&mut part)?;
+        assemble(paths, |_| Ok(()))
+    }
+
+    /// Puts parts together, which must be those of `run`, its device named by its kind.
+    ///
+    /// # Errors
+    /// Those of [`assemble`](Self::assemble); [`Code::Parts`] for a part of another run.
+    pub fn assemble_run(paths: &[PathBuf], run: &Value) -> Result<Model> {
+        assemble(paths, |part| part.check_run(run))
+    }
+
+    /// Checks the whole file of a part of one block, which must be one of `run`, its device named by its kind. Returns the block, the
+    /// SHA-256 of its weights and the event of its end.
+    ///
+    /// # Errors
+    /// Those of [`assemble_run`](Self::assemble_run).
+    pub fn check_part(path: &Path, run: &Value) -> Result<(usize, String, Value)> {
+        let mut part = PartFile::open(path)?;
+        part.check_run(run)?;
+        let [report] = &part.part.blocks[..] else {
+            return Err(Error::new(Code::Parts, format!("{} is no part of one block", path.display()))
+                .expected("one block")
+                .received(told(part.part.blocks.iter().map(|report| report.block))));
+        };
+        let report = report.clone();
+        let len = part.checked.layout_of(report.block).weights();
+        part.weights(&report, 0, len)?;
+        Ok((report.block, part.digests[0].clone(), report.event))
+    }
+}
+
+fn assemble(paths: &[PathBuf], check: impl Fn(&PartFile) -> Result<()>) -> Result<Model> {
+    let mut whole: Option<Whole> = None;
+    for path in paths {
+        let mut part = PartFile::open(path)?;
+        check(&part)?;
+        let whole = match &mut whole {
+            Some(whole) => {
+                whole.check(&part)?;
+                whole
+            }
+            empty => empty.insert(Whole::new(&part)?),
+        };
+        whole.take(&mut part)?;
+    }
+    let no_part = || Error::new(Code::Parts, "there is no part to assemble").expected("the files of all parts");
+    whole.ok_or_else(no_part)?.finish()
+}
+
+impl PartFile {
+    /// Whether it is a part of `run`.
+    fn check_run(&self, run: &Value) -> Result<()> {
+        let own = of_kind(self.part.run.clone());
+        let mut differences = Vec::new();
+        compare("", run, &own, &mut differences);
+        compare("model", &run["model"], &json!(self.checked.config), &mut differences);
+        let Some((name, expected, received)) = differences.into_iter().next() else { return Ok(()) };
+        Err(Error::new(Code::Parts, format!("{} is a part of another run: {name} differs", self.path.display()))
+            .expected(format!("{name} {expected}"))
+            .received(received)
+            .hint("remove it, and train its block again"))
+    }
+
+    /// The weights of its so many-th block, which come next in the file.
+    fn weights(&mut self, report: &BlockReport, index: usize, len: usize) -> Result<Vec<f32>> {
+        let block = report.block;
+        if report.stopped {
+            return Err(Error::new(Code::Parts, format!("block {block} of {} was stopped", self.path.display()))
+                .expected("blocks that trained to their end")
+                .received(format!("one that ended after {} epochs", report.epochs))
+                .hint("train it again; with --checkpoint and --resume it goes on from where it was"));
         }
-        let no_part = || Error::new(Code::Parts, "there is no part to assemble").expected("the files of all parts");
-        whole.ok_or_else(no_part)?.finish()
+        let mut weights = crate::memory::reserved(len, "the weights of a block")?;
+        let mut hash = Sha256::new();
+        let checked = &self.checked;
+        pieces(&mut self.file, len, |first, bytes| {
+            hash.update(bytes);
+            let values = from_bytes(bytes);
+            check_finite(checked, block, first, &values)?;
+            weights.extend_from_slice(&values);
+            Ok(())
+        })
+        .map_err(|error| named(&self.path, error))?;
+        if hexadecimal(&hash.finalize()) != self.digests[index] {
+            let damaged = Error::new(Code::ModelFormat, format!("the weights of block {block} are damaged"))
+                .expected("bytes that match their checksum")
+                .hint("get the file again from where it was trained, or train its blocks again");
+            return Err(named(&self.path, damaged));
+        }
+        Ok(weights)
     }
 }
 
@@ -87,31 +163,10 @@ impl Whole {
 
     /// Copies the weights of a part.
     fn take(&mut self, part: &mut PartFile) -> Result<()> {
-        for (report, digest) in part.part.blocks.iter().zip(&part.digests) {
+        for (index, report) in part.part.blocks.clone().iter().enumerate() {
             let (block, len) = (report.block, self.store.len(report.block));
-            if report.stopped {
-                return Err(Error::new(Code::Parts, format!("block {block} of {} was stopped", part.path.display()))
-                    .expected("blocks that trained to their end")
-                    .received(format!("one that ended after {} epochs", report.epochs))
-                    .hint("train it again; with --checkpoint and --resume it goes on from where it was"));
-            }
-            let mut weights = crate::memory::reserved(len, "the weights of a block")?;
-            let mut hash = Sha256::new();
-            let checked = &self.model.checked;
-            pieces(&mut part.file, len, |first, bytes| {
-                hash.update(bytes);
-                let values = from_bytes(bytes);
-                check_finite(checked, block, first, &values)?;
-                weights.extend_from_slice(&values);
-                Ok(())
-            })
-            .map_err(|error| named(&part.path, error))?;
-            if hexadecimal(&hash.finalize()) != *digest {
-                let damaged = Error::new(Code::ModelFormat, format!("the weights of block {block} are damaged"))
-                    .expected("bytes that match their checksum")
-                    .hint("get the file again from where it was trained, or train its blocks again");
-                return Err(named(&part.path, damaged));
-            }
+            let weights = part.weights(report, index, len)?;
+            let digest = &part.digests[index];
             match self.blocks.get(&block) {
                 Some((_, other, path)) if other != digest => {
                     return Err(Error::new(Code::Parts, format!("block {block} comes twice, with different weights"))

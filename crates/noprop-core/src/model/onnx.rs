@@ -118,7 +118,9 @@ impl Model {
     /// The graph, and what else the file says.
     fn onnx(&self, options: &OnnxOptions, stop: &StopFlag) -> Result<(Builder, Vec<(&'static str, String)>)> {
         self.check_trained()?;
-        let (checked, method) = (&self.checked, &self.checked.method);
+        let unfolded = self.unfolded()?;
+        let model = unfolded.as_deref().unwrap_or(self);
+        let (checked, method) = (&model.checked, &model.checked.method);
         let last = last_block(options, method.jobs(), &checked.config)?;
         // Before gigabytes are read.
         let weights = last.saturating_mul(4 * checked.layout.weights());
@@ -134,10 +136,11 @@ impl Model {
         let mut to = Builder::default();
         let (x, samples) = input::x(&mut to, &checked.config, options)?;
         let start = input::noise(&mut to, checked.vectors.width(), options.seed, &samples);
-        let chain = chain::Chain { model: self, sampling, stop, x, samples };
+        let chain = chain::Chain { model, sampling, stop, x, samples };
         let (end, own) = chain.add(&mut to, start, last)?;
         // A head reads the last state alone.
-        let readout = if last == method.jobs() { crate::inference::readout(self)? } else { method.readout(last, &own) };
+        let readout =
+            if last == method.jobs() { crate::inference::readout(model)? } else { method.readout(last, &own) };
         let predicted = match &checked.config.targets {
             Some(targets) => {
                 readout::numbers(&mut to, &readout, targets, &end);

@@ -45,6 +45,22 @@ pub struct BlockReport {
     pub event: Value,
 }
 
+/// A run with its device named by its kind alone (`cpu-avx512`, `cuda-nvidia-h100-80gb-hbm3`), as machines tell each other of it.
+pub fn of_kind(mut run: Value) -> Value {
+    let device = &run["device"];
+    let name = device["name"].as_str().unwrap_or_default().to_lowercase();
+    let kind = match device["instructionSet"].as_str() {
+        Some(set) => format!("{name}-{set}"),
+        None => {
+            let words: Vec<_> =
+                name.split(|at: char| !at.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+            format!("cuda-{}", words.join("-"))
+        }
+    };
+    run["device"] = json!(kind);
+    run
+}
+
 /// A report in a file.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -40,6 +40,16 @@ impl Block {
         Ok(Self { time, ..block })
     }
 
+    /// The same for a net of the same shape, on the buffers of this one: neither keeps anything from one step to the next.
+    ///
+    /// # Errors
+    /// None: this one was made.
+    pub(crate) fn beside(&self, graph: &Graph, layout: &Layout) -> Result<Self> {
+        let program = Program::new(graph, layout, Target { training: true, launched: false, fused: true })?;
+        debug_assert_eq!(program.buffers(), self.program.buffers());
+        Ok(Self { program, buffers: self.buffers.clone(), time: self.time.clone() })
+    }
+
     pub(crate) fn of(program: Program, buffers: &Buffers) -> Result<Self> {
         let sizes = program.buffers().iter();
         let made = sizes.map(|size| match *size {

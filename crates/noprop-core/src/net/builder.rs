@@ -3,6 +3,7 @@
 
 use super::graph::{Graph, NodeId};
 use super::op::Op;
+use super::shape::Shape;
 use super::spec::{self, Misfit, Size};
 use crate::error::Result;
 use std::cell::RefCell;
@@ -126,6 +127,11 @@ impl<'n> Value<'n> {
     /// The last dimension of its shape.
     pub fn width(self) -> usize {
         self.net.state.borrow().0.nodes()[self.node].shape.width()
+    }
+
+    /// Whether it is an image.
+    pub fn is_image(self) -> bool {
+        matches!(self.net.state.borrow().0.nodes()[self.node].shape, Shape::Image { .. })
     }
 
     /// Normalisation of each token.

@@ -44,8 +44,8 @@ pub struct Form {
     pub output: Output,
     /// Whether a training program also gives the gradient of z.
     pub z_gradient: bool,
-    /// Values of z, where they are not as many as classes.
-    pub z_width: Option<usize>,
+    /// Shape of z and of the label's vectors, where that is not a value for each class.
+    pub z: Option<Shape>,
 }
 
 /// What the last node of a net is.
@@ -76,7 +76,7 @@ impl Graph {
     /// The same with what `form` asks for beside; its end is made when the net is whole.
     pub fn of_form(x: Shape, classes: usize, form: Form) -> Self {
         let input = |name: &str, shape| Node { name: name.to_owned(), op: Op::Input, inputs: Vec::new(), shape };
-        let z = Shape::Vector(form.z_width.unwrap_or(classes));
+        let z = form.z.unwrap_or(Shape::Vector(classes));
         let mut nodes = vec![input("x", x), input("z", z)];
         if form.timed {
             nodes.push(input("time", Shape::Vector(1)));
@@ -112,6 +112,15 @@ impl Graph {
         let head = Op::Linear(super::spec::Linear { units: super::spec::Size::Classes, role });
         chain.push("head".to_owned(), head, vec![state]).map_err(fit)?;
         chain.shaped()
+    }
+
+    /// The same net, the names of whose layers begin with `prefix`.
+    pub(crate) fn prefixed(&self, prefix: &str) -> Self {
+        let mut graph = self.clone();
+        for node in &mut graph.nodes[self.inputs()..] {
+            node.name.insert_str(0, prefix);
+        }
+        graph
     }
 
     /// The whole net with the end that its form asks for.
@@ -152,7 +161,8 @@ impl Graph {
         if vectors.is_one_hot() {
             return Ok(self);
         }
-        let (last, op) = (self.nodes.len() - 1, Op::Embed(super::spec::Embed { vectors: vectors.clone() }));
+        let (last, shape) = (self.nodes.len() - 1, self.nodes[Self::Z].shape);
+        let op = Op::Embed(super::spec::Embed { vectors: vectors.clone(), shape });
         let name = op.name_at(last + 1);
         self.push(name, op, vec![last]).map_err(|misfit| misfit.of_node("embedding"))?;
         Ok(self)

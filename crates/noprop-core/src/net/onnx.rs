@@ -2,6 +2,7 @@
 
 use super::graph::Graph;
 use super::layout::Layout;
+use super::shape::Shape;
 use crate::onnx::{Builder, Layer, Value};
 
 /// The weights of a job, and what they are called in the model file.
@@ -30,6 +31,10 @@ impl Graph {
     /// Adds the net to `to`; `inputs` are x, z and, in a net that has one, the time. Returns the estimate.
     pub(crate) fn onnx(&self, to: &mut Builder, weights: &Weights<'_>, inputs: &[Value], samples: &str) -> Value {
         let mut values = inputs[..self.inputs()].to_vec();
+        let z = self.nodes()[Self::Z].shape;
+        if let Shape::Image { .. } = z {
+            values[Self::Z].name = reshaped(to, &values[Self::Z].name, &z.dims());
+        }
         for (index, node) in self.nodes().iter().enumerate().skip(self.inputs()) {
             to.scope = format!("{}/{}", weights.prefix, node.name);
             let tensors = |tensor: &str| weights.tensor(&node.name, tensor);
@@ -37,6 +42,19 @@ impl Graph {
             let mut layer = Layer { to: &mut *to, inputs, tensors: &tensors, samples };
             values.push(node.op.spec().onnx(&self.signature(index), &mut layer));
         }
-        values.swap_remove(self.nodes().len() - 1)
+        let (estimate, shape) =
+            (values.swap_remove(self.nodes().len() - 1), self.nodes()[self.nodes().len() - 1].shape);
+        match shape {
+            // As the state is.
+            Shape::Image { .. } => Value { name: reshaped(to, &estimate.name, &[shape.len()]), ..estimate },
+            _ => estimate,
+        }
     }
+}
+
+/// `[samples, …]` as `[samples, dims]`.
+fn reshaped(to: &mut Builder, name: &str, dims: &[usize]) -> String {
+    let dims: Vec<_> = std::iter::once(-1).chain(dims.iter().map(|dim| *dim as i64)).collect();
+    let dims = to.ints(&dims);
+    to.op("Reshape", &[name, &dims], &[])
 }

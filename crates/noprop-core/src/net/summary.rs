@@ -33,12 +33,18 @@ pub struct Layer {
 impl Graph {
     /// The tensors of one block.
     pub fn layout(&self) -> Layout {
-        self.declared().build()
+        self.layout_with(&[]).0
     }
 
     /// The same with those that a method trains beside, and where the latter lie.
     pub(crate) fn layout_with(&self, own: &[OwnTensor]) -> (Layout, Vec<Slot>) {
-        let mut builder = self.declared();
+        Self::layout_of(std::slice::from_ref(self), own)
+    }
+
+    /// The same of several nets that share no tensors.
+    pub(crate) fn layout_of(nets: &[Self], own: &[OwnTensor]) -> (Layout, Vec<Slot>) {
+        let mut builder = LayoutBuilder::default();
+        nets.iter().for_each(|net| net.declare(&mut builder));
         for OwnTensor { layer, name, shape, init } in own {
             builder.parameter(layer, name, shape, init.clone());
         }
@@ -48,8 +54,7 @@ impl Graph {
         (layout, slots)
     }
 
-    fn declared(&self) -> LayoutBuilder {
-        let mut builder = LayoutBuilder::default();
+    fn declare(&self, builder: &mut LayoutBuilder) {
         for (index, node) in self.nodes().iter().enumerate() {
             for Tensor { name, trained, shape, init } in node.op.spec().tensors(&self.signature(index)) {
                 if trained {
@@ -59,7 +64,6 @@ impl Graph {
                 }
             }
         }
-        builder
     }
 
     /// Number of values of one block, if it can be counted.

@@ -89,6 +89,7 @@ pub fn estimate(plan: &Plan, available: usize, stop: &StopFlag) -> Result<Estima
     let (threads, in_flight) = (options.threads.unwrap_or(1), options.in_flight.unwrap_or(1));
     let memory = memory(plan)?;
     let (forward_flops, training_flops) = plan.model.graph()?.flops();
+    let nets = plan.model.method.graphs()?.len();
     let threads = threads.min(in_flight);
     let is_measured = plan.devices.is_cpu() && memory.total <= available;
     Ok(Estimate {
@@ -102,8 +103,8 @@ pub fn estimate(plan: &Plan, available: usize, stop: &StopFlag) -> Result<Estima
         device: plan.devices.to_string(),
         precision: options.precision,
         parameters_per_block: plan.model.layout.parameters(),
-        forward_flops,
-        training_flops,
+        forward_flops: nets * forward_flops,
+        training_flops: nets * training_flops,
         memory,
         time: is_measured.then(|| measure(plan, threads, stop)).transpose()?,
     })

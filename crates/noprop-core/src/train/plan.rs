@@ -3,7 +3,7 @@
 use super::batches::{Batch, Batches};
 use super::device::memory;
 use super::validation::{MeasureChain, Validation};
-use crate::config::{CheckedConfig, FitOptions};
+use crate::config::{CheckedConfig, FitOptions, ModelConfig};
 use crate::cuda::{Engine, Multiply};
 use crate::data::Dataset;
 use crate::data::augment::Augmenter;
@@ -56,6 +56,7 @@ impl Plan {
         InstructionSet::check_variable()?;
         check_shape(&model, &data)?;
         options.augment.check(data.shape())?;
+        check_coupled(&model, &options)?;
         let in_flight = options.in_flight;
         let options = options.check(model.jobs(), data.samples())?;
         check_weighting(&model, &options)?;
@@ -77,12 +78,15 @@ impl Plan {
             *targets = targets.fitted(data.numbers(targets.count)?)?;
         }
         let (numbers, classes) = labels(&model, &data)?;
+        let model = model.with_prototypes(&data, &classes)?;
         let classes = Arc::new(classes);
         let weight = |job| match model.method.is_weighted() && model.head_of(job).is_none() {
             true => options.weighting.block_weight(&model.schedule, job, options.eta),
             false => Ok(1.0),
         };
-        let weights = (1..=model.jobs()).map(weight).collect::<Result<_>>()?;
+        // Of a job of several nets, each has one.
+        let factors = if model.is_coupled() { model.config.blocks } else { model.jobs() };
+        let weights = (1..=factors).map(weight).collect::<Result<_>>()?;
         let batches = Batches::new(data.clone(), classes.clone(), model.config.seed, &options);
         let (validation, from) = (None, None);
         let mut plan = Self {
@@ -128,6 +132,10 @@ impl Plan {
         let sha256 = model.weights_sha256()?;
         // The blocks go on in the units that they have learned.
         self.model.config.targets = model.checked.config.targets.clone();
+        if model.checked.config.embedding.is_prototype() {
+            let embedding = model.checked.config.embedding.clone();
+            self.model = ModelConfig { embedding, ..self.model.config.clone() }.check()?;
+        }
         (self.numbers, _) = labels(&self.model, &self.data)?;
         if let Some(validation) = &mut self.validation {
             (validation.numbers, _) = labels(&self.model, &validation.data)?;
@@ -151,9 +159,12 @@ impl Plan {
             (None, None) => return Ok(()),
         };
         if !self.model.method.is_validated() {
-            let method = self.model.config.method.name();
+            let mut method = self.model.config.method.name().to_owned();
+            if self.model.config.embedding.is_learned() {
+                method += " with learned embeddings";
+            }
             return Err(Error::new(Code::Option, format!("option {name} does not apply to method {method}"))
-                .expected("method dt, or no such option")
+                .expected("method dt with fixed embeddings, or no such option")
                 .received(method)
                 .hint("validation samples measure the finished model of every method"));
         }
@@ -298,7 +309,7 @@ fn places_of(model: &CheckedConfig, options: &FitOptions) -> Result<(Devices, Op
     match &options.device {
         DeviceChoice::Cpu => places(model, &options.device),
         DeviceChoice::Auto => Ok((Devices::Cpu, Some(format!("{what} has no kernels for GPUs")))),
-        DeviceChoice::Cuda(_) | DeviceChoice::AllCuda => {
+        _ => {
             Err(Error::new(Code::Device, format!("{what} serves on the processor alone"))
                 .expected("device auto or cpu")
                 .received(options.device.to_string())
@@ -326,6 +337,25 @@ fn check_optimizer(model: &CheckedConfig, options: &FitOptions) -> Result<()> {
     Err(Error::new(Code::Option, format!("option optimizer does not apply to method {name}"))
         .expected("no optimizer: the method has its own")
         .received(options.optimizer.name()))
+}
+
+/// Blocks that share embeddings in training step together: none is trained without the others.
+fn check_coupled(model: &CheckedConfig, options: &FitOptions) -> Result<()> {
+    if !model.is_coupled() {
+        return Ok(());
+    }
+    let embedding = model.config.embedding.name();
+    if let Some(norm) = options.clip_norm {
+        return Err(Error::new(Code::Option, format!("option clipNorm does not go with {embedding} embeddings of dt"))
+            .expected("no clipNorm: the gradients of all blocks are in one job")
+            .received(norm.to_string())
+            .hint("method fm learns embeddings with clipNorm; dt takes it with embedding orthogonal"));
+    }
+    let Some(only) = &options.only_blocks else { return Ok(()) };
+    Err(Error::new(Code::Option, format!("option onlyBlocks does not go with {embedding} embeddings"))
+        .expected("no onlyBlocks: all blocks train the embeddings together, as one job")
+        .received(format!("{} of {} blocks", only.len(), model.config.blocks))
+        .hint("with embedding orthogonal, which is fixed and may have the same dim, every block is trained alone"))
 }
 
 fn check_smoothing(model: &CheckedConfig, options: &FitOptions) -> Result<()> {

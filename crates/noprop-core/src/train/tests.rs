@@ -11,6 +11,7 @@ mod golden;
 mod invariance;
 mod methods;
 mod numbers;
+mod prototypes;
 mod refusals;
 mod resume;
 mod steps;

@@ -6,9 +6,10 @@ use super::plan::Plan;
 use super::validation::Validator;
 use crate::config::JobParts;
 use crate::error::{Code, Error, Result};
-use crate::method::{CrossEntropy, Draw as Draws, Drawn, Loss, Method, OwnPass, Posterior, WeightedSquares};
+use crate::method::{CrossEntropy, Draw as Draws, Drawn, Judged, Loss, Method, OwnPass, Posterior, WeightedSquares};
 use crate::net::Step;
 use crate::net::{Block, Buffers, Draw, Layout, Mode};
+use crate::ops::adamw::AdamW;
 use crate::ops::apply;
 use crate::ops::squared_error::SquaredError;
 use crate::tensor::{Buffer, Slot, StopFlag};
@@ -19,7 +20,8 @@ pub(super) use super::values::all_finite;
 
 /// Steps any job of a run in buffers of its own.
 pub struct Trainer {
-    block: Block,
+    /// One a net of a job, all on the same buffers.
+    blocks: Vec<Block>,
     /// x in double precision, for checks; in f32 the batch's own is read.
     wide: Option<Buffer>,
     z: Buffer,
@@ -39,11 +41,16 @@ pub struct Trainer {
 }
 
 /// What a method's own tensors need beside: room that no step has to make.
-#[derive(Default)]
 struct Own {
     values: Vec<f64>,
+    room: OwnRoom,
+}
+
+struct OwnRoom {
     gradients: Vec<f64>,
     estimate: Vec<f64>,
+    /// Of the estimate, where the method judges it.
+    gradient: Vec<f64>,
     z_gradient: Vec<f64>,
     room: Vec<f64>,
 }
@@ -75,14 +82,20 @@ impl Trainer {
         let (model, config) = (&plan.model, &plan.model.config);
         let capacity = plan.options.batch_size();
         let buffers = Buffers { stacked: 1, capacity, dtype, device: device.clone(), training: true, launched: false };
-        let (width, graph) = (model.vectors.width(), method.graph(true)?);
+        let (width, graphs) = (model.vectors.width(), method.graphs()?);
+        let graph = &graphs[0];
         let estimate = graph.estimate_width();
         let own: usize = own.iter().map(|slot| slot.len).sum();
         let rows = |width: usize| if own > 0 { capacity * width } else { 0 };
         let equation = method.equation();
         let ode = equation.map(|equation| Ode::new(equation, &buffers, width, layout.parameters())).transpose()?;
+        let mut blocks = vec![Block::of_graph(graph, layout, &buffers)?];
+        for graph in &graphs[1..] {
+            blocks.push(blocks[0].beside(graph, layout)?);
+        }
+        let judged = if method.loss() == Loss::Own { rows(estimate) } else { 0 };
         Ok(Self {
-            block: Block::of_graph(&graph, layout, &buffers)?,
+            blocks,
             wide: (dtype != DType::F32).then(|| buffers.samples(config.input.len())).transpose()?,
             z: buffers.samples(width)?,
             gradient: buffers.samples(estimate)?,
@@ -92,10 +105,13 @@ impl Trainer {
             estimate,
             own: Own {
                 values: Vec::with_capacity(own),
-                gradients: vec![0.0; own],
-                estimate: Vec::with_capacity(rows(estimate)),
-                z_gradient: Vec::with_capacity(rows(width)),
-                room: vec![0.0; width + 2 * config.classes.len()],
+                room: OwnRoom {
+                    gradients: vec![0.0; own],
+                    estimate: Vec::with_capacity(rows(estimate)),
+                    gradient: vec![0.0; judged],
+                    z_gradient: Vec::with_capacity(rows(width)),
+                    room: vec![0.0; 2 * (width + config.classes.len())],
+                },
             },
             ode,
             validator: None,
@@ -132,12 +148,35 @@ impl Trainer {
         self.step_of(plan, (&*model.method, &model.layout, &model.own), job, step, state, stop)
     }
 
-    /// The same of a job of this kind.
+    /// The same of a job of this kind: a step of each of its nets.
     fn step_of(
         &mut self,
         plan: &Plan,
-        (method, layout, slots): (&dyn Method, &Layout, &[Slot]),
+        of: (&dyn Method, &Layout, &[Slot]),
         job: usize,
+        step: u64,
+        state: &Buffer,
+        stop: &StopFlag,
+    ) -> Result<(f64, usize)> {
+        let nets = self.blocks.len();
+        if nets == 1 {
+            return self.step_net(plan, of, (0, job), step, state, stop);
+        }
+        let mut sum = 0.0;
+        let mut samples = 0;
+        for net in 0..nets {
+            let (loss, count) = self.step_net(plan, of, (net, net + 1), step, state, stop)?;
+            (sum, samples) = (sum + loss, count);
+        }
+        Ok((sum / nets as f64, samples))
+    }
+
+    /// The same of a net (from 0), whose random numbers are those of job `job`.
+    fn step_net(
+        &mut self,
+        plan: &Plan,
+        (method, layout, slots): (&dyn Method, &Layout, &[Slot]),
+        (net, job): (usize, usize),
         step: u64,
         state: &Buffer,
         stop: &StopFlag,
@@ -154,15 +193,16 @@ impl Trainer {
             }
         };
         let (seed, blocks, width, of_estimate) = (config.seed, &[job], plan.model.vectors.width(), self.estimate);
-        let own = &mut self.own;
-        read_slots(state, slots, &mut own.values)?;
-        let draw = Draws { seed, job, epoch, samples, classes, numbers: plan.numbers.as_ref(), own: &own.values };
+        let nets = self.blocks.len();
+        let (block, Own { values, room: own }) = (&mut self.blocks[net], &mut self.own);
+        read_slots(state, slots, values)?;
+        let draw = Draws { seed, job, epoch, samples, classes, numbers: plan.numbers.as_ref(), own: values };
         method.draw(&draw, &mut self.drawn);
         let mode = Mode::Training(Draw { seed, blocks, epoch, samples });
         let (gradients, precision) = (&self.gradients, plan.options.precision);
         if let (Some(ode), Some(equation)) = (&mut self.ode, method.equation()) {
             let pass = Step { state, gradients, optimiser: None, stop, samples: samples.len(), precision };
-            let on = On { block: &mut self.block, x, z: &self.z, gradient: &self.gradient, pass, mode, width };
+            let on = On { block, x, z: &self.z, gradient: &self.gradient, pass, mode, width };
             let (loss, summed) = ode.run(equation, on, &draw, &self.drawn.z, &mut own.gradients)?;
             apply(&PutSlots { slots: &plan.model.own, values: &own.gradients }, summed, [])?;
             if !loss.is_finite() {
@@ -175,7 +215,7 @@ impl Trainer {
             return Ok((loss, samples.len()));
         }
         apply(&CopyIn(&self.drawn.z[..samples.len() * width]), &self.z, [])?;
-        if let Some(time) = self.block.time() {
+        if let Some(time) = block.time() {
             apply(&CopyIn(&self.drawn.times[..samples.len()]), time, [])?;
         }
 
@@ -184,11 +224,12 @@ impl Trainer {
         // The length of all gradients is known when all are there.
         let optimiser = clip.is_none().then_some(&adamw);
         let pass = Step { state, gradients, optimiser, stop, samples: samples.len(), precision };
-        self.block.forward(pass, mode, x, &self.z)?;
+        block.forward(pass, mode, x, &self.z)?;
         if !own.gradients.is_empty() {
-            read(self.block.estimate(), samples.len() * of_estimate, &mut own.estimate)?;
+            read(block.estimate(), samples.len() * of_estimate, &mut own.estimate)?;
+            own.gradients.fill(0.0);
         }
-        let (estimate, gradient) = (self.block.estimate(), &self.gradient);
+        let (estimate, gradient) = (block.estimate(), &self.gradient);
         // A head says what is likely, which smoothed labels would not.
         let smoothing = if model.head_of(job).is_some() { 0.0 } else { plan.options.label_smoothing };
         let loss = match method.loss() {
@@ -210,21 +251,30 @@ impl Trainer {
                 let op = Posterior { classes, vectors: &plan.model.vectors, sigma };
                 Some(op.run(gradient, estimate, &mut own.room)?)
             }
+            Loss::Own => {
+                let OwnRoom { estimate, gradient: values, gradients, room, .. } = own;
+                let (len, weight) = (samples.len() * of_estimate, plan.weight(job));
+                let judged = Judged { estimate, gradient: &mut values[..len], gradients, weight, room };
+                let loss = method.judge(&draw, &self.drawn, judged);
+                apply(&PutSlots { slots: &[Slot { offset: 0, len }], values }, gradient, [])?;
+                Some(loss)
+            }
             Loss::CrossEntropy => {
                 let op = CrossEntropy { classes, width: of_estimate, smoothing };
                 Some(op.run(gradient, estimate)?)
             }
         };
-        self.block.backward(pass, mode, &self.gradient, x, &self.z)?;
-        if let Some(z_gradient) = self.block.z_gradient()
+        block.backward(pass, mode, &self.gradient, x, &self.z)?;
+        if let Some(z_gradient) = block.z_gradient()
             && !own.gradients.is_empty()
         {
             read(z_gradient, samples.len() * width, &mut own.z_gradient)?;
-            own.gradients.fill(0.0);
-            let Own { estimate, z_gradient, gradients, room, .. } = own;
+            let OwnRoom { estimate, z_gradient, gradients, room, .. } = own;
             method.own_gradients(&draw, &self.drawn, OwnPass { estimate, z_gradient, gradients, room });
             apply(&PutSlots { slots, values: &own.gradients }, &self.gradients, [])?;
             if clip.is_none() {
+                // They move with every net.
+                let adamw = AdamW { step: step * nets as u64 + net as u64 + 1, ..adamw };
                 slots.iter().try_for_each(|slot| adamw.step_part(state, &self.gradients, *slot))?;
             }
         }

@@ -59,7 +59,7 @@ impl BlockOp<0> for Clip {
         // Values that are not finite stay, so that the step is known to have diverged.
         if norm > self.most {
             let factor = T::of(self.most / norm);
-            values.iter_mut().for_each(|value| *value = *value * factor);
+            values.iter_mut().for_each(|value| *value *= factor);
         }
         Ok(())
     }

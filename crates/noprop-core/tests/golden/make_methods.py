@@ -15,7 +15,8 @@ import torch, torch.nn.functional as F
 
 torch.set_default_dtype(torch.float64)
 SEED, N, D, C, H, RATE, DECAY, STEPS = 7, 6, 4, 3, 5, 1e-2, 1e-2, 3
-INIT, LABEL, TIME, PATH, HEAD, WRONG = 0, 2, 6, 7, 8, 12
+INIT, LABEL, TIME, PATH, HEAD, EMBEDDING, WRONG = 0, 2, 6, 7, 8, 11, 12
+DIM = 2  # of learned embeddings: fewer values than classes, so they begin at random
 f32 = lambda v: torch.as_tensor(v, dtype=torch.float64).float().double()
 
 
@@ -53,7 +54,9 @@ def make(tensors, job):
     made = {}
     for index, (name, (kind, shape)) in enumerate(sorted(tensors.items())):
         size = math.prod(shape)
-        if kind == "identity":
+        if torch.is_tensor(kind):
+            value = f32(kind)
+        elif kind == "identity":
             value = torch.eye(*shape)
         elif isinstance(kind, tuple):
             bound = 1 / math.sqrt(kind[0])
@@ -104,9 +107,9 @@ def fm(noise=0.1):
     return make(mlp(D + C + 64), 1), loss
 
 
-def ct(eta=0.7, units=2):
+def ct(eta=0.7, units=2, learns=False):
     inverse = lambda v: math.log(math.exp(v) - 1)
-    tensors = {**mlp(D + C + 64), **HEADS,
+    tensors = {**(learned(mlp(D + DIM + 64)) if learns else {**mlp(D + C + 64), **HEADS}),
                "params.gamma.low": (-1.0, (1,)), "params.gamma.range": (inverse(5.0), (1,)), "params.gamma.linear": (inverse(1.0), (1,)),
                "params.gamma.rate": ((1,), (units,)), "params.gamma.shift": ((1,), (units,)), "params.gamma.share": (inverse(1 / units), (units,))}
 
@@ -120,14 +123,50 @@ def ct(eta=0.7, units=2):
         t = uniforms(TIME, 1, epoch).requires_grad_()
         g = gamma(p, t)
         slope, = torch.autograd.grad((-g).exp().sum(), t, create_graph=True)
-        noised = lambda g, purpose: torch.sigmoid(-g)[:, None].sqrt() * u + torch.sigmoid(g)[:, None].sqrt() * normals(purpose, 1, epoch)
-        error = squares(net(p, x, noised(g, LABEL), features(f32(t.detach()))).softmax(1), u)
+        w = p["params.embedding.weight"] if learns else torch.eye(C)
+        noised = lambda g, purpose: torch.sigmoid(-g)[:, None].sqrt() * w[y] + torch.sigmoid(g)[:, None].sqrt() * normals(purpose, 1, epoch)[:, :w.shape[1]]
+        error = squares(net(p, x, noised(g, LABEL), features(f32(t.detach()))).softmax(1) @ w, w[y])
         ends = gamma(p, torch.tensor([0.0, 1.0]))
         first = torch.sigmoid(-ends[0])
-        kl = 0.5 * (first - C * first - C * torch.log(1 - first))
+        kl = prior(w[y], first) if learns else 0.5 * (first - C * first - C * torch.log(1 - first))
         ce = F.cross_entropy(head(p, noised(ends[1].expand(N), HEAD)), y)
         return error.mean(), (0.5 * eta * slope * error).mean() + ce + kl
     return make(tensors, 1), loss
+
+
+def learned(*nets):
+    """The tensors of a learned embedding beside those of nets; and what is drawn of a state."""
+    rows = torch.tensor([[Stream(EMBEDDING, 0, 0, c).normal(k) / math.sqrt(DIM) for k in range(DIM)] for c in range(C)])
+    own = {"params.embedding.weight": (rows, (C, DIM)), "params.class_head.weight": (rows.T, (DIM, C)), "params.class_head.bias": (0.0, (C,))}
+    return {name: tensor for net in (own, *nets) for name, tensor in net.items()}
+
+
+prior = lambda v, ab: 0.5 * (ab * (v**2).sum(1) - DIM * ab - DIM * torch.log(1 - torch.as_tensor(ab))).mean()
+
+
+def dt_learned(blocks=2):
+    """A loss a block, each moved by an optimiser of its own, and with it the embedding and the head by another."""
+    ab = [min(max(math.cos(math.pi / 2 * (blocks - t) / blocks) ** 2, 1e-4), 0.999) for t in range(blocks + 1)]
+
+    def block(job):
+        def loss(p, epoch):
+            w = p["params.embedding.weight"]
+            noised = lambda t, purpose: math.sqrt(ab[t]) * w[y] + math.sqrt(1 - ab[t]) * normals(purpose, job, epoch)[:, :DIM]
+            out = net(p, x, noised(job - 1, LABEL), prefix=f"block{job:04}_").softmax(1) @ w
+            reported = squares(out, w[y]).mean()
+            return reported, reported + F.cross_entropy(head(p, noised(blocks, HEAD)), y) + prior(w[y], ab[0])
+        return loss
+    return make(learned(*(mlp(D + DIM, f"block{t:04}_") for t in range(1, blocks + 1))), 1), [block(t) for t in range(1, blocks + 1)]
+
+
+def fm_learned(noise=0.1):
+    def loss(p, epoch):
+        w, t, z0 = p["params.embedding.weight"], uniforms(TIME, 1, epoch), normals(LABEL, 1, epoch)[:, :DIM]
+        z = t[:, None] * w[y] + (1 - t)[:, None] * z0 + noise * normals(PATH, 1, epoch)[:, :DIM]
+        v = net(p, x, z, features(f32(t))) @ w
+        reported = squares(v, w[y] - z0).mean()
+        return reported, reported + F.cross_entropy(head(p, z + (1 - t)[:, None] * v), y)
+    return make(learned(mlp(D + DIM + 64)), 1), loss
 
 
 def diffusion_blocks(loss_name, preconditioning=False, job=2, blocks=3, overlap=0.05):
@@ -239,6 +278,22 @@ def train(name, made):
     else:
         optimiser = torch.optim.AdamW(trained.values(), lr=RATE, weight_decay=DECAY)
     losses = []
+    if isinstance(loss, list):
+        shared = [v for n, v in trained.items() if ".embedding." in n or ".class_head." in n]
+        adamw = lambda values: torch.optim.AdamW(values, lr=RATE, weight_decay=DECAY)
+        shared = adamw(shared)
+        blocks = [adamw([v for n, v in trained.items() if f"block{t:04}_" in n]) for t in range(1, len(loss) + 1)]
+        for epoch in range(STEPS):
+            sum = 0.0
+            for of_block, optimiser in zip(loss, blocks):
+                reported, whole = of_block(p, epoch)
+                for v in trained.values():
+                    v.grad = None
+                whole.backward(); optimiser.step(); shared.step()
+                sum += reported.item()
+            losses.append(sum / len(loss))
+        print(name, losses)
+        return dict(losses=losses, after={n: v.detach().flatten().tolist() for n, v in p.items()})
     for epoch in range(STEPS):
         reported, whole = loss(p, epoch)
         optimiser.zero_grad(); whole.backward(); optimiser.step()
@@ -250,6 +305,6 @@ def train(name, made):
 METHODS = {
     "dt": dt(), "ct": ct(), "fm": fm(), "diffusion-blocks": diffusion_blocks("ce"), "diffusion-blocks-mse": diffusion_blocks("mse"),
     "diffusion-blocks-edm": diffusion_blocks("mse", preconditioning=True), "backprop": backprop(), "forward-forward": forward_forward(),
-    "adjoint": adjoint(),
+    "adjoint": adjoint(), "dt-learned": dt_learned(), "ct-learned": ct(learns=True), "fm-learned": fm_learned(),
 }
 Path(__file__).with_name("methods.json").write_text(json.dumps({name: train(name, made) for name, made in METHODS.items()}) + "\n")

@@ -10,20 +10,26 @@ use crate::onnx::{Layer, Value};
 pub struct Embed {
     /// u_k of every class k.
     pub vectors: ClassVectors,
+    /// Shape of one of them.
+    pub shape: Shape,
 }
 
 impl Spec for Embed {
     fn output(&self, inputs: &[Shape], classes: usize) -> Fit {
         match one(inputs)? {
-            Shape::Vector(len) if len == classes => Ok(Shape::Vector(self.vectors.width())),
+            Shape::Vector(len) if len == classes => Ok(self.shape),
             other => Err(Misfit::new(format!("a vector [{classes}]"), other.to_string()).field("from")),
         }
     }
     fn onnx(&self, s: &Signature, layer: &mut Layer<'_>) -> Value {
         let y = layer.last(0);
         let rows: Vec<_> = (0..s.inputs[0].len()).flat_map(|class| self.vectors.vector(class)).collect();
-        let vectors = layer.to.floats(&[s.inputs[0].len(), s.output.width()], &rows);
+        let vectors = layer.to.floats(&[s.inputs[0].len(), s.output.len()], &rows);
         let estimate = layer.op("MatMul", &[&y, &vectors], &[]);
+        let estimate = match s.output {
+            Shape::Image { .. } => layer.reshape(&estimate, &s.output.dims()),
+            _ => estimate,
+        };
         layer.value(estimate, false)
     }
     fn multiply_adds(&self, s: &Signature) -> Vec<usize> {

@@ -6,6 +6,7 @@ use crate::data::InputShape;
 use crate::diffusion::ClassVectors;
 use crate::method::WeightedSquares;
 use crate::net::graph::Output;
+use crate::net::shape::Shape;
 use crate::net::{Activation, Block, Buffers, Draw, Form, Graph, Mode, Step};
 use crate::ops::multiply::Precision;
 use crate::ops::testing::{normal, poisoned, tensor, values};
@@ -91,13 +92,13 @@ impl Rig {
 }
 
 fn check(net: &NetConfig, input: InputShape, output: Output) {
-    let form = Form { timed: true, output, z_gradient: true, z_width: None };
+    let form = Form { timed: true, output, z_gradient: true, z: None };
     check_graph(&net.formed(input, CLASSES, form).unwrap());
 }
 
 fn check_graph(graph: &Graph) {
     let (mut rig, weights) = Rig::new(graph);
-    let z = normal(2, SAMPLES * CLASSES);
+    let z = normal(2, SAMPLES * graph.nodes()[Graph::Z].shape.len());
     rig.loss(&weights, &z);
     let (gradients, z_gradient) = (values(&rig.gradients), rig.block.z_gradient().map(values));
     let greatest = gradients.iter().fold(0.0, |most: f64, gradient| most.max(gradient.abs()));
@@ -151,7 +152,7 @@ fn gradients_of_nets_with_a_time_equal_finite_differences() {
 fn gradients_through_embeddings_equal_finite_differences() {
     let (input, vectors) = (InputShape::Vector { len: 4 }, ClassVectors::orthogonal(CLASSES, 3, 1));
     for output in [Output::Logits, Output::Probabilities] {
-        let form = Form { timed: true, output, z_gradient: true, z_width: Some(3) };
+        let form = Form { timed: true, output, z_gradient: true, z: Some(Shape::Vector(3)) };
         let net = NetConfig::Mlp { hidden: vec![5], dropout: 0.0 };
         let graph = net.formed(input, CLASSES, form).unwrap().embedded(&vectors).unwrap();
         assert_eq!(graph.nodes().last().unwrap().op.name(), "embed");
@@ -160,6 +161,23 @@ fn gradients_through_embeddings_equal_finite_differences() {
     let block = NetConfig::Mlp { hidden: vec![4], dropout: 0.0 };
     let block = block.graph(input, CLASSES).unwrap().embedded(&vectors).unwrap();
     check_graph(&Graph::chained(&block, 2, Form { z_gradient: true, ..Form::default() }, &vectors).unwrap());
+}
+
+/// Labels that are images, which a net convolves as it does the image; estimates are images too, and so is what a chain mixes.
+#[test]
+fn gradients_of_images_as_labels_equal_finite_differences() {
+    let input = InputShape::Image { height: 14, width: 14, channels: 1 };
+    let z = Some(Shape::from(input));
+    let vectors = ClassVectors::orthogonal(CLASSES, input.len(), 1);
+    let net = NetConfig::Cnn { widths: [2, 2, 3], hidden: 4, dropout: 0.2 };
+    let form = Form { timed: true, output: Output::Probabilities, z_gradient: true, z };
+    let graph = net.formed(input, CLASSES, form).unwrap();
+    let names = ["conv1", "conv2", "conv3", "label_conv1", "label_conv2", "label_conv3"];
+    assert!(names.iter().all(|name| graph.find(name).is_some()));
+    check_graph(&graph);
+    let block = net.formed(input, CLASSES, Form { z, ..Form::default() }).unwrap().embedded(&vectors).unwrap();
+    assert_eq!(block.nodes().last().unwrap().shape, input.into());
+    check_graph(&Graph::chained(&block, 2, Form { z, z_gradient: true, ..Form::default() }, &vectors).unwrap());
 }
 
 /// The paper's table: 0.87, 1.16 and 1.20 million parameters of one block with a time.

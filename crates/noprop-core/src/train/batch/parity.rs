@@ -3,7 +3,7 @@
 use super::Gather;
 use crate::cuda::parity::{Input, Parity, Values, in_batch_step};
 use crate::data::augment::Augmenter;
-use crate::data::{Augment, Dataset, InputShape, Pixels};
+use crate::data::{Augment, Dataset, Flip, InputShape, Pixels};
 use crate::error::Result;
 use crate::ops::batch::DeviceGather;
 use crate::tensor::Buffer;
@@ -20,9 +20,10 @@ pub(crate) fn parity(parity: &mut Parity) -> Result<()> {
         (InputShape::Vector { len: 1 }, none),
         (InputShape::Vector { len: 257 }, none),
         (image(2, 2, 1), none),
-        (image(5, 4, 3), Augment { shift: 3, flip: true }),
-        (image(9, 31, 1), Augment { shift: 2, flip: false }),
-        (image(1, 7, 2), Augment { shift: 0, flip: true }),
+        (image(5, 4, 3), Augment { shift: 3, flip: Flip::Random, cutout: 0 }),
+        (image(9, 31, 1), Augment { shift: 2, flip: Flip::Never, cutout: 0 }),
+        (image(1, 7, 2), Augment { shift: 0, flip: Flip::Random, cutout: 0 }),
+        (image(6, 7, 2), Augment { shift: 1, flip: Flip::Alternating, cutout: 3 }),
     ];
     for (shape, augment) in cases {
         let input = shape.len();
@@ -59,7 +60,7 @@ pub(crate) fn parity(parity: &mut Parity) -> Result<()> {
 
 /// Images of one and of three channels that x has four of.
 fn padded_channels(parity: &mut Parity) -> Result<()> {
-    for (channels, augment) in [(1, Augment::default()), (3, Augment { shift: 2, flip: true })] {
+    for (channels, augment) in [(1, Augment::default()), (3, Augment { shift: 2, flip: Flip::Random, cutout: 0 })] {
         let shape = InputShape::Image { height: 5, width: 6, channels };
         let seen = InputShape::Image { height: 5, width: 6, channels: 4 };
         let augmenter = (!augment.is_none()).then_some(Augmenter { augment, seed: SEED, epoch: EPOCH });
@@ -97,6 +98,6 @@ mod tests {
         let mut compared = Parity::new(Device::Cpu, Multiply::F32);
         parity(&mut compared).unwrap();
         compared.assert_passed();
-        assert_eq!(compared.into_found().comparisons.len(), 14);
+        assert_eq!(compared.into_found().comparisons.len(), 16);
     }
 }

@@ -1,13 +1,15 @@
 //! Augmented training: what a batch then holds, that no schedule changes a bit of it, and which checkpoints it goes on from.
 
 use super::*;
-use crate::data::Augment;
 use crate::data::augment::Augmenter;
+use crate::data::{Augment, Flip};
 use crate::error::Code;
 use crate::train::batch::Gather;
 use crate::train::checkpoint::Checkpoint;
 
-const AUGMENT: Augment = Augment { shift: 2, flip: true };
+const AUGMENT: Augment = Augment { shift: 2, flip: Flip::Random, cutout: 0 };
+/// With what depends on the epoch otherwise.
+const OTHER: Augment = Augment { shift: 1, flip: Flip::Alternating, cutout: 5 };
 
 pub(super) fn augmented(augment: Augment, batch: usize) -> FitOptions {
     FitOptions { augment, ..options(batch) }
@@ -58,15 +60,19 @@ fn samples_are_changed_alike_in_either_precision() {
 
 #[test]
 fn augmented_training_is_the_same_under_any_schedule() {
-    invariance::check(&cnn(3), &augmented(AUGMENT, 16), &images(41));
+    for augment in [AUGMENT, OTHER] {
+        invariance::check(&cnn(3), &augmented(augment, 16), &images(41));
+    }
 }
 
 #[test]
 fn the_weights_depend_on_the_kind_of_change() {
     let sha256 = |augment| sha256(plan(cnn(2), augmented(augment, 16), &images(41)));
     let none = super::sha256(plan(cnn(2), options(16), &images(41)));
-    assert_eq!(sha256(Augment { shift: 0, flip: false }), none);
-    let others = [(1, false), (0, true), (1, true), (2, true)].map(|(shift, flip)| sha256(Augment { shift, flip }));
+    assert_eq!(sha256(Augment { shift: 0, flip: Flip::Never, cutout: 0 }), none);
+    use Flip::{Alternating, Never, Random};
+    let others = [(1, Never, 0), (0, Random, 0), (1, Random, 0), (2, Random, 0), (0, Alternating, 0), (0, Never, 3)];
+    let others = others.map(|(shift, flip, cutout)| sha256(Augment { shift, flip, cutout }));
     for (i, other) in others.iter().enumerate() {
         assert!(*other != none && !others[..i].contains(other));
     }
@@ -83,7 +89,9 @@ fn a_checkpoint_is_gone_on_with_under_the_same_changes_alone() {
     let none = Augment::default();
     for (augment, name) in [
         (Augment { shift: 1, ..AUGMENT }, "training.augment.shift differ"),
-        (Augment { flip: false, ..AUGMENT }, "training.augment.flip differ"),
+        (Augment { flip: Flip::Never, ..AUGMENT }, "training.augment.flip differ"),
+        (Augment { flip: Flip::Alternating, ..AUGMENT }, "training.augment.flip differ"),
+        (Augment { cutout: 4, ..AUGMENT }, "training.augment.cutout differ"),
         (none, "training.augment differ"),
     ] {
         let error = open(augment, true).err().expect("a refusal");

@@ -14,6 +14,10 @@ fn methods() -> Vec<(ModelConfig, Arc<Dataset>)> {
     };
     let embedded =
         |dim: usize, config: ModelConfig| ModelConfig { embedding: EmbeddingConfig::Orthogonal { dim }, ..config };
+    let learned =
+        |dim: usize, config: ModelConfig| ModelConfig { embedding: EmbeddingConfig::Learned { dim }, ..config };
+    let prototyped =
+        |config: ModelConfig| ModelConfig { embedding: EmbeddingConfig::Prototype { vectors: Vec::new() }, ..config };
     let headed = |head: HeadConfig, config: ModelConfig| ModelConfig { head, ..config };
     let vit = NetConfig::Vit { patch: 7, width: 8, depth: 1, heads: 2, mlp_ratio: 2, dropout: 0.1 };
     let db = r#"{"type":"diffusion-blocks"}"#;
@@ -38,6 +42,24 @@ fn methods() -> Vec<(ModelConfig, Arc<Dataset>)> {
         (embedded(2, of(r#""dt""#, cnn(3))), images(40)),
         (embedded(2, of(r#""dt""#, mlp(3))), vectors(60)),
         (embedded(5, of(r#""backprop""#, mlp(3))), vectors(60)),
+        (learned(5, of(r#""dt""#, mlp(3))), vectors(60)),
+        (learned(2, of(r#""dt""#, cnn(3))), images(40)),
+        (learned(2, of(r#""dt""#, mlp(1))), vectors(60)),
+        (learned(5, of(r#"{"type":"ct","units":5}"#, mlp(1))), vectors(60)),
+        (learned(2, of(r#"{"type":"ct","units":5}"#, mlp(1))), vectors(60)),
+        (learned(5, of(r#""fm""#, mlp(1))), vectors(60)),
+        (learned(2, of(r#"{"type":"fm","noise":0.1}"#, mlp(1))), vectors(60)),
+        (prototyped(of(r#""dt""#, mlp(3))), vectors(60)),
+        (prototyped(of(r#""dt""#, cnn(2))), images(40)),
+        (prototyped(of(r#""fm""#, mlp(1))), vectors(60)),
+        (prototyped(of(r#""fm""#, cnn(1))), images(40)),
+        (prototyped(of(r#"{"type":"ct","units":5}"#, mlp(1))), vectors(60)),
+        (prototyped(of(r#"{"type":"ct","units":5}"#, cnn(1))), images(40)),
+        (prototyped(of(db, mlp(3))), vectors(60)),
+        (prototyped(of(db, cnn(2))), images(40)),
+        (prototyped(of(r#""backprop""#, mlp(3))), vectors(60)),
+        (prototyped(of(r#""backprop""#, cnn(2))), images(40)),
+        (headed(HeadConfig::Posterior, prototyped(of(r#""dt""#, mlp(3)))), vectors(60)),
         (headed(HeadConfig::Softmax, of(r#""dt""#, mlp(3))), vectors(60)),
         (headed(HeadConfig::Posterior, embedded(5, of(r#""dt""#, mlp(3)))), vectors(60)),
         (headed(HeadConfig::Softmax, embedded(2, of(r#""fm""#, mlp(1)))), vectors(60)),
@@ -90,12 +112,14 @@ fn every_method_learns() {
         let net = NetConfig::Mlp { hidden: vec![32, 32], dropout: 0.0 };
         let (config, data) = (ModelConfig { net, ..config }, vectors(300));
         let options = FitOptions { epochs: 40, learning_rate: 5e-3, ..options(30) };
-        let model =
-            Model::new(config.clone()).unwrap().with_weights(train(plan(config.clone(), options, &data)), Value::Null);
+        let plan = plan(config.clone(), options, &data);
+        let fitted = plan.model.clone();
+        let model = Model::new(config.clone()).unwrap().with_weights(train(plan), Value::Null).with_fitted(fitted);
         let found = evaluate(&model, &data, SampleOptions::default(), &StopFlag::new()).unwrap();
         // A third by chance.
         assert!(found.accuracy > 0.9, "{:?} {:?}: {}", config.method, config.embedding, found.accuracy);
-        assert_eq!(found.accuracy_per_block.len(), model.checked.method.jobs());
+        let blocks = if model.checked.is_coupled() { model.checked.config.blocks } else { model.checked.method.jobs() };
+        assert_eq!(found.accuracy_per_block.len(), blocks);
     }
 }
 
@@ -225,6 +249,28 @@ fn a_model_with_a_head_is_validated_while_it_trains() {
     let chains = events.iter().filter(|event| matches!(event, Event::Chain { .. })).count();
     // After the last epoch the whole is evaluated anyway.
     assert_eq!(chains, 2);
+}
+
+#[test]
+fn learned_embeddings_refuse_what_would_part_their_blocks() {
+    let config = |method: &str, dim| ModelConfig {
+        method: serde_json::from_str(method).unwrap(),
+        embedding: EmbeddingConfig::Learned { dim },
+        ..mlp(2)
+    };
+    let only_blocks = FitOptions { only_blocks: Some(vec![2]), ..options(8) };
+    let error = Plan::new(config(r#""dt""#, 4).check().unwrap(), only_blocks, vectors(20)).err().unwrap();
+    assert!(error.what.contains("learned embeddings") && error.hint.contains("orthogonal"), "{error}");
+    let device = FitOptions { device: "cuda".parse().unwrap(), ..options(8) };
+    let error = Plan::new(config(r#""dt""#, 4).check().unwrap(), device, vectors(20)).err().unwrap();
+    assert!(error.code == crate::Code::Device && error.what.contains("embedding learned"), "{error}");
+    for method in [r#""diffusion-blocks""#, r#""backprop""#] {
+        let error = config(method, 4).check().unwrap_err();
+        assert!(error.what.contains("does not learn embeddings") && error.hint.contains("orthogonal"), "{error}");
+    }
+    let error = ModelConfig { head: HeadConfig::Softmax, ..config(r#""dt""#, 4) }.check().unwrap_err();
+    assert!(error.what.contains("head"), "{error}");
+    assert_eq!(config(r#""dt""#, 0).check().unwrap_err().expected, "1 to 4096 for 3 classes");
 }
 
 #[test]

@@ -46,8 +46,8 @@ const METHODS: [(&str, usize, f64); 4] = [
 
 fn trained(config: ModelConfig, options: FitOptions, data: &Arc<Dataset>) -> Model {
     let plan = plan(config.clone(), options, data);
-    let targets = plan.model.config.targets.clone();
-    Model::new(config).unwrap().with_weights(train(plan), Value::Null).with_targets(targets)
+    let fitted = plan.model.clone();
+    Model::new(config).unwrap().with_weights(train(plan), Value::Null).with_fitted(fitted)
 }
 
 #[test]

@@ -5,12 +5,12 @@
 struct Augmentation {
     std::uint64_t seed;
     std::uint32_t purpose;
-    /// Greatest shift, pixels; 1 where images may be mirrored.
-    std::uint32_t shift, flip;
+    /// Greatest shift, pixels; which images are mirrored, as `Mirrored` in cuda.rs; side of the square that becomes 0.
+    std::uint32_t shift, flip, cutout;
     /// Sizes of an image.
     std::uint32_t height, width, channels;
 
-    __device__ __forceinline__ bool none() const { return shift == 0 && flip == 0; }
+    __device__ __forceinline__ bool none() const { return shift == 0 && flip == 0 && cutout == 0; }
     /// A word as a share of 2³² picks one of the places.
     __device__ __forceinline__ int shift_of(std::uint32_t word) const {
         return int(std::uint64_t(word) * (2 * std::uint64_t(shift) + 1) >> 32) - int(shift);
@@ -18,10 +18,19 @@ struct Augmentation {
     /// Which value of a sample becomes value `i` of it in `epoch`: −1 where nothing does.
     __device__ __forceinline__ int source(std::uint32_t epoch, std::uint32_t sample, unsigned i) const {
         const Words words = Stream(seed, purpose, 0, epoch, sample).words(0);
-        const int row = int(i / (width * channels)) - shift_of(words.word[0]);
-        const int column = int(i / channels % width) - shift_of(words.word[1]);
+        const int seen_row = int(i / (width * channels)), seen_column = int(i / channels % width);
+        if (cutout != 0) {
+            const unsigned centre = unsigned(std::uint64_t(words.word[3]) * (std::uint64_t(height) * width) >> 32);
+            const int top = int(centre / width) - int(cutout / 2), left = int(centre % width) - int(cutout / 2);
+            const bool inside = seen_row >= top && seen_row < top + int(cutout);
+            if (inside && seen_column >= left && seen_column < left + int(cutout)) return -1;
+        }
+        const int row = seen_row - shift_of(words.word[0]);
+        const int column = seen_column - shift_of(words.word[1]);
         if (row < 0 || row >= int(height) || column < 0 || column >= int(width)) return -1;
-        const bool mirrored = flip != 0 && words.word[2] >> 31 == 1;
+        const bool alternates = flip == 2;
+        const std::uint32_t chance = alternates ? Stream(seed, purpose, 0, 0, sample).words(0).word[2] : words.word[2];
+        const bool mirrored = flip != 0 && (chance >> 31 == 1) != (alternates && epoch % 2 == 1);
         const int from = mirrored ? int(width) - 1 - column : column;
         return (row * int(width) + from) * int(channels) + int(i % channels);
     }

@@ -8,17 +8,31 @@ use crate::rng::Purpose;
 use crate::tensor::{Buffer, check};
 use candle_core::{DType, Tensor};
 
-/// How images are changed on the way into a batch: shifted by up to `shift` pixels and, with `flip`, mirrored by chance.
+/// How images are changed on the way into a batch: shifted by up to `shift` pixels, mirrored, and cut out.
 #[derive(Debug, Clone, Copy)]
 pub struct ImageChanges {
     /// Seed of the model.
     pub seed: u64,
     /// Greatest shift, pixels.
     pub shift: usize,
-    /// Whether images may be mirrored left to right.
-    pub flip: bool,
+    /// Which images are mirrored left to right.
+    pub flip: Mirrored,
+    /// Side of the square that becomes 0, pixels.
+    pub cutout: usize,
     /// `[height, width, channels]`, at most 2³² values.
     pub image: [usize; 3],
+}
+
+/// Which images are mirrored left to right, as kernels are told.
+#[derive(Debug, Clone, Copy)]
+#[repr(u32)]
+pub enum Mirrored {
+    /// None.
+    Never = 0,
+    /// Every second one by chance, anew in every epoch.
+    Random = 1,
+    /// Every second one by chance in the first epoch, the others in the next, and so on.
+    Alternating = 2,
 }
 
 /// Gathers, on a device, the samples that the running [`DeviceStep`] names from a data set that lies there.
@@ -44,6 +58,7 @@ struct AugmentationArguments {
     purpose: u32,
     shift: u32,
     flip: u32,
+    cutout: u32,
     height: u32,
     width: u32,
     channels: u32,
@@ -51,14 +66,15 @@ struct AugmentationArguments {
 
 impl AugmentationArguments {
     fn new(changes: Option<ImageChanges>) -> Self {
-        let Some(ImageChanges { seed, shift, flip, image: [height, width, channels] }) = changes else {
+        let Some(ImageChanges { seed, shift, flip, cutout, image: [height, width, channels] }) = changes else {
             return Self::default();
         };
         Self {
             seed,
             purpose: Purpose::Augment as u32,
             shift: shift as u32,
-            flip: flip.into(),
+            flip: flip as u32,
+            cutout: cutout as u32,
             height: height as u32,
             width: width as u32,
             channels: channels as u32,

@@ -4,7 +4,7 @@ mod cuda;
 mod parity;
 mod reference;
 
-pub use cuda::{DeviceGather, ImageChanges};
+pub use cuda::{DeviceGather, ImageChanges, Mirrored};
 pub(crate) use parity::parity;
 pub use reference::noised_label;
 

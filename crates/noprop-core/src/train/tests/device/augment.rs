@@ -2,9 +2,9 @@
 
 use super::super::augment::{augmented, mlp_of_images};
 use super::*;
-use crate::data::Augment;
+use crate::data::{Augment, Flip};
 
-const AUGMENT: Augment = Augment { shift: 3, flip: true };
+const AUGMENT: Augment = Augment { shift: 3, flip: Flip::Random, cutout: 0 };
 
 /// An image that was changed in another way would change the gradients by percents.
 #[test]
@@ -15,7 +15,9 @@ fn augmented_steps_have_the_processors_gradients() {
 /// Later epochs draw other changes, from the epoch that lies on the device.
 #[test]
 fn the_losses_of_augmented_training_follow_the_processors() {
-    check_losses(&mlp_of_images(2), &augmented(AUGMENT, 16), &images(40));
+    for augment in [AUGMENT, Augment { shift: 1, flip: Flip::Alternating, cutout: 5 }] {
+        check_losses(&mlp_of_images(2), &augmented(augment, 16), &images(40));
+    }
 }
 
 #[test]

@@ -1,0 +1,7 @@
+export type { ClusterOptions } from '../options.js'
+export { DETACH } from './detach.js'
+export { migrate } from './queue.js'
+export type { AttachOptions, ClusterRun, Collected, CollectOptions, StoreOptions } from './runs.js'
+export { attachRun, cancelRun, collectRuns, listRuns } from './runs.js'
+export type { WorkerOptions } from './worker.js'
+export { runWorker } from './worker.js'
