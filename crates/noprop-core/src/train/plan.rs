@@ -309,12 +309,10 @@ fn places_of(model: &CheckedConfig, options: &FitOptions) -> Result<(Devices, Op
     match &options.device {
         DeviceChoice::Cpu => places(model, &options.device),
         DeviceChoice::Auto => Ok((Devices::Cpu, Some(format!("{what} has no kernels for GPUs")))),
-        _ => {
-            Err(Error::new(Code::Device, format!("{what} serves on the processor alone"))
-                .expected("device auto or cpu")
-                .received(options.device.to_string())
-                .hint("leave the option out to train on GPUs"))
-        }
+        _ => Err(Error::new(Code::Device, format!("{what} serves on the processor alone"))
+            .expected("device auto or cpu")
+            .received(options.device.to_string())
+            .hint("leave the option out to train on GPUs")),
     }
 }
 
