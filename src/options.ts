@@ -489,6 +489,11 @@ export interface SamplerOptions {
   /** The block (from 1) after which every sample ends, read off that block's estimate. For the same methods. Default: the last one. */
   stopAfter?: number
   /**
+   * Views of each image whose states are averaged before the class is read: the image, mirrored, and both moved by a pixel to each of the four
+   * corners, in that order; 1 to 10. On the processor. Default 1.
+   */
+  views?: number
+  /**
    * What is read at the end: the last state, or the mean of the estimates of the blocks that a sample went through, which are an
    * ensemble. 'mean' is for the same methods. Default 'state' (paper).
    */

@@ -80,6 +80,7 @@ const SAMPLER: All<keyof SamplerOptions | 'worst' | 'examples'> = {
   stepsPerBlock: true,
   confidence: true,
   stopAfter: true,
+  views: true,
   readout: true,
   seed: true,
   threads: true,

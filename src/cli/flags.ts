@@ -271,6 +271,9 @@ const SAMPLER = [
     '--readout <state|mean>',
     'read the last state, or the mean of the estimates of the blocks (default: state)',
   ),
+  new Flag('--views <number>', 'views of each image to average: mirrored, moved by a pixel (default: 1)', {
+    read: number,
+  }),
   new Flag('--stochastic', 'add the noise of each step (default: use its mean)'),
   new Flag('--seed <number>', 'seed of the initial state and of the noise (default: 0)', { read: number }),
 ]
