@@ -54,7 +54,10 @@ test('views of images are averaged on the command line, too', async () => {
   const json = async (...args: string[]) => {
     const { code, stdout, stderr } = await runCli([...args, '--json'])
     expect([code, stderr]).toEqual([0, ''])
-    return stdout.trim().split('\n').map((line) => JSON.parse(line))
+    return stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
   }
   const losses = await Promise.all(['1', '2', '10'].map((n) => json('eval', file, '--data', data, '--views', n)))
   expect(new Set(losses.map((events) => events.at(-1).loss)).size).toBe(3)
