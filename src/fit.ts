@@ -6,8 +6,8 @@ import type { EventQueue } from './event-queue.js'
 import type { FitEvent, History } from './events.js'
 import { trainElsewhere } from './fit-elsewhere.js'
 import { historyOf, Records } from './history.js'
-import { evaluate } from './inference.js'
-import { requireObject, toJson } from './json.js'
+import { evaluate, fitReadout } from './inference.js'
+import { requireObject, requireSwitch, toJson } from './json.js'
 import { keptOf } from './kept-history.js'
 import { findLearningRate } from './learning-rate.js'
 import { addonSearch, type Native } from './native.js'
@@ -31,6 +31,11 @@ export interface FitOptions extends TrainOptions {
    * below 1. Default: none.
    */
   validationSplit?: number
+  /**
+   * Fits a readout of the finished model to the validation samples, as `model.fitReadout` does; needs `validation` or `validationSplit`. Default
+   * false.
+   */
+  fitReadout?: boolean
   /**
    * Stops the run, which then rejects with the signal's reason (see {@link NoProp.fit} on stops after the last block). With a
    * `checkpoint` the blocks in flight are kept there first; if that fails the run rejects with NOPROP_OUTPUT and the reason
@@ -60,10 +65,12 @@ export async function startFit(
   stop: AbortController,
   wrapUp: AbortSignal,
 ): Promise<History> {
-  const { validation, validationSplit, signal, cluster, ...trainOptions } = requireObject(options, 'the options of fit')
+  const given = requireObject(options, 'the options of fit')
+  const { validation, validationSplit, fitReadout: fits, signal, cluster, ...trainOptions } = given
   throwIfAborted(signal)
   const config = JSON.parse(model.config) as ModelConfig
   if (validation && validationSplit !== undefined) throw bothValidations()
+  if (requireSwitch(fits, 'fitReadout') && !validation && validationSplit === undefined) throw noValidation()
 
   if (busy.has(model)) {
     throw new NoPropError({
@@ -96,6 +103,10 @@ export async function startFit(
     const history = await train(model, [dataset, held], trainOptions, cluster, queue, [stop.signal, wrapUp])
     // A part of a model cannot be asked.
     const isWhole = trainOptions.onlyBlocks === undefined
+    if (held && isWhole && fits) {
+      const { threads } = trainOptions
+      await unlessAborted(stop.signal, (signal) => fitReadout(model, held, { threads, signal }))
+    }
     if (held && isWhole && config.targets) {
       const numbers = await unlessAborted(stop.signal, (signal) => {
         const { threads, device } = trainOptions
@@ -212,6 +223,15 @@ async function train(
     throw error
   }
   return historyOf(model, records, { began, samples, where })
+}
+
+function noValidation(): NoPropError {
+  return new NoPropError({
+    code: 'NOPROP_OPTION',
+    what: 'option fitReadout needs validation samples',
+    expected: 'option validation or validationSplit',
+    received: 'neither',
+  })
 }
 
 function bothValidations(): NoPropError {

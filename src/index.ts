@@ -45,6 +45,7 @@ export type {
   ExitCurveOptions,
   ExitPoint,
   ExitReport,
+  FittedReadout,
   Prediction,
   PredictionStates,
   RunsResult,

@@ -52,7 +52,7 @@ export interface EvaluateResult {
   examples?: [number, number, number[]][]
   /** The label values or names in the order of these. */
   classes: Label[]
-  /** With the options `confidence`, `stopAfter` or `readout: 'mean'`: what they gave and cost. */
+  /** With the options `confidence`, `stopAfter` or a `readout` other than 'state': what they gave and cost. */
   exit?: ExitReport
   samples: number
   seconds: number
@@ -83,6 +83,18 @@ export interface ExitPoint {
   accuracy: number
   /** Blocks that a sample goes through, on average. */
   blocksPerSample: number
+}
+
+/** What `model.fitReadout` found. */
+export interface FittedReadout {
+  /** The weight of each block's estimate. */
+  weights: number[]
+  /** Mean of −ln p of the right class over the samples that it was fitted on. */
+  logLoss: number
+  /** How many these were. */
+  samples: number
+  /** Their `fingerprint`. */
+  fingerprint: string
 }
 
 /** Options of `model.exitCurve`. */
@@ -237,12 +249,31 @@ export async function exitCurve(model: NativeModel, data: Data, options: ExitCur
       received: typeof confidences,
     })
   }
+  return asks(model, data, { ...sampler, signal }, (...given) =>
+    model.exitCurve(given[0], given[1], [...asked], given[2]),
+  )
+}
+
+/** Fits a readout to labelled data, which the model keeps. */
+export async function fitReadout(model: NativeModel, data: Data, options: PredictOptions): Promise<FittedReadout> {
+  return asks(model, data, requireObject(options, 'the options of fitReadout'), (...given) =>
+    model.fitReadout(...given),
+  )
+}
+
+/** What the core answers in JSON about labelled data. */
+async function asks(
+  model: NativeModel,
+  data: Data,
+  { signal, ...sampler }: PredictOptions,
+  ask: (...given: Parameters<NativeModel['fitReadout']>) => Promise<string>,
+) {
   requireDevice(sampler.device)
   const json = toJson(sampler)
   throwIfAborted(signal)
   const { input } = JSON.parse(native(() => model.config)) as ModelConfig
   return withDataset(data, input, async (native) =>
-    JSON.parse(await withStopSignal(signal, (stop) => model.exitCurve(native, json, [...asked], stop))),
+    JSON.parse(await withStopSignal(signal, (stop) => ask(native, json, stop))),
   )
 }
 

@@ -16,6 +16,8 @@ import {
   type ExitPoint,
   evaluate,
   exitCurve,
+  type FittedReadout,
+  fitReadout,
   type Prediction,
   predict,
   type RunsResult,
@@ -263,6 +265,20 @@ export class NoProp {
    */
   async exitCurve(data: Data, options: ExitCurveOptions = {}): Promise<ExitPoint[]> {
     return exitCurve(this.#live(), data, options)
+  }
+
+  /**
+   * Fits weights of the blocks' estimates to labelled data, by which `readout: 'fitted'` reads the class off all of them, and keeps them: `save` writes
+   * them, and new weights of the blocks have none. Take samples that the blocks were not trained on, and others than those of the test. Rejects as
+   * `evaluate` does.
+   */
+  async fitReadout(data: Data, options: PredictOptions = {}): Promise<FittedReadout> {
+    return fitReadout(this.#live(), data, options)
+  }
+
+  /** What `fitReadout` found; null where nothing was fitted. */
+  get readout(): FittedReadout | null {
+    return JSON.parse(this.#use((model) => model.readout) ?? 'null')
   }
 
   /**

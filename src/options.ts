@@ -509,7 +509,7 @@ export type BlockChange =
   | (Omit<TrainingRecord, 'changes'> & {
       /** Blocks that were trained anew. */
       retrained: number[]
-      /** Their seed, where it is not the model's. */
+      /** Their seed, where one was given. */
       seed?: number
     })
   | (Omit<TrainingRecord, 'changes'> & {
@@ -552,10 +552,11 @@ export interface SamplerOptions {
    */
   views?: number
   /**
-   * What is read at the end: the last state, or the mean of the estimates of the blocks that a sample went through, which are an
-   * ensemble. 'mean' is for the same methods. Default 'state' (paper).
+   * What is read at the end: the last state; the mean of the estimates of the blocks that a sample went through, which are an
+   * ensemble; or the 'fitted' readout of a model that has one, which weighs these estimates and takes no early ends. The last two are for the same
+   * methods. Default 'state' (paper).
    */
-  readout?: 'state' | 'mean'
+  readout?: 'state' | 'mean' | 'fitted'
   /** Seed of z_0 and of the steps' noise: an integer from 0. Default 0. */
   seed?: number
   /** Cores that compute. Default: the cores there are. */

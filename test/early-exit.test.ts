@@ -76,6 +76,45 @@ test('views of images are averaged on the command line, too', async () => {
   }
 })
 
+test('a readout is fitted to held-out samples, kept in the file and dropped by other weights', async () => {
+  const [data, held] = [squares(256, 14, [0, 1, 2, 3], 1), squares(200, 14, [0, 1, 2, 3], 2)]
+  const model = NoProp.create(smallModel())
+  const options = { epochs: 3, batch: 32, learningRate: 5e-3 }
+  await model.fit(data, { ...options, validation: held, fitReadout: true })
+  const fitted = model.readout!
+  expect([fitted.weights.length, fitted.samples]).toEqual([3, 200])
+  const found = await model.evaluate(held, { readout: 'fitted' })
+  expect(found.logLoss).toBeCloseTo(fitted.logLoss, 3)
+  // Of all weights those have the least loss; the mean's are some of them.
+  expect(found.logLoss).toBeLessThanOrEqual((await model.evaluate(held, { readout: 'mean' })).logLoss)
+  expect(found.exit?.wholeAccuracy).toBe((await model.evaluate(held)).accuracy)
+  expect(await model.fitReadout(held, { threads: 1 })).toEqual(fitted)
+
+  const file = join(temporaryDirectory(), 'm.safetensors')
+  await model.save(file)
+  const loaded = await NoProp.load(file)
+  expect(loaded.readout).toEqual(fitted)
+  const predicted = await model.predict(held.images, { readout: 'fitted' })
+  expect(await loaded.predict(held.images, { readout: 'fitted' })).toEqual(predicted)
+  await loaded.fit(data, { ...options, retrain: [2], seed: 3 })
+  expect(loaded.readout).toBeNull()
+  await expect(loaded.predict(held.images, { readout: 'fitted' })).rejects.toThrow(/needs weights.*fitReadout/)
+  await expect(model.predict(held.images, { readout: 'fitted', stopAfter: 1 })).rejects.toThrow(/does not go with/)
+  await expect(model.fit(data, { ...options, fitReadout: true })).rejects.toThrow(/fitReadout needs validation samples/)
+  const flow = NoProp.create(smallModel({ method: 'fm', blocks: 1 }))
+  await flow.fit(data, options)
+  await expect(flow.fitReadout(held)).rejects.toThrow(/cannot be fitted.*method dt or diffusion-blocks/)
+
+  const set = smallIdx()
+  const shown = await runCli(['eval', file, '--data', set, '--readouts'])
+  expect([shown.code, shown.stderr]).toEqual([0, ''])
+  for (const name of ['state', 'mean', 'fitted']) expect(shown.stdout).toMatch(new RegExp(`^${name} +[\\d.]+ %`, 'm'))
+  const out = join(temporaryDirectory(), 'n.safetensors')
+  const net = ['--net', 'mlp', '--hidden', '16', '--blocks', '2', '--validation-split', '0.2']
+  expect((await runCli(['train', '--data', set, ...net, '--fit-readout', '--out', out])).code).toBe(0)
+  expect((await NoProp.load(out)).readout?.weights).toHaveLength(2)
+})
+
 test('the command line shows it', async () => {
   const { model } = await trained()
   const file = join(temporaryDirectory(), 'm.safetensors')

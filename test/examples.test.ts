@@ -41,7 +41,10 @@ test('the nets of the examples train', async () => {
   const model = NoProp.create({ net, input: [32, 32, 3], classes: 10, blocks: 1 })
   expect(model.summary()).toContain('117,744,160 multiply-adds')
   const images = Uint8Array.from({ length: 8 * 3072 }, (_, at) => (at * 7919) % 251)
-  const { loss } = await model.fit({ images, shape: [32, 32, 3], labels: [0, 1, 2, 3, 4, 5, 6, 9] }, { epochs: 1, batch: 4 })
+  const { loss } = await model.fit(
+    { images, shape: [32, 32, 3], labels: [0, 1, 2, 3, 4, 5, 6, 9] },
+    { epochs: 1, batch: 4 },
+  )
   expect(loss.flat()).toEqual([expect.any(Number)])
 })
 

@@ -66,6 +66,23 @@ export function classTable({ classes, perClass, macroAverage, weightedAverage, s
   ])
 }
 
+/** What an evaluation with one of the readouts gave. */
+export interface ReadoutFigures {
+  readout: 'state' | 'mean' | 'fitted'
+  accuracy: number
+  loss: number
+  logLoss: number
+  ece: number
+}
+
+/** The readouts beside each other. */
+export function readoutTable(readouts: readonly ReadoutFigures[]): string {
+  const rows = readouts.map(({ readout, accuracy, loss, logLoss, ece }) => {
+    return [readout, percent(accuracy), loss.toFixed(4), logLoss.toFixed(4), percent(ece)]
+  })
+  return table([['readout', 'accuracy', 'loss', 'log loss', 'calibration error'], ...rows])
+}
+
 /** What each block adds, and below the table which blocks add nothing. */
 export function blockTable(blocks: readonly BlockContribution[]): string {
   const rows = blocks.map(({ block, accuracyBefore, accuracyAfter, accuracySkipped, accuracyFromZ }) => [

@@ -6,7 +6,7 @@ import { NoProp } from '../model.js'
 import { printable } from '../printable.js'
 import { accuracyAfterBlocks, counted, percent, r2AfterBlocks, table, thousands } from '../summary.js'
 import { layoutFlags, openTest } from './data.js'
-import { blockTable, classTable, metricFields, worstTable } from './eval-report.js'
+import { blockTable, classTable, metricFields, type ReadoutFigures, readoutTable, worstTable } from './eval-report.js'
 import { exitFields, exitTable } from './exit-report.js'
 import type { Field } from './fields.js'
 import { addFlags, Flag, number } from './flag.js'
@@ -31,6 +31,7 @@ interface EvalFlags {
   data?: string
   runs?: number
   blocks?: boolean
+  readouts?: boolean
   worst?: number
 }
 
@@ -50,6 +51,7 @@ const DATA = [
   new Flag('--worst [number]', 'list the N samples of greatest loss, with their files or rows (default: 20)', {
     read: number,
   }).preset('20') as Flag,
+  new Flag('--readouts', 'compare what can be read: last state, mean of the estimates, fitted weights'),
   new Flag('--blocks', 'measure also what each block adds, and name those that add nothing'),
 ]
 
@@ -78,7 +80,8 @@ export async function evaluate(file: string, flags: EvalFlags, io: Io): Promise<
   const { runs, blocks, worst } = flags
   const result = await model.evaluate(test, { ...samplerOf(flags), runs, blocks, worst, signal: io.signal })
   const curve = flags.confidence === true ? await curveOf(model, test, flags, io) : undefined
-  io.emit({ event: 'done', ...result, ...(curve ? { curve } : {}) })
+  const readouts = flags.readouts ? await readoutsOf(model, test, flags, io) : undefined
+  io.emit({ event: 'done', ...result, ...(curve ? { curve } : {}), ...(readouts ? { readouts } : {}) })
   const rows: Field[] = [
     ['accuracy', `${percent(result.accuracy)} of ${thousands(result.samples)} samples`],
     ['loss', result.loss.toFixed(4)],
@@ -94,6 +97,7 @@ export async function evaluate(file: string, flags: EvalFlags, io: Io): Promise<
   io.printFields(rows)
   if (worst !== undefined && result.worst.length > 0) printTable(worstTable(result), 'worst samples', io)
   if (curve) printTable(exitTable(curve), 'confidences', io)
+  if (readouts) printTable(readoutTable(readouts), 'readouts', io)
   if (result.blocks) printTable(blockTable(result.blocks), 'blocks', io)
   if (result.confusion === undefined || result.classes.length > MOST_CLASSES) return
   printTable(classTable(result), 'classes', io)
@@ -104,6 +108,21 @@ export async function evaluate(file: string, flags: EvalFlags, io: Io): Promise<
 function curveOf(model: NoProp, test: Dataset, flags: EvalFlags, io: Io) {
   const { stopAfter: _, readout: __, ...sampler } = samplerOf(flags)
   return model.exitCurve(test, { ...sampler, signal: io.signal })
+}
+
+/** What each readout of the same estimates gives. */
+async function readoutsOf(model: NoProp, test: Dataset, flags: EvalFlags, io: Io): Promise<ReadoutFigures[]> {
+  const { confidence: _, stopAfter: __, ...sampler } = samplerOf(flags)
+  const found: ReadoutFigures[] = []
+  for (const readout of ['state', 'mean', ...(model.readout ? ['fitted' as const] : [])] as const) {
+    const { accuracy, loss, logLoss, calibration } = await model.evaluate(test, {
+      ...sampler,
+      readout,
+      signal: io.signal,
+    })
+    found.push({ readout, accuracy, loss, logLoss, ece: calibration.ece })
+  }
+  return found
 }
 
 /** Of a model that predicts numbers. */

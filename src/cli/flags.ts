@@ -249,6 +249,8 @@ const KEPT = [
   new Flag('--count <number>', 'append, drop: how many blocks (default: 1)', { read: number, sets: 'append' }),
 ]
 
+const FIT_READOUT = new Flag('--fit-readout', 'fit weights of the blocks to the samples held out, for --readout fitted')
+
 const PARTS = [
   new Flag('--only-blocks <list>', 'train these blocks alone, as a part for noprop assemble: 3-6,9 (default: all)', {
     read: blocksOf,
@@ -287,8 +289,8 @@ const SAMPLER = [
   new Flag('--steps-per-block <number>', 'diffusion-blocks: steps within each block (default: 1)', { read: number }),
   new Flag('--stop-after <block>', 'end after this block (default: the last one)', { read: number }),
   new Flag(
-    '--readout <state|mean>',
-    'read the last state, or the mean of the estimates of the blocks (default: state)',
+    '--readout <state|mean|fitted>',
+    'read the last state, the mean of the estimates of the blocks, or their fitted sum (default: state)',
   ),
   new Flag('--views <number>', 'views of each image to average: mirrored, moved by a pixel (default: 1)', {
     read: number,
@@ -321,7 +323,7 @@ export function addTrainFlags(command: Command): void {
   addFlags(command, 'Model', [...MODEL, ...NET])
   addFlags(command, 'Noise schedule', SCHEDULE)
   addFlags(command, 'Training', TRAINING)
-  addFlags(command, 'Validation', VALIDATION)
+  addFlags(command, 'Validation', [...VALIDATION, FIT_READOUT])
   addFlags(command, 'Parts of a model', PARTS)
   addFlags(command, 'Cluster', CLUSTER)
   addFlags(command, 'Checkpoints', CHECKPOINTS)
@@ -332,7 +334,7 @@ export function addTrainFlags(command: Command): void {
 export function addBlocksFlags(command: Command): void {
   addFlags(command, 'Which blocks', KEPT)
   addFlags(command, 'Training', TRAINING)
-  addFlags(command, 'Validation', VALIDATION)
+  addFlags(command, 'Validation', [...VALIDATION, FIT_READOUT])
   addFlags(command, 'Checkpoints', CHECKPOINTS)
   addFlags(command, 'Device and threads', PLACE)
 }
@@ -386,7 +388,8 @@ export function keptOptionsOf(values: Values): FitOptions {
 
 /** The options of a training run that flags set. */
 export function fitOptionsOf(values: Values): FitOptions {
-  const options = optionsOf<FitOptions>(values, [...TRAINING, ...VALIDATION, ...PARTS, ...CHECKPOINTS, ...PLACE])
+  const flags = [...TRAINING, ...VALIDATION, FIT_READOUT, ...PARTS, ...CHECKPOINTS, ...PLACE]
+  const options = optionsOf<FitOptions>(values, flags)
   const { optimizer } = options
   // One that is not named and has a momentum is sgd.
   return optimizer === undefined ? options : { ...options, optimizer: { type: 'sgd', ...(optimizer as object) } }

@@ -8,6 +8,7 @@ mod contribution;
 mod device;
 mod evaluator;
 mod exit;
+mod fitted;
 mod metrics;
 mod numbers;
 mod processor;
@@ -20,6 +21,7 @@ mod views;
 
 pub use contribution::{AddsNothing, Contribution, contributions};
 pub use exit::{ExitPoint, ExitReport, ReadoutChoice, exit_curve};
+pub use fitted::{FittedReadout, fit_readout};
 pub use metrics::{BINS, Bin, Calibration, MOST_TOP, MOST_WORST, Metrics, PerClass, Scores, WORST, Worst};
 pub use numbers::{Interval, NumberEvaluation, NumberOptions, NumberPrediction, evaluate_numbers, predict_numbers};
 pub(crate) use processor::own_values;

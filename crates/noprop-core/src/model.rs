@@ -24,7 +24,7 @@ use crate::tensor::Buffer;
 use candle_core::{CpuStorage, Device, Storage, Tensor};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// Greatest sum of weights that is kept in memory, values.
 const MAX_RESIDENT: usize = 1 << 27;
@@ -38,6 +38,8 @@ pub struct Model {
     /// How the losses went while it was trained, for people to look at, or null.
     pub history: Value,
     weights: Weights,
+    /// How classes are read off all blocks, where that has been fitted: JSON, or null.
+    readout: RwLock<Value>,
     /// What inference runs instead, once it has been asked for.
     unfolded: Mutex<Option<Arc<Model>>>,
 }
@@ -84,6 +86,16 @@ impl Model {
         Self { history, ..self }
     }
 
+    /// How classes are read off all blocks, where that has been fitted; or null. Other weights have none.
+    pub fn readout(&self) -> Value {
+        self.readout.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Keeps how classes are read off all blocks.
+    pub fn set_readout(&self, readout: Value) {
+        *self.readout.write().unwrap_or_else(PoisonError::into_inner) = readout;
+    }
+
     /// The same model as its training has fitted it to the data: with the units of numbers, and the prototypes of classes.
     pub fn with_fitted(mut self, fitted: CheckedConfig) -> Self {
         // A training that goes on has a seed of its own.
@@ -112,7 +124,14 @@ impl Model {
     }
 
     fn of(checked: CheckedConfig, weights: Weights, training: Value) -> Self {
-        Self { checked, training, history: Value::Null, weights, unfolded: Mutex::new(None) }
+        Self {
+            checked,
+            training,
+            history: Value::Null,
+            weights,
+            readout: RwLock::default(),
+            unfolded: Mutex::new(None),
+        }
     }
 
     /// Whether there are weights.

@@ -16,7 +16,7 @@ use napi_derive::napi;
 use noprop_core::config::{FitOptions, ModelConfig, from_json};
 use noprop_core::data::Dataset;
 use noprop_core::inference::{
-    Session, contributions, evaluate_numbers, exit_curve, measure_chain, predict_numbers, trace,
+    Session, contributions, evaluate_numbers, exit_curve, fit_readout, measure_chain, predict_numbers, trace,
 };
 use noprop_core::model::OnnxOptions;
 use noprop_core::tensor::StopFlag;
@@ -411,6 +411,29 @@ impl NativeModel {
     ) -> napi::Result<Object<'env>> {
         self.infer(env, (data, options, stop), move |session, data, options, flag| {
             json(&exit_curve(session.model(), data, &options, &confidences, flag)?)
+        })
+    }
+
+    /// How classes are read off all blocks, as JSON; null where that has not been fitted.
+    #[napi(getter, ts_return_type = "string | null")]
+    pub fn readout(&self) -> napi::Result<Option<String>> {
+        let readout = self.model()?.readout();
+        Ok((!readout.is_null()).then(|| readout.to_string()))
+    }
+
+    /// Fits how classes are read off all blocks, and keeps it; options and result are JSON.
+    #[napi(ts_return_type = "Promise<string>")]
+    pub fn fit_readout<'env>(
+        &self,
+        env: &'env Env,
+        data: &NativeDataset,
+        options: String,
+        stop: &StopSignal,
+    ) -> napi::Result<Object<'env>> {
+        self.infer(env, (data, options, stop), |session, data, options, flag| {
+            let found = json(&fit_readout(session.model(), data, &options, flag)?)?;
+            session.model().set_readout(from_json(&found)?);
+            Ok(found)
         })
     }
 

@@ -106,6 +106,9 @@ pub fn record(plan: &Plan, round: Option<u64>) -> Value {
     if let Some(round) = round {
         record["round"] = json!(round);
     }
+    if let Some(seed) = plan.options.seed {
+        record["seed"] = json!(seed);
+    }
     record
 }
 

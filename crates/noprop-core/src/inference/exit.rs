@@ -5,7 +5,7 @@
 mod tests;
 
 use super::processor::Processor;
-use super::{SampleOptions, check_classes, finite, readout};
+use super::{SampleOptions, check_classes, finite, fitted, readout};
 use crate::config;
 use crate::data::Dataset;
 use crate::device::DeviceChoice;
@@ -26,6 +26,8 @@ pub enum ReadoutChoice {
     State,
     /// The mean of the estimates of the blocks that a sample went through, which are an ensemble.
     Mean,
+    /// The sum of the estimates of all blocks with the weights that were fitted on held-out samples.
+    Fitted,
 }
 
 /// Where samples end before the last block, and how they are read.
@@ -78,6 +80,7 @@ impl Exit {
             (Some(_), _, _) => "confidence",
             (_, Some(_), _) => "stopAfter",
             (_, _, ReadoutChoice::Mean) => "readout 'mean'",
+            (_, _, ReadoutChoice::Fitted) => "readout 'fitted'",
             _ => return Ok(None),
         };
         let config = &model.checked.config;
@@ -97,11 +100,22 @@ impl Exit {
                     .received(share.to_string()));
             }
         }
+        if readout == ReadoutChoice::Fitted {
+            if confidence.is_some() || stop_after.is_some() {
+                return Err(Error::new(
+                    Code::Option,
+                    format!("option {name} does not go with option readout 'fitted'"),
+                )
+                .expected("all blocks, whose weights were fitted together")
+                .received("both"));
+            }
+            fitted::weights(model)?;
+        }
         let stop_after = stop_after.unwrap_or(blocks);
         if !(1..=blocks).contains(&stop_after) {
             return Err(config::out_of_range("stopAfter", format!("1 to {blocks}, the number of blocks"), stop_after));
         }
-        if let DeviceChoice::Cuda(_) = options.device {
+        if let DeviceChoice::Cuda(_) | DeviceChoice::AllCuda = options.device {
             return Err(Error::new(Code::Device, format!("option {name} does not serve on GPUs yet"))
                 .expected("device auto or cpu")
                 .received(options.device.to_string()));
@@ -129,8 +143,14 @@ pub(super) fn chain(
     let mut blocks = vec![0; samples];
     let mut going: Vec<u32> = (0..samples as u32).collect();
     let mut estimates = zeros::<f32>(states.len(), "the samples' estimates")?;
-    let is_mean = exit.readout == ReadoutChoice::Mean;
-    let mut sums = if is_mean { zeros::<f64>(states.len(), "the sums of estimates")? } else { Vec::new() };
+    let is_summed = exit.readout != ReadoutChoice::State;
+    let factors = match exit.readout {
+        ReadoutChoice::Fitted => fitted::weights(model)?,
+        ReadoutChoice::State | ReadoutChoice::Mean => vec![1.0; exit.stop_after],
+    };
+    let vectors = &model.checked.vectors;
+    let mut shares = vec![0.0; vectors.classes()];
+    let mut sums = if is_summed { zeros::<f64>(states.len(), "the sums of estimates")? } else { Vec::new() };
     let mut sure = Sureness::new(model);
     for block in 1..=exit.stop_after {
         processor.advance_some(block, &going, &mut states, &mut estimates)?;
@@ -140,14 +160,23 @@ pub(super) fn chain(
             let row = *sample as usize * width..(*sample as usize + 1) * width;
             let estimate = &estimates[row.clone()];
             blocks[*sample as usize] = block as u32;
-            if is_mean {
-                sums[row.clone()].iter_mut().zip(estimate).for_each(|(sum, value)| *sum += f64::from(*value));
+            if is_summed {
+                let factor = factors[block - 1];
+                sums[row.clone()].iter_mut().zip(estimate).for_each(|(sum, value)| *sum += factor * f64::from(*value));
             }
             let ends = ends_all || exit.confidence.is_some_and(|asked| sure.of(estimate) >= asked);
-            if ends && (is_mean || !is_last) {
-                let of = |k: usize| match is_mean {
-                    true => sums[row.start + k] / block as f64,
-                    false => f64::from(estimate[k]),
+            if ends && (is_summed || !is_last) {
+                if exit.readout == ReadoutChoice::Fitted {
+                    fitted::coordinates(vectors, &sums[row.clone()], &mut shares);
+                    fitted::softmax(&mut shares);
+                }
+                let of = |k: usize| match exit.readout {
+                    ReadoutChoice::State => f64::from(estimate[k]),
+                    ReadoutChoice::Mean => sums[row.start + k] / block as f64,
+                    // Its vector, of which the shares are read again.
+                    ReadoutChoice::Fitted => {
+                        shares.iter().enumerate().map(|(class, share)| share * vectors.value(class, k)).sum()
+                    }
                 };
                 for (k, z) in states[row.clone()].iter_mut().enumerate() {
                     *z = readout.state(of(k));

@@ -154,7 +154,8 @@ impl Model {
         mut record: Value,
         history: &Value,
     ) -> Result<Model> {
-        let seed = std::mem::replace(&mut checked.config.seed, self.checked.config.seed);
+        // That of a training of blocks is another.
+        checked.config.seed = self.checked.config.seed;
         let mut rows = Vec::new();
         for job in 1..=checked.jobs() {
             if let Ok(place) = trained.binary_search(&job) {
@@ -167,9 +168,6 @@ impl Model {
         }
         let is_longer = checked.config.blocks > self.checked.config.blocks;
         record[if is_longer { "appended" } else { "retrained" }] = json!(trained);
-        if seed != self.checked.config.seed && record["round"].is_null() {
-            record["seed"] = json!(seed);
-        }
         let history = history::of_rows(&self.history, history, &rows);
         Ok(self.changed(checked, Weights::stored(store), record).with_history(history))
     }

@@ -36,6 +36,10 @@ impl Model {
         if !self.history.is_null() {
             texts.insert("history", self.history.to_string());
         }
+        let readout = self.readout();
+        if !readout.is_null() {
+            texts.insert("readout", readout.to_string());
+        }
         container::header(&texts, tensors(&self.checked))
     }
 
@@ -86,7 +90,7 @@ impl Model {
 fn read(file: &mut File, path: &Path, most: usize) -> Result<Model> {
     let before = state(file)?;
     let header = container::read_header(file)?;
-    let (checked, [training, history]) = texts(&header)?;
+    let (checked, [training, history, readout]) = texts(&header)?;
     header.expect(tensors(&checked))?;
     let lens = checked.weights_of_jobs();
     let finite = |block: usize, first: usize, values: &[f32]| check_finite(&checked, block, first, values);
@@ -110,7 +114,9 @@ fn read(file: &mut File, path: &Path, most: usize) -> Result<Model> {
         return Err(Error::new(Code::ModelChanged, "the file was written to while it was read")
             .hint("load it again when it is whole; replace a model file by renaming another to it, as save does"));
     }
-    Ok(Model::of(checked, weights, training).with_history(history))
+    let model = Model::of(checked, weights, training).with_history(history);
+    model.set_readout(readout);
+    Ok(model)
 }
 
 /// What tells that a file was written to, as far as the system says.
@@ -123,8 +129,8 @@ fn unreadable(error: std::io::Error) -> Error {
     Error::new(Code::Io, "the file cannot be read").received(error.to_string())
 }
 
-/// The configuration, what trained the weights, and how their losses went.
-fn texts(header: &Header) -> Result<(CheckedConfig, [Value; 2])> {
+/// The configuration, what trained the weights, how their losses went, and how classes are read.
+fn texts(header: &Header) -> Result<(CheckedConfig, [Value; 3])> {
     let text = |key: &str| header.texts.get(key).map(String::as_str).unwrap_or_default();
     if text("format") == part::FORMAT {
         return Err(part::is_part(text("blocks")));
@@ -155,5 +161,5 @@ fn texts(header: &Header) -> Result<(CheckedConfig, [Value; 2])> {
         container::check_names(name, record)?;
         Ok(serde_json::from_str(record).unwrap_or(Value::Null))
     };
-    Ok((checked, [record("training")?, record("history")?]))
+    Ok((checked, [record("training")?, record("history")?, record("readout")?]))
 }

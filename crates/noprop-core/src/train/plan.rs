@@ -10,7 +10,7 @@ use crate::data::augment::Augmenter;
 use crate::device::{DeviceChoice, Devices};
 use crate::diffusion::{ClassVectors, Weighting};
 use crate::error::{Code, Error, Result};
-use crate::method::Loss;
+use crate::method::{Loss, MethodConfig};
 use crate::model::Model;
 use crate::net::Layout;
 use crate::ops::adamw::AdamW;
@@ -368,10 +368,14 @@ fn check_clipping(model: &CheckedConfig, options: &FitOptions) -> Result<()> {
 
 /// Factors belong to losses that are sums over samples with a class each, which nothing else shares in.
 fn check_class_weights(model: &CheckedConfig, options: &FitOptions) -> Result<()> {
-    let method = &model.method;
-    let has_samples = matches!(method.loss(), Loss::SquaredToClass | Loss::Squared | Loss::CrossEntropy);
-    let is_plain = method.equation().is_none() && method.rule().is_none() && !model.learned;
-    if options.class_weights.is_none() || has_samples && is_plain && model.config.targets.is_none() {
+    let is_sum = matches!(
+        model.config.method,
+        MethodConfig::Dt { .. }
+            | MethodConfig::DiffusionBlocks { .. }
+            | MethodConfig::Fm { .. }
+            | MethodConfig::Backprop {}
+    );
+    if options.class_weights.is_none() || is_sum && !model.learned && model.config.targets.is_none() {
         return Ok(());
     }
     if model.config.targets.is_some() {

@@ -26,6 +26,9 @@ fn changed(model: &Arc<Model>, options: &FitOptions, round: Option<u64>, data: &
     let (only, fitted) = (run.training.plan().options.only_blocks.clone().unwrap(), run.training.plan().model.clone());
     run.drive(&only, only.len(), |_| false);
     let mut record = json!({});
+    if let Some(seed) = options.seed {
+        record["seed"] = json!(seed);
+    }
     if let Some(round) = round {
         record["round"] = json!(round);
     }
@@ -60,7 +63,7 @@ fn a_block_that_is_trained_anew_as_before_is_the_same_and_by_another_seed_anothe
         assert_eq!(other.checked.config, model.checked.config);
         assert_eq!(other.training["changes"], json!([{ "retrained": [2], "seed": 9 }]));
         // The block is that of a model of that seed.
-        if config.embedding == EmbeddingConfig::OneHot {
+        if config.embedding == EmbeddingConfig::default() {
             let of_seed = model_of(&ModelConfig { seed: 9, ..config }, options(8), &data);
             assert_eq!(after[1], digests(&of_seed)[1]);
         }
@@ -145,7 +148,7 @@ fn a_single_block_is_lengthened_to_the_cosine_schedule() {
     for t in 0..=4 {
         let (found, expected) = (longer.schedule.alpha_bar(t), cosine.schedule.alpha_bar(t));
         // The ends are cut off, which moves what lies between by a little.
-        assert!((found - expected).abs() < 0.01, "{t}: {found} {expected}");
+        assert!((found - expected).abs() < 0.02, "{t}: {found} {expected}");
     }
 }
 
