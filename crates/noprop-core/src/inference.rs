@@ -16,6 +16,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod views;
 
 pub use contribution::{AddsNothing, Contribution, contributions};
 pub use exit::{ExitPoint, ExitReport, ReadoutChoice, exit_curve};
@@ -66,6 +67,9 @@ pub struct SampleOptions {
     /// The block (from 1) after which every sample ends. Default: the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_after: Option<usize>,
+    /// Views of each image whose states are averaged: itself, mirrored, both moved by a pixel to four sides. Default 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub views: Option<usize>,
     /// What is read at the end. Default state.
     pub readout: ReadoutChoice,
     /// Seed of z_0 and of the noise. Default 0.
@@ -378,10 +382,11 @@ fn chain(
     check_shape(&model.checked, data)?;
     stop.check()?;
     let exit = Exit::of(model, options)?;
+    let views = views::views(model, options)?;
     let (devices, _) = match exit {
-        None => places(&model.checked, &options.device)?,
-        // Early ends are for the processor.
-        Some(_) => (Devices::Cpu, None),
+        None if views == 1 => places(&model.checked, &options.device)?,
+        // Early ends and views are for the processor.
+        _ => (Devices::Cpu, None),
     };
     if let Some(id) = devices.ids().first() {
         let blocks = vec![model.checked.config.blocks as u32; data.samples()];
@@ -391,7 +396,7 @@ fn chain(
         });
     }
     debug_assert!(devices.is_cpu());
-    let Ended { states, blocks } = chain::chain(model, data, options, stop, exit, after_block)?;
+    let Ended { states, blocks } = chain::chain(model, data, options, stop, (exit, views), after_block)?;
     Ok(Ended { states: finite(states)?, blocks })
 }
 

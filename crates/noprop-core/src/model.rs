@@ -1,7 +1,9 @@
 //! A model: a checked configuration and, once trained, the weights of its blocks.
 
 mod assemble;
+mod blocks;
 mod file;
+mod history;
 mod onnx;
 mod part;
 mod tensors;

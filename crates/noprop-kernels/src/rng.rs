@@ -43,6 +43,8 @@ pub enum Purpose {
     Split = 10,
     /// The wrong label that a sample is contrasted with.
     WrongLabel = 12,
+    /// Which other sample a training sample is mixed with, and how much.
+    Mixup = 13,
     /// Embeddings of the classes, which all blocks share.
     Embedding = 11,
     /// Dropout after the first stage of a block; later stages follow at `Dropout + stage`.

@@ -4,9 +4,13 @@
 //! |---|---|
 //! | `model.rs` | what a model is: blocks, net, schedule, classes |
 //! | `fit.rs` | how it is trained |
+//! | `append.rs` | blocks that are trained behind those of a model |
+//! | `class_weights.rs` | how much the samples of a class count |
 //! | `early_stopping.rs` | when a block ends before its last epoch |
 //! | `refusal.rs` | why options cannot be read from JSON |
 
+mod append;
+mod class_weights;
 mod early_stopping;
 mod fit;
 mod model;
@@ -15,6 +19,8 @@ mod targets;
 
 pub use crate::method::{HeadConfig, MethodConfig};
 pub use crate::ops::multiply::Precision;
+pub use append::Append;
+pub use class_weights::ClassWeights;
 pub use early_stopping::EarlyStopping;
 pub use fit::{FitOptions, threads};
 pub use model::{CheckedConfig, JobParts, ModelConfig};

@@ -64,6 +64,7 @@ pub fn contributions(
         .received(method));
     }
     super::check_classes(model)?;
+    super::views::refuse(options, "option blocks")?;
     if options.confidence.is_some() || options.stop_after.is_some() || options.readout != ReadoutChoice::State {
         return Err(Error::new(Code::Option, "what blocks add is measured on the whole chain alone")
             .expected("option blocks without confidence, stopAfter and readout")

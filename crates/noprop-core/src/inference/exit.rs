@@ -207,6 +207,7 @@ pub fn exit_curve(
     for confidence in confidences.iter().copied() {
         Exit::of(model, &SampleOptions { confidence: Some(confidence), ..options.clone() })?;
     }
+    super::views::refuse(options, "a curve of confidences")?;
     let targets = data.class_indices(&model.checked.config.classes)?;
     model.check_trained()?;
     check_shape(&model.checked, data)?;

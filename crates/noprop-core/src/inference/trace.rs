@@ -3,7 +3,7 @@
 use super::exit::Exit;
 use super::processor::{Processor, Seen};
 use super::recorder::Recorder;
-use super::{Prediction, SampleOptions, check_classes, finite, read};
+use super::{Prediction, SampleOptions, check_classes, finite, read, views};
 use crate::config;
 use crate::data::Dataset;
 use crate::error::{Code, Error, Result};
@@ -51,6 +51,7 @@ pub fn trace(model: &Model, data: &Dataset, options: &SampleOptions, stop: &Stop
             .expected("states without confidence, stopAfter or readout 'mean'")
             .received("both"));
     }
+    views::refuse(options, "option states")?;
     stop.check()?;
     let Walk { blocks, start, states, estimates, end } = walk(model, data, options, stop)?;
     let through = vec![model.checked.config.blocks as u32; data.samples()];
