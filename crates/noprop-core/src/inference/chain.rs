@@ -6,6 +6,7 @@ use super::{AfterBlock, SampleOptions, views};
 use crate::config::{self, CheckedConfig};
 use crate::data::Dataset;
 use crate::error::Result;
+use crate::memory::zeros;
 use crate::model::Model;
 use crate::team::{Team, processors};
 use crate::tensor::StopFlag;
@@ -69,7 +70,7 @@ fn chain_of(
     let mut processor = Processor::new(model, data, options, threads, stop)?;
     match views {
         1 => one(&mut processor, model, exit, data.samples(), after_block),
-        _ => views::mean(&mut processor, model, views, exit, data.samples(), after_block),
+        _ => mean(&mut processor, model, views, exit, data.samples(), after_block),
     }
 }
 
@@ -93,4 +94,44 @@ pub(super) fn one(
     }
     let blocks = vec![model.checked.config.blocks as u32; samples];
     Ok(Ended { states, blocks })
+}
+
+/// The means of the states of so many views, after each block too.
+fn mean(
+    processor: &mut Processor<'_>,
+    model: &Model,
+    count: usize,
+    exit: Option<Exit>,
+    samples: usize,
+    after_block: AfterBlock<'_>,
+) -> Result<Ended> {
+    let (width, jobs) = (model.checked.vectors.width(), model.checked.method.jobs());
+    let len = samples.saturating_mul(width);
+    let mut sum = zeros::<f32>(len, "the states of views")?;
+    let kept = if after_block.is_some() { jobs } else { 0 };
+    let mut after: Vec<Vec<f32>> =
+        (0..kept).map(|_| zeros(len, "the states of views after each block")).collect::<Result<_>>()?;
+    let mut through = Vec::new();
+    for number in 0..count {
+        processor.view = Some(views::view(number));
+        let mut gather =
+            |block: usize, first: usize, states: &[f32]| add(&mut after[block - 1][first * width..], states);
+        let gather: AfterBlock<'_> = if kept > 0 { Some(&mut gather) } else { None };
+        let Ended { states, blocks } = one(processor, model, exit, samples, gather)?;
+        add(&mut sum, &states);
+        through = blocks;
+    }
+    let average = |states: &mut [f32]| states.iter_mut().for_each(|value| *value /= count as f32);
+    average(&mut sum);
+    if let Some(after_block) = after_block {
+        for (block, states) in after.iter_mut().enumerate() {
+            average(states);
+            after_block(block + 1, 0, states);
+        }
+    }
+    Ok(Ended { states: sum, blocks: through })
+}
+
+fn add(to: &mut [f32], values: &[f32]) {
+    to.iter_mut().zip(values).for_each(|(to, value)| *to += value);
 }
