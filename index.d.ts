@@ -134,6 +134,10 @@ export declare class NativeModel {
   contributions(data: NativeDataset, options: string, stop: StopSignal): Promise<string>
   /** Accuracy and blocks per sample for each of these confidences; options and result are JSON. */
   exitCurve(data: NativeDataset, options: string, confidences: Array<number>, stop: StopSignal): Promise<string>
+  /** How classes are read off all blocks, as JSON; null where that has not been fitted. */
+  get readout(): string | null
+  /** Fits how classes are read off all blocks, and keeps it; options and result are JSON. */
+  fitReadout(data: NativeDataset, options: string, stop: StopSignal): Promise<string>
   /** Labels and probabilities; options are JSON. */
   predict(data: NativeDataset, options: string, stop: StopSignal): Promise<NativePrediction>
   /** The same with the states and estimates of all blocks; options are JSON. */
