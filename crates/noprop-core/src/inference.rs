@@ -6,6 +6,7 @@ mod chain;
 mod content;
 mod contribution;
 mod device;
+mod encode;
 mod evaluator;
 mod exit;
 mod metrics;
@@ -18,6 +19,7 @@ mod tests;
 mod trace;
 
 pub use contribution::{AddsNothing, Contribution, contributions};
+pub use encode::{encode, stand_in};
 pub use exit::{ExitPoint, ExitReport, ReadoutChoice, exit_curve};
 pub use metrics::{BINS, Bin, Calibration, MOST_TOP, MOST_WORST, Metrics, PerClass, Scores, WORST, Worst};
 pub use numbers::{Interval, NumberEvaluation, NumberOptions, NumberPrediction, evaluate_numbers, predict_numbers};
@@ -181,6 +183,9 @@ fn evaluate_with(
 ) -> Result<Evaluation> {
     let started = Instant::now();
     check_classes(model)?;
+    let seen = encode::seen(model, data, options.threads, stop)?;
+    let (model, data) = seen.parts();
+    let encoding = started.elapsed().as_secs_f64();
     let unfolded = model.unfolded()?;
     let model = unfolded.as_deref().unwrap_or(model);
     let worst = most_worst(&options)?;
@@ -220,7 +225,7 @@ fn evaluate_with(
     let accuracy = accuracy_per_block.last().copied().unwrap_or_default();
     let exit = match Exit::of(model, &options)? {
         None => None,
-        Some(_) => Some(exit_report(cache, model, data, &options, stop, (&blocks, accuracy, seconds))?),
+        Some(_) => Some(exit_report(cache, model, data, &options, stop, (&blocks, accuracy, [seconds, encoding]))?),
     };
     Ok(Evaluation {
         accuracy,
@@ -246,7 +251,7 @@ fn exit_report(
     data: &Dataset,
     options: &SampleOptions,
     stop: &StopFlag,
-    (blocks, accuracy, seconds): (&[u32], f64, f64),
+    (blocks, accuracy, [seconds, encoding]): (&[u32], f64, [f64; 2]),
 ) -> Result<ExitReport> {
     let whole = SampleOptions {
         confidence: None,
@@ -256,6 +261,8 @@ fn exit_report(
         ..options.clone()
     };
     let whole = evaluate_with(cache, model, data, whole, stop)?;
+    // The features serve both.
+    let whole_seconds = encoding + whole.seconds;
     let mut ended_after = vec![0; model.checked.method.jobs()];
     blocks.iter().for_each(|blocks| ended_after[*blocks as usize - 1] += 1);
     let total: u64 = blocks.iter().map(|blocks| u64::from(*blocks)).sum();
@@ -264,8 +271,8 @@ fn exit_report(
         ended_after,
         whole_accuracy: whole.accuracy,
         cost: whole.accuracy - accuracy,
-        whole_seconds: whole.seconds,
-        speed_up: whole.seconds / seconds,
+        whole_seconds,
+        speed_up: whole_seconds / seconds,
     })
 }
 
@@ -318,6 +325,8 @@ fn predict_with(
 ) -> Result<Prediction> {
     check_classes(model)?;
     check_no_worst(&options)?;
+    let seen = encode::seen(model, data, options.threads, stop)?;
+    let (model, data) = seen.parts();
     let unfolded = model.unfolded()?;
     let model = unfolded.as_deref().unwrap_or(model);
     let Ended { states, blocks } = chain(cache, model, data, &options, stop, None)?;

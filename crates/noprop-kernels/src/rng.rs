@@ -45,6 +45,8 @@ pub enum Purpose {
     WrongLabel = 12,
     /// Embeddings of the classes, which all blocks share.
     Embedding = 11,
+    /// The seed of an encoder, which is trained before the blocks.
+    Encoder = 13,
     /// Dropout after the first stage of a block; later stages follow at `Dropout + stage`.
     Dropout = 16,
 }

@@ -4,10 +4,12 @@
 //! |---|---|
 //! | `model.rs` | what a model is: blocks, net, schedule, classes |
 //! | `fit.rs` | how it is trained |
+//! | `encoder.rs` | the encoder of a model whose blocks share features |
 //! | `early_stopping.rs` | when a block ends before its last epoch |
 //! | `refusal.rs` | why options cannot be read from JSON |
 
 mod early_stopping;
+mod encoder;
 mod fit;
 mod model;
 mod refusal;
@@ -16,6 +18,7 @@ mod targets;
 pub use crate::method::{HeadConfig, MethodConfig};
 pub use crate::ops::multiply::Precision;
 pub use early_stopping::EarlyStopping;
+pub use encoder::{EncoderConfig, EncoderParts};
 pub use fit::{FitOptions, threads};
 pub use model::{CheckedConfig, JobParts, ModelConfig};
 pub use targets::TargetsConfig;

@@ -68,6 +68,8 @@ pub struct Dataset {
     fingerprint: String,
     preprocessing: Option<Arc<Preprocessing>>,
     origins: Origins,
+    /// The fingerprint of the samples whose features these are.
+    encoded: Option<String>,
 }
 
 impl Dataset {
@@ -110,7 +112,8 @@ impl Dataset {
         let classes = labels.iter().flatten().copied().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().into();
         let fingerprint = fingerprint(&shape, &pixels, labels.as_deref(), None, &classes)?;
         let (targets, preprocessing, origins) = (None, None, Origins::Places);
-        Ok(Self { shape, samples, pixels, labels, targets, classes, fingerprint, preprocessing, origins })
+        let encoded = None;
+        Ok(Self { shape, samples, pixels, labels, targets, classes, fingerprint, preprocessing, origins, encoded })
     }
 
     /// A data set whose labels are names: `labels` has for each sample the position of its name in `names`, which need not be
@@ -157,6 +160,18 @@ impl Dataset {
     pub fn with_preprocessing(mut self, preprocessing: Arc<Preprocessing>) -> Self {
         self.preprocessing = Some(preprocessing);
         self
+    }
+
+    /// These features of the samples, so many of each, with the labels that the samples have.
+    pub(crate) fn with_features(&self, features: Pixels, width: usize) -> Result<Self> {
+        let shape = InputShape::Vector { len: width };
+        let data = Self::of_parts(features, shape, self.labels.clone(), self.targets.clone(), &self.classes)?;
+        Ok(Self { origins: self.origins.clone(), encoded: Some(self.fingerprint.clone()), ..data })
+    }
+
+    /// The fingerprint of the samples as they were before an encoder saw them.
+    pub fn raw_fingerprint(&self) -> &str {
+        self.encoded.as_ref().unwrap_or(&self.fingerprint)
     }
 
     /// The same samples, with where each came from.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// Multiply-adds of a chain from which on threads are started to help with it, some 4 ms: below, as for one image through ten of the paper's blocks,
 /// starting them and meeting after every operation takes longer than it saves.
-const WORTH_HELP: usize = 128_000_000;
+pub(super) const WORTH_HELP: usize = 128_000_000;
 
 /// z_T of all samples.
 pub(super) fn chain(

@@ -6,6 +6,7 @@ mod checkpoints;
 mod continued;
 #[cfg(feature = "emulation")]
 mod device;
+mod encoder;
 mod events;
 mod golden;
 mod invariance;
@@ -72,6 +73,7 @@ fn model(blocks: usize, input: InputShape, net: NetConfig) -> ModelConfig {
         input,
         targets: None,
         classes: CLASSES.to_vec().into(),
+        encoder: None,
         net,
         schedule: ScheduleConfig::default(),
         embedding: EmbeddingConfig::default(),
