@@ -9,6 +9,7 @@ mod device;
 mod encode;
 mod evaluator;
 mod exit;
+mod kept;
 mod metrics;
 mod numbers;
 mod processor;
@@ -19,7 +20,7 @@ mod tests;
 mod trace;
 
 pub use contribution::{AddsNothing, Contribution, contributions};
-pub use encode::{encode, stand_in};
+pub use encode::{encode, encode_kept, stand_in};
 pub use exit::{ExitPoint, ExitReport, ReadoutChoice, exit_curve};
 pub use metrics::{BINS, Bin, Calibration, MOST_TOP, MOST_WORST, Metrics, PerClass, Scores, WORST, Worst};
 pub use numbers::{Interval, NumberEvaluation, NumberOptions, NumberPrediction, evaluate_numbers, predict_numbers};

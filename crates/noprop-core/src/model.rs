@@ -21,7 +21,7 @@ use crate::storage::WeightStore;
 use crate::storage::container::{hexadecimal, to_bytes};
 use crate::tensor::Buffer;
 use candle_core::{CpuStorage, Device, Storage, Tensor};
-use encoder::Encoder;
+pub(crate) use encoder::Encoder;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

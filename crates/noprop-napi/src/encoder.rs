@@ -7,7 +7,11 @@ use crate::stop::StopSignal;
 use crate::tasks::promise;
 use napi::bindgen_prelude::{ClassInstance, Env, Object};
 use napi_derive::napi;
-use noprop_core::inference::{encode, stand_in};
+use noprop_core::inference::{encode, encode_kept, stand_in};
+use std::path::Path;
+
+/// Bytes of features that are kept in memory.
+const MOST: u64 = 1 << 30;
 
 #[napi]
 impl NativeModel {
@@ -30,9 +34,9 @@ impl NativeModel {
         self.inner.replace(|_| taken).into_js()
     }
 
-    /// The samples of `data` as the encoder sees them, with their labels.
+    /// The samples of `data` as the encoder sees them, with their labels. More than a gigabyte of them is kept in a file in `cache`.
     #[napi(
-        ts_args_type = "data: NativeDataset, threads: number | null, stop: StopSignal",
+        ts_args_type = "data: NativeDataset, threads: number | null, cache: string | null, stop: StopSignal",
         ts_return_type = "Promise<NativeDataset>"
     )]
     pub fn encode<'env>(
@@ -40,11 +44,18 @@ impl NativeModel {
         env: &'env Env,
         data: &NativeDataset,
         threads: Option<u32>,
+        cache: Option<String>,
         stop: &StopSignal,
     ) -> napi::Result<Object<'env>> {
         let (model, data, flag) = (self.model()?, data.get()?, stop.flag());
         let threads = threads.map(|threads| threads as usize);
-        promise(env, stop.flag(), move || encode(&model, &data, threads, &flag).map(Loaded))
+        promise(env, stop.flag(), move || {
+            let features = match cache {
+                Some(cache) => encode_kept(&model, &data, threads, (Path::new(&cache), MOST), &flag),
+                None => encode(&model, &data, threads, &flag),
+            };
+            features.map(Loaded)
+        })
     }
 
     /// Checks what a training of the blocks would check, before there are features.

@@ -1,13 +1,9 @@
 //! The encoder of a model whose blocks share features: a net that sees each sample once. The nets of the blocks see what it makes of the
 //! sample, a vector, in the sample's place.
 
-use super::{CheckedConfig, ModelConfig};
 use crate::data::InputShape;
-use crate::diffusion::{EmbeddingConfig, ScheduleConfig};
-use crate::error::{Code, Error, Result};
-use crate::method::{HeadConfig, MethodConfig};
-use crate::net::{Form, Graph, Layer, Layout, NetConfig};
-use crate::rng::{Purpose, Stream};
+use crate::error::Result;
+use crate::net::{Form, Graph, NetConfig};
 use serde::{Deserialize, Serialize};
 
 /// Most classes that an encoder was trained to tell apart.
@@ -51,23 +47,12 @@ impl From<EncoderConfig> for Asked {
     }
 }
 
-/// A checked encoder, and the model that the blocks are by themselves.
-#[derive(Debug)]
-pub struct EncoderParts {
-    /// The net, which ends with the features.
-    pub(crate) graph: Graph,
-    /// Its tensors.
-    pub layout: Layout,
-    /// The model of features, without an encoder.
-    pub blocks: CheckedConfig,
-}
-
 impl EncoderConfig {
     /// The net for samples of this shape, cut at its features.
     ///
     /// # Errors
     /// Those of [`NetConfig::graph`], of option `encoder.net`; [`Code::Option`] for a net without features.
-    fn graph(&self, input: InputShape) -> Result<Graph> {
+    pub(super) fn graph(&self, input: InputShape) -> Result<Graph> {
         if !(2..=MAX_CLASSES).contains(&self.classes) {
             return Err(super::out_of_range("encoder.classes", format!("2 to {MAX_CLASSES}"), self.classes));
         }
@@ -78,66 +63,5 @@ impl EncoderConfig {
             }
             error
         })
-    }
-}
-
-impl EncoderParts {
-    /// Checks what a model says of its encoder, and of its blocks.
-    pub(super) fn new(config: &ModelConfig, encoder: &EncoderConfig) -> Result<Self> {
-        if config.method == (MethodConfig::Classifier {}) {
-            return Err(Error::new(Code::Option, "method classifier has no blocks that could share features")
-                .expected("no encoder, or another method")
-                .received("classifier")
-                .hint("train the classifier by itself; another model can then take its encoder"));
-        }
-        let graph = encoder.graph(config.input)?;
-        let input = InputShape::Vector { len: graph.estimate_width() };
-        let blocks = ModelConfig { input, preprocessing: None, encoder: None, ..config.clone() }.check()?;
-        Ok(Self { layout: graph.layout(), graph, blocks })
-    }
-
-    /// The same with other blocks: those of a training, which has fitted them to the data.
-    pub(super) fn with_blocks(&self, blocks: CheckedConfig) -> Self {
-        Self { graph: self.graph.clone(), layout: self.layout.clone(), blocks }
-    }
-
-    /// Its layers in the order of their computation.
-    pub fn layers(&self) -> Vec<Layer> {
-        self.graph.layers()
-    }
-
-    /// Values of a sample's features.
-    pub fn width(&self) -> usize {
-        self.graph.estimate_width()
-    }
-}
-
-impl ModelConfig {
-    /// The classifier that the encoder is cut from, if there is one.
-    ///
-    /// # Errors
-    /// [`Code::Option`] for a model of numbers.
-    pub fn classifier(&self) -> Result<Option<Self>> {
-        let Some(encoder) = &self.encoder else { return Ok(None) };
-        if self.targets.is_some() {
-            return Err(Error::new(Code::Option, "an encoder is trained by classes, and the model predicts numbers")
-                .expected("an encoder that has been trained before")
-                .received("none")
-                .hint("train one on data with classes (method classifier), and give it to this model"));
-        }
-        // One of its own, so that it shares no random numbers with the blocks: 53 bits, as seeds have.
-        let [high, low, ..] = Stream::new(self.seed, Purpose::Encoder, 0, 0, 0).words(0);
-        let seed = (u64::from(high) << 32 | u64::from(low)) >> 11;
-        Ok(Some(Self {
-            method: MethodConfig::Classifier {},
-            blocks: 1,
-            net: encoder.net.clone(),
-            schedule: ScheduleConfig::default(),
-            embedding: EmbeddingConfig::default(),
-            head: HeadConfig::None,
-            seed,
-            encoder: None,
-            ..self.clone()
-        }))
     }
 }

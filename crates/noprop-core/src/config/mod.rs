@@ -4,10 +4,12 @@
 //! |---|---|
 //! | `model.rs` | what a model is: blocks, net, schedule, classes |
 //! | `fit.rs` | how it is trained |
+//! | `classifier.rs` | the classifier that its encoder is cut from |
 //! | `encoder.rs` | the encoder of a model whose blocks share features |
 //! | `early_stopping.rs` | when a block ends before its last epoch |
 //! | `refusal.rs` | why options cannot be read from JSON |
 
+mod classifier;
 mod early_stopping;
 mod encoder;
 mod fit;
@@ -18,9 +20,9 @@ mod targets;
 pub use crate::method::{HeadConfig, MethodConfig};
 pub use crate::ops::multiply::Precision;
 pub use early_stopping::EarlyStopping;
-pub use encoder::{EncoderConfig, EncoderParts};
+pub use encoder::EncoderConfig;
 pub use fit::{FitOptions, threads};
-pub use model::{CheckedConfig, JobParts, ModelConfig};
+pub use model::{CheckedConfig, EncoderParts, JobParts, ModelConfig};
 pub use targets::TargetsConfig;
 
 use crate::error::{Code, Error, Result};

@@ -1,6 +1,6 @@
 //! What a model is.
 
-use super::encoder::{self, EncoderConfig, EncoderParts};
+use super::encoder::{self, EncoderConfig};
 use super::out_of_range;
 use super::targets::{Asked, TargetsConfig};
 use crate::NetConfig;
@@ -9,8 +9,7 @@ use crate::data::{Classes, Dataset, InputShape, Preprocessing};
 use crate::diffusion::{ClassVectors, EmbeddingConfig, MAX_BLOCKS, Schedule, ScheduleConfig};
 use crate::error::{Code, Error, Result};
 use crate::method::{HEAD_TENSORS, Head, HeadConfig, Method, MethodConfig, Partition, Parts, Readout};
-use crate::net::Graph;
-use crate::net::Layout;
+use crate::net::{Graph, Layer, Layout};
 use crate::tensor::Slot;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -229,6 +228,48 @@ pub struct JobParts {
     pub layout: Layout,
     /// Where their own tensors lie.
     pub(crate) own: Vec<Slot>,
+}
+
+/// A checked encoder, and the model that the blocks are by themselves.
+#[derive(Debug)]
+pub struct EncoderParts {
+    /// The net, which ends with the features.
+    pub(crate) graph: Graph,
+    /// Its tensors.
+    pub layout: Layout,
+    /// The model of features, without an encoder.
+    pub blocks: CheckedConfig,
+}
+
+impl EncoderParts {
+    /// Checks what a model says of its encoder, and of its blocks.
+    fn new(config: &ModelConfig, encoder: &EncoderConfig) -> Result<Self> {
+        if config.method == (MethodConfig::Classifier {}) {
+            return Err(Error::new(Code::Option, "method classifier has no blocks that could share features")
+                .expected("no encoder, or another method")
+                .received("classifier")
+                .hint("train the classifier by itself; another model can then take its encoder"));
+        }
+        let graph = encoder.graph(config.input)?;
+        let input = InputShape::Vector { len: graph.estimate_width() };
+        let blocks = ModelConfig { input, preprocessing: None, encoder: None, ..config.clone() }.check()?;
+        Ok(Self { layout: graph.layout(), graph, blocks })
+    }
+
+    /// The same with other blocks: those of a training, which has fitted them to the data.
+    fn with_blocks(&self, blocks: CheckedConfig) -> Self {
+        Self { graph: self.graph.clone(), layout: self.layout.clone(), blocks }
+    }
+
+    /// Its layers in the order of their computation.
+    pub fn layers(&self) -> Vec<Layer> {
+        self.graph.layers()
+    }
+
+    /// Values of a sample's features.
+    pub fn width(&self) -> usize {
+        self.graph.estimate_width()
+    }
 }
 
 impl CheckedConfig {

@@ -13,6 +13,7 @@ use super::origins::{Origin, Origins};
 use super::split::stratified_by;
 use super::{Classes, InputShape, Preprocessing, Targets};
 use crate::memory::reserved;
+use crate::storage::container::from_bytes;
 use crate::{Code, Error, Result};
 
 /// The values of all samples, sample after sample; an image row by row with its channels innermost (NHWC).
@@ -22,14 +23,14 @@ pub enum Pixels {
     U8(Vec<u8>),
     /// Finite numbers; a net sees them as they are.
     F32(Vec<f32>),
-    /// Bytes in a file, which a net sees as other bytes.
+    /// Bytes or numbers in a file, which a net sees as others.
     Disk(OnDisk),
 }
 
 /// The values of one sample as they are stored.
 pub(crate) enum Stored<'a> {
     U8(Cow<'a, [u8]>),
-    F32(&'a [f32]),
+    F32(Cow<'a, [f32]>),
 }
 
 impl Pixels {
@@ -340,7 +341,7 @@ impl Dataset {
                     *out = f32::from(*value) / 255.0;
                 }
             }
-            Stored::F32(values) => out.copy_from_slice(values),
+            Stored::F32(values) => out.copy_from_slice(&values),
         }
         Ok(())
     }
@@ -350,7 +351,10 @@ impl Dataset {
         let range = sample * self.shape.len()..(sample + 1) * self.shape.len();
         Ok(match &self.pixels {
             Pixels::U8(values) => Stored::U8(Cow::Borrowed(&values[range])),
-            Pixels::F32(values) => Stored::F32(&values[range]),
+            Pixels::F32(values) => Stored::F32(Cow::Borrowed(&values[range])),
+            Pixels::Disk(values) if values.is_floats() => {
+                Stored::F32(Cow::Owned(from_bytes(&values.read(sample..sample + 1)?)))
+            }
             Pixels::Disk(values) => Stored::U8(Cow::Owned(values.read(sample..sample + 1)?)),
         })
     }
@@ -467,7 +471,7 @@ fn fingerprint(
             update(&mut hash, values, f32::to_le_bytes);
         }
         Pixels::Disk(values) => {
-            hash.update(b"u8 ");
+            hash.update(if values.is_floats() { b"f32" } else { b"u8 " });
             let samples = values.len() / shape.len();
             // A megabyte at a time.
             let step = ((1 << 20) / shape.len()).max(1);

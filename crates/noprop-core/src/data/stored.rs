@@ -52,7 +52,7 @@ pub fn save(data: &Dataset, path: &Path) -> Result<()> {
     let header = Header {
         shape: data.shape().sizes().to_vec(),
         samples: data.samples(),
-        values: if matches!(data.pixels(), Pixels::F32(_)) { "f32" } else { "u8" }.to_owned(),
+        values: if is_floats(data.pixels()) { "f32" } else { "u8" }.to_owned(),
         labels: data.labels().is_some(),
         targets: data.targets().map_or(0, |targets| targets.width),
         names: data.classes().names().map(<[String]>::to_vec),
@@ -81,6 +81,14 @@ pub fn save(data: &Dataset, path: &Path) -> Result<()> {
         let labels = data.labels().unwrap_or_default();
         labels.iter().try_for_each(|label| put(writer, &label.to_le_bytes()))
     })
+}
+
+fn is_floats(pixels: &Pixels) -> bool {
+    match pixels {
+        Pixels::U8(_) => false,
+        Pixels::F32(_) => true,
+        Pixels::Disk(values) => values.is_floats(),
+    }
 }
 
 fn put_all(writer: &mut impl Write, values: &[f32]) -> Result<()> {

@@ -1,19 +1,25 @@
 //! An encoder on a data set: each sample's features, which follow from the sample and the weights alone.
 
-use super::processor::CHUNK;
+use super::kept;
+use super::processor::{CHUNK, WORTH_HELP};
 use crate::config::{self, CheckedConfig, EncoderParts, Precision};
 use crate::data::{Dataset, Pixels};
 use crate::error::{Code, Error, Result};
 use crate::memory::zeros;
-use crate::model::Model;
+use crate::model::{Encoder, Model};
 use crate::net::{Block, Buffers, Mode, Step};
+use crate::storage::container::to_bytes;
 use crate::team::{Team, processors};
 use crate::tensor::{Buffer, StopFlag};
 use crate::threads::spawn_scoped;
 use crate::train::batch::Gather;
 use crate::train::plan::check_shape;
 use candle_core::{CpuStorage, DType, Device, Storage};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// Bytes of features that are in memory at a time while a file of them is written.
+const PIECE: usize = 64 << 20;
 
 /// The samples of `data` as the encoder of `model` sees them, with the labels that they have.
 ///
@@ -21,59 +27,112 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// [`Code::NotTrained`] before the encoder is trained, [`Code::Option`] for a model without one, [`Code::Shape`],
 /// [`Code::Value`] where features are not finite, [`Code::Cancelled`].
 pub fn encode(model: &Model, data: &Dataset, threads: Option<usize>, stop: &StopFlag) -> Result<Dataset> {
-    let Some(parts) = &model.checked.encoder else {
-        return Err(Error::new(Code::Option, "the model has no encoder").expected("a model with option encoder"));
-    };
-    let Some(encoder) = model.encoder() else {
-        return Err(Error::new(Code::NotTrained, "the encoder of the model is not trained")
-            .expected("an encoder that has been trained or loaded")
-            .hint("call fit, which trains it first, or give the model a trained one"));
-    };
-    check_shape(&model.checked, data)?;
-    let (width, samples) = (parts.width(), data.samples());
-    let mut features = zeros::<f32>(samples.saturating_mul(width), "the features")?;
-    let asked = config::threads(threads)?;
-    let threads = asked.min(samples.div_ceil(CHUNK));
-    let chunks = Mutex::new(features.chunks_mut(CHUNK * width).enumerate());
-    let next = || chunks.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let work = || {
-        let mut worker = Worker::new(parts, &model.checked, samples.min(CHUNK))?;
-        while let Some((chunk, rows)) = next() {
-            worker.run(data, chunk * CHUNK, &encoder.weights, stop, rows)?;
+    let encoding = Encoding::new(model, data, threads, stop)?;
+    let features = encoding.of(0, data.samples())?;
+    data.with_features(Pixels::F32(features), encoding.parts.width())
+}
+
+/// The same for a training: features of more than `most` bytes are kept in a file in `directory`, where the next training finds them.
+///
+/// # Errors
+/// Those of [`encode`]; [`Code::Output`] where the file cannot be written.
+pub fn encode_kept(
+    model: &Model,
+    data: &Dataset,
+    threads: Option<usize>,
+    (directory, most): (&Path, u64),
+    stop: &StopFlag,
+) -> Result<Dataset> {
+    let encoding = Encoding::new(model, data, threads, stop)?;
+    let (samples, width) = (data.samples(), encoding.parts.width());
+    if samples as u64 * 4 * width as u64 <= most {
+        return encode(model, data, threads, stop);
+    }
+    let path = kept::path(directory, &encoding.encoder.sha256()?, data.fingerprint());
+    let found = match kept::open(&path, samples, width)? {
+        Some(found) => Some(found),
+        None => {
+            let step = (PIECE / (4 * width)).max(1).next_multiple_of(CHUNK);
+            kept::write(&path, (samples, width), step, |first, count| Ok(to_bytes(&encoding.of(first, count)?)))?;
+            kept::open(&path, samples, width)?
         }
-        Ok(())
     };
-    let helpers = if threads == 1 { helpers(parts, samples, asked) } else { 0 };
-    if helpers > 0 {
-        // A single chunk: its operations are shared.
-        let team = Arc::new(Team::new(Arc::default()));
-        std::thread::scope(|scope| {
-            team.lead(|| {
-                for seat in (0..helpers).map(|_| team.seat()) {
-                    let _ = spawn_scoped(scope, "noprop-infer", move || seat.help(|| false));
-                }
-                work()
-            })
-        })?;
-    } else if threads == 1 {
-        work()?;
-    } else {
-        std::thread::scope(|scope| {
-            let started: Vec<_> = (0..threads).map(|_| spawn_scoped(scope, "noprop-infer", work)).collect();
-            if started.iter().any(Result::is_err) {
-                while next().is_some() {}
+    let changed = || Error::new(Code::Io, format!("{} is not what was written to it", path.display()));
+    data.with_features(found.ok_or_else(changed)?, width)
+}
+
+/// An encoder at work.
+struct Encoding<'a> {
+    checked: &'a CheckedConfig,
+    parts: &'a EncoderParts,
+    encoder: &'a Encoder,
+    data: &'a Dataset,
+    threads: usize,
+    stop: &'a StopFlag,
+}
+
+impl<'a> Encoding<'a> {
+    fn new(model: &'a Model, data: &'a Dataset, threads: Option<usize>, stop: &'a StopFlag) -> Result<Self> {
+        let Some(parts) = &model.checked.encoder else {
+            return Err(Error::new(Code::Option, "the model has no encoder").expected("a model with option encoder"));
+        };
+        let Some(encoder) = model.encoder() else {
+            return Err(Error::new(Code::NotTrained, "the encoder of the model is not trained")
+                .expected("an encoder that has been trained or loaded")
+                .hint("call fit, which trains it first, or give the model a trained one"));
+        };
+        check_shape(&model.checked, data)?;
+        let threads = config::threads(threads)?;
+        Ok(Self { checked: &model.checked, parts, encoder, data, threads, stop })
+    }
+
+    /// The features of so many samples from the first on.
+    fn of(&self, first: usize, samples: usize) -> Result<Vec<f32>> {
+        let width = self.parts.width();
+        let mut features = zeros::<f32>(samples.saturating_mul(width), "the features")?;
+        let threads = self.threads.min(samples.div_ceil(CHUNK));
+        let chunks = Mutex::new(features.chunks_mut(CHUNK * width).enumerate());
+        let next = || chunks.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let work = || {
+            let mut worker = Worker::new(self.parts, self.checked, samples.min(CHUNK))?;
+            while let Some((chunk, rows)) = next() {
+                worker.run(self.data, first + chunk * CHUNK, &self.encoder.weights, self.stop, rows)?;
             }
-            let panicked = |_| Err(Error::new(Code::Internal, "an encoding thread panicked"));
-            let outcomes: Vec<Result<()>> =
-                started.into_iter().map(|thread| thread?.join().unwrap_or_else(panicked)).collect();
-            outcomes.into_iter().collect::<Result<()>>()
-        })?;
+            Ok(())
+        };
+        let helpers = if threads == 1 { helpers(self.parts, samples, self.threads) } else { 0 };
+        if helpers > 0 {
+            // A single chunk: its operations are shared.
+            let team = Arc::new(Team::new(Arc::default()));
+            std::thread::scope(|scope| {
+                team.lead(|| {
+                    for seat in (0..helpers).map(|_| team.seat()) {
+                        let _ = spawn_scoped(scope, "noprop-infer", move || seat.help(|| false));
+                    }
+                    work()
+                })
+            })?;
+        } else if threads == 1 {
+            work()?;
+        } else {
+            std::thread::scope(|scope| {
+                let started: Vec<_> = (0..threads).map(|_| spawn_scoped(scope, "noprop-infer", work)).collect();
+                if started.iter().any(Result::is_err) {
+                    // Nothing is left to do for those that were started.
+                    while next().is_some() {}
+                }
+                let panicked = |_| Err(Error::new(Code::Internal, "an encoding thread panicked"));
+                let outcomes: Vec<Result<()>> =
+                    started.into_iter().map(|thread| thread?.join().unwrap_or_else(panicked)).collect();
+                outcomes.into_iter().collect::<Result<()>>()
+            })?;
+        }
+        if features.iter().all(|value| value.is_finite()) {
+            return Ok(features);
+        }
+        Err(Error::new(Code::Value, "the features of the encoder are not finite")
+            .hint("the encoder has diverged or the inputs are far outside of what it was trained on"))
     }
-    if !features.iter().all(|value| value.is_finite()) {
-        return Err(Error::new(Code::Value, "the features of the encoder are not finite")
-            .hint("the encoder has diverged or the inputs are far outside of what it was trained on"));
-    }
-    data.with_features(Pixels::F32(features), width)
 }
 
 /// Features of 0 in the place of those that are still to come, for what depends on how many there are; without an encoder the samples.
@@ -91,7 +150,7 @@ pub fn stand_in(model: &Model, data: Arc<Dataset>) -> Result<Arc<Dataset>> {
 fn helpers(parts: &EncoderParts, samples: usize, threads: usize) -> usize {
     let threads = threads.min(processors());
     let multiply_adds = parts.graph.flops().0 / 2 * samples;
-    if threads > 1 && multiply_adds >= super::chain::WORTH_HELP { threads - 1 } else { 0 }
+    if threads > 1 && multiply_adds >= WORTH_HELP { threads - 1 } else { 0 }
 }
 
 /// What the blocks of a model work on.

@@ -6,8 +6,8 @@ use crate::Model;
 use crate::config::from_json;
 use crate::error::Code;
 use crate::inference::{
-    NumberOptions, ReadoutChoice, SampleOptions, contributions, encode, evaluate, evaluate_numbers, exit_curve,
-    predict, trace,
+    NumberOptions, ReadoutChoice, SampleOptions, contributions, encode, encode_kept, evaluate, evaluate_numbers,
+    exit_curve, predict, trace,
 };
 use crate::model::{Part, tensors};
 use serde_json::{Value, json};
@@ -170,6 +170,60 @@ fn features_are_the_same_bits_for_any_threads_and_company() {
     stopped.stop();
     let model = with_encoder(shared(mlp(3), r#""dt""#), &options(20), &vectors(40));
     assert_eq!(encode(&model, &vectors(40), None, &stopped).unwrap_err().code, Code::Cancelled);
+}
+
+/// Features that are many lie in a file, and are the same data.
+#[test]
+fn features_are_kept_in_a_file_where_they_are_many() {
+    let (data, directory) = (images(300), tempfile::tempdir().unwrap());
+    let model = with_encoder(shared(cnn(3), r#""dt""#), &options(20), &images(40));
+    let bytes = 300 * 4 * 6;
+    let kept = |data: &Dataset, most| encode_kept(&model, data, Some(2), (directory.path(), most), &never()).unwrap();
+    let memory = kept(&data, bytes);
+    assert!(matches!(memory.pixels(), Pixels::F32(_)) && directory.path().read_dir().unwrap().next().is_none());
+    let disk = kept(&data, bytes - 1);
+    assert!(matches!(disk.pixels(), Pixels::Disk(_)) && disk.bytes() < memory.bytes());
+    assert_eq!((disk.fingerprint(), disk.raw_fingerprint()), (memory.fingerprint(), data.fingerprint()));
+    assert_eq!(disk.sample(299).unwrap(), memory.sample(299).unwrap());
+    let train_on = |features: Dataset| {
+        let plan = Plan::new(model.checked.blocks().clone(), options(20), Arc::new(features)).unwrap();
+        train(plan).sha256().unwrap()
+    };
+    let blocks = model.of_features().unwrap();
+    let states = |data: &Dataset| {
+        let blocks = Model::new(blocks.checked.config.clone()).unwrap();
+        let weights = train(Plan::new(blocks.checked.clone(), options(20), Arc::new(kept(&images(40), 0))).unwrap());
+        predict(&blocks.with_weights(weights, Value::Null), data, SampleOptions::default(), &never()).unwrap()
+    };
+    assert_eq!(states(&disk), states(&memory));
+    assert_eq!(train_on(disk), train_on(memory));
+    // The file serves again, a damaged one is made anew, and other data have another.
+    let files = || {
+        let files = directory.path().join("features").read_dir().unwrap();
+        let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+        files.sort();
+        files
+    };
+    let before = files();
+    let first = before.iter().find(|path| path.metadata().unwrap().len() == bytes + 56).unwrap().clone();
+    let made = first.metadata().unwrap().modified().unwrap();
+    kept(&data, 0);
+    assert_eq!((files(), first.metadata().unwrap().modified().unwrap()), (before.clone(), made));
+    let whole = std::fs::read(&first).unwrap();
+    for damaged in [whole[..whole.len() - 1].to_vec(), [&whole[..30], &[whole[30] ^ 1], &whole[31..]].concat()] {
+        std::fs::write(&first, damaged).unwrap();
+        kept(&data, 0);
+        assert_eq!(std::fs::read(&first).unwrap(), whole);
+    }
+    kept(&images(50), 0);
+    assert_eq!(files().len(), before.len() + 1);
+    // What another machine is sent of it is what it would be sent of features in memory.
+    let [from_disk, from_memory] = [kept(&data, 0), kept(&data, bytes)].map(|data| {
+        let path = directory.path().join("stored");
+        crate::data::stored::save(&data, &path).unwrap();
+        std::fs::read(&path).unwrap()
+    });
+    assert_eq!(from_disk, from_memory);
 }
 
 /// Every method on features: what it learns, what can be asked of it, and the file that it is kept in.
