@@ -167,7 +167,17 @@ impl Dataset {
     pub(crate) fn with_features(&self, features: Pixels, width: usize) -> Result<Self> {
         let shape = InputShape::Vector { len: width };
         let data = Self::of_parts(features, shape, self.labels.clone(), self.targets.clone(), &self.classes)?;
-        Ok(Self { origins: self.origins.clone(), encoded: Some(self.fingerprint.clone()), ..data })
+        Ok(Self { origins: self.origins.clone(), ..data.as_features_of(self.fingerprint.clone()) })
+    }
+
+    /// The same samples, which are the features of others of this fingerprint.
+    pub(super) fn as_features_of(self, raw: String) -> Self {
+        Self { encoded: Some(raw), ..self }
+    }
+
+    /// The fingerprint of the samples whose features these are.
+    pub(super) fn encoded(&self) -> Option<&str> {
+        self.encoded.as_deref()
     }
 
     /// The fingerprint of the samples as they were before an encoder saw them.

@@ -38,6 +38,9 @@ struct Header {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     preprocessing: Option<Preprocessing>,
     fingerprint: String,
+    /// The fingerprint of the samples whose features these are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    encoded: Option<String>,
 }
 
 fn is_zero(count: &usize) -> bool {
@@ -58,6 +61,7 @@ pub fn save(data: &Dataset, path: &Path) -> Result<()> {
         names: data.classes().names().map(<[String]>::to_vec),
         preprocessing: data.preprocessing().cloned(),
         fingerprint: data.fingerprint().to_owned(),
+        encoded: data.encoded().map(str::to_owned),
     };
     let header = json!(header).to_string();
     atomic::write(path, |writer| {
@@ -183,6 +187,10 @@ fn read_from(file: &mut File, path: &Path) -> Result<Dataset> {
     };
     if let Some(preprocessing) = header.preprocessing {
         data = data.with_preprocessing(Arc::new(preprocessing));
+    }
+    if let Some(encoded) = header.encoded {
+        let is_digest = encoded.len() == 64 && encoded.bytes().all(|byte| byte.is_ascii_hexdigit());
+        data = data.as_features_of(if is_digest { encoded } else { return Err(foreign(encoded)) });
     }
     if data.fingerprint() != header.fingerprint {
         return Err(foreign("another fingerprint than the header says".to_owned()));

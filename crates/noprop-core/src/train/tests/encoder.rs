@@ -224,6 +224,8 @@ fn features_are_kept_in_a_file_where_they_are_many() {
         std::fs::read(&path).unwrap()
     });
     assert_eq!(from_disk, from_memory);
+    let stored = crate::data::stored::read(&directory.path().join("stored")).unwrap();
+    assert_eq!((stored.fingerprint(), stored.raw_fingerprint()), (kept(&data, 0).fingerprint(), data.fingerprint()));
 }
 
 /// Every method on features: what it learns, what can be asked of it, and the file that it is kept in.
