@@ -101,6 +101,10 @@ export declare class NativeModel {
    * machines that are to train it, where these are others.
    */
   describe(data: NativeDataset, options: string, validation: NativeDataset | null, kind: string | null): Promise<string>
+  /** A model without the last `count` blocks of this one. */
+  withoutLast(count: number): Promise<NativeModel>
+  /** The mean of this model and others. */
+  average(others: Array<NativeModel>): Promise<NativeModel>
   /** The blocks of a part of a model as JSON; null for a whole one. */
   get part(): string | null
   /**

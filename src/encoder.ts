@@ -159,8 +159,8 @@ function fixedRate(options: TrainOptions): TrainOptions {
 
 /** What is not said of the encoder is as for the blocks, but for what only blocks have. It is trained on the processor. */
 function encoderOptions(options: TrainOptions, own: EncoderTraining = {}): TrainOptions {
-  const { weighting, eta, labelSmoothing, earlyStopping, validationEvery, inFlight, device, ...rest } =
-    fixedRate(options)
+  const { weighting, eta, labelSmoothing, classWeights, inFlight, device, ...common } = fixedRate(options)
+  const { earlyStopping, validationEvery, retrain, append, seed, ...rest } = common
   const checkpoint = rest.checkpoint && join(rest.checkpoint, 'encoder')
   return { ...rest, checkpoint, ...own, continue: undefined, device: 'cpu' }
 }

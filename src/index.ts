@@ -72,6 +72,7 @@ export type {
   AdjointMethod,
   Augment,
   BackpropMethod,
+  BlockChange,
   ClusterOptions,
   CosineSchedule,
   CtMethod,

@@ -23,7 +23,7 @@ import {
 } from './inference.js'
 import { inspectCustom } from './inspect.js'
 import { INTERNALS, internals } from './internals.js'
-import { requireObject, toJson } from './json.js'
+import { requireCount, requireObject, toJson } from './json.js'
 import { type KeptHistory, keptOf, readKept } from './kept-history.js'
 import { findLearningRate } from './learning-rate.js'
 import { getNative, type Native } from './native.js'
@@ -116,6 +116,24 @@ export class NoProp {
     for (const event of JSON.parse(await nativeAsync(() => NativeModel.partEvents(files)))) records.add(event)
     const history = JSON.stringify(keptOf(records.summary()))
     return new NoProp(await nativeAsync(() => NativeModel.assemble(files, history)), OWN)
+  }
+
+  /**
+   * The model whose weights and running statistics are the means of those of several trained models of one configuration and data: of models that
+   * went on from the same one (`continue`, `retrain`), or were trained for other times or at other rates. The order does not matter. Nets that began
+   * apart, by another seed, have no common mean and are refused. Rejects with NOPROP_OPTION, NOPROP_NOT_TRAINED.
+   */
+  static async average(models: readonly NoProp[]): Promise<NoProp> {
+    const all = Array.isArray(models) ? (models as NoProp[]) : []
+    if (all.length === 0 || !all.every((model) => model instanceof NoProp)) {
+      throw new NoPropError({
+        code: 'NOPROP_OPTION',
+        what: 'the models cannot be averaged',
+        expected: 'a list of trained models',
+      })
+    }
+    const [first, ...others] = all.map((model) => model.#live()) as [NativeModel, ...NativeModel[]]
+    return wrapModel(await nativeAsync(() => first.average(others)))
   }
 
   /** The configuration with every default filled in. */
@@ -221,6 +239,15 @@ export class NoProp {
       const given = requireObject(options, 'the options of partialFit')
       return startFit(model, data, { ...given, continue: model.trained }, queue, stop, wrapUp)
     })
+  }
+
+  /**
+   * A model without the last blocks of this one, which stays as it is. Blocks keep their levels of noise, and the last that is left leads to the end of
+   * the chain. For method 'dt'. Rejects with NOPROP_OPTION, NOPROP_NOT_TRAINED.
+   */
+  async dropBlocks(count = 1): Promise<NoProp> {
+    const blocks = requireCount(count, 'the number of blocks', 1)
+    return wrapModel(await nativeAsync(() => this.#native.withoutLast(blocks)))
   }
 
   /** Measures the model on labelled data. Rejects with NOPROP_NOT_TRAINED, NOPROP_SHAPE, NOPROP_LABEL, NOPROP_OPTION. */

@@ -285,6 +285,8 @@ export type EncoderTraining = Omit<
     | 'weightDecay'
     | 'labelSmoothing'
     | 'clipNorm'
+    | 'ema'
+    | 'mixup'
     | 'augment'
     | 'precision'
   >,
@@ -419,6 +421,23 @@ export interface TrainOptions {
    */
   clipNorm?: number
   /**
+   * Ends each block with a moving average of its weights and running statistics instead of the last ones: of every step so much of the average
+   * stays (at first less, (1 + steps) / (10 + steps)), above 0 and below 1; 0.999 is usual. Validations measure the average. On the
+   * processor. Default: none.
+   */
+  ema?: number
+  /**
+   * Factors of the losses of samples by their classes: a number from 0 for each class in their order, or 'balanced' for samples / (classes ·
+   * samples of the class). For 'dt', 'diffusion-blocks', 'fm' and 'backprop', on the processor; the reported loss is the one without factors.
+   * Default: all count alike.
+   */
+  classWeights?: 'balanced' | readonly number[]
+  /**
+   * α of mixup, 0 to 100; 0.2 is usual. Every training sample is mixed with another one, anew in every epoch, and keeps its label: λ of it and 1 − λ of
+   * the other with λ ~ Beta(α + 1, α), which has the mean gradient of mixed labels. On the processor. Default 0.
+   */
+  mixup?: number
+  /**
    * Factor of each block's loss: 1, or (T/2) η (SNR(t) − SNR(t−1)) (paper, the DT objective). Default 'uniform' (this
    * package: the factor is constant within a block, and Adam does not see constant factors).
    */
@@ -444,6 +463,18 @@ export interface TrainOptions {
    * classes. AdamW's moments and the learning rate schedule begin anew. Default false.
    */
   continue?: boolean
+  /**
+   * Blocks (from 1) of a trained model that are trained anew, from their beginning or, with `continue`, from their weights; the others stay as they
+   * are. For 'dt' and 'diffusion-blocks'. Default: all blocks are trained.
+   */
+  retrain?: readonly number[]
+  /**
+   * Trains further blocks behind those of a trained model, which stay as they are: so many, at levels of noise between that of the last block and the
+   * end of the chain, or at these shares ᾱ of signal. For 'dt'. Default: none.
+   */
+  append?: number | readonly number[]
+  /** Seed of what `retrain` draws: an integer from 0. Default: that of the model. */
+  seed?: number
   /**
    * Trains these blocks (from 1) alone, the others being trained by other processes or machines; the model is then a part, whose
    * `save` writes a file for {@link NoProp.assemble}. What a block becomes is the same as in the whole run. Default: all blocks.
@@ -511,6 +542,12 @@ export interface TrainingRecord {
     labelSmoothing?: number
     /** Left out where there is none. */
     clipNorm?: number
+    /** Left out where there is none. */
+    ema?: number
+    /** Left out where there are none. */
+    classWeights?: 'balanced' | number[]
+    /** Left out where there is none. */
+    mixup?: number
     /** `cutout` only where there is a square. */
     augment?: Required<Omit<Augment, 'cutout'>> & Pick<Augment, 'cutout'>
     validationEvery?: number
@@ -532,7 +569,30 @@ export interface TrainingRecord {
   round?: number
   /** The blocks that ended before their last epoch. */
   ended?: { block: number; epochs: number; reason: EndReason }[]
+  /** What was done to single blocks since then, in its order; left out where nothing was. */
+  changes?: BlockChange[]
 }
+
+/** A change of some blocks of a trained model. What trained blocks is told as for a whole model. */
+export type BlockChange =
+  | (Omit<TrainingRecord, 'changes'> & {
+      /** Blocks that were trained anew. */
+      retrained: number[]
+      /** Their seed, where it is not the model's. */
+      seed?: number
+    })
+  | (Omit<TrainingRecord, 'changes'> & {
+      /** Blocks that were added. */
+      appended: number[]
+    })
+  | {
+      /** Blocks that were taken away. */
+      dropped: number[]
+    }
+  | {
+      /** The models of whose weights it has the mean; the rest of the record is the first one's. */
+      averaged: { weightsSha256: string; training: TrainingRecord }[]
+    }
 
 /** Which rule leads from state to state at inference, and how often. */
 export interface SamplerOptions {
@@ -555,6 +615,11 @@ export interface SamplerOptions {
   confidence?: number
   /** The block (from 1) after which every sample ends, read off that block's estimate. For the same methods. Default: the last one. */
   stopAfter?: number
+  /**
+   * Views of each image whose states are averaged before the class is read: the image, mirrored, and both moved by a pixel to each of the four
+   * corners, in that order; 1 to 10. On the processor. Default 1.
+   */
+  views?: number
   /**
    * What is read at the end: the last state, or the mean of the estimates of the blocks that a sample went through, which are an
    * ensemble. 'mean' is for the same methods. Default 'state' (paper).

@@ -46,6 +46,36 @@ test('what does not apply is refused', async () => {
   await expect(model.exitCurve(data, { confidences: ['x' as never] })).rejects.toThrow(/confidences/)
 })
 
+test('views of images are averaged on the command line, too', async () => {
+  const { model } = await trained()
+  const file = join(temporaryDirectory(), 'm.safetensors')
+  await model.save(file)
+  const data = smallIdx({ test: 100 })
+  const json = async (...args: string[]) => {
+    const { code, stdout, stderr } = await runCli([...args, '--json'])
+    expect([code, stderr]).toEqual([0, ''])
+    return stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+  }
+  const losses = await Promise.all(['1', '2', '10'].map((n) => json('eval', file, '--data', data, '--views', n)))
+  expect(new Set(losses.map((events) => events.at(-1).loss)).size).toBe(3)
+  const plain = await json('eval', file, '--data', data)
+  expect(losses[0]?.at(-1).loss).toBe(plain.at(-1).loss)
+  const [one] = await json('predict', file, '--data', data, '--views', '1')
+  const [two] = await json('predict', file, '--data', data, '--views', '2', '--stop-after', '2')
+  expect(two.probabilities ?? two).not.toEqual(one.probabilities ?? one)
+  for (const [args, message] of [
+    [['--views', '0'], /--views is out of range.*1 to 10/],
+    [['--views', '2', '--confidence', '0.9'], /--views does not go with --confidence/],
+    [['--views', '2', '--device', 'cuda'], /NOPROP_/],
+  ] as const) {
+    const bad = await runCli(['eval', file, '--data', data, ...args])
+    expect([args, bad.code === 0, bad.stderr]).toEqual([args, false, expect.stringMatching(message)])
+  }
+})
+
 test('the command line shows it', async () => {
   const { model } = await trained()
   const file = join(temporaryDirectory(), 'm.safetensors')

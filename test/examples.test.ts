@@ -1,6 +1,7 @@
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { NoProp } from '../src/index.js'
 import { temporaryDirectory } from './support/data.js'
 import { root, runNode } from './support/process.js'
 
@@ -32,6 +33,17 @@ test.each(Object.entries(EXAMPLES))(
     expect(stdout).toMatch(printed)
   },
 )
+
+test('the nets of the examples train', async () => {
+  const names = readdirSync(join(root, 'examples/nets'))
+  expect(names).toEqual(['cifar10.json'])
+  const net = JSON.parse(readFileSync(join(root, 'examples/nets/cifar10.json'), 'utf8'))
+  const model = NoProp.create({ net, input: [32, 32, 3], classes: 10, blocks: 1 })
+  expect(model.summary()).toContain('117,744,160 multiply-adds')
+  const images = Uint8Array.from({ length: 8 * 3072 }, (_, at) => (at * 7919) % 251)
+  const { loss } = await model.fit({ images, shape: [32, 32, 3], labels: [0, 1, 2, 3, 4, 5, 6, 9] }, { epochs: 1, batch: 4 })
+  expect(loss.flat()).toEqual([expect.any(Number)])
+})
 
 test('the programs of the tour are the examples', () => {
   const tour = readFileSync(join(root, 'docs/tour.md'), 'utf8')

@@ -234,6 +234,31 @@ test('descent with momentum and clipped gradients train otherwise, as often as o
   await expect(trained({ clipNorm: 0 })).rejects.toMatchObject({ what: 'option clipNorm is out of range' })
 })
 
+test('views of an image are averaged, and are one where the image is its own mirror', async () => {
+  const model = NoProp.create({ ...SHAPE, net: MLP, blocks: 2 })
+  await model.fit(data, { batch: 32, learningRate: 5e-3, epochs: 5 })
+  // Row by row the same value, as seen in a mirror.
+  const even = Uint8Array.from({ length: 3 * 196 }, (_, index) => (Math.floor(index / 14) * 37) % 256)
+  expect(await model.predict(even, { views: 2 })).toEqual(await model.predict(even))
+  const [one, two, ten] = await Promise.all([1, 2, 10].map((views) => model.predict(data.images, { views })))
+  expect(one).toEqual(await model.predict(data.images))
+  expect(two?.probabilities).not.toEqual(one?.probabilities)
+  expect(ten?.probabilities).not.toEqual(two?.probabilities)
+  const [found, threads] = [
+    await model.evaluate(data, { views: 10 }),
+    await model.evaluate(data, { views: 10, threads: 1 }),
+  ]
+  expect(threads.logLoss).toBe(found.logLoss)
+  // Counted after each block, and at the end.
+  const right = found.confusion?.reduce((sum, row, label) => sum + (row[label] as number), 0) as number
+  expect(found.accuracyPerBlock.at(-1)).toBeCloseTo(right / 160, 12)
+  const refused = async (options: SamplerOptions & { states?: boolean; blocks?: boolean }) =>
+    (await model.evaluate(data, options).catch((error: NoPropError) => error)) as NoPropError
+  expect((await refused({ views: 11 })).what).toBe('option views is out of range')
+  expect((await refused({ views: 2, confidence: 0.9 })).what).toBe('option views does not go with option confidence')
+  expect((await refused({ views: 2, blocks: true })).what).toBe('option views does not go with option blocks')
+})
+
 test('smoothed labels are others, and are refused where the loss is no cross-entropy', async () => {
   const trained = async (labelSmoothing: number | undefined, method: Method = { type: 'dt', loss: 'ce' }) => {
     const model = NoProp.create({ ...SHAPE, net: MLP, blocks: 1, method })

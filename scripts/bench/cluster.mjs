@@ -3,6 +3,7 @@
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { Redis } from 'ioredis'
@@ -121,6 +122,29 @@ await script(async () => {
       }
       rows.push([`recovery after kill -9, ${name}, s`, range(seconds)])
     }
+
+    const repeated = []
+    for (let round = 0; round < rounds; round++) {
+      await step('steps repeated after a kill', async () => {
+        const at = place()
+        const flags = ['--lock-seconds', '3', '--upload-seconds', '2']
+        const victim = await startWorker(at, ...flags)
+        const client = startTraining([...work, '--seed', String(150 + round), ...flagsOf(at)])
+        await victim.wrote(/begins at step/)
+        const block = victim.written().match(/block (\d+) of run/)?.[1]
+        await setTimeout(5000 + 700 * round)
+        victim.child.kill('SIGKILL')
+        const reached = [...client.written().matchAll(new RegExp(`"progress","block":${block},.*?"step":(\\d+)`, 'g'))]
+        const heir = await startWorker(at, ...flags)
+        const begins = new RegExp(`block ${block} of run .* begins at step (\\d+)`)
+        await heir.wrote(begins)
+        repeated.push(Number(reached.at(-1)?.[1]) - Number(heir.written().match(begins)?.[1]))
+        client.child.kill('SIGKILL')
+        heir.child.kill('SIGKILL')
+      })
+    }
+    rows.push(['steps repeated after kill -9, uploads every 2 s', range(repeated)])
+    rows.push(['steps in 2 s', number((epochs * 20 * 4 * 2) / median(scaling.one))])
 
     const cancels = []
     for (let round = 0; round < rounds; round++) {

@@ -68,7 +68,7 @@ export function define(command: Command, io: Io): void {
   command.action((file: string, flags: EvalFlags) => evaluate(file, flags, io))
 }
 
-async function evaluate(file: string, flags: EvalFlags, io: Io): Promise<void> {
+export async function evaluate(file: string, flags: EvalFlags, io: Io): Promise<void> {
   const data = required(flags.data, '--data NAME|DIR|FILE')
   const model = await NoProp.load(file)
   const { preprocessing, input } = model.config

@@ -260,6 +260,13 @@ const TRAINING = [
     read: number,
   }),
   new Flag('--clip-norm <number>', 'greatest norm of the gradients of a block (default: none)', { read: number }),
+  new Flag('--ema <share>', 'end blocks with an average of their weights, of which this much stays in a step', {
+    read: number,
+  }),
+  new Flag('--class-weights <list|balanced>', 'how much the samples of each class count (default: all alike)', {
+    read: weightsOf,
+  }),
+  new Flag('--mixup <number>', 'α by which training samples are mixed with others (default: 0)', { read: number }),
   new Flag('--weighting <uniform|snr>', "factor of each block's loss (default: uniform)"),
   new Flag('--eta <number>', 'snr: its factor η (default: 0.1)', { read: number }),
   new Flag(
@@ -291,9 +298,21 @@ const VALIDATION = [
   }),
 ]
 
+/** Which blocks of a trained model are trained. */
+const KEPT = [
+  new Flag('--block <list>', 'retrain: the blocks to train anew: 3-6,9', { read: blocksOf, sets: 'retrain' }),
+  new Flag('--continue', 'retrain: go on from their weights (default: from the beginning)'),
+  new Flag('--seed <number>', "retrain: seed of what they draw (default: the model's)", { read: number }),
+  new Flag('--levels <list>', 'append: signal shares of what the blocks get, instead of --count', {
+    read: numbers,
+    sets: 'append',
+  }),
+  new Flag('--count <number>', 'append, drop: how many blocks (default: 1)', { read: number, sets: 'append' }),
+]
+
 const PARTS = [
   new Flag('--only-blocks <list>', 'train these blocks alone, as a part for noprop assemble: 3-6,9 (default: all)', {
-    read: () => blocksOf,
+    read: blocksOf,
   }),
 ]
 
@@ -332,6 +351,9 @@ const SAMPLER = [
     '--readout <state|mean>',
     'read the last state, or the mean of the estimates of the blocks (default: state)',
   ),
+  new Flag('--views <number>', 'views of each image to average: mirrored, moved by a pixel (default: 1)', {
+    read: number,
+  }),
   new Flag('--stochastic', 'add the noise of each step (default: use its mean)'),
   new Flag('--seed <number>', 'seed of the initial state and of the noise (default: 0)', { read: number }),
 ]
@@ -369,6 +391,15 @@ export function addTrainFlags(command: Command): void {
   addFlags(command, 'Validation', VALIDATION)
   addFlags(command, 'Parts of a model', PARTS)
   addFlags(command, 'Cluster', CLUSTER)
+  addFlags(command, 'Checkpoints', CHECKPOINTS)
+  addFlags(command, 'Device and threads', PLACE)
+}
+
+/** Flags of `blocks` beside the data set. */
+export function addBlocksFlags(command: Command): void {
+  addFlags(command, 'Which blocks', KEPT)
+  addFlags(command, 'Training', TRAINING)
+  addFlags(command, 'Validation', VALIDATION)
   addFlags(command, 'Checkpoints', CHECKPOINTS)
   addFlags(command, 'Device and threads', PLACE)
 }
@@ -414,6 +445,11 @@ function methodOf(values: Values): Method | undefined {
 function embeddingOf(values: Values): Embedding | undefined {
   const { embedding } = optionsOf<{ embedding?: Record<string, unknown> }>(values, EMBEDDING)
   return embedding && ({ type: 'orthogonal', ...embedding } as unknown as Embedding)
+}
+
+/** The options of a training of some blocks that flags set. */
+export function keptOptionsOf(values: Values): FitOptions {
+  return { ...fitOptionsOf(values), ...optionsOf<FitOptions>(values, KEPT) }
 }
 
 /** The options of a training run that flags set. */
@@ -579,15 +615,24 @@ function rateOf(flag: string): (text: string) => number | 'find' {
 const MOST_BLOCKS = 9999
 
 /** Reads `3-6,9`. */
-function blocksOf(text: string): number[] {
+function blocksOf(flag: string): (text: string) => number[] {
+  return (text) => blockList(flag, text)
+}
+
+function blockList(flag: string, text: string): number[] {
   return text.split(',').flatMap((part) => {
     const [, first, last] = part.trim().match(/^(\d{1,4})(?:-(\d{1,4}))?$/) ?? []
     const [from, to] = [Number(first), Number(last ?? first)]
     if (first === undefined || from > to || to > MOST_BLOCKS) {
-      throw badValue('--only-blocks', 'blocks and ranges of blocks, counted from 1: 3-6,9', text)
+      throw badValue(flag, 'blocks and ranges of blocks, counted from 1: 3-6,9', text)
     }
     return Array.from({ length: to - from + 1 }, (_, index) => from + index)
   })
+}
+
+/** Reads numbers, or the name of a rule. */
+function weightsOf(flag: string): (text: string) => 'balanced' | number[] {
+  return (text) => (text === 'balanced' ? text : numbers(flag)(text))
 }
 
 /** Reads which weights a block ends with. */

@@ -19,6 +19,7 @@ export const COMMANDS: Record<string, { summary: string; load: () => Promise<Com
   train: { summary: 'train a model and measure it', load: () => import('./train.js') },
   sweep: { summary: 'try combinations of options, and compare them', load: () => import('./sweep.js') },
   assemble: { summary: 'put the parts of a model together', load: () => import('./assemble.js') },
+  blocks: { summary: 'retrain, append, drop, average or measure trained blocks', load: () => import('./blocks.js') },
   worker: { summary: 'train blocks that others have put into a queue', load: () => import('./worker.js') },
   runs: { summary: 'list, attach, cancel and remove runs on a cluster', load: () => import('./runs.js') },
   cluster: { summary: 'prepare a database for queues', load: () => import('./cluster.js') },

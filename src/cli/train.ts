@@ -5,6 +5,7 @@ import { showsGpu } from '../cuda/hardware.js'
 import { checkValidation, classesOf, type Dataset } from '../dataset.js'
 import { NoPropError, native } from '../errors.js'
 import type { History } from '../events.js'
+import type { FitOptions } from '../fit.js'
 import type { EvaluateResult } from '../inference.js'
 import { NoProp } from '../model.js'
 import { getNative } from '../native.js'
@@ -40,7 +41,7 @@ import { numberFields } from './number-report.js'
 import { required, usage } from './usage.js'
 
 /** The flags that this command itself reads; the others become options of the model and of the run. */
-interface TrainFlags {
+export interface TrainFlags {
   data?: string
   limit?: number
   seed?: number
@@ -114,6 +115,25 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
   const { train: samples, test } = await openSplits(where, flags, io)
   io.signal.throwIfAborted()
   const model = flags.from === undefined ? await created(flags, samples, test) : await loaded(flags)
+  const options = fitOptionsOf(flags)
+  return trainModel(
+    model,
+    [samples, test],
+    flags,
+    flags.from === undefined ? options : { ...options, continue: true },
+    io,
+  )
+}
+
+/** Trains a model, saves it and measures it. */
+export async function trainModel(
+  model: NoProp,
+  [samples, test]: [Dataset, Dataset | null],
+  flags: TrainFlags,
+  options: FitOptions,
+  io: Io,
+): Promise<void> {
+  const { out } = flags
   if (flags.detach && model.config.encoder) {
     throw usage(
       '--detach does not go with an encoder',
@@ -124,11 +144,11 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
   // The room on the disk is tried by filling it, which a dry run does not.
   if (out !== undefined && !flags.dryRun) await model.probeSave(out)
   for (const line of introduction(flags, model, samples, test)) io.note(line)
-  if (flags.dryRun) return dryRun(model, samples, fitOptionsOf(flags), io)
+  if (flags.dryRun) return dryRun(model, samples, options, io)
 
   const page = await openPage(flags, io)
   try {
-    const history = await fitShown(model, samples, flags, page, io)
+    const history = await fitShown(model, samples, [flags, options], page, io)
     // Left to its workers.
     if (history === undefined) return
     if (out !== undefined) {
@@ -302,18 +322,25 @@ function introduction(flags: TrainFlags, model: NoProp, samples: Dataset, test: 
 }
 
 /** Trains with a progress display or JSON events; an interruption says what is kept and how to resume. */
-async function fitShown(model: NoProp, samples: Dataset, flags: TrainFlags, page: ProgressPage | undefined, io: Io) {
+async function fitShown(
+  model: NoProp,
+  samples: Dataset,
+  [flags, given]: [TrainFlags, FitOptions],
+  page: ProgressPage | undefined,
+  io: Io,
+) {
   const abort = new AbortController()
   const cluster = clusterOf(flags)
-  const options = { ...fitOptionsOf(flags), ...(cluster ? { cluster } : {}), signal: abort.signal }
-  const run = model.fit(samples, flags.from === undefined ? options : { ...options, continue: true })
+  const run = model.fit(samples, { ...given, ...(cluster ? { cluster } : {}), signal: abort.signal })
   page?.watch(run)
   // Where there is a file to save it to, Ctrl-C leaves a model of what there is.
   let interruption: Interruption | undefined
   const onInterrupt = () => {
     const { reason } = io.signal
-    // Blocks that are cut short are no part of the model that the others train.
-    const cannotEnd = flags.out === undefined || flags.onlyBlocks !== undefined || cluster !== undefined
+    // Blocks that are cut short are no part of a model that has the others.
+    const { onlyBlocks, retrain, append } = given
+    const isPart = onlyBlocks !== undefined || retrain !== undefined || append !== undefined
+    const cannotEnd = flags.out === undefined || isPart || cluster !== undefined
     if (cannotEnd || !(reason instanceof Interruption) || reason.signal !== 'SIGINT') abort.abort(reason)
     else {
       interruption = reason

@@ -18,6 +18,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod views;
 
 pub use contribution::{AddsNothing, Contribution, contributions};
 pub use encode::{encode, encode_kept, stand_in};
@@ -69,6 +70,9 @@ pub struct SampleOptions {
     /// The block (from 1) after which every sample ends. Default: the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_after: Option<usize>,
+    /// Views of each image whose states are averaged: itself, mirrored, both moved by a pixel to four sides. Default 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub views: Option<usize>,
     /// What is read at the end. Default state.
     pub readout: ReadoutChoice,
     /// Seed of z_0 and of the noise. Default 0.
@@ -184,7 +188,7 @@ fn evaluate_with(
 ) -> Result<Evaluation> {
     let started = Instant::now();
     check_classes(model)?;
-    let seen = encode::seen(model, data, options.threads, stop)?;
+    let seen = encode::seen(model, data, &options, stop)?;
     let (model, data) = seen.parts();
     let encoding = started.elapsed().as_secs_f64();
     let unfolded = model.unfolded()?;
@@ -326,7 +330,7 @@ fn predict_with(
 ) -> Result<Prediction> {
     check_classes(model)?;
     check_no_worst(&options)?;
-    let seen = encode::seen(model, data, options.threads, stop)?;
+    let seen = encode::seen(model, data, &options, stop)?;
     let (model, data) = seen.parts();
     let unfolded = model.unfolded()?;
     let model = unfolded.as_deref().unwrap_or(model);
@@ -388,10 +392,11 @@ fn chain(
     check_shape(&model.checked, data)?;
     stop.check()?;
     let exit = Exit::of(model, options)?;
+    let views = views::views(model, options)?;
     let (devices, _) = match exit {
-        None => places(&model.checked, &options.device)?,
-        // Early ends are for the processor.
-        Some(_) => (Devices::Cpu, None),
+        None if views == 1 => places(&model.checked, &options.device)?,
+        // Early ends and views are for the processor.
+        _ => (Devices::Cpu, None),
     };
     if let Some(id) = devices.ids().first() {
         let blocks = vec![model.checked.config.blocks as u32; data.samples()];
@@ -401,7 +406,7 @@ fn chain(
         });
     }
     debug_assert!(devices.is_cpu());
-    let Ended { states, blocks } = chain::chain(model, data, options, stop, exit, after_block)?;
+    let Ended { states, blocks } = chain::chain(model, data, options, stop, (exit, views), after_block)?;
     Ok(Ended { states: finite(states)?, blocks })
 }
 

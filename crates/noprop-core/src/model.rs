@@ -1,8 +1,10 @@
 //! A model: a checked configuration and, once trained, the weights of its blocks.
 
 mod assemble;
+mod blocks;
 mod encoder;
 mod file;
+mod history;
 mod onnx;
 mod part;
 mod tensors;

@@ -4,7 +4,7 @@
 //! own between processors with and without FMA. What weights depend on comes from the crate `libm`, compiled like all other code.
 //! `sqrt`, `mul_add` and the four operations are exact everywhere. `clippy.toml` forbids the others.
 
-pub use libm::{cos, erfc, exp, expf, log as ln, sin, sincos as sin_cos};
+pub use libm::{asin, cos, erfc, exp, expf, log as ln, sin, sincos as sin_cos};
 
 #[cfg(test)]
 mod tests {

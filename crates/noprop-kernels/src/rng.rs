@@ -43,10 +43,12 @@ pub enum Purpose {
     Split = 10,
     /// The wrong label that a sample is contrasted with.
     WrongLabel = 12,
+    /// Which other sample a training sample is mixed with, and how much.
+    Mixup = 13,
     /// Embeddings of the classes, which all blocks share.
     Embedding = 11,
     /// The seed of an encoder, which is trained before the blocks.
-    Encoder = 13,
+    Encoder = 14,
     /// Dropout after the first stage of a block; later stages follow at `Dropout + stage`.
     Dropout = 16,
 }

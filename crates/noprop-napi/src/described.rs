@@ -55,7 +55,7 @@ pub fn describe(plan: &Plan, kind: Option<String>) -> Result<String> {
         batch: plan.options.batch.unwrap_or(0),
         steps_per_block: plan.steps(),
         part_bytes: 4 * largest + header,
-        // Parameters with both moments, and the best weights so far.
-        state_bytes: 4 * 4 * largest + header,
+        // Parameters with both moments, their average, and the best weights so far.
+        state_bytes: 5 * 4 * largest + header,
     })
 }

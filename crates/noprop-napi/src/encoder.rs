@@ -30,8 +30,8 @@ impl NativeModel {
     /// Takes the trained encoder of another model, which is a classifier or has one. Blocks that were trained are untrained then.
     #[napi]
     pub fn take_encoder(&self, other: &NativeModel) -> napi::Result<()> {
-        let taken = self.model()?.with_encoder_of(&*other.model()?).into_js()?;
-        self.inner.replace(|_| taken).into_js()
+        let other = other.model()?;
+        self.inner.replace(|model| model.with_encoder_of(&other)).into_js()
     }
 
     /// The samples of `data` as the encoder sees them, with their labels. More than a gigabyte of them is kept in a file in `cache`.

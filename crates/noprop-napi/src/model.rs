@@ -21,7 +21,7 @@ use noprop_core::inference::{
 use noprop_core::model::OnnxOptions;
 use noprop_core::tensor::StopFlag;
 use noprop_core::train::{Plan, estimate, find_learning_rate};
-use noprop_core::{DeviceChoice, Model, SampleOptions};
+use noprop_core::{Code, DeviceChoice, Error, Model, SampleOptions};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -150,7 +150,7 @@ impl NativeModel {
             let paths: Vec<_> = paths.into_iter().map(PathBuf::from).collect();
             let history: Value = from_json(&history)?;
             let assembled = Model::assemble_run(&paths, &from_json(&run)?)?.with_history(history);
-            model.replace(|model| model.with_blocks_of(assembled))
+            model.replace(|model| Ok(model.with_blocks_of(assembled)))
         })
     }
 
@@ -173,8 +173,33 @@ impl NativeModel {
         promise(env, StopFlag::new(), move || {
             let (plan, _) = plan(model, data, &options, validation)?;
             plan.check_validation()?;
+            if let Some(name) = plan.options.keeps() {
+                return Err(Error::new(Code::Option, format!("option {name} does not go with a cluster"))
+                    .expected("blocks of a trained model to be trained here")
+                    .received("a queue")
+                    .hint("leave the queue out"));
+            }
             describe(&plan, kind)
         })
+    }
+
+    /// A model without the last `count` blocks of this one.
+    #[napi(ts_return_type = "Promise<NativeModel>")]
+    pub fn without_last<'env>(&self, env: &'env Env, count: u32) -> napi::Result<Object<'env>> {
+        let model = self.model()?;
+        promise(env, StopFlag::new(), move || Ok(Self::from(model.without_last(count as usize)?)))
+    }
+
+    /// The mean of this model and others.
+    #[napi(ts_return_type = "Promise<NativeModel>")]
+    pub fn average<'env>(
+        &self,
+        env: &'env Env,
+        others: Vec<ClassInstance<'_, NativeModel>>,
+    ) -> napi::Result<Object<'env>> {
+        let others = others.iter().map(|other| other.model());
+        let models = std::iter::once(self.model()).chain(others).collect::<napi::Result<Vec<_>>>()?;
+        promise(env, StopFlag::new(), move || Ok(Self::from(Model::average(&models)?)))
     }
 
     /// The blocks of a part of a model as JSON; null for a whole one.
@@ -273,8 +298,8 @@ impl NativeModel {
     ) -> napi::Result<Object<'env>> {
         let (model, data, flag) = (self.model()?, data.get()?, stop.flag());
         promise(env, stop.flag(), move || {
-            let checked = model.checked.blocks().clone();
-            let plan = Plan::new(checked, from_json::<FitOptions>(&options)?, stand_in(&model, data)?)?;
+            let options = from_json::<FitOptions>(&options)?;
+            let plan = Plan::new(model.to_train(&options)?, options, stand_in(&model, data)?)?;
             json(&estimate(&plan, available as usize, &flag)?)
         })
     }
@@ -288,10 +313,10 @@ impl NativeModel {
         options: String,
         stop: &StopSignal,
     ) -> napi::Result<Object<'env>> {
-        let (checked, data, flag) = (self.model()?.checked.blocks().clone(), data.get()?, stop.flag());
+        let (model, data, flag) = (self.model()?, data.get()?, stop.flag());
         promise(env, stop.flag(), move || {
             let options = FitOptions { device: DeviceChoice::Cpu, ..from_json::<FitOptions>(&options)? };
-            json(&find_learning_rate(Plan::new(checked, options, data)?, &flag)?)
+            json(&find_learning_rate(Plan::new(model.to_train(&options)?, options, data)?, &flag)?)
         })
     }
 
@@ -492,14 +517,17 @@ pub(crate) fn plan(
     options: &str,
     validation: Option<Arc<Dataset>>,
 ) -> noprop_core::Result<(Plan, Option<u64>)> {
-    let mut plan = Plan::new(model.checked.blocks().clone(), from_json::<FitOptions>(options)?, data)?;
+    let options = from_json::<FitOptions>(options)?;
+    let mut plan = Plan::new(model.to_train(&options)?, options, data)?;
     if let Some(validation) = validation {
         plan = plan.validated(validation, measure_chain)?;
     }
-    if !plan.options.go_on {
-        return Ok((plan, None));
-    }
     // How often the model was trained before.
-    let round = 1 + model.training["round"].as_u64().unwrap_or(0);
-    Ok((plan.continued(model, round)?, Some(round)))
+    let round = plan.options.go_on.then(|| 1 + model.rounds());
+    let plan = match round {
+        _ if plan.options.keeps().is_some() => plan.beside(model, round)?,
+        Some(round) => plan.continued(model, round)?,
+        None => plan,
+    };
+    Ok((plan, round))
 }

@@ -30,10 +30,10 @@ impl SharedModel {
     /// Puts another model in its place.
     ///
     /// # Errors
-    /// [`Code::Disposed`].
-    pub fn replace(&self, make: impl FnOnce(&Model) -> Model) -> Result<()> {
+    /// [`Code::Disposed`], or what `make` returns.
+    pub fn replace(&self, make: impl FnOnce(&Model) -> Result<Model>) -> Result<()> {
         let mut model = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let other = make(model.as_ref().ok_or_else(disposed)?.model());
+        let other = make(model.as_ref().ok_or_else(disposed)?.model())?;
         *model = Some(session(other));
         Ok(())
     }
@@ -63,12 +63,12 @@ mod tests {
         let model = || Model::new(from_json(json).unwrap()).unwrap();
         let shared = SharedModel::from(model());
         let held = shared.get().unwrap();
-        shared.replace(|_| model()).unwrap();
+        shared.replace(|_| Ok(model())).unwrap();
         assert!(!Arc::ptr_eq(&held, &shared.get().unwrap()));
         shared.dispose();
         shared.dispose();
         assert_eq!(shared.get().err().unwrap().code, Code::Disposed);
-        assert_eq!(shared.replace(|_| model()).unwrap_err().code, Code::Disposed);
+        assert_eq!(shared.replace(|_| Ok(model())).unwrap_err().code, Code::Disposed);
         assert_eq!(Arc::strong_count(&held), 1);
     }
 }

@@ -29,6 +29,8 @@ pub struct NativeTraining {
     fitted: CheckedConfig,
     /// Everything that the weights depend on, where the model becomes a part.
     part: Option<Value>,
+    /// The blocks that are trained, where the model has the others already.
+    beside: Option<Vec<usize>>,
 }
 
 impl NativeTraining {
@@ -49,12 +51,16 @@ impl NativeTraining {
             stop.check()?;
             let (steps, options, record) = (plan.steps(), json(&plan.options)?, record(&plan, round));
             let fitted = plan.model.clone();
-            let part = plan.options.only_blocks.as_ref().map(|_| run(&plan));
+            let only = plan.options.only_blocks.clone();
+            let (beside, part) = match plan.options.keeps() {
+                Some(_) => (only, None),
+                None => (None, only.map(|_| run(&plan))),
+            };
             let (device, why_no_gpu) = (plan.devices.to_string(), plan.why_no_gpu.clone());
             let started = Training::start(plan, observer)?;
             let stop = started.stop_flag();
             *training.lock().unwrap_or_else(PoisonError::into_inner) = Some(started);
-            Ok(Self { training, model, stop, options, steps, device, why_no_gpu, record, fitted, part })
+            Ok(Self { training, model, stop, options, steps, device, why_no_gpu, record, fitted, part, beside })
         })
     }
 
@@ -78,6 +84,10 @@ pub fn record(plan: &Plan, round: Option<u64>) -> Value {
         for name in
             ["threads", "inFlight", "device", "checkpoint", "checkpointSeconds", "resume", "continue", "onlyBlocks"]
         {
+            options.remove(name);
+        }
+        // Of blocks that are trained alone the record of the change tells.
+        for name in ["retrain", "append", "seed"] {
             options.remove(name);
         }
         // Without it, validation only looks on.
@@ -157,7 +167,7 @@ impl NativeTraining {
     pub fn finish<'env>(&self, env: &'env Env, history: String) -> napi::Result<Object<'env>> {
         let (training, model, mut record) = (self.take(), self.model.clone(), self.record.clone());
         let fitted = self.fitted.clone();
-        let part = self.part.clone();
+        let (part, beside) = (self.part.clone(), self.beside.clone());
         promise(env, self.stop.clone(), move || {
             let training = training.ok_or_else(|| Error::new(Code::Internal, "the run has ended"))?;
             let history: Value = from_json(&history)?;
@@ -167,9 +177,10 @@ impl NativeTraining {
             }
             let blocks = training.reports();
             let weights = training.finish()?;
-            model.replace(|model| match part {
-                Some(run) => model.with_part(weights, record, Part { run, blocks }).with_fitted(fitted),
-                None => model.with_weights(weights, record).with_fitted(fitted).with_history(history),
+            model.replace(|model| match (beside, part) {
+                (Some(trained), _) => model.with_blocks(fitted, weights, &trained, record, &history),
+                (None, Some(run)) => Ok(model.with_part(weights, record, Part { run, blocks }).with_fitted(fitted)),
+                (None, None) => Ok(model.with_weights(weights, record).with_fitted(fitted).with_history(history)),
             })
         })
     }

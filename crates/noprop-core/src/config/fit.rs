@@ -1,6 +1,7 @@
 //! How a model is trained.
 
-use super::{EarlyStopping, Precision, out_of_range};
+use super::model::MAX_SAFE_INTEGER;
+use super::{Append, ClassWeights, EarlyStopping, Precision, out_of_range};
 use crate::data::Augment;
 use crate::device::DeviceChoice;
 use crate::diffusion::Weighting;
@@ -40,6 +41,16 @@ pub struct FitOptions {
     /// Greatest norm of the gradients of all parameters of a job together: longer ones are shortened to it. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip_norm: Option<f64>,
+    /// How much of the average of a job's weights stays in each step, of which a block ends with the average. Default: none, it ends with its
+    /// last weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ema: Option<f64>,
+    /// Factors of the losses of samples by their classes. Default: none, all count alike.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class_weights: Option<ClassWeights>,
+    /// α of the mixing of training samples. Default 0: none is mixed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub mixup: f64,
     /// Per-block factor of the loss. Default uniform; the paper's is snr.
     pub weighting: Weighting,
     /// η of the snr weighting. Default 0.1 (paper).
@@ -58,6 +69,16 @@ pub struct FitOptions {
     /// Goes on from the weights that the model has, instead of from the beginning.
     #[serde(rename = "continue")]
     pub go_on: bool,
+    /// Blocks (from 1) of a trained model that are trained anew, from their beginning or with `continue` from their weights; the others stay.
+    /// Default: all are trained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retrain: Option<Vec<usize>>,
+    /// Further blocks that are trained behind those of a trained model, which stay. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub append: Option<Append>,
+    /// Seed of what `retrain` draws. Default: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
     /// The blocks (from 1) to train, the others being trained elsewhere; the model is then a part of one. Default: all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub only_blocks: Option<Vec<usize>>,
@@ -92,6 +113,9 @@ impl Default for FitOptions {
             weight_decay: 1e-3,
             label_smoothing: 0.0,
             clip_norm: None,
+            ema: None,
+            class_weights: None,
+            mixup: 0.0,
             weighting: Weighting::default(),
             eta: 0.1,
             precision: Precision::default(),
@@ -99,6 +123,9 @@ impl Default for FitOptions {
             validation_every: None,
             early_stopping: None,
             go_on: false,
+            retrain: None,
+            append: None,
+            seed: None,
             only_blocks: None,
             threads: None,
             in_flight: None,
@@ -119,6 +146,15 @@ impl FitOptions {
     /// The blocks (from 1) that are trained here, of so many.
     pub fn jobs(&self, blocks: usize) -> Vec<usize> {
         self.only_blocks.clone().unwrap_or_else(|| (1..=blocks).collect())
+    }
+
+    /// The option by which some blocks of a trained model stay as they are, if one does.
+    pub fn keeps(&self) -> Option<&'static str> {
+        match (&self.retrain, &self.append) {
+            (Some(_), _) => Some("retrain"),
+            (None, Some(_)) => Some("append"),
+            (None, None) => None,
+        }
     }
 
     /// Checks every value and fills in `batch`, `threads` and `in_flight`.
@@ -172,22 +208,72 @@ impl FitOptions {
         {
             return Err(out_of_range("clipNorm", "more than 0 and at most 1000000000", norm));
         }
+        if let Some(ema) = self.ema
+            && !(ema > 0.0 && ema < 1.0)
+        {
+            return Err(out_of_range("ema", "more than 0 and below 1", ema));
+        }
+        rate("mixup", self.mixup, 0.0..=100.0)?;
         self.early_stopping.iter().try_for_each(EarlyStopping::check)?;
         self.threads = Some(threads(self.threads)?);
         let in_flight = self.in_flight.unwrap_or(16.max(self.threads.unwrap_or(1)));
         if in_flight == 0 {
             return Err(out_of_range("inFlight", "at least 1", in_flight));
         }
-        if let Some(only) = &mut self.only_blocks {
-            check_only(only, blocks)?;
+        self.check_kept()?;
+        if let Some(retrain) = &mut self.retrain {
+            check_only("retrain", retrain, blocks)?;
+            self.only_blocks = Some(retrain.clone());
+        } else if let Some(only) = &mut self.only_blocks {
+            check_only("onlyBlocks", only, blocks)?;
         }
-        self.in_flight = Some(in_flight.min(self.only_blocks.as_ref().map_or(blocks, Vec::len)));
+        let jobs = match &self.append {
+            Some(append) => append.count(),
+            None => self.only_blocks.as_ref().map_or(blocks, Vec::len),
+        };
+        self.in_flight = Some(in_flight.min(jobs));
         if self.resume && self.checkpoint.is_none() {
             return Err(Error::new(Code::Option, "option resume needs option checkpoint")
                 .expected("option checkpoint with the directory of the run")
                 .received("no directory"));
         }
         Ok(self)
+    }
+}
+
+impl FitOptions {
+    /// Options of blocks that stay, which do not all go together.
+    fn check_kept(&self) -> Result<()> {
+        let apart = |one: &str, other: &str, hint: &str| {
+            Err(Error::new(Code::Option, format!("options {one} and {other} do not go together"))
+                .expected("one of the two")
+                .received("both")
+                .hint(hint))
+        };
+        match (self.keeps(), &self.only_blocks) {
+            (Some(name), Some(_)) => {
+                return apart(name, "onlyBlocks", "onlyBlocks trains a part of a model that is not trained yet");
+            }
+            (Some("retrain"), _) if self.append.is_some() => {
+                return apart("retrain", "append", "do one after the other");
+            }
+            (Some("append"), _) if self.go_on => {
+                return apart("append", "continue", "blocks that are appended have no weights to go on from");
+            }
+            _ => {}
+        }
+        match self.seed {
+            Some(seed) if self.retrain.is_none() => {
+                Err(Error::new(Code::Option, "option seed goes with option retrain alone")
+                    .expected("no seed, or option retrain")
+                    .received(seed.to_string())
+                    .hint("a model has its seed from the beginning: NoProp.create({ seed })"))
+            }
+            Some(seed) if seed > MAX_SAFE_INTEGER => {
+                Err(out_of_range("seed", format!("an integer from 0 to {MAX_SAFE_INTEGER}"), seed))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -200,17 +286,17 @@ fn is_zero(value: &f64) -> bool {
 ///
 /// # Errors
 /// [`Code::Option`] for none, one that there is not, or one that comes twice.
-fn check_only(only: &mut [usize], blocks: usize) -> Result<()> {
+fn check_only(name: &str, only: &mut [usize], blocks: usize) -> Result<()> {
     only.sort_unstable();
     let range = format!("blocks from 1 to {blocks}, each once");
     if only.is_empty() {
-        return Err(out_of_range("onlyBlocks", range, "none"));
+        return Err(out_of_range(name, range, "none"));
     }
     if let Some(foreign) = only.iter().find(|block| !(1..=blocks).contains(*block)) {
-        return Err(out_of_range("onlyBlocks", range, foreign));
+        return Err(out_of_range(name, range, foreign));
     }
     match only.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => Err(out_of_range("onlyBlocks", range, format!("block {} twice", pair[0]))),
+        Some(pair) => Err(out_of_range(name, range, format!("block {} twice", pair[0]))),
         None => Ok(()),
     }
 }
@@ -267,6 +353,11 @@ mod tests {
             FitOptions { clip_norm: Some(0.0), ..FitOptions::default() },
             FitOptions { optimizer: Optimizer::Sgd { momentum: 1.0 }, ..FitOptions::default() },
             FitOptions { label_smoothing: 1.0, ..FitOptions::default() },
+            FitOptions { ema: Some(1.0), ..FitOptions::default() },
+            FitOptions { ema: Some(0.0), ..FitOptions::default() },
+            FitOptions { ema: Some(f64::NAN), ..FitOptions::default() },
+            FitOptions { mixup: -0.1, ..FitOptions::default() },
+            FitOptions { mixup: f64::NAN, ..FitOptions::default() },
             FitOptions { label_smoothing: f64::NAN, ..FitOptions::default() },
             FitOptions { threads: Some(0), ..FitOptions::default() },
             FitOptions { in_flight: Some(0), ..FitOptions::default() },
@@ -275,6 +366,13 @@ mod tests {
             FitOptions { only_blocks: Some(vec![3]), ..FitOptions::default() },
             FitOptions { only_blocks: Some(vec![2, 1, 2]), ..FitOptions::default() },
             FitOptions { resume: true, ..FitOptions::default() },
+            FitOptions { retrain: Some(vec![3]), ..FitOptions::default() },
+            FitOptions { retrain: Some(vec![]), ..FitOptions::default() },
+            FitOptions { retrain: Some(vec![1]), only_blocks: Some(vec![1]), ..FitOptions::default() },
+            FitOptions { retrain: Some(vec![1]), append: Some(Append::Blocks(1)), ..FitOptions::default() },
+            FitOptions { append: Some(Append::Blocks(1)), go_on: true, ..FitOptions::default() },
+            FitOptions { seed: Some(1), ..FitOptions::default() },
+            FitOptions { retrain: Some(vec![1]), seed: Some(1 << 53), ..FitOptions::default() },
         ];
         for options in bad {
             assert_eq!(options.check(2, 500).unwrap_err().code, Code::Option);

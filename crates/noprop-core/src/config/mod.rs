@@ -4,11 +4,15 @@
 //! |---|---|
 //! | `model.rs` | what a model is: blocks, net, schedule, classes |
 //! | `fit.rs` | how it is trained |
+//! | `append.rs` | blocks that are trained behind those of a model |
+//! | `class_weights.rs` | how much the samples of a class count |
 //! | `classifier.rs` | the classifier that its encoder is cut from |
 //! | `encoder.rs` | the encoder of a model whose blocks share features |
 //! | `early_stopping.rs` | when a block ends before its last epoch |
 //! | `refusal.rs` | why options cannot be read from JSON |
 
+mod append;
+mod class_weights;
 mod classifier;
 mod early_stopping;
 mod encoder;
@@ -19,6 +23,8 @@ mod targets;
 
 pub use crate::method::{HeadConfig, MethodConfig};
 pub use crate::ops::multiply::Precision;
+pub use append::Append;
+pub use class_weights::ClassWeights;
 pub use early_stopping::EarlyStopping;
 pub use encoder::EncoderConfig;
 pub use fit::{FitOptions, threads};

@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// Greatest number of classes.
 const MAX_CLASSES: usize = 1 << 16;
 /// Greatest integer that JavaScript holds exactly, and so the greatest seed.
-const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
+pub(super) const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 
 /// A model: everything that inference needs besides the weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

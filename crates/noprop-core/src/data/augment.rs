@@ -4,6 +4,7 @@
 //! can change them. Evaluation and prediction see images as they are. Of this package: the paper states no augmentation.
 
 mod flip;
+mod mixup;
 
 pub use flip::Flip;
 
@@ -105,6 +106,8 @@ pub struct Augmenter {
     pub seed: u64,
     /// Epoch, from 0.
     pub epoch: usize,
+    /// α of the mixing with other samples; 0 for none.
+    pub mixup: f64,
 }
 
 impl Augmenter {
@@ -123,7 +126,13 @@ impl Augmenter {
     /// # Errors
     /// Those of [`Dataset::value`].
     pub fn value(&self, data: &Dataset, sample: usize, out: &mut [f32]) -> Result<()> {
-        self.augment.draw(self.seed, self.epoch, sample).value(data, sample, out)
+        self.augment.draw(self.seed, self.epoch, sample).value(data, sample, out)?;
+        match mixup::draw(self.mixup, (self.seed, self.epoch, sample), data.samples()) {
+            None => Ok(()),
+            Some(mix) => mix.into_value(out, |other, values| {
+                self.augment.draw(self.seed, self.epoch, other).value(data, other, values)
+            }),
+        }
     }
 }
 

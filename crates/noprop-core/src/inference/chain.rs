@@ -2,7 +2,7 @@
 
 use super::exit::{self, Ended, Exit};
 use super::processor::{CHUNK, Processor, Seen, WORTH_HELP};
-use super::{AfterBlock, SampleOptions};
+use super::{AfterBlock, SampleOptions, views};
 use crate::config::{self, CheckedConfig};
 use crate::data::Dataset;
 use crate::error::Result;
@@ -18,7 +18,7 @@ pub(super) fn chain(
     data: &Dataset,
     options: &SampleOptions,
     stop: &StopFlag,
-    exit: Option<Exit>,
+    (exit, views): (Option<Exit>, usize),
     after_block: AfterBlock<'_>,
 ) -> Result<Ended> {
     let checked = &model.checked;
@@ -27,7 +27,7 @@ pub(super) fn chain(
     let threads = asked.min(samples.div_ceil(CHUNK));
     let helpers = if threads == 1 { helpers(checked, samples, asked)? } else { 0 };
     if helpers == 0 {
-        return chain_of(model, data, options, threads, stop, exit, after_block);
+        return chain_of(model, data, options, threads, stop, (exit, views), after_block);
     }
     // A single chunk: its operations are shared.
     let team = Arc::new(Team::new(Arc::default()));
@@ -37,7 +37,7 @@ pub(super) fn chain(
             for seat in (0..helpers).map(|_| team.seat()) {
                 let _ = spawn_scoped(scope, "noprop-infer", move || seat.help(|| false));
             }
-            chain_of(model, data, options, threads, stop, exit, after_block)
+            chain_of(model, data, options, threads, stop, (exit, views), after_block)
         })
     })
 }
@@ -59,12 +59,26 @@ fn chain_of(
     options: &SampleOptions,
     threads: usize,
     stop: &StopFlag,
-    exit: Option<Exit>,
-    mut after_block: AfterBlock<'_>,
+    (exit, views): (Option<Exit>, usize),
+    after_block: AfterBlock<'_>,
 ) -> Result<Ended> {
     let mut processor = Processor::new(model, data, options, threads, stop)?;
+    match views {
+        1 => one(&mut processor, model, exit, data.samples(), after_block),
+        _ => views::mean(&mut processor, model, views, exit, data.samples(), after_block),
+    }
+}
+
+/// The chain on what the processor sees.
+pub(super) fn one(
+    processor: &mut Processor<'_>,
+    model: &Model,
+    exit: Option<Exit>,
+    samples: usize,
+    mut after_block: AfterBlock<'_>,
+) -> Result<Ended> {
     if let Some(exit) = exit {
-        return exit::chain(&mut processor, model, exit, after_block);
+        return exit::chain(processor, model, exit, after_block);
     }
     let mut states = processor.initial()?;
     for block in 1..=model.checked.method.jobs() {
@@ -73,6 +87,6 @@ fn chain_of(
             after_block(block, 0, &states);
         }
     }
-    let blocks = vec![model.checked.config.blocks as u32; data.samples()];
+    let blocks = vec![model.checked.config.blocks as u32; samples];
     Ok(Ended { states, blocks })
 }

@@ -51,7 +51,7 @@ pub fn contributions(
     options: &SampleOptions,
     stop: &StopFlag,
 ) -> Result<Vec<Contribution>> {
-    let seen = encode::seen(model, data, options.threads, stop)?;
+    let seen = encode::seen(model, data, options, stop)?;
     let (model, data) = seen.parts();
     let unfolded = model.unfolded()?;
     let model = unfolded.as_deref().unwrap_or(model);
@@ -66,6 +66,7 @@ pub fn contributions(
         .received(method));
     }
     super::check_classes(model)?;
+    super::views::refuse(options, "option blocks")?;
     if options.confidence.is_some() || options.stop_after.is_some() || options.readout != ReadoutChoice::State {
         return Err(Error::new(Code::Option, "what blocks add is measured on the whole chain alone")
             .expected("option blocks without confidence, stopAfter and readout")

@@ -1,7 +1,7 @@
 //! An encoder on a data set: each sample's features, which follow from the sample and the weights alone.
 
-use super::kept;
 use super::processor::{CHUNK, WORTH_HELP};
+use super::{SampleOptions, kept, views};
 use crate::config::{self, CheckedConfig, EncoderParts, Precision};
 use crate::data::{Dataset, Pixels};
 use crate::error::{Code, Error, Result};
@@ -174,14 +174,15 @@ impl Seen<'_> {
 pub(super) fn seen<'a>(
     model: &'a Model,
     data: &'a Dataset,
-    threads: Option<usize>,
+    options: &SampleOptions,
     stop: &StopFlag,
 ) -> Result<Seen<'a>> {
     let blocks = model.of_features();
     let encoded = blocks.map(|blocks| {
         model.check_trained()?;
+        views::refuse(options, "an encoder: blocks see features, and no images")?;
         stop.check()?;
-        Ok::<_, Error>((blocks, encode(model, data, threads, stop)?))
+        Ok::<_, Error>((blocks, encode(model, data, options.threads, stop)?))
     });
     Ok(Seen { given: (model, data), encoded: encoded.transpose()? })
 }

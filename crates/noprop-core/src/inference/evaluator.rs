@@ -1,7 +1,9 @@
 //! A denoiser for evaluation with the buffers of its inputs.
 
+use super::views::Viewed;
 use crate::config::CheckedConfig;
 use crate::data::Dataset;
+use crate::data::augment::Change;
 use crate::error::{Code, Error, Result};
 use crate::method::Query;
 use crate::net::Step;
@@ -52,14 +54,25 @@ impl Evaluator {
         self.width
     }
 
-    /// Takes the images of the `count` samples from `first` on; with `images`, sample i's is that of sample `images[i]`.
-    pub(crate) fn take(&mut self, data: &Dataset, images: Option<&[u32]>, first: usize, count: usize) -> Result<()> {
+    /// Takes the images of the `count` samples from `first` on; with `images`, sample i's is that of sample `images[i]`, and
+    /// with a view all are changed by it.
+    pub(crate) fn take(
+        &mut self,
+        data: &Dataset,
+        (images, view): (Option<&[u32]>, Option<Change>),
+        first: usize,
+        count: usize,
+    ) -> Result<()> {
         self.samples.clear();
         match images {
             None => self.samples.extend((first..first + count).map(|sample| sample as u32)),
             Some(images) => self.samples.extend_from_slice(&images[first..first + count]),
         }
-        Gather { data, samples: &self.samples, augmenter: None }.fill(&self.x)
+        let samples = &self.samples;
+        match view {
+            None => Gather { data, samples, augmenter: None }.fill(&self.x),
+            Some(change) => Viewed { data, samples, change }.fill(&self.x),
+        }
     }
 
     /// Writes û `[samples, width]` to `estimates`, of the samples taken last in the states `z`. Unless it is the `first` question about

@@ -202,13 +202,14 @@ pub fn exit_curve(
     stop: &StopFlag,
 ) -> Result<Vec<ExitPoint>> {
     check_classes(model)?;
-    let seen = super::encode::seen(model, data, options.threads, stop)?;
+    let seen = super::encode::seen(model, data, options, stop)?;
     let (model, data) = seen.parts();
     let unfolded = model.unfolded()?;
     let model = unfolded.as_deref().unwrap_or(model);
     for confidence in confidences.iter().copied() {
         Exit::of(model, &SampleOptions { confidence: Some(confidence), ..options.clone() })?;
     }
+    super::views::refuse(options, "a curve of confidences")?;
     let targets = data.class_indices(&model.checked.config.classes)?;
     model.check_trained()?;
     check_shape(&model.checked, data)?;

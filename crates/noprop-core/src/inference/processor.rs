@@ -5,6 +5,7 @@ use super::recorder::Recorder;
 use super::{SampleOptions, content};
 use crate::config::CheckedConfig;
 use crate::data::Dataset;
+use crate::data::augment::Change;
 use crate::diffusion::{initial_state, step};
 use crate::error::{Code, Error, Result};
 use crate::memory::{reserved, zeros};
@@ -44,6 +45,8 @@ pub(super) struct Processor<'a> {
     keys: Vec<u64>,
     /// The weights of all jobs, where they are kept in memory.
     resident: Option<Arc<Vec<Buffer>>>,
+    /// How every image is seen, if not as it is.
+    pub view: Option<Change>,
     /// One a thread.
     evaluators: Vec<Evaluator>,
 }
@@ -60,7 +63,7 @@ impl<'a> Processor<'a> {
         let resident = if samples < STREAMED { model.resident()? } else { None };
         let evaluator = |_| Evaluator::new(&model.checked, samples.min(CHUNK), &Device::Cpu);
         let evaluators = (0..threads.min(samples.div_ceil(CHUNK))).map(evaluator).collect::<Result<Vec<_>>>()?;
-        Ok(Self { model, data, options, stop, keys: content::keys(data)?, resident, evaluators })
+        Ok(Self { model, data, options, stop, keys: content::keys(data)?, resident, view: None, evaluators })
     }
 
     /// The first state of all samples, `[samples, width]`.
@@ -131,12 +134,12 @@ impl<'a> Processor<'a> {
         states: &mut [f32],
         estimates: Option<&mut [f32]>,
     ) -> Result<()> {
-        let Self { model, data, options, stop, .. } = *self;
+        let Self { model, data, options, stop, view, .. } = *self;
         let checked = &model.checked;
         let weights = self.weights(job)?;
         let moves = &self.moves_with(job, &weights)?[..];
         let before = (job - 1) * moves.len();
-        let work = JobWork { data, seen, keys, weights: &weights, moves, before, seed: options.seed, stop };
+        let work = JobWork { data, seen, view, keys, weights: &weights, moves, before, seed: options.seed, stop };
         let len = CHUNK * checked.vectors.width();
         let mut answers = estimates.map(|estimates| estimates.chunks_mut(len));
         let answers = std::iter::from_fn(|| Some(answers.as_mut().and_then(Iterator::next)));
@@ -174,6 +177,7 @@ type Chunk<'s> = (usize, (&'s mut [f32], Option<&'s mut [f32]>));
 struct JobWork<'a> {
     data: &'a Dataset,
     seen: Seen<'a>,
+    view: Option<Change>,
     keys: &'a [u64],
     weights: &'a Buffer,
     moves: &'a [Move],
@@ -190,7 +194,8 @@ impl JobWork<'_> {
         while let Some((chunk, (states, estimates))) = next() {
             self.stop.check()?;
             let first = chunk * CHUNK;
-            evaluator.take(self.data, self.seen.images, first, states.len() / evaluator.width())?;
+            let count = states.len() / evaluator.width();
+            evaluator.take(self.data, (self.seen.images, self.view), first, count)?;
             for index in 0..self.moves.len() {
                 self.advance(evaluator, &mut room, index, first, states)?;
             }

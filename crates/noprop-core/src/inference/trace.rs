@@ -4,7 +4,7 @@ use super::encode;
 use super::exit::Exit;
 use super::processor::{Processor, Seen};
 use super::recorder::Recorder;
-use super::{Prediction, SampleOptions, check_classes, finite, read};
+use super::{Prediction, SampleOptions, check_classes, finite, read, views};
 use crate::config;
 use crate::data::Dataset;
 use crate::error::{Code, Error, Result};
@@ -43,7 +43,7 @@ pub(crate) struct Walk {
 /// Those of [`predict`](super::predict), [`crate::Code::Memory`] where there is no room for all states.
 pub fn trace(model: &Model, data: &Dataset, options: &SampleOptions, stop: &StopFlag) -> Result<Trace> {
     model.check_trained()?;
-    let seen = encode::seen(model, data, options.threads, stop)?;
+    let seen = encode::seen(model, data, options, stop)?;
     let (model, data) = seen.parts();
     let unfolded = model.unfolded()?;
     let model = unfolded.as_deref().unwrap_or(model);
@@ -54,6 +54,7 @@ pub fn trace(model: &Model, data: &Dataset, options: &SampleOptions, stop: &Stop
             .expected("states without confidence, stopAfter or readout 'mean'")
             .received("both"));
     }
+    views::refuse(options, "option states")?;
     stop.check()?;
     let Walk { blocks, start, states, estimates, end } = walk(model, data, options, stop)?;
     let through = vec![model.checked.config.blocks as u32; data.samples()];

@@ -51,6 +51,8 @@ pub struct CrossEntropy<'a> {
     pub width: usize,
     /// s, the share of every label that is spread evenly over all classes.
     pub smoothing: f64,
+    /// Factors of the samples' losses by their classes, in the gradient alone.
+    pub weights: Option<&'a [f64]>,
 }
 
 impl CrossEntropy<'_> {
@@ -192,9 +194,10 @@ impl BlockOp<1> for Judged<'_, WeightedSquares<'_>> {
 impl BlockOp<1> for Judged<'_, CrossEntropy<'_>> {
     const NAME: &'static str = "cross-entropy";
     fn block<T: Real>(&self, _: usize, gradient: &mut [T], [estimate]: [&[T]; 1]) -> Result<()> {
-        let CrossEntropy { classes, width, smoothing } = *self.op;
+        let CrossEntropy { classes, width, smoothing, weights } = *self.op;
         check(gradient.len().min(estimate.len()) >= classes.len() * width, "cross-entropy")?;
         check(classes.iter().all(|class| (*class as usize) < width), "class below width")?;
+        check(weights.is_none_or(|weights| weights.len() >= width), "weights of classes")?;
         let everywhere = smoothing / width as f64;
         let mut sum = 0.0;
         let rows = gradient.chunks_exact_mut(width).zip(estimate.chunks_exact(width));
@@ -212,6 +215,10 @@ impl BlockOp<1> for Judged<'_, CrossEntropy<'_>> {
             for (k, (g, logit)) in gradient.iter_mut().zip(logits).enumerate() {
                 let wanted = (1.0 - smoothing) * f64::from(u8::from(k == *class as usize)) + everywhere;
                 *g = T::of((math::exp(value(logit) - top) / total - wanted) / classes.len() as f64);
+            }
+            if let Some(weights) = weights {
+                let weight = T::of(weights[*class as usize]);
+                gradient.iter_mut().for_each(|g| *g *= weight);
             }
         }
         *self.loss.lock().unwrap_or_else(PoisonError::into_inner) = sum / classes.len() as f64;

@@ -129,7 +129,7 @@ fn every_sample_has_its_own_weight() {
 fn smoothed_labels_are_those_of_pytorch() {
     let logits = [0.5, -1.0, 2.0, 1.5, 0.25, -0.75];
     let gradient = buffer(&[f64::NAN; 6]);
-    let loss = CrossEntropy { classes: &[0, 2], width: 3, smoothing: 0.2 };
+    let loss = CrossEntropy { classes: &[0, 2], width: 3, smoothing: 0.2, weights: None };
     let found = loss.run(&gradient, &tensor::<f64>(&logits).reshape((1, 6)).unwrap()).unwrap();
     assert!((found - 2.0526586196988577).abs() < 1e-12, "{found}");
     let expected = [
@@ -150,7 +150,7 @@ fn cross_entropy_is_the_plain_one_and_its_gradient_that_of_differences() {
     let (logits, classes) = (normal(4, 4 * CLASSES), [0, 2, 1, 2]);
     let run = |logits: &[f64]| {
         let gradient = buffer(&vec![f64::NAN; logits.len()]);
-        let loss = CrossEntropy { classes: &classes, width: CLASSES, smoothing: 0.0 };
+        let loss = CrossEntropy { classes: &classes, width: CLASSES, smoothing: 0.0, weights: None };
         let found = loss.run(&gradient, &tensor::<f64>(logits).reshape((1, logits.len())).unwrap()).unwrap();
         (found, values(&gradient))
     };

@@ -230,7 +230,7 @@ fn named(path: &Path, mut error: Error) -> Error {
 }
 
 /// Collects the values that differ, by their names, with both values.
-fn compare(name: &str, left: &Value, right: &Value, differences: &mut Vec<(String, String, String)>) {
+pub(super) fn compare(name: &str, left: &Value, right: &Value, differences: &mut Vec<(String, String, String)>) {
     let (Value::Object(one), Value::Object(other)) = (left, right) else {
         if left != right {
             let short = |value: &Value| value.to_string().chars().take(80).collect();

@@ -66,6 +66,7 @@ pub(super) struct Batches {
     classes: Arc<Vec<u32>>,
     seed: u64,
     augment: Augment,
+    mixup: f64,
     /// Samples of a batch; the last one of an epoch may be short.
     size: usize,
     window: usize,
@@ -84,6 +85,7 @@ impl Batches {
             classes,
             seed,
             augment: options.augment,
+            mixup: options.mixup,
             size: options.batch_size(),
             window: kept.window,
             batches: Cache::new(kept.batches),
@@ -123,8 +125,8 @@ impl Batches {
 
     /// What makes the images of an epoch (from 0) others than those of the data set, if anything does.
     pub(super) fn augmenter(&self, epoch: usize) -> Option<Augmenter> {
-        let (augment, seed) = (self.augment, self.seed);
-        (!augment.is_none()).then_some(Augmenter { augment, seed, epoch })
+        let (augment, mixup, seed) = (self.augment, self.mixup, self.seed);
+        (!augment.is_none() || mixup > 0.0).then_some(Augmenter { augment, seed, epoch, mixup })
     }
 
     /// The batch of step `step` (from 0): samples of its epoch's order. Gathered by the first who asks.

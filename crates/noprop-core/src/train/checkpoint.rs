@@ -68,6 +68,15 @@ pub fn identity(plan: &Plan) -> Value {
     if let Some(norm) = o.clip_norm {
         training["clipNorm"] = json!(norm);
     }
+    if let Some(ema) = o.ema {
+        training["ema"] = json!(ema);
+    }
+    if let Some(weights) = &o.class_weights {
+        training["classWeights"] = json!(weights);
+    }
+    if o.mixup != 0.0 {
+        training["mixup"] = json!(o.mixup);
+    }
     if o.label_smoothing != 0.0 {
         training["labelSmoothing"] = json!(o.label_smoothing);
     }
@@ -195,11 +204,12 @@ impl Checkpoint {
 
     /// Writes a job between two steps.
     pub fn save_running(&self, job: &BlockJob) -> Result<()> {
-        let state = job.state()?;
-        match job.best() {
-            Some(best) => self.save(&job.progress, &[("best", best), ("state", &state)]),
-            None => self.save(&job.progress, &[("state", &state)]),
-        }
+        let (state, average) = (job.state()?, job.average()?);
+        let mut tensors = Vec::new();
+        tensors.extend(average.as_deref().map(|average| ("average", average)));
+        tensors.extend(job.best().map(|best| ("best", best)));
+        tensors.push(("state", &state[..]));
+        self.save(&job.progress, &tensors)
     }
 
     /// Writes a finished job: its weights, or its state where the run may be lengthened.
@@ -250,13 +260,16 @@ impl Checkpoint {
             .received(format!("the weights alone, in {}", path.display()))
             .hint("resume with the epochs of the first run, then go on from the model's file"));
         }
-        let best = if progress.best_epoch(plan).is_some() { layout.weights() } else { 0 };
-        let tensors = one("best", best).filter(|_| best > 0).chain(one("state", len));
+        let len_of = |is_there: bool| if is_there { layout.weights() } else { 0 };
+        let (average, best) = (len_of(plan.options.ema.is_some()), len_of(progress.best_epoch(plan).is_some()));
+        let tensors = [("average", average), ("best", best), ("state", len)].into_iter().filter(|(_, len)| *len > 0);
+        let tensors = tensors.flat_map(|(name, len)| one(name, len));
         header.expect(tensors).map_err(|error| corrupt(&path, error.to_string()))?;
-        let mut values = read(&mut file, &header, &path, best + len)?;
-        let state = values.split_off(best);
-        let best = Some(values).filter(|best| !best.is_empty());
-        let job = BlockJob::go_on(plan, progress, state, best, device)?;
+        let mut average_and_rest = read(&mut file, &header, &path, average + best + len)?;
+        let mut best_and_state = average_and_rest.split_off(average);
+        let state = best_and_state.split_off(best);
+        let kept = |values: Vec<f32>| Some(values).filter(|values| !values.is_empty());
+        let job = BlockJob::go_on(plan, progress, state, [kept(best_and_state), kept(average_and_rest)], device)?;
         if job.is_finished(plan) {
             let weights = job.weights(plan)?;
             return Ok(Some(Saved::Finished(job.progress, weights)));

@@ -56,7 +56,7 @@ pub struct Estimate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Memory {
-    /// Parameters, statistics and AdamW's moments of the blocks in flight. On a GPU gradients and activations too: all that
+    /// Parameters, statistics, AdamW's moments and averages of the blocks in flight. On a GPU gradients and activations too: all that
     /// each block has.
     pub blocks: usize,
     /// Activations and gradients, which each thread has. 0 on a GPU.
@@ -116,7 +116,8 @@ fn memory(plan: &Plan) -> Result<Memory> {
     let (blocks, buffers, data) = if plan.devices.is_cpu() {
         let (graph, batch) = (plan.model.graph()?, options.batch_size());
         let width = plan.model.vectors.width() + graph.estimate_width();
-        let state = AdamW::state_len(layout.parameters(), layout.statistics());
+        let average = if options.ema.is_some() { layout.weights() } else { 0 };
+        let state = AdamW::state_len(layout.parameters(), layout.statistics()) + average;
         let net = graph.activations(layout, batch)?;
         // z, the gradient of the estimate, the gradients and the loss.
         let timed = if graph.form().timed { batch } else { 0 };

@@ -5,10 +5,12 @@ use super::plan::Plan;
 use super::progress::End;
 use super::trainer::{Trainer, all_finite, diverged};
 use super::validation::Score;
+use super::values::Towards;
 use crate::device::allocated;
 use crate::error::{Code, Error, Result};
 use crate::memory::{reserved, zeros};
 use crate::ops::adamw::AdamW;
+use crate::ops::apply;
 use crate::tensor::{Buffer, StopFlag};
 use candle_core::{CpuStorage, Device, Storage, Tensor};
 use serde::{Deserialize, Serialize};
@@ -88,6 +90,8 @@ pub struct BlockJob {
     state: Buffer,
     /// The weights of the best validation, where the block is to end with them.
     best: Option<Vec<f32>>,
+    /// The average of its weights so far, `[1, parameters + statistics]`, where the block is to end with that.
+    average: Option<Buffer>,
 }
 
 impl BlockJob {
@@ -103,22 +107,24 @@ impl BlockJob {
                 layout.write_data_weights(&plan.data, &StopFlag::new(), weights)?;
             }
         }
-        Self::go_on(plan, Progress::new(block), state, None, device)
+        let average = plan.options.ema.map(|_| state[..layout.weights()].to_vec());
+        Self::go_on(plan, Progress::new(block), state, [None, average], device)
     }
 
-    /// The job as a checkpoint left it: its state, and the weights of its best validation if they are kept.
+    /// The job as a checkpoint left it: its state, and the weights of its best validation and their average if they are kept.
     pub fn go_on(
         plan: &Plan,
         mut progress: Progress,
         state: Vec<f32>,
-        best: Option<Vec<f32>>,
+        [best, average]: [Option<Vec<f32>>; 2],
         device: &Device,
     ) -> Result<Self> {
         let len = state.len();
         let epochs = plan.options.epochs.min(RESERVED_EPOCHS);
         progress.losses.reserve_exact(epochs.saturating_sub(progress.losses.len()));
         let state = allocated(device, 4 * len, Tensor::from_vec(state, (1, len), device))?;
-        Ok(Self { progress, state: Buffer::new(state)?, best })
+        let average = average.map(row).transpose()?;
+        Ok(Self { progress, state: Buffer::new(state)?, best, average })
     }
 
     /// Whether every step is done.
@@ -134,6 +140,12 @@ impl BlockJob {
         let started = Instant::now();
         let progress = &mut self.progress;
         let (loss, _) = trainer.step(plan, progress.block, progress.step, &self.state, stop)?;
+        if let (Some(average), Some(ema)) = (&self.average, plan.options.ema) {
+            // What is left of the first weights goes faster at first (TensorFlow's `num_updates`).
+            let steps = (progress.step + 1) as f64;
+            let keep = ema.min((1.0 + steps) / (10.0 + steps));
+            apply(&Towards { share: 1.0 - keep, len: average.elem_count() }, average, [&self.state])?;
+        }
         // A ReLU turns NaN into 0, so a finite loss alone does not vouch for the weights.
         let ends_epoch = progress.count(plan, loss)?;
         if ends_epoch && !all_finite(&self.state)? {
@@ -154,12 +166,12 @@ impl BlockJob {
         if plan.model.head_of(block).is_some() {
             return Ok(());
         }
-        let score = trainer.validator(plan)?.score(&plan.model, validation, (block, epoch), &self.state, stop)?;
+        let score = trainer.validator(plan)?.score(&plan.model, validation, (block, epoch), self.seen(), stop)?;
         self.progress.validation.push(score);
         let Some(stopping) = &plan.options.early_stopping else { return Ok(()) };
         let verdict = verdict(&self.progress.validation, stopping);
         if stopping.restore_best && verdict.best + 1 == self.progress.validation.len() {
-            self.best = Some(self.values(plan.model.layout_of(self.progress.block).weights())?);
+            self.best = Some(values(self.seen(), plan.model.layout_of(self.progress.block).weights())?);
         }
         if verdict.ends && epoch < plan.options.epochs {
             self.progress.ended = Some(End::EarlyStopping);
@@ -186,14 +198,13 @@ impl BlockJob {
 
     /// Puts what a device has made of the state in its place.
     pub(super) fn set_state(&mut self, state: Vec<f32>) -> Result<()> {
-        let len = state.len();
-        self.state = Buffer::new(Tensor::from_vec(state, (1, len), &Device::Cpu)?)?;
+        self.state = row(state)?;
         Ok(())
     }
 
     /// Parameters, statistics and both moments.
     pub fn state(&self) -> Result<Vec<f32>> {
-        self.values(self.state.elem_count())
+        values(&self.state, self.state.elem_count())
     }
 
     /// The weights of the best validation, where the block is to end with them.
@@ -201,30 +212,27 @@ impl BlockJob {
         self.best.as_deref()
     }
 
+    /// The average of its weights, where the block is to end with that.
+    pub(super) fn average(&self) -> Result<Option<Vec<f32>>> {
+        self.average.as_ref().map(|average| values(average, average.elem_count())).transpose()
+    }
+
+    /// What begins with the weights that the block has to show: their average, or else the state.
+    fn seen(&self) -> &Buffer {
+        self.average.as_ref().unwrap_or(&self.state)
+    }
+
     /// The weights `[1, parameters + statistics]` as they are.
     pub(super) fn weights_now(&self, plan: &Plan) -> Result<Buffer> {
-        let weights = self.values(plan.model.layout_of(self.progress.block).weights())?;
-        let len = weights.len();
-        Buffer::new(Tensor::from_vec(weights, (1, len), &Device::Cpu)?)
+        row(values(self.seen(), plan.model.layout_of(self.progress.block).weights())?)
     }
 
     /// The weights `[parameters | statistics]` that the block would end with now.
     pub(super) fn weights_so_far(&self, plan: &Plan) -> Result<Vec<f32>> {
         match &self.best {
             Some(best) => Ok(best.clone()),
-            None => self.values(plan.model.layout_of(self.progress.block).weights()),
+            None => values(self.seen(), plan.model.layout_of(self.progress.block).weights()),
         }
-    }
-
-    /// The first values of the state.
-    fn values(&self, len: usize) -> Result<Vec<f32>> {
-        let (storage, layout) = self.state.storage_and_layout();
-        let Storage::Cpu(CpuStorage::F32(state)) = &*storage else {
-            return Ok(self.state.narrow(1, 0, len)?.flatten_all()?.to_vec1()?);
-        };
-        let mut values = reserved(len, "a copy of a block's state")?;
-        values.extend_from_slice(&state[layout.start_offset()..][..len]);
-        Ok(values)
     }
 
     /// The trained weights `[parameters | statistics]`.
@@ -237,6 +245,23 @@ impl BlockJob {
         }
         self.weights_so_far(plan)
     }
+}
+
+/// The first values of a tensor `[1, …]`.
+fn values(from: &Buffer, len: usize) -> Result<Vec<f32>> {
+    let (storage, layout) = from.storage_and_layout();
+    let Storage::Cpu(CpuStorage::F32(state)) = &*storage else {
+        return Ok(from.narrow(1, 0, len)?.flatten_all()?.to_vec1()?);
+    };
+    let mut values = reserved(len, "a copy of a block's state")?;
+    values.extend_from_slice(&state[layout.start_offset()..][..len]);
+    Ok(values)
+}
+
+/// These values as a tensor `[1, …]` on the processor.
+fn row(values: Vec<f32>) -> Result<Buffer> {
+    let len = values.len();
+    Buffer::new(Tensor::from_vec(values, (1, len), &Device::Cpu)?)
 }
 
 /// When a job in flight last wrote a checkpoint or a progress event.

@@ -3,7 +3,7 @@
 use super::batches::{Batch, Batches};
 use super::device::memory;
 use super::validation::{MeasureChain, Validation};
-use crate::config::{CheckedConfig, FitOptions, ModelConfig};
+use crate::config::{CheckedConfig, ClassWeights, FitOptions, ModelConfig};
 use crate::cuda::{Engine, Multiply};
 use crate::data::Dataset;
 use crate::data::augment::Augmenter;
@@ -37,6 +37,8 @@ pub struct Plan {
     pub numbers: Option<ClassVectors>,
     /// What blocks are measured on while they train, if on anything.
     pub validation: Option<Validation>,
+    /// Factors of the samples' losses by their classes, where not all count alike.
+    pub(super) class_weights: Option<Vec<f64>>,
     /// What the blocks go on from, if they do not begin anew.
     pub(super) from: Option<From>,
     /// Per-block factor of the loss, `[T]`.
@@ -58,11 +60,17 @@ impl Plan {
         options.augment.check(data.shape())?;
         check_coupled(&model, &options)?;
         let in_flight = options.in_flight;
-        let options = options.check(model.jobs(), data.samples())?;
+        let mut options = options.check(model.jobs(), data.samples())?;
+        if let Some(append) = &options.append {
+            // They are the last ones before the head.
+            let blocks = model.config.blocks;
+            options.only_blocks = Some((blocks - append.count().min(blocks) + 1..=blocks).collect());
+        }
         check_weighting(&model, &options)?;
         check_optimizer(&model, &options)?;
         check_smoothing(&model, &options)?;
         check_clipping(&model, &options)?;
+        check_class_weights(&model, &options)?;
         check_batch_norm(&model, &options, data.samples())?;
         let (mut devices, mut why_no_gpu) = places_of(&model, &options)?;
         let engines = match devices.ids().into_iter().map(Engine::open).collect::<Result<Vec<_>>>() {
@@ -79,6 +87,8 @@ impl Plan {
         }
         let (numbers, classes) = labels(&model, &data)?;
         let model = model.with_prototypes(&data, &classes)?;
+        let factors = |weights: &ClassWeights| weights.factors(&classes, model.config.classes.len());
+        let class_weights = options.class_weights.as_ref().map(factors).transpose()?;
         let classes = Arc::new(classes);
         let weight = |job| match model.method.is_weighted() && model.head_of(job).is_none() {
             true => options.weighting.block_weight(&model.schedule, job, options.eta),
@@ -98,6 +108,7 @@ impl Plan {
             classes,
             numbers,
             validation,
+            class_weights,
             from,
             weights,
             batches,
@@ -130,7 +141,29 @@ impl Plan {
     /// [`Code::NotTrained`] for a model without weights; those of [`Model::weights_sha256`].
     pub fn continued(mut self, model: Arc<Model>, round: u64) -> Result<Self> {
         let sha256 = model.weights_sha256()?;
-        // The blocks go on in the units that they have learned.
+        self.take_fitted(&model)?;
+        self.reseed(self.model.config.seed, Some(round));
+        self.from = Some(From { model, sha256 });
+        Ok(self)
+    }
+
+    /// The plan of a training of some blocks that stand beside those of `model`, which has the same configuration or its beginning; from the
+    /// weights of these blocks in the so many-th `round` that they are trained on, or else from their beginning.
+    ///
+    /// # Errors
+    /// Those of [`continued`](Self::continued).
+    pub fn beside(mut self, model: Arc<Model>, round: Option<u64>) -> Result<Self> {
+        self.take_fitted(&model)?;
+        self.reseed(self.options.seed.unwrap_or(self.model.config.seed), round);
+        if round.is_some() {
+            let sha256 = model.weights_sha256()?;
+            self.from = Some(From { model, sha256 });
+        }
+        Ok(self)
+    }
+
+    /// Takes what the training of a model has fitted to its data: blocks go on in the units that they have learned.
+    fn take_fitted(&mut self, model: &Model) -> Result<()> {
         self.model.config.targets = model.checked.config.targets.clone();
         if model.checked.config.embedding.is_prototype() {
             let embedding = model.checked.config.embedding.clone();
@@ -140,12 +173,15 @@ impl Plan {
         if let Some(validation) = &mut self.validation {
             (validation.numbers, _) = labels(&self.model, &validation.data)?;
         }
+        Ok(())
+    }
+
+    /// Draws by another seed, in another round.
+    fn reseed(&mut self, seed: u64, round: Option<u64>) {
         // The golden ratio's bits: no seed that a person would give is a round of another.
-        let seed = self.model.config.seed.wrapping_add(round.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let seed = seed.wrapping_add(round.unwrap_or(0).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         self.model.config.seed = seed;
         self.batches = Batches::new(self.data.clone(), self.classes.clone(), seed, &self.options);
-        self.from = Some(From { model, sha256 });
-        Ok(self)
     }
 
     /// # Errors
@@ -304,6 +340,9 @@ fn places_of(model: &CheckedConfig, options: &FitOptions) -> Result<(Devices, Op
     let what = match options.clip_norm {
         _ if !options.optimizer.runs_on_gpus() => format!("optimizer {}", options.optimizer.name()),
         Some(_) => "clipNorm".to_owned(),
+        None if options.ema.is_some() => "ema".to_owned(),
+        None if options.class_weights.is_some() => "classWeights".to_owned(),
+        None if options.mixup > 0.0 => "mixup".to_owned(),
         None => return places(model, &options.device),
     };
     match &options.device {
@@ -325,6 +364,28 @@ fn check_clipping(model: &CheckedConfig, options: &FitOptions) -> Result<()> {
     Err(Error::new(Code::Option, format!("option clipNorm does not apply to method {name}"))
         .expected("no clipNorm: every layer learns by itself")
         .received(options.clip_norm.unwrap_or_default().to_string()))
+}
+
+/// Factors belong to losses that are sums over samples with a class each, which nothing else shares in.
+fn check_class_weights(model: &CheckedConfig, options: &FitOptions) -> Result<()> {
+    let method = &model.method;
+    let has_samples = matches!(method.loss(), Loss::SquaredToClass | Loss::Squared | Loss::CrossEntropy);
+    let is_plain = method.equation().is_none() && method.rule().is_none() && !model.learned;
+    if options.class_weights.is_none() || has_samples && is_plain && model.config.targets.is_none() {
+        return Ok(());
+    }
+    if model.config.targets.is_some() {
+        return Err(Error::new(Code::Option, "option classWeights does not apply to numbers")
+            .expected("a model with classes, or no classWeights")
+            .received("a model with targets"));
+    }
+    let mut name = model.config.method.name().to_owned();
+    if model.learned {
+        name += " with learned embeddings";
+    }
+    Err(Error::new(Code::Option, format!("option classWeights does not apply to method {name}"))
+        .expected("method dt, diffusion-blocks, fm or backprop, with fixed embeddings")
+        .received(name))
 }
 
 fn check_optimizer(model: &CheckedConfig, options: &FitOptions) -> Result<()> {

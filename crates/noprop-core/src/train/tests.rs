@@ -1,8 +1,10 @@
 //! Block jobs and runs: schedule invariance, resumption, checkpoints, what a step computes, how threads share the work.
 
 mod augment;
+mod averages;
 mod batches;
 mod checkpoints;
+mod class_weights;
 mod continued;
 #[cfg(feature = "emulation")]
 mod device;
@@ -10,6 +12,7 @@ mod encoder;
 mod events;
 mod golden;
 mod invariance;
+mod kept;
 mod methods;
 mod numbers;
 mod prototypes;

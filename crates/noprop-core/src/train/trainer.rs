@@ -197,7 +197,16 @@ impl Trainer {
         let (block, Own { values, room: own }) = (&mut self.blocks[net], &mut self.own);
         read_slots(state, slots, values)?;
         let draw = Draws { seed, job, epoch, samples, classes, numbers: plan.numbers.as_ref(), own: values };
+        // A head says what is likely, which classes that count more would not.
+        let class_weights = plan.class_weights.as_deref().filter(|_| model.head_of(job).is_none());
+        if class_weights.is_some() {
+            self.drawn.weights.fill(1.0);
+        }
         method.draw(&draw, &mut self.drawn);
+        if let Some(by_class) = class_weights {
+            let weights = self.drawn.weights.iter_mut().zip(classes);
+            weights.for_each(|(weight, class)| *weight *= by_class[*class as usize]);
+        }
         let mode = Mode::Training(Draw { seed, blocks, epoch, samples });
         let (gradients, precision) = (&self.gradients, plan.options.precision);
         if let (Some(ode), Some(equation)) = (&mut self.ode, method.equation()) {
@@ -233,13 +242,13 @@ impl Trainer {
         // A head says what is likely, which smoothed labels would not.
         let smoothing = if model.head_of(job).is_some() { 0.0 } else { plan.options.label_smoothing };
         let loss = match method.loss() {
-            Loss::SquaredToClass => {
+            Loss::SquaredToClass if class_weights.is_none() => {
                 let error = SquaredError { classes, width: of_estimate };
                 error.forward(&self.loss, estimate)?;
                 error.backward(gradient, estimate, plan.weight(job))?;
                 None
             }
-            Loss::Squared => {
+            Loss::Squared | Loss::SquaredToClass => {
                 let Drawn { targets, weights, .. } = &self.drawn;
                 let (samples, weight) = (samples.len(), plan.weight(job));
                 Some(
@@ -260,7 +269,7 @@ impl Trainer {
                 Some(loss)
             }
             Loss::CrossEntropy => {
-                let op = CrossEntropy { classes, width: of_estimate, smoothing };
+                let op = CrossEntropy { classes, width: of_estimate, smoothing, weights: class_weights };
                 Some(op.run(gradient, estimate)?)
             }
         };

@@ -65,6 +65,22 @@ impl BlockOp<0> for Clip {
     }
 }
 
+/// Moves the first `len` values of a tensor by a share of the way to those of another.
+pub(crate) struct Towards {
+    pub share: f64,
+    pub len: usize,
+}
+
+impl BlockOp<1> for Towards {
+    const NAME: &'static str = "towards";
+    fn block<T: Real>(&self, _: usize, to: &mut [T], [from]: [&[T]; 1]) -> Result<()> {
+        check(to.len().min(from.len()) >= self.len, "values to move")?;
+        let share = T::of(self.share);
+        to[..self.len].iter_mut().zip(from).for_each(|(to, from)| *to += share * (*from - *to));
+        Ok(())
+    }
+}
+
 /// The first `count` values of a tensor, in place of those in `to`.
 pub(crate) fn read(tensor: &Tensor, count: usize, to: &mut Vec<f64>) -> Result<()> {
     to.clear();

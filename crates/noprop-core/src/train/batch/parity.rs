@@ -27,7 +27,7 @@ pub(crate) fn parity(parity: &mut Parity) -> Result<()> {
     ];
     for (shape, augment) in cases {
         let input = shape.len();
-        let augmenter = (!augment.is_none()).then_some(Augmenter { augment, seed: SEED, epoch: EPOCH });
+        let augmenter = (!augment.is_none()).then_some(Augmenter { augment, seed: SEED, epoch: EPOCH, mixup: 0.0 });
         let bytes: Vec<u8> = (0..7 * input).map(|i| (i * 37 % 256) as u8).collect();
         let numbers: Vec<f32> = bytes.iter().map(|byte| f32::from(*byte) * 0.3 - 20.0).collect();
         for (name, pixels) in [("bytes", Pixels::U8(bytes)), ("f32", Pixels::F32(numbers))] {
@@ -63,7 +63,7 @@ fn padded_channels(parity: &mut Parity) -> Result<()> {
     for (channels, augment) in [(1, Augment::default()), (3, Augment { shift: 2, flip: Flip::Random, cutout: 0 })] {
         let shape = InputShape::Image { height: 5, width: 6, channels };
         let seen = InputShape::Image { height: 5, width: 6, channels: 4 };
-        let augmenter = (!augment.is_none()).then_some(Augmenter { augment, seed: SEED, epoch: EPOCH });
+        let augmenter = (!augment.is_none()).then_some(Augmenter { augment, seed: SEED, epoch: EPOCH, mixup: 0.0 });
         let bytes: Vec<u8> = (0..7 * shape.len()).map(|i| (i * 37 % 256) as u8).collect();
         let pixels = Tensor::new(&bytes[..], parity.device())?;
         let data = Dataset::from_arrays(Pixels::U8(bytes), shape, None)?;

@@ -417,6 +417,45 @@ fn parts_on_the_features_of_one_encoder_make_a_model() {
     assert_eq!(Model::assemble(&[paths[0].clone(), foreign]).err().unwrap().code, Code::Parts);
 }
 
+/// What is done to single blocks leaves the encoder as it is.
+#[test]
+fn work_on_single_blocks_keeps_the_encoder() {
+    let data = vectors(60);
+    let model = Arc::new(trained(shared(mlp(3), r#""dt""#), 1, &data));
+    let features = Arc::new(encode(&model, &data, None, &never()).unwrap());
+    let retrain = FitOptions { retrain: Some(vec![2]), ..long(1) };
+    let again = kept::changed(&model, &retrain, None, &features);
+    assert_eq!(again.weights_sha256().unwrap(), model.weights_sha256().unwrap());
+    let seeded = kept::changed(&model, &FitOptions { seed: Some(9), ..retrain }, None, &features);
+    let append = FitOptions { append: Some(crate::config::Append::Blocks(1)), ..long(1) };
+    let longer = {
+        let checked = model.to_train(&append).unwrap();
+        let plan = Plan::new(checked, append, features.clone()).unwrap().beside(model.clone(), None).unwrap();
+        let fitted = plan.model.clone();
+        let run = Run::start(plan);
+        run.drive(&[4], 1, |_| false);
+        model.with_blocks(fitted, run.finish(), &[4], json!({}), &Value::Null).unwrap()
+    };
+    let shorter = model.without_last(1).unwrap();
+    let mean = Model::average(&[model.clone(), seeded.clone()]).unwrap();
+    let asked = SampleOptions::default;
+    for (other, blocks) in [(&*again, 3), (&*seeded, 3), (&longer, 4), (&shorter, 2), (&mean, 3)] {
+        assert_eq!((other.checked.config.blocks, other.checked.config.input), (blocks, data.shape()));
+        assert_eq!(encode(other, &data, None, &never()).unwrap().fingerprint(), features.fingerprint());
+        assert!(evaluate(other, &data, asked(), &never()).unwrap().accuracy > 0.9);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("model");
+        other.save(&path).unwrap();
+        assert_eq!(Model::load(&path).unwrap().weights_sha256().unwrap(), other.weights_sha256().unwrap());
+    }
+    let other = Arc::new(trained(ModelConfig { seed: 8, ..shared(mlp(3), r#""dt""#) }, 1, &data));
+    let foreign = Model::new(model.checked.config.clone()).unwrap().with_encoder_of(&other).unwrap();
+    let foreign = Arc::new(with_blocks(&foreign, &long(1), &data));
+    assert!(Model::average(&[model.clone(), foreign]).err().unwrap().what.contains("encoder differs"));
+    let views = SampleOptions { views: Some(2), ..asked() };
+    assert!(predict(&model, &data, views, &never()).unwrap_err().what.contains("views does not go with an encoder"));
+}
+
 #[test]
 fn encoders_that_do_not_fit_are_refused_in_words() {
     let check = |json: &str| from_json::<ModelConfig>(json).and_then(ModelConfig::check).err().unwrap();
