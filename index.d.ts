@@ -67,6 +67,20 @@ export declare class NativeDataset {
 
 /** A configuration with or without trained weights. */
 export declare class NativeModel {
+  /** The untrained classifier that the model's encoder is to be cut from; null where it has one, or is to have none. */
+  classifier(): NativeModel | null
+  /** What the encoder is that another model would take from this one, as JSON. */
+  asEncoder(): string
+  /** Takes the trained encoder of another model, which is a classifier or has one. Blocks that were trained are untrained then. */
+  takeEncoder(other: NativeModel): void
+  /** The samples of `data` as the encoder sees them, with their labels. More than a gigabyte of them is kept in a file in `cache`. */
+  encode(data: NativeDataset, threads: number | null, cache: string | null, stop: StopSignal): Promise<NativeDataset>
+  /** Checks what a training of the blocks would check, before there are features. */
+  checkBlocks(data: NativeDataset, options: string, validation: NativeDataset | null, stop: StopSignal): Promise<void>
+  /** The configuration of the blocks by themselves, as JSON: with an encoder, that of a model of features. */
+  get blocksConfig(): string
+  /** The layers of the encoder as those of a block, or null. */
+  encoderLayers(): string | null
   /** An untrained model from a configuration as JSON. */
   static create(config: string): NativeModel
   /** Reads a model file. */
@@ -104,7 +118,7 @@ export declare class NativeModel {
   get jobs(): number
   /** Trained values of one job: of a block where every block is one. */
   get parametersPerBlock(): number
-  /** Trained values of all jobs. */
+  /** Trained values of all jobs, and of the encoder. */
   get parameters(): number
   /** Whether there are weights. */
   get trained(): boolean

@@ -20,8 +20,9 @@ const onIndex: NonNullable<Options['esbuildPlugins']>[number] = {
   name: 'on-index',
   setup(build) {
     build.onResolve({ filter: /^\.\.\/index\.js$/ }, () => ({ path: './index.cjs', external: true }))
-    // Read when a run is for other machines.
+    // Read when a run is for other machines, and when blocks share an encoder.
     build.onResolve({ filter: /^\.\/cluster\/client\.js$/ }, () => ({ path: './cluster-client.cjs', external: true }))
+    build.onResolve({ filter: /^\.\/encoder\.js$/ }, () => ({ path: './encoder.cjs', external: true }))
   },
 }
 
@@ -74,7 +75,7 @@ export default defineConfig([
   },
   {
     ...shared,
-    entry: { cluster: 'src/cluster/index.ts', 'cluster-client': 'src/cluster/client.ts' },
+    entry: { cluster: 'src/cluster/index.ts', 'cluster-client': 'src/cluster/client.ts', encoder: 'src/encoder.ts' },
     format: 'cjs',
     esbuildPlugins: [onInternals],
     esbuildOptions: compact,

@@ -207,6 +207,11 @@ export interface Splits {
   notes: string[]
 }
 
+/** The data set of the addon's. */
+export function wrapDataset(native: NativeDataset): Dataset {
+  return wrap(native)
+}
+
 /** What the addon has read. */
 export function wrapSplits({ train, test, notes, failures }: NativeSplits): Splits & { failures: FileFailure[] } {
   const failed = (JSON.parse(failures) as [string, unknown][]).map(([path, details]) => ({

@@ -4,7 +4,7 @@ import { requireDevice } from './device.js'
 import type { FitOptions } from './fit.js'
 import { requireObject, toJson } from './json.js'
 import type { Native } from './native.js'
-import type { ModelConfig, Precision } from './options.js'
+import type { ModelConfig, Precision, TrainOptions } from './options.js'
 import { withStopSignal } from './stop-signal.js'
 
 type NativeModel = InstanceType<Native['NativeModel']>
@@ -47,6 +47,8 @@ export interface Estimate {
     samplesPerSecond: number
     measuredSteps: number
   } | null
+  /** Where blocks share features whose encoder is still to be trained: what that takes; the time above is that of both. */
+  encoder?: Estimate
 }
 
 /** Checks everything that training checks, and says what it takes. Steps are measured for about half a second. */
@@ -56,15 +58,19 @@ export async function estimate(model: NativeModel, data: Data, options: FitOptio
     validation: _,
     validationSplit: __,
     cluster: ___,
+    encoder: own,
     ...rest
   } = requireObject(options, 'the options of estimate')
   // A rate that is still to be found takes as long as any other.
-  const json = toJson(rest.learningRate === 'find' ? { ...rest, learningRate: undefined } : rest)
+  const fixed = rest.learningRate === 'find' ? { ...rest, learningRate: undefined } : rest
   requireDevice(rest.device)
-  const { input } = JSON.parse(model.config) as ModelConfig
-  return withDataset(data, input, async (native) =>
-    JSON.parse(await withStopSignal(signal, (stop) => model.estimate(native, json, freeMemory(), stop))),
-  )
+  const { input, encoder } = JSON.parse(model.config) as ModelConfig
+  return withDataset(data, input, async (dataset) => {
+    const of = async (model: NativeModel, options: TrainOptions): Promise<Estimate> =>
+      JSON.parse(await withStopSignal(signal, (stop) => model.estimate(dataset, toJson(options), freeMemory(), stop)))
+    // Read only where it is asked for.
+    return encoder ? (await import('./encoder.js')).estimateBoth(model, fixed, own, of) : of(model, fixed)
+  })
 }
 
 /** Bytes that may still be had; a container may have less than the machine. */

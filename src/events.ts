@@ -135,6 +135,22 @@ export interface LearningRateSearch {
   curve: { learningRate: number; loss: number; smoothed: number }[]
 }
 
+/** A step of the training of the encoder, which comes before the blocks (`features: 'shared'`): it is one job, block 1 of its own run. */
+export interface EncoderEvent {
+  event: 'encoder'
+  of: StartEvent | ProgressEvent | EpochEvent | CheckpointEvent | BlockEvent
+}
+
+/** The encoder has seen every training sample once: the blocks train on what it made of them. */
+export interface FeaturesEvent {
+  event: 'features'
+  /** Training samples. */
+  samples: number
+  /** Values of the features of one. */
+  width: number
+  seconds: number
+}
+
 /** The finished model was evaluated on the validation data, after the last block. */
 export interface ValidationEvent extends EvaluateResult {
   event: 'validation'
@@ -148,6 +164,8 @@ export interface DoneEvent {
 
 /** What `for await (const event of model.fit(…))` yields. */
 export type FitEvent =
+  | EncoderEvent
+  | FeaturesEvent
   | LearningRateEvent
   | StartEvent
   | ProgressEvent
@@ -181,8 +199,12 @@ export interface History {
   validationAccuracy?: (number | null)[][]
   /** The whole model at the end of epochs that all blocks were at together (see {@link ChainEvent}). */
   chain?: { epoch: number; accuracy: number; loss: number }[]
-  /** Seconds of training, without validation. */
+  /** Seconds of training, without validation; with an encoder those of its training and use included. */
   seconds: number
+  /** Where blocks share features: how the encoder's own training went, unless it was trained before. */
+  encoder?: { loss: number[]; seconds: number; resumed: boolean }
+  /** Seconds in which the encoder saw all samples. */
+  featureSeconds?: number
   /**
    * Training samples through **all** blocks a second: samples × epochs / seconds. Blocks that came finished from a
    * checkpoint do not count, and of blocks that ended early the epochs that they made.

@@ -1,6 +1,7 @@
 import { linkAbort, throwIfAborted } from './abort.js'
 import { asDataset, checkValidation, type Data, Dataset, holdOut, nativeDataset } from './dataset.js'
 import { settleDevice } from './device.js'
+import type { Events } from './encoder.js'
 import { fromNative, NoPropError, native, nativeAsync } from './errors.js'
 import type { EventQueue } from './event-queue.js'
 import type { FitEvent, History } from './events.js'
@@ -12,7 +13,7 @@ import { keptOf } from './kept-history.js'
 import { findLearningRate } from './learning-rate.js'
 import { addonSearch, type Native } from './native.js'
 import { evaluateNumbers } from './numbers.js'
-import type { ClusterOptions, ModelConfig, TrainOptions } from './options.js'
+import type { ClusterOptions, EncoderTraining, ModelConfig, TrainOptions } from './options.js'
 import { type OpenWorker, Scheduler, type WorkerEvent } from './scheduler.js'
 import { measureOf } from './summary.js'
 
@@ -47,6 +48,11 @@ export interface FitOptions extends TrainOptions {
    * `DETACH` of `noprop/cluster`. Default: here.
    */
   cluster?: ClusterOptions
+  /**
+   * Where blocks share features (`features: 'shared'`): how their encoder is trained, which comes first. What is left out is as for the blocks;
+   * `augment` is for the encoder alone. A model whose encoder is trained takes no such option. Default: all as for the blocks.
+   */
+  encoder?: EncoderTraining
 }
 
 /** What the core filled in. */
@@ -65,8 +71,15 @@ export async function startFit(
   stop: AbortController,
   wrapUp: AbortSignal,
 ): Promise<History> {
-  const given = requireObject(options, 'the options of fit')
-  const { validation, validationSplit, fitReadout: fits, signal, cluster, ...trainOptions } = given
+  const {
+    validation,
+    validationSplit,
+    fitReadout: fits,
+    signal,
+    cluster,
+    encoder,
+    ...given
+  } = requireObject(options, 'the options of fit')
   throwIfAborted(signal)
   const config = JSON.parse(model.config) as ModelConfig
   if (validation && validationSplit !== undefined) throw bothValidations()
@@ -95,12 +108,21 @@ export async function startFit(
       held = own(parts.test)
     }
     if (held) checkValidation(held, config)
+    const signals: [AbortSignal, AbortSignal] = [stop.signal, wrapUp]
+    // Read only where it is asked for.
+    const shared = config.encoder || encoder ? await import('./encoder.js') : undefined
+    const to = { train, queue, signals, cluster }
+    const prepared = await shared?.prepare(model, [dataset, held], given, encoder, to)
+    const sets: [Dataset, Dataset | undefined] = prepared?.sets ?? [dataset, held]
+    if (prepared) for (const set of sets) if (set) own(set)
+    const trainOptions = prepared?.options ?? given
     if (trainOptions.learningRate === 'find') {
-      const found = await findLearningRate(model, dataset, { ...trainOptions, signal: stop.signal })
+      const found = await findLearningRate(model, sets[0], { ...trainOptions, signal: stop.signal })
       queue.push({ event: 'learning-rate', ...found })
       trainOptions.learningRate = found.learningRate
     }
-    const history = await train(model, [dataset, held], trainOptions, cluster, queue, [stop.signal, wrapUp])
+    const history = await train(model, sets, trainOptions, cluster, queue, signals)
+    prepared?.complete(history)
     // A part of a model cannot be asked.
     const isWhole = trainOptions.onlyBlocks === undefined
     if (held && isWhole && fits) {
@@ -150,7 +172,7 @@ async function train(
   [dataset, held]: [Dataset, Dataset | undefined],
   options: TrainOptions,
   cluster: ClusterOptions | undefined,
-  queue: EventQueue<FitEvent>,
+  queue: Events,
   [stop, wrapUp]: [AbortSignal, AbortSignal],
 ): Promise<History> {
   const began = performance.now()

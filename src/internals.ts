@@ -1,4 +1,4 @@
-import { Dataset, datasetFromArrays, nativeDataset, readDataset } from './dataset.js'
+import { asDataset, Dataset, datasetFromArrays, nativeDataset, readDataset, wrapDataset } from './dataset.js'
 import { fromDetails, fromNative, NoPropError, native, nativeAsync } from './errors.js'
 import { getNative } from './native.js'
 
@@ -6,10 +6,10 @@ import { getNative } from './native.js'
 export const INTERNALS = Symbol.for('noprop.internals')
 
 /**
- * What `noprop/cluster` takes from `noprop` instead of having its own (`tsup.config.ts`): classes, so that `instanceof` holds, and the one
+ * What `noprop/cluster`, and what is read only where it is asked for, take from `noprop` instead of having its own (`tsup.config.ts`): classes, so that `instanceof` holds, and the one
  * addon of the process.
  */
 export const internals = {
-  ...{ Dataset, datasetFromArrays, nativeDataset, readDataset, getNative },
+  ...{ asDataset, Dataset, datasetFromArrays, nativeDataset, readDataset, wrapDataset, getNative },
   ...{ fromDetails, fromNative, NoPropError, native, nativeAsync },
 }

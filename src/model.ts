@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import type { SampleArray } from './data/typed-array.js'
-import type { Data } from './dataset.js'
+import { asDataset, type Data } from './dataset.js'
 import { NoPropError, native, nativeAsync } from './errors.js'
 import { type Estimate, estimate } from './estimate.js'
 import type { LearningRateSearch } from './events.js'
@@ -74,11 +74,16 @@ export class NoProp {
 
   /** Makes an untrained model. Throws NOPROP_OPTION, NOPROP_SHAPE, NOPROP_LABEL. */
   static create(options: ModelOptions): NoProp {
-    const json = toJson(expand(requireObject(options, 'the options of create')))
-    return new NoProp(
+    const given = requireObject(options, 'the options of create')
+    const source = given.encoder instanceof NoProp ? given.encoder.#live() : undefined
+    const encoder = source ? JSON.parse(native(() => source.asEncoder())) : given.encoder
+    const json = toJson(expand({ ...given, encoder }))
+    const model = new NoProp(
       native(() => getNative().NativeModel.create(json)),
       OWN,
     )
+    if (source) native(() => model.#native.takeEncoder(source))
+    return model
   }
 
   /**
@@ -173,12 +178,17 @@ export class NoProp {
     return JSON.parse(this.#use((model) => model.layers()))
   }
 
+  /** The layers of the encoder, where blocks share features; else null. */
+  get encoderLayers(): LayerSummary[] | null {
+    return JSON.parse(this.#use((model) => model.encoderLayers()) ?? 'null')
+  }
+
   /**
    * A table of one block's layers, as text for a terminal: operation, output shape, parameters and multiply-adds of one sample
-   * forward, and the sums.
+   * forward, and the sums; with an encoder its layers before.
    */
   summary(): string {
-    return summarise(this.config, this.layers)
+    return summarise(this.config, this.layers, undefined, this.encoderLayers)
   }
 
   /**
@@ -195,7 +205,12 @@ export class NoProp {
    * finds is the same each time. Computed on the processor. Rejects as `fit` does, and with NOPROP_DIVERGED where no rate lowers the loss.
    */
   async findLearningRate(data: Data, options: FitOptions = {}): Promise<LearningRateSearch> {
-    return findLearningRate(this.#live(), data, options)
+    const { encoder, ...rest } = requireObject(options, 'the options of findLearningRate')
+    const model = this.#live()
+    if (!this.config.encoder) return findLearningRate(model, data, rest)
+    const dataset = asDataset(data, this.config.input)
+    const { featuresOf } = await import('./encoder.js')
+    return findLearningRate(model, await featuresOf(model, dataset, rest.threads, rest.signal), rest)
   }
 
   /**
@@ -402,11 +417,12 @@ export class NoProp {
 /** The short forms of the options as the core reads them: names as `{ type }`, a number of classes as the labels 0 … n − 1. */
 function expand(options: ModelOptions): object {
   const named = (value: unknown) => (typeof value === 'string' ? { type: value } : value)
-  const { method, classes, net, schedule, embedding, preprocessing, ...rest } = options
+  const { method, classes, net, encoder, schedule, embedding, preprocessing, ...rest } = options
   return {
     ...rest,
     method: named(method),
     classes: typeof classes === 'number' ? labelsUpTo(classes) : classes,
+    encoder: encoder && 'net' in encoder ? { ...encoder, net: named(encoder.net) } : encoder,
     net: named(net),
     schedule: named(schedule),
     embedding: named(embedding),

@@ -99,6 +99,7 @@ export interface PrototypeEmbedding {
  * - `fm`: NoProp-FM (paper, section 3.3): flow matching by one net that knows the time.
  * - `diffusion-blocks`: T blocks, each trained alone on a range of noise levels (arXiv 2506.14202).
  * - `backprop`: a baseline, the blocks of `dt` trained end to end by back-propagation, as one job (paper, section 4).
+ * - `classifier`: a baseline, one plain net by cross-entropy that is told nothing of the label; an encoder is cut from it.
  * - `forward-forward`: a baseline, fully connected layers that each learn by a loss of their own (Hinton 2022).
  * - `adjoint`: a baseline, a neural differential equation that is trained by the adjoint equation (paper, section 4).
  */
@@ -113,6 +114,8 @@ export type Method =
   | DiffusionBlocksMethod
   | 'backprop'
   | BackpropMethod
+  | 'classifier'
+  | ClassifierMethod
   | 'forward-forward'
   | ForwardForwardMethod
   | 'adjoint'
@@ -173,6 +176,11 @@ export interface BackpropMethod {
   type: 'backprop'
 }
 
+/** One net by cross-entropy, z being 0: what blocks are compared with, and what an encoder is cut from. */
+export interface ClassifierMethod {
+  type: 'classifier'
+}
+
 /**
  * Layers that learn, each by itself, to be active for a sample with its label and quiet for the same sample with a wrong one; a head on
  * all but the first reads the class off. The net is an `mlp` without dropout, of three layers of 1,000 units if nothing else is said. It
@@ -197,7 +205,7 @@ export interface AdjointMethod {
 export interface ModelOptions {
   /** The training method. Default 'dt' (paper: NoProp-DT, discrete time, one network per block). */
   method?: Method
-  /** Number of blocks T, each a denoising step. Default 10 (paper); 3 for 'diffusion-blocks', 1 for methods of one net ('ct', 'fm', 'forward-forward', 'adjoint'). */
+  /** Number of blocks T, each a denoising step. Default 10 (paper); 3 for 'diffusion-blocks', 1 for methods of one net ('ct', 'fm', 'classifier', 'forward-forward', 'adjoint'). */
   blocks?: number
   /** Shape of one sample: `[height, width, channels]`, `[height, width]` or `[n]`; usually `dataset.shape`. No default. */
   input: readonly number[]
@@ -211,7 +219,20 @@ export interface ModelOptions {
    * 'diffusion-blocks' with the loss 'mse', and 'fm'. No default.
    */
   targets?: number | TargetsConfig
-  /** The denoiser of each block. Default 'cnn' (paper) for images of at least 14×14, else 'mlp'. */
+  /**
+   * What the blocks see of a sample: with 'shared' what one encoder makes of it, which is trained first, by itself, and sees each sample once.
+   * Default: the sample itself.
+   */
+  features?: 'shared'
+  /**
+   * The encoder of blocks that share features: its net, or a trained model of method 'classifier' (or one with an encoder) whose encoder it
+   * takes. Default with `features: 'shared'`: a net as blocks have it by default.
+   */
+  encoder?: EncoderOptions | EncoderSource
+  /**
+   * The denoiser of each block. Default 'cnn' (paper) for images of at least 14×14, else 'mlp'; with an encoder an 'mlp' with one hidden layer
+   * of 32 units, more where there are more than 16 classes.
+   */
   net?: Net
   /** The noise schedule of the method 'dt'. Default 'cosine' (paper). */
   schedule?: Schedule
@@ -230,6 +251,49 @@ export interface ModelOptions {
    * Default: none, the samples are what they are.
    */
   preprocessing?: Preprocessing | null
+}
+
+/** Which net an encoder is. Its last fully connected layer is left out; what that layer reads are the features. */
+export interface EncoderOptions {
+  /** The net. Default 'cnn' for images of at least 14×14, else 'mlp'. */
+  net?: Net
+}
+
+/** A trained model of method 'classifier', or one with an encoder: what `NoProp.load` gives, or `NoProp.create` and `fit`. */
+export interface EncoderSource {
+  readonly trained: boolean
+  readonly config: ModelConfig
+}
+
+/** An encoder in a configuration. */
+export interface EncoderConfig {
+  net: NetConfig
+  /** Classes that it was trained to tell apart. */
+  classes: number
+}
+
+/** How an encoder is trained; what is left out is as for the blocks. */
+export type EncoderTraining = Omit<
+  Pick<
+    TrainOptions,
+    | 'epochs'
+    | 'batch'
+    | 'learningRate'
+    | 'learningRateSchedule'
+    | 'warmup'
+    | 'optimizer'
+    | 'weightDecay'
+    | 'labelSmoothing'
+    | 'clipNorm'
+    | 'ema'
+    | 'mixup'
+    | 'augment'
+    | 'precision'
+  >,
+  'learningRate'
+> & {
+  /** Step size; with 'one-cycle' its peak. Default: that of the blocks, or 1e-3 where theirs is found. */
+  learningRate?: number
 }
 
 /** What a model of numbers predicts. */
@@ -252,6 +316,7 @@ export interface ModelConfig {
     | Required<FmMethod>
     | Required<DiffusionBlocksMethod>
     | BackpropMethod
+    | ClassifierMethod
     | Required<ForwardForwardMethod>
     | Required<AdjointMethod>
   blocks: number
@@ -260,6 +325,8 @@ export interface ModelConfig {
   classes: Label[]
   /** Only where the model predicts numbers. */
   targets?: TargetsConfig
+  /** Only where blocks share features. */
+  encoder?: EncoderConfig
   net: NetConfig
   /** Only for methods that have one. */
   schedule?: Required<CosineSchedule> | Required<LinearSchedule> | { type: 'custom'; alphaBar: number[] }
@@ -345,7 +412,7 @@ export interface TrainOptions {
   weightDecay?: number
   /**
    * The share of every label that is spread evenly over all classes, 0 to below 1. For methods that are trained by cross-entropy: 'dt' and
-   * 'diffusion-blocks' with the loss 'ce', 'backprop' and the head of 'forward-forward'. Default 0 (paper).
+   * 'diffusion-blocks' with the loss 'ce', 'backprop', 'classifier' and the head of 'forward-forward'. Default 0 (paper).
    */
   labelSmoothing?: number
   /**
@@ -486,6 +553,8 @@ export interface TrainingRecord {
     validationEvery?: number
     earlyStopping?: Required<EarlyStopping>
   }
+  /** Where blocks share features: the SHA-256 of the encoder's weights, and what trained it. */
+  encoder?: { weightsSha256: string; training: TrainingRecord | null }
   /** Where it was trained, for example 'cpu'. */
   device: string
   /** The kernels that trained it, for example 'avx512'. */

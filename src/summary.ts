@@ -65,8 +65,9 @@ export function methodTitle(config: Pick<ModelConfig, 'method'>): string {
 
 /** `10 cnn blocks`, or `one cnn net` of a method that has one. */
 export function blocksOf(config: ModelConfig): string {
-  const isOne = ['ct', 'fm', 'forward-forward', 'adjoint'].includes(methodName(config))
-  return isOne ? `one ${config.net.type} net` : counted(config.blocks, `${config.net.type} block`)
+  const on = config.encoder ? ` on one ${config.encoder.net.type} encoder` : ''
+  const isOne = ['ct', 'fm', 'classifier', 'forward-forward', 'adjoint'].includes(methodName(config))
+  return (isOne ? `one ${config.net.type} net` : counted(config.blocks, `${config.net.type} block`)) + on
 }
 
 /** Jobs whose parameters are counted: blocks, or one of all of them. */
@@ -104,6 +105,7 @@ export function summarise(
   config: ModelConfig,
   layers: readonly LayerSummary[],
   width = Number.POSITIVE_INFINITY,
+  encoder: readonly LayerSummary[] | null = null,
 ): string {
   const { schedule, input } = config
   const jobs = jobsOf(config)
@@ -130,6 +132,7 @@ export function summarise(
       ...(schedule ? [`${schedule.type} schedule`] : []),
     ]),
     `input ${input.join(' × ')}, ${outputsOf(config)}`,
+    ...(encoder ? encoderLines(encoder, width) : []),
     rule,
     body[0],
     rule,
@@ -138,6 +141,19 @@ export function summarise(
     fitted(sums),
     fitted(work),
   ].join('\n')
+}
+
+/** The layers of an encoder, and their sums. */
+function encoderLines(layers: readonly LayerSummary[], width: number): string[] {
+  const body = layerLines(layers, width)
+  const rule = '─'.repeat(Math.max(...body.map((line) => line.length)))
+  const sum = (of: (layer: LayerSummary) => number) => thousands(layers.reduce((total, layer) => total + of(layer), 0))
+  return [
+    ...['encoder, once for all blocks', rule, ...body, rule],
+    `${sum((layer) => layer.parameters)} parameters`,
+    `${sum((layer) => layer.multiplyAdds)} multiply-adds`,
+    'a block, on its features',
+  ]
 }
 
 /** The lines of the first form of the table that fits, or else of the narrowest with names cut. */

@@ -90,6 +90,21 @@ describe.skipIf(!has.redis)('on a queue', () => {
     expect(history.weightsSha256).toBe((await locally({ epochs: 3, ...more }, model)).weightsSha256)
   })
 
+  test('blocks on the features of a trained encoder, which the workers know nothing of', async () => {
+    const { where, worker } = await cluster()
+    await worker('--slots', '2')
+    const encoder = create({ method: 'classifier', blocks: 1 })
+    await encoder.fit(data, options)
+    const [here, there] = [create({ encoder }), create({ encoder })]
+    const expected = await here.fit(data, { ...options, epochs: 3, validation: data })
+    const history = await there.fit(data, { ...options, epochs: 3, validation: data, cluster: where })
+    expect(history.weightsSha256).toBe(expected.weightsSha256)
+    expect([history.validation?.accuracy, there.training]).toEqual([expected.validation?.accuracy, here.training])
+    expect(await there.predict(data)).toEqual(await here.predict(data))
+    const untrained = NoProp.create({ input: [6], classes: 3, blocks: 2, features: 'shared' })
+    expect((await caught(untrained.fit(data, { ...options, cluster: where }))).message).toContain('trained already')
+  })
+
   test('pictures with augmentation, and numbers to predict', async () => {
     const { where, worker } = await cluster()
     await worker('--slots', '2')

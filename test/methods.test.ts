@@ -38,6 +38,7 @@ const METHODS: [Method, object | string, number, SamplerOptions][] = [
   ],
   ['backprop', { type: 'backprop' }, 10, { seed: 3 }],
   ['forward-forward', { type: 'forward-forward', peer: 0.03, momentum: 0.9 }, 1, { seed: 3 }],
+  ['classifier', { type: 'classifier' }, 1, { seed: 3 }],
   ['adjoint', { type: 'adjoint', steps: 10 }, 1, { sampler: 'heun', steps: 5 }],
 ]
 
@@ -73,6 +74,8 @@ test.each<[string, Partial<ModelOptions>, string]>([
   ['blocks of one net', { method: 'fm', blocks: 4 }, 'one net instead of blocks'],
   ['a schedule', { method: 'ct', schedule: 'linear' }, 'schedule does not apply to method ct'],
   ['noise', { method: { type: 'fm', noise: -1 } }, 'method.noise is out of range'],
+  ['blocks of a classifier', { method: 'classifier', blocks: 2 }, 'one net instead of blocks'],
+  ['an embedding of a classifier', { method: 'classifier', embedding: 'prototype' }, 'embedding does not apply'],
   ['a second head', { method: 'ct', head: 'softmax' }, 'head does not apply to method ct'],
   ['another method', { method: 'gan' as 'dt' }, "unknown method 'gan'"],
   ['a loss', { method: { type: 'fm', loss: 'ce' } as object as Method }, "method.loss does not apply to method 'fm'"],

@@ -36,6 +36,8 @@ const MODELS: [string, Omit<ModelOptions, 'input' | 'classes'>, OnnxOptions][] =
     { stepsPerBlock: 2 },
   ],
   ['backprop', { method: 'backprop', blocks: 2, net: { type: 'mlp', hidden: [16] } }, {}],
+  ['classifier', { method: 'classifier', net: { type: 'cnn', widths: [4, 4, 8], hidden: 16 } }, {}],
+  ['shared features', { blocks: 3, encoder: { net: { type: 'vit', patch: 7, width: 16, depth: 1, heads: 2 } } }, {}],
 ]
 
 /** Trains, exports, and says what onnxruntime shall find. */

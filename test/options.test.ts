@@ -40,6 +40,8 @@ const MODEL: All<keyof ModelOptions> = {
   input: true,
   classes: true,
   targets: true,
+  features: true,
+  encoder: true,
   net: true,
   schedule: true,
   embedding: true,
@@ -167,6 +169,7 @@ const METHODS: All<Exclude<Method, string>['type']> = {
   'diffusion-blocks': true,
   backprop: true,
   'forward-forward': true,
+  classifier: true,
   adjoint: true,
 }
 const DIFFUSION_BLOCKS: All<keyof Omit<DiffusionBlocksMethod, 'type'>> = {

@@ -86,6 +86,7 @@ function buildTypeScript() {
         ['js', 'cjs', 'd.ts', 'd.cts'].map((kind) => `${name}.${kind}`),
       ),
       'cluster-client.cjs',
+      'encoder.cjs',
       'cli.js',
       'progress.js',
       'page.html',

@@ -17,7 +17,16 @@ function rows(found: Estimate): Field[] {
   const { blocks, parametersPerBlock, forwardFlops, trainingFlops, memory, inFlight, threads } = found
   const buffers = memory.buffers > 0 ? `  buffers of ${counted(threads, 'thread')} ${size(memory.buffers)}` : ''
   const work = `${thousands(found.stepsPerBlock)} steps of ${thousands(found.batch)} samples per block`
+  const { encoder } = found
   return [
+    ...(encoder
+      ? [
+          [
+            'encoder',
+            `${thousands(encoder.parametersPerBlock)} parameters, ${flops(encoder.trainingFlops)} per sample in training`,
+          ] as const,
+        ]
+      : []),
     ['parameters', `${thousands(parametersPerBlock)} per block, ${thousands(blocks * parametersPerBlock)} in all`],
     ['arithmetic', `${flops(trainingFlops)} per sample and block in training, ${flops(forwardFlops)} in prediction`],
     ['memory', `about ${size(memory.total)} besides the program's own`],

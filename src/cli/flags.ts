@@ -1,7 +1,16 @@
 import type { Command } from 'commander'
 import type { FitOptions } from '../fit.js'
 import { NoProp } from '../model.js'
-import type { Augment, Embedding, Method, ModelOptions, Net, SamplerOptions, Schedule } from '../options.js'
+import type {
+  Augment,
+  Embedding,
+  EncoderOptions,
+  Method,
+  ModelOptions,
+  Net,
+  SamplerOptions,
+  Schedule,
+} from '../options.js'
 import { addFlags, badValue, Flag, number, numbers, optionsOf, parseNumber, type Values } from './flag.js'
 import { type NetFile, readNetFile } from './net-file.js'
 import { shapeOf } from './shape.js'
@@ -21,9 +30,13 @@ const BLOCKS = new Flag(
 
 /** The training method and its options. */
 const METHOD = [
-  new Flag('--method <name>', 'dt, ct, fm, diffusion-blocks, backprop, forward-forward or adjoint (default: dt)', {
-    sets: 'method.type',
-  }),
+  new Flag(
+    '--method <name>',
+    'dt, ct, fm, diffusion-blocks, backprop, forward-forward, classifier or adjoint (default: dt)',
+    {
+      sets: 'method.type',
+    },
+  ),
   new Flag('--method-eta <number>', 'ct: weight of denoising beside the head (default: 1)', {
     read: number,
     sets: 'method.eta',
@@ -98,6 +111,54 @@ const MODEL = [
   ...EMBEDDING,
   new Flag('--head <none|softmax|posterior>', 'what gives probabilities at the last state (default: none)'),
   new Flag('--seed <number>', 'seed of every random number (default: 0)', { read: number }),
+]
+
+/** The net of the encoder that blocks share. */
+const ENCODER_NET = [
+  new Flag('--features <shared>', 'train one encoder first, and the blocks on what it makes of the samples'),
+  new Flag('--encoder-net <cnn|mlp|resnet|vit>', 'network of the encoder (default: as --net by default)', {
+    sets: 'encoder.net.type',
+  }),
+  new Flag('--encoder-widths <list>', 'its channels, as --widths', { read: numbers, sets: 'encoder.net.widths' }),
+  new Flag('--encoder-hidden <number|list>', 'its hidden units, as --hidden', {
+    read: numbers,
+    sets: 'encoder.net.hidden',
+  }),
+  new Flag('--encoder-depth <number>', 'its depth, as --depth', { read: number, sets: 'encoder.net.depth' }),
+  new Flag('--encoder-dropout <share>', 'its dropout, as --dropout', { read: number, sets: 'encoder.net.dropout' }),
+]
+
+/** How the encoder is trained, where that is otherwise than the blocks. */
+const ENCODER_TRAINING = [
+  new Flag('--encoder-epochs <number>', 'passes of the encoder over the samples (default: as --epochs)', {
+    read: number,
+    sets: 'encoder.epochs',
+  }),
+  new Flag('--encoder-batch <number>', 'its samples per step (default: as --batch)', {
+    read: number,
+    sets: 'encoder.batch',
+  }),
+  new Flag('--encoder-lr <rate>', 'its learning rate (default: as --lr)', {
+    read: number,
+    sets: 'encoder.learningRate',
+  }),
+  new Flag('--encoder-lr-schedule <name>', 'its learning rate over time (default: as --lr-schedule)', {
+    sets: 'encoder.learningRateSchedule',
+  }),
+  new Flag('--encoder-weight-decay <rate>', 'its weight decay (default: as --weight-decay)', {
+    read: number,
+    sets: 'encoder.weightDecay',
+  }),
+  new Flag('--encoder-label-smoothing <share>', 'its label smoothing (default: 0)', {
+    read: number,
+    sets: 'encoder.labelSmoothing',
+  }),
+]
+
+const ENCODER = [
+  new Flag('--encoder <file>', 'take the encoder of this model file (of method classifier, or with an encoder)', {
+    sets: 'encoder.file',
+  }),
 ]
 
 /** A net and its sizes. */
@@ -321,6 +382,12 @@ const BENCH_PLACE = [...INFERENCE_PLACE, IN_FLIGHT, PRECISION]
 /** Flags of `train` beside the data set. */
 export function addTrainFlags(command: Command): void {
   addFlags(command, 'Model', [...MODEL, ...NET])
+  addFlags(command, 'Shared features', [
+    ...ENCODER_NET.slice(0, 1),
+    ...ENCODER,
+    ...ENCODER_NET.slice(1),
+    ...ENCODER_TRAINING,
+  ])
   addFlags(command, 'Noise schedule', SCHEDULE)
   addFlags(command, 'Training', TRAINING)
   addFlags(command, 'Validation', [...VALIDATION, FIT_READOUT])
@@ -357,12 +424,13 @@ export function sweptFlags(): Flag[] {
 type NetType = Exclude<Net, string>['type']
 
 /** The options of a model that flags set; `netType` is the net that they mean where they name none. */
-export function modelOptionsOf(values: Values, netType: NetType): Partial<ModelOptions> {
+export function modelOptionsOf(values: Values, netType: NetType, input: readonly number[] = []): Partial<ModelOptions> {
   return {
-    ...optionsOf<Partial<ModelOptions>>(values, MODEL),
+    ...optionsOf<Partial<ModelOptions>>(values, [...MODEL, ...ENCODER_NET.slice(0, 1)]),
     ...withoutUndefined({
       method: methodOf(values),
       net: netOf(values, netType),
+      encoder: encoderOf(values, input),
       schedule: scheduleOf(values),
       embedding: embeddingOf(values),
     }),
@@ -388,7 +456,7 @@ export function keptOptionsOf(values: Values): FitOptions {
 
 /** The options of a training run that flags set. */
 export function fitOptionsOf(values: Values): FitOptions {
-  const flags = [...TRAINING, ...VALIDATION, FIT_READOUT, ...PARTS, ...CHECKPOINTS, ...PLACE]
+  const flags = [...TRAINING, ...ENCODER_TRAINING, ...VALIDATION, FIT_READOUT, ...PARTS, ...CHECKPOINTS, ...PLACE]
   const options = optionsOf<FitOptions>(values, flags)
   const { optimizer } = options
   // One that is not named and has a momentum is sgd.
@@ -424,15 +492,32 @@ function typedParts(value: object | null): string {
 /** The flags among `values` that say what a model is, as they are typed. */
 export function modelFlagsIn(values: Values): string[] {
   const given = values as Record<string, unknown>
-  const flags = [...MODEL, ...METHOD, ...NET, ...SCHEDULE].filter((flag) => given[flag.attributeName()] !== undefined)
+  const all = [...MODEL, ...METHOD, ...ENCODER, ...ENCODER_NET, ...NET, ...SCHEDULE]
+  const flags = all.filter((flag) => given[flag.attributeName()] !== undefined)
   return flags.map((flag) => flag.long as string)
+}
+
+/** The flags among `values` that say which encoder is to be trained and how, as they are typed. */
+export function encoderFlagsIn(values: Values): string[] {
+  const given = values as Record<string, unknown>
+  const flags = [...ENCODER_NET.slice(1), ...ENCODER_TRAINING]
+  return flags.filter((flag) => given[flag.attributeName()] !== undefined).map((flag) => flag.long as string)
 }
 
 /** The net as the core reads it; undefined when no flag names anything of it. */
 function netOf(values: Values, netType: NetType): Net | undefined {
   const { netFile } = values as { netFile?: NetFile }
   if (netFile) return netFile.net
-  const { net } = optionsOf<{ net?: { type?: string; hidden?: number[] } }>(values, SIZES)
+  return sized(optionsOf<{ net?: NetFlags }>(values, SIZES).net, netType)
+}
+
+/** What flags say of a net. */
+interface NetFlags {
+  type?: string
+  hidden?: number[]
+}
+
+function sized(net: NetFlags | undefined, netType: NetType): Net | undefined {
   if (!net) return undefined
   const { type = netType, hidden } = net
   // A list of one number is that number for a cnn or a resnet, and one layer for an mlp.
@@ -443,7 +528,23 @@ function netOf(values: Values, netType: NetType): Net | undefined {
 /** The net that flags mean where they name none: the core decides it by shape and method. */
 export function netFor(input: readonly number[], values: Values = {}): NetType {
   const method = methodOf(values) ?? 'dt'
-  return NoProp.create({ input, classes: 2, blocks: 1, method }).config.net.type
+  const { features } = values as { features?: 'shared' }
+  const shared = features ?? (sharesFeatures(values) ? 'shared' : undefined)
+  const options = { input, classes: 2, blocks: 1, method }
+  return NoProp.create(shared ? { ...options, features: shared } : options).config.net.type
+}
+
+/** Whether flags ask for an encoder, whatever else they say of features. */
+function sharesFeatures(values: Values): boolean {
+  const given = values as Record<string, unknown>
+  return [...ENCODER, ...ENCODER_NET].some((flag) => given[flag.attributeName()] !== undefined)
+}
+
+/** The encoder as the core reads it: sizes without a type are those of the net that a sample's shape means. */
+function encoderOf(values: Values, input: readonly number[]): EncoderOptions | undefined {
+  const { encoder } = optionsOf<{ encoder?: { net?: NetFlags } }>(values, ENCODER_NET.slice(1))
+  const net = encoder && sized(encoder.net, netFor(input))
+  return net && { net }
 }
 
 /** The schedule as the core reads it; its type follows from the flags when it is not named. */

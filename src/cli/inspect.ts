@@ -33,20 +33,21 @@ async function inspect(file: string | undefined, flags: Values, io: Io): Promise
 
 /** The layers of a model that nothing has trained. */
 function inspectNet(options: ModelOptions, io: Io): void {
-  const { config, parameters, tensors, layers } = NoProp.create(options)
+  const { config, parameters, tensors, layers, encoderLayers } = NoProp.create(options)
   io.emit({ event: 'done', config, blocks: config.blocks, parameters, layers, tensors })
-  io.print(summarise(config, layers, io.width))
+  io.print(summarise(config, layers, io.width, encoderLayers))
 }
 
 async function inspectFile(file: string, io: Io): Promise<void> {
   const model = await NoProp.load(file)
-  const { config, training, parameters, layers, tensors } = model
+  const { config, training, parameters, layers, tensors, encoderLayers } = model
   const weightsSha256 = await model.weightsSha256()
   io.emit({
     event: 'done',
     ...{ path: file, config, blocks: config.blocks, parameters, layers, tensors, training, weightsSha256 },
+    ...(encoderLayers ? { encoderLayers } : {}),
   })
-  io.print(printableLines(summarise(config, layers, io.width)))
+  io.print(printableLines(summarise(config, layers, io.width, encoderLayers)))
   io.print('')
   const { preprocessing, ...others } = { ...config, embedding: shortened(config.embedding) }
   io.print(facts('configuration', others, io.width))

@@ -96,7 +96,7 @@ async function search(flags: SweepFlags, io: Io): Promise<void> {
   const planned: Planned[] = all.map(({ flags: own, values }) => {
     const given = { ...flags, ...own }
     const { validationSplit, ...fit } = fitOptionsOf(given)
-    return { values, model: { classes, ...modelOptionsOf(given, net) }, fit }
+    return { values, model: { classes, ...modelOptionsOf(given, net, train.shape) }, fit }
   })
   const { validationSplit } = fitOptionsOf(flags)
   io.note(`${data}: ${thousands(train.samples)} samples, ${train.shape.join('×')}; ${counted(all.length, 'trial')}`)

@@ -31,7 +31,7 @@ import { type DataFlags, openSplits, PICTURES, TABLE, TEST } from './data.js'
 import { dryRun } from './dry-run.js'
 import type { Field } from './fields.js'
 import { addFlags, Flag, number } from './flag.js'
-import { addTrainFlags, fitOptionsOf, modelFlagsIn, modelOptionsOf, netFor } from './flags.js'
+import { addTrainFlags, encoderFlagsIn, fitOptionsOf, modelFlagsIn, modelOptionsOf, netFor } from './flags.js'
 import { addExamples } from './help.js'
 import { Interruption } from './interrupts.js'
 import type { Io } from './io.js'
@@ -56,6 +56,7 @@ export interface TrainFlags {
   /** True where no port is named. */
   ui?: number | true
   onlyBlocks?: number[]
+  encoder?: string
   queue?: string
   store?: string
   kind?: string
@@ -96,6 +97,7 @@ export function define(command: Command, io: Io): void {
     'noprop train --data mnist --out digits.safetensors --ui --report digits.html',
     'noprop train --data mnist --from digits.safetensors --out better.safetensors',
     'noprop train --data cifar10 --net resnet --dry-run',
+    'noprop train --data mnist --features shared --epochs 6 --out digits.safetensors',
     'noprop train --data mnist --only-blocks 3-6,9 --out part-2.safetensors',
     'noprop train --data mnist --queue redis://10.0.0.1 --store s3://bucket/noprop --out digits.safetensors',
   )
@@ -112,7 +114,7 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
   const where: DataFlags = { data, limit: flags.limit, seed: flags.seed }
   const { train: samples, test } = await openSplits(where, flags, io)
   io.signal.throwIfAborted()
-  const model = flags.from === undefined ? NoProp.create(modelOptions(flags, samples, test)) : await loaded(flags)
+  const model = flags.from === undefined ? await created(flags, samples, test) : await loaded(flags)
   const options = fitOptionsOf(flags)
   return trainModel(
     model,
@@ -132,6 +134,12 @@ export async function trainModel(
   io: Io,
 ): Promise<void> {
   const { out } = flags
+  if (flags.detach && model.config.encoder) {
+    throw usage(
+      '--detach does not go with an encoder',
+      'stay with the run: its workers train blocks, and know no encoder',
+    )
+  }
   if (test) checkValidation(test, model.config)
   // The room on the disk is tried by filling it, which a dry run does not.
   if (out !== undefined && !flags.dryRun) await model.probeSave(out)
@@ -279,14 +287,30 @@ async function loaded(flags: TrainFlags): Promise<NoProp> {
   throw usage(`${flag} is given beside --from`, `leave out ${flag}: the model is that of the file`)
 }
 
+/** A new model, perhaps with the encoder of another. Throws NOPROP_USAGE where flags say what that is as well. */
+async function created(flags: TrainFlags, samples: Dataset, test: Dataset | null): Promise<NoProp> {
+  const options = modelOptions(flags, samples, test)
+  if (flags.encoder === undefined) return NoProp.create(options)
+  const [flag] = encoderFlagsIn(flags)
+  if (flag !== undefined) {
+    throw usage(`${flag} is given beside --encoder`, `leave out ${flag}: the encoder is that of the file`)
+  }
+  const source = await NoProp.load(flags.encoder)
+  try {
+    return NoProp.create({ ...options, encoder: source })
+  } finally {
+    source.dispose()
+  }
+}
+
 /** The classes are those of both splits, so that the first few samples alone (`--limit`) make the same model as all. */
 function modelOptions(flags: TrainFlags, samples: Dataset, test: Dataset | null): ModelOptions {
   const classes = classesOf(samples, ...(test ? [test] : []))
   const { shape: input, preprocessing } = samples
   if (samples.targetCount > 0) {
-    return { input, targets: samples.targetCount, preprocessing, ...modelOptionsOf(flags, netFor(input, flags)) }
+    return { input, targets: samples.targetCount, preprocessing, ...modelOptionsOf(flags, netFor(input, flags), input) }
   }
-  return { input, classes, preprocessing, ...modelOptionsOf(flags, netFor(input, flags)) }
+  return { input, classes, preprocessing, ...modelOptionsOf(flags, netFor(input, flags), input) }
 }
 
 function introduction(flags: TrainFlags, model: NoProp, samples: Dataset, test: Dataset | null): string[] {
@@ -342,6 +366,9 @@ async function fitShown(
       if (event.event === 'start' && event.whyNoGpu && showsGpu()) {
         io.note(`training on the processor, no GPU: ${event.whyNoGpu}`)
       }
+      if (event.event === 'encoder' && event.of.event === 'start') io.note('first the encoder, which the blocks share')
+      if (event.event === 'features')
+        io.note(`${event.width} features of each sample, found in ${event.seconds.toFixed(1)} s`)
       if (event.event === 'learning-rate')
         io.note(`learning rate ${event.learningRate}, found in ${event.curve.length} steps`)
       if (event.event === 'start' && event.run) {

@@ -68,7 +68,7 @@ export async function trainOnCluster(
     signal.throwIfAborted()
     const sets = await Promise.all([data, validation].map((set, index) => set && saved(set, join(folder, `${index}`))))
     const file: RunFile = {
-      ...{ version: 1, run, kind, config: model.config, options: described.options, jobs: model.jobs },
+      ...{ version: 1, run, kind, config: model.blocksConfig, options: described.options, jobs: model.jobs },
       ...{ epochs: described.epochs, stepsPerBlock: described.stepsPerBlock },
       ...{ partBytes: described.partBytes, stateBytes: described.stateBytes, data: (sets[0] as Saved).stored },
       ...(sets[1] ? { validation: sets[1].stored } : {}),

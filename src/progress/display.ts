@@ -32,6 +32,10 @@ const [NO_WRAP, WRAP] = ['\x1b[?7l', '\x1b[?7h']
 export class ProgressDisplay {
   readonly #screen: Screen
   readonly #live: boolean
+  /** The name of the one job that it shows, where that is no block. */
+  readonly #only: string | undefined
+  /** Shows the encoder that blocks share, which is trained before them. */
+  #encoder: ProgressDisplay | undefined
   readonly #cells: readonly [string, string] = hasUnicode() ? ['█', '░'] : ['#', '-']
   readonly #progress = new Map<number, ProgressEvent>()
   readonly #finished = new Map<number, BlockEvent>()
@@ -49,14 +53,23 @@ export class ProgressDisplay {
   /** Lengths of the lines on the screen that the next drawing overwrites. */
   #drawn: number[] = []
 
-  /** Shows on `screen`, such as `process.stderr`. */
-  constructor(screen: Screen) {
+  /** Shows on `screen`, such as `process.stderr`. `only` is for its own use. */
+  constructor(screen: Screen, only?: string) {
     this.#screen = screen
+    this.#only = only
     this.#live = Boolean(screen.isTTY) && process.env.TERM !== 'dumb'
   }
 
   /** Takes in an event of the run and shows it if it is time. */
   show(event: FitEvent): void {
+    if (event.event === 'encoder') {
+      this.#encoder ??= new ProgressDisplay(this.#screen, 'encoder')
+      this.#encoder.show(event.of)
+      if (event.of.event !== 'block') return
+      this.#encoder.end()
+      this.#encoder = undefined
+      return
+    }
     if (event.event === 'start') {
       this.#start = event
       this.#began = performance.now()
@@ -86,12 +99,14 @@ export class ProgressDisplay {
 
   /** Draws the last state and leaves it standing, the cursor at the beginning of the line below. */
   end(): void {
+    this.#encoder?.end()
     if (this.#live && this.#start) this.#draw(true)
     this.restart()
   }
 
   /** Begins the next drawing where the cursor is: others have written to the screen. */
   restart(): void {
+    this.#encoder?.restart()
     this.#drawn = []
   }
 
@@ -120,11 +135,12 @@ export class ProgressDisplay {
     const all = [...this.#finished.keys(), ...this.#progress.keys()].sort((a, b) => a - b)
     const blocks =
       this.#live && all.length <= most ? all : [...this.#progress.keys()].sort((a, b) => a - b).slice(0, most)
-    return [...blocks.map((block) => this.#blockLine(block)), this.#totalLine(last)]
+    const lines = blocks.map((block) => this.#blockLine(block))
+    return this.#only ? lines : [...lines, this.#totalLine(last)]
   }
 
   #blockLine(block: number): ProgressLine {
-    const name = `block ${String(block).padStart(String(this.#start?.blocks ?? block).length)}`
+    const name = this.#only ?? `block ${String(block).padStart(String(this.#start?.blocks ?? block).length)}`
     const finished = this.#finished.get(block)
     if (finished) {
       const how = finished.resumed ? 'from the checkpoint' : `${ended(finished)} in ${finished.seconds.toFixed(1)} s`

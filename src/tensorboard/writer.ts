@@ -11,7 +11,7 @@ let writers = 0
 
 /**
  * Writes the epochs of a run as event files that TensorBoard reads (`tensorboard --logdir DIR`). Each block is a run of its own,
- * `block-01`, `block-02`, …, so that TensorBoard draws them in one chart, and `model` is the whole. The steps are epochs. Tags:
+ * `block-01`, `block-02`, …, so that TensorBoard draws them in one chart, `model` is the whole, and `encoder` what blocks may share. The steps are epochs. Tags:
  * `loss` and, with validation, `validation_loss` and `validation_accuracy`. Give it every event of a run:
  *
  * ```ts
@@ -44,7 +44,9 @@ export class TensorBoardWriter {
 
   /** Takes in an event of the run, and writes what it says of epochs. Throws NOPROP_OUTPUT. */
   write(event: FitEvent): void {
-    if (event.event === 'start') {
+    if (event.event === 'encoder') {
+      if (event.of.event === 'epoch') this.#scalars('encoder', event.of.epoch, { loss: event.of.loss })
+    } else if (event.event === 'start') {
       this.#digits = Math.max(2, String(event.blocks).length)
     } else if (event.event === 'epoch') {
       const { block, epoch, loss, validationLoss, validationAccuracy } = event

@@ -22,9 +22,11 @@ for job in json.load(open(sys.argv[1])):
         for name, given in job["inputs"].items()
     }
     labels = np.array(job["labels"])
-    [noise] = session.get_overridable_initializers()
+    # A classifier has none.
+    noises = session.get_overridable_initializers()
     alone, _ = session.run(["label", "probabilities"], feeds)
-    feeds[noise.name] = np.array(job["noise"], dtype=np.float32).reshape(len(labels), -1)
+    start = np.array(job["noise"], dtype=np.float32).reshape(len(labels), -1)
+    feeds |= {noise.name: start for noise in noises}
     found, probabilities = session.run(["label", "probabilities"], feeds)
     gap = float(np.abs(probabilities - np.array(job["probabilities"])).max())
     # One sample alone is the same sample.

@@ -18,7 +18,10 @@ function firstOf(dataset, count) {
 
 const create = NoProp.create
 NoProp.create = (options) => {
-  const type = typeof options.net === 'object' ? options.net.type : (options.net ?? 'cnn')
+  const type =
+    typeof options.net === 'object'
+      ? options.net.type
+      : (options.net ?? (options.encoder || options.features ? 'mlp' : 'cnn'))
   const small = { mlp: { type, hidden: [16] }, cnn: { type, widths: [4, 4, 8], hidden: 16 } }
   const net = small[type] ?? options.net
   return create({ ...options, net, classes: options.classes })

@@ -63,6 +63,7 @@ fn run(directory: &Path) -> Result<()> {
         input: data.shape(),
         classes: data.classes().clone(),
         targets: None,
+        encoder: None,
         net: NetConfig::Cnn { widths: [16, 32, 64], hidden: 128, dropout: 0.1 },
         schedule: ScheduleConfig::default(),
         embedding: EmbeddingConfig::default(),

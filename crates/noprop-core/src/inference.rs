@@ -6,9 +6,11 @@ mod chain;
 mod content;
 mod contribution;
 mod device;
+mod encode;
 mod evaluator;
 mod exit;
 mod fitted;
+mod kept;
 mod metrics;
 mod numbers;
 mod processor;
@@ -20,6 +22,7 @@ mod trace;
 mod views;
 
 pub use contribution::{AddsNothing, Contribution, contributions};
+pub use encode::{encode, encode_kept, stand_in};
 pub use exit::{ExitPoint, ExitReport, ReadoutChoice, exit_curve};
 pub use fitted::{FittedReadout, fit_readout};
 pub use metrics::{BINS, Bin, Calibration, MOST_TOP, MOST_WORST, Metrics, PerClass, Scores, WORST, Worst};
@@ -187,6 +190,9 @@ fn evaluate_with(
 ) -> Result<Evaluation> {
     let started = Instant::now();
     check_classes(model)?;
+    let seen = encode::seen(model, data, &options, stop)?;
+    let (model, data) = seen.parts();
+    let encoding = started.elapsed().as_secs_f64();
     let unfolded = model.unfolded()?;
     let model = unfolded.as_deref().unwrap_or(model);
     let worst = most_worst(&options)?;
@@ -226,7 +232,7 @@ fn evaluate_with(
     let accuracy = accuracy_per_block.last().copied().unwrap_or_default();
     let exit = match Exit::of(model, &options)? {
         None => None,
-        Some(_) => Some(exit_report(cache, model, data, &options, stop, (&blocks, accuracy, seconds))?),
+        Some(_) => Some(exit_report(cache, model, data, &options, stop, (&blocks, accuracy, [seconds, encoding]))?),
     };
     Ok(Evaluation {
         accuracy,
@@ -252,7 +258,7 @@ fn exit_report(
     data: &Dataset,
     options: &SampleOptions,
     stop: &StopFlag,
-    (blocks, accuracy, seconds): (&[u32], f64, f64),
+    (blocks, accuracy, [seconds, encoding]): (&[u32], f64, [f64; 2]),
 ) -> Result<ExitReport> {
     let whole = SampleOptions {
         confidence: None,
@@ -262,6 +268,8 @@ fn exit_report(
         ..options.clone()
     };
     let whole = evaluate_with(cache, model, data, whole, stop)?;
+    // The features serve both.
+    let whole_seconds = encoding + whole.seconds;
     let mut ended_after = vec![0; model.checked.method.jobs()];
     blocks.iter().for_each(|blocks| ended_after[*blocks as usize - 1] += 1);
     let total: u64 = blocks.iter().map(|blocks| u64::from(*blocks)).sum();
@@ -270,8 +278,8 @@ fn exit_report(
         ended_after,
         whole_accuracy: whole.accuracy,
         cost: whole.accuracy - accuracy,
-        whole_seconds: whole.seconds,
-        speed_up: whole.seconds / seconds,
+        whole_seconds,
+        speed_up: whole_seconds / seconds,
     })
 }
 
@@ -324,6 +332,8 @@ fn predict_with(
 ) -> Result<Prediction> {
     check_classes(model)?;
     check_no_worst(&options)?;
+    let seen = encode::seen(model, data, &options, stop)?;
+    let (model, data) = seen.parts();
     let unfolded = model.unfolded()?;
     let model = unfolded.as_deref().unwrap_or(model);
     let Ended { states, blocks } = chain(cache, model, data, &options, stop, None)?;

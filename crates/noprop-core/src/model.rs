@@ -2,6 +2,7 @@
 
 mod assemble;
 mod blocks;
+mod encoder;
 mod file;
 mod history;
 mod onnx;
@@ -22,9 +23,10 @@ use crate::storage::WeightStore;
 use crate::storage::container::{hexadecimal, to_bytes};
 use crate::tensor::Buffer;
 use candle_core::{CpuStorage, Device, Storage, Tensor};
+pub(crate) use encoder::Encoder;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 /// Greatest sum of weights that is kept in memory, values.
 const MAX_RESIDENT: usize = 1 << 27;
@@ -37,11 +39,15 @@ pub struct Model {
     pub training: Value,
     /// How the losses went while it was trained, for people to look at, or null.
     pub history: Value,
-    weights: Weights,
+    weights: Arc<Weights>,
     /// How classes are read off all blocks, where that has been fitted: JSON, or null.
-    readout: RwLock<Value>,
+    readout: Arc<RwLock<Value>>,
+    /// The encoder, once it is trained.
+    encoder: Option<Arc<Encoder>>,
     /// What inference runs instead, once it has been asked for.
     unfolded: Mutex<Option<Arc<Model>>>,
+    /// The model of features, where there is an encoder, once it has been asked for.
+    blocks: OnceLock<Arc<Model>>,
 }
 
 /// Weights are those of a moment, whatever happens to the file that they came from.
@@ -78,7 +84,7 @@ impl Model {
 
     /// The same configuration with the weights of a finished run. `training` says what made them.
     pub fn with_weights(&self, weights: WeightStore, training: Value) -> Self {
-        Self::of(self.checked.clone(), Weights::stored(weights), training)
+        self.with(Weights::stored(weights), training)
     }
 
     /// The same model, which remembers how its losses went.
@@ -99,20 +105,27 @@ impl Model {
     /// The same model as its training has fitted it to the data: with the units of numbers, and the prototypes of classes.
     pub fn with_fitted(mut self, fitted: CheckedConfig) -> Self {
         // A training that goes on has a seed of its own.
-        let seed = self.checked.config.seed;
-        self.checked = fitted;
-        self.checked.config.seed = seed;
+        let mut fitted = fitted;
+        fitted.config.seed = self.checked.config.seed;
+        self.checked = self.checked.with_blocks(fitted);
+        self.blocks = OnceLock::new();
         self
     }
 
     /// The same configuration with the weights of some blocks.
     pub fn with_part(&self, store: WeightStore, training: Value, part: Part) -> Self {
-        Self::of(self.checked.clone(), Weights::Part { store, part }, training)
+        self.with(Weights::Part { store, part }, training)
+    }
+
+    /// The same configuration and encoder with other weights.
+    fn with(&self, weights: Weights, training: Value) -> Self {
+        let training = self.recorded(training);
+        Self { encoder: self.encoder.clone(), ..Self::of(self.checked.clone(), weights, training) }
     }
 
     /// What a part of a model is, where this is one.
     pub fn part(&self) -> Option<&Part> {
-        match &self.weights {
+        match &*self.weights {
             Weights::Part { part, .. } => Some(part),
             _ => None,
         }
@@ -124,25 +137,30 @@ impl Model {
     }
 
     fn of(checked: CheckedConfig, weights: Weights, training: Value) -> Self {
-        Self {
-            checked,
-            training,
-            history: Value::Null,
-            weights,
-            readout: RwLock::default(),
-            unfolded: Mutex::new(None),
-        }
+        let (weights, encoder, unfolded, blocks) = (Arc::new(weights), None, Mutex::new(None), OnceLock::new());
+        let readout = Arc::default();
+        Self { checked, training, history: Value::Null, weights, readout, encoder, unfolded, blocks }
+    }
+
+    /// The model of features, which the blocks are by themselves; none without an encoder.
+    pub(crate) fn of_features(&self) -> Option<Arc<Self>> {
+        let parts = self.checked.encoder.as_ref()?;
+        let of = || {
+            let model = Self::of(parts.blocks.clone(), Weights::None, self.training.clone());
+            Arc::new(Self { weights: self.weights.clone(), readout: self.readout.clone(), ..model })
+        };
+        Some(self.blocks.get_or_init(of).clone())
     }
 
     /// Whether there are weights.
     pub fn is_trained(&self) -> bool {
-        !matches!(self.weights, Weights::None | Weights::Part { .. })
+        !matches!(*self.weights, Weights::None | Weights::Part { .. })
     }
 
     /// # Errors
     /// [`Code::NotTrained`] before training.
     pub(crate) fn check_trained(&self) -> Result<()> {
-        match &self.weights {
+        match &*self.weights {
             Weights::Part { part, .. } => Err(part.is_no_model(self.checked.jobs())),
             _ if self.is_trained() => Ok(()),
             _ => Err(not_trained()),
@@ -151,12 +169,13 @@ impl Model {
 
     /// Bytes of weights that it keeps in the processor's memory.
     pub fn resident_bytes(&self) -> usize {
-        let blocks = match &self.weights {
+        let blocks = match &*self.weights {
             Weights::None | Weights::Part { .. } => None,
             Weights::InMemory(blocks) => Some(blocks.clone()),
             Weights::Stored { resident, .. } => resident.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         };
-        blocks.map_or(0, |blocks| blocks.iter().map(|block| 4 * block.elem_count()).sum())
+        let encoder = self.encoder.as_ref().map_or(0, |encoder| 4 * encoder.weights.elem_count());
+        encoder + blocks.map_or(0, |blocks| blocks.iter().map(|block| 4 * block.elem_count()).sum())
     }
 
     /// SHA-256 over all parameter and statistic bytes in the order of their names, in hexadecimal; of a part, over those that it has.
@@ -171,6 +190,9 @@ impl Model {
                 Ok(())
             })?;
         }
+        if let Some(encoder) = &self.encoder {
+            hash.update(encoder.bytes()?);
+        }
         Ok(hexadecimal(&hash.finalize()))
     }
 
@@ -184,7 +206,7 @@ impl Model {
 
     /// Shows the little-endian bytes of a block's weights (from 1) to `see`, piece by piece.
     fn each_piece(&self, block: usize, mut see: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        match &self.weights {
+        match &*self.weights {
             Weights::None => Err(not_trained()),
             Weights::Stored { store, .. } | Weights::Part { store, .. } => store.each_piece(block, see),
             Weights::InMemory(blocks) => {
@@ -200,7 +222,7 @@ impl Model {
     /// The weights of block `block` (from 1) as a tensor `[1, parameters + statistics]`.
     pub(crate) fn block(&self, block: usize, device: &Device) -> Result<Buffer> {
         self.check_trained()?;
-        let store = match &self.weights {
+        let store = match &*self.weights {
             Weights::None | Weights::Part { .. } => return Err(not_trained()),
             Weights::InMemory(blocks) => {
                 let block = &blocks[block - 1];
@@ -222,7 +244,7 @@ impl Model {
     /// keep.
     pub(crate) fn resident(&self) -> Result<Option<Arc<Vec<Buffer>>>> {
         self.check_trained()?;
-        let resident = match &self.weights {
+        let resident = match &*self.weights {
             Weights::None | Weights::Part { .. } => return Err(not_trained()),
             Weights::InMemory(blocks) => return Ok(Some(blocks.clone())),
             Weights::Stored { resident, .. } => resident,

@@ -47,6 +47,8 @@ pub enum Purpose {
     Mixup = 13,
     /// Embeddings of the classes, which all blocks share.
     Embedding = 11,
+    /// The seed of an encoder, which is trained before the blocks.
+    Encoder = 14,
     /// Dropout after the first stage of a block; later stages follow at `Dropout + stage`.
     Dropout = 16,
 }

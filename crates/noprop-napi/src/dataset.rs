@@ -55,7 +55,7 @@ impl ObjectFinalize for NativeDataset {
 }
 
 /// A data set that another thread has made, on its way to JavaScript, where it becomes a [`NativeDataset`].
-pub struct Loaded(Dataset);
+pub struct Loaded(pub(crate) Dataset);
 
 impl TypeName for Loaded {
     fn type_name() -> &'static str {

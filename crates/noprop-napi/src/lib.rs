@@ -8,6 +8,7 @@
 
 mod dataset;
 mod described;
+mod encoder;
 mod error;
 mod events;
 mod external_memory;

@@ -16,7 +16,7 @@ use napi_derive::napi;
 use noprop_core::config::{FitOptions, ModelConfig, from_json};
 use noprop_core::data::Dataset;
 use noprop_core::inference::{
-    Session, contributions, evaluate_numbers, exit_curve, fit_readout, measure_chain, predict_numbers, trace,
+    Session, contributions, evaluate_numbers, exit_curve, fit_readout, measure_chain, predict_numbers, stand_in, trace,
 };
 use noprop_core::model::OnnxOptions;
 use noprop_core::tensor::StopFlag;
@@ -70,7 +70,7 @@ pub struct NativeTrace {
 /// A configuration with or without trained weights.
 #[napi(custom_finalize)]
 pub struct NativeModel {
-    inner: SharedModel,
+    pub(crate) inner: SharedModel,
     memory: Arc<ExternalMemory>,
 }
 
@@ -150,7 +150,7 @@ impl NativeModel {
             let paths: Vec<_> = paths.into_iter().map(PathBuf::from).collect();
             let history: Value = from_json(&history)?;
             let assembled = Model::assemble_run(&paths, &from_json(&run)?)?.with_history(history);
-            model.replace(|_| Ok(assembled))
+            model.replace(|model| Ok(model.with_blocks_of(assembled)))
         })
     }
 
@@ -210,7 +210,7 @@ impl NativeModel {
         Ok(blocks.map(|blocks| json!(blocks).to_string()))
     }
 
-    fn model(&self) -> napi::Result<Arc<Model>> {
+    pub(crate) fn model(&self) -> napi::Result<Arc<Model>> {
         self.inner.get().into_js()
     }
 
@@ -240,11 +240,12 @@ impl NativeModel {
         Ok(self.model()?.checked.layout.parameters() as f64)
     }
 
-    /// Trained values of all jobs.
+    /// Trained values of all jobs, and of the encoder.
     #[napi(getter)]
     pub fn parameters(&self) -> napi::Result<f64> {
         let checked = &self.model()?.checked;
-        Ok((1..=checked.jobs()).map(|job| checked.layout_of(job).parameters() as f64).sum())
+        let encoder = checked.encoder.as_ref().map_or(0, |parts| parts.layout.parameters());
+        Ok((1..=checked.jobs()).map(|job| checked.layout_of(job).parameters() as f64).sum::<f64>() + encoder as f64)
     }
 
     /// Whether there are weights.
@@ -298,7 +299,7 @@ impl NativeModel {
         let (model, data, flag) = (self.model()?, data.get()?, stop.flag());
         promise(env, stop.flag(), move || {
             let options = from_json::<FitOptions>(&options)?;
-            let plan = Plan::new(model.to_train(&options)?, options, data)?;
+            let plan = Plan::new(model.to_train(&options)?, options, stand_in(&model, data)?)?;
             json(&estimate(&plan, available as usize, &flag)?)
         })
     }
@@ -533,7 +534,7 @@ impl NativeModel {
 }
 
 /// The plan of a run, and the so many-th training that it is of a model that goes on from its weights.
-fn plan(
+pub(crate) fn plan(
     model: Arc<Model>,
     data: Arc<Dataset>,
     options: &str,

@@ -98,7 +98,7 @@ pub fn record(plan: &Plan, round: Option<u64>) -> Value {
     let mut record = json!({
         "options": options,
         "samples": plan.data.samples(),
-        "fingerprint": plan.data.fingerprint(),
+        "fingerprint": plan.data.raw_fingerprint(),
         "device": plan.devices.to_string(),
         "instructionSet": InstructionSet::current().as_str(),
         "version": env!("CARGO_PKG_VERSION"),

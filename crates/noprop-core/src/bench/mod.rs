@@ -351,6 +351,7 @@ fn checked(options: &BenchOptions) -> Result<CheckedConfig> {
         input: options.input,
         targets: None,
         classes: (0..classes.min(1 << 17)).collect::<Vec<_>>().into(),
+        encoder: None,
         net: options.net(),
         schedule: ScheduleConfig::default(),
         embedding: Default::default(),

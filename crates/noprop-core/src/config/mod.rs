@@ -6,12 +6,16 @@
 //! | `fit.rs` | how it is trained |
 //! | `append.rs` | blocks that are trained behind those of a model |
 //! | `class_weights.rs` | how much the samples of a class count |
+//! | `classifier.rs` | the classifier that its encoder is cut from |
+//! | `encoder.rs` | the encoder of a model whose blocks share features |
 //! | `early_stopping.rs` | when a block ends before its last epoch |
 //! | `refusal.rs` | why options cannot be read from JSON |
 
 mod append;
 mod class_weights;
+mod classifier;
 mod early_stopping;
+mod encoder;
 mod fit;
 mod model;
 mod refusal;
@@ -22,8 +26,9 @@ pub use crate::ops::multiply::Precision;
 pub use append::Append;
 pub use class_weights::ClassWeights;
 pub use early_stopping::EarlyStopping;
+pub use encoder::EncoderConfig;
 pub use fit::{FitOptions, threads};
-pub use model::{CheckedConfig, JobParts, ModelConfig};
+pub use model::{CheckedConfig, EncoderParts, JobParts, ModelConfig};
 pub use targets::TargetsConfig;
 
 use crate::error::{Code, Error, Result};

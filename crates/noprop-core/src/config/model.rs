@@ -1,5 +1,6 @@
 //! What a model is.
 
+use super::encoder::{self, EncoderConfig};
 use super::out_of_range;
 use super::targets::{Asked, TargetsConfig};
 use crate::NetConfig;
@@ -8,8 +9,7 @@ use crate::data::{Classes, Dataset, InputShape, Preprocessing};
 use crate::diffusion::{ClassVectors, EmbeddingConfig, MAX_BLOCKS, Schedule, ScheduleConfig};
 use crate::error::{Code, Error, Result};
 use crate::method::{HEAD_TENSORS, Head, HeadConfig, Method, MethodConfig, Partition, Parts, Readout};
-use crate::net::Graph;
-use crate::net::Layout;
+use crate::net::{Graph, Layer, Layout};
 use crate::tensor::Slot;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -33,7 +33,9 @@ pub struct ModelConfig {
     pub classes: Classes,
     /// Numbers to predict instead of classes, which then are the positions of these numbers.
     pub targets: Option<TargetsConfig>,
-    /// The blocks' net. Default: [`NetConfig::for_input`].
+    /// The net that sees each sample once, and whose features the blocks' nets see in its place. Default: none.
+    pub encoder: Option<EncoderConfig>,
+    /// The blocks' net. Default: [`NetConfig::for_input`], or with an encoder a small mlp.
     pub net: NetConfig,
     /// Noise schedule of methods that have one. Default cosine (paper).
     pub schedule: ScheduleConfig,
@@ -62,6 +64,11 @@ struct ModelConfigJson {
     classes: Option<Classes>,
     #[serde(default, deserialize_with = "asked", skip_serializing_if = "Option::is_none")]
     targets: Option<TargetsConfig>,
+    /// Asks for an encoder with all of its defaults.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    features: Option<Features>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    encoder: Option<encoder::Asked>,
     net: Option<NetConfig>,
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     schedule: Option<ScheduleConfig>,
@@ -73,6 +80,14 @@ struct ModelConfigJson {
     seed: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     preprocessing: Option<Preprocessing>,
+}
+
+/// What the nets of blocks see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Features {
+    /// The features of one encoder.
+    Shared,
 }
 
 /// A value that may be left out, and is none of null.
@@ -94,6 +109,8 @@ impl TryFrom<ModelConfigJson> for ModelConfig {
             input,
             classes,
             targets,
+            features,
+            encoder,
             net,
             schedule,
             embedding,
@@ -116,10 +133,28 @@ impl TryFrom<ModelConfigJson> for ModelConfig {
                     .received("both"));
             }
         };
-        let net = net.unwrap_or_else(|| method.default_net(input));
+        let encoder = encoder.or_else(|| features.map(|Features::Shared| encoder::Asked::default()));
+        let encoder = encoder.map(|asked| asked.for_model(input, classes.len()));
+        let net = net.unwrap_or_else(|| match encoder {
+            Some(_) => encoder::default_net(classes.len()),
+            None => method.default_net(input),
+        });
         let blocks = blocks.unwrap_or(method.default_blocks());
         let schedule = schedule.unwrap_or_default();
-        Ok(Self { method, blocks, input, classes, targets, net, schedule, embedding, head, seed, preprocessing })
+        Ok(Self {
+            method,
+            blocks,
+            input,
+            classes,
+            targets,
+            encoder,
+            net,
+            schedule,
+            embedding,
+            head,
+            seed,
+            preprocessing,
+        })
     }
 }
 
@@ -131,6 +166,7 @@ impl From<ModelConfig> for ModelConfigJson {
             input,
             classes,
             targets,
+            encoder,
             net,
             schedule,
             embedding,
@@ -141,8 +177,22 @@ impl From<ModelConfig> for ModelConfigJson {
         let schedule = method.has_schedule().then_some(schedule);
         // What tells a reader that there are none.
         let classes = Some(if targets.is_none() { classes } else { Vec::new().into() });
-        let (blocks, net) = (Some(blocks), Some(net));
-        Self { method, blocks, input, classes, targets, net, schedule, embedding, head, seed, preprocessing }
+        let (blocks, net, features, encoder) = (Some(blocks), Some(net), None, encoder.map(Into::into));
+        Self {
+            method,
+            blocks,
+            input,
+            classes,
+            targets,
+            features,
+            encoder,
+            net,
+            schedule,
+            embedding,
+            head,
+            seed,
+            preprocessing,
+        }
     }
 }
 
@@ -165,6 +215,8 @@ pub struct CheckedConfig {
     pub(crate) own: Vec<Slot>,
     /// What the last job trains, where that is a head.
     pub(crate) head: Option<Arc<JobParts>>,
+    /// The encoder, where blocks share features. All else is then that of the model of features.
+    pub encoder: Option<Arc<EncoderParts>>,
 }
 
 /// What jobs of one kind train.
@@ -176,6 +228,48 @@ pub struct JobParts {
     pub layout: Layout,
     /// Where their own tensors lie.
     pub(crate) own: Vec<Slot>,
+}
+
+/// A checked encoder, and the model that the blocks are by themselves.
+#[derive(Debug)]
+pub struct EncoderParts {
+    /// The net, which ends with the features.
+    pub(crate) graph: Graph,
+    /// Its tensors.
+    pub layout: Layout,
+    /// The model of features, without an encoder.
+    pub blocks: CheckedConfig,
+}
+
+impl EncoderParts {
+    /// Checks what a model says of its encoder, and of its blocks.
+    fn new(config: &ModelConfig, encoder: &EncoderConfig) -> Result<Self> {
+        if config.method == (MethodConfig::Classifier {}) {
+            return Err(Error::new(Code::Option, "method classifier has no blocks that could share features")
+                .expected("no encoder, or another method")
+                .received("classifier")
+                .hint("train the classifier by itself; another model can then take its encoder"));
+        }
+        let graph = encoder.graph(config.input)?;
+        let input = InputShape::Vector { len: graph.estimate_width() };
+        let blocks = ModelConfig { input, preprocessing: None, encoder: None, ..config.clone() }.check()?;
+        Ok(Self { layout: graph.layout(), graph, blocks })
+    }
+
+    /// The same with other blocks: those of a training, which has fitted them to the data.
+    fn with_blocks(&self, blocks: CheckedConfig) -> Self {
+        Self { graph: self.graph.clone(), layout: self.layout.clone(), blocks }
+    }
+
+    /// Its layers in the order of their computation.
+    pub fn layers(&self) -> Vec<Layer> {
+        self.graph.layers()
+    }
+
+    /// Values of a sample's features.
+    pub fn width(&self) -> usize {
+        self.graph.estimate_width()
+    }
 }
 
 impl CheckedConfig {
@@ -228,6 +322,19 @@ impl CheckedConfig {
         ModelConfig { embedding: EmbeddingConfig::Prototype { vectors }, ..self.config }.check()
     }
 
+    /// What a training of the blocks trains: the model of features, where there is an encoder.
+    pub fn blocks(&self) -> &Self {
+        self.encoder.as_ref().map_or(self, |parts| &parts.blocks)
+    }
+
+    /// The same with other [`blocks`](Self::blocks): those of a training, which has fitted them to the data.
+    pub(crate) fn with_blocks(self, blocks: Self) -> Self {
+        let Some(parts) = self.encoder else { return blocks };
+        let ModelConfig { input, preprocessing, encoder, .. } = self.config;
+        let config = ModelConfig { input, preprocessing, encoder, ..blocks.config.clone() };
+        Self { config, encoder: Some(Arc::new(parts.with_blocks(blocks.clone()))), ..blocks }
+    }
+
     /// The net of a job in training, or the first of several.
     ///
     /// # Errors
@@ -259,6 +366,11 @@ impl ModelConfig {
         self.classes.check()?;
         self.input.check()?;
         self.preprocessing.iter().try_for_each(|preprocessing| preprocessing.check(self.input))?;
+        if let Some(encoder) = &self.encoder {
+            let parts = EncoderParts::new(&self, encoder)?;
+            let blocks = parts.blocks.clone();
+            return Ok(CheckedConfig { config: self, encoder: Some(Arc::new(parts)), ..blocks });
+        }
         self.check_method()?;
         let schedule = self.schedule.build(self.blocks)?;
         let vectors = self.embedding.build(self.classes.len(), self.input.len(), self.seed)?;
@@ -290,7 +402,7 @@ impl ModelConfig {
         let asked =
             if self.embedding.is_learned() && !learned && !method.has_head() { HeadConfig::Softmax } else { self.head };
         let head = self.head(asked, &*method, parts)?;
-        Ok(CheckedConfig { schedule, vectors, learned, layout, method, own, head, config: self })
+        Ok(CheckedConfig { schedule, vectors, learned, layout, method, own, head, encoder: None, config: self })
     }
 
     /// The head that is asked for.
@@ -324,7 +436,10 @@ impl ModelConfig {
             return Err(Error::new(Code::Option, format!("method {name} has one net instead of blocks"))
                 .expected("no option blocks, or 1")
                 .received(self.blocks.to_string())
-                .hint("steps, an option of evaluation and prediction, says how many steps inference takes"));
+                .hint(match self.method {
+                    MethodConfig::Classifier {} => "methods dt, diffusion-blocks and backprop have blocks",
+                    _ => "steps, an option of evaluation and prediction, says how many steps inference takes",
+                }));
         }
         if !self.method.has_embeddings() && self.embedding != EmbeddingConfig::default() {
             return Err(Error::new(Code::Option, format!("option embedding does not apply to method {name}"))

@@ -142,7 +142,7 @@ mod tests {
             (
                 model(r#""method":"vt""#),
                 "unknown method 'vt'",
-                "dt, ct, fm, diffusion-blocks, backprop, forward-forward or adjoint",
+                "dt, ct, fm, diffusion-blocks, backprop, forward-forward, classifier or adjoint",
             ),
             (
                 fit(r#""learningRateSchedule":"step""#),

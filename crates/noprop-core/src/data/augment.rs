@@ -198,7 +198,7 @@ impl Change {
         let size = [height, width, channels];
         match data.stored(sample)? {
             Stored::U8(values) => self.rows(size, &values, out, |value| f32::from(value) / 255.0),
-            Stored::F32(values) => self.rows(size, values, out, |value| value),
+            Stored::F32(values) => self.rows(size, &values, out, |value| value),
         }
         Ok(())
     }

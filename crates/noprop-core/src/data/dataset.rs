@@ -13,6 +13,7 @@ use super::origins::{Origin, Origins};
 use super::split::stratified_by;
 use super::{Classes, InputShape, Preprocessing, Targets};
 use crate::memory::reserved;
+use crate::storage::container::from_bytes;
 use crate::{Code, Error, Result};
 
 /// The values of all samples, sample after sample; an image row by row with its channels innermost (NHWC).
@@ -22,14 +23,14 @@ pub enum Pixels {
     U8(Vec<u8>),
     /// Finite numbers; a net sees them as they are.
     F32(Vec<f32>),
-    /// Bytes in a file, which a net sees as other bytes.
+    /// Bytes or numbers in a file, which a net sees as others.
     Disk(OnDisk),
 }
 
 /// The values of one sample as they are stored.
 pub(crate) enum Stored<'a> {
     U8(Cow<'a, [u8]>),
-    F32(&'a [f32]),
+    F32(Cow<'a, [f32]>),
 }
 
 impl Pixels {
@@ -68,6 +69,8 @@ pub struct Dataset {
     fingerprint: String,
     preprocessing: Option<Arc<Preprocessing>>,
     origins: Origins,
+    /// The fingerprint of the samples whose features these are.
+    encoded: Option<String>,
 }
 
 impl Dataset {
@@ -110,7 +113,8 @@ impl Dataset {
         let classes = labels.iter().flatten().copied().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().into();
         let fingerprint = fingerprint(&shape, &pixels, labels.as_deref(), None, &classes)?;
         let (targets, preprocessing, origins) = (None, None, Origins::Places);
-        Ok(Self { shape, samples, pixels, labels, targets, classes, fingerprint, preprocessing, origins })
+        let encoded = None;
+        Ok(Self { shape, samples, pixels, labels, targets, classes, fingerprint, preprocessing, origins, encoded })
     }
 
     /// A data set whose labels are names: `labels` has for each sample the position of its name in `names`, which need not be
@@ -157,6 +161,28 @@ impl Dataset {
     pub fn with_preprocessing(mut self, preprocessing: Arc<Preprocessing>) -> Self {
         self.preprocessing = Some(preprocessing);
         self
+    }
+
+    /// These features of the samples, so many of each, with the labels that the samples have.
+    pub(crate) fn with_features(&self, features: Pixels, width: usize) -> Result<Self> {
+        let shape = InputShape::Vector { len: width };
+        let data = Self::of_parts(features, shape, self.labels.clone(), self.targets.clone(), &self.classes)?;
+        Ok(Self { origins: self.origins.clone(), ..data.as_features_of(self.fingerprint.clone()) })
+    }
+
+    /// The same samples, which are the features of others of this fingerprint.
+    pub(super) fn as_features_of(self, raw: String) -> Self {
+        Self { encoded: Some(raw), ..self }
+    }
+
+    /// The fingerprint of the samples whose features these are.
+    pub(super) fn encoded(&self) -> Option<&str> {
+        self.encoded.as_deref()
+    }
+
+    /// The fingerprint of the samples as they were before an encoder saw them.
+    pub fn raw_fingerprint(&self) -> &str {
+        self.encoded.as_ref().unwrap_or(&self.fingerprint)
     }
 
     /// The same samples, with where each came from.
@@ -325,7 +351,7 @@ impl Dataset {
                     *out = f32::from(*value) / 255.0;
                 }
             }
-            Stored::F32(values) => out.copy_from_slice(values),
+            Stored::F32(values) => out.copy_from_slice(&values),
         }
         Ok(())
     }
@@ -335,7 +361,10 @@ impl Dataset {
         let range = sample * self.shape.len()..(sample + 1) * self.shape.len();
         Ok(match &self.pixels {
             Pixels::U8(values) => Stored::U8(Cow::Borrowed(&values[range])),
-            Pixels::F32(values) => Stored::F32(&values[range]),
+            Pixels::F32(values) => Stored::F32(Cow::Borrowed(&values[range])),
+            Pixels::Disk(values) if values.is_floats() => {
+                Stored::F32(Cow::Owned(from_bytes(&values.read(sample..sample + 1)?)))
+            }
             Pixels::Disk(values) => Stored::U8(Cow::Owned(values.read(sample..sample + 1)?)),
         })
     }
@@ -452,7 +481,7 @@ fn fingerprint(
             update(&mut hash, values, f32::to_le_bytes);
         }
         Pixels::Disk(values) => {
-            hash.update(b"u8 ");
+            hash.update(if values.is_floats() { b"f32" } else { b"u8 " });
             let samples = values.len() / shape.len();
             // A megabyte at a time.
             let step = ((1 << 20) / shape.len()).max(1);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::memory::{reserved, zeros};
 use crate::{Code, Error, Result};
 
-/// Bytes of samples in a file, one sample after the other; they are read when they are needed. Threads may read at the same time.
+/// Bytes, or floats, of samples in a file, one sample after the other; they are read when they are needed. Threads may read at the same time.
 #[derive(Clone)]
 pub struct OnDisk {
     file: Arc<File>,
@@ -18,6 +18,8 @@ pub struct OnDisk {
     start: u64,
     /// Bytes of a sample.
     size: usize,
+    /// Whether its values are floats.
+    floats: bool,
     /// The place in the file of each sample.
     places: Vec<u32>,
 }
@@ -42,12 +44,25 @@ impl OnDisk {
         })?;
         let mut places = reserved(samples, "the places of the samples")?;
         places.extend(0..last);
-        Ok(Self { file: Arc::new(file), path: path.into(), start, size, places })
+        Ok(Self { file: Arc::new(file), path: path.into(), start, size, floats: false, places })
+    }
+
+    /// The same for samples of `width` floats, little-endian.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn of_floats(file: File, path: &Path, start: u64, width: usize, samples: usize) -> Result<Self> {
+        Ok(Self { floats: true, ..Self::new(file, path, start, 4 * width, samples)? })
+    }
+
+    /// Whether the values are floats, four bytes each.
+    pub fn is_floats(&self) -> bool {
+        self.floats
     }
 
     /// The number of values.
     pub fn len(&self) -> usize {
-        self.places.len() * self.size
+        self.places.len() * self.size / if self.floats { 4 } else { 1 }
     }
 
     /// Whether there is no value.
@@ -55,7 +70,7 @@ impl OnDisk {
         self.len() == 0
     }
 
-    /// The values of samples, one after the other.
+    /// The bytes of samples, one after the other.
     ///
     /// # Errors
     /// [`Code::Io`], also where the file was made shorter meanwhile; [`Code::Memory`].

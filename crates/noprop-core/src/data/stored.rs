@@ -38,6 +38,9 @@ struct Header {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     preprocessing: Option<Preprocessing>,
     fingerprint: String,
+    /// The fingerprint of the samples whose features these are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    encoded: Option<String>,
 }
 
 fn is_zero(count: &usize) -> bool {
@@ -52,12 +55,13 @@ pub fn save(data: &Dataset, path: &Path) -> Result<()> {
     let header = Header {
         shape: data.shape().sizes().to_vec(),
         samples: data.samples(),
-        values: if matches!(data.pixels(), Pixels::F32(_)) { "f32" } else { "u8" }.to_owned(),
+        values: if is_floats(data.pixels()) { "f32" } else { "u8" }.to_owned(),
         labels: data.labels().is_some(),
         targets: data.targets().map_or(0, |targets| targets.width),
         names: data.classes().names().map(<[String]>::to_vec),
         preprocessing: data.preprocessing().cloned(),
         fingerprint: data.fingerprint().to_owned(),
+        encoded: data.encoded().map(str::to_owned),
     };
     let header = json!(header).to_string();
     atomic::write(path, |writer| {
@@ -81,6 +85,14 @@ pub fn save(data: &Dataset, path: &Path) -> Result<()> {
         let labels = data.labels().unwrap_or_default();
         labels.iter().try_for_each(|label| put(writer, &label.to_le_bytes()))
     })
+}
+
+fn is_floats(pixels: &Pixels) -> bool {
+    match pixels {
+        Pixels::U8(_) => false,
+        Pixels::F32(_) => true,
+        Pixels::Disk(values) => values.is_floats(),
+    }
 }
 
 fn put_all(writer: &mut impl Write, values: &[f32]) -> Result<()> {
@@ -175,6 +187,10 @@ fn read_from(file: &mut File, path: &Path) -> Result<Dataset> {
     };
     if let Some(preprocessing) = header.preprocessing {
         data = data.with_preprocessing(Arc::new(preprocessing));
+    }
+    if let Some(encoded) = header.encoded {
+        let is_digest = encoded.len() == 64 && encoded.bytes().all(|byte| byte.is_ascii_hexdigit());
+        data = data.as_features_of(if is_digest { encoded } else { return Err(foreign(encoded)) });
     }
     if data.fingerprint() != header.fingerprint {
         return Err(foreign("another fingerprint than the header says".to_owned()));

@@ -1,7 +1,7 @@
 //! The chain on the processor, whole or with early ends.
 
 use super::exit::{self, Ended, Exit};
-use super::processor::{CHUNK, Processor, Seen};
+use super::processor::{CHUNK, Processor, Seen, WORTH_HELP};
 use super::{AfterBlock, SampleOptions, views};
 use crate::config::{self, CheckedConfig};
 use crate::data::Dataset;
@@ -12,10 +12,6 @@ use crate::team::{Team, processors};
 use crate::tensor::StopFlag;
 use crate::threads::spawn_scoped;
 use std::sync::Arc;
-
-/// Multiply-adds of a chain from which on threads are started to help with it, some 4 ms: below, as for one image through ten of the paper's blocks,
-/// starting them and meeting after every operation takes longer than it saves.
-const WORTH_HELP: usize = 128_000_000;
 
 /// z_T of all samples.
 pub(super) fn chain(

@@ -5,6 +5,7 @@
 use crate::data::{Dataset, Pixels};
 use crate::error::Result;
 use crate::memory::reserved;
+use crate::storage::container::from_bytes;
 
 /// Odd, so that a product with it loses nothing (the golden ratio's bits).
 const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
@@ -20,6 +21,12 @@ pub(super) fn keys(data: &Dataset) -> Result<Vec<u64>> {
         Pixels::U8(values) => keys.extend(values.chunks_exact(len).map(of_bytes)),
         Pixels::F32(values) => {
             keys.extend(values.chunks_exact(len).map(|sample| key(sample, |value| (value + 0.0).to_bits())));
+        }
+        Pixels::Disk(values) if values.is_floats() => {
+            for sample in 0..data.samples() {
+                let sample: Vec<f32> = from_bytes(&values.read(sample..sample + 1)?);
+                keys.push(key(&sample, |value| (value + 0.0).to_bits()));
+            }
         }
         Pixels::Disk(values) => {
             for sample in 0..data.samples() {

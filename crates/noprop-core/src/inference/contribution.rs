@@ -2,7 +2,7 @@
 //! from the image. A block that is inert, or that reads the class off its state alone, looks trained by its loss.
 
 use super::processor::{Processor, Seen};
-use super::{ReadoutChoice, SampleOptions, finite, readout};
+use super::{ReadoutChoice, SampleOptions, encode, finite, readout};
 use crate::config;
 use crate::data::Dataset;
 use crate::error::{Code, Error, Result};
@@ -51,6 +51,8 @@ pub fn contributions(
     options: &SampleOptions,
     stop: &StopFlag,
 ) -> Result<Vec<Contribution>> {
+    let seen = encode::seen(model, data, options, stop)?;
+    let (model, data) = seen.parts();
     let unfolded = model.unfolded()?;
     let model = unfolded.as_deref().unwrap_or(model);
     let (asked, jobs) = (&model.checked.config, model.checked.method.jobs());

@@ -231,6 +231,8 @@ pub fn exit_curve(
     stop: &StopFlag,
 ) -> Result<Vec<ExitPoint>> {
     check_classes(model)?;
+    let seen = super::encode::seen(model, data, options, stop)?;
+    let (model, data) = seen.parts();
     let unfolded = model.unfolded()?;
     let model = unfolded.as_deref().unwrap_or(model);
     for confidence in confidences.iter().copied() {

@@ -5,7 +5,7 @@
 //! make up for.
 
 use super::processor::Processor;
-use super::{SampleOptions, check_classes, finite};
+use super::{SampleOptions, check_classes, encode, finite};
 use crate::config;
 use crate::data::Dataset;
 use crate::diffusion::{ClassVectors, EmbeddingConfig};
@@ -104,6 +104,9 @@ pub fn fit_readout(model: &Model, data: &Dataset, options: &SampleOptions, stop:
         return Err(config::out_of_range("blocks", format!("up to {MOST_BLOCKS} for a fitted readout"), blocks));
     }
     super::views::refuse(options, "a readout that is fitted")?;
+    let fingerprint = data.fingerprint().to_owned();
+    let seen = encode::seen(model, data, options, stop)?;
+    let (model, data) = seen.parts();
     let targets = data.class_indices(&config.classes)?;
     model.check_trained()?;
     check_shape(&model.checked, data)?;
@@ -126,7 +129,7 @@ pub fn fit_readout(model: &Model, data: &Dataset, options: &SampleOptions, stop:
     }
     finite(states)?;
     let (weights, log_loss) = fit(&table, &targets, classes, stop)?;
-    Ok(FittedReadout { weights, log_loss, samples: targets.len(), fingerprint: data.fingerprint().to_owned() })
+    Ok(FittedReadout { weights, log_loss, samples: targets.len(), fingerprint })
 }
 
 /// The log loss at some weights, and with `slopes` its gradient and its second derivatives `[blocks, blocks]`; with the ridge.

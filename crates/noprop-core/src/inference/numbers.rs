@@ -180,6 +180,8 @@ fn run(
 ) -> Result<NumberPrediction> {
     let (targets, runs) = (targets(model)?, runs(numbers)?);
     model.check_trained()?;
+    let seen = super::encode::seen(model, data, options, stop)?;
+    let (model, data) = seen.parts();
     let count = targets.count;
     let total = data.samples().saturating_mul(count);
     let mut all = zeros::<f32>(total.saturating_mul(runs), "the numbers of all runs")?;

@@ -1,5 +1,6 @@
 //! A prediction with everything on the way to it: the states and estimates of every move of the chain.
 
+use super::encode;
 use super::exit::Exit;
 use super::processor::{Processor, Seen};
 use super::recorder::Recorder;
@@ -42,6 +43,8 @@ pub(crate) struct Walk {
 /// Those of [`predict`](super::predict), [`crate::Code::Memory`] where there is no room for all states.
 pub fn trace(model: &Model, data: &Dataset, options: &SampleOptions, stop: &StopFlag) -> Result<Trace> {
     model.check_trained()?;
+    let seen = encode::seen(model, data, options, stop)?;
+    let (model, data) = seen.parts();
     let unfolded = model.unfolded()?;
     let model = unfolded.as_deref().unwrap_or(model);
     check_shape(&model.checked, data)?;

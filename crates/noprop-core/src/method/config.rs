@@ -2,6 +2,7 @@
 
 use super::adjoint::Adjoint;
 use super::backprop::Backprop;
+use super::classifier::Classifier;
 use super::ct::Ct;
 use super::ct_learned::CtLearned;
 use super::diffusion_blocks::{self, DiffusionBlocks};
@@ -84,6 +85,8 @@ pub enum MethodConfig {
         #[serde(default = "default_momentum")]
         momentum: f64,
     },
+    /// Baseline: one plain net by cross-entropy, which sees no label. An encoder is cut from it.
+    Classifier {},
     /// Baseline: a neural differential equation, trained by the adjoint equation (paper, section 4).
     Adjoint {
         /// Steps from noise to class, 1 to 10,000. Default 10; the paper takes 1,000.
@@ -141,7 +144,8 @@ impl MethodConfig {
         match self {
             Self::Dt { .. } | Self::Backprop {} => 10,
             Self::DiffusionBlocks { .. } => 3,
-            Self::Ct { .. } | Self::Fm { .. } | Self::ForwardForward { .. } | Self::Adjoint { .. } => 1,
+            Self::Ct { .. } | Self::Fm { .. } | Self::ForwardForward { .. } => 1,
+            Self::Classifier {} | Self::Adjoint { .. } => 1,
         }
     }
 
@@ -162,6 +166,7 @@ impl MethodConfig {
             Self::DiffusionBlocks { .. } => "diffusion-blocks",
             Self::Backprop {} => "backprop",
             Self::ForwardForward { .. } => "forward-forward",
+            Self::Classifier {} => "classifier",
             Self::Adjoint { .. } => "adjoint",
         }
     }
@@ -176,12 +181,16 @@ impl MethodConfig {
 
     /// Whether it is one net instead of T blocks.
     pub fn is_one_net(&self) -> bool {
-        matches!(self, Self::Ct { .. } | Self::Fm { .. } | Self::ForwardForward { .. } | Self::Adjoint { .. })
+        match self {
+            Self::Ct { .. } | Self::Fm { .. } | Self::ForwardForward { .. } => true,
+            Self::Classifier {} | Self::Adjoint { .. } => true,
+            Self::Dt { .. } | Self::DiffusionBlocks { .. } | Self::Backprop {} => false,
+        }
     }
 
     /// Whether its states are made of embeddings of the classes, which options choose.
     pub fn has_embeddings(&self) -> bool {
-        !matches!(self, Self::ForwardForward { .. } | Self::Adjoint { .. })
+        !matches!(self, Self::ForwardForward { .. } | Self::Classifier {} | Self::Adjoint { .. })
     }
 
     /// Whether embeddings may be learned with its nets.
@@ -203,6 +212,7 @@ impl MethodConfig {
             Self::Dt { .. } if parts.learned => Arc::new(DtLearned(parts)),
             Self::Dt { loss } => Arc::new(Dt { parts, loss: *loss }),
             Self::Backprop {} => Arc::new(Backprop(parts)),
+            Self::Classifier {} => Arc::new(Classifier(parts)),
             Self::ForwardForward { peer, momentum } => {
                 if !(0.0..=1e6).contains(peer) {
                     return Err(out_of_range("peer", "0 to 1000000", peer));

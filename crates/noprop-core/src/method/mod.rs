@@ -14,6 +14,7 @@
 mod adjoint;
 mod backprop;
 mod chain;
+mod classifier;
 mod config;
 mod ct;
 mod ct_learned;

@@ -74,7 +74,7 @@ impl PartFile {
         let own = of_kind(self.part.run.clone());
         let mut differences = Vec::new();
         compare("", run, &own, &mut differences);
-        compare("model", &run["model"], &json!(self.checked.config), &mut differences);
+        compare("model", &run["model"], &json!(self.checked.blocks().config), &mut differences);
         let Some((name, expected, received)) = differences.into_iter().next() else { return Ok(()) };
         Err(Error::new(Code::Parts, format!("{} is a part of another run: {name} differs", self.path.display()))
             .expected(format!("{name} {expected}"))
@@ -180,6 +180,17 @@ impl Whole {
             self.store.write(block, &weights)?;
             self.blocks.insert(block, (report.clone(), digest.clone(), part.path.clone()));
         }
+        let encoder = part.encoder().map_err(|error| named(&part.path, error))?;
+        let sums = [&self.model.encoder, &encoder].map(|encoder| encoder.as_ref().map(|encoder| encoder.sha256()));
+        let [own, other] = sums.map(|sum| sum.transpose());
+        let (own, other) = (own?, other?);
+        if own.is_some() && own != other {
+            return Err(Error::new(Code::Parts, "the parts were trained on the features of different encoders")
+                .expected("one encoder")
+                .received(format!("{} and {}", self.first.display(), part.path.display()))
+                .hint("train all parts with the same encoder (--encoder, option encoder)"));
+        }
+        self.model.encoder = encoder;
         Ok(())
     }
 

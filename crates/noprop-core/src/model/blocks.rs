@@ -26,12 +26,12 @@ impl Model {
     /// # Errors
     /// [`Code::Option`] where blocks cannot be trained alone or appended, [`Code::NotTrained`] where there is nothing to keep.
     pub fn to_train(&self, options: &FitOptions) -> Result<CheckedConfig> {
-        let Some(name) = options.keeps() else { return Ok(self.checked.clone()) };
+        let Some(name) = options.keeps() else { return Ok(self.checked.blocks().clone()) };
         self.check_separate(&format!("option {name}"))?;
         self.check_trained()?;
         match &options.append {
-            Some(append) => self.longer(append),
-            None => Ok(self.checked.clone()),
+            Some(append) => self.longer(append).map(|checked| checked.blocks().clone()),
+            None => Ok(self.checked.blocks().clone()),
         }
     }
 
@@ -154,8 +154,9 @@ impl Model {
         mut record: Value,
         history: &Value,
     ) -> Result<Model> {
-        // That of a training of blocks is another.
+        // The training knows nothing of an encoder, and its seed may be another.
         checked.config.seed = self.checked.config.seed;
+        let checked = self.checked.clone().with_blocks(checked);
         let mut rows = Vec::new();
         for job in 1..=checked.jobs() {
             if let Ok(place) = trained.binary_search(&job) {
@@ -189,7 +190,7 @@ impl Model {
         if let Some(changes) = training["changes"].as_array_mut() {
             changes.push(change);
         }
-        Model::of(checked, weights, training)
+        Model { encoder: self.encoder.clone(), ..Model::of(checked, weights, training) }
     }
 
     /// Parameters and statistics of a job (from 1).
@@ -241,7 +242,7 @@ impl Model {
         if let Some(record) = record.as_object_mut() {
             record.remove("changes");
         }
-        let plain = Model::of(first.checked.clone(), Weights::None, record);
+        let plain = Model { encoder: first.encoder.clone(), ..Model::of(first.checked.clone(), Weights::None, record) };
         Ok(plain.changed(first.checked.clone(), Weights::stored(store), json!({ "averaged": of })))
     }
 }
@@ -258,6 +259,8 @@ fn same(first: &Model, model: &Model, number: usize) -> Result<()> {
     let mut differences = Vec::new();
     let [one, other] = [first, model].map(|model| json!(model.checked.config));
     compare("model", &one, &other, &mut differences);
+    let [one, other] = [first, model].map(|model| model.encoder.as_ref().map(|encoder| encoder.sha256()).transpose());
+    compare("encoder", &json!(one?), &json!(other?), &mut differences);
     compare("data", &first.training["fingerprint"], &model.training["fingerprint"], &mut differences);
     let Some((name, expected, received)) = differences.into_iter().next() else { return Ok(()) };
     let hint = match &name[..] {

@@ -1,6 +1,7 @@
 //! The model file: one safetensors file with the configuration and what trained it in the metadata, block t's tensors as
 //! `blocks.000t.params.…` and `blocks.000t.stats.…`, f32, in the order of their names.
 
+use super::encoder::Encoder;
 use super::tensors::{check_finite, tensors};
 use super::{Model, Weights, part};
 use crate::config::{CheckedConfig, ModelConfig, from_json};
@@ -54,7 +55,8 @@ impl Model {
         self.check_trained()?;
         atomic::write(path, |writer| {
             put(writer, &self.header())?;
-            (1..=self.checked.jobs()).try_for_each(|block| self.each_piece(block, |bytes| put(writer, bytes)))
+            (1..=self.checked.jobs()).try_for_each(|block| self.each_piece(block, |bytes| put(writer, bytes)))?;
+            self.put_encoder(writer)
         })
     }
 
@@ -63,7 +65,9 @@ impl Model {
     /// # Errors
     /// [`Code::Output`].
     pub fn probe_save(&self, path: &Path) -> Result<()> {
-        let weights: u64 = self.checked.weights_of_jobs().iter().map(|len| 4 * *len as u64).sum();
+        let encoder = self.checked.encoder.as_ref().map_or(0, |parts| parts.layout.weights());
+        let lens = self.checked.weights_of_jobs().into_iter().chain([encoder]);
+        let weights: u64 = lens.map(|len| 4 * len as u64).sum();
         probe_output(path, self.header().len() as u64 + TRAINING + HISTORY + weights)
     }
 
@@ -106,15 +110,17 @@ fn read(file: &mut File, path: &Path, most: usize) -> Result<Model> {
         };
         Weights::InMemory(Arc::new(lens.iter().enumerate().map(block).collect::<Result<_>>()?))
     } else {
+        // Both read on where the other stopped.
         let file = file.try_clone().map_err(unreadable)?;
         Weights::stored(WeightStore::inside(file, path, &lens, finite)?)
     };
+    let encoder = Encoder::read(file, &checked, &training)?;
     // Another process that wrote meanwhile may have mixed two models.
     if state(file)? != before {
         return Err(Error::new(Code::ModelChanged, "the file was written to while it was read")
             .hint("load it again when it is whole; replace a model file by renaming another to it, as save does"));
     }
-    let model = Model::of(checked, weights, training).with_history(history);
+    let model = Model { encoder, ..Model::of(checked, weights, training) }.with_history(history);
     model.set_readout(readout);
     Ok(model)
 }

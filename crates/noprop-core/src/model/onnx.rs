@@ -8,10 +8,11 @@ mod readout;
 mod tests;
 
 use super::Model;
-use crate::config::ModelConfig;
+use crate::config::{MethodConfig, ModelConfig};
 use crate::error::{Code, Error, Result};
 use crate::method::{SamplerChoice, Sampling};
-use crate::onnx::{Builder, Dim, MOST_BYTES, OPSET, Port, too_large};
+use crate::net::onnx::Weights;
+use crate::onnx::{Builder, Dim, MOST_BYTES, OPSET, Port, Value, too_large};
 use crate::storage::atomic;
 use crate::tensor::StopFlag;
 use serde::{Deserialize, Serialize};
@@ -118,12 +119,15 @@ impl Model {
     /// The graph, and what else the file says.
     fn onnx(&self, options: &OnnxOptions, stop: &StopFlag) -> Result<(Builder, Vec<(&'static str, String)>)> {
         self.check_trained()?;
-        let unfolded = self.unfolded()?;
-        let model = unfolded.as_deref().unwrap_or(self);
+        let (blocks, config) = (self.of_features(), &self.checked.config);
+        let model = blocks.as_deref().unwrap_or(self);
+        let unfolded = model.unfolded()?;
+        let model = unfolded.as_deref().unwrap_or(model);
         let (checked, method) = (&model.checked, &model.checked.method);
-        let last = last_block(options, method.jobs(), &checked.config)?;
+        let last = last_block(options, method.jobs(), config)?;
         // Before gigabytes are read.
-        let weights = last.saturating_mul(4 * checked.layout.weights());
+        let encoder = self.checked.encoder.as_ref().map_or(0, |parts| parts.layout.weights());
+        let weights = last.saturating_mul(4 * checked.layout.weights()).saturating_add(4 * encoder);
         if weights > MOST_BYTES {
             return Err(too_large(weights));
         }
@@ -134,30 +138,46 @@ impl Model {
             steps_per_block: options.steps_per_block,
         };
         let mut to = Builder::default();
-        let (x, samples) = input::x(&mut to, &checked.config, options)?;
-        let start = input::noise(&mut to, checked.vectors.width(), options.seed, &samples);
+        let (x, samples) = input::x(&mut to, config, options)?;
+        let x = self.features(&mut to, x, &samples)?;
+        let width = checked.vectors.width();
+        let start = match config.method {
+            MethodConfig::Classifier {} => input::zeros(&mut to, width, &samples),
+            _ => input::noise(&mut to, width, options.seed, &samples),
+        };
         let chain = chain::Chain { model, sampling, stop, x, samples };
         let (end, own) = chain.add(&mut to, start, last)?;
         // A head reads the last state alone.
         let readout =
             if last == method.jobs() { crate::inference::readout(model)? } else { method.readout(last, &own) };
-        let predicted = match &checked.config.targets {
+        let predicted = match &config.targets {
             Some(targets) => {
                 readout::numbers(&mut to, &readout, targets, &end);
                 ("targets", json!(targets).to_string())
             }
             None => {
-                readout::classes(&mut to, &readout, &checked.config.classes, &end);
-                ("classes", json!(checked.config.classes).to_string())
+                readout::classes(&mut to, &readout, &config.classes, &end);
+                ("classes", json!(config.classes).to_string())
             }
         };
         let metadata = vec![
             predicted,
-            ("config", json!(checked.config).to_string()),
+            ("config", json!(config).to_string()),
             ("export", json!(options).to_string()),
             ("weightsSha256", self.weights_sha256()?),
         ];
         Ok((to, metadata))
+    }
+}
+
+impl Model {
+    /// What the blocks see of the samples: what the encoder makes of them, once for all, where there is one.
+    fn features(&self, to: &mut Builder, x: Value, samples: &str) -> Result<Value> {
+        let (Some(parts), Some(encoder)) = (&self.checked.encoder, self.encoder()) else { return Ok(x) };
+        let values = encoder.weights.flatten_all()?.to_vec1::<f32>()?;
+        let weights = Weights { layout: &parts.layout, values: &values, prefix: "encoder".to_owned() };
+        let z = input::zeros(to, parts.graph.classes(), samples);
+        Ok(parts.graph.onnx(to, &weights, &[x, z], samples))
     }
 }
 

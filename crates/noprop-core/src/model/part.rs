@@ -2,6 +2,7 @@
 //! parts together on another machine: `assemble.rs`.
 
 use super::Model;
+use super::encoder::{self, Encoder};
 use super::tensors::tensors_of;
 use crate::config::{CheckedConfig, ModelConfig, from_json};
 use crate::error::{Code, Error, Result};
@@ -13,6 +14,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What a part's file says it is.
 pub(super) const FORMAT: &str = "noprop-part";
@@ -145,15 +147,22 @@ impl Model {
             ("blocks", json!(entries).to_string()),
         ]);
         let blocks = part.blocks.iter().map(|report| report.block);
-        let header = container::header(&texts, tensors_of(&self.checked, blocks.clone()));
+        let encoder = encoder::tensors(&self.checked);
+        let header = container::header(&texts, tensors_of(&self.checked, blocks.clone()).chain(encoder));
         atomic::write(path, |writer| {
             put(writer, &header)?;
-            blocks.clone().try_for_each(|block| self.each_piece(block, |bytes| put(writer, bytes)))
+            blocks.clone().try_for_each(|block| self.each_piece(block, |bytes| put(writer, bytes)))?;
+            self.put_encoder(writer)
         })
     }
 }
 
 impl PartFile {
+    /// The encoder, which stands behind the weights of all blocks.
+    pub(super) fn encoder(&mut self) -> Result<Option<Arc<Encoder>>> {
+        Encoder::read(&mut self.file, &self.checked, &self.training)
+    }
+
     /// Opens a part's file and checks all but its weights.
     ///
     /// # Errors
@@ -206,7 +215,7 @@ fn read(header: &Header) -> Result<(CheckedConfig, Value, Part, Vec<String>)> {
     if blocks.is_empty() || !is_sorted || !blocks.iter().all(is_there) {
         return Err(damaged("list of blocks", told(blocks.into_iter())));
     }
-    header.expect(tensors_of(&checked, blocks))?;
+    header.expect(tensors_of(&checked, blocks).chain(encoder::tensors(&checked)))?;
     let (blocks, digests) = entries.into_iter().map(|entry| (entry.report, entry.sha256)).unzip();
     Ok((checked, training, Part { run, blocks }, digests))
 }

@@ -1,5 +1,6 @@
 //! The tensors of blocks, as files of models and of parts have them.
 
+use super::encoder;
 use crate::config::CheckedConfig;
 use crate::error::{Code, Error, Result};
 use crate::storage::container::TensorShape;
@@ -21,7 +22,7 @@ pub(super) fn check_finite(checked: &CheckedConfig, block: usize, first: usize, 
 
 /// Names and shapes of all tensors of a model, in the order of their names.
 pub fn tensors(checked: &CheckedConfig) -> impl Iterator<Item = TensorShape> + '_ {
-    tensors_of(checked, 1..=checked.jobs())
+    tensors_of(checked, 1..=checked.jobs()).chain(encoder::tensors(checked))
 }
 
 /// Names and shapes of the tensors of some blocks (from 1).

@@ -22,7 +22,7 @@ fn trained() -> Model {
 /// The model of a file with its weights in memory, and with the weights in the file.
 fn both(path: &Path) -> [Model; 2] {
     let models = [usize::MAX, 0].map(|most| Model::load_keeping(path, most).unwrap());
-    assert!(matches!(models[0].weights, Weights::InMemory(_)) && matches!(models[1].weights, Weights::Stored { .. }));
+    assert!(matches!(*models[0].weights, Weights::InMemory(_)) && matches!(*models[1].weights, Weights::Stored { .. }));
     models
 }
 

@@ -221,6 +221,11 @@ impl Graph {
         Ok(self.nodes.len() - 1)
     }
 
+    /// Removes the last node, unless it is an input.
+    pub(crate) fn pop(&mut self) -> Option<Node> {
+        if self.nodes.len() > self.inputs() { self.nodes.pop() } else { None }
+    }
+
     /// What a node's specification is asked about.
     pub(crate) fn signature(&self, node: NodeId) -> Signature {
         let Node { inputs, shape, .. } = &self.nodes[node];

@@ -8,6 +8,7 @@ mod buffers;
 pub(crate) mod builder;
 mod cnn;
 pub(crate) mod config;
+mod features;
 mod forward_forward;
 pub mod graph;
 mod json;

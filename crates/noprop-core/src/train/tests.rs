@@ -8,6 +8,7 @@ mod class_weights;
 mod continued;
 #[cfg(feature = "emulation")]
 mod device;
+mod encoder;
 mod events;
 mod golden;
 mod invariance;
@@ -75,6 +76,7 @@ fn model(blocks: usize, input: InputShape, net: NetConfig) -> ModelConfig {
         input,
         targets: None,
         classes: CLASSES.to_vec().into(),
+        encoder: None,
         net,
         schedule: ScheduleConfig::default(),
         embedding: EmbeddingConfig::default(),

@@ -212,6 +212,14 @@ def backprop(blocks=2):
     return make(tensors, 1), loss
 
 
+def classifier():
+    """A net that sees no label: z is 0."""
+    def loss(p, epoch):
+        reported = F.cross_entropy(net(p, x, torch.zeros(N, C)), y)
+        return reported, reported
+    return make(mlp(D + C), 1), loss
+
+
 def adjoint(steps=4):
     """Back-propagation through all steps, which the adjoint equation does not do."""
     def loss(p, epoch):
@@ -306,5 +314,6 @@ METHODS = {
     "dt": dt(), "ct": ct(), "fm": fm(), "diffusion-blocks": diffusion_blocks("ce"), "diffusion-blocks-mse": diffusion_blocks("mse"),
     "diffusion-blocks-edm": diffusion_blocks("mse", preconditioning=True), "backprop": backprop(), "forward-forward": forward_forward(),
     "adjoint": adjoint(), "dt-learned": dt_learned(), "ct-learned": ct(learns=True), "fm-learned": fm_learned(),
+    "classifier": classifier(),
 }
 Path(__file__).with_name("methods.json").write_text(json.dumps({name: train(name, made) for name, made in METHODS.items()}) + "\n")

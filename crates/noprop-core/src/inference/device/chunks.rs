@@ -64,8 +64,9 @@ impl ChunkSizes {
         let config = &model.checked.config;
         let width = config.classes.len();
         let pixels = match data.pixels() {
-            Pixels::U8(_) | Pixels::Disk(_) => config.input.len(),
-            Pixels::F32(_) => 4 * config.input.len(),
+            Pixels::U8(_) => config.input.len(),
+            Pixels::Disk(values) if !values.is_floats() => config.input.len(),
+            Pixels::F32(_) | Pixels::Disk(_) => 4 * config.input.len(),
         };
         let placement = config.net.placement(config.input, width)?;
         let [fixed, chunk] = buffers(config)?;

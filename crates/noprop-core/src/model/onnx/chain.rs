@@ -76,7 +76,8 @@ impl Chain<'_> {
     /// What the net gives at a state, `[samples, classes]`.
     fn ask(&self, to: &mut Builder, (graph, weights): (&Graph, &Weights<'_>), z: &Value, query: Query) -> Value {
         to.scope = format!("{}/step", weights.prefix);
-        let scaled = sum(to, &[(query.scale, z)]);
+        // Whoever asks nothing of the state begins with one of 0.
+        let scaled = if query.scale == 0.0 { z.clone() } else { sum(to, &[(query.scale, z)]) };
         let mut inputs = vec![self.x.clone(), scaled];
         if graph.form().timed {
             let time = query.time as f32;

@@ -93,6 +93,14 @@ fn encoded(to: &mut Builder, column: &ColumnSteps, name: &str) -> String {
     }
 }
 
+/// A state of 0 for each sample, `[samples, width]`: what a net sees that is told nothing of the label.
+pub(super) fn zeros(to: &mut Builder, width: usize, samples: &str) -> Value {
+    to.scope = "zeros".to_owned();
+    let (zeros, width) = (to.floats(&[1, width], &vec![0.0; width]), to.ints(&[width as i64]));
+    let shape = to.op("Concat", &[samples, &width], &[("axis", Attribute::Int(0))]);
+    Value::of(to.op("Expand", &[&zeros, &shape], &[]), true)
+}
+
 /// z_0 of each sample, `[samples, classes]`: what the caller gives, for each sample or for all, or else one draw for all of them.
 pub(super) fn noise(to: &mut Builder, classes: usize, seed: u64, samples: &str) -> Value {
     to.scope = "noise".to_owned();

@@ -24,7 +24,12 @@ fn model(config: &str) -> Model {
         let len = values.len();
         Buffer::new(Tensor::from_vec(values, (1, len), &Device::Cpu).unwrap()).unwrap()
     };
-    Model::in_memory(checked.clone(), (1..=checked.jobs()).map(weights).collect())
+    let whole = Model::in_memory(checked.clone(), (1..=checked.jobs()).map(weights).collect());
+    let untrained = Model::new(checked.config.clone()).unwrap();
+    let Some(classifier) = untrained.classifier().unwrap() else { return whole };
+    let encoder =
+        untrained.with_encoder_of(&self::model(&json!(classifier.checked.config).to_string())).unwrap().encoder;
+    Model { encoder, ..whole }
 }
 
 fn options(json: &str) -> OnnxOptions {
@@ -135,6 +140,18 @@ fn cases() -> Vec<(&'static str, String, &'static str)> {
             "backprop",
             of(
                 r#""input":[3],"classes":[0,1,2],"blocks":2,"method":{"type":"backprop"},"net":{"type":"mlp","hidden":[5]}"#,
+            ),
+            "{}",
+        ),
+        (
+            "classifier",
+            of(r#""input":[3],"classes":[0,1,2],"method":{"type":"classifier"},"net":{"type":"mlp","hidden":[5]}"#),
+            "{}",
+        ),
+        (
+            "encoder",
+            of(
+                r#""input":[14,14,1],"classes":[0,1,2],"blocks":2,"encoder":{"net":{"type":"cnn","widths":[2,3,2],"hidden":4}},"net":{"type":"mlp","hidden":[5]}"#,
             ),
             "{}",
         ),

@@ -5,6 +5,7 @@ use crate::data::augment::Augmenter;
 use crate::data::{Dataset, InputShape, Pixels};
 use crate::error::Result;
 use crate::ops::batch::DeviceGather;
+use crate::storage::container::from_bytes;
 use crate::tensor::Buffer;
 use candle_core::Tensor;
 use std::ops::Range;
@@ -30,6 +31,9 @@ impl DeviceData {
         let pixels = match data.pixels() {
             Pixels::U8(values) => Tensor::from_slice(&values[range], len, device)?,
             Pixels::F32(values) => Tensor::from_slice(&values[range], len, device)?,
+            Pixels::Disk(values) if values.is_floats() => {
+                Tensor::from_vec(from_bytes(&values.read(samples)?), len, device)?
+            }
             Pixels::Disk(values) => Tensor::from_vec(values.read(samples)?, len, device)?,
         };
         Ok(Self { pixels, shape: data.shape() })
@@ -55,6 +59,7 @@ impl DeviceData {
         match data.pixels() {
             Pixels::U8(values) => values.len(),
             Pixels::F32(values) => 4 * values.len(),
+            Pixels::Disk(values) if values.is_floats() => 4 * values.len(),
             Pixels::Disk(values) => values.len(),
         }
     }

@@ -21,7 +21,7 @@ fn beside(model: &Arc<Model>, options: &FitOptions, round: Option<u64>, data: &A
 }
 
 /// The model after a training of some of its blocks.
-fn changed(model: &Arc<Model>, options: &FitOptions, round: Option<u64>, data: &Arc<Dataset>) -> Arc<Model> {
+pub(super) fn changed(model: &Arc<Model>, options: &FitOptions, round: Option<u64>, data: &Arc<Dataset>) -> Arc<Model> {
     let run = Run::start(beside(model, options, round, data));
     let (only, fitted) = (run.training.plan().options.only_blocks.clone().unwrap(), run.training.plan().model.clone());
     run.drive(&only, only.len(), |_| false);
