@@ -72,6 +72,15 @@ where
     T: ToNapiValue + Send + 'static,
     W: FnOnce() -> noprop_core::Result<T> + Send + 'static,
 {
+    // In a box, so that what follows is compiled once for each kind of result instead of each task.
+    promise_of(env, stop, Box::new(work))
+}
+
+fn promise_of<'env, T: ToNapiValue + Send + 'static>(
+    env: &'env Env,
+    stop: StopFlag,
+    work: Box<dyn FnOnce() -> noprop_core::Result<T> + Send>,
+) -> napi::Result<Object<'env>> {
     let (deferred, promise) = env.create_deferred::<T, Box<dyn FnOnce(Env) -> napi::Result<T> + Send>>()?;
     // A thread that is not started drops its closure: what settles the promise must be in another hand as well.
     let settles = Arc::new(Mutex::new(Some(deferred)));
@@ -85,7 +94,7 @@ where
             Err(error) => deferred.reject(to_js(error)),
         }
     };
-    match std::thread::Builder::new().name("noprop-task".to_owned()).spawn(run) {
+    match start(Box::new(run)) {
         Ok(thread) => with_tasks(env, |tasks| tasks.threads.push((stop, thread)))?,
         Err(error) => {
             if let Some(deferred) = take(&settles) {
@@ -94,4 +103,8 @@ where
         }
     }
     Ok(promise)
+}
+
+fn start(run: Box<dyn FnOnce() + Send>) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name("noprop-task".to_owned()).spawn(run)
 }

@@ -1,28 +1,55 @@
 //! How much the samples of each class count in the loss.
 
+use super::append::numbers;
 use super::out_of_range;
 use crate::error::{Code, Error, Result};
-use serde::{Deserialize, Serialize};
+use serde::de::{SeqAccess, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
 
 /// Greatest weight.
 const MOST: f64 = 1e6;
 
 /// Factors of the losses of samples by their classes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "'balanced', or a list of numbers")]
+#[derive(Debug, Clone, PartialEq)]
 pub enum ClassWeights {
-    /// By a rule.
-    By(Rule),
+    /// samples / (classes · samples of the class): all classes count alike, and the mean over the samples is 1.
+    Balanced,
     /// One a class, in their order.
     Each(Vec<f64>),
 }
 
-/// A rule that gives them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Rule {
-    /// samples / (classes · samples of the class): all classes count alike, and the mean over the samples is 1.
-    Balanced,
+const BALANCED: &str = "balanced";
+
+impl Serialize for ClassWeights {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        match self {
+            Self::Balanced => to.serialize_str(BALANCED),
+            Self::Each(weights) => weights.serialize(to),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ClassWeights {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
+        struct NameOrList;
+        impl<'de> Visitor<'de> for NameOrList {
+            type Value = ClassWeights;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("'balanced', or a list of numbers")
+            }
+            fn visit_str<E: serde::de::Error>(self, name: &str) -> std::result::Result<ClassWeights, E> {
+                match name {
+                    BALANCED => Ok(ClassWeights::Balanced),
+                    _ => Err(E::invalid_value(Unexpected::Str(name), &self)),
+                }
+            }
+            fn visit_seq<S: SeqAccess<'de>>(self, list: S) -> std::result::Result<ClassWeights, S::Error> {
+                numbers(list).map(ClassWeights::Each)
+            }
+        }
+        from.deserialize_any(NameOrList)
+    }
 }
 
 impl ClassWeights {
@@ -32,7 +59,7 @@ impl ClassWeights {
     /// [`Code::Option`] for another number of factors, or one out of its range.
     pub(crate) fn factors(&self, of_samples: &[u32], classes: usize) -> Result<Vec<f64>> {
         let weights = match self {
-            Self::By(Rule::Balanced) => {
+            Self::Balanced => {
                 let mut counts = vec![0_usize; classes];
                 of_samples.iter().for_each(|class| counts[*class as usize] += 1);
                 // A class without a sample needs none.

@@ -16,7 +16,8 @@ use crate::method::MethodConfig;
 use crate::model::Model;
 use crate::tensor::StopFlag;
 use crate::train::plan::check_shape;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 
 /// Most blocks whose weights are fitted: their square is summed for every sample.
 const MOST_BLOCKS: usize = 256;
@@ -25,8 +26,8 @@ const RIDGE: f64 = 1e-6;
 const STEPS: usize = 100;
 
 /// What was fitted, as a model file keeps it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct FittedReadout {
     /// w of each block.
     pub weights: Vec<f64>,
@@ -51,11 +52,10 @@ pub(super) fn weights(model: &Model) -> Result<Vec<f64>> {
             .hint("train with validationSplit and fitReadout, or call model.fitReadout(samples)"));
     }
     let blocks = model.checked.method.jobs();
-    match serde_json::from_value::<FittedReadout>(readout) {
-        Ok(found) if found.weights.len() == blocks && found.weights.iter().all(|weight| weight.is_finite()) => {
-            Ok(found.weights)
-        }
-        _ => Err(Error::new(Code::ModelFormat, "the model's fitted readout is damaged")
+    let found: Vec<f64> = readout["weights"].as_array().into_iter().flatten().filter_map(Value::as_f64).collect();
+    match found.len() == blocks && found.iter().all(|weight| weight.is_finite()) {
+        true => Ok(found),
+        false => Err(Error::new(Code::ModelFormat, "the model's fitted readout is damaged")
             .expected(format!("a finite weight for each of {blocks} blocks"))
             .hint("fit it again: model.fitReadout(samples)")),
     }

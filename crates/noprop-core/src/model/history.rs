@@ -1,8 +1,7 @@
 //! How the losses of blocks went, as a model file keeps it: put together where blocks come from several trainings. It is made of files, and
 //! not trusted; what cannot be read is left out.
 
-use serde_json::{Map, Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use serde_json::{Value, json};
 
 /// The tables, a row a block.
 const TABLES: [&str; 3] = ["loss", "validationLoss", "validationAccuracy"];
@@ -22,32 +21,34 @@ pub(super) fn of_rows(before: &Value, made: &Value, rows: &[Row]) -> Value {
         history["epochs"].as_array().into_iter().flatten().filter_map(Value::as_u64).collect()
     };
     let (kept, new) = (epochs(before), epochs(made));
-    let used: BTreeSet<u64> = rows
-        .iter()
-        .flat_map(|row| match row {
-            Row::Kept(_) => kept.iter(),
-            Row::Made(_) => new.iter(),
-        })
-        .copied()
-        .collect();
-    let mut history = Map::from_iter([("epochs".to_owned(), json!(used))]);
+    let is_used = |of: fn(&Row) -> bool| rows.iter().any(of);
+    let mut used = Vec::new();
+    used.extend(kept.iter().filter(|_| is_used(|row| matches!(row, Row::Kept(_)))));
+    used.extend(new.iter().filter(|_| is_used(|row| matches!(row, Row::Made(_)))));
+    used.sort_unstable();
+    used.dedup();
+    let mut history = json!({ "epochs": used });
     for name in TABLES {
         let row = |row: &Row| {
             let (history, epochs, place) = match *row {
                 Row::Kept(place) => (before, &kept, place),
                 Row::Made(place) => (made, &new, place),
             };
-            let values = history[name][place].as_array();
-            let by_epoch: BTreeMap<_, _> = epochs.iter().zip(values.into_iter().flatten()).collect();
-            let value = |epoch| by_epoch.get(epoch).map_or(Value::Null, |value| (*value).clone());
-            (values.is_some(), used.iter().map(value).collect::<Vec<_>>())
+            let values = &history[name][place];
+            let mut table = vec![Value::Null; used.len()];
+            for (at, epoch) in epochs.iter().enumerate() {
+                if let Ok(column) = used.binary_search(epoch) {
+                    table[column] = values[at].clone();
+                }
+            }
+            (values.is_array(), table)
         };
         let rows: Vec<_> = rows.iter().map(row).collect();
         if rows.iter().any(|(is_there, _)| *is_there) {
-            history.insert(name.to_owned(), rows.into_iter().map(|(_, row)| row).collect());
+            history[name] = rows.into_iter().map(|(_, row)| Value::Array(row)).collect();
         }
     }
-    if history.contains_key("loss") { Value::Object(history) } else { Value::Null }
+    if history["loss"].is_array() { history } else { Value::Null }
 }
 
 #[cfg(test)]

@@ -77,8 +77,7 @@ fn balanced_weights_are_those_of_the_counts_and_are_the_same_under_any_schedule_
     let labels = places.iter().map(|sample| CLASSES[sample % 3]).collect();
     let shape = InputShape::Vector { len: 6 };
     let data = Arc::new(Dataset::from_arrays(Pixels::F32(pixels), shape, Some(labels)).unwrap());
-    let balanced: ClassWeights = serde_json::from_str(r#""balanced""#).unwrap();
-    let options = FitOptions { class_weights: Some(balanced), weight_decay: 0.0, ..options(8) };
+    let options = FitOptions { class_weights: Some(ClassWeights::Balanced), weight_decay: 0.0, ..options(8) };
     let expected = sha256(plan(mlp(3), options.clone(), &data));
     let factors = [20, 20, 4].map(|count| 44.0 / f64::from(3 * count));
     assert_eq!(sha256(plan(mlp(3), weighted(factors.to_vec(), 8), &data)), expected);
