@@ -38,6 +38,15 @@ const MODELS: [string, Omit<ModelOptions, 'input' | 'classes'>, OnnxOptions][] =
   ['backprop', { method: 'backprop', blocks: 2, net: { type: 'mlp', hidden: [16] } }, {}],
 ]
 
+for (const embedding of [{ type: 'learned', dim: 5 }, { type: 'prototype' }] as const) {
+  const net = { type: 'cnn', widths: [4, 4, 8], hidden: 16 } as const
+  MODELS.push(
+    [`dt ${embedding.type}`, { embedding, blocks: 2, net }, {}],
+    [`ct ${embedding.type}`, { embedding, method: 'ct', net }, { steps: 5 }],
+    [`fm ${embedding.type}`, { embedding, method: 'fm', net }, { sampler: 'heun', steps: 4 }],
+  )
+}
+
 /** Trains, exports, and says what onnxruntime shall find. */
 async function job(model: NoProp, data: Data, inputs: object, file: string, { signal, ...options }: OnnxOptions) {
   await model.exportOnnx(file, options)

@@ -383,15 +383,15 @@ fn chain(
         // Early ends are for the processor.
         Some(_) => (Devices::Cpu, None),
     };
-    if let Some(id) = devices.ids().first() {
+    let device = devices.ids().first().copied();
+    if let Some(id) = device.filter(|_| model.checked.method.is_queued()) {
         let blocks = vec![model.checked.config.blocks as u32; data.samples()];
         return Ok(Ended {
-            states: finite(device::chain(cache, *id, model, data, options, stop, after_block)?)?,
+            states: finite(device::chain(cache, id, model, data, options, stop, after_block)?)?,
             blocks,
         });
     }
-    debug_assert!(devices.is_cpu());
-    let Ended { states, blocks } = chain::chain(model, data, options, stop, exit, after_block)?;
+    let Ended { states, blocks } = chain::chain(model, data, options, (device, stop), exit, after_block)?;
     Ok(Ended { states: finite(states)?, blocks })
 }
 

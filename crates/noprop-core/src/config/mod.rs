@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `model.rs` | what a model is: blocks, net, schedule, classes |
 //! | `fit.rs` | how it is trained |
+//! | `launched.rs` | what kernels see of it |
 //! | `early_stopping.rs` | when a block ends before its last epoch |
 //! | `refusal.rs` | why options cannot be read from JSON |
 
 mod early_stopping;
 mod fit;
+mod launched;
 mod model;
 mod refusal;
 mod targets;
@@ -17,6 +19,7 @@ pub use crate::method::{HeadConfig, MethodConfig};
 pub use crate::ops::multiply::Precision;
 pub use early_stopping::EarlyStopping;
 pub use fit::{FitOptions, threads};
+pub(crate) use launched::Launched;
 pub use model::{CheckedConfig, JobParts, ModelConfig};
 pub use targets::TargetsConfig;
 

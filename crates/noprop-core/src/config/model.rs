@@ -228,6 +228,11 @@ impl CheckedConfig {
         ModelConfig { embedding: EmbeddingConfig::Prototype { vectors }, ..self.config }.check()
     }
 
+    /// What the method is built for.
+    pub(crate) fn parts(&self) -> Parts {
+        self.config.parts(&self.schedule, &self.vectors, self.learned)
+    }
+
     /// The net of a job in training, or the first of several.
     ///
     /// # Errors
@@ -273,7 +278,19 @@ impl ModelConfig {
     }
 
     fn checked(self, schedule: Schedule, vectors: ClassVectors, learned: bool) -> Result<CheckedConfig> {
-        let parts = Parts {
+        let parts = self.parts(&schedule, &vectors, learned);
+        let method = self.method.build(parts.clone())?;
+        let (layout, own) = Graph::layout_of(&method.graphs()?, &method.own_tensors());
+        // A head that was learned with the embeddings is one of its own once these are fixed.
+        let asked =
+            if self.embedding.is_learned() && !learned && !method.has_head() { HeadConfig::Softmax } else { self.head };
+        let head = self.head(asked, &*method, parts)?;
+        Ok(CheckedConfig { schedule, vectors, learned, layout, method, own, head, config: self })
+    }
+
+    /// What a method is built for.
+    fn parts(&self, schedule: &Schedule, vectors: &ClassVectors, learned: bool) -> Parts {
+        Parts {
             net: self.net.clone(),
             input: self.input,
             classes: self.classes.len(),
@@ -283,14 +300,7 @@ impl ModelConfig {
             numbers: self.targets.is_some(),
             blocks: self.blocks,
             schedule: schedule.clone(),
-        };
-        let method = self.method.build(parts.clone())?;
-        let (layout, own) = Graph::layout_of(&method.graphs()?, &method.own_tensors());
-        // A head that was learned with the embeddings is one of its own once these are fixed.
-        let asked =
-            if self.embedding.is_learned() && !learned && !method.has_head() { HeadConfig::Softmax } else { self.head };
-        let head = self.head(asked, &*method, parts)?;
-        Ok(CheckedConfig { schedule, vectors, learned, layout, method, own, head, config: self })
+        }
     }
 
     /// The head that is asked for.

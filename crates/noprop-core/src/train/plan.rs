@@ -64,7 +64,7 @@ impl Plan {
         check_smoothing(&model, &options)?;
         check_clipping(&model, &options)?;
         check_batch_norm(&model, &options, data.samples())?;
-        let (mut devices, mut why_no_gpu) = places_of(&model, &options)?;
+        let (mut devices, mut why_no_gpu) = places(&model, &options.device)?;
         let engines = match devices.ids().into_iter().map(Engine::open).collect::<Result<Vec<_>>>() {
             // A card that seemed usable and is not: `auto` goes on without it.
             Err(error) if options.device == DeviceChoice::Auto => {
@@ -280,15 +280,12 @@ impl From {
 /// # Errors
 /// Those of [`DeviceChoice::resolve`]; [`Code::Device`] where a GPU is asked for and the method has no kernels for it.
 pub(crate) fn places(model: &CheckedConfig, choice: &DeviceChoice) -> Result<(Devices, Option<String>)> {
-    if (model.method.runs_on_gpus() && model.head.is_none()) || matches!(choice, DeviceChoice::Cpu) {
+    if model.runs_on_gpus() || matches!(choice, DeviceChoice::Cpu) {
         return choice.resolve_or_why();
     }
     let mut name = model.config.method.described();
     if !model.vectors.is_one_hot() {
         name += &format!(" with embedding {}", model.config.embedding.name());
-    }
-    if model.head.is_some() {
-        name += &format!(" with head {}", model.config.head.name());
     }
     if *choice == DeviceChoice::Auto {
         return Ok((Devices::Cpu, Some(format!("method {name} has no kernels for GPUs"))));
@@ -296,24 +293,7 @@ pub(crate) fn places(model: &CheckedConfig, choice: &DeviceChoice) -> Result<(De
     Err(Error::new(Code::Device, format!("method {name} runs on the processor alone"))
         .expected("device auto or cpu")
         .received(choice.to_string())
-        .hint("method dt by squared error with one-hot embeddings and without a head runs on GPUs"))
-}
-
-/// Where a model is trained with these options.
-fn places_of(model: &CheckedConfig, options: &FitOptions) -> Result<(Devices, Option<String>)> {
-    let what = match options.clip_norm {
-        _ if !options.optimizer.runs_on_gpus() => format!("optimizer {}", options.optimizer.name()),
-        Some(_) => "clipNorm".to_owned(),
-        None => return places(model, &options.device),
-    };
-    match &options.device {
-        DeviceChoice::Cpu => places(model, &options.device),
-        DeviceChoice::Auto => Ok((Devices::Cpu, Some(format!("{what} has no kernels for GPUs")))),
-        _ => Err(Error::new(Code::Device, format!("{what} serves on the processor alone"))
-            .expected("device auto or cpu")
-            .received(options.device.to_string())
-            .hint("leave the option out to train on GPUs")),
-    }
+        .hint("methods dt, ct, fm, diffusion-blocks and backprop run on GPUs"))
 }
 
 fn check_clipping(model: &CheckedConfig, options: &FitOptions) -> Result<()> {

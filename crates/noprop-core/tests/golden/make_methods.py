@@ -45,7 +45,7 @@ class Stream:
 x = f32([[((i * D + j) * 7 % 11) / 10 - 0.4 for j in range(D)] for i in range(N)])
 y = torch.tensor([i % C for i in range(N)])
 u = F.one_hot(y, C).double()
-normals = lambda purpose, job, epoch: torch.tensor([[Stream(purpose, job, epoch, i).normal(k) for k in range(C)] for i in range(N)])
+normals = lambda purpose, job, epoch, width=C: torch.tensor([[Stream(purpose, job, epoch, i).normal(k) for k in range(width)] for i in range(N)])
 uniforms = lambda purpose, job, epoch: torch.tensor([Stream(purpose, job, epoch, i).uniform(0) for i in range(N)])
 
 
@@ -88,28 +88,41 @@ head = lambda p, z: z @ p["params.class_head.weight"] + p["params.class_head.bia
 squares = lambda a, b: ((a - b) ** 2).sum(1)
 
 
-def dt(job=2, blocks=3):
+def medoids():
+    """The sample of each class with the least median distance to the others of its class; of several the first."""
+    def middle(c):
+        own = x[y == c]
+        return own[min(range(len(own)), key=lambda i: torch.stack([(own[i] - o).norm() for j, o in enumerate(own) if j != i]).median().item())]
+    return torch.stack([middle(c) for c in range(C)])
+
+
+prototypes = medoids()
+
+
+def dt(job=2, blocks=3, w=torch.eye(C)):
     ab = min(max(math.cos(math.pi / 2 * (blocks - job + 1) / blocks) ** 2, 1e-4), 0.999)
 
     def loss(p, epoch):
-        z = f32(math.sqrt(ab) * u + math.sqrt(1 - ab) * normals(LABEL, job, epoch))
-        reported = squares(net(p, x, z), u).mean()
+        z = f32(math.sqrt(ab) * w[y] + math.sqrt(1 - ab) * normals(LABEL, job, epoch, w.shape[1]))
+        reported = squares(net(p, x, z) @ w, w[y]).mean()
         return reported, reported
-    return make(mlp(D + C), job), loss
+    return make(mlp(D + w.shape[1]), job), loss
 
 
-def fm(noise=0.1):
+def fm(noise=0.1, w=torch.eye(C)):
     def loss(p, epoch):
-        t, z0 = uniforms(TIME, 1, epoch), normals(LABEL, 1, epoch)
-        z = f32(t[:, None] * u + (1 - t)[:, None] * z0 + noise * normals(PATH, 1, epoch))
-        reported = squares(net(p, x, z, features(f32(t))), f32(u - z0)).mean()
+        t, z0 = uniforms(TIME, 1, epoch), normals(LABEL, 1, epoch, w.shape[1])
+        z = f32(t[:, None] * w[y] + (1 - t)[:, None] * z0 + noise * normals(PATH, 1, epoch, w.shape[1]))
+        reported = squares(net(p, x, z, features(f32(t))) @ w, f32(w[y] - z0)).mean()
         return reported, reported
-    return make(mlp(D + C + 64), 1), loss
+    return make(mlp(D + w.shape[1] + 64), 1), loss
 
 
-def ct(eta=0.7, units=2, learns=False):
+def ct(eta=0.7, units=2, learns=False, fixed=torch.eye(C)):
     inverse = lambda v: math.log(math.exp(v) - 1)
-    tensors = {**(learned(mlp(D + DIM + 64)) if learns else {**mlp(D + C + 64), **HEADS}),
+    wide = fixed.shape[1]
+    heads = HEADS if wide == C else {"params.class_head.weight": (fixed.T, (wide, C)), "params.class_head.bias": (0.0, (C,))}
+    tensors = {**(learned(mlp(D + DIM + 64)) if learns else {**mlp(D + wide + 64), **heads}),
                "params.gamma.low": (-1.0, (1,)), "params.gamma.range": (inverse(5.0), (1,)), "params.gamma.linear": (inverse(1.0), (1,)),
                "params.gamma.rate": ((1,), (units,)), "params.gamma.shift": ((1,), (units,)), "params.gamma.share": (inverse(1 / units), (units,))}
 
@@ -123,12 +136,12 @@ def ct(eta=0.7, units=2, learns=False):
         t = uniforms(TIME, 1, epoch).requires_grad_()
         g = gamma(p, t)
         slope, = torch.autograd.grad((-g).exp().sum(), t, create_graph=True)
-        w = p["params.embedding.weight"] if learns else torch.eye(C)
-        noised = lambda g, purpose: torch.sigmoid(-g)[:, None].sqrt() * w[y] + torch.sigmoid(g)[:, None].sqrt() * normals(purpose, 1, epoch)[:, :w.shape[1]]
+        w = p["params.embedding.weight"] if learns else fixed
+        noised = lambda g, purpose: torch.sigmoid(-g)[:, None].sqrt() * w[y] + torch.sigmoid(g)[:, None].sqrt() * normals(purpose, 1, epoch, w.shape[1])
         error = squares(net(p, x, noised(g, LABEL), features(f32(t.detach()))).softmax(1) @ w, w[y])
         ends = gamma(p, torch.tensor([0.0, 1.0]))
         first = torch.sigmoid(-ends[0])
-        kl = prior(w[y], first) if learns else 0.5 * (first - C * first - C * torch.log(1 - first))
+        kl = prior(w[y], first)
         ce = F.cross_entropy(head(p, noised(ends[1].expand(N), HEAD)), y)
         return error.mean(), (0.5 * eta * slope * error).mean() + ce + kl
     return make(tensors, 1), loss
@@ -141,7 +154,7 @@ def learned(*nets):
     return {name: tensor for net in (own, *nets) for name, tensor in net.items()}
 
 
-prior = lambda v, ab: 0.5 * (ab * (v**2).sum(1) - DIM * ab - DIM * torch.log(1 - torch.as_tensor(ab))).mean()
+prior = lambda v, ab: 0.5 * (ab * (v**2).sum(1) - v.shape[1] * ab - v.shape[1] * torch.log(1 - torch.as_tensor(ab))).mean()
 
 
 def dt_learned(blocks=2):
@@ -306,5 +319,6 @@ METHODS = {
     "dt": dt(), "ct": ct(), "fm": fm(), "diffusion-blocks": diffusion_blocks("ce"), "diffusion-blocks-mse": diffusion_blocks("mse"),
     "diffusion-blocks-edm": diffusion_blocks("mse", preconditioning=True), "backprop": backprop(), "forward-forward": forward_forward(),
     "adjoint": adjoint(), "dt-learned": dt_learned(), "ct-learned": ct(learns=True), "fm-learned": fm_learned(),
+    "dt-prototype": dt(w=prototypes), "ct-prototype": ct(fixed=prototypes), "fm-prototype": fm(w=prototypes),
 }
 Path(__file__).with_name("methods.json").write_text(json.dumps({name: train(name, made) for name, made in METHODS.items()}) + "\n")
