@@ -85,9 +85,11 @@ impl Launched {
 
 impl CheckedConfig {
     /// Whether jobs are trained and chains run on GPUs too: the method must be one for which there are kernels, and where states have the shape of
-    /// a sample, the net must convolve both or neither.
+    /// a sample, the net must convolve both or neither, unless channels come by fours.
     pub(crate) fn runs_on_gpus(&self) -> bool {
-        let fits = |graph: Graph| graph.convolves(Graph::X) == graph.convolves(Graph::Z);
+        let fits = |graph: Graph| {
+            self.config.input == self.config.input.by_fours() || graph.convolves(Graph::X) == graph.convolves(Graph::Z)
+        };
         self.method.runs_on_gpus() && (!self.config.embedding.is_prototype() || self.graph().is_ok_and(fits))
     }
 

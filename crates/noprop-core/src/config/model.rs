@@ -225,7 +225,8 @@ impl CheckedConfig {
             };
             data.value(medoid, vector)?;
         }
-        ModelConfig { embedding: EmbeddingConfig::Prototype { vectors }, ..self.config }.check()
+        let learned = self.config.embedding.is_learned();
+        ModelConfig { embedding: EmbeddingConfig::Prototype { vectors, learned }, ..self.config }.check()
     }
 
     /// What the method is built for.
@@ -344,7 +345,7 @@ impl ModelConfig {
         if self.embedding.is_learned() && !self.method.learns_embeddings() {
             return Err(Error::new(Code::Option, format!("method {name} does not learn embeddings"))
                 .expected("embedding one-hot or orthogonal, or method dt (with loss mse), ct or fm")
-                .received(self.embedding.name())
+                .received(self.embedding.described())
                 .hint("fixed random embeddings of any dimension: embedding {\"type\": \"orthogonal\", \"dim\": 20}"));
         }
         let partition = match self.method {

@@ -285,7 +285,7 @@ pub(crate) fn places(model: &CheckedConfig, choice: &DeviceChoice) -> Result<(De
     }
     let mut name = model.config.method.described();
     if !model.vectors.is_one_hot() {
-        name += &format!(" with embedding {}", model.config.embedding.name());
+        name += &format!(" with embedding {}", model.config.embedding.described());
     }
     if *choice == DeviceChoice::Auto {
         return Ok((Devices::Cpu, Some(format!("method {name} has no kernels for GPUs"))));
@@ -293,7 +293,10 @@ pub(crate) fn places(model: &CheckedConfig, choice: &DeviceChoice) -> Result<(De
     Err(Error::new(Code::Device, format!("method {name} runs on the processor alone"))
         .expected("device auto or cpu")
         .received(choice.to_string())
-        .hint("methods dt, ct, fm, diffusion-blocks and backprop run on GPUs"))
+        .hint(match model.method.runs_on_gpus() {
+            true => "on GPUs a net must convolve both the image and the state, or neither; other embeddings run there",
+            false => "methods dt, ct, fm, diffusion-blocks and backprop run on GPUs",
+        }))
 }
 
 fn check_clipping(model: &CheckedConfig, options: &FitOptions) -> Result<()> {
@@ -322,7 +325,7 @@ fn check_coupled(model: &CheckedConfig, options: &FitOptions) -> Result<()> {
     if !model.is_coupled() {
         return Ok(());
     }
-    let embedding = model.config.embedding.name();
+    let embedding = model.config.embedding.described();
     if let Some(norm) = options.clip_norm {
         return Err(Error::new(Code::Option, format!("option clipNorm does not go with {embedding} embeddings of dt"))
             .expected("no clipNorm: the gradients of all blocks are in one job")

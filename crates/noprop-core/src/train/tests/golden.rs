@@ -32,6 +32,9 @@ fn methods() -> Vec<(&'static str, &'static str, usize, usize, Vec<usize>)> {
         ("dt-prototype", r#""dt""#, 3, 2, vec![5]),
         ("ct-prototype", r#"{"type":"ct","eta":0.7,"units":2}"#, 1, 1, vec![5]),
         ("fm-prototype", r#"{"type":"fm","noise":0.1}"#, 1, 1, vec![5]),
+        ("dt-trained", r#""dt""#, 2, 1, vec![5]),
+        ("ct-trained", r#"{"type":"ct","eta":0.7,"units":2}"#, 1, 1, vec![5]),
+        ("fm-trained", r#"{"type":"fm","noise":0.1}"#, 1, 1, vec![5]),
     ]
 }
 
@@ -49,7 +52,9 @@ fn three_steps_of_every_method_are_pytorchs() {
         let config = model(blocks, InputShape::Vector { len: 4 }, net);
         let embedding = match name.split_once('-') {
             Some((_, "learned")) => EmbeddingConfig::Learned { dim: 2 },
-            Some((_, "prototype")) => EmbeddingConfig::Prototype { vectors: Vec::new() },
+            Some((_, kind @ ("prototype" | "trained"))) => {
+                EmbeddingConfig::Prototype { vectors: Vec::new(), learned: kind == "trained" }
+            }
             _ => EmbeddingConfig::default(),
         };
         let config = ModelConfig { method: serde_json::from_str(method).unwrap(), embedding, ..config };

@@ -16,8 +16,14 @@ pub(super) fn methods() -> Vec<(ModelConfig, Arc<Dataset>)> {
         |dim: usize, config: ModelConfig| ModelConfig { embedding: EmbeddingConfig::Orthogonal { dim }, ..config };
     let learned =
         |dim: usize, config: ModelConfig| ModelConfig { embedding: EmbeddingConfig::Learned { dim }, ..config };
-    let prototyped =
-        |config: ModelConfig| ModelConfig { embedding: EmbeddingConfig::Prototype { vectors: Vec::new() }, ..config };
+    let prototyped = |config: ModelConfig| ModelConfig {
+        embedding: EmbeddingConfig::Prototype { vectors: Vec::new(), learned: false },
+        ..config
+    };
+    let trained = |config: ModelConfig| {
+        let embedding = EmbeddingConfig::Prototype { vectors: Vec::new(), learned: true };
+        ModelConfig { embedding, ..config }
+    };
     let headed = |head: HeadConfig, config: ModelConfig| ModelConfig { head, ..config };
     let vit = NetConfig::Vit { patch: 7, width: 8, depth: 1, heads: 2, mlp_ratio: 2, dropout: 0.1 };
     let db = r#"{"type":"diffusion-blocks"}"#;
@@ -59,6 +65,11 @@ pub(super) fn methods() -> Vec<(ModelConfig, Arc<Dataset>)> {
         (prototyped(of(db, cnn(2))), images(40)),
         (prototyped(of(r#""backprop""#, mlp(3))), vectors(60)),
         (prototyped(of(r#""backprop""#, cnn(2))), images(40)),
+        (trained(of(r#""dt""#, mlp(3))), vectors(60)),
+        (trained(of(r#""dt""#, cnn(2))), images(40)),
+        (trained(of(r#""fm""#, mlp(1))), vectors(60)),
+        (trained(of(r#"{"type":"ct","units":5}"#, mlp(1))), vectors(60)),
+        (trained(of(r#"{"type":"ct","units":5}"#, cnn(1))), images(40)),
         (headed(HeadConfig::Posterior, prototyped(of(r#""dt""#, mlp(3)))), vectors(60)),
         (headed(HeadConfig::Softmax, of(r#""dt""#, mlp(3))), vectors(60)),
         (headed(HeadConfig::Posterior, embedded(5, of(r#""dt""#, mlp(3)))), vectors(60)),

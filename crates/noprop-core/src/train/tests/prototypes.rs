@@ -6,7 +6,7 @@ use crate::data::medoids::medoids;
 use serde_json::Value;
 
 fn config(config: ModelConfig) -> ModelConfig {
-    ModelConfig { embedding: EmbeddingConfig::Prototype { vectors: Vec::new() }, ..config }
+    ModelConfig { embedding: EmbeddingConfig::Prototype { vectors: Vec::new(), learned: false }, ..config }
 }
 
 fn trained(config: &ModelConfig, data: &Arc<Dataset>) -> Model {
