@@ -38,12 +38,17 @@ const MODELS: [string, Omit<ModelOptions, 'input' | 'classes'>, OnnxOptions][] =
   ['backprop', { method: 'backprop', blocks: 2, net: { type: 'mlp', hidden: [16] } }, {}],
 ]
 
-for (const embedding of [{ type: 'learned', dim: 5 }, { type: 'prototype' }] as const) {
+for (const embedding of [
+  { type: 'learned', dim: 5 },
+  { type: 'prototype' },
+  { type: 'prototype', learned: true },
+] as const) {
   const net = { type: 'cnn', widths: [4, 4, 8], hidden: 16 } as const
+  const name = JSON.stringify(embedding).replace(/\W+/g, ' ')
   MODELS.push(
-    [`dt ${embedding.type}`, { embedding, blocks: 2, net }, {}],
-    [`ct ${embedding.type}`, { embedding, method: 'ct', net }, { steps: 5 }],
-    [`fm ${embedding.type}`, { embedding, method: 'fm', net }, { sampler: 'heun', steps: 4 }],
+    [`dt ${name}`, { embedding, blocks: 2, net }, {}],
+    [`ct ${name}`, { embedding, method: 'ct', net }, { steps: 5 }],
+    [`fm ${name}`, { embedding, method: 'fm', net }, { sampler: 'heun', steps: 4 }],
   )
 }
 
