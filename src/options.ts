@@ -50,7 +50,7 @@ export interface CustomSchedule {
 /**
  * How a label becomes the vector that the blocks denoise. `one-hot`: the unit vector of its class (paper, fixed identity);
  * `orthogonal`: a fixed random vector of any dimension; `learned`: a vector of any dimension that is trained with the nets;
- * `prototype`: a training sample of its class.
+ * `prototype`: a training sample of its class, which may be trained with the nets, too.
  */
 export type Embedding =
   | 'one-hot'
@@ -82,13 +82,17 @@ export interface OrthogonalEmbedding {
 
 /**
  * Of each class the training sample of the least median distance to the others (of at most 500 of a class, spread evenly over the data).
- * States are of the shape of a sample; net 'cnn' convolves them as it does the sample. `fit` finds the samples, which stay fixed while
- * blocks train.
+ * States are of the shape of a sample; net 'cnn' convolves them as it does the sample. `fit` finds the samples.
  */
 export interface PrototypeEmbedding {
   type: 'prototype'
   /** Their values, class after class, in the configuration of a trained model. `fit` replaces what is given. */
   vectors?: number[]
+  /**
+   * Whether the samples are only how the vectors begin, which are then trained with the nets as {@link LearnedEmbedding} is (paper), for `dt`, `ct` and `fm`.
+   * Default false: they stay fixed.
+   */
+  learned?: boolean
 }
 
 /**

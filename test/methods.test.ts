@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import {
@@ -157,6 +158,39 @@ test.each(['dt', 'ct', 'fm', 'diffusion-blocks', 'backprop'] as const)('%s has p
   const loaded = await NoProp.load(file)
   expect(loaded.config).toEqual(model.config)
   expect(await loaded.predict(data.images)).toEqual(await model.predict(data.images))
+})
+
+test.each(['dt', 'ct', 'fm'] as const)('%s trains its prototypes', async (method) => {
+  const blocks = method === 'dt' ? 3 : 1
+  const embedding = { type: 'prototype', learned: true } as const
+  const options = { epochs: 30, batch: 32, learningRate: 5e-3, device: 'cpu' } as const
+  const create = () => NoProp.create({ ...SHAPE, method, net: MLP, embedding, blocks })
+  const [model, again] = [create(), create()]
+  expect(model.config.embedding).toEqual(embedding)
+  await model.fit(data, { ...options, threads: 1 })
+  await again.fit(data, { ...options, threads: 2, inFlight: 3 })
+  expect(again.weightsSha256).toBe(model.weightsSha256)
+  // What they began as stays in the configuration; what they became are weights.
+  expect(model.config.embedding).toMatchObject({ type: 'prototype', learned: true, vectors: expect.any(Array) })
+  // A quarter by chance.
+  expect((await model.evaluate(data)).accuracy).toBeGreaterThan(0.9)
+  const file = join(temporaryDirectory(), 'model.safetensors')
+  await model.save(file)
+  const loaded = await NoProp.load(file)
+  expect(loaded.config).toEqual(model.config)
+  expect(await loaded.predict(data.images)).toEqual(await model.predict(data.images))
+  const bytes = readFileSync(file)
+  const header = JSON.parse(bytes.toString('utf8', 8, 8 + Number(bytes.readBigUInt64LE())))
+  expect(header['blocks.0001.params.embedding.weight'].shape).toEqual([4, 196])
+})
+
+test('methods that do not learn embeddings refuse to train prototypes', () => {
+  const embedding = { type: 'prototype', learned: true } as const
+  for (const method of ['diffusion-blocks', 'backprop'] as const) {
+    expect(() => NoProp.create({ ...SHAPE, method, net: MLP, embedding, blocks: 2 })).toThrow(
+      'does not learn embeddings',
+    )
+  }
 })
 
 test.each<[string, Partial<ModelOptions>, FitOptions, string]>([
@@ -339,6 +373,9 @@ test('the command line trains, evaluates and inspects every method', async () =>
   await run('eval', file, '--data', folder, '--blocks', '--sampler', 'ddim')
   await run('train', '--embedding', 'prototype', '--blocks', '2', ...small)
   expect(await run('inspect', file)).toMatch(/embedding +\{"type": "prototype"\}/)
+  await run('eval', file, '--data', folder)
+  await run('train', '--embedding-learned', '--blocks', '2', ...small)
+  expect(await run('inspect', file)).toMatch(/embedding +\{"type": "prototype", "learned": true\}/)
   await run('eval', file, '--data', folder)
   await run('train', '--method', 'fm', '--noise', '0.1', ...small)
   expect(await run('inspect', file)).toContain('NoProp-FM: one mlp net')

@@ -40,6 +40,20 @@ const MODELS: [string, Omit<ModelOptions, 'input' | 'classes'>, OnnxOptions][] =
   ['shared features', { blocks: 3, encoder: { net: { type: 'vit', patch: 7, width: 16, depth: 1, heads: 2 } } }, {}],
 ]
 
+for (const embedding of [
+  { type: 'learned', dim: 5 },
+  { type: 'prototype' },
+  { type: 'prototype', learned: true },
+] as const) {
+  const net = { type: 'cnn', widths: [4, 4, 8], hidden: 16 } as const
+  const name = JSON.stringify(embedding).replace(/\W+/g, ' ')
+  MODELS.push(
+    [`dt ${name}`, { embedding, blocks: 2, net }, {}],
+    [`ct ${name}`, { embedding, method: 'ct', net }, { steps: 5 }],
+    [`fm ${name}`, { embedding, method: 'fm', net }, { sampler: 'heun', steps: 4 }],
+  )
+}
+
 /** Trains, exports, and says what onnxruntime shall find. */
 async function job(model: NoProp, data: Data, inputs: object, file: string, { signal, ...options }: OnnxOptions) {
   await model.exportOnnx(file, options)

@@ -102,6 +102,7 @@ const EMBEDDING = [
     read: number,
     sets: 'embedding.dim',
   }),
+  new Flag('--embedding-learned', 'prototype: train the prototypes with the nets', { sets: 'embedding.learned' }),
 ]
 
 /** What a model is, apart from its net and schedule. */
@@ -443,10 +444,10 @@ function methodOf(values: Values): Method | undefined {
   return method && ({ type: 'dt', ...method } as Method)
 }
 
-/** The embedding as the core reads it: one that is not named and has a dimension is orthogonal. */
+/** The embedding as the core reads it: one that is not named is a prototype where it is learned, and orthogonal where it has a dimension. */
 function embeddingOf(values: Values): Embedding | undefined {
   const { embedding } = optionsOf<{ embedding?: Record<string, unknown> }>(values, EMBEDDING)
-  return embedding && ({ type: 'orthogonal', ...embedding } as unknown as Embedding)
+  return embedding && ({ type: embedding.learned ? 'prototype' : 'orthogonal', ...embedding } as unknown as Embedding)
 }
 
 /** The options of a training of some blocks that flags set. */

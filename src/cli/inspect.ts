@@ -74,5 +74,7 @@ function spaced(value: object): string {
 
 /** Without the values of prototypes, which are thousands; `--json` has them. */
 function shortened(embedding: ModelConfig['embedding']): ModelConfig['embedding'] {
-  return embedding.type === 'prototype' ? { type: 'prototype' } : embedding
+  if (embedding.type !== 'prototype') return embedding
+  const { vectors: _, ...rest } = embedding
+  return rest
 }

@@ -131,7 +131,8 @@ function refuse(options: TrainOptions, config: ModelConfig): void {
     const hint = 'the store keeps the states of a run: when it is submitted again, it goes on'
     throw refused(`option ${not} does not go with a cluster`, `no ${not}`, hint)
   }
-  if ((config.embedding as { type: string }).type === 'learned') {
+  const { type, learned } = config.embedding as { type: string; learned?: boolean }
+  if (type === 'learned' || learned) {
     throw refused(
       'learned embeddings cannot be trained on a cluster: all blocks share them, and step together',
       'fixed embeddings: one-hot, orthogonal',

@@ -400,15 +400,15 @@ fn chain(
         // Early ends and views are for the processor.
         _ => (Devices::Cpu, None),
     };
-    if let Some(id) = devices.ids().first() {
+    let device = devices.ids().first().copied();
+    if let Some(id) = device.filter(|_| model.checked.method.is_queued()) {
         let blocks = vec![model.checked.config.blocks as u32; data.samples()];
         return Ok(Ended {
-            states: finite(device::chain(cache, *id, model, data, options, stop, after_block)?)?,
+            states: finite(device::chain(cache, id, model, data, options, stop, after_block)?)?,
             blocks,
         });
     }
-    debug_assert!(devices.is_cpu());
-    let Ended { states, blocks } = chain::chain(model, data, options, stop, (exit, views), after_block)?;
+    let Ended { states, blocks } = chain::chain(model, data, options, (device, stop), (exit, views), after_block)?;
     Ok(Ended { states: finite(states)?, blocks })
 }
 

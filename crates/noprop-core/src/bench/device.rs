@@ -20,7 +20,7 @@ pub(super) fn train(plan: &Plan, seconds: f64, stop: &StopFlag) -> Result<Rate> 
     let before = free()?;
     let data = DeviceData::upload(engine, &plan.data)?;
     let blocks: Vec<usize> = (1..=plan.options.in_flight.unwrap_or(1)).collect();
-    let mut stack = Stack::new(plan, engine, blocks.len())?;
+    let mut stack = Stack::new(plan, engine, blocks.len(), false)?;
     let states =
         blocks.iter().map(|block| BlockJob::start(plan, *block, &Device::Cpu)?.state()).collect::<Result<Vec<_>>>()?;
     stack.load(plan, engine, &blocks, &states)?;

@@ -8,6 +8,7 @@
 //! | `class_weights.rs` | how much the samples of a class count |
 //! | `classifier.rs` | the classifier that its encoder is cut from |
 //! | `encoder.rs` | the encoder of a model whose blocks share features |
+//! | `launched.rs` | what kernels see of it |
 //! | `early_stopping.rs` | when a block ends before its last epoch |
 //! | `refusal.rs` | why options cannot be read from JSON |
 
@@ -17,6 +18,7 @@ mod classifier;
 mod early_stopping;
 mod encoder;
 mod fit;
+mod launched;
 mod model;
 mod refusal;
 mod targets;
@@ -28,6 +30,7 @@ pub use class_weights::ClassWeights;
 pub use early_stopping::EarlyStopping;
 pub use encoder::EncoderConfig;
 pub use fit::{FitOptions, threads};
+pub(crate) use launched::Launched;
 pub use model::{CheckedConfig, EncoderParts, JobParts, ModelConfig};
 pub use targets::TargetsConfig;
 

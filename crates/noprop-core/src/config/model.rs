@@ -319,7 +319,13 @@ impl CheckedConfig {
             };
             data.value(medoid, vector)?;
         }
-        ModelConfig { embedding: EmbeddingConfig::Prototype { vectors }, ..self.config }.check()
+        let learned = self.config.embedding.is_learned();
+        ModelConfig { embedding: EmbeddingConfig::Prototype { vectors, learned }, ..self.config }.check()
+    }
+
+    /// What the method is built for.
+    pub(crate) fn parts(&self) -> Parts {
+        self.config.parts(&self.schedule, &self.vectors, self.learned)
     }
 
     /// What a training of the blocks trains: the model of features, where there is an encoder.
@@ -385,7 +391,19 @@ impl ModelConfig {
     }
 
     fn checked(self, schedule: Schedule, vectors: ClassVectors, learned: bool) -> Result<CheckedConfig> {
-        let parts = Parts {
+        let parts = self.parts(&schedule, &vectors, learned);
+        let method = self.method.build(parts.clone())?;
+        let (layout, own) = Graph::layout_of(&method.graphs()?, &method.own_tensors());
+        // A head that was learned with the embeddings is one of its own once these are fixed.
+        let asked =
+            if self.embedding.is_learned() && !learned && !method.has_head() { HeadConfig::Softmax } else { self.head };
+        let head = self.head(asked, &*method, parts)?;
+        Ok(CheckedConfig { schedule, vectors, learned, layout, method, own, head, encoder: None, config: self })
+    }
+
+    /// What a method is built for.
+    fn parts(&self, schedule: &Schedule, vectors: &ClassVectors, learned: bool) -> Parts {
+        Parts {
             net: self.net.clone(),
             input: self.input,
             classes: self.classes.len(),
@@ -395,14 +413,7 @@ impl ModelConfig {
             numbers: self.targets.is_some(),
             blocks: self.blocks,
             schedule: schedule.clone(),
-        };
-        let method = self.method.build(parts.clone())?;
-        let (layout, own) = Graph::layout_of(&method.graphs()?, &method.own_tensors());
-        // A head that was learned with the embeddings is one of its own once these are fixed.
-        let asked =
-            if self.embedding.is_learned() && !learned && !method.has_head() { HeadConfig::Softmax } else { self.head };
-        let head = self.head(asked, &*method, parts)?;
-        Ok(CheckedConfig { schedule, vectors, learned, layout, method, own, head, encoder: None, config: self })
+        }
     }
 
     /// The head that is asked for.
@@ -449,7 +460,7 @@ impl ModelConfig {
         if self.embedding.is_learned() && !self.method.learns_embeddings() {
             return Err(Error::new(Code::Option, format!("method {name} does not learn embeddings"))
                 .expected("embedding one-hot or orthogonal, or method dt (with loss mse), ct or fm")
-                .received(self.embedding.name())
+                .received(self.embedding.described())
                 .hint("fixed random embeddings of any dimension: embedding {\"type\": \"orthogonal\", \"dim\": 20}"));
         }
         let partition = match self.method {

@@ -74,6 +74,16 @@ impl InputShape {
         }
     }
 
+    /// The same with channels by fours, as convolutions on devices have them.
+    pub(crate) fn by_fours(self) -> Self {
+        match self {
+            Self::Image { height, width, channels } => {
+                Self::Image { height, width, channels: channels.next_multiple_of(4) }
+            }
+            Self::Vector { .. } => self,
+        }
+    }
+
     /// The number of values of one sample.
     #[allow(clippy::len_without_is_empty, reason = "a shape is never empty")]
     pub fn len(&self) -> usize {

@@ -21,11 +21,14 @@ pub enum EmbeddingConfig {
         /// Values of an embedding.
         dim: usize,
     },
-    /// A training sample of each class, which stands in its middle; see [`medoids`](crate::data::medoids). It is fixed while blocks train.
+    /// A training sample of each class, which stands in its middle; see [`medoids`](crate::data::medoids).
     Prototype {
         /// `[classes, values of a sample]`, once there are training samples.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         vectors: Vec<f32>,
+        /// Whether they are only how the embeddings begin, which are then trained with the nets as [`Learned`](Self::Learned) are.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        learned: bool,
     },
 }
 
@@ -49,7 +52,7 @@ impl EmbeddingConfig {
     /// [`Code::Option`] for a dimension out of range, or for prototypes of other samples.
     pub fn build(&self, classes: usize, input: usize, seed: u64) -> Result<ClassVectors> {
         match *self {
-            Self::Prototype { ref vectors } => prototypes(vectors, classes, input, seed),
+            Self::Prototype { ref vectors, .. } => prototypes(vectors, classes, input, seed),
             Self::OneHot {} => Ok(ClassVectors::one_hot(classes)),
             Self::Orthogonal { dim } | Self::Learned { dim } => {
                 let work = |dim: usize| classes * dim * classes.min(dim);
@@ -76,12 +79,17 @@ impl EmbeddingConfig {
         }
     }
 
-    /// Whether they are trained.
-    pub fn is_learned(&self) -> bool {
-        matches!(self, Self::Learned { .. })
+    /// The same with what is beside the ordinary.
+    pub fn described(&self) -> &'static str {
+        if self.is_prototype() && self.is_learned() { "learned prototype" } else { self.name() }
     }
 
-    /// Whether they are training samples.
+    /// Whether they are trained.
+    pub fn is_learned(&self) -> bool {
+        matches!(self, Self::Learned { .. } | Self::Prototype { learned: true, .. })
+    }
+
+    /// Whether they are training samples, or begin as such.
     pub fn is_prototype(&self) -> bool {
         matches!(self, Self::Prototype { .. })
     }
@@ -139,13 +147,16 @@ mod tests {
         assert_eq!(serde_json::to_string(&named).unwrap(), r#"{"type":"prototype"}"#);
         assert_eq!((named.build(3, 5, 0).unwrap().classes(), named.build(3, 5, 0).unwrap().width()), (3, 5));
         let vectors: Vec<f32> = (0..6_u8).map(|value| f32::from(value) / 255.0).collect();
-        let found = EmbeddingConfig::Prototype { vectors: vectors.clone() };
+        let found = EmbeddingConfig::Prototype { vectors: vectors.clone(), learned: false };
         let json = serde_json::to_string(&found).unwrap();
         assert_eq!(serde_json::from_str::<EmbeddingConfig>(&json).unwrap(), found);
         assert_eq!(found.build(2, 3, 0).unwrap(), ClassVectors::of_rows(2, vectors.into()));
         let refused = |embedding: &EmbeddingConfig, classes, input| embedding.build(classes, input, 0).unwrap_err();
         assert_eq!(refused(&found, 3, 3).expected, "9 finite values, 3 for each of 3 classes");
-        assert_eq!(refused(&EmbeddingConfig::Prototype { vectors: vec![f32::NAN; 6] }, 2, 3).code, Code::Option);
+        assert_eq!(
+            refused(&EmbeddingConfig::Prototype { vectors: vec![f32::NAN; 6], learned: false }, 2, 3).code,
+            Code::Option
+        );
         assert!(refused(&named, 1000, 224 * 224 * 3).hint.contains("orthogonal"));
         assert_eq!(refused(&named, usize::MAX, 4).code, Code::Option);
     }

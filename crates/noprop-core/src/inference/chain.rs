@@ -4,7 +4,9 @@ use super::exit::{self, Ended, Exit};
 use super::processor::{CHUNK, Processor, Seen, WORTH_HELP};
 use super::{AfterBlock, SampleOptions, views};
 use crate::config::{self, CheckedConfig};
+use crate::cuda::Engine;
 use crate::data::Dataset;
+use crate::device::DeviceId;
 use crate::error::Result;
 use crate::memory::zeros;
 use crate::model::Model;
@@ -13,22 +15,26 @@ use crate::tensor::StopFlag;
 use crate::threads::spawn_scoped;
 use std::sync::Arc;
 
-/// z_T of all samples.
+/// z_T of all samples; on a device its nets run there.
 pub(super) fn chain(
     model: &Model,
     data: &Dataset,
     options: &SampleOptions,
-    stop: &StopFlag,
+    (device, stop): (Option<DeviceId>, &StopFlag),
     (exit, views): (Option<Exit>, usize),
     after_block: AfterBlock<'_>,
 ) -> Result<Ended> {
     let checked = &model.checked;
     let samples = data.samples();
     let asked = config::threads(options.threads)?;
+    if let Some(id) = device {
+        let engine = Arc::new(Engine::open(id)?);
+        return chain_of(model, data, options, (1, Some(&engine)), stop, (exit, views), after_block);
+    }
     let threads = asked.min(samples.div_ceil(CHUNK));
     let helpers = if threads == 1 { helpers(checked, samples, asked)? } else { 0 };
     if helpers == 0 {
-        return chain_of(model, data, options, threads, stop, (exit, views), after_block);
+        return chain_of(model, data, options, (threads, None), stop, (exit, views), after_block);
     }
     // A single chunk: its operations are shared.
     let team = Arc::new(Team::new(Arc::default()));
@@ -38,7 +44,7 @@ pub(super) fn chain(
             for seat in (0..helpers).map(|_| team.seat()) {
                 let _ = spawn_scoped(scope, "noprop-infer", move || seat.help(|| false));
             }
-            chain_of(model, data, options, threads, stop, (exit, views), after_block)
+            chain_of(model, data, options, (threads, None), stop, (exit, views), after_block)
         })
     })
 }
@@ -58,12 +64,12 @@ fn chain_of(
     model: &Model,
     data: &Dataset,
     options: &SampleOptions,
-    threads: usize,
+    places: (usize, Option<&Arc<Engine>>),
     stop: &StopFlag,
     (exit, views): (Option<Exit>, usize),
     after_block: AfterBlock<'_>,
 ) -> Result<Ended> {
-    let mut processor = Processor::new(model, data, options, threads, stop)?;
+    let mut processor = Processor::on(model, data, options, places, stop)?;
     match views {
         1 => one(&mut processor, model, exit, data.samples(), after_block),
         _ => mean(&mut processor, model, views, exit, data.samples(), after_block),

@@ -1,7 +1,8 @@
 //! A denoiser for evaluation with the buffers of its inputs.
 
 use super::views::Viewed;
-use crate::config::CheckedConfig;
+use crate::config::{CheckedConfig, Launched};
+use crate::cuda::{Context, Engine, Multiply};
 use crate::data::Dataset;
 use crate::data::augment::Change;
 use crate::error::{Code, Error, Result};
@@ -13,11 +14,13 @@ use crate::ops::{BlockOp, apply};
 use crate::tensor::{Buffer, Real, StopFlag, check};
 use crate::train::batch::Gather;
 use crate::train::values::CopyIn;
-use candle_core::{CpuStorage, DType, Device, Storage};
+use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
+use std::sync::Arc;
 
-/// Runs any job's net on as many samples at once as its buffers are for. A second call allocates nothing.
+/// Runs any job's net on as many samples at once as its buffers are for. A second call on the processor allocates nothing.
 pub(crate) struct Evaluator {
     block: Block,
+    /// On the processor.
     x: Buffer,
     z: Buffer,
     no_gradients: Buffer,
@@ -25,7 +28,20 @@ pub(crate) struct Evaluator {
     /// The estimates of the last question.
     pub estimates: Vec<f32>,
     width: usize,
+    device: Option<OnDevice>,
 }
+
+/// What an evaluator has on a device, whose kernels see the samples and states in another form.
+struct OnDevice {
+    engine: Arc<Engine>,
+    launched: Launched,
+    x: Buffer,
+    /// Those of the running job.
+    weights: Option<Buffer>,
+}
+
+/// Rows that products are split for, whatever the number of samples.
+const NOMINAL: usize = 128;
 
 impl Evaluator {
     pub(crate) fn new(checked: &CheckedConfig, capacity: usize, device: &Device) -> Result<Self> {
@@ -46,7 +62,42 @@ impl Evaluator {
             samples: Vec::with_capacity(capacity),
             estimates: Vec::with_capacity(capacity * width),
             width,
+            device: None,
         })
+    }
+
+    /// The same on a device.
+    pub(crate) fn on(checked: &CheckedConfig, capacity: usize, engine: &Arc<Engine>) -> Result<Self> {
+        let (input, width) = (checked.config.input, checked.vectors.width());
+        let launched = checked.launched(false, false)?;
+        let (device, dtype) = (engine.device.clone(), DType::F32);
+        let there = Buffers { stacked: 1, capacity, dtype, device, training: false, launched: true };
+        let here = Buffers { device: Device::Cpu, launched: false, ..there.clone() };
+        Ok(Self {
+            block: Block::of_graph(&launched.graphs[0], &launched.layout, &there)?,
+            x: here.samples(input.len())?,
+            z: there.samples(launched.z.launched)?,
+            no_gradients: there.rows(1)?,
+            samples: Vec::with_capacity(capacity),
+            estimates: Vec::with_capacity(capacity * width),
+            width,
+            device: Some(OnDevice {
+                engine: engine.clone(),
+                x: there.samples(launched.seen_as.len())?,
+                launched,
+                weights: None,
+            }),
+        })
+    }
+
+    /// Readies a job with these weights.
+    pub(crate) fn begin(&mut self, weights: &Buffer) -> Result<()> {
+        let Some(device) = &mut self.device else { return Ok(()) };
+        let packed: Vec<f32> = weights.flatten_all()?.to_vec1()?;
+        let there = device.launched.placement.weights(&packed);
+        let there = Tensor::from_slice(&there, (1, there.len()), &device.engine.device)?;
+        device.weights = Some(Buffer::new(there)?);
+        Ok(())
     }
 
     /// Values of a state.
@@ -70,9 +121,12 @@ impl Evaluator {
         }
         let samples = &self.samples;
         match view {
-            None => Gather { data, samples, augmenter: None }.fill(&self.x),
-            Some(change) => Viewed { data, samples, change }.fill(&self.x),
+            None => Gather { data, samples, augmenter: None }.fill(&self.x)?,
+            Some(change) => Viewed { data, samples, change }.fill(&self.x)?,
         }
+        let Some(OnDevice { engine, launched, x, .. }) = &self.device else { return Ok(()) };
+        let seen: Vec<f32> = self.x.narrow(1, 0, count * data.shape().len())?.flatten_all()?.to_vec1()?;
+        engine.write(&x.narrow(1, 0, count * launched.seen_as.len())?, &launched.x().widened(&seen))
     }
 
     /// Writes û `[samples, width]` to `estimates`, of the samples taken last in the states `z`. Unless it is the `first` question about
@@ -85,6 +139,11 @@ impl Evaluator {
         is_first: bool,
         stop: &StopFlag,
     ) -> Result<()> {
+        if self.device.is_some() {
+            self.ask_device(query, z, stop)?;
+            self.weigh(query, z);
+            return Ok(());
+        }
         apply(&Scaled { values: z, factor: query.scale }, &self.z, [])?;
         if let Some(time) = self.block.time() {
             apply(&Fill { value: query.time, count: self.samples.len() }, time, [])?;
@@ -104,13 +163,41 @@ impl Evaluator {
         };
         self.estimates.clear();
         self.estimates.extend_from_slice(&estimates[layout.start_offset()..][..z.len()]);
+        drop(storage);
+        self.weigh(query, z);
+        Ok(())
+    }
+
+    /// What the device's net answers. It computes all of it anew.
+    fn ask_device(&mut self, query: Query, z: &[f32], stop: &StopFlag) -> Result<()> {
+        let Self { block, z: states, no_gradients, samples, estimates, device, .. } = self;
+        let Some(OnDevice { engine, launched, x, weights: Some(weights) }) = device else {
+            return Err(Error::new(Code::Internal, "a job that has not begun on a device"));
+        };
+        let samples = samples.len();
+        let scaled = |value: &f32| if query.scale == 1.0 { *value } else { (query.scale * f64::from(*value)) as f32 };
+        let widened = launched.z.widened(&z.iter().map(scaled).collect::<Vec<_>>());
+        engine.write(&states.narrow(1, 0, samples * launched.z.launched)?, &widened)?;
+        if let Some(time) = block.time() {
+            engine.write(&time.narrow(1, 0, samples)?, &vec![query.time as f32; samples])?;
+        }
+        let (gradients, precision) = (&*no_gradients, Precision::F32);
+        let pass = Step { state: weights, gradients, optimiser: None, stop, samples, precision };
+        let context = Context { nominal_rows: Some(NOMINAL), ..engine.context(Multiply::F32, None) };
+        context.run(|| block.forward(pass, Mode::Evaluation, x, states))?;
+        let found: Vec<f32> = engine.read(&block.estimate().narrow(1, 0, samples * launched.estimate.launched)?)?;
+        *estimates = launched.estimate.narrow(&found);
+        Ok(())
+    }
+
+    /// û of what the net has answered.
+    fn weigh(&mut self, query: Query, z: &[f32]) {
         let Query { skip, out, .. } = query;
         if (skip, out) != (0.0, 1.0) {
             for (estimate, z) in self.estimates.iter_mut().zip(z) {
                 *estimate = (skip * f64::from(*z) + out * f64::from(*estimate)) as f32;
             }
         }
-        Ok(())
     }
 }
 

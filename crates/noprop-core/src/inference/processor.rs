@@ -4,6 +4,7 @@ use super::evaluator::Evaluator;
 use super::recorder::Recorder;
 use super::{SampleOptions, content};
 use crate::config::CheckedConfig;
+use crate::cuda::Engine;
 use crate::data::Dataset;
 use crate::data::augment::Change;
 use crate::diffusion::{initial_state, step};
@@ -59,9 +60,23 @@ impl<'a> Processor<'a> {
         threads: usize,
         stop: &'a StopFlag,
     ) -> Result<Self> {
+        Self::on(model, data, options, (threads, None), stop)
+    }
+
+    /// The same, whose nets run on a device if there is one. All else is the processor's.
+    pub(super) fn on(
+        model: &'a Model,
+        data: &'a Dataset,
+        options: &'a SampleOptions,
+        (threads, engine): (usize, Option<&Arc<Engine>>),
+        stop: &'a StopFlag,
+    ) -> Result<Self> {
         let samples = data.samples();
         let resident = if samples < STREAMED { model.resident()? } else { None };
-        let evaluator = |_| Evaluator::new(&model.checked, samples.min(CHUNK), &Device::Cpu);
+        let evaluator = |_| match engine {
+            Some(engine) => Evaluator::on(&model.checked, samples.min(CHUNK), engine),
+            None => Evaluator::new(&model.checked, samples.min(CHUNK), &Device::Cpu),
+        };
         let evaluators = (0..threads.min(samples.div_ceil(CHUNK))).map(evaluator).collect::<Result<Vec<_>>>()?;
         Ok(Self { model, data, options, stop, keys: content::keys(data)?, resident, view: None, evaluators })
     }
@@ -191,6 +206,7 @@ impl JobWork<'_> {
     /// Does it to the chunks that `next` gives.
     fn run<'s>(&self, evaluator: &mut Evaluator, next: &impl Fn() -> Option<Chunk<'s>>) -> Result<()> {
         let mut room = Room::default();
+        evaluator.begin(self.weights)?;
         while let Some((chunk, (states, estimates))) = next() {
             self.stop.check()?;
             let first = chunk * CHUNK;

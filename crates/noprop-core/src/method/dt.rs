@@ -59,7 +59,7 @@ impl Method for Dt {
         Readout::Nearest { vectors: self.parts.vectors.clone(), alpha_bar: self.parts.schedule.alpha_bar(job) }
     }
 
-    fn runs_on_gpus(&self) -> bool {
+    fn is_queued(&self) -> bool {
         self.loss() == Loss::SquaredToClass
     }
 

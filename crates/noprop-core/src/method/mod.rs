@@ -124,8 +124,13 @@ pub trait Method: fmt::Debug + Send + Sync {
         false
     }
 
-    /// Whether jobs are trained and chains run on GPUs too.
+    /// Whether there are kernels for all that its nets do.
     fn runs_on_gpus(&self) -> bool {
+        true
+    }
+
+    /// Whether kernels draw and judge, too: a device then takes steps without the processor.
+    fn is_queued(&self) -> bool {
         false
     }
 

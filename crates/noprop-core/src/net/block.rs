@@ -29,12 +29,12 @@ impl Block {
         Self::of(net.program(input, classes, target)?, buffers)
     }
 
-    /// The same of any net, on the processor.
+    /// The same of any net whose tensors lie where `layout` says.
     ///
     /// # Errors
     /// As [`new`](Self::new).
     pub fn of_graph(graph: &Graph, layout: &Layout, buffers: &Buffers) -> Result<Self> {
-        let target = Target { training: buffers.training, launched: false, fused: true };
+        let target = Target { training: buffers.training, launched: buffers.launched, fused: true };
         let block = Self::of(Program::new(graph, layout, target)?, buffers)?;
         let time = graph.form().timed.then(|| buffers.samples(1)).transpose()?;
         Ok(Self { time, ..block })
@@ -44,8 +44,8 @@ impl Block {
     ///
     /// # Errors
     /// None: this one was made.
-    pub(crate) fn beside(&self, graph: &Graph, layout: &Layout) -> Result<Self> {
-        let program = Program::new(graph, layout, Target { training: true, launched: false, fused: true })?;
+    pub(crate) fn beside(&self, graph: &Graph, layout: &Layout, launched: bool) -> Result<Self> {
+        let program = Program::new(graph, layout, Target { training: true, launched, fused: true })?;
         debug_assert_eq!(program.buffers(), self.program.buffers());
         Ok(Self { program, buffers: self.buffers.clone(), time: self.time.clone() })
     }

@@ -210,9 +210,7 @@ impl NetConfig {
     /// are 0, as are their weights.
     pub(crate) fn launched_input(&self, input: InputShape, classes: usize) -> Result<InputShape> {
         Ok(match input {
-            InputShape::Image { height, width, channels } if self.graph(input, classes)?.convolves_x() => {
-                InputShape::Image { height, width, channels: channels.next_multiple_of(4) }
-            }
+            InputShape::Image { .. } if self.graph(input, classes)?.convolves(Graph::X) => input.by_fours(),
             _ => input,
         })
     }

@@ -141,10 +141,10 @@ impl Graph {
         Ok(Program::new(self, layout, target)?.values(batch) + times)
     }
 
-    /// Whether nothing but convolutions reads x.
-    pub(crate) fn convolves_x(&self) -> bool {
+    /// Whether nothing but convolutions reads an input.
+    pub(crate) fn convolves(&self, input: NodeId) -> bool {
         let readers = Readers::new(self);
         let convolves = |node: &NodeId| matches!(self.nodes()[*node].op, Op::Conv(_));
-        readers.count(Self::X) > 0 && readers.of(resolve(self, Self::X)).iter().all(convolves)
+        readers.count(input) > 0 && readers.of(resolve(self, input)).iter().all(convolves)
     }
 }

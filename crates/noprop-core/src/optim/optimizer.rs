@@ -47,11 +47,6 @@ impl Optimizer {
         }
     }
 
-    /// Whether GPUs have a kernel for it.
-    pub(crate) fn runs_on_gpus(self) -> bool {
-        !matches!(self, Self::Sgd { .. })
-    }
-
     /// # Errors
     /// [`Code::Option`](crate::Code::Option) for a momentum out of its range.
     pub(crate) fn check(self) -> crate::Result<()> {

@@ -10,6 +10,7 @@ mod device;
 pub mod early_stopping;
 pub mod estimate;
 pub mod job;
+mod judge;
 mod ode;
 pub mod plan;
 pub mod progress;

@@ -316,15 +316,12 @@ impl From {
 /// # Errors
 /// Those of [`DeviceChoice::resolve`]; [`Code::Device`] where a GPU is asked for and the method has no kernels for it.
 pub(crate) fn places(model: &CheckedConfig, choice: &DeviceChoice) -> Result<(Devices, Option<String>)> {
-    if (model.method.runs_on_gpus() && model.head.is_none()) || matches!(choice, DeviceChoice::Cpu) {
+    if model.runs_on_gpus() || matches!(choice, DeviceChoice::Cpu) {
         return choice.resolve_or_why();
     }
     let mut name = model.config.method.described();
     if !model.vectors.is_one_hot() {
-        name += &format!(" with embedding {}", model.config.embedding.name());
-    }
-    if model.head.is_some() {
-        name += &format!(" with head {}", model.config.head.name());
+        name += &format!(" with embedding {}", model.config.embedding.described());
     }
     if *choice == DeviceChoice::Auto {
         return Ok((Devices::Cpu, Some(format!("method {name} has no kernels for GPUs"))));
@@ -332,17 +329,18 @@ pub(crate) fn places(model: &CheckedConfig, choice: &DeviceChoice) -> Result<(De
     Err(Error::new(Code::Device, format!("method {name} runs on the processor alone"))
         .expected("device auto or cpu")
         .received(choice.to_string())
-        .hint("method dt by squared error with one-hot embeddings and without a head runs on GPUs"))
+        .hint(match model.method.runs_on_gpus() {
+            true => "on GPUs a net must convolve both the image and the state, or neither; other embeddings run there",
+            false => "methods dt, ct, fm, diffusion-blocks and backprop run on GPUs",
+        }))
 }
 
 /// Where a model is trained with these options.
 fn places_of(model: &CheckedConfig, options: &FitOptions) -> Result<(Devices, Option<String>)> {
-    let what = match options.clip_norm {
-        _ if !options.optimizer.runs_on_gpus() => format!("optimizer {}", options.optimizer.name()),
-        Some(_) => "clipNorm".to_owned(),
-        None if options.ema.is_some() => "ema".to_owned(),
-        None if options.class_weights.is_some() => "classWeights".to_owned(),
-        None if options.mixup > 0.0 => "mixup".to_owned(),
+    let what = match options.ema {
+        Some(_) => "ema",
+        None if options.class_weights.is_some() => "classWeights",
+        None if options.mixup > 0.0 => "mixup",
         None => return places(model, &options.device),
     };
     match &options.device {
@@ -407,7 +405,7 @@ fn check_coupled(model: &CheckedConfig, options: &FitOptions) -> Result<()> {
     if !model.is_coupled() {
         return Ok(());
     }
-    let embedding = model.config.embedding.name();
+    let embedding = model.config.embedding.described();
     if let Some(norm) = options.clip_norm {
         return Err(Error::new(Code::Option, format!("option clipNorm does not go with {embedding} embeddings of dt"))
             .expected("no clipNorm: the gradients of all blocks are in one job")

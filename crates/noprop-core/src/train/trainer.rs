@@ -1,19 +1,19 @@
 //! Steps jobs: the buffers that one worker thread needs to run any job of a run, one step at a time.
 
 use super::batch::Gather;
+use super::judge::{Answer, OwnRoom};
 use super::ode::{Ode, On};
 use super::plan::Plan;
 use super::validation::Validator;
 use crate::config::JobParts;
 use crate::error::{Code, Error, Result};
-use crate::method::{CrossEntropy, Draw as Draws, Drawn, Judged, Loss, Method, OwnPass, Posterior, WeightedSquares};
+use crate::method::{Draw as Draws, Drawn, Method, OwnPass};
 use crate::net::Step;
 use crate::net::{Block, Buffers, Draw, Layout, Mode};
 use crate::ops::adamw::AdamW;
 use crate::ops::apply;
-use crate::ops::squared_error::SquaredError;
 use crate::tensor::{Buffer, Slot, StopFlag};
-use crate::train::values::{Clip, CopyIn, PutSlots, first_value, read, read_slots};
+use crate::train::values::{Clip, CopyIn, PutSlots, read, read_slots};
 use candle_core::{DType, Device};
 
 pub(super) use super::values::all_finite;
@@ -44,15 +44,6 @@ pub struct Trainer {
 struct Own {
     values: Vec<f64>,
     room: OwnRoom,
-}
-
-struct OwnRoom {
-    gradients: Vec<f64>,
-    estimate: Vec<f64>,
-    /// Of the estimate, where the method judges it.
-    gradient: Vec<f64>,
-    z_gradient: Vec<f64>,
-    room: Vec<f64>,
 }
 
 impl Trainer {
@@ -86,14 +77,12 @@ impl Trainer {
         let graph = &graphs[0];
         let estimate = graph.estimate_width();
         let own: usize = own.iter().map(|slot| slot.len).sum();
-        let rows = |width: usize| if own > 0 { capacity * width } else { 0 };
         let equation = method.equation();
         let ode = equation.map(|equation| Ode::new(equation, &buffers, width, layout.parameters())).transpose()?;
         let mut blocks = vec![Block::of_graph(graph, layout, &buffers)?];
         for graph in &graphs[1..] {
-            blocks.push(blocks[0].beside(graph, layout)?);
+            blocks.push(blocks[0].beside(graph, layout, false)?);
         }
-        let judged = if method.loss() == Loss::Own { rows(estimate) } else { 0 };
         Ok(Self {
             blocks,
             wide: (dtype != DType::F32).then(|| buffers.samples(config.input.len())).transpose()?,
@@ -103,16 +92,7 @@ impl Trainer {
             loss: buffers.rows(1)?,
             drawn: Drawn::new(capacity, width),
             estimate,
-            own: Own {
-                values: Vec::with_capacity(own),
-                room: OwnRoom {
-                    gradients: vec![0.0; own],
-                    estimate: Vec::with_capacity(rows(estimate)),
-                    gradient: vec![0.0; judged],
-                    z_gradient: Vec::with_capacity(rows(width)),
-                    room: vec![0.0; 2 * (width + config.classes.len())],
-                },
-            },
+            own: Own { values: Vec::with_capacity(own), room: OwnRoom::new(plan, method, own, estimate) },
             ode,
             validator: None,
             head: None,
@@ -181,7 +161,7 @@ impl Trainer {
         state: &Buffer,
         stop: &StopFlag,
     ) -> Result<(f64, usize)> {
-        let (model, config) = (&plan.model, &plan.model.config);
+        let config = &plan.model.config;
         let epoch = (step / plan.steps_per_epoch()) as usize;
         let batch = plan.batch(step)?;
         let (samples, classes) = (&batch.samples[..], &batch.classes[..]);
@@ -198,7 +178,7 @@ impl Trainer {
         read_slots(state, slots, values)?;
         let draw = Draws { seed, job, epoch, samples, classes, numbers: plan.numbers.as_ref(), own: values };
         // A head says what is likely, which classes that count more would not.
-        let class_weights = plan.class_weights.as_deref().filter(|_| model.head_of(job).is_none());
+        let class_weights = plan.class_weights.as_deref().filter(|_| plan.model.head_of(job).is_none());
         if class_weights.is_some() {
             self.drawn.weights.fill(1.0);
         }
@@ -238,41 +218,8 @@ impl Trainer {
             read(block.estimate(), samples.len() * of_estimate, &mut own.estimate)?;
             own.gradients.fill(0.0);
         }
-        let (estimate, gradient) = (block.estimate(), &self.gradient);
-        // A head says what is likely, which smoothed labels would not.
-        let smoothing = if model.head_of(job).is_some() { 0.0 } else { plan.options.label_smoothing };
-        let loss = match method.loss() {
-            Loss::SquaredToClass if class_weights.is_none() => {
-                let error = SquaredError { classes, width: of_estimate };
-                error.forward(&self.loss, estimate)?;
-                error.backward(gradient, estimate, plan.weight(job))?;
-                None
-            }
-            Loss::Squared | Loss::SquaredToClass => {
-                let Drawn { targets, weights, .. } = &self.drawn;
-                let (samples, weight) = (samples.len(), plan.weight(job));
-                Some(
-                    WeightedSquares { targets, weights, weight, samples, width: of_estimate }
-                        .run(gradient, estimate)?,
-                )
-            }
-            Loss::Posterior { sigma } => {
-                let op = Posterior { classes, vectors: &plan.model.vectors, sigma };
-                Some(op.run(gradient, estimate, &mut own.room)?)
-            }
-            Loss::Own => {
-                let OwnRoom { estimate, gradient: values, gradients, room, .. } = own;
-                let (len, weight) = (samples.len() * of_estimate, plan.weight(job));
-                let judged = Judged { estimate, gradient: &mut values[..len], gradients, weight, room };
-                let loss = method.judge(&draw, &self.drawn, judged);
-                apply(&PutSlots { slots: &[Slot { offset: 0, len }], values }, gradient, [])?;
-                Some(loss)
-            }
-            Loss::CrossEntropy => {
-                let op = CrossEntropy { classes, width: of_estimate, smoothing, weights: class_weights };
-                Some(op.run(gradient, estimate)?)
-            }
-        };
+        let answer = Answer { plan, method, draw: &draw, drawn: &self.drawn, width: of_estimate, class_weights };
+        let loss = answer.judge(block.estimate(), &self.gradient, &self.loss, own)?;
         block.backward(pass, mode, &self.gradient, x, &self.z)?;
         if let Some(z_gradient) = block.z_gradient()
             && !own.gradients.is_empty()
@@ -292,7 +239,6 @@ impl Trainer {
             adamw.step(state, &self.gradients)?;
         }
 
-        let loss = loss.map_or_else(|| first_value(&self.loss), Ok)?;
         if !loss.is_finite() {
             return Err(diverged(job, step).received(loss.to_string()));
         }

@@ -46,23 +46,29 @@ impl BlockOp<0> for Clip {
     const NAME: &'static str = "clip";
     fn block<T: Real>(&self, _: usize, to: &mut [T], []: [&[T]; 0]) -> Result<()> {
         check(to.len() >= self.len, "values to clip")?;
-        let values = &mut to[..self.len];
-        // Eight sums side by side, which a processor makes at once; their order is that of the code.
-        let mut sums = [0.0_f64; 8];
-        for eight in values.chunks(8) {
-            for (sum, value) in sums.iter_mut().zip(eight) {
-                let value = value.to_f64().unwrap_or(f64::NAN);
-                *sum += value * value;
-            }
-        }
-        let norm = sums.iter().sum::<f64>().sqrt();
-        // Values that are not finite stay, so that the step is known to have diverged.
-        if norm > self.most {
-            let factor = T::of(self.most / norm);
-            values.iter_mut().for_each(|value| *value *= factor);
-        }
+        clip(&mut to[..self.len], self.most);
         Ok(())
     }
+}
+
+/// Shortens values, as a vector, to a length of at most `most`. Returns whether they were longer.
+pub(super) fn clip<T: Real>(values: &mut [T], most: f64) -> bool {
+    // Eight sums side by side, which a processor makes at once; their order is that of the code.
+    let mut sums = [0.0_f64; 8];
+    for eight in values.chunks(8) {
+        for (sum, value) in sums.iter_mut().zip(eight) {
+            let value = value.to_f64().unwrap_or(f64::NAN);
+            *sum += value * value;
+        }
+    }
+    let norm = sums.iter().sum::<f64>().sqrt();
+    // Values that are not finite stay, so that the step is known to have diverged.
+    let is_longer = norm > most;
+    if is_longer {
+        let factor = T::of(most / norm);
+        values.iter_mut().for_each(|value| *value *= factor);
+    }
+    is_longer
 }
 
 /// Moves the first `len` values of a tensor by a share of the way to those of another.

@@ -45,7 +45,7 @@ class Stream:
 x = f32([[((i * D + j) * 7 % 11) / 10 - 0.4 for j in range(D)] for i in range(N)])
 y = torch.tensor([i % C for i in range(N)])
 u = F.one_hot(y, C).double()
-normals = lambda purpose, job, epoch: torch.tensor([[Stream(purpose, job, epoch, i).normal(k) for k in range(C)] for i in range(N)])
+normals = lambda purpose, job, epoch, width=C: torch.tensor([[Stream(purpose, job, epoch, i).normal(k) for k in range(width)] for i in range(N)])
 uniforms = lambda purpose, job, epoch: torch.tensor([Stream(purpose, job, epoch, i).uniform(0) for i in range(N)])
 
 
@@ -88,28 +88,44 @@ head = lambda p, z: z @ p["params.class_head.weight"] + p["params.class_head.bia
 squares = lambda a, b: ((a - b) ** 2).sum(1)
 
 
-def dt(job=2, blocks=3):
+random_rows = torch.tensor([[Stream(EMBEDDING, 0, 0, c).normal(k) / math.sqrt(DIM) for k in range(DIM)] for c in range(C)])
+
+
+def medoids():
+    """The sample of each class with the least median distance to the others of its class; of several the first."""
+    def middle(c):
+        own = x[y == c]
+        return own[min(range(len(own)), key=lambda i: torch.stack([(own[i] - o).norm() for j, o in enumerate(own) if j != i]).median().item())]
+    return torch.stack([middle(c) for c in range(C)])
+
+
+prototypes = medoids()
+
+
+def dt(job=2, blocks=3, w=torch.eye(C)):
     ab = min(max(math.cos(math.pi / 2 * (blocks - job + 1) / blocks) ** 2, 1e-4), 0.999)
 
     def loss(p, epoch):
-        z = f32(math.sqrt(ab) * u + math.sqrt(1 - ab) * normals(LABEL, job, epoch))
-        reported = squares(net(p, x, z), u).mean()
+        z = f32(math.sqrt(ab) * w[y] + math.sqrt(1 - ab) * normals(LABEL, job, epoch, w.shape[1]))
+        reported = squares(net(p, x, z) @ w, w[y]).mean()
         return reported, reported
-    return make(mlp(D + C), job), loss
+    return make(mlp(D + w.shape[1]), job), loss
 
 
-def fm(noise=0.1):
+def fm(noise=0.1, w=torch.eye(C)):
     def loss(p, epoch):
-        t, z0 = uniforms(TIME, 1, epoch), normals(LABEL, 1, epoch)
-        z = f32(t[:, None] * u + (1 - t)[:, None] * z0 + noise * normals(PATH, 1, epoch))
-        reported = squares(net(p, x, z, features(f32(t))), f32(u - z0)).mean()
+        t, z0 = uniforms(TIME, 1, epoch), normals(LABEL, 1, epoch, w.shape[1])
+        z = f32(t[:, None] * w[y] + (1 - t)[:, None] * z0 + noise * normals(PATH, 1, epoch, w.shape[1]))
+        reported = squares(net(p, x, z, features(f32(t))) @ w, f32(w[y] - z0)).mean()
         return reported, reported
-    return make(mlp(D + C + 64), 1), loss
+    return make(mlp(D + w.shape[1] + 64), 1), loss
 
 
-def ct(eta=0.7, units=2, learns=False):
+def ct(eta=0.7, units=2, learns=False, fixed=torch.eye(C), start=None):
     inverse = lambda v: math.log(math.exp(v) - 1)
-    tensors = {**(learned(mlp(D + DIM + 64)) if learns else {**mlp(D + C + 64), **HEADS}),
+    wide = (start if learns else fixed).shape[1]
+    heads = HEADS if wide == C else {"params.class_head.weight": (fixed.T, (wide, C)), "params.class_head.bias": (0.0, (C,))}
+    tensors = {**(learned(mlp(D + wide + 64), start=start) if learns else {**mlp(D + wide + 64), **heads}),
                "params.gamma.low": (-1.0, (1,)), "params.gamma.range": (inverse(5.0), (1,)), "params.gamma.linear": (inverse(1.0), (1,)),
                "params.gamma.rate": ((1,), (units,)), "params.gamma.shift": ((1,), (units,)), "params.gamma.share": (inverse(1 / units), (units,))}
 
@@ -123,50 +139,50 @@ def ct(eta=0.7, units=2, learns=False):
         t = uniforms(TIME, 1, epoch).requires_grad_()
         g = gamma(p, t)
         slope, = torch.autograd.grad((-g).exp().sum(), t, create_graph=True)
-        w = p["params.embedding.weight"] if learns else torch.eye(C)
-        noised = lambda g, purpose: torch.sigmoid(-g)[:, None].sqrt() * w[y] + torch.sigmoid(g)[:, None].sqrt() * normals(purpose, 1, epoch)[:, :w.shape[1]]
+        w = p["params.embedding.weight"] if learns else fixed
+        noised = lambda g, purpose: torch.sigmoid(-g)[:, None].sqrt() * w[y] + torch.sigmoid(g)[:, None].sqrt() * normals(purpose, 1, epoch, w.shape[1])
         error = squares(net(p, x, noised(g, LABEL), features(f32(t.detach()))).softmax(1) @ w, w[y])
         ends = gamma(p, torch.tensor([0.0, 1.0]))
         first = torch.sigmoid(-ends[0])
-        kl = prior(w[y], first) if learns else 0.5 * (first - C * first - C * torch.log(1 - first))
+        kl = prior(w[y], first)
         ce = F.cross_entropy(head(p, noised(ends[1].expand(N), HEAD)), y)
         return error.mean(), (0.5 * eta * slope * error).mean() + ce + kl
     return make(tensors, 1), loss
 
 
-def learned(*nets):
-    """The tensors of a learned embedding beside those of nets; and what is drawn of a state."""
-    rows = torch.tensor([[Stream(EMBEDDING, 0, 0, c).normal(k) / math.sqrt(DIM) for k in range(DIM)] for c in range(C)])
-    own = {"params.embedding.weight": (rows, (C, DIM)), "params.class_head.weight": (rows.T, (DIM, C)), "params.class_head.bias": (0.0, (C,))}
+def learned(*nets, start):
+    """The tensors of a learned embedding, which begins as `start`, beside those of nets."""
+    dim = start.shape[1]
+    own = {"params.embedding.weight": (start, (C, dim)), "params.class_head.weight": (start.T, (dim, C)), "params.class_head.bias": (0.0, (C,))}
     return {name: tensor for net in (own, *nets) for name, tensor in net.items()}
 
 
-prior = lambda v, ab: 0.5 * (ab * (v**2).sum(1) - DIM * ab - DIM * torch.log(1 - torch.as_tensor(ab))).mean()
+prior = lambda v, ab: 0.5 * (ab * (v**2).sum(1) - v.shape[1] * ab - v.shape[1] * torch.log(1 - torch.as_tensor(ab))).mean()
 
 
-def dt_learned(blocks=2):
+def dt_learned(blocks=2, start=random_rows):
     """A loss a block, each moved by an optimiser of its own, and with it the embedding and the head by another."""
     ab = [min(max(math.cos(math.pi / 2 * (blocks - t) / blocks) ** 2, 1e-4), 0.999) for t in range(blocks + 1)]
 
     def block(job):
         def loss(p, epoch):
             w = p["params.embedding.weight"]
-            noised = lambda t, purpose: math.sqrt(ab[t]) * w[y] + math.sqrt(1 - ab[t]) * normals(purpose, job, epoch)[:, :DIM]
+            noised = lambda t, purpose: math.sqrt(ab[t]) * w[y] + math.sqrt(1 - ab[t]) * normals(purpose, job, epoch, start.shape[1])
             out = net(p, x, noised(job - 1, LABEL), prefix=f"block{job:04}_").softmax(1) @ w
             reported = squares(out, w[y]).mean()
             return reported, reported + F.cross_entropy(head(p, noised(blocks, HEAD)), y) + prior(w[y], ab[0])
         return loss
-    return make(learned(*(mlp(D + DIM, f"block{t:04}_") for t in range(1, blocks + 1))), 1), [block(t) for t in range(1, blocks + 1)]
+    return make(learned(*(mlp(D + start.shape[1], f"block{t:04}_") for t in range(1, blocks + 1)), start=start), 1), [block(t) for t in range(1, blocks + 1)]
 
 
-def fm_learned(noise=0.1):
+def fm_learned(noise=0.1, start=random_rows):
     def loss(p, epoch):
-        w, t, z0 = p["params.embedding.weight"], uniforms(TIME, 1, epoch), normals(LABEL, 1, epoch)[:, :DIM]
-        z = t[:, None] * w[y] + (1 - t)[:, None] * z0 + noise * normals(PATH, 1, epoch)[:, :DIM]
+        w, t, z0 = p["params.embedding.weight"], uniforms(TIME, 1, epoch), normals(LABEL, 1, epoch, start.shape[1])
+        z = t[:, None] * w[y] + (1 - t)[:, None] * z0 + noise * normals(PATH, 1, epoch, start.shape[1])
         v = net(p, x, z, features(f32(t))) @ w
         reported = squares(v, w[y] - z0).mean()
         return reported, reported + F.cross_entropy(head(p, z + (1 - t)[:, None] * v), y)
-    return make(learned(mlp(D + DIM + 64)), 1), loss
+    return make(learned(mlp(D + start.shape[1] + 64), start=start), 1), loss
 
 
 def diffusion_blocks(loss_name, preconditioning=False, job=2, blocks=3, overlap=0.05):
@@ -313,7 +329,9 @@ def train(name, made):
 METHODS = {
     "dt": dt(), "ct": ct(), "fm": fm(), "diffusion-blocks": diffusion_blocks("ce"), "diffusion-blocks-mse": diffusion_blocks("mse"),
     "diffusion-blocks-edm": diffusion_blocks("mse", preconditioning=True), "backprop": backprop(), "forward-forward": forward_forward(),
-    "adjoint": adjoint(), "dt-learned": dt_learned(), "ct-learned": ct(learns=True), "fm-learned": fm_learned(),
+    "adjoint": adjoint(), "dt-learned": dt_learned(), "ct-learned": ct(learns=True, start=random_rows), "fm-learned": fm_learned(),
     "classifier": classifier(),
+    "dt-prototype": dt(w=prototypes), "ct-prototype": ct(fixed=prototypes), "fm-prototype": fm(w=prototypes),
+    "dt-trained": dt_learned(start=prototypes), "ct-trained": ct(learns=True, start=prototypes), "fm-trained": fm_learned(start=prototypes),
 }
 Path(__file__).with_name("methods.json").write_text(json.dumps({name: train(name, made) for name, made in METHODS.items()}) + "\n")

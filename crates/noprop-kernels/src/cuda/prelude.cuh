@@ -42,7 +42,7 @@ struct StepValues {
     std::uint32_t step;
     /// 1 − learning rate · weight decay.
     float keep;
-    /// learning rate / (1 − beta1^step).
+    /// learning rate / (1 − beta1^step); of descent with momentum the learning rate.
     float step_size;
     /// 1 / √(1 − beta2^step).
     float inverse_root_correction;

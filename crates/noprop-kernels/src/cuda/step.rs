@@ -17,7 +17,7 @@ pub struct StepValues {
     pub step: u32,
     /// 1 − learning rate · weight decay.
     pub keep: f32,
-    /// learning rate / (1 − beta1^step).
+    /// learning rate / (1 − beta1^step); of descent with momentum the learning rate.
     pub step_size: f32,
     /// 1 / √(1 − beta2^step).
     pub inverse_root_correction: f32,

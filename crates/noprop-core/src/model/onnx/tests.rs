@@ -62,6 +62,11 @@ const EVERY_OPERATION: &str = r#"[
 fn cases() -> Vec<(&'static str, String, &'static str)> {
     let of = |rest: &str| format!(r#"{{"seed":1,{rest}}}"#);
     let graph = |last: &str| EVERY_OPERATION.replace("LAST", last);
+    let embedded = |kind: &str, method: &str| {
+        let dim = if kind == "learned" { r#","dim":5"# } else { "" };
+        let net = r#""net":{"type":"cnn","widths":[2,3,2],"hidden":4}"#;
+        of(&format!(r#""input":[14,14,1],"classes":[-1,4,9],{method},{net},"embedding":{{"type":"{kind}"{dim}}}"#))
+    };
     vec![
         (
             "dt_cnn",
@@ -169,6 +174,12 @@ fn cases() -> Vec<(&'static str, String, &'static str)> {
             ),
             r#"{"steps":3}"#,
         ),
+        ("dt_learned", embedded("learned", r#""blocks":2"#), "{}"),
+        ("ct_learned", embedded("learned", r#""method":{"type":"ct"}"#), r#"{"steps":3}"#),
+        ("fm_learned", embedded("learned", r#""method":{"type":"fm"}"#), r#"{"steps":3,"sampler":"heun"}"#),
+        ("dt_prototype", embedded("prototype", r#""blocks":2"#), "{}"),
+        ("ct_prototype", embedded("prototype", r#""method":{"type":"ct"}"#), r#"{"steps":3}"#),
+        ("fm_prototype", embedded("prototype", r#""method":{"type":"fm"}"#), r#"{"steps":3}"#),
         (
             "table",
             of(

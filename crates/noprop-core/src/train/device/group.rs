@@ -38,10 +38,11 @@ impl<'a> DeviceTrainer<'a> {
         let blocks: Vec<_> = jobs.iter().map(|job| job.progress.block).collect();
         let states = jobs.iter().map(|job| job.state()).collect::<Result<Vec<_>>>()?;
         // Those of another size are given back first: there may not be room for both.
-        let kept = self.stack.take().filter(|stack| stack.stacked() == blocks.len());
+        let is_head = self.plan.model.head_of(blocks[0]).is_some();
+        let kept = self.stack.take().filter(|stack| (stack.stacked(), stack.is_head()) == (blocks.len(), is_head));
         let mut stack = match kept {
             Some(stack) => stack,
-            None => Stack::new(self.plan, self.engine, blocks.len())?,
+            None => Stack::new(self.plan, self.engine, blocks.len(), is_head)?,
         };
         stack.load(self.plan, self.engine, &blocks, &states)?;
         let step = jobs[0].progress.step;

@@ -25,16 +25,16 @@ struct TrainingMemory {
 impl TrainingMemory {
     /// For complete options.
     fn of(model: &CheckedConfig, options: &FitOptions, data: &Dataset) -> Result<Self> {
-        let (config, batch) = (&model.config, options.batch_size());
-        let width = config.classes.len();
-        let net = config.net.activations(config.input, width, batch, true)?;
-        let placement = config.net.placement(config.input, width)?;
+        let batch = options.batch_size();
+        let launched = model.launched(false, true)?;
+        let (net, placement) = (launched.values(batch)?, &launched.placement);
+        let width = launched.z.launched + launched.estimate.launched;
         let state = AdamW::state_len(placement.parameters(), placement.statistics());
         let samples = data.samples();
         let steps = samples.div_ceil(batch);
         // z, the gradient of the estimate, the loss, and what is read back of an epoch.
-        let values = state + placement.parameters() + net + 2 * batch * width + 1 + steps + PARTS;
-        let input = config.net.launched_input(config.input, width)?.len();
+        let values = state + placement.parameters() + net + batch * width + 1 + steps + PARTS;
+        let input = launched.seen_as.len();
         let shared = DeviceData::bytes(data) + 4 * (samples + batch * input + 3 * steps + 2 * batch);
         Ok(Self { shared, block: 4 * values + SCRATCH })
     }
@@ -82,7 +82,7 @@ pub(in crate::train) fn in_flight(
     asked: Option<usize>,
 ) -> Result<usize> {
     let free = engines.iter().map(|engine| Ok(engine.memory()?.map(|(free, _)| free))).collect::<Result<Vec<_>>>()?;
-    decide(TrainingMemory::of(model, options, data)?, &free, asked, model.config.blocks)
+    decide(TrainingMemory::of(model, options, data)?, &free, asked, model.jobs())
 }
 
 /// The devices share the blocks evenly, so the smallest decides.
@@ -156,7 +156,7 @@ mod tests {
             let plan = Plan::new(model, options, Arc::new(data)).unwrap();
             let values = |stacked: usize| {
                 let before = crate::net::made();
-                Stack::new(&plan, &plan.engines[0], stacked).unwrap();
+                Stack::new(&plan, &plan.engines[0], stacked, false).unwrap();
                 crate::net::made() - before
             };
             let memory = TrainingMemory::of(&plan.model, &plan.options, &plan.data).unwrap();

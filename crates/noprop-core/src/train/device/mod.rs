@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `data.rs` | the data set on the device |
 //! | `stack.rs` | the buffers of K blocks, and one step of them |
+//! | `plain.rs` | one step of them whose draws and losses are the processor's |
 //! | `group.rs` | K jobs that are at the same step, and what is read back of them |
 //! | `run.rs` | a device's thread: which jobs it takes, how far it steps them, what it reports |
 //! | `memory.rs` | how many blocks a device has room for |
@@ -14,6 +15,7 @@
 mod data;
 mod group;
 pub(super) mod memory;
+mod plain;
 mod run;
 mod stack;
 

@@ -123,7 +123,8 @@ impl Shared {
         Ok(())
     }
 
-    /// Begins jobs or reads them from the checkpoint. Returns those that are furthest behind and puts the others back.
+    /// Begins jobs or reads them from the checkpoint. Returns those that are furthest behind and puts the others back. Heads have other tensors than
+    /// blocks, and come after them.
     fn ready(&self, jobs: Vec<InFlight>, block: &Cell<usize>) -> Result<Vec<InFlight>> {
         let mut begun = Vec::with_capacity(jobs.len());
         for mut job in jobs {
@@ -132,8 +133,9 @@ impl Shared {
                 begun.push(job);
             }
         }
-        let least = begun.iter().map(InFlight::step).min();
-        let (least, further): (Vec<_>, Vec<_>) = begun.into_iter().partition(|job| Some(job.step()) == least);
+        let place = |job: &InFlight| (self.plan.model.head_of(job.block).is_some(), job.step());
+        let least = begun.iter().map(place).min();
+        let (least, further): (Vec<_>, Vec<_>) = begun.into_iter().partition(|job| Some(place(job)) == least);
         further.into_iter().for_each(|job| self.put(job));
         Ok(least)
     }

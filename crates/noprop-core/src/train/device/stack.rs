@@ -1,10 +1,11 @@
 //! The buffers of K blocks that are stepped together, and one step of them.
 
 use super::DeviceData;
+use super::plain::Plain;
+use crate::config::{CheckedConfig, Launched};
 use crate::cuda::{Engine, EpochTensors, Outcome, Repeated, StepTensors, StepValues};
-use crate::data::InputShape;
 use crate::error::Result;
-use crate::net::{Block, Buffers, Draw, Mode, Placement, Step};
+use crate::net::{Block, Buffers, Draw, Mode, Step};
 use crate::ops::adamw::AdamW;
 use crate::ops::batch::NoisedLabels;
 use crate::ops::squared_error::SquaredError;
@@ -18,61 +19,69 @@ use std::sync::Arc;
 pub(crate) struct Stack {
     /// `[K, 3 · parameters + statistics]`: parameters, statistics and both moments, where `placement` says.
     pub state: Buffer,
-    placement: Placement,
-    /// The shape of a sample as kernels see it.
-    seen_as: InputShape,
-    buffers: StepBuffers,
+    /// Whether the jobs are heads.
+    pub(super) is_head: bool,
+    pub(super) launched: Launched,
+    pub(super) buffers: StepBuffers,
     epoch: EpochTensors,
-    step: StepTensors,
+    pub(super) step: StepTensors,
     /// The blocks that the rows are, from 1, and ᾱ_{t−1} of each.
-    blocks: Vec<usize>,
+    pub(super) blocks: Vec<usize>,
     alpha_bars: Vec<f64>,
     /// The order of the epoch that is on the device.
-    order: Arc<Vec<u32>>,
+    pub(super) order: Arc<Vec<u32>>,
     /// An epoch that comes later, and its order.
     upcoming: Option<(usize, Arc<Vec<u32>>)>,
     /// Steps by the number of their samples.
     steps: HashMap<usize, Repeated>,
+    /// Where draws and losses are the processor's.
+    plain: Option<Plain>,
 }
 
 /// What the operations of a step write.
-struct StepBuffers {
-    block: Block,
+pub(super) struct StepBuffers {
+    /// One a net of a job, all on the same buffers.
+    pub nets: Vec<Block>,
     /// `[1, batch · input]`, which all blocks share.
-    x: Buffer,
-    /// `[K, batch · classes]`, as is the gradient of û.
-    z: Buffer,
-    gradient: Buffer,
+    pub x: Buffer,
+    /// `[K, batch · width of a state]`.
+    pub z: Buffer,
+    /// `[K, batch · width of û]`.
+    pub gradient: Buffer,
     /// `[K, parameters]`.
-    gradients: Buffer,
+    pub gradients: Buffer,
     /// `[K, 1]`.
     loss: Buffer,
 }
 
 impl Stack {
-    /// Buffers for `stacked` blocks and `plan`'s batches.
-    pub(crate) fn new(plan: &Plan, engine: &Engine, stacked: usize) -> Result<Self> {
-        let (config, capacity) = (&plan.model.config, plan.options.batch_size());
+    /// Buffers for `stacked` blocks, or heads, and `plan`'s batches.
+    pub(crate) fn new(plan: &Plan, engine: &Engine, stacked: usize, is_head: bool) -> Result<Self> {
+        let capacity = plan.options.batch_size();
         let device = &engine.device;
         let buffers =
             Buffers { stacked, capacity, dtype: DType::F32, device: device.clone(), training: true, launched: true };
-        let width = config.classes.len();
         let (batch, each) = (vec![0; capacity], vec![0; stacked]);
-        let placement = config.net.placement(config.input, width)?;
-        let parameters = placement.parameters();
-        let seen_as = config.net.launched_input(config.input, width)?;
+        let launched = plan.model.launched(is_head, true)?;
+        let (parameters, statistics) = (launched.placement.parameters(), launched.placement.statistics());
+        let mut nets = vec![Block::of_graph(&launched.graphs[0], &launched.layout, &buffers)?];
+        for graph in &launched.graphs[1..] {
+            nets.push(nets[0].beside(graph, &launched.layout, true)?);
+        }
+        let is_plain = is_head || !is_queued(&plan.model, plan.options.clip_norm);
         Ok(Self {
-            state: buffers.rows(AdamW::state_len(parameters, placement.statistics()))?,
-            placement,
-            seen_as,
+            state: buffers.rows(AdamW::state_len(parameters, statistics))?,
+            is_head,
+            plain: is_plain.then(|| Plain::new(plan, &launched, stacked, is_head)).transpose()?,
             buffers: StepBuffers {
-                block: Block::new(&config.net, config.input, width, &buffers)?,
-                x: Buffers { stacked: 1, ..buffers.clone() }.samples(seen_as.len())?,
-                z: buffers.samples(width)?,
-                gradient: buffers.samples(width)?,
+                nets,
+                x: Buffers { stacked: 1, ..buffers.clone() }.samples(launched.seen_as.len())?,
+                z: buffers.samples(launched.z.launched)?,
+                gradient: buffers.samples(launched.estimate.launched)?,
                 gradients: buffers.rows(parameters)?,
                 loss: buffers.rows(1)?,
             },
+            launched,
             epoch: EpochTensors::new(device, &plan.classes, capacity, stacked)?,
             step: StepTensors::new(
                 device,
@@ -94,6 +103,11 @@ impl Stack {
         self.state.dims()[0]
     }
 
+    /// Whether the jobs are heads.
+    pub(crate) fn is_head(&self) -> bool {
+        self.is_head
+    }
+
     /// Says which blocks (from 1) the rows are, and gives each its state.
     pub(crate) fn load(&mut self, plan: &Plan, engine: &Engine, blocks: &[usize], states: &[Vec<f32>]) -> Result<()> {
         self.blocks = blocks.to_vec();
@@ -103,7 +117,10 @@ impl Stack {
         engine.write(&self.step.blocks, &numbers)?;
         engine.write(&self.step.alpha_bars, &self.alpha_bars)?;
         engine.write(&self.step.weights, &weights)?;
-        let rows = states.iter().map(|state| self.placement.state(state));
+        if let Some(plain) = &mut self.plain {
+            plain.forget();
+        }
+        let rows = states.iter().map(|state| self.launched.placement.state(state));
         rows.enumerate().try_for_each(|(row, state)| engine.write(&self.row(row)?, &state))
     }
 
@@ -134,6 +151,11 @@ impl Stack {
         step: u64,
         stop: &StopFlag,
     ) -> Result<()> {
+        if let Some(mut plain) = self.plain.take() {
+            let outcome = plain.step(self, plan, engine, data, step, stop);
+            self.plain = Some(plain);
+            return outcome;
+        }
         let per_epoch = plan.steps_per_epoch();
         let first = (step % per_epoch) as usize * plan.options.batch_size();
         let order = self.order.clone();
@@ -152,9 +174,10 @@ impl Stack {
         let config = &plan.model.config;
         let (seed, width, blocks) = (config.seed, config.classes.len(), &self.blocks[..]);
         let classes = &plan.classes[..samples.len()];
-        let StepBuffers { block, x, z, gradient, gradients, loss } = &mut self.buffers;
+        let StepBuffers { nets, x, z, gradient, gradients, loss } = &mut self.buffers;
+        let block = &mut nets[0];
         self.epoch.begin_step(&self.step)?;
-        data.gather(x, self.seen_as, samples.len(), plan.augmenter(epoch))?;
+        data.gather(x, self.launched.seen_as, samples.len(), plan.augmenter(epoch))?;
         NoisedLabels { alpha_bars: &self.alpha_bars, blocks, seed, epoch, samples, classes, width }.fill(z)?;
 
         // All parameters of all blocks move in one launch at the end.
@@ -166,7 +189,8 @@ impl Stack {
         error.forward(loss, block.estimate())?;
         error.backward(gradient, block.estimate(), 1.0)?;
         block.backward(pass, mode, gradient, x, z)?;
-        let (parameters, statistics) = (self.placement.parameters(), self.placement.statistics());
+        let placement = &self.launched.placement;
+        let (parameters, statistics) = (placement.parameters(), placement.statistics());
         AdamW { parameters, statistics, ..plan.adamw(0) }.step(&self.state, gradients)?;
         self.epoch.store_loss(&self.step, loss)
     }
@@ -174,16 +198,25 @@ impl Stack {
     /// Losses of the running epoch, and whether the states are finite now: one read.
     pub(crate) fn outcome(&self, engine: &Engine) -> Result<Outcome> {
         self.epoch.check_finite(&self.state)?;
-        self.epoch.read(&engine.read(&self.epoch.outcome)?)
+        let mut outcome = self.epoch.read(&engine.read(&self.epoch.outcome)?)?;
+        if let Some(plain) = &self.plain {
+            outcome.losses = plain.losses().to_vec();
+        }
+        Ok(outcome)
     }
 
     /// The state of one row.
     pub(crate) fn state(&self, engine: &Engine, row: usize) -> Result<Vec<f32>> {
-        Ok(self.placement.packed_state(&engine.read(&self.row(row)?)?))
+        Ok(self.launched.placement.packed_state(&engine.read(&self.row(row)?)?))
     }
 
     /// One row as it lies on the device.
-    fn row(&self, row: usize) -> Result<Tensor> {
+    pub(super) fn row(&self, row: usize) -> Result<Tensor> {
         Ok(self.state.get(row)?)
     }
+}
+
+/// Whether a device takes the steps of blocks without the processor.
+pub(super) fn is_queued(model: &CheckedConfig, clip_norm: Option<f64>) -> bool {
+    model.method.is_queued() && clip_norm.is_none()
 }

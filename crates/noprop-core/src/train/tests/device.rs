@@ -6,6 +6,7 @@ mod cnn;
 mod large;
 mod launches;
 mod loads;
+mod methods;
 mod presets;
 mod several;
 
@@ -23,7 +24,7 @@ fn on(devices: &str, options: FitOptions) -> FitOptions {
 fn stacked(plan: &Plan, blocks: &[usize], steps: u64) -> Vec<Vec<f32>> {
     let engine = &plan.engines[0];
     let data = DeviceData::upload(engine, &plan.data).unwrap();
-    let mut stack = Stack::new(plan, engine, blocks.len()).unwrap();
+    let mut stack = Stack::new(plan, engine, blocks.len(), plan.model.head_of(blocks[0]).is_some()).unwrap();
     let states: Vec<_> =
         blocks.iter().map(|block| BlockJob::start(plan, *block, &Device::Cpu).unwrap().state().unwrap()).collect();
     stack.load(plan, engine, blocks, &states).unwrap();
@@ -38,7 +39,7 @@ fn rows_of_state_begin_where_four_values_are_read_at_once() {
     let plan = plan(mlp(3), on("emulated", options(8)), &vectors(50));
     let (parameters, weights) = (plan.model.layout.parameters(), plan.model.layout.weights());
     assert!(!(2 * parameters + weights).is_multiple_of(4), "padding has nothing to do in this test");
-    let stack = Stack::new(&plan, &plan.engines[0], 3).unwrap();
+    let stack = Stack::new(&plan, &plan.engines[0], 3, false).unwrap();
     let rows = crate::cuda::DeviceRows::of(&stack.state).unwrap();
     // At most three values more for each of the 6 tensors, three times.
     assert!(rows.stride.is_multiple_of(4) && rows.stride <= 2 * parameters + weights + 3 * 3 * 6, "{rows:?}");

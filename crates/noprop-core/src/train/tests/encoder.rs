@@ -234,8 +234,10 @@ fn blocks_on_features_learn_and_are_kept_with_their_encoder() {
     let data = vectors(120);
     let directory = tempfile::tempdir().unwrap();
     let learned = |config: ModelConfig| ModelConfig { embedding: EmbeddingConfig::Learned { dim: 4 }, ..config };
-    let prototypes =
-        |config: ModelConfig| ModelConfig { embedding: EmbeddingConfig::Prototype { vectors: Vec::new() }, ..config };
+    let prototypes = |config: ModelConfig| ModelConfig {
+        embedding: EmbeddingConfig::Prototype { vectors: Vec::new(), learned: false },
+        ..config
+    };
     let headed = |config: ModelConfig| ModelConfig { head: HeadConfig::Softmax, ..config };
     let plain = || ModelConfig { net: NetConfig::Mlp { hidden: vec![16, 9], dropout: 0.0 }, ..mlp(3) };
     let of = |method: &str| shared(plain(), method);

@@ -30,6 +30,12 @@ fn methods() -> Vec<(&'static str, &'static str, usize, usize, Vec<usize>)> {
         ("dt-learned", r#""dt""#, 2, 1, vec![5]),
         ("ct-learned", r#"{"type":"ct","eta":0.7,"units":2}"#, 1, 1, vec![5]),
         ("fm-learned", r#"{"type":"fm","noise":0.1}"#, 1, 1, vec![5]),
+        ("dt-prototype", r#""dt""#, 3, 2, vec![5]),
+        ("ct-prototype", r#"{"type":"ct","eta":0.7,"units":2}"#, 1, 1, vec![5]),
+        ("fm-prototype", r#"{"type":"fm","noise":0.1}"#, 1, 1, vec![5]),
+        ("dt-trained", r#""dt""#, 2, 1, vec![5]),
+        ("ct-trained", r#"{"type":"ct","eta":0.7,"units":2}"#, 1, 1, vec![5]),
+        ("fm-trained", r#"{"type":"fm","noise":0.1}"#, 1, 1, vec![5]),
     ]
 }
 
@@ -45,8 +51,13 @@ fn three_steps_of_every_method_are_pytorchs() {
     for (name, method, blocks, job, hidden) in methods() {
         let net = NetConfig::Mlp { hidden, dropout: 0.0 };
         let config = model(blocks, InputShape::Vector { len: 4 }, net);
-        let embedding =
-            if name.ends_with("-learned") { EmbeddingConfig::Learned { dim: 2 } } else { EmbeddingConfig::default() };
+        let embedding = match name.split_once('-') {
+            Some((_, "learned")) => EmbeddingConfig::Learned { dim: 2 },
+            Some((_, kind @ ("prototype" | "trained"))) => {
+                EmbeddingConfig::Prototype { vectors: Vec::new(), learned: kind == "trained" }
+            }
+            _ => EmbeddingConfig::default(),
+        };
         let config = ModelConfig { method: serde_json::from_str(method).unwrap(), embedding, ..config };
         let options = FitOptions { learning_rate: 1e-2, weight_decay: 1e-2, ..options(6) };
         let plan = plan(config, options, &data());

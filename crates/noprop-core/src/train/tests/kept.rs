@@ -46,7 +46,7 @@ fn with_head(config: ModelConfig) -> ModelConfig {
 }
 
 fn prototyped(config: ModelConfig) -> ModelConfig {
-    ModelConfig { embedding: EmbeddingConfig::Prototype { vectors: Vec::new() }, ..config }
+    ModelConfig { embedding: EmbeddingConfig::Prototype { vectors: Vec::new(), learned: false }, ..config }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::{Model, SampleOptions};
 use serde_json::Value;
 
 /// Each method with a net of its kind; `images` are of 14×14.
-fn methods() -> Vec<(ModelConfig, Arc<Dataset>)> {
+pub(super) fn methods() -> Vec<(ModelConfig, Arc<Dataset>)> {
     let method = |json: &str| serde_json::from_str::<MethodConfig>(json).unwrap();
     let of = |json: &str, config: ModelConfig| {
         let method = method(json);
@@ -16,8 +16,14 @@ fn methods() -> Vec<(ModelConfig, Arc<Dataset>)> {
         |dim: usize, config: ModelConfig| ModelConfig { embedding: EmbeddingConfig::Orthogonal { dim }, ..config };
     let learned =
         |dim: usize, config: ModelConfig| ModelConfig { embedding: EmbeddingConfig::Learned { dim }, ..config };
-    let prototyped =
-        |config: ModelConfig| ModelConfig { embedding: EmbeddingConfig::Prototype { vectors: Vec::new() }, ..config };
+    let prototyped = |config: ModelConfig| ModelConfig {
+        embedding: EmbeddingConfig::Prototype { vectors: Vec::new(), learned: false },
+        ..config
+    };
+    let trained = |config: ModelConfig| {
+        let embedding = EmbeddingConfig::Prototype { vectors: Vec::new(), learned: true };
+        ModelConfig { embedding, ..config }
+    };
     let headed = |head: HeadConfig, config: ModelConfig| ModelConfig { head, ..config };
     let vit = NetConfig::Vit { patch: 7, width: 8, depth: 1, heads: 2, mlp_ratio: 2, dropout: 0.1 };
     let db = r#"{"type":"diffusion-blocks"}"#;
@@ -61,6 +67,11 @@ fn methods() -> Vec<(ModelConfig, Arc<Dataset>)> {
         (prototyped(of(db, cnn(2))), images(40)),
         (prototyped(of(r#""backprop""#, mlp(3))), vectors(60)),
         (prototyped(of(r#""backprop""#, cnn(2))), images(40)),
+        (trained(of(r#""dt""#, mlp(3))), vectors(60)),
+        (trained(of(r#""dt""#, cnn(2))), images(40)),
+        (trained(of(r#""fm""#, mlp(1))), vectors(60)),
+        (trained(of(r#"{"type":"ct","units":5}"#, mlp(1))), vectors(60)),
+        (trained(of(r#"{"type":"ct","units":5}"#, cnn(1))), images(40)),
         (headed(HeadConfig::Posterior, prototyped(of(r#""dt""#, mlp(3)))), vectors(60)),
         (headed(HeadConfig::Softmax, of(r#""dt""#, mlp(3))), vectors(60)),
         (headed(HeadConfig::Posterior, embedded(5, of(r#""dt""#, mlp(3)))), vectors(60)),
@@ -267,9 +278,6 @@ fn learned_embeddings_refuse_what_would_part_their_blocks() {
     let only_blocks = FitOptions { only_blocks: Some(vec![2]), ..options(8) };
     let error = Plan::new(config(r#""dt""#, 4).check().unwrap(), only_blocks, vectors(20)).err().unwrap();
     assert!(error.what.contains("learned embeddings") && error.hint.contains("orthogonal"), "{error}");
-    let device = FitOptions { device: "cuda".parse().unwrap(), ..options(8) };
-    let error = Plan::new(config(r#""dt""#, 4).check().unwrap(), device, vectors(20)).err().unwrap();
-    assert!(error.code == crate::Code::Device && error.what.contains("embedding learned"), "{error}");
     for method in [r#""diffusion-blocks""#, r#""backprop""#] {
         let error = config(method, 4).check().unwrap_err();
         assert!(error.what.contains("does not learn embeddings") && error.hint.contains("orthogonal"), "{error}");
@@ -280,19 +288,16 @@ fn learned_embeddings_refuse_what_would_part_their_blocks() {
 }
 
 #[test]
-fn embeddings_without_kernels_for_gpus_say_so() {
-    let config = ModelConfig { embedding: EmbeddingConfig::Orthogonal { dim: 4 }, ..mlp(2) };
-    let device = "cuda".parse().unwrap();
-    let error = Plan::new(config.check().unwrap(), FitOptions { device, ..options(8) }, vectors(20)).err().unwrap();
-    assert!(error.code == crate::Code::Device && error.what.contains("embedding orthogonal"), "{error}");
-}
-
-#[test]
 fn methods_without_kernels_for_gpus_say_so() {
-    let config = ModelConfig { method: serde_json::from_str(r#""fm""#).unwrap(), ..mlp(1) };
-    let device = "cuda".parse().unwrap();
-    let error = Plan::new(config.check().unwrap(), FitOptions { device, ..options(8) }, vectors(20)).err().unwrap();
-    assert!(error.code == crate::Code::Device && error.what.contains("fm"), "{error}");
+    for (name, config) in [("adjoint", mlp(1)), ("forward-forward", plain(mlp(1)))] {
+        let config = ModelConfig { method: serde_json::from_str(&format!("\"{name}\"")).unwrap(), ..config };
+        let on = |device: &str| FitOptions { device: device.parse().unwrap(), ..options(8) };
+        let error = Plan::new(config.clone().check().unwrap(), on("cuda"), vectors(20)).err().unwrap();
+        assert!(error.code == crate::Code::Device && error.what.contains(name), "{error}");
+        assert!(error.hint.contains("backprop"), "{error}");
+        let plan = Plan::new(config.check().unwrap(), on("auto"), vectors(20)).unwrap();
+        assert!(plan.why_no_gpu.unwrap().contains("no kernels"));
+    }
     let weighting = FitOptions { weighting: Weighting::Snr, ..options(8) };
     let config = ModelConfig { method: serde_json::from_str(r#""fm""#).unwrap(), ..mlp(1) };
     assert!(Plan::new(config.check().unwrap(), weighting, vectors(20)).err().unwrap().what.contains("weighting"));

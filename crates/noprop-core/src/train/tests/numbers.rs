@@ -12,7 +12,7 @@ use serde_json::Value;
 
 /// Friedman (1991), as scikit-learn's `make_friedman1`: 10 sin(π x0 x1) + 20 (x2 − ½)² + 10 x3 + 5 x4 of ten uniform values, with
 /// normal noise; and as a second target −1000 times a linear function, far from 0.
-fn friedman(samples: usize, seed: usize, noise: f64) -> Arc<Dataset> {
+pub(super) fn friedman(samples: usize, seed: usize, noise: f64) -> Arc<Dataset> {
     let stream = Stream::new(5, Purpose::Init, 0, 0, seed);
     let x: Vec<f64> = (0..samples * 10).map(|index| stream.uniform(index as u32)).collect();
     let beside = Stream::new(6, Purpose::Init, 0, 0, seed);
@@ -28,7 +28,7 @@ fn friedman(samples: usize, seed: usize, noise: f64) -> Arc<Dataset> {
     Arc::new(Dataset::with_targets(pixels, InputShape::Vector { len: 10 }, Targets { width: 2, values }).unwrap())
 }
 
-fn config(method: &str, blocks: usize) -> ModelConfig {
+pub(super) fn config(method: &str, blocks: usize) -> ModelConfig {
     let json = format!(
         r#"{{"method":{method},"input":[10],"targets":2,"blocks":{blocks},"net":{{"type":"mlp","hidden":[64,64]}},"seed":3}}"#
     );

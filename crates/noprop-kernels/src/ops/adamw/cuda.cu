@@ -1,11 +1,13 @@
-// One step of AdamW on the parameters of all blocks. The rates of the step are read from device memory.
+// One step of AdamW, or of descent with momentum, on the parameters of all blocks. The rates of the step are read from device memory.
 #include "../../cuda/prelude.cuh"
 
 struct AdamWArguments {
     Rows parameters, first, second, gradients;
     const StepValues *values;
     float beta1, beta2, epsilon, coupled;
-    std::uint32_t len, unused;
+    std::uint32_t len;
+    /// 0 for AdamW and Adam; 1 for descent whose momentum is beta1, 2 where it looks ahead (Nesterov).
+    std::uint32_t momentum;
 };
 
 /// A thread has the values i, i + 256, i + 512 and i + 768 of the 1024 of its block of threads, and asks for all of them
@@ -31,6 +33,12 @@ KERNEL(adamw, 256, AdamWArguments) {
         const unsigned i = from + j * 256;
         if (i >= a.len) continue;
         if (a.coupled != 0) g[j] = g[j] + a.coupled * p[j];
+        if (a.momentum != 0) {
+            m[j] = a.beta1 * m[j] + g[j];
+            first[i] = m[j];
+            parameters[i] = p[j] - rates.step_size * (a.momentum == 2 ? g[j] + a.beta1 * m[j] : m[j]);
+            continue;
+        }
         m[j] = a.beta1 * m[j] + (1 - a.beta1) * g[j];
         v[j] = a.beta2 * v[j] + (1 - a.beta2) * g[j] * g[j];
         const float root = sqrtf(v[j]) * rates.inverse_root_correction + a.epsilon;

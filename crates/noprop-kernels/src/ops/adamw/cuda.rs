@@ -1,6 +1,6 @@
 //! Launch of the kernel in `cuda.cu`.
 
-use super::AdamW;
+use super::{AdamW, Rule};
 use crate::cuda::{Address, Arguments, DeviceRows, Executor, Launch, RowsOf, ceil_div};
 use crate::error::Result;
 use crate::tensor::Slot;
@@ -18,7 +18,7 @@ struct AdamWArguments {
     epsilon: f32,
     coupled: f32,
     len: u32,
-    unused: u32,
+    momentum: u32,
 }
 
 // SAFETY: mirrors the struct in cuda.cu, without padding.
@@ -28,6 +28,10 @@ unsafe impl Arguments for AdamWArguments {}
 /// made of [`AdamW::rates`].
 pub(super) fn step(op: &AdamW, slot: Slot, on: &Executor<'_>, state: DeviceRows, gradients: DeviceRows) -> Result<()> {
     let part = |array: usize| state.from(array + slot.offset);
+    let (beta1, momentum) = match op.rule {
+        Rule::AdamW | Rule::Adam => (op.beta1, 0),
+        Rule::Sgd { momentum, nesterov } => (momentum, if nesterov { 2 } else { 1 }),
+    };
     on.launch(Launch {
         kernel: "adamw",
         grid: [ceil_div(slot.len, 1024), state.count as u32, 1],
@@ -39,12 +43,12 @@ pub(super) fn step(op: &AdamW, slot: Slot, on: &Executor<'_>, state: DeviceRows,
             second: part(2 * op.parameters + op.statistics),
             gradients: gradients.from(slot.offset),
             values: on.step()?.values,
-            beta1: op.beta1 as f32,
+            beta1: beta1 as f32,
             beta2: op.beta2 as f32,
             epsilon: op.epsilon as f32,
             coupled: op.factors::<f32>().coupled,
             len: slot.len as u32,
-            unused: 0,
+            momentum,
         },
     })
 }

@@ -55,7 +55,7 @@ pub enum Rule {
     /// Adam: the gradient of ½ weight_decay ‖θ‖² is added to that of the loss.
     Adam,
     /// Stochastic gradient descent with momentum; weight decay is part of the gradient, as PyTorch's `SGD` has it. What has been
-    /// gathered lies where AdamW has its first moments; the second stay 0. Processors alone have it.
+    /// gathered lies where AdamW has its first moments; the second stay 0.
     Sgd {
         /// How much of the last movement goes on.
         momentum: f64,
@@ -142,7 +142,7 @@ impl AdamW {
     }
 
     /// The factors that change from step to step, as [`StepValues`](crate::cuda::StepValues) holds them: keep, step_size,
-    /// inverse_root_correction.
+    /// inverse_root_correction. Of descent with momentum step_size is the learning rate, and the others mean nothing.
     pub fn rates(&self) -> [f32; 3] {
         let factors = self.factors::<f32>();
         [factors.keep, factors.step_size, factors.inverse_root_correction]
@@ -152,16 +152,17 @@ impl AdamW {
         let power = self.step.min(i32::MAX as u64) as i32;
         let correction1 = 1.0 - self.beta1.powi(power);
         let correction2 = 1.0 - self.beta2.powi(power);
-        let (keep, coupled) = match self.rule {
-            Rule::Adam => (1.0, self.weight_decay),
-            _ => (1.0 - self.learning_rate * self.weight_decay, 0.0),
+        let (keep, coupled, step_size) = match self.rule {
+            Rule::AdamW => (1.0 - self.learning_rate * self.weight_decay, 0.0, self.learning_rate / correction1),
+            Rule::Adam => (1.0, self.weight_decay, self.learning_rate / correction1),
+            Rule::Sgd { .. } => (1.0, self.weight_decay, self.learning_rate),
         };
         Factors {
             keep: T::of(keep),
             coupled: T::of(coupled),
             beta1: T::of(self.beta1),
             beta2: T::of(self.beta2),
-            step_size: T::of(self.learning_rate / correction1),
+            step_size: T::of(step_size),
             inverse_root_correction: T::of(1.0 / correction2.sqrt()),
             epsilon: T::of(self.epsilon),
         }
@@ -183,7 +184,6 @@ impl BlockOp<1> for Update<'_> {
         // Rows may be padded.
         check(state.len >= state_len && gradients.len >= op.parameters, "adamw")?;
         check(slot.offset + slot.len <= op.parameters, "adamw slot")?;
-        check(!matches!(op.rule, Rule::Sgd { .. }), "adamw: momentum has no CUDA kernel")?;
         cuda::step(op, *slot, on, state, gradients)
     }
 }

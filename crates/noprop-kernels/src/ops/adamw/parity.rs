@@ -12,7 +12,9 @@ const TOLERANCE: f64 = 1e-6;
 pub(crate) fn parity(parity: &mut Parity) -> Result<()> {
     // Less than a block of threads, with all alignments of the moments, and more.
     for (blocks, parameters, statistics, step) in [(1, 1, 0, 1), (3, 35, 6, 2), (10, 1030, 4, 1000)] {
-        for (rule, kind) in [(Rule::AdamW, "adamw"), (Rule::Adam, "adam")] {
+        let sgd = |nesterov| Rule::Sgd { momentum: 0.9, nesterov };
+        let rules = [(Rule::AdamW, "adamw"), (Rule::Adam, "adam"), (sgd(false), "sgd"), (sgd(true), "nesterov")];
+        for (rule, kind) in rules {
             let op = AdamW { rule, ..AdamW::new(0.01, 0.1, step, parameters, statistics) };
             let [keep, step_size, inverse_root_correction] = op.rates();
             let values = StepValues { keep, step_size, inverse_root_correction, ..StepValues::default() };

@@ -21,7 +21,7 @@ pub(super) fn with_step(
     let plan = plan(config, on("emulated", options), &Arc::new(data));
     let engine = &plan.engines[0];
     let data = DeviceData::upload(engine, &plan.data).unwrap();
-    let mut stack = Stack::new(&plan, engine, blocks).unwrap();
+    let mut stack = Stack::new(&plan, engine, blocks, false).unwrap();
     let numbers: Vec<usize> = (1..=blocks).collect();
     let state = BlockJob::start(&plan, 1, &Device::Cpu).unwrap().state().unwrap();
     stack.load(&plan, engine, &numbers, &vec![state; blocks]).unwrap();

@@ -1,0 +1,28 @@
+//! The kernel against the reference.
+
+use super::Embed;
+use crate::cuda::parity::{Input, Parity, Values};
+use crate::error::Result;
+
+/// Sums of up to 300 products in f32, by the greatest result.
+const TOLERANCE: f64 = 2e-6;
+
+pub(crate) fn parity(parity: &mut Parity) -> Result<()> {
+    for (blocks, samples, classes, width) in [(1, 1, 1, 1), (3, 5, 10, 3), (10, 7, 4, 300)] {
+        for is_transposed in [false, true] {
+            let op = Embed { samples, classes, width, is_transposed };
+            let (inputs, outputs) = op.sizes();
+            let input = |rows, len, values| Input(rows, len, values);
+            let values = [
+                input(blocks, samples * outputs + 2, Values::Poison),
+                input(blocks, samples * inputs + 1, Values::Normal),
+                input(1, classes * width, Values::Normal),
+            ];
+            let kind = if is_transposed { "embed, gradient" } else { "embed" };
+            parity.compare(format!("{kind} [{blocks}, {samples}, {classes}, {width}]"), TOLERANCE, &values, |b| {
+                op.forward(&b[0], &b[1], &b[2])
+            })?;
+        }
+    }
+    Ok(())
+}
