@@ -372,6 +372,7 @@ fn check_class_weights(model: &CheckedConfig, options: &FitOptions) -> Result<()
             | MethodConfig::DiffusionBlocks { .. }
             | MethodConfig::Fm { .. }
             | MethodConfig::Backprop {}
+            | MethodConfig::Classifier {}
     );
     if options.class_weights.is_none() || is_sum && !model.learned && model.config.targets.is_none() {
         return Ok(());
@@ -386,7 +387,7 @@ fn check_class_weights(model: &CheckedConfig, options: &FitOptions) -> Result<()
         name += " with learned embeddings";
     }
     Err(Error::new(Code::Option, format!("option classWeights does not apply to method {name}"))
-        .expected("method dt, diffusion-blocks, fm or backprop, with fixed embeddings")
+        .expected("method dt, diffusion-blocks, fm, backprop or classifier, with fixed embeddings")
         .received(name))
 }
 

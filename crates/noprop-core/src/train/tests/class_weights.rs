@@ -14,8 +14,8 @@ fn weighted(weights: Vec<f64>, batch: usize) -> FitOptions {
     FitOptions { class_weights: Some(ClassWeights::Each(weights)), weight_decay: 0.0, ..options(batch) }
 }
 
-const METHODS: [&str; 5] =
-    [r#""dt""#, r#"{"type":"dt","loss":"ce"}"#, r#""diffusion-blocks""#, r#""fm""#, r#""backprop""#];
+const METHODS: [&str; 6] =
+    [r#""dt""#, r#"{"type":"dt","loss":"ce"}"#, r#""diffusion-blocks""#, r#""fm""#, r#""backprop""#, r#""classifier""#];
 
 /// AdamW does not see a factor of all gradients, but for its ε; a mean of the classes' gradients it does.
 #[test]
