@@ -65,6 +65,14 @@ export function programs({ quick, torch, candle }) {
         (await json(process.execPath, [join('scripts', 'bench', 'peers', 'whole-run.mjs'), `${blocks}`, `${threads}`]))
           .perSecond,
     }),
+    /** Samples a second of a whole run by a method. */
+    methodRun: (method, blocks, threads) => ({
+      name: 'noprop',
+      run: async () => {
+        const args = [join('scripts', 'bench', 'peers', 'whole-run.mjs'), `${blocks}`, `${threads}`, method]
+        return (await json(process.execPath, args)).perSecond / blocks
+      },
+    }),
     /** A mode of `bench/peer_torch.py`; none without PyTorch. */
     torch: (mode, flags, { name = `PyTorch ${mode}`, value = 'samples_per_s', iters = iterations } = {}) =>
       torch && {

@@ -1,7 +1,10 @@
 // What is compared. In each row the runs take turns, so that a machine that slows down slows all of them.
 
+/** The methods beside dt, with so many blocks. */
+const METHODS = { classifier: 1, ct: 1, fm: 1, 'diffusion-blocks': 3, backprop: 10 }
+
 /** The rows: noprop first, then its peers; those that are not there are left out. */
-export function rows({ noprop, nopropMemory, wholeRun, torch, candle, csv, jpeg }, threads) {
+export function rows({ noprop, nopropMemory, wholeRun, methodRun, torch, candle, csv, jpeg }, threads) {
   const two = ['--threads', String(threads)]
   const speed = { unit: 'samples/s', better: 'more' }
   const memory = { unit: 'MiB', better: 'less' }
@@ -38,6 +41,16 @@ export function rows({ noprop, nopropMemory, wholeRun, torch, candle, csv, jpeg 
     const blocks = flags.map((flag) => (flag === '--steps' ? '--blocks' : flag))
     return [noprop(blocks), ...['eager', 'channels-last', 'tuned'].map((mode) => torch(mode, flags))]
   }
+  /** A whole run by the TypeScript API against the steps of PyTorch. */
+  const method = (name, blocks) => ({
+    id: `method-${name}`,
+    title: `Training by ${name}, the paper's net, ${blocks === 1 ? 'one net' : `${blocks} blocks`}, MNIST's shape`,
+    ...speed,
+    runs: [
+      methodRun(name, blocks, threads),
+      torch(name, ['--steps', String(blocks), ...two], { name: 'PyTorch eager' }),
+    ],
+  })
   const one = { ...noprop(['--threads', '1']), name: 'noprop, 1 thread' }
   const all = [
     { id: 'train-mnist', title: "Training, the paper's block, MNIST's shape", ...speed, runs: training('mnist') },
@@ -105,6 +118,7 @@ export function rows({ noprop, nopropMemory, wholeRun, torch, candle, csv, jpeg 
       better: 'more',
       runs: [2 * threads + 1, 2 * threads].map((blocks) => wholeRun(blocks, threads)),
     },
+    ...Object.entries(METHODS).map(([name, blocks]) => method(name, blocks)),
     { id: 'inference-1', title: 'Inference, one image', ...speed, runs: inference(1) },
     { id: 'inference-1000', title: 'Inference, a batch of 1000', ...speed, runs: inference(1000) },
     { id: 'csv', title: 'Reading a CSV file of 30 columns', unit: 'rows/s', better: 'more', runs: csv() },
