@@ -47,6 +47,7 @@ const compact: NonNullable<Options['esbuildOptions']> = (options) => {
   // `src/here.ts` asks for it only where there is no `__filename`.
   options.logOverride = { 'empty-import-meta': 'silent' }
   options.minifyWhitespace = true
+  options.minifySyntax = true
   options.lineLimit = 160
 }
 
