@@ -167,11 +167,11 @@ impl Dataset {
     pub(crate) fn with_features(&self, features: Pixels, width: usize) -> Result<Self> {
         let shape = InputShape::Vector { len: width };
         let data = Self::of_parts(features, shape, self.labels.clone(), self.targets.clone(), &self.classes)?;
-        Ok(Self { origins: self.origins.clone(), ..data.as_features_of(self.fingerprint.clone()) })
+        Ok(Self { origins: self.origins.clone(), ..data.marked_as_features(self.fingerprint.clone()) })
     }
 
     /// The same samples, which are the features of others of this fingerprint.
-    pub(super) fn as_features_of(self, raw: String) -> Self {
+    pub(super) fn marked_as_features(self, raw: String) -> Self {
         Self { encoded: Some(raw), ..self }
     }
 

@@ -190,7 +190,7 @@ fn read_from(file: &mut File, path: &Path) -> Result<Dataset> {
     }
     if let Some(encoded) = header.encoded {
         let is_digest = encoded.len() == 64 && encoded.bytes().all(|byte| byte.is_ascii_hexdigit());
-        data = data.as_features_of(if is_digest { encoded } else { return Err(foreign(encoded)) });
+        data = data.marked_as_features(if is_digest { encoded } else { return Err(foreign(encoded)) });
     }
     if data.fingerprint() != header.fingerprint {
         return Err(foreign("another fingerprint than the header says".to_owned()));
