@@ -180,7 +180,7 @@ export interface BackpropMethod {
   type: 'backprop'
 }
 
-/** One net by cross-entropy, z being 0: what blocks are compared with, and what an encoder is cut from. */
+/** One net by cross-entropy that is told nothing of the label: what blocks are compared with, and what an encoder is cut from. */
 export interface ClassifierMethod {
   type: 'classifier'
 }

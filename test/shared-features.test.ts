@@ -32,7 +32,7 @@ test('one call trains the encoder, lets it see every sample once, and trains the
   const seen: FitEvent[] = []
   for await (const event of run) seen.push(event)
   const of = seen.flatMap((event) => (event.event === 'encoder' ? [event.of] : []))
-  expect(of[0]).toMatchObject({ event: 'start', blocks: 1, epochs: 4, batch: 20, samples: 200, parameters: 5176 })
+  expect(of[0]).toMatchObject({ event: 'start', blocks: 1, epochs: 4, batch: 20, samples: 200, parameters: 5080 })
   expect(of.filter(({ event }) => event === 'epoch')).toHaveLength(4)
   expect(of.at(-1)).toMatchObject({ event: 'block', block: 1 })
   const names = seen.map(({ event }) => event)
@@ -161,7 +161,7 @@ test('what does not go together is refused before anything is trained', async ()
 
 test('an estimate has the encoder, and a rate is found for the blocks', async () => {
   const found = await shared().estimate(data, OPTIONS)
-  expect(found).toMatchObject({ blocks: 3, parametersPerBlock: 676, encoder: { blocks: 1, parametersPerBlock: 5176 } })
+  expect(found).toMatchObject({ blocks: 3, parametersPerBlock: 676, encoder: { blocks: 1, parametersPerBlock: 5080 } })
   expect(found.time?.seconds).toBeGreaterThan(found.encoder?.time?.seconds as number)
   const model = shared()
   const history = await model.fit(data, {
@@ -227,7 +227,7 @@ test('the command line trains, resumes, takes an encoder, and makes a model of p
   const evaluated = await runCli(['eval', at('model'), '--data', args[2] as string, '--json'])
   expect(events(evaluated).at(-1)?.accuracy).toBe(expected.testAccuracy)
   const dry = await runCli([...args, '--features', 'shared', ...NET, '--dry-run'])
-  expect(dry.stdout).toMatch(/encoder +5,176 parameters/)
+  expect(dry.stdout).toMatch(/encoder +5,080 parameters/)
 
   for (const [flags, text] of [
     [['--encoder', at('model'), ...NET], '--encoder-net is given beside --encoder'],

@@ -56,7 +56,8 @@ impl EncoderConfig {
         if !(2..=MAX_CLASSES).contains(&self.classes) {
             return Err(super::out_of_range("encoder.classes", format!("2 to {MAX_CLASSES}"), self.classes));
         }
-        let graph = self.net.formed(input, self.classes, Form::default()).and_then(Graph::features);
+        let graph = self.net.formed(input, self.classes, Form::default());
+        let graph = graph.and_then(|graph| graph.without_label().features());
         graph.map_err(|mut error| {
             for text in [&mut error.what, &mut error.expected, &mut error.hint] {
                 *text = text.replace("option net", "option encoder.net").replace(" net.nodes", " encoder.net.nodes");

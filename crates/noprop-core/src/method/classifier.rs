@@ -18,10 +18,10 @@ impl Method for Classifier {
 
     fn graph(&self, training: bool) -> Result<Graph> {
         let output = if training { Output::Logits } else { Output::Probabilities };
-        self.0.graph(Form { output, ..Form::default() })
+        Ok(self.0.graph(Form { output, ..Form::default() })?.without_label())
     }
 
-    /// z is 0, so that every net serves as it is.
+    /// What still reads z sees 0.
     fn draw(&self, _: &Draw<'_>, to: &mut Drawn) {
         to.z.fill(0.0);
     }

@@ -1,4 +1,5 @@
-//! A net cut at the input of its last fully connected layer: what it has made of a sample is then a vector of features.
+//! A net without a label, and one cut at the input of its last fully connected layer: what it has made of a sample is then a vector of
+//! features.
 
 use super::graph::{Graph, Node};
 use super::op::Op;
@@ -7,6 +8,30 @@ use super::spec::{Concatenate, Flatten};
 use crate::error::{Code, Error, Result};
 
 impl Graph {
+    /// The same net, whose layers that read several things leave out those that follow from z alone: they would be the same of every sample,
+    /// as a bias is (and a batch norm on the way would divide by a deviation of 0). Whoever reads z in another way still does.
+    pub(crate) fn without_label(self) -> Self {
+        let (inputs, count) = (self.inputs(), self.nodes().len());
+        let mut nodes = self.nodes().to_vec();
+        let mut constant = vec![false; count];
+        for index in 0..count {
+            let read = &nodes[index].inputs;
+            constant[index] = index == Self::Z || (index >= inputs && read.iter().all(|input| constant[*input]));
+            if matches!(nodes[index].op, Op::Linear(_)) && !constant[index] {
+                nodes[index].inputs.retain(|input| !constant[*input]);
+            }
+        }
+        let mut read = vec![false; count];
+        read[..inputs].fill(true);
+        read[count - 1] = true;
+        for index in (inputs..count).rev() {
+            if read[index] {
+                nodes[index].inputs.iter().for_each(|input| read[*input] = true);
+            }
+        }
+        self.kept(nodes, &read)
+    }
+
     /// The nodes up to what the last layer reads. Their tensors keep their names.
     ///
     /// # Errors

@@ -221,6 +221,22 @@ impl Graph {
         Ok(self.nodes.len() - 1)
     }
 
+    /// The net of those of these nodes that are read; nobody who is read reads another.
+    pub(super) fn kept(self, nodes: Vec<Node>, read: &[bool]) -> Self {
+        let mut places = vec![0; nodes.len()];
+        let mut kept: Vec<Node> = Vec::with_capacity(nodes.len());
+        for (index, mut node) in nodes.into_iter().enumerate().filter(|(index, _)| read[*index]) {
+            places[index] = kept.len();
+            node.inputs.iter_mut().for_each(|input| *input = places[*input]);
+            // One that has no name of its own has that of its place.
+            if node.op.is_activation() && node.name == node.op.name_at(index) {
+                node.name = node.op.name_at(kept.len());
+            }
+            kept.push(node);
+        }
+        Self { nodes: kept, ..self }
+    }
+
     /// Removes the last node, unless it is an input.
     pub(crate) fn pop(&mut self) -> Option<Node> {
         if self.nodes.len() > self.inputs() { self.nodes.pop() } else { None }

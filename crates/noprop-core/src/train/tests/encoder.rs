@@ -73,10 +73,10 @@ fn nets() -> Vec<(NetConfig, usize)> {
             ),
             72,
         ),
-        // It reads several things, one of them z.
+        // It reads several things, one of them z, which is left out.
         (
             net(
-                r#"{"type":"graph","nodes":[{"op":"linear","units":5},{"name":"a","op":"relu"},{"name":"b","op":"linear","from":"z","units":4},{"op":"linear","from":["a","b"],"units":"classes"}]}"#,
+                r#"{"type":"graph","nodes":[{"op":"linear","units":5},{"name":"a","op":"relu"},{"op":"linear","from":"z","units":4},{"name":"c","op":"batch-norm"},{"name":"b","op":"linear","from":"x","units":4},{"op":"linear","from":["a","c","b"],"units":"classes"}]}"#,
             ),
             9,
         ),
@@ -93,14 +93,14 @@ fn features_are_what_the_last_layer_reads() {
     let names: Vec<_> = layout.entries().iter().map(|entry| (&entry.name[..], entry.shape.clone())).collect();
     let expected = [
         ("params.fc01.bias", vec![3]),
-        ("params.fc01.weight", vec![5, 3]),
+        ("params.fc01.weight", vec![2, 3]),
         ("params.fc02.bias", vec![3]),
         ("params.fc02.weight", vec![3, 3]),
     ];
     assert_eq!(names, expected);
     let store = WeightStore::temporary(1, layout.weights()).unwrap();
-    // Rows of x, then those of z, which is 0.
-    let weight = [1.0, 2.0, -1.0, 0.5, -2.0, 1.0, 9.0, 9.0, 9.0, 9.0, 9.0, 9.0, 9.0, 9.0, 9.0];
+    // Of x alone: z is left out.
+    let weight = [1.0, 2.0, -1.0, 0.5, -2.0, 1.0];
     let all: Vec<f32> = [0.25, 0.0, 0.5].into_iter().chain(weight).chain([7.0; 12]).collect();
     store.write(1, &all).unwrap();
     let model = model.with_encoder_of(&classifier.with_weights(store, Value::Null)).unwrap();
