@@ -7,9 +7,9 @@
 //! ```
 
 use super::DeviceData;
-use super::stack::Stack;
+use super::buffers::StepBuffers;
 use crate::config::Launched;
-use crate::cuda::{Engine, StepValues};
+use crate::cuda::{Engine, StepTensors, StepValues};
 use crate::error::Result;
 use crate::method::{Draw as Draws, Drawn, Method, OwnPass};
 use crate::net::{Buffers, Draw, Layout, Mode, Step};
@@ -20,6 +20,17 @@ use crate::train::Plan;
 use crate::train::judge::{Answer, OwnRoom};
 use crate::train::values::{CopyIn, clip};
 use candle_core::{DType, Device, Tensor};
+
+/// The jobs on the device, see [`Stack`](super::Stack).
+pub(super) struct Stacked<'a> {
+    pub state: &'a Buffer,
+    pub is_head: bool,
+    pub launched: &'a Launched,
+    pub buffers: &'a mut StepBuffers,
+    pub step: &'a StepTensors,
+    pub blocks: &'a [usize],
+    pub order: &'a [u32],
+}
 
 /// What the processor has of K jobs.
 pub(super) struct Plain {
@@ -74,7 +85,7 @@ impl Plain {
     /// Makes the step (from 0 in the run) of the jobs in `stack`: one of each of their nets.
     pub fn step(
         &mut self,
-        stack: &mut Stack,
+        stack: &mut Stacked<'_>,
         plan: &Plan,
         engine: &Engine,
         data: &DeviceData,
@@ -82,7 +93,7 @@ impl Plain {
         stop: &StopFlag,
     ) -> Result<()> {
         let (batch, place) = (plan.options.batch_size(), (step % plan.steps_per_epoch()) as usize);
-        let order = stack.order.clone();
+        let order = stack.order;
         let samples = &order[place * batch..(place * batch + batch).min(order.len())];
         let classes: Vec<u32> = samples.iter().map(|sample| plan.classes[*sample as usize]).collect();
         self.losses.iter_mut().for_each(|losses| losses[place] = 0.0);
@@ -94,7 +105,7 @@ impl Plain {
 
     fn step_net(
         &mut self,
-        stack: &mut Stack,
+        stack: &mut Stacked<'_>,
         (plan, engine, data): (&Plan, &Engine, &DeviceData),
         (net, step): (usize, u64),
         (samples, classes): (&[u32], &[u32]),
@@ -105,9 +116,9 @@ impl Plain {
         let (epoch, place) = ((step / per_epoch) as usize, (step % per_epoch) as usize);
         let nets = stack.buffers.nets.len();
         // The nets of a job draw as blocks.
-        let jobs = if nets == 1 { stack.blocks.clone() } else { vec![net + 1] };
+        let jobs = if nets == 1 { stack.blocks.to_vec() } else { vec![net + 1] };
         let Launched { graphs, layout: there, placement, own, seen_as, z: states, estimate: estimates, .. } =
-            &stack.launched;
+            stack.launched;
         let adamw = AdamW {
             parameters: placement.parameters(),
             statistics: placement.statistics(),
@@ -130,7 +141,7 @@ impl Plain {
         for (k, (row, job)) in self.rows.iter_mut().zip(&jobs).enumerate() {
             row.own.clear();
             for slot in own {
-                let there: Vec<f32> = engine.read(&part(&stack.state, k, *slot)?)?;
+                let there: Vec<f32> = engine.read(&part(stack.state, k, *slot)?)?;
                 row.own.extend(there.into_iter().map(f64::from));
             }
             method.draw(&Draws { job: *job, own: &row.own, ..draw }, &mut row.drawn);
@@ -146,7 +157,7 @@ impl Plain {
 
         let context = engine.context(plan.multiply(), Some(stack.step.addresses()?));
         let precision = plan.options.precision;
-        let pass = Step { state: &stack.state, gradients, optimiser: None, stop, samples: samples.len(), precision };
+        let pass = Step { state: stack.state, gradients, optimiser: None, stop, samples: samples.len(), precision };
         let mode = Mode::Training(Draw { seed, blocks: &jobs, epoch, samples });
         context.run(|| {
             data.gather(x, *seen_as, samples.len(), plan.augmenter(epoch))?;
@@ -204,7 +215,7 @@ impl Plain {
             }
         }
         if nets == 1 {
-            return context.run(|| adamw.step(&stack.state, gradients));
+            return context.run(|| adamw.step(stack.state, gradients));
         }
         // A net's parameters, and what moves with every net.
         let declared = graphs[net].layout();
@@ -212,11 +223,11 @@ impl Plain {
         context.run(|| {
             names
                 .map(|entry| there.slot(&entry.name))
-                .try_for_each(|slot| adamw.step_part(&stack.state, gradients, slot))
+                .try_for_each(|slot| adamw.step_part(stack.state, gradients, slot))
         })?;
         let every = AdamW { step: step * nets as u64 + net as u64 + 1, ..adamw };
         engine.write(&stack.step.values, &values(&every))?;
-        context.run(|| own.iter().try_for_each(|slot| every.step_part(&stack.state, gradients, *slot)))
+        context.run(|| own.iter().try_for_each(|slot| every.step_part(stack.state, gradients, *slot)))
     }
 }
 

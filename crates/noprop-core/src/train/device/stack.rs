@@ -1,7 +1,8 @@
 //! The buffers of K blocks that are stepped together, and one step of them.
 
 use super::DeviceData;
-use super::plain::Plain;
+use super::buffers::StepBuffers;
+use super::plain::{Plain, Stacked};
 use crate::config::{CheckedConfig, Launched};
 use crate::cuda::{Engine, EpochTensors, Outcome, Repeated, StepTensors, StepValues};
 use crate::error::Result;
@@ -36,22 +37,6 @@ pub(crate) struct Stack {
     steps: HashMap<usize, Repeated>,
     /// Where draws and losses are the processor's.
     plain: Option<Plain>,
-}
-
-/// What the operations of a step write.
-pub(super) struct StepBuffers {
-    /// One a net of a job, all on the same buffers.
-    pub nets: Vec<Block>,
-    /// `[1, batch · input]`, which all blocks share.
-    pub x: Buffer,
-    /// `[K, batch · width of a state]`.
-    pub z: Buffer,
-    /// `[K, batch · width of û]`.
-    pub gradient: Buffer,
-    /// `[K, parameters]`.
-    pub gradients: Buffer,
-    /// `[K, 1]`.
-    loss: Buffer,
 }
 
 impl Stack {
@@ -152,7 +137,9 @@ impl Stack {
         stop: &StopFlag,
     ) -> Result<()> {
         if let Some(mut plain) = self.plain.take() {
-            let outcome = plain.step(self, plan, engine, data, step, stop);
+            let Self { state, is_head, launched, buffers, step: values, blocks, order, .. } = self;
+            let mut stacked = Stacked { state, is_head: *is_head, launched, buffers, step: values, blocks, order };
+            let outcome = plain.step(&mut stacked, plan, engine, data, step, stop);
             self.plain = Some(plain);
             return outcome;
         }
