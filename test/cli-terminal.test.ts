@@ -41,6 +41,7 @@ describe.runIf(hasTerminal)('on a terminal', () => {
       'Tables',
       'Folders of pictures',
       'Model',
+      'Shared features',
       'Noise schedule',
       'Training',
       'Validation',

@@ -8,7 +8,7 @@ pub use noprop_kernels::peak::{BEYOND_CACHES, peak_gflops, peak_gigabytes};
 use crate::NetConfig;
 use crate::config::{self, CheckedConfig, FitOptions, ModelConfig, Precision};
 use crate::data::{Dataset, InputShape, Pixels};
-use crate::device::DeviceChoice;
+use crate::device::{DeviceChoice, DeviceId};
 use crate::diffusion::ScheduleConfig;
 use crate::error::{Code, Error, Result};
 use crate::ops::simd::InstructionSet;
@@ -219,7 +219,7 @@ pub fn bench(options: &BenchOptions, stop: &StopFlag) -> Result<Bench> {
 
 /// Steps blocks in turns on every thread, or all together on a device.
 fn train(plan: Plan, options: &BenchOptions, stop: &StopFlag) -> Result<Rate> {
-    if !plan.devices.is_cpu() {
+    if DeviceId::BUILT && !plan.devices.is_cpu() {
         return device::train(&plan, options.seconds, stop);
     }
     let threads = plan.options.threads.unwrap_or(1);

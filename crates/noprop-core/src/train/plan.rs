@@ -7,7 +7,7 @@ use crate::config::{CheckedConfig, ClassWeights, FitOptions, ModelConfig};
 use crate::cuda::{Engine, Multiply};
 use crate::data::Dataset;
 use crate::data::augment::Augmenter;
-use crate::device::{DeviceChoice, Devices};
+use crate::device::{DeviceChoice, DeviceId, Devices};
 use crate::diffusion::{ClassVectors, Weighting};
 use crate::error::{Code, Error, Result};
 use crate::method::{Loss, MethodConfig};
@@ -114,7 +114,7 @@ impl Plan {
             batches,
             engines,
         };
-        if !plan.engines.is_empty() {
+        if DeviceId::BUILT && !plan.engines.is_empty() {
             let (model, data, engines) = (&plan.model, &plan.data, &plan.engines);
             plan.options.in_flight = Some(memory::in_flight(model, &plan.options, data, engines, in_flight)?);
         }

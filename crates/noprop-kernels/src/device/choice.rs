@@ -49,6 +49,11 @@ pub enum DeviceId {
     Emulated,
 }
 
+impl DeviceId {
+    /// Whether this build knows any: what runs on devices alone is left out of one that does not.
+    pub const BUILT: bool = cfg!(any(feature = "cuda", feature = "emulation"));
+}
+
 impl Devices {
     /// Whether the processor's own code computes.
     pub fn is_cpu(&self) -> bool {

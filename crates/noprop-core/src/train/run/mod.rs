@@ -28,6 +28,7 @@ pub(super) use worker::progress_event;
 use super::checkpoint::Checkpoint;
 use super::plan::Plan;
 use super::progress::Observer;
+use crate::device::DeviceId;
 use crate::error::{Code, Error, Result};
 use crate::model::BlockReport;
 use crate::storage::WeightStore;
@@ -66,7 +67,7 @@ impl Training {
         for index in 0..threads {
             let shared = training.shared.clone();
             let thread = std::thread::Builder::new().name(format!("noprop-train-{index}")).spawn(move || {
-                if devices > 0 {
+                if DeviceId::BUILT && devices > 0 {
                     return shared.work_on(index);
                 }
                 shared.work(index);
