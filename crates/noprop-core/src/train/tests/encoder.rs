@@ -27,6 +27,11 @@ fn long(threads: usize) -> FitOptions {
     FitOptions { epochs: 30, threads: Some(threads), ..options(20) }
 }
 
+/// So long that blocks of every method learn from features.
+fn of_blocks(threads: usize) -> FitOptions {
+    FitOptions { epochs: 120, ..long(threads) }
+}
+
 /// The model with a trained encoder.
 fn with_encoder(config: ModelConfig, options: &FitOptions, data: &Arc<Dataset>) -> Model {
     let model = Model::new(config).unwrap();
@@ -45,7 +50,7 @@ fn with_blocks(model: &Model, options: &FitOptions, data: &Arc<Dataset>) -> Mode
 }
 
 fn trained(config: ModelConfig, threads: usize, data: &Arc<Dataset>) -> Model {
-    with_blocks(&with_encoder(config, &long(threads), data), &long(threads), data)
+    with_blocks(&with_encoder(config, &long(threads), data), &of_blocks(threads), data)
 }
 
 /// The values of a set of features.
@@ -425,11 +430,11 @@ fn work_on_single_blocks_keeps_the_encoder() {
     let data = vectors(60);
     let model = Arc::new(trained(shared(mlp(3), r#""dt""#), 1, &data));
     let features = Arc::new(encode(&model, &data, None, &never()).unwrap());
-    let retrain = FitOptions { retrain: Some(vec![2]), ..long(1) };
+    let retrain = FitOptions { retrain: Some(vec![2]), ..of_blocks(1) };
     let again = kept::changed(&model, &retrain, None, &features);
     assert_eq!(again.weights_sha256().unwrap(), model.weights_sha256().unwrap());
     let seeded = kept::changed(&model, &FitOptions { seed: Some(9), ..retrain }, None, &features);
-    let append = FitOptions { append: Some(crate::config::Append::Blocks(1)), ..long(1) };
+    let append = FitOptions { append: Some(crate::config::Append::Blocks(1)), ..of_blocks(1) };
     let longer = {
         let checked = model.to_train(&append).unwrap();
         let plan = Plan::new(checked, append, features.clone()).unwrap().beside(model.clone(), None).unwrap();
