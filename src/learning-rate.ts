@@ -11,6 +11,7 @@ type NativeModel = InstanceType<Native['NativeModel']>
 interface Options extends TrainOptions {
   validation?: unknown
   validationSplit?: unknown
+  fitReadout?: unknown
   signal?: AbortSignal
   cluster?: unknown
 }
@@ -18,10 +19,8 @@ interface Options extends TrainOptions {
 /** Trains one block for some steps of rising learning rates, on the processor, and proposes a rate. The model stays as it is. */
 export async function findLearningRate(model: NativeModel, data: Data, options: Options): Promise<LearningRateSearch> {
   // What has no part in it, or would look for what is not there.
-  const { signal, validation, validationSplit, learningRate, checkpoint, resume, cluster, ...rest } = requireObject(
-    options,
-    'the options of findLearningRate',
-  )
+  const { signal, validation, validationSplit, fitReadout, learningRate, checkpoint, resume, cluster, ...rest } =
+    requireObject(options, 'the options of findLearningRate')
   const json = toJson(rest)
   const { input } = JSON.parse(model.config) as ModelConfig
   return withDataset(data, input, async (native) =>

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import type { SampleArray } from './data/typed-array.js'
-import { asDataset, type Data } from './dataset.js'
+import { asDataset, type Data, type Dataset } from './dataset.js'
 import { NoPropError, native, nativeAsync } from './errors.js'
 import { type Estimate, estimate } from './estimate.js'
 import type { LearningRateSearch } from './events.js'
@@ -208,9 +208,17 @@ export class NoProp {
     const { encoder, ...rest } = requireObject(options, 'the options of findLearningRate')
     const model = this.#live()
     if (!this.config.encoder) return findLearningRate(model, data, rest)
-    const dataset = asDataset(data, this.config.input)
     const { featuresOf } = await import('./encoder.js')
-    return findLearningRate(model, await featuresOf(model, dataset, rest.threads, rest.signal), rest)
+    const dataset = asDataset(data, this.config.input)
+    let features: Dataset | undefined
+    try {
+      features = await featuresOf(model, dataset, rest.threads, rest.signal)
+      return await findLearningRate(model, features, rest)
+    } finally {
+      // Those made here; data sets of the caller stay.
+      features?.dispose()
+      if (dataset !== data) dataset.dispose()
+    }
   }
 
   /**

@@ -215,7 +215,7 @@ describe('on the command line', () => {
 
 test('a learning rate can be looked for', async () => {
   const model = NoProp.create(OPTIONS)
-  const found = await model.findLearningRate(train, { batch: 32 })
+  const found = await model.findLearningRate(train, { batch: 32, validationSplit: 0.2, fitReadout: true })
   expect(found.learningRate).toBeGreaterThan(1e-5)
   expect(found.curve.length).toBeGreaterThan(50)
   expect(model.trained).toBe(false)

@@ -103,9 +103,8 @@ impl Model {
     }
 
     /// The same model as its training has fitted it to the data: with the units of numbers, and the prototypes of classes.
-    pub fn with_fitted(mut self, fitted: CheckedConfig) -> Self {
+    pub fn with_fitted(mut self, mut fitted: CheckedConfig) -> Self {
         // A training that goes on has a seed of its own.
-        let mut fitted = fitted;
         fitted.config.seed = self.checked.config.seed;
         self.checked = self.checked.with_blocks(fitted);
         self.blocks = OnceLock::new();
