@@ -22,6 +22,8 @@ function bytesIn(folder) {
   return files.map((file) => statSync(join(file.parentPath, file.name)).size)
 }
 
+/** The default batch. */
+const BATCH = 128
 const range = (values, unit = '') =>
   `${number(median(values))}${unit} (${number(Math.min(...values))}–${number(Math.max(...values))})`
 
@@ -34,7 +36,10 @@ await script(async () => {
   const folder = mkdtempSync(join(tmpdir(), 'noprop-bench-'))
   const redis = await startRedis(folder)
   const stores = []
-  const place = () => {
+  const connection = new Redis(redis.url)
+  /** A store of its own; the jobs of a run that was left go with it. */
+  const place = async () => {
+    await connection.flushall()
     const at = join(folder, `store-${stores.length}`)
     stores.push(at)
     return { queue: redis.url, store: pathToFileURL(at).href, cache: join(folder, 'cache'), folder: at }
@@ -47,7 +52,6 @@ await script(async () => {
     const epochs = Math.max(2, Math.round((length * 2) / trainSeconds))
     const work = [...MODEL, '--limit', '2560', '--blocks', '4', '--epochs', String(epochs)]
 
-    const connection = new Redis(redis.url)
     /** The processor time that Redis has taken, in seconds. */
     const redisSeconds = async () => {
       const text = await connection.info('cpu')
@@ -63,7 +67,7 @@ await script(async () => {
         const here = await train([...work, ...seed, '--device', 'cpu', '--threads', '2'])
         scaling.here.push(here.trainSeconds)
         for (const count of [1, 2]) {
-          const at = place()
+          const at = await place()
           const workers = await Promise.all(Array.from({ length: count }, () => startWorker(at)))
           const before = await redisSeconds()
           const there = await train([...work, ...seed, ...flagsOf(at)])
@@ -86,7 +90,7 @@ await script(async () => {
 
     await step('the cost of a job', async () => {
       const small = ['--data', 'mnist', '--limit', '64', '--net', 'mlp', '--hidden', '4', '--blocks', '200']
-      const at = place()
+      const at = await place()
       await startWorker(at).then(async ({ child }) => {
         const before = await redisSeconds()
         const { trainSeconds } = await train([...small, ...flagsOf(at)])
@@ -104,7 +108,7 @@ await script(async () => {
       const seconds = []
       for (let round = 0; round < rounds; round++) {
         await step(`recovery ${name}`, async () => {
-          const at = place()
+          const at = await place()
           const victim = await startWorker(at, ...flags)
           const client = startTraining([...work, '--seed', String(100 + round), ...flagsOf(at)])
           await victim.wrote(/begins at step/)
@@ -126,19 +130,23 @@ await script(async () => {
     const repeated = []
     for (let round = 0; round < rounds; round++) {
       await step('steps repeated after a kill', async () => {
-        const at = place()
+        const at = await place()
         const flags = ['--lock-seconds', '3', '--upload-seconds', '2']
         const victim = await startWorker(at, ...flags)
         const client = startTraining([...work, '--seed', String(150 + round), ...flagsOf(at)])
-        await victim.wrote(/begins at step/)
-        const block = victim.written().match(/block (\d+) of run/)?.[1]
+        const began = await victim.wrote(/begins at step/)
+        const block = Number(victim.written().match(/block (\d+) of run/)?.[1])
         await setTimeout(5000 + 700 * round)
         victim.child.kill('SIGKILL')
-        const reached = [...client.written().matchAll(new RegExp(`"progress","block":${block},.*?"step":(\\d+)`, 'g'))]
+        const seconds = (performance.now() - began) / 1000
+        // Progress comes once a second: how far the block was is its speed times its time.
+        const lines = client.written().split('\n').slice(0, -1)
+        const told = lines.map((line) => JSON.parse(line)).filter((event) => event.event === 'progress')
+        const speed = told.findLast((event) => event.block === block).samplesPerSecond / BATCH
         const heir = await startWorker(at, ...flags)
         const begins = new RegExp(`block ${block} of run .* begins at step (\\d+)`)
         await heir.wrote(begins)
-        repeated.push(Number(reached.at(-1)?.[1]) - Number(heir.written().match(begins)?.[1]))
+        repeated.push(seconds * speed - Number(heir.written().match(begins)?.[1]))
         client.child.kill('SIGKILL')
         heir.child.kill('SIGKILL')
       })
@@ -149,7 +157,7 @@ await script(async () => {
     const cancels = []
     for (let round = 0; round < rounds; round++) {
       await step('cancel', async () => {
-        const at = place()
+        const at = await place()
         const worker = await startWorker(at)
         const client = startTraining([...work, '--seed', String(200 + round), ...flagsOf(at)])
         await worker.wrote(/begins at step/)
@@ -162,7 +170,7 @@ await script(async () => {
     rows.push(['cancel, until the worker is free, s', range(cancels)])
 
     await step('bytes of a block', async () => {
-      const at = place()
+      const at = await place()
       const { child } = await startWorker(at)
       await train([...MODEL, '--limit', '2560', '--blocks', '4', '--seed', '300', ...flagsOf(at)])
       rows.push(['a finished block, MB', number(Math.max(...bytesIn(join(at.folder, 'runs'))) / 1e6)])
@@ -173,7 +181,7 @@ await script(async () => {
     await step('the memory of a client, 10 and 1,000 blocks', async () => {
       const small = ['--data', 'mnist', '--limit', '64', '--net', 'mlp', '--hidden', '4']
       for (const blocks of [10, 1000]) {
-        const at = place()
+        const at = await place()
         const { child } = await startWorker(at, '--slots', '2')
         const { peakMemoryMiB } = await train([...small, '--blocks', String(blocks), ...flagsOf(at)])
         rows.push([`a client of ${number(blocks)} blocks, MiB`, number(peakMemoryMiB)])
@@ -185,7 +193,7 @@ await script(async () => {
       const used = async () => Number((await connection.info('memory')).match(/used_memory:(\d+)/)?.[1])
       const before = await used()
       const small = ['--data', 'mnist', '--limit', '64', '--net', 'mlp', '--hidden', '4', '--blocks', '9999']
-      await train([...small, ...flagsOf(place()), '--detach'])
+      await train([...small, ...flagsOf(await place()), '--detach'])
       rows.push(['Redis, 9,999 jobs, MB', number(((await used()) - before) / 1e6)])
     })
     connection.disconnect()
