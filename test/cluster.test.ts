@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Queue, Worker } from 'bullmq'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -91,7 +91,7 @@ describe.skipIf(!has.redis)('on a queue', () => {
   })
 
   test('blocks on the features of a trained encoder, which the workers know nothing of', async () => {
-    const { where, worker } = await cluster()
+    const { where, worker, folder } = await cluster()
     await worker('--slots', '2')
     const encoder = create({ method: 'classifier', blocks: 1 })
     await encoder.fit(data, options)
@@ -101,6 +101,21 @@ describe.skipIf(!has.redis)('on a queue', () => {
     expect(history.weightsSha256).toBe(expected.weightsSha256)
     expect([history.validation?.accuracy, there.training]).toEqual([expected.validation?.accuracy, here.training])
     expect(await there.predict(data)).toEqual(await here.predict(data))
+    // Whoever attaches has no encoder, and gets the whole model.
+    const [run] = await listRuns(where)
+    const attached = await attachRun(run?.id as string, where)
+    expect([await attached.weightsSha256(), attached.config]).toEqual([history.weightsSha256, here.config])
+    expect(await attached.predict(data)).toEqual(await here.predict(data))
+    const encoderFile = join(folder, 'runs', run?.id as string, 'encoder')
+    const bytes = readFileSync(encoderFile)
+    bytes[bytes.length - 4] ^= 1
+    for (const damage of [() => writeFileSync(encoderFile, bytes), () => rmSync(encoderFile, { force: true })]) {
+      damage()
+      expect(await caught(attachRun(run?.id as string, where))).toMatchObject({
+        code: 'NOPROP_STORE',
+        message: expect.stringContaining('the encoder of run'),
+      })
+    }
     const untrained = NoProp.create({ input: [6], classes: 3, blocks: 2, features: 'shared' })
     expect((await caught(untrained.fit(data, { ...options, cluster: where }))).message).toContain('trained already')
   })

@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { inflateSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { type Dataset, datasets, type EvaluateResult, NoProp } from '../src/index.js'
 import { createReport, type ReportDocument } from '../src/report/index.js'
@@ -44,6 +45,22 @@ function documentOf(html: string): ReportDocument {
   return JSON.parse(html.match(/<script type="application\/json"[^>]*>([^<]*)/)?.[1] as string)
 }
 
+/** The bytes of a grey PNG of 14 × 14 in a data URI. */
+function greys(uri: string | number[]): number[] {
+  const png = Buffer.from(String(uri).replace('data:image/png;base64,', ''), 'base64')
+  expect([png.readUInt32BE(16), png.readUInt32BE(20)]).toEqual([14, 14])
+  const start = png.indexOf('IDAT') + 4
+  const rows = inflateSync(png.subarray(start, start + png.readUInt32BE(start - 8)))
+  return Array.from(rows).filter((_, index) => index % 15 > 0)
+}
+
+/** Vectors from black, the least of them all or 0, to white, the greatest or 1. */
+function inGrey(vectors: readonly Float32Array[]): number[][] {
+  const all = vectors.flatMap((values) => Array.from(values))
+  const [low, high] = [Math.min(0, ...all), Math.max(1, ...all)]
+  return vectors.map((values) => Array.from(values, (value) => Math.round((255 * (value - low)) / (high - low))))
+}
+
 describe('what a report says', () => {
   test('is what the model and its evaluation say', async () => {
     const { model, test } = await trained()
@@ -77,7 +94,13 @@ describe('what a report says', () => {
     const { denoising } = (await createReport(model, test)).document
     const { states, labels } = await model.predict(test, { states: true })
     const truth = test.labels()
-    expect(denoising).toMatchObject({ classes: [0, 1, 2, 3], steps: [1, 2, 3], isOne: false, estimates: 'label' })
+    expect(denoising).toMatchObject({
+      drawn: 'classes',
+      places: [0, 1, 2, 3],
+      steps: [1, 2, 3],
+      isOne: false,
+      estimates: 'label',
+    })
     const digits = (values: Float32Array | undefined) =>
       Array.from(values ?? [], (value) => Number(value.toPrecision(4)))
     for (const { sample, target, predicted, initial, steps } of denoising?.samples ?? []) {
@@ -91,6 +114,39 @@ describe('what a report says', () => {
     const right = denoising?.samples.filter(({ target, predicted }) => target === predicted) ?? []
     expect(right.map(({ target }) => target).sort()).toEqual([0, 1, 2, 3])
     expect(denoising?.samples.length).toBeGreaterThan(right.length)
+  })
+
+  test('shows prototypes as pictures of one scale of grey', async () => {
+    const model = NoProp.create({ ...smallModel(), embedding: 'prototype', blocks: 2 })
+    const data = squares(64, 14, [0, 1, 2, 3])
+    await model.fit(data, { epochs: 1 })
+    const { denoising } = (await createReport(model, data)).document
+    const { states } = await model.predict(data, { states: true })
+    expect(denoising).toMatchObject({ drawn: 'pictures', places: [], steps: [1, 2] })
+    expect(denoising?.samples.length).toBeGreaterThan(0)
+    for (const { sample, initial, steps } of denoising?.samples ?? []) {
+      const chain = [states.start, ...states.steps.map(({ state }) => state)].map(
+        (each) => each[sample] as Float32Array,
+      )
+      expect([initial, ...steps.map(({ state }) => state)].map(greys)).toEqual(inGrey(chain))
+      const estimates = states.steps.map(({ estimate }) => estimate[sample] as Float32Array)
+      expect(steps.map(({ estimate }) => greys(estimate))).toEqual(inGrey(estimates))
+    }
+  })
+
+  test.each([
+    ['orthogonal', 3, [0, 1, 2]],
+    ['learned', 40, [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 21, 23, 25, 27, 29, 31, 33, 35, 37, 39]],
+  ] as const)('shows values of %s vectors', async (type, dim, places) => {
+    const model = NoProp.create({ ...smallModel(), embedding: { type, dim }, blocks: 2 })
+    const data = squares(64, 14, [0, 1, 2, 3])
+    await model.fit(data, { epochs: 1 })
+    const { denoising } = (await createReport(model, data)).document
+    const { states } = await model.predict(data, { states: true })
+    expect(denoising).toMatchObject({ drawn: 'values', places })
+    const { sample = 0, initial } = denoising?.samples[0] ?? {}
+    const start = states.start[sample] as Float32Array
+    expect(initial).toEqual(places.map((place) => Number(start[place]?.toPrecision(4))))
   })
 
   test('names samples of each pair of classes only where it is asked for', async () => {
@@ -370,6 +426,31 @@ describe.skipIf(!chromiumPath)(`a report in a browser${leftOut}`, () => {
     expect(await page.locator('#numbers figure').count()).toBe(2)
     expect(await page.locator('#worst .card').count()).toBe(20)
     expect(await page.textContent('#training')).toContain('Validation R²')
+    expect(await poorContrasts(page)).toEqual([])
+    expect(await unnamed(page)).toEqual([])
+    expect(await widthOf(page)).toBeLessThanOrEqual(360)
+  })
+
+  test.each(['light', 'dark'] as const)('shows prototypes as pictures, %s', async (colorScheme) => {
+    const model = NoProp.create({ ...smallModel(), embedding: 'prototype', blocks: 2 })
+    const data = squares(64, 14, [0, 1, 2, 3])
+    await model.fit(data, { epochs: 1 })
+    const report = await createReport(model, data)
+    const path = join(temporaryDirectory(), 'report.html')
+    await report.save(path)
+    const { page, complaints } = await open({ colorScheme, viewport: { width: 360, height: 740 } })
+    await page.goto(pathToFileURL(path).href)
+    const chain = page.locator('#denoising .chain').first()
+    const { initial, steps } = report.document.denoising?.samples[0] ?? { initial: '', steps: [] }
+    const pictures = await chain
+      .locator('.steps img')
+      .evaluateAll((images) =>
+        images.map((image) => [image.getAttribute('src'), (image as unknown as { naturalWidth: number }).naturalWidth]),
+      )
+    expect(pictures).toEqual(
+      [initial, ...steps.flatMap(({ estimate, state }) => [estimate, state])].map((uri) => [uri, 14]),
+    )
+    expect(complaints).toEqual([])
     expect(await poorContrasts(page)).toEqual([])
     expect(await unnamed(page)).toEqual([])
     expect(await widthOf(page)).toBeLessThanOrEqual(360)

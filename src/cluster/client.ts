@@ -13,11 +13,14 @@ import { DETACH } from './detach.js'
 import { type Followed, follow } from './follow.js'
 import { keys } from './keys.js'
 import { QueueServer } from './queue.js'
-import { type RunFile, runId, type StoredData } from './run-file.js'
+import { type RunFile, runId, type StoredData, type StoredEncoder } from './run-file.js'
 import { openStore } from './store/open.js'
 import type { Store } from './store/store.js'
 
 type NativeModel = InstanceType<Native['NativeModel']>
+
+/** Most bytes that the record of a training takes in a file. */
+const RECORD = 1 << 16
 
 /** What the core says of a run before it begins. */
 export interface Described {
@@ -67,14 +70,17 @@ export async function trainOnCluster(
     await refuseOtherKinds(server, kind)
     signal.throwIfAborted()
     const sets = await Promise.all([data, validation].map((set, index) => set && saved(set, join(folder, `${index}`))))
+    const encoder = await savedEncoder(model, join(folder, 'encoder'))
     const file: RunFile = {
       ...{ version: 1, run, kind, config: model.blocksConfig, options: described.options, jobs: model.jobs },
       ...{ epochs: described.epochs, stepsPerBlock: described.stepsPerBlock },
       ...{ partBytes: described.partBytes, stateBytes: described.stateBytes, data: (sets[0] as Saved).stored },
       ...(sets[1] ? { validation: sets[1].stored } : {}),
+      ...(encoder ? { encoder: encoder.stored } : {}),
     }
     const put = async () => {
       for (const set of sets) if (set) await putOnce(store, keys.dataset(set.stored.fingerprint), { file: set.file })
+      if (encoder) await putOnce(store, keys.encoder(id), { file: encoder.file })
       await putOnce(store, keys.run(id), Buffer.from(JSON.stringify(file)))
     }
     await put()
@@ -107,15 +113,22 @@ export async function finish(
   }
 }
 
-/** A data set in a file. */
-interface Saved {
+/** Something for the store, in a file. */
+interface Saved<Stored = StoredData> {
   file: string
-  stored: StoredData
+  stored: Stored
 }
 
 async function saved(set: Dataset, file: string): Promise<Saved> {
   await nativeAsync(() => nativeDataset(set).save(file))
   return { file, stored: { fingerprint: set.fingerprint, bytes: (await stat(file)).size } }
+}
+
+/** The encoder of the model, if it has one. */
+async function savedEncoder(model: NativeModel, file: string): Promise<Saved<StoredEncoder> | null> {
+  const sha256 = await nativeAsync(() => model.saveEncoder(file))
+  // Another client's record of the same encoder may be longer.
+  return sha256 === null ? null : { file, stored: { sha256, bytes: (await stat(file)).size + RECORD } }
 }
 
 async function putOnce(store: Store, key: string, content: Parameters<Store['create']>[1]): Promise<void> {

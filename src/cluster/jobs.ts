@@ -1,6 +1,6 @@
 import { NoPropError } from '../errors.js'
 import { version } from '../version.js'
-import { isRunId } from './keys.js'
+import { isSha256 } from './keys.js'
 
 /** What a job carries: which block of which run; and, once a worker has begun it, from which step, for the so many-th time. */
 export interface JobData {
@@ -35,7 +35,7 @@ export function readJob(data: unknown): JobData {
   const job = (isObject ? data : {}) as JobData
   const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0
   const isJob =
-    isRunId(job.run) &&
+    isSha256(job.run) &&
     isCount(job.block) &&
     job.block >= 1 &&
     [job.step, job.tries].every((value) => value === undefined || isCount(value)) &&

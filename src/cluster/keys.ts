@@ -18,6 +18,8 @@ export const keys = {
   run: (run: string) => `runs/${run}/run.json`,
   /** That it was cancelled. */
   cancelled: (run: string) => `runs/${run}/cancelled`,
+  /** The encoder whose features its blocks see. */
+  encoder: (run: string) => `runs/${run}/encoder`,
   /** Of its finished blocks. */
   blocks: (run: string) => `runs/${run}/blocks/`,
   /** A finished block: a part of the model. */
@@ -30,7 +32,7 @@ export const keys = {
   failure: (run: string, block: number) => `runs/${run}/failures/${numbered(block)}`,
 }
 
-export function isRunId(text: unknown): boolean {
+export function isSha256(text: unknown): boolean {
   return typeof text === 'string' && RUN.test(text)
 }
 

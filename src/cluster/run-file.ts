@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { NoPropError } from '../errors.js'
-import { isRunId, keys } from './keys.js'
+import { isSha256, keys } from './keys.js'
 import type { Store } from './store/store.js'
 
 /** A data set in the store. */
@@ -29,6 +29,16 @@ export interface RunFile {
   stateBytes: number
   data: StoredData
   validation?: StoredData
+  /** The encoder on whose features the blocks are trained, where there is one. Workers do not need it. */
+  encoder?: StoredEncoder
+}
+
+/** An encoder in the store. */
+export interface StoredEncoder {
+  /** SHA-256 of its weights. */
+  sha256: string
+  /** Most bytes of its file. */
+  bytes: number
 }
 
 /** Most bytes of `run.json`: the names of many classes, thrice. */
@@ -77,10 +87,20 @@ function parse(bytes: Buffer): RunFile | null {
     (count) => Number.isSafeInteger(count) && count >= 1 && count <= MOST_OBJECT,
   )
   const isWhole = file.version === 1 && texts && counts && file.jobs <= 99_999
-  return isWhole && isData(file.data) && (file.validation === undefined || isData(file.validation)) ? file : null
+  const isStored = isData(file.data) && (file.validation === undefined || isData(file.validation))
+  return isWhole && isStored && (file.encoder === undefined || isEncoder(file.encoder)) ? file : null
+}
+
+function isEncoder(value: unknown): value is StoredEncoder {
+  const { sha256, bytes } = (value ?? {}) as Partial<StoredEncoder>
+  return isSha256(sha256) && isSize(bytes)
 }
 
 function isData(value: unknown): value is StoredData {
   const { fingerprint, bytes } = (value ?? {}) as Partial<StoredData>
-  return isRunId(fingerprint) && Number.isSafeInteger(bytes) && (bytes as number) <= MOST_OBJECT
+  return isSha256(fingerprint) && isSize(bytes)
+}
+
+function isSize(bytes: unknown): boolean {
+  return Number.isSafeInteger(bytes) && (bytes as number) <= MOST_OBJECT
 }

@@ -2,22 +2,24 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { linkAbort, throwIfAborted } from '../abort.js'
-import { NoPropError, native } from '../errors.js'
+import { NoPropError, native, nativeAsync } from '../errors.js'
 import type { StartEvent } from '../events.js'
 import { Records } from '../history.js'
 import { keptOf } from '../kept-history.js'
 import { type NoProp, wrapModel } from '../model.js'
-import { getNative } from '../native.js'
+import { getNative, type Native } from '../native.js'
 import type { ModelConfig } from '../options.js'
 import type { WorkerEvent } from '../scheduler.js'
 import { measureOf } from '../summary.js'
 import { cancel } from './cancel.js'
 import { finish } from './client.js'
-import { blockOf, isRunId, keys } from './keys.js'
+import { blockOf, isSha256, keys } from './keys.js'
 import { QueueServer } from './queue.js'
 import { type RunFile, readRun } from './run-file.js'
 import { openStore } from './store/open.js'
 import type { Listed, Store } from './store/store.js'
+
+type NativeModel = InstanceType<Native['NativeModel']>
 
 /** A run in a store. */
 export interface ClusterRun {
@@ -77,7 +79,7 @@ export async function attachRun(id: string, options: AttachOptions): Promise<NoP
     const stop = new AbortController()
     const unlink = linkAbort(signal, stop)
     try {
-      const model = native(() => getNative().NativeModel.create(file.config))
+      const model = await modelOf(whole, file, store, folder)
       const records = new Records()
       const listener = {
         onEvent: (event: WorkerEvent) => {
@@ -193,7 +195,7 @@ async function surveyed(store: Store): Promise<Surveyed[]> {
   for (const { name, ...rest } of await store.list(keys.runs)) {
     const at = name.indexOf('/')
     const id = name.slice(0, Math.max(0, at))
-    if (!isRunId(id)) continue
+    if (!isSha256(id)) continue
     const own = objects.get(id) ?? []
     objects.set(id, own)
     own.push({ name: name.slice(at + 1), ...rest })
@@ -227,10 +229,39 @@ async function describeRun(store: Store, id: string, objects: Listed[]): Promise
   return { run, file, objects }
 }
 
+/** The untrained model of a run, with the encoder whose features its blocks see. */
+async function modelOf(id: string, { config, encoder }: RunFile, store: Store, folder: string): Promise<NativeModel> {
+  const { NativeModel } = getNative()
+  if (!encoder) return native(() => NativeModel.create(config))
+  const file = join(folder, 'encoder')
+  const refused = (what: string, cause?: unknown) =>
+    new NoPropError(
+      {
+        code: 'NOPROP_STORE',
+        what: `the encoder of run ${id.slice(0, 12)} ${what}`,
+        expected: 'what noprop wrote when the run was submitted',
+        ...(cause instanceof NoPropError ? { received: cause.what } : {}),
+        hint: 'submit the run again; its blocks are kept',
+      },
+      { cause },
+    )
+  if (!(await store.fetch(keys.encoder(id), file, encoder.bytes))) throw refused('is not in the store')
+  try {
+    const model = await nativeAsync(() => NativeModel.loadEncoder(file, encoder.sha256))
+    if (model.blocksConfig === config) return model
+  } catch (error) {
+    if (error instanceof NoPropError && error.code === 'NOPROP_MEMORY') throw error
+    await store.remove(keys.encoder(id))
+    throw refused('cannot be trusted, and was removed', error)
+  }
+  await store.remove(keys.encoder(id))
+  throw refused('is of another model, and was removed')
+}
+
 /** The run that an id, or the beginning of one, names. Rejects with NOPROP_OPTION. */
 async function resolved(store: Store, id: string): Promise<string> {
-  if (isRunId(id)) return id as string
-  const ids = new Set((await store.list(keys.runs)).map(({ name }) => name.split('/')[0] as string).filter(isRunId))
+  if (isSha256(id)) return id as string
+  const ids = new Set((await store.list(keys.runs)).map(({ name }) => name.split('/')[0] as string).filter(isSha256))
   const fitting = [...ids].filter((each) => String(id).length >= 4 && each.startsWith(id))
   if (fitting.length === 1) return fitting[0] as string
   throw new NoPropError({

@@ -82,8 +82,13 @@ export interface Numbers {
 
 /** How a few samples come out of the noise. */
 export interface Denoising {
-  /** The classes that are drawn, by their places; all of them where they are few. */
-  classes: number[]
+  /**
+   * What is drawn of a state: a bar for each class (one-hot embeddings), a bar for each value of the vector (`orthogonal`, `learned`), or a
+   * picture (prototypes of pictures).
+   */
+  drawn: 'classes' | 'values' | 'pictures'
+  /** Which classes or values the bars are, by their places; all of them where they are few, none of a picture. */
+  places: number[]
   /** The steps that are drawn, by their blocks, from 1; with `isOne`, where one net makes them all, by their numbers. */
   steps: number[]
   isOne: boolean
@@ -93,12 +98,15 @@ export interface Denoising {
     sample: number
     target: number
     predicted: number
-    /** z_0 of the drawn classes. */
-    initial: number[]
+    /** z_0. */
+    initial: DrawnState
     /** û and z after each drawn step. */
-    steps: { estimate: number[]; state: number[] }[]
+    steps: { estimate: DrawnState; state: DrawnState }[]
   }[]
 }
+
+/** The values of the drawn places, or a picture as a data URI. */
+export type DrawnState = number[] | string
 
 /** What a sample looks like. */
 export interface ShownSample {

@@ -15,17 +15,25 @@ export function shownSample(
   shape: readonly number[],
   preprocessing: Preprocessing | undefined,
 ): ShownSample {
-  const [height, width, channels = 1] = shape
   if (preprocessing?.type === 'table') return { fields: fieldsOf(values, preprocessing) }
-  const isPicture = shape.length > 1 && (channels === 1 || channels === 3)
-  if (isPicture) return { picture: pictureOf(values, height as number, width as number, channels) }
+  if (isPicture(shape)) return { picture: pictureOf(values, shape, rangeOf(values)) }
   return { values: Array.from(values.subarray(0, MOST_VALUES), (value) => Number(value.toPrecision(4))) }
 }
 
-/** Bytes are shown as they were; other numbers between the sample's least and greatest. */
-function pictureOf(values: Float32Array, height: number, width: number, channels: 1 | 3): string {
-  const [low, high] = rangeOf(values)
-  const step = Math.max(1, Math.ceil(Math.max(height, width) / MOST_SIDE))
+/** Whether vectors of this shape, height × width (× channels), can be seen as pictures. */
+export function isPicture(shape: readonly number[]): boolean {
+  const [, , channels = 1] = shape
+  return shape.length > 1 && (channels === 1 || channels === 3)
+}
+
+/** Values of `shape`, which is a picture's: the least of the range is black, the greatest white. No side has more than `most` pixels. */
+export function pictureOf(
+  values: Float32Array,
+  [height = 1, width = 1, channels = 1]: readonly number[],
+  [low, high]: readonly [number, number],
+  most = MOST_SIDE,
+): string {
+  const step = Math.max(1, Math.ceil(Math.max(height, width) / most))
   const [rows, columns] = [Math.ceil(height / step), Math.ceil(width / step)]
   const bytes = new Uint8Array(rows * columns * channels)
   let at = 0
@@ -37,10 +45,11 @@ function pictureOf(values: Float32Array, height: number, width: number, channels
       }
     }
   }
-  return dataUri({ width: columns, height: rows, channels, bytes })
+  return dataUri({ width: columns, height: rows, channels: channels === 3 ? 3 : 1, bytes })
 }
 
-function rangeOf(values: Float32Array): [number, number] {
+/** Bytes are shown as they were; other numbers between the sample's least and greatest. */
+export function rangeOf(values: Float32Array): [number, number] {
   let [low, high] = [0, 1]
   for (const value of values) {
     if (value < low) low = value

@@ -3,6 +3,7 @@
 mod assemble;
 mod blocks;
 mod encoder;
+mod encoder_file;
 mod file;
 mod history;
 mod onnx;

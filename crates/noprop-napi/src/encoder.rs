@@ -7,8 +7,10 @@ use crate::stop::StopSignal;
 use crate::tasks::promise;
 use napi::bindgen_prelude::{ClassInstance, Env, Object};
 use napi_derive::napi;
+use noprop_core::Model;
 use noprop_core::inference::{encode, encode_kept, stand_in};
-use std::path::Path;
+use noprop_core::tensor::StopFlag;
+use std::path::{Path, PathBuf};
 
 /// Bytes of features that are kept in memory.
 const MOST: u64 = 1 << 30;
@@ -32,6 +34,19 @@ impl NativeModel {
     pub fn take_encoder(&self, other: &NativeModel) -> napi::Result<()> {
         let other = other.model()?;
         self.inner.replace(|model| model.with_encoder_of(&other)).into_js()
+    }
+
+    /// Writes the encoder to a file of its own; resolves with the SHA-256 of its weights, or with null, and no file, without one.
+    #[napi(ts_return_type = "Promise<string | null>")]
+    pub fn save_encoder<'env>(&self, env: &'env Env, path: String) -> napi::Result<Object<'env>> {
+        let model = self.model()?;
+        promise(env, StopFlag::new(), move || model.save_encoder(&PathBuf::from(path)))
+    }
+
+    /// The model of which `saveEncoder` wrote the encoder, its blocks untrained. Rejects if the weights have another SHA-256.
+    #[napi(ts_return_type = "Promise<NativeModel>")]
+    pub fn load_encoder<'env>(env: &'env Env, path: String, sha256: String) -> napi::Result<Object<'env>> {
+        promise(env, StopFlag::new(), move || Model::load_encoder(&PathBuf::from(path), &sha256).map(Self::from))
     }
 
     /// The samples of `data` as the encoder sees them, with their labels. More than a gigabyte of them is kept in a file in `cache`.

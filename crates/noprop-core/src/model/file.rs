@@ -94,7 +94,7 @@ impl Model {
 fn read(file: &mut File, path: &Path, most: usize) -> Result<Model> {
     let before = state(file)?;
     let header = container::read_header(file)?;
-    let (checked, [training, history, readout]) = texts(&header)?;
+    let (checked, [training, history, readout]) = texts(&header, FORMAT, "a model of noprop")?;
     header.expect(tensors(&checked))?;
     let lens = checked.weights_of_jobs();
     let finite = |block: usize, first: usize, values: &[f32]| check_finite(&checked, block, first, values);
@@ -135,15 +135,15 @@ fn unreadable(error: std::io::Error) -> Error {
     Error::new(Code::Io, "the file cannot be read").received(error.to_string())
 }
 
-/// The configuration, what trained the weights, how their losses went, and how classes are read.
-fn texts(header: &Header) -> Result<(CheckedConfig, [Value; 3])> {
+/// The configuration, what trained the weights, how their losses went, and how classes are read, of a file of `format`, which is `what`.
+pub(super) fn texts(header: &Header, format: &str, what: &str) -> Result<(CheckedConfig, [Value; 3])> {
     let text = |key: &str| header.texts.get(key).map(String::as_str).unwrap_or_default();
     if text("format") == part::FORMAT {
         return Err(part::is_part(text("blocks")));
     }
-    if text("format") != FORMAT {
-        return Err(Error::new(Code::ModelFormat, "this safetensors file is not a model of noprop")
-            .expected(format!("metadata format {FORMAT:?}"))
+    if text("format") != format {
+        return Err(Error::new(Code::ModelFormat, format!("this safetensors file is not {what}"))
+            .expected(format!("metadata format {format:?}"))
             .received(format!("{:?}", text("format")))
             .hint("choose a file that noprop saved"));
     }

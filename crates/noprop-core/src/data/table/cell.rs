@@ -27,6 +27,39 @@ pub(super) fn of_text(text: &str) -> Cell<'_> {
     if text.len() <= 8 && MISSING.contains(&text) { Cell::Missing } else { Cell::Text(text) }
 }
 
+/// The powers of ten that have no rounding.
+const POWERS: [f64; 19] =
+    [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18];
+
+/// The number `-12.5` at the beginning of a text, and its bytes: what [`number`] makes of them. None where it has more digits than one
+/// division of exact numbers rounds rightly (Clinger, "How to read floating point numbers accurately", 1990), or another form.
+pub(super) fn leading_number(text: &[u8]) -> Option<(f64, usize)> {
+    let digits = |from: usize, value: &mut u64| {
+        let mut at = from;
+        while let Some(digit) = text.get(at).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
+            *value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
+            at += 1;
+        }
+        at
+    };
+    let start = usize::from(text.first() == Some(&b'-'));
+    let mut value = 0;
+    let point = digits(start, &mut value);
+    let (end, behind) = match text.get(point) {
+        Some(b'.') => {
+            let end = digits(point + 1, &mut value);
+            (end, end - point - 1)
+        }
+        _ => (point, 0),
+    };
+    // 18 digits do not overflow.
+    if !(1..=18).contains(&(point - start + behind)) || value > 1 << f64::MANTISSA_DIGITS {
+        return None;
+    }
+    let value = value as f64 / POWERS[behind];
+    Some((if start == 1 { -value } else { value }, end))
+}
+
 /// A text as a finite number: `-1.5e3`. With `comma`, the decimal sign is a comma, and points may group digits by three.
 pub(super) fn number(text: &str, comma: bool) -> Option<f64> {
     // Rust also reads `inf` and `nan`.
@@ -52,6 +85,24 @@ pub(super) fn number(text: &str, comma: bool) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_at_the_beginning_of_a_text_are_what_they_are_alone() {
+        for text in ["1", "-12.5", "0.1", ".5", "5.", "-0", "9007199254740992", "123456.789012", "0.000000000000001"] {
+            for rest in ["", ",7", "\n", "e5", " "] {
+                let (value, len) = leading_number(format!("{text}{rest}").as_bytes()).unwrap();
+                assert_eq!(
+                    (value.to_bits(), len),
+                    (number(text, false).unwrap().to_bits(), text.len()),
+                    "{text}{rest}"
+                );
+            }
+        }
+        let long = ["9007199254740993", "1234567890123456789", "99999999999999999999999", "0.1234567890123456789"];
+        for text in ["", "-", ".", "-.", "+1", "e5", " 1", "nan"].into_iter().chain(long) {
+            assert_eq!(leading_number(text.as_bytes()), None, "{text}");
+        }
+    }
 
     #[test]
     fn numbers_in_both_notations() {

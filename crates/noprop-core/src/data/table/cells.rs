@@ -3,7 +3,7 @@
 pub use super::cell::Cell;
 pub(super) use super::cell::number;
 use super::cell::of_text;
-use super::plain::Plain;
+use super::plain::{Numbers, Plain};
 use crate::{Code, Error, Result};
 
 /// Most columns of a table.
@@ -115,7 +115,7 @@ impl Table {
 
     /// The values of a column in which all that is there are numbers without a decimal comma, NaN for what is missing. None of others,
     /// and where the cells tell it sooner.
-    pub(super) fn numbers(&self, column: usize) -> Option<&[f64]> {
+    pub(super) fn numbers(&self, column: usize) -> Option<Numbers<'_>> {
         match &self.cells {
             Cells::Plain(cells) => cells.numbers(column),
             _ => None,

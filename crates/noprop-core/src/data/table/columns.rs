@@ -50,7 +50,7 @@ pub(super) fn choose(
         if columns.is_none() && is_index(table, column, rows) {
             return Ok((None, Some(format!("column {name:?} has no name and counts the rows; it is left out"))));
         }
-        let known = table.numbers(column).map(|numbers| (numbers, rows));
+        let known = table.numbers(column).map(|numbers| numbers.of(rows.iter().copied()));
         let learned = if categories.contains(name) { None } else { numbers(file, name, &cells, known)? };
         let learned = match learned {
             Some(learned) => learned,
@@ -94,13 +94,13 @@ fn is_constant<'a, I: Iterator<Item = Cell<'a>>>(cells: &impl Fn() -> I) -> bool
     present.next().is_some_and(|first| present.all(|cell| cell == first))
 }
 
-/// The steps of a column in which all that is there are numbers; none if it is another. `known` are those of all rows, if they have
-/// been read, and the rows that count.
+/// The steps of a column in which all that is there are numbers; none if it is another. `known` are those of the rows that count, if they
+/// have been read.
 fn numbers<'a, I: Iterator<Item = Cell<'a>>>(
     file: &str,
     name: &str,
     cells: &impl Fn() -> I,
-    known: Option<(&[f64], &[usize])>,
+    known: Option<impl Iterator<Item = f64>>,
 ) -> Result<Option<ColumnSteps>> {
     let read = |comma: bool| {
         let mut values = Vec::new();
@@ -114,7 +114,7 @@ fn numbers<'a, I: Iterator<Item = Cell<'a>>>(
         Some(values)
     };
     let plain = match known {
-        Some((numbers, rows)) => Some(rows.iter().map(|row| numbers[*row]).filter(|value| !value.is_nan()).collect()),
+        Some(numbers) => Some(numbers.filter(|value| !value.is_nan()).collect()),
         None => read(false),
     };
     let (values, decimal_comma): (Vec<f64>, bool) = match plain {
@@ -182,8 +182,8 @@ pub(super) fn encode(
     if let (ColumnSteps::Number { mean, std, decimal_comma: false, .. }, Some(numbers)) = (steps, table.numbers(column))
     {
         let mut is_sound = true;
-        for (index, row) in rows.iter().enumerate() {
-            let value = ((numbers[*row] - mean) / std) as f32;
+        for (index, number) in numbers.of(rows.iter().copied()).enumerate() {
+            let value = ((number - mean) / std) as f32;
             is_sound &= !value.is_infinite();
             // What is missing is 0, as it was.
             out[index * stride] = if value.is_nan() { 0.0 } else { value };

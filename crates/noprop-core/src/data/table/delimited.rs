@@ -257,6 +257,14 @@ mod tests {
     }
 
     #[test]
+    fn what_numbers_consist_of_may_separate_them() {
+        for (delimiter, text) in [(b'.', b"a.b\n12.5\n"), (b'-', b"a-b\n12-5\n"), (b'0', b"a0b\n1205\n")] {
+            let (names, cells) = rows(text, Layout { header: None, delimiter: Some(delimiter) });
+            assert_eq!((names, cells), (vec!["a".to_owned(), "b".to_owned()], vec![vec!["12".into(), "5".into()]]));
+        }
+    }
+
+    #[test]
     fn what_is_no_table_is_refused() {
         let code = |text: &[u8]| read("x.csv", text.to_vec(), Layout::default()).unwrap_err();
         let error = code(b"a,b\n1,2\n3\n");
@@ -300,6 +308,7 @@ mod tests {
             "a,b\n1,2,3\n",
             "a,b\n1\n",
             "a,b\n1,2\n3",
+            "a,b\n-0.5,12345678901234567890\n1.e1,9007199254740993\n.25,-.5\n-,1e3\n3.,+4\n-0,0.30000000000000004",
         ];
         for text in texts {
             let read = |piece| read_in("x.csv", text.as_bytes().to_vec(), Layout::default(), piece);
@@ -309,8 +318,9 @@ mod tests {
                     (Ok(found), Ok(expected)) => {
                         assert_eq!(all(&found), all(expected), "{text:?} in pieces of {piece}");
                         for column in 0..found.names().len() {
-                            let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
-                            assert_eq!(found.numbers(column).map(bits), all(expected).2[column], "{text:?}");
+                            let numbers = found.numbers(column).map(|numbers| numbers.of(0..found.rows()));
+                            let bits = numbers.map(|values| values.map(f64::to_bits).collect::<Vec<_>>());
+                            assert_eq!(bits, all(expected).2[column], "{text:?}");
                         }
                     }
                     (Err(found), Err(expected)) => assert_eq!(found, *expected, "{text:?}"),

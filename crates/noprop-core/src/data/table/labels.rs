@@ -28,6 +28,10 @@ impl Labels {
             Cell::Missing => None,
         };
         let as_label = |number: f64| (number.fract() == 0.0 && number.abs() < 2f64.powi(31)).then_some(number as i32);
+        let known = table.numbers(column).and_then(|numbers| numbers.of(0..rows).map(as_label).collect());
+        if let Some(values) = known {
+            return Ok(Self::Values(values));
+        }
         let (mut values, mut names, mut labels) = (Vec::new(), Vec::<String>::new(), Vec::new());
         let mut places = HashMap::new();
         let (mut numbers, mut fraction) = (true, None);

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::cell::{Cell, number, of_text};
+use super::cell::{Cell, leading_number, number, of_text};
 use crate::Result;
 use crate::data::parallel::map;
 use crate::memory::reserved;
@@ -17,12 +17,9 @@ pub(super) const PIECE: usize = 4 << 20;
 pub(super) struct Plain {
     text: Arc<String>,
     columns: usize,
-    /// Where the first cell of each row begins.
-    starts: Vec<u32>,
-    /// Where each cell ends, row after row. The next cell of the row begins one byte later.
-    ends: Vec<u32>,
-    /// The values of those columns in which all that is there are numbers; NaN for what is missing.
-    numbers: Vec<Option<Vec<f64>>>,
+    parts: Vec<Part>,
+    /// The first row of each part, and the number of rows.
+    firsts: Vec<usize>,
 }
 
 impl Plain {
@@ -33,40 +30,64 @@ impl Plain {
         let parts = map(bounds.len() - 1, &StopFlag::new(), |index| {
             Part::read(&text, bounds[index]..bounds[index + 1], delimiter, columns)
         })?;
-        let Some(parts) = parts.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
-        let rows = parts.iter().map(|part| part.starts.len()).sum::<usize>();
-        let (mut starts, mut ends) = (reserved(rows, "the rows")?, reserved(rows * columns, "the cells")?);
-        for part in &parts {
-            starts.extend_from_slice(&part.starts);
-            ends.extend_from_slice(&part.ends);
-        }
-        let mut numbers = Vec::with_capacity(columns);
+        let Some(mut parts) = parts.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
         for column in 0..columns {
             if parts.iter().any(|part| part.numbers[column].is_none()) {
-                numbers.push(None);
-                continue;
+                parts.iter_mut().for_each(|part| part.numbers[column] = None);
             }
-            let mut values = reserved(rows, "the numbers of a column")?;
-            parts.iter().flat_map(|part| &part.numbers[column]).for_each(|part| values.extend_from_slice(part));
-            numbers.push(Some(values));
         }
-        Ok(Some(Self { text, columns, starts, ends, numbers }))
+        let mut firsts = vec![0];
+        for part in &parts {
+            firsts.push(firsts[firsts.len() - 1] + part.starts.len());
+        }
+        Ok(Some(Self { text, columns, parts, firsts }))
     }
 
     pub fn rows(&self) -> usize {
-        self.starts.len()
+        self.firsts[self.parts.len()]
+    }
+
+    /// The part that has a row, and the row's place in it.
+    fn find(&self, row: usize) -> (&Part, usize) {
+        let part = self.firsts.partition_point(|first| *first <= row) - 1;
+        (&self.parts[part], row - self.firsts[part])
     }
 
     /// What a cell holds, as it is written.
     pub fn get(&self, row: usize, column: usize) -> &str {
+        let (part, row) = self.find(row);
         let index = row * self.columns + column;
-        let start = if column == 0 { self.starts[row] } else { self.ends[index - 1] + 1 };
-        &self.text[start as usize..self.ends[index] as usize]
+        let start = if column == 0 { part.starts[row] } else { part.ends[index - 1] + 1 };
+        &self.text[start as usize..part.ends[index] as usize]
     }
 
     /// The values of a column of numbers, NaN for what is missing; none of another.
-    pub fn numbers(&self, column: usize) -> Option<&[f64]> {
-        self.numbers[column].as_deref()
+    pub fn numbers(&self, column: usize) -> Option<Numbers<'_>> {
+        let is_known = self.parts.iter().all(|part| part.numbers[column].is_some());
+        is_known.then_some(Numbers { cells: self, column })
+    }
+}
+
+/// The values of a column of numbers.
+#[derive(Clone, Copy)]
+pub(super) struct Numbers<'a> {
+    cells: &'a Plain,
+    column: usize,
+}
+
+impl<'a> Numbers<'a> {
+    /// Those of some rows, NaN for what is missing.
+    pub fn of<R: IntoIterator<Item = usize>>(self, rows: R) -> impl Iterator<Item = f64> + use<'a, R> {
+        let (mut first, mut values): (usize, &[f64]) = (0, &[]);
+        rows.into_iter().map(move |row| {
+            // Rows come in their order, most of them from the part of the one before.
+            if let Some(value) = row.checked_sub(first).and_then(|place| values.get(place)) {
+                return *value;
+            }
+            let (part, place) = self.cells.find(row);
+            (first, values) = (row - place, part.numbers[self.column].as_deref().unwrap_or_default());
+            values[place]
+        })
     }
 }
 
@@ -92,42 +113,71 @@ fn is_end(byte: u8) -> bool {
 }
 
 /// The rows of a piece.
+#[derive(Debug)]
 struct Part {
+    /// Where the first cell of each row begins.
     starts: Vec<u32>,
+    /// Where each cell ends, row after row. The next cell of the row begins one byte later.
     ends: Vec<u32>,
+    /// The values of those columns in which all that is there are numbers; NaN for what is missing.
     numbers: Vec<Option<Vec<f64>>>,
 }
 
 impl Part {
     /// None where a row has another number of cells.
     fn read(text: &str, range: std::ops::Range<usize>, delimiter: u8, columns: usize) -> Option<Self> {
-        let mut part = Self { starts: Vec::new(), ends: Vec::new(), numbers: vec![Some(Vec::new()); columns] };
         let (bytes, end) = (text.as_bytes(), range.end);
-        let (mut row, mut cell, mut column) = (range.start, range.start, 0);
-        for at in range.start..=end {
-            // The last line may have no end.
-            let byte = if at < end { bytes[at] } else { b'\n' };
-            if byte != delimiter && !is_end(byte) {
+        // Lines are about as long as the first; none is shorter than its delimiters.
+        let line = bytes[range.clone()].iter().position(|byte| is_end(*byte)).unwrap_or(0).max(columns - 1) + 1;
+        let rows = range.len() / line + 1;
+        let mut part = Self {
+            starts: Vec::with_capacity(rows),
+            ends: Vec::with_capacity(rows * columns),
+            numbers: (0..columns).map(|_| Some(Vec::with_capacity(rows))).collect(),
+        };
+        let (mut row, mut at, mut column) = (range.start, range.start, 0);
+        // The last line may have no end.
+        while at <= end {
+            if column == 0 && (at == end || is_end(bytes[at])) {
+                at += 1;
+                row = at;
                 continue;
             }
-            let is_row = byte != delimiter;
-            if is_row && at == row {
-                (row, cell) = (at + 1, at + 1);
-                continue;
-            }
-            if column == columns || is_row && column + 1 != columns {
+            if column == columns {
                 return None;
             }
-            part.add(&text[cell..at], column);
+            let stop = part.cell(text, at..end, delimiter, column);
             // A text has less than 2^32 bytes.
-            part.ends.push(at as u32);
-            (cell, column) = (at + 1, column + 1);
-            if is_row {
-                part.starts.push(row as u32);
-                (row, column) = (at + 1, 0);
+            part.ends.push(stop as u32);
+            (at, column) = (stop + 1, column + 1);
+            if stop < end && bytes[stop] == delimiter {
+                continue;
             }
+            if column != columns {
+                return None;
+            }
+            part.starts.push(row as u32);
+            (row, column) = (at, 0);
         }
         Some(part)
+    }
+
+    /// Reads the cell at the beginning of `rest`; returns where it ends.
+    fn cell(&mut self, text: &str, rest: std::ops::Range<usize>, delimiter: u8, column: usize) -> usize {
+        let (start, bytes) = (rest.start, &text.as_bytes()[rest]);
+        let is_stop = |byte: &u8| *byte == delimiter || is_end(*byte);
+        // Most numbers are read and their ends found at once; not where they are cut by what numbers consist of.
+        if !matches!(delimiter, b'0'..=b'9' | b'.' | b'-')
+            && let Some(numbers) = &mut self.numbers[column]
+            && let Some((value, len)) = leading_number(bytes)
+            && bytes.get(len).is_none_or(is_stop)
+        {
+            numbers.push(value);
+            return start + len;
+        }
+        let stop = start + bytes.iter().position(|byte| is_stop(byte)).unwrap_or(bytes.len());
+        self.add(&text[start..stop], column);
+        stop
     }
 
     fn add(&mut self, cell: &str, column: usize) {

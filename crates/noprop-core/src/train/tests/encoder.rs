@@ -463,6 +463,39 @@ fn work_on_single_blocks_keeps_the_encoder() {
     assert!(predict(&model, &data, views, &never()).unwrap_err().what.contains("views does not go with an encoder"));
 }
 
+/// Another machine that has the encoder's file and the blocks puts the same model together.
+#[test]
+fn an_encoder_goes_in_a_file_of_its_own() {
+    let data = vectors(60);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("encoder");
+    let load = |sha256: &str| Model::load_encoder(&path, sha256);
+    let model = with_encoder(shared(mlp(3), r#""dt""#), &options(20), &data);
+    let sha256 = model.save_encoder(&path).unwrap().unwrap();
+    let found = load(&sha256).unwrap();
+    assert!(!found.is_trained() && !found.lacks_encoder());
+    assert_eq!(found.checked.config, model.checked.config);
+    let blocks = with_blocks(&model, &of_blocks(2), &data);
+    let there = with_blocks(&found, &of_blocks(2), &data);
+    assert_eq!(there.weights_sha256().unwrap(), blocks.weights_sha256().unwrap());
+    assert_eq!(there.training, blocks.training);
+
+    assert_eq!(load("0").err().unwrap().what, "the file holds another encoder");
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+    assert_eq!(load(&sha256).err().unwrap().code, Code::ModelTruncated);
+    let mut damaged = whole.clone();
+    let at = damaged.len() - 2;
+    damaged[at..].copy_from_slice(&[0x80, 0x7F]);
+    std::fs::write(&path, &damaged).unwrap();
+    assert!(load(&sha256).err().unwrap().what.contains("encoder.params"));
+    blocks.save(&path).unwrap();
+    assert!(load(&sha256).err().unwrap().what.contains("not an encoder of noprop"));
+    let none = directory.path().join("none");
+    assert_eq!(Model::new(mlp(2)).unwrap().save_encoder(&none).unwrap(), None);
+    assert!(!none.exists());
+}
+
 #[test]
 fn encoders_that_do_not_fit_are_refused_in_words() {
     let check = |json: &str| from_json::<ModelConfig>(json).and_then(ModelConfig::check).err().unwrap();
