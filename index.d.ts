@@ -73,6 +73,10 @@ export declare class NativeModel {
   asEncoder(): string
   /** Takes the trained encoder of another model, which is a classifier or has one. Blocks that were trained are untrained then. */
   takeEncoder(other: NativeModel): void
+  /** Writes the encoder to a file of its own; resolves with the SHA-256 of its weights, or with null, and no file, without one. */
+  saveEncoder(path: string): Promise<string | null>
+  /** The model of which `saveEncoder` wrote the encoder, its blocks untrained. Rejects if the weights have another SHA-256. */
+  static loadEncoder(path: string, sha256: string): Promise<NativeModel>
   /** The samples of `data` as the encoder sees them, with their labels. More than a gigabyte of them is kept in a file in `cache`. */
   encode(data: NativeDataset, threads: number | null, cache: string | null, stop: StopSignal): Promise<NativeDataset>
   /** Checks what a training of the blocks would check, before there are features. */

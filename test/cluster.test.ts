@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import { Queue, Worker } from 'bullmq'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { AtWork } from '../src/cluster/at-work.js'
 import { BlockWork } from '../src/cluster/block-work.js'
 import { DataCache } from '../src/cluster/data-cache.js'
 import { attachRun, cancelRun, collectRuns, DETACH, listRuns } from '../src/cluster/index.js'
@@ -34,6 +35,22 @@ const runIn = (folder: string) => {
   expect(others).toEqual([])
   return { id: run, path: join(folder, 'runs', run) }
 }
+
+test('blocks at work are those of all workers that are not silent', () => {
+  const work = new AtWork()
+  const event = { event: 'progress', epoch: 1, epochs: 2, step: 1, steps: 9, loss: 1 } as const
+  const tell = (block: number, jobs: number, threads: number, now: number) => {
+    const told = work.tell({ ...event, block, jobs, threads, samplesPerSecond: 1, secondsLeft: 1 }, now)
+    return [told.block, told.jobs, told.threads]
+  }
+  expect(tell(1, 1, 2, 0)).toEqual([1, 1, 2])
+  expect(tell(2, 3, 1, 1000)).toEqual([2, 2, 2])
+  expect(tell(3, 3, 1, 2000)).toEqual([3, 3, 3])
+  // Nothing was told of block 1 for long.
+  expect(tell(4, 3, 1, 15_500)).toEqual([4, 3, 1])
+  work.end(4)
+  expect(tell(2, 1, 1, 16_000)).toEqual([2, 2, 1])
+})
 
 describe.each([
   ['Redis, with a folder', 'redis', 'folder', has.redis],
@@ -108,7 +125,7 @@ describe.skipIf(!has.redis)('on a queue', () => {
     expect(await attached.predict(data)).toEqual(await here.predict(data))
     const encoderFile = join(folder, 'runs', run?.id as string, 'encoder')
     const bytes = readFileSync(encoderFile)
-    bytes[bytes.length - 4] ^= 1
+    bytes.writeFloatLE(0.25, bytes.length - 4)
     for (const damage of [() => writeFileSync(encoderFile, bytes), () => rmSync(encoderFile, { force: true })]) {
       damage()
       expect(await caught(attachRun(run?.id as string, where))).toMatchObject({

@@ -92,6 +92,18 @@ test.skipIf(!python)(needing('files agree with predictions', python, 'onnx', 'on
     colour: { type: 'string', shape: [60, 1], values: rows.map(({ colour }) => colour) },
   }
   jobs.push(await job(model, table, inputs, join(directory, 'table.onnx'), {}))
+  // Every image of MNIST's test set.
+  const [some, whole] = [
+    await datasets.loadSplit('mnist', 'train', { limit: 1000 }),
+    await datasets.loadSplit('mnist', 'test'),
+  ]
+  const digits = NoProp.create({ input: some.shape, classes: some.classes, blocks: 3, net: 'mlp' })
+  await digits.fit(some, { epochs: 2 })
+  const bytes = Array.from({ length: whole.samples }, (_, sample) =>
+    Array.from(whole.sample(sample), (value) => Math.round(255 * value)),
+  ).flat()
+  const images = { x: { type: 'uint8', shape: [whole.samples, 28, 28, 1], values: bytes } }
+  jobs.push(await job(digits, whole, images, join(directory, 'digits.onnx'), {}))
   const path = join(directory, 'jobs.json')
   writeFileSync(path, JSON.stringify(jobs))
   const found = runPython(python!, [join(root, 'test/golden/check_onnx.py'), path])
@@ -102,7 +114,13 @@ test.skipIf(!python)(needing('files agree with predictions', python, 'onnx', 'on
     const { unequal, gap, first, classes } = JSON.parse(line)
     // Sums in another order, in single precision.
     expect([jobs[index]!.onnx, unequal, gap < 1e-5, first]).toEqual([jobs[index]!.onnx, 0, true, true])
-    expect(JSON.parse(classes)).toEqual(jobs[index]!.onnx.includes('table') ? ['no', 'perhaps', 'yes'] : FOUR)
+    const { onnx } = jobs[index]!
+    const expected = onnx.endsWith('table.onnx')
+      ? ['no', 'perhaps', 'yes']
+      : onnx.endsWith('digits.onnx')
+        ? digits.config.classes
+        : FOUR
+    expect(JSON.parse(classes)).toEqual(expected)
   }
 })
 

@@ -3,6 +3,7 @@ import { fromDetails, NoPropError, nativeAsync } from '../errors.js'
 import type { BlockEvent } from '../events.js'
 import { getNative } from '../native.js'
 import type { WorkerEvent } from '../scheduler.js'
+import { AtWork } from './at-work.js'
 import { removeJobs } from './cancel.js'
 import { JOB_OPTIONS, jobId } from './jobs.js'
 import { blockOf, keys } from './keys.js'
@@ -54,6 +55,7 @@ class Follower {
   readonly #found = new Set<number>()
   /** Epochs of each block that were told. */
   readonly #told = new Map<number, Set<number>>()
+  readonly #atWork = new AtWork()
   #wake: () => void = () => {}
   #isDue = true
   #isAdding = false
@@ -130,8 +132,8 @@ class Follower {
       const block = blockOfJob(job)
       if (block === undefined || !this.#isStarted) return
       for (const event of readMessage(data, block)) {
-        if (event.event === 'epoch' && !this.#tell(block, event.epoch)) continue
-        onEvent(event)
+        if (event.event === 'progress') onEvent(this.#atWork.tell(event))
+        else if (this.#tell(block, event.epoch)) onEvent(event)
       }
     })
     events.on('completed', ({ jobId: job }) => {
@@ -228,6 +230,7 @@ class Follower {
       return
     }
     this.#missing.delete(block)
+    this.#atWork.end(block)
     this.#parts[block - 1] = path
     const { event } = checked
     for (const [index, loss] of event.losses.entries()) {

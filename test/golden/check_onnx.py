@@ -16,6 +16,9 @@ TYPES = {"uint8": np.uint8, "float": np.float32, "double": np.float64, "string":
 for job in json.load(open(sys.argv[1])):
     model = onnx.load(job["onnx"])
     onnx.checker.check_model(model, full_check=True)
+    used = {name for node in model.graph.node for name in node.input}
+    unused = [tensor.name for tensor in model.graph.initializer if tensor.name not in used]
+    assert not unused, f"{job['onnx']}: nothing reads {unused}"
     session = onnxruntime.InferenceSession(job["onnx"])
     feeds = {
         name: np.array(given["values"], dtype=TYPES[given["type"]]).reshape(given["shape"])

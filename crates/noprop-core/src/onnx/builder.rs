@@ -15,7 +15,10 @@ pub(crate) const MOST_BYTES: usize = (1 << 31) - 1;
 #[derive(Debug, Default)]
 pub(crate) struct Builder {
     nodes: Vec<Message>,
-    initializers: Vec<Message>,
+    /// Weights, constants and defaults, with their names.
+    initializers: Vec<(String, Message)>,
+    /// What nodes and defaults are read from.
+    used: HashSet<String>,
     inputs: Vec<Port>,
     outputs: Vec<Port>,
     /// The first output of each operation that there is.
@@ -46,7 +49,8 @@ impl Builder {
     /// An input, whose name must be unique. A caller who gives none gets `default`, little-endian floats.
     pub fn input(&mut self, port: Port, default: Option<(&[usize], &[f32])>) {
         if let Some((dims, values)) = default {
-            self.initializers.push(proto::tensor(&port.name, port.kind, dims, &floats(values)));
+            self.initializers.push((port.name.clone(), proto::tensor(&port.name, port.kind, dims, &floats(values))));
+            self.used.insert(port.name.clone());
         }
         self.inputs.push(port);
     }
@@ -54,6 +58,7 @@ impl Builder {
     /// Makes a value an output of the whole.
     pub fn output(&mut self, port: Port, value: &str) {
         let operation = proto::operation("Identity", &[value], &[], "");
+        self.used.insert(value.to_owned());
         self.nodes.push(proto::node(&operation, std::slice::from_ref(&port.name)));
         self.outputs.push(port);
     }
@@ -92,6 +97,7 @@ impl Builder {
         if let Some(made) = self.made.get(operation.as_bytes()) {
             return made.clone();
         }
+        self.used.extend(inputs.iter().map(|name| (*name).to_owned()));
         let name = format!("{}/{op}", self.scope);
         let outputs: Vec<_> = (0..outputs).map(|_| self.unique(&name)).collect();
         self.nodes.push(proto::node(&operation, &outputs));
@@ -102,7 +108,7 @@ impl Builder {
     /// A tensor of floats that has a name of its own in the model file, or is a part of one.
     pub fn weight(&mut self, name: &str, dims: &[usize], values: impl FnOnce() -> Vec<f32>) -> String {
         if self.names.insert(name.to_owned()) {
-            self.initializers.push(proto::tensor(name, Type::Float, dims, &floats(&values())));
+            self.initializers.push((name.to_owned(), proto::tensor(name, Type::Float, dims, &floats(&values()))));
         }
         name.to_owned()
     }
@@ -138,7 +144,7 @@ impl Builder {
             return name.clone();
         }
         let name = self.unique(&format!("constant{}", self.constants.len() + 1));
-        self.initializers.push(proto::tensor(&name, kind, dims, &key.2));
+        self.initializers.push((name.clone(), proto::tensor(&name, kind, dims, &key.2)));
         self.constants.insert(key, name.clone());
         name
     }
@@ -158,12 +164,17 @@ impl Builder {
     /// # Errors
     /// [`Code::Option`] for one that would be too large, [`Code::Output`].
     pub fn write(&self, to: &mut impl Write, version: &str, about: &str, metadata: &[(&str, String)]) -> Result<usize> {
-        let ports = |ports: &[Port]| ports.iter().map(Port::message).collect::<Vec<_>>();
-        let parts =
-            [(1, &self.nodes), (5, &self.initializers), (11, &ports(&self.inputs)), (12, &ports(&self.outputs))];
+        let [inputs, outputs] = self.ports().map(|ports| ports.iter().map(Port::message).collect::<Vec<_>>());
+        // Readers complain of constants that nothing reads, such as the times of steps that need none.
+        let read = || self.initializers.iter().filter(|(name, _)| self.used.contains(name)).map(|(_, tensor)| tensor);
         let name = Message::default().text(2, "noprop");
-        let fields =
-            || parts.iter().flat_map(|(field, messages)| messages.iter().map(move |message| (*field, message)));
+        let fields = || {
+            let (nodes, tensors) = (self.nodes.iter().map(|node| (1, node)), read().map(|tensor| (5, tensor)));
+            nodes
+                .chain(tensors)
+                .chain(inputs.iter().map(|port| (11, port)))
+                .chain(outputs.iter().map(|port| (12, port)))
+        };
         let head = |(field, message): (u32, &Message)| Message::default().beginning(field, message.as_bytes().len());
         let sizes = fields().map(|part| head(part).as_bytes().len() + part.1.as_bytes().len());
         let graph = name.as_bytes().len() + sizes.sum::<usize>();

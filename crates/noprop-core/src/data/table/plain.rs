@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::cell::{Cell, leading_number, number, of_text};
 use crate::Result;
 use crate::data::parallel::map;
-use crate::memory::reserved;
 use crate::tensor::StopFlag;
 
 /// Bytes of a piece.
