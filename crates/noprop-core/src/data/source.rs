@@ -106,12 +106,10 @@ impl Source {
             let ahead = self.plain_len().map_or(FIRST_STEP, |len| len as usize + 1);
             let step = (most + 1 - start).min(ahead.max(start).max(1));
             bytes.try_reserve_exact(step).map_err(|_| out_of_memory(&self.path, start + step))?;
-            bytes.resize(start + step, 0);
-            let read = match fill(self, &mut bytes[start..]) {
+            let read = match self.by_ref().take(step as u64).read_to_end(&mut bytes) {
                 Ok(read) => read,
                 Err(error) => return Err(self.explain(&error)),
             };
-            bytes.truncate(start + read);
             if bytes.len() > most {
                 return Err(self.too_large(most));
             }

@@ -144,6 +144,8 @@ impl<const N: usize, O: BlockOp<N>> InplaceOp1 for Adapter<'_, N, O> {
         }
         match storage {
             CpuStorage::F32(data) => self.run(data),
+            // What checks compare with. Nobody trains in it, and the kernels would take twice their room.
+            #[cfg(any(test, feature = "testing", device))]
             CpuStorage::F64(data) => self.run(data),
             other => candle_core::bail!(
                 "{}: no kernel for {:?}",
