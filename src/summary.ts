@@ -63,11 +63,15 @@ export function methodTitle(config: Pick<ModelConfig, 'method'>): string {
   return name.length > 2 ? name : `NoProp-${name.toUpperCase()}`
 }
 
+/** Whether a method has one net in place of blocks. */
+export function isOneNet(config: Pick<ModelConfig, 'method'>): boolean {
+  return ['ct', 'fm', 'classifier', 'forward-forward', 'adjoint'].includes(methodName(config))
+}
+
 /** `10 cnn blocks`, or `one cnn net` of a method that has one. */
 export function blocksOf(config: ModelConfig): string {
   const on = config.encoder ? ` on one ${config.encoder.net.type} encoder` : ''
-  const isOne = ['ct', 'fm', 'classifier', 'forward-forward', 'adjoint'].includes(methodName(config))
-  return (isOne ? `one ${config.net.type} net` : counted(config.blocks, `${config.net.type} block`)) + on
+  return (isOneNet(config) ? `one ${config.net.type} net` : counted(config.blocks, `${config.net.type} block`)) + on
 }
 
 /** Jobs whose parameters are counted: blocks, or one of all of them. */

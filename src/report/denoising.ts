@@ -1,5 +1,5 @@
 import { type Dataset, datasets, type EvaluateResult, type NoProp, NoPropError, type SamplerOptions } from '../index.js'
-import { methodName } from '../summary.js'
+import { isOneNet, methodName } from '../summary.js'
 import { chooseSamples, evenly } from './choose.js'
 import type { Denoising, DrawnState } from './document.js'
 import { isPicture, pictureOf, rangeOf } from './sample.js'
@@ -85,11 +85,10 @@ export async function denoisingOf(
 /** Steps of the chain, at most. */
 function stepsOf({ config }: NoProp, { steps, stepsPerBlock = 1 }: SamplerOptions): number {
   const own = typeof config.method === 'object' && 'steps' in config.method ? config.method.steps : 20
-  return ONE_NET.includes(methodName(config)) ? (steps ?? own) : config.blocks * stepsPerBlock
+  return isOneNet(config) ? (steps ?? own) : config.blocks * stepsPerBlock
 }
 
-/** Methods of one net that makes all steps, and those whose net tells the way rather than the label. */
-const ONE_NET = ['ct', 'fm', 'adjoint']
+/** Methods whose net tells the way rather than the label. */
 const VELOCITIES = ['fm', 'adjoint']
 
 /** What is drawn of states of `width` values, before samples say which classes matter. */
