@@ -8,6 +8,7 @@ import { BlockWork } from '../src/cluster/block-work.js'
 import { DataCache } from '../src/cluster/data-cache.js'
 import { attachRun, cancelRun, collectRuns, DETACH, listRuns } from '../src/cluster/index.js'
 import { kindHere } from '../src/cluster/kind.js'
+import { removeLeftovers } from '../src/cluster/leftovers.js'
 import { FolderStore } from '../src/cluster/store/folder.js'
 import { NoProp } from '../src/index.js'
 import { caught, cluster, create, data, locally, options } from './support/cluster.js'
@@ -50,6 +51,18 @@ test('blocks at work are those of all workers that are not silent', () => {
   expect(tell(4, 3, 1, 15_500)).toEqual([4, 3, 1])
   work.end(4)
   expect(tell(2, 1, 1, 16_000)).toEqual([2, 2, 1])
+})
+
+test('what killed workers have left is removed, and nothing else', async () => {
+  const folder = temporaryDirectory()
+  const gone = (await runNode(['-e', 'console.log(process.pid)'])).stdout.trim()
+  const names = [`noprop-worker-${gone}-aaaaaa`, `noprop-worker-${process.pid}-bbbbbb`, 'noprop-worker-x', 'other']
+  for (const name of names) mkdirSync(join(folder, name, 'block-1'), { recursive: true })
+  // Another container's, whose processes have other numbers, is busy.
+  await removeLeftovers(folder)
+  expect(readdirSync(folder).sort()).toEqual([...names].sort())
+  await removeLeftovers(folder, Date.now() + 2 * 3_600_000)
+  expect(readdirSync(folder).sort()).toEqual(names.slice(1).sort())
 })
 
 describe.each([

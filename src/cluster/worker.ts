@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { cacheDirectory } from '../cache-directory.js'
@@ -10,6 +10,7 @@ import { Health } from './health.js'
 import { type JobData, jobId, readJob } from './jobs.js'
 import { keys } from './keys.js'
 import { kindHere } from './kind.js'
+import { removeLeftovers, workerFolder } from './leftovers.js'
 import { Messages } from './messages.js'
 import { CANCELLED, type ClusterJob, QueueServer } from './queue.js'
 import { openStore } from './store/open.js'
@@ -71,7 +72,8 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   const { slots, lockSeconds, signal } = settings
   const store = await openStore(options.store)
   const server = await QueueServer.connect(options.queue, { telemetry: options.telemetry ?? false })
-  const folder = await mkdtemp(join(tmpdir(), 'noprop-worker-'))
+  await removeLeftovers()
+  const folder = await workerFolder()
   let health: Health | undefined
   try {
     const kind = await kindHere(settings.device)
