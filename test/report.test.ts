@@ -54,11 +54,11 @@ function greys(uri: string | number[]): number[] {
   return Array.from(rows).filter((_, index) => index % 15 > 0)
 }
 
-/** Vectors from black, the least of them all or 0, to white, the greatest or 1. */
-function inGrey(vectors: readonly Float32Array[]): number[][] {
-  const all = vectors.flatMap((values) => Array.from(values))
+/** Vectors from black, the least of `scale` or 0, to white, its greatest or 1. */
+function inGrey(vectors: readonly Float32Array[], scale = vectors): number[][] {
+  const all = scale.flatMap((values) => Array.from(values))
   const [low, high] = [Math.min(0, ...all), Math.max(1, ...all)]
-  return vectors.map((values) => Array.from(values, (value) => Math.round((255 * (value - low)) / (high - low))))
+  return vectors.map((values) => [...Uint8ClampedArray.from(values, (value) => (255 * (value - low)) / (high - low))])
 }
 
 describe('what a report says', () => {
@@ -128,7 +128,7 @@ describe('what a report says', () => {
       const chain = [states.start, ...states.steps.map(({ state }) => state)].map(
         (each) => each[sample] as Float32Array,
       )
-      expect([initial, ...steps.map(({ state }) => state)].map(greys)).toEqual(inGrey(chain))
+      expect([initial, ...steps.map(({ state }) => state)].map(greys)).toEqual(inGrey(chain, chain.slice(1)))
       const estimates = states.steps.map(({ estimate }) => estimate[sample] as Float32Array)
       expect(steps.map(({ estimate }) => greys(estimate))).toEqual(inGrey(estimates))
     }

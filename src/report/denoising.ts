@@ -55,14 +55,17 @@ export async function denoisingOf(
         classes.length,
       )
     }
-    const draw = (values: readonly Float32Array[]) => drawnStates(values, how, dataset.shape)
+    const draw = (values: readonly Float32Array[], whole = values) =>
+      drawnStates(values, how, dataset.shape, whole.map(rangeOf))
     return {
       ...how,
       samples: samples.map((sample) => {
         const of = (each: readonly Float32Array[] | undefined) => each?.[sample] ?? new Float32Array(width)
         const made = steps.map((step) => states.steps[step - 1])
         const estimates = draw(made.map((each) => of(each?.estimate)))
-        const [initial = [], ...after] = draw([of(states.start), ...made.map((each) => of(each?.state))])
+        const moved = made.map((each) => of(each?.state))
+        // The noise is cut where it is beyond what comes of it.
+        const [initial = [], ...after] = draw([of(states.start), ...moved], moved)
         return {
           sample,
           target: targets[sample] ?? 0,
@@ -98,15 +101,15 @@ function drawnOf(embedding: string, shape: readonly number[], width: number): Pi
   return { drawn: 'values', places: evenly(width, MOST_BARS).map((place) => place - 1) }
 }
 
-/** States, or estimates, of one chain; pictures of one chain have one scale. */
+/** States, or estimates, of one chain; pictures of one chain have one scale, which holds all of these ranges. */
 function drawnStates(
   states: readonly Float32Array[],
   { drawn, places }: Pick<Denoising, 'drawn' | 'places'>,
   shape: readonly number[],
+  ranges: readonly [number, number][],
 ): DrawnState[] {
   if (drawn !== 'pictures')
     return states.map((values) => places.map((place) => Number((values[place] ?? 0).toPrecision(4))))
-  const ranges = states.map(rangeOf)
   const [low, high] = [Math.min(...ranges.map(([least]) => least)), Math.max(...ranges.map(([, most]) => most))]
   return states.map((values) => pictureOf(values, shape, [low, high], MOST_SIDE))
 }

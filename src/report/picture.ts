@@ -6,7 +6,7 @@ interface Pixels {
   height: number
   /** 1 for grey, 3 for colours. */
   channels: 1 | 3
-  bytes: Uint8Array
+  bytes: Uint8Array | Uint8ClampedArray
 }
 
 const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])

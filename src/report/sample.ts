@@ -26,7 +26,7 @@ export function isPicture(shape: readonly number[]): boolean {
   return shape.length > 1 && (channels === 1 || channels === 3)
 }
 
-/** Values of `shape`, which is a picture's: the least of the range is black, the greatest white. No side has more than `most` pixels. */
+/** Values of `shape`, which is a picture's: what is at or below the range is black, at or above it white. No side has more than `most` pixels. */
 export function pictureOf(
   values: Float32Array,
   [height = 1, width = 1, channels = 1]: readonly number[],
@@ -35,13 +35,13 @@ export function pictureOf(
 ): string {
   const step = Math.max(1, Math.ceil(Math.max(height, width) / most))
   const [rows, columns] = [Math.ceil(height / step), Math.ceil(width / step)]
-  const bytes = new Uint8Array(rows * columns * channels)
+  const bytes = new Uint8ClampedArray(rows * columns * channels)
   let at = 0
   for (let y = 0; y < height; y += step) {
     for (let x = 0; x < width; x += step) {
       for (let channel = 0; channel < channels; channel++) {
         const value = values[(y * width + x) * channels + channel] as number
-        bytes[at++] = Math.round((255 * (value - low)) / (high - low))
+        bytes[at++] = (255 * (value - low)) / (high - low)
       }
     }
   }
