@@ -89,14 +89,17 @@ await script(async () => {
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
-  const range = (values) => `${number(median(values))} (${number(Math.min(...values))}–${number(Math.max(...values))})`
+  const range = (values) =>
+    seeds === 1
+      ? number(values[0])
+      : `${number(median(values))} (${number(Math.min(...values))}–${number(Math.max(...values))})`
   const rows = RACERS.map(({ name }, index) => {
     const own = results[index] ?? []
     return [name, range(own.map(({ seconds }) => seconds)), own.map(({ epoch }) => epoch).join(', ')]
   })
   const times = (index) => median((results[index] ?? []).map(({ seconds }) => seconds))
   const text = [
-    `${processor()}, noprop ${packageVersion()}, PyTorch ${torch.version}, ${THREADS} threads. ${blocks} of the paper's blocks; medians of ${seeds} seeds, with the range.`,
+    `${processor()}, noprop ${packageVersion()}, PyTorch ${torch.version}, ${THREADS} threads. ${blocks} of the paper's blocks; ${seeds === 1 ? 'one seed' : `medians of ${seeds} seeds, with the range`}.`,
     `\`npm run bench:race -- --blocks ${blocks} --target ${target} --seeds ${seeds}\``,
     '',
     table([`MNIST, until ${100 * target} % of the test`, 'seconds', 'epochs of each seed'], rows),
