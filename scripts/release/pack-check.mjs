@@ -48,14 +48,16 @@ async function install(platform, out, commander) {
 function inspect(platform, directory) {
   const path = join(directory, 'node_modules', packageName(platform), `noprop.${platform.name}.node`)
   const { size } = statSync(path)
-  if (size > LIMIT) throw new StepFailed(`${path} takes ${size} bytes, and may take ${LIMIT}.`)
   const needed = [...readFileSync(path, 'latin1').matchAll(/GLIBC_2\.(\d+)/g)].map(([, minor]) => Number(minor))
   const newest = Math.max(0, ...needed)
   const allowed = platform.glibc ? Number(OLDEST_GLIBC.split('.')[1]) : 0
   if (newest > allowed)
     throw new StepFailed(`${path} needs glibc 2.${newest}, and may need ${platform.glibc ?? 'none'}.`)
-  return `${Math.ceil(size / 1000).toLocaleString('en-US')} kB${newest ? `, glibc 2.${newest}` : ''}`
+  const takes = `${kilobytes(size)}${newest ? `, glibc 2.${newest}` : ''}`
+  return { takes, isLarge: size > LIMIT }
 }
+
+const kilobytes = (bytes) => `${Math.ceil(bytes / 1000).toLocaleString('en-US')} kB`
 
 /**
  * Trains, and returns the sums of the weights that `weights.mjs` finds, by net and precision.
@@ -73,20 +75,22 @@ async function train([command, ...first], directory) {
   return json('weights.mjs')
 }
 
-async function check(platform, out, commander, found) {
+/** Adds to `found` the weights that were found, and to `large` what takes more than it may: all else is checked before that fails. */
+async function check(platform, out, commander, found, large) {
   const name = packageName(platform)
   if (!existsSync(tarballOf(platform, out))) return [name, 'not packed', 'npm run pack:all says why']
   return step(name, async () => {
     const directory = await install(platform, out, commander)
     try {
-      const facts = inspect(platform, directory)
+      const { takes, isLarge } = inspect(platform, directory)
+      if (isLarge) large.push(name)
       try {
         const weights = await train(await nodeFor(platform), directory)
         if (platform.fields.cpu[0] === process.arch) found.push({ name, weights })
-        return [name, 'trains', facts]
+        return [name, 'trains', takes]
       } catch (error) {
         if (!(error instanceof Unavailable)) throw error
-        return [name, 'not run', `${facts}; ${error.message}`]
+        return [name, 'not run', `${takes}; ${error.message}`]
       }
     } finally {
       rmSync(directory, { recursive: true, force: true })
@@ -105,10 +109,11 @@ await script(async () => {
   const temporary = mkdtempSync(join(tmpdir(), 'noprop-check-'))
   const rows = []
   const found = []
+  const large = []
   try {
     const commander = await pack(join(root, 'node_modules', 'commander'), temporary)
     for (const platform of PLATFORMS) {
-      if (!wanted || wanted.includes(platform.name)) rows.push(await check(platform, out, commander, found))
+      if (!wanted || wanted.includes(platform.name)) rows.push(await check(platform, out, commander, found, large))
     }
   } finally {
     rmSync(temporary, { recursive: true, force: true })
@@ -117,4 +122,6 @@ await script(async () => {
   if (found.length > 0) console.log(compareWeights(found))
   const open = rows.filter(([, state]) => state === 'not run').map(([name]) => name)
   if (values.require && open.length > 0) throw new StepFailed(`Not run, and required: ${open.join(', ')}.`)
+  if (large.length > 0)
+    throw new StepFailed(`An addon may take ${kilobytes(LIMIT)}, and more take ${large.join(', ')}.`)
 })
