@@ -174,7 +174,7 @@ impl Part {
             numbers.push(value);
             return start + len;
         }
-        let stop = start + bytes.iter().position(|byte| is_stop(byte)).unwrap_or(bytes.len());
+        let stop = start + bytes.iter().position(is_stop).unwrap_or(bytes.len());
         self.add(&text[start..stop], column);
         stop
     }
