@@ -134,6 +134,19 @@ describe('what a report says', () => {
     }
   })
 
+  test('shows prototypes of features, which are no pictures, as values', async () => {
+    const encoder = { net: { type: 'mlp', hidden: [196] } } as const
+    const model = NoProp.create({ ...smallModel(), net: SMALL_MLP, embedding: 'prototype', blocks: 2, encoder })
+    const data = squares(64, 14, [0, 1, 2, 3])
+    await model.fit(data, { epochs: 1 })
+    const { denoising } = (await createReport(model, data)).document
+    const { states } = await model.predict(data, { states: true })
+    const { sample = 0, initial } = denoising?.samples[0] ?? {}
+    // As many features as the pictures have pixels.
+    expect([denoising?.drawn, denoising?.places.length, states.start[sample]?.length]).toEqual(['values', 20, 196])
+    expect(initial?.[19]).toBe(Number(states.start[sample]?.[195]?.toPrecision(4)))
+  })
+
   test.each([
     ['orthogonal', 3, [0, 1, 2]],
     ['learned', 40, [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 21, 23, 25, 27, 29, 31, 33, 35, 37, 39]],

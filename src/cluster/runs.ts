@@ -246,16 +246,16 @@ async function modelOf(id: string, { config, encoder }: RunFile, store: Store, f
       { cause },
     )
   if (!(await store.fetch(keys.encoder(id), file, encoder.bytes))) throw refused('is not in the store')
+  let cause: unknown
   try {
     const model = await nativeAsync(() => NativeModel.loadEncoder(file, encoder.sha256))
     if (model.blocksConfig === config) return model
   } catch (error) {
     if (error instanceof NoPropError && error.code === 'NOPROP_MEMORY') throw error
-    await store.remove(keys.encoder(id))
-    throw refused('cannot be trusted, and was removed', error)
+    cause = error
   }
   await store.remove(keys.encoder(id))
-  throw refused('is of another model, and was removed')
+  throw refused('cannot be trusted, and was removed', cause)
 }
 
 /** The run that an id, or the beginning of one, names. Rejects with NOPROP_OPTION. */

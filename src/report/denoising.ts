@@ -23,8 +23,11 @@ export async function denoisingOf(
   signal: AbortSignal | undefined,
 ): Promise<Denoising | string> {
   const { classes, blocks, embedding } = model.config
+  // What blocks see: samples, or what the encoder makes of them.
+  const seen = model.encoderLayers?.at(-1)?.shape ?? dataset.shape
   const size = sizeOf(dataset)
-  const width = 'dim' in embedding ? embedding.dim : embedding.type === 'prototype' ? size : classes.length
+  const width =
+    'dim' in embedding ? embedding.dim : embedding.type === 'prototype' ? sizeOf({ shape: seen }) : classes.length
   const perSample = size + 2 * width * stepsOf(model, sampler)
   const count = Math.min(MOST_SEEN, dataset.samples, Math.floor(MOST_VALUES / perSample))
   if (count < 1) return `The states of ${blocks} blocks of ${width} values are too many to be drawn.`
@@ -40,7 +43,7 @@ export async function denoisingOf(
     // A method of one net makes several steps with it.
     const isOne = states.steps.length > blocks
     const how: Pick<Denoising, 'drawn' | 'places' | 'steps' | 'isOne' | 'estimates'> = {
-      ...drawnOf(embedding.type, dataset.shape, width),
+      ...drawnOf(embedding.type, seen, width),
       steps: steps.map((step) => (isOne ? step : (states.steps[step - 1]?.block ?? step))),
       isOne,
       estimates: VELOCITIES.includes(methodName(model.config)) ? 'velocity' : 'label',
@@ -55,8 +58,7 @@ export async function denoisingOf(
         classes.length,
       )
     }
-    const draw = (values: readonly Float32Array[], whole = values) =>
-      drawnStates(values, how, dataset.shape, whole.map(rangeOf))
+    const draw = (values: readonly Float32Array[], whole = values) => drawnStates(values, how, seen, whole.map(rangeOf))
     return {
       ...how,
       samples: samples.map((sample) => {
@@ -139,6 +141,6 @@ export function firstOf(dataset: Dataset, count: number): Dataset {
 }
 
 /** Values of a sample. */
-function sizeOf({ shape }: Dataset): number {
+function sizeOf({ shape }: Pick<Dataset, 'shape'>): number {
   return shape.reduce((product, side) => product * side, 1)
 }

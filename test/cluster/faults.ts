@@ -88,24 +88,30 @@ describe.each([
   )
 })
 
-describe.skipIf(!has.redis)('with a queue on Redis', () => {
-  test.each([
-    ['with a log of its own', ['--appendonly', 'yes']],
-    ['without persistence', []],
-  ])('a server %s that dies for 40 seconds', async (_, settings) => {
-    const { where, worker, server } = await cluster({}, ...settings)
+describe.each([
+  ['Redis with a log of its own', 'redis', ['--appendonly', 'yes'], [2, 12, 40], has.redis],
+  ['Redis without persistence', 'redis', [], [40], has.redis],
+  ['PostgreSQL', 'postgres', [], [40], has.postgres],
+] as const)('%s', (_, queue, settings, deaths, isThere) => {
+  test.skipIf(!isThere)('dies for as long as 40 seconds', async () => {
+    const { where, worker, server } = await cluster({ queue }, ...settings)
     const { wrote } = await worker(...TUNED)
     const run = create().fit(data, { ...options, cluster: where })
     run.catch(() => {})
     await wrote(/begins at step/)
-    await server.kill()
-    await sleep(40_000)
-    await server.start()
+    for (const seconds of deaths) {
+      await server.kill()
+      await sleep(1000 * seconds)
+      await server.start()
+      await sleep(2000)
+    }
     expect((await run).weightsSha256).toBe(await expected())
     const next = await create(4).fit(data, { ...options, cluster: where })
     expect(next.weightsSha256).toBe(await expected(4))
   })
+})
 
+describe.skipIf(!has.redis)('with a queue on Redis', () => {
   test('a worker that is stopped past its lock: two on one block, one result', async () => {
     const { where, worker } = await cluster()
     const zombie = await worker(...TUNED)
