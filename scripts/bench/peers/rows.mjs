@@ -103,6 +103,15 @@ export function rows({ noprop, nopropMemory, wholeRun, methodRun, torch, candle,
       })),
     })),
     {
+      id: 'crowd',
+      title: `Training, one block (cnn), MNIST's shape, ${4 * threads} threads and ${threads}`,
+      ...speed,
+      runs: [4 * threads, threads].map((count) => ({
+        ...noprop(['--blocks', '1', '--threads', String(count)]),
+        name: `noprop, ${count} threads`,
+      })),
+    },
+    {
       id: 'in-flight',
       title: `Training, ten of the paper's blocks, ${threads} threads, one block in flight and ten`,
       ...speed,
