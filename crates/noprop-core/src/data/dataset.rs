@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
 
@@ -66,7 +66,8 @@ pub struct Dataset {
     labels: Option<Vec<i32>>,
     targets: Option<Targets>,
     classes: Classes,
-    fingerprint: String,
+    /// Hashed when it is first asked for; of samples on the disk, which may fail, before.
+    fingerprint: OnceLock<String>,
     preprocessing: Option<Arc<Preprocessing>>,
     origins: Origins,
     /// The fingerprint of the samples whose features these are.
@@ -111,10 +112,9 @@ impl Dataset {
                 .hint("samples and values are counted from 0; replace or leave out the bad sample"));
         }
         let classes = labels.iter().flatten().copied().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().into();
-        let fingerprint = fingerprint(&shape, &pixels, labels.as_deref(), None, &classes)?;
-        let (targets, preprocessing, origins) = (None, None, Origins::Places);
+        let (targets, preprocessing, origins, fingerprint) = (None, None, Origins::Places, OnceLock::new());
         let encoded = None;
-        Ok(Self { shape, samples, pixels, labels, targets, classes, fingerprint, preprocessing, origins, encoded })
+        Self { shape, samples, pixels, labels, targets, classes, fingerprint, preprocessing, origins, encoded }.hashed()
     }
 
     /// A data set whose labels are names: `labels` has for each sample the position of its name in `names`, which need not be
@@ -126,8 +126,7 @@ impl Dataset {
         let (names, labels) = named(names, labels)?;
         let mut data = Self::from_arrays(pixels, shape, Some(labels))?;
         data.classes = Classes::Names(names);
-        data.fingerprint = fingerprint(&data.shape, &data.pixels, data.labels.as_deref(), None, &data.classes)?;
-        Ok(data)
+        data.hashed()
     }
 
     /// A data set with numbers to predict instead of labels.
@@ -137,9 +136,8 @@ impl Dataset {
     pub fn with_targets(pixels: Pixels, shape: InputShape, targets: Targets) -> Result<Self> {
         let mut data = Self::from_arrays(pixels, shape, None)?;
         targets.check(data.samples)?;
-        data.fingerprint = fingerprint(&data.shape, &data.pixels, None, Some(&targets), &data.classes)?;
         data.targets = Some(targets);
-        Ok(data)
+        data.hashed()
     }
 
     /// A data set of these parts.
@@ -167,7 +165,7 @@ impl Dataset {
     pub(crate) fn with_features(&self, features: Pixels, width: usize) -> Result<Self> {
         let shape = InputShape::Vector { len: width };
         let data = Self::of_parts(features, shape, self.labels.clone(), self.targets.clone(), &self.classes)?;
-        Ok(Self { origins: self.origins.clone(), ..data.marked_as_features(self.fingerprint.clone()) })
+        Ok(Self { origins: self.origins.clone(), ..data.marked_as_features(self.fingerprint().to_owned()) })
     }
 
     /// The same samples, which are the features of others of this fingerprint.
@@ -182,7 +180,7 @@ impl Dataset {
 
     /// The fingerprint of the samples as they were before an encoder saw them.
     pub fn raw_fingerprint(&self) -> &str {
-        self.encoded.as_ref().unwrap_or(&self.fingerprint)
+        self.encoded.as_deref().unwrap_or_else(|| self.fingerprint())
     }
 
     /// The same samples, with where each came from.
@@ -334,8 +332,18 @@ impl Dataset {
     }
 
     /// SHA-256 over shape, kind of value, values, labels and their names, in lower-case hexadecimal. Equal for equal data only.
+    /// Of samples in memory it is computed when it is first asked for, a second for about two gigabytes.
     pub fn fingerprint(&self) -> &str {
-        &self.fingerprint
+        // Only the disk can fail, and has been read before.
+        self.fingerprint.get_or_init(|| fingerprint(self).unwrap_or_default())
+    }
+
+    /// With the fingerprint of samples on the disk, which are read for it.
+    fn hashed(mut self) -> Result<Self> {
+        if let Pixels::Disk(_) = self.pixels {
+            self.fingerprint = OnceLock::from(fingerprint(&self)?);
+        }
+        Ok(self)
     }
 
     /// Writes one sample as a net sees it to `out`, which has `shape().len()` values. Panics when `sample` is out of range or
@@ -459,13 +467,8 @@ fn gather<T: Copy>(values: &[T], len: usize, positions: &[usize], what: &str) ->
 }
 
 /// Lengths and kinds are hashed before the values, so that no two data sets hash the same bytes.
-fn fingerprint(
-    shape: &InputShape,
-    pixels: &Pixels,
-    labels: Option<&[i32]>,
-    targets: Option<&Targets>,
-    classes: &Classes,
-) -> Result<String> {
+fn fingerprint(data: &Dataset) -> Result<String> {
+    let Dataset { shape, pixels, labels, targets, classes, .. } = data;
     let mut hash = Sha256::new();
     let sizes = shape.sizes();
     hash.update((sizes.len() as u64).to_le_bytes());

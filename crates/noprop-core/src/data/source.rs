@@ -3,9 +3,13 @@
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use flate2::bufread::MultiGzDecoder;
 
+use super::parallel::{each, lock};
+use crate::memory::untouched_zeros;
+use crate::tensor::StopFlag;
 use crate::{Code, Error, Result};
 
 /// The first bytes of gzipped data (RFC 1952).
@@ -15,6 +19,8 @@ const GZIP_MAX_RATIO: u64 = 1032;
 /// Memory is reserved in steps, the first of this size and then doubling, as data really arrives.
 const FIRST_STEP: usize = 1 << 20;
 const BUFFER: usize = 1 << 16;
+/// Bytes that a core reads at a time.
+const PART: usize = 4 << 20;
 
 /// An open file. Reading it yields the decompressed bytes.
 pub(super) struct Source {
@@ -119,6 +125,27 @@ impl Source {
         }
     }
 
+    /// All that there is of what has just been opened, at most `most` bytes: as [`read_rest`](Self::read_rest), a plain file on all cores.
+    pub fn read_whole(&mut self, most: usize) -> Result<Vec<u8>> {
+        let Reader::Plain(reader) = &self.reader else { return self.read_rest(most) };
+        let len = match usize::try_from(self.stored) {
+            // Some systems have files that are longer than they say.
+            Ok(0) => return self.read_rest(most),
+            Ok(len) if len <= most => len,
+            _ => return Err(self.too_large(most)),
+        };
+        let mut bytes = untouched_zeros::<u8>(len, "").map_err(|_| out_of_memory(&self.path, len))?;
+        let parts = Mutex::new(bytes.chunks_mut(PART).enumerate());
+        let read = each(len.div_ceil(PART), &StopFlag::new(), || {
+            || {
+                let (index, part) = lock(&parts).next()?;
+                Some(read_at(reader.get_ref(), part, (index * PART) as u64))
+            }
+        })?;
+        read.into_iter().collect::<io::Result<()>>().map_err(|error| self.explain(&error))?;
+        Ok(bytes)
+    }
+
     /// Reads on to the end, where nothing may be left; this also checks gzip's checksum. `claimed` is the size of it all.
     pub fn expect_end(&mut self, claimed: u64) -> Result<()> {
         match fill(self, &mut [0]) {
@@ -178,6 +205,25 @@ pub(super) fn open_file(path: &Path) -> Result<File> {
     File::open(path).map_err(|error| Error::io(path, &error))
 }
 
+/// Fills `bytes` from byte `at` of the file on, wherever others read it.
+#[cfg(unix)]
+pub(super) fn read_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, at)
+}
+
+#[cfg(windows)]
+pub(super) fn read_at(file: &File, mut bytes: &mut [u8], mut at: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let read = std::os::windows::fs::FileExt::seek_read(file, bytes, at)?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        bytes = &mut bytes[read..];
+        at += read as u64;
+    }
+    Ok(())
+}
+
 /// Reads until `buffer` is full or the data ends; says how many bytes came.
 pub(super) fn fill(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
@@ -230,6 +276,22 @@ mod tests {
             assert!(source.read_vec(bytes.len()).unwrap() == bytes);
             source.expect_end(bytes.len() as u64).unwrap();
         }
+    }
+
+    #[test]
+    fn a_whole_file_is_read_in_parts() {
+        let bytes: Vec<u8> = (0..2 * PART as u32 + 5).map(|k| (k.wrapping_mul(k) >> 9) as u8).collect();
+        for stored in [bytes.clone(), gzip(&bytes)] {
+            let file = file(&stored);
+            let read = |most| Source::open(file.path()).unwrap().read_whole(most);
+            assert!(read(bytes.len()).unwrap() == bytes);
+            assert_eq!(read(bytes.len() - 1).unwrap_err().code, Code::FileFormat);
+        }
+        let short = file(&bytes);
+        let mut source = Source::open(short.path()).unwrap();
+        short.as_file().set_len(PART as u64 + 1).unwrap();
+        assert_eq!(source.read_whole(usize::MAX).unwrap_err().code, Code::FileTruncated);
+        assert_eq!(Source::open(file(&[]).path()).unwrap().read_whole(1).unwrap().len(), 0);
     }
 
     #[test]

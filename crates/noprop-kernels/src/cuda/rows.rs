@@ -27,6 +27,11 @@ pub struct RowsOf {
     pub stride: u64,
 }
 
+impl RowsOf {
+    /// No rows: for kernels that do not use them.
+    pub(crate) const NONE: Self = Self { data: 0, stride: 0 };
+}
+
 impl DeviceRows {
     /// No rows at all.
     pub(crate) const NONE: Self = Self { address: 0, stride: 0, count: 0, len: 0 };

@@ -34,6 +34,48 @@ const POWERS: [f64; 19] =
 /// The number `-12.5` at the beginning of a text, and its bytes: what [`number`] makes of them. None where it has more digits than one
 /// division of exact numbers rounds rightly (Clinger, "How to read floating point numbers accurately", 1990), or another form.
 pub(super) fn leading_number(text: &[u8]) -> Option<(f64, usize)> {
+    short_number(text).or_else(|| long_number(text))
+}
+
+/// As [`long_number`], where there are at most seven digits before the point and as many behind it, and eight bytes to look at from
+/// either on. Nothing depends on how many digits there are, which no processor foresees.
+fn short_number(text: &[u8]) -> Option<(f64, usize)> {
+    let digits = |from: usize| leading_digits(*text.get(from..)?.first_chunk()?);
+    let start = usize::from(text.first() == Some(&b'-'));
+    let (before, whole) = digits(start)?;
+    let point = start + before;
+    let (behind, part, end) = match text.get(point) {
+        Some(b'.') => {
+            let (behind, part) = digits(point + 1)?;
+            (behind, part, point + 1 + behind)
+        }
+        _ => (0, 0, point),
+    };
+    // All below 10^14, so exact.
+    let value = (whole as f64 * POWERS[behind] + part as f64) / POWERS[behind];
+    (before + behind > 0).then_some((value * [1.0, -1.0][start], end))
+}
+
+/// How many digits eight bytes begin with, and the number that these make. None where all are digits.
+fn leading_digits(bytes: [u8; 8]) -> Option<(usize, u64)> {
+    const EACH: u64 = u64::from_le_bytes([1; 8]);
+    let word = u64::from_le_bytes(bytes) ^ (EACH * u64::from(b'0'));
+    // 10 and more get their highest bit; what is carried comes into bytes behind the first of these, which do not count.
+    let others = (word | word.wrapping_add(EACH * (0x80 - 10))) & (EACH * 0x80);
+    if others == 0 {
+        return None;
+    }
+    let count = others.trailing_zeros() as usize / 8;
+    // Behind zeros. Then neighbours become one number: of one digit, of two, of four.
+    let mut value = (word << (56 - 8 * count)) << 8;
+    value = (value * 10 + (value >> 8)) & 0x00ff_00ff_00ff_00ff;
+    value = (value * 100 + (value >> 16)) & 0x0000_ffff_0000_ffff;
+    value = (value * 10_000 + (value >> 32)) & 0xffff_ffff;
+    Some((count, value))
+}
+
+/// As [`leading_number`], digit by digit.
+fn long_number(text: &[u8]) -> Option<(f64, usize)> {
     let digits = |from: usize, value: &mut u64| {
         let mut at = from;
         while let Some(digit) = text.get(at).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
@@ -89,7 +131,7 @@ mod tests {
     #[test]
     fn numbers_at_the_beginning_of_a_text_are_what_they_are_alone() {
         for text in ["1", "-12.5", "0.1", ".5", "5.", "-0", "9007199254740992", "123456.789012", "0.000000000000001"] {
-            for rest in ["", ",7", "\n", "e5", " "] {
+            for rest in ["", ",7", "\n", "e5", " ", ",1.25,-3.5,7.125", "x.1234567", "\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}"] {
                 let (value, len) = leading_number(format!("{text}{rest}").as_bytes()).unwrap();
                 assert_eq!(
                     (value.to_bits(), len),
@@ -101,6 +143,22 @@ mod tests {
         let long = ["9007199254740993", "1234567890123456789", "99999999999999999999999", "0.1234567890123456789"];
         for text in ["", "-", ".", "-.", "+1", "e5", " 1", "nan"].into_iter().chain(long) {
             assert_eq!(leading_number(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn digits_at_once_are_those_one_by_one() {
+        let mut word = 1u64;
+        for _ in 0..200_000 {
+            word = word.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let signs: [&[u8]; 4] = [b"0123456789.", b"0123456789", b"0123456789.-,\n", b"019/:.\xff\x80"];
+            let signs = signs[(word >> 62) as usize];
+            let text: Vec<u8> =
+                (0..20).map(|at| signs[(word.rotate_left(3 * at) >> 32) as usize % signs.len()]).collect();
+            let bits = |found: Option<(f64, usize)>| found.map(|(value, len)| (value.to_bits(), len));
+            if let Some(found) = short_number(&text) {
+                assert_eq!(bits(Some(found)), bits(long_number(&text)), "{}", text.escape_ascii());
+            }
         }
     }
 

@@ -50,7 +50,7 @@ pub(super) fn choose(
         if columns.is_none() && is_index(table, column, rows) {
             return Ok((None, Some(format!("column {name:?} has no name and counts the rows; it is left out"))));
         }
-        let known = table.numbers(column).map(|numbers| numbers.of(rows.iter().copied()));
+        let known = table.numbers(column).map(|numbers| move || numbers.of(rows.iter().copied()));
         let learned = if categories.contains(name) { None } else { numbers(file, name, &cells, known)? };
         let learned = match learned {
             Some(learned) => learned,
@@ -96,11 +96,11 @@ fn is_constant<'a, I: Iterator<Item = Cell<'a>>>(cells: &impl Fn() -> I) -> bool
 
 /// The steps of a column in which all that is there are numbers; none if it is another. `known` are those of the rows that count, if they
 /// have been read.
-fn numbers<'a, I: Iterator<Item = Cell<'a>>>(
+fn numbers<'a, I: Iterator<Item = Cell<'a>>, J: Iterator<Item = f64>>(
     file: &str,
     name: &str,
     cells: &impl Fn() -> I,
-    known: Option<impl Iterator<Item = f64>>,
+    known: Option<impl Fn() -> J>,
 ) -> Result<Option<ColumnSteps>> {
     let read = |comma: bool| {
         let mut values = Vec::new();
@@ -113,28 +113,37 @@ fn numbers<'a, I: Iterator<Item = Cell<'a>>>(
         }
         Some(values)
     };
-    let plain = match known {
-        Some(numbers) => Some(numbers.filter(|value| !value.is_nan()).collect()),
-        None => read(false),
-    };
-    let (values, decimal_comma): (Vec<f64>, bool) = match plain {
+    if let Some(known) = known {
+        return standardised(file, name, || known().filter(|value| !value.is_nan()), false).map(Some);
+    }
+    let (values, decimal_comma) = match read(false) {
         Some(values) => (values, false),
         None if has_decimal_commas(cells()) => (read(true).unwrap_or_default(), true),
         None => return Ok(None),
     };
-    let count = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / count;
-    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
+    standardised(file, name, || values.iter().copied(), decimal_comma).map(Some)
+}
+
+/// The steps of a column of these numbers, of which there is one at least.
+fn standardised<I: Iterator<Item = f64>>(
+    file: &str,
+    name: &str,
+    values: impl Fn() -> I,
+    decimal_comma: bool,
+) -> Result<ColumnSteps> {
+    let mut count = 0.0;
+    let mean = values().inspect(|_| count += 1.0).sum::<f64>() / count;
+    let variance = values().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
     if !variance.is_finite() {
         return Err(Error::new(Code::Value, format!("the numbers of column {name:?} of {file} are too large"))
             .expected("numbers whose squares can be summed up")
             .hint("scale the column, or leave it out (ignore)"));
     }
+    let first = values().next().unwrap_or(mean);
     // Where all are equal, the rest of rounding would be blown up.
-    let is_spread = values.iter().any(|value| *value != values[0]) && variance > 0.0;
-    let std = if is_spread { variance.sqrt() } else { 1.0 };
-    let mean = if is_spread { mean } else { values[0] };
-    Ok(Some(ColumnSteps::Number { name: name.to_owned(), mean, std, decimal_comma }))
+    let is_spread = variance > 0.0 && values().any(|value| value != first);
+    let (mean, std) = if is_spread { (mean, variance.sqrt()) } else { (first, 1.0) };
+    Ok(ColumnSteps::Number { name: name.to_owned(), mean, std, decimal_comma })
 }
 
 /// The steps of a column of texts.

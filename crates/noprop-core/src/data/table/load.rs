@@ -140,5 +140,5 @@ fn kind(path: &Path) -> String {
 }
 
 fn bytes(path: &Path) -> Result<Vec<u8>> {
-    Source::open(path)?.read_rest(MAX_BYTES)
+    Source::open(path)?.read_whole(MAX_BYTES)
 }

@@ -15,7 +15,7 @@ pub(super) const PIECE: usize = 4 << 20;
 #[derive(Debug)]
 pub(super) struct Plain {
     text: Arc<String>,
-    columns: usize,
+    delimiter: u8,
     parts: Vec<Part>,
     /// The first row of each part, and the number of rows.
     firsts: Vec<usize>,
@@ -29,17 +29,12 @@ impl Plain {
         let parts = map(bounds.len() - 1, &StopFlag::new(), |index| {
             Part::read(&text, bounds[index]..bounds[index + 1], delimiter, columns)
         })?;
-        let Some(mut parts) = parts.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
-        for column in 0..columns {
-            if parts.iter().any(|part| part.numbers[column].is_none()) {
-                parts.iter_mut().for_each(|part| part.numbers[column] = None);
-            }
-        }
+        let Some(parts) = parts.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
         let mut firsts = vec![0];
         for part in &parts {
             firsts.push(firsts[firsts.len() - 1] + part.starts.len());
         }
-        Ok(Some(Self { text, columns, parts, firsts }))
+        Ok(Some(Self { text, delimiter, parts, firsts }))
     }
 
     pub fn rows(&self) -> usize {
@@ -55,14 +50,16 @@ impl Plain {
     /// What a cell holds, as it is written.
     pub fn get(&self, row: usize, column: usize) -> &str {
         let (part, row) = self.find(row);
-        let index = row * self.columns + column;
-        let start = if column == 0 { part.starts[row] } else { part.ends[index - 1] + 1 };
-        &self.text[start as usize..part.ends[index] as usize]
+        let (start, end) = match &part.columns[column] {
+            Column::Texts(spans) => spans[row],
+            Column::Numbers(_) => span(self.text.as_bytes(), part.starts[row], self.delimiter, column),
+        };
+        &self.text[start as usize..end as usize]
     }
 
     /// The values of a column of numbers, NaN for what is missing; none of another.
     pub fn numbers(&self, column: usize) -> Option<Numbers<'_>> {
-        let is_known = self.parts.iter().all(|part| part.numbers[column].is_some());
+        let is_known = self.parts.iter().all(|part| matches!(part.columns[column], Column::Numbers(_)));
         is_known.then_some(Numbers { cells: self, column })
     }
 }
@@ -84,7 +81,8 @@ impl<'a> Numbers<'a> {
                 return *value;
             }
             let (part, place) = self.cells.find(row);
-            (first, values) = (row - place, part.numbers[self.column].as_deref().unwrap_or_default());
+            let Column::Numbers(numbers) = &part.columns[self.column] else { return f64::NAN };
+            (first, values) = (row - place, numbers);
             values[place]
         })
     }
@@ -111,15 +109,32 @@ fn is_end(byte: u8) -> bool {
     matches!(byte, b'\n' | b'\r')
 }
 
+/// What a piece has of a column.
+#[derive(Debug)]
+enum Column {
+    /// All that is there are numbers; NaN for what is missing. Where they stand is looked for again if their texts are asked for.
+    Numbers(Vec<f64>),
+    /// Where each cell begins and ends.
+    Texts(Vec<(u32, u32)>),
+}
+
+/// Where the cell of a row stands that begins at `start`.
+fn span(text: &[u8], start: u32, delimiter: u8, column: usize) -> (u32, u32) {
+    let stop = |from: usize| {
+        let is_stop = |byte: &u8| *byte == delimiter || is_end(*byte);
+        text[from..].iter().position(is_stop).map_or(text.len(), |after| from + after)
+    };
+    let start = (0..column).fold(start as usize, |from, _| stop(from) + 1);
+    // A text has less than 2^32 bytes.
+    (start as u32, stop(start) as u32)
+}
+
 /// The rows of a piece.
 #[derive(Debug)]
 struct Part {
     /// Where the first cell of each row begins.
     starts: Vec<u32>,
-    /// Where each cell ends, row after row. The next cell of the row begins one byte later.
-    ends: Vec<u32>,
-    /// The values of those columns in which all that is there are numbers; NaN for what is missing.
-    numbers: Vec<Option<Vec<f64>>>,
+    columns: Vec<Column>,
 }
 
 impl Part {
@@ -131,8 +146,7 @@ impl Part {
         let rows = range.len() / line + 1;
         let mut part = Self {
             starts: Vec::with_capacity(rows),
-            ends: Vec::with_capacity(rows * columns),
-            numbers: (0..columns).map(|_| Some(Vec::with_capacity(rows))).collect(),
+            columns: (0..columns).map(|_| Column::Numbers(Vec::with_capacity(rows))).collect(),
         };
         let (mut row, mut at, mut column) = (range.start, range.start, 0);
         // The last line may have no end.
@@ -146,8 +160,6 @@ impl Part {
                 return None;
             }
             let stop = part.cell(text, at..end, delimiter, column);
-            // A text has less than 2^32 bytes.
-            part.ends.push(stop as u32);
             (at, column) = (stop + 1, column + 1);
             if stop < end && bytes[stop] == delimiter {
                 continue;
@@ -167,7 +179,7 @@ impl Part {
         let is_stop = |byte: &u8| *byte == delimiter || is_end(*byte);
         // Most numbers are read and their ends found at once; not where they are cut by what numbers consist of.
         if !matches!(delimiter, b'0'..=b'9' | b'.' | b'-')
-            && let Some(numbers) = &mut self.numbers[column]
+            && let Column::Numbers(numbers) = &mut self.columns[column]
             && let Some((value, len)) = leading_number(bytes)
             && bytes.get(len).is_none_or(is_stop)
         {
@@ -175,20 +187,28 @@ impl Part {
             return start + len;
         }
         let stop = start + bytes.iter().position(is_stop).unwrap_or(bytes.len());
-        self.add(&text[start..stop], column);
+        self.add(text, start..stop, delimiter, column);
         stop
     }
 
-    fn add(&mut self, cell: &str, column: usize) {
-        let Some(numbers) = &mut self.numbers[column] else { return };
-        let value = match of_text(cell) {
+    fn add(&mut self, text: &str, cell: std::ops::Range<usize>, delimiter: u8, column: usize) {
+        // A text has less than 2^32 bytes.
+        let here = (cell.start as u32, cell.end as u32);
+        let numbers = match &mut self.columns[column] {
+            Column::Texts(spans) => return spans.push(here),
+            Column::Numbers(numbers) => numbers,
+        };
+        let value = match of_text(&text[cell]) {
             Cell::Missing => Some(f64::NAN),
             Cell::Text(text) => number(text, false),
             Cell::Number(value) => Some(value),
         };
         match value {
             Some(value) => numbers.push(value),
-            None => self.numbers[column] = None,
+            None => {
+                let before = self.starts.iter().map(|start| span(text.as_bytes(), *start, delimiter, column));
+                self.columns[column] = Column::Texts(before.chain([here]).collect());
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::data::parallel::{each, lock};
 use crate::data::preprocessing::{ColumnSteps, Preprocessing, TableSteps};
 use crate::data::split::stratified;
 use crate::data::{Dataset, InputShape, Origins, Pixels};
-use crate::memory::zeros;
+use crate::memory::untouched_zeros;
 use crate::tensor::StopFlag;
 use crate::{Code, Error, Result};
 
@@ -109,7 +109,7 @@ const ROWS: usize = 4096;
 /// The samples of rows, `[rows, width]`.
 fn encode(file: &str, table: &Table, rows: &[usize], steps: &TableSteps) -> Result<Vec<f32>> {
     let width = steps.width();
-    let mut out = zeros::<f32>(rows.len().saturating_mul(width), "the samples of the table")?;
+    let mut out = untouched_zeros::<f32>(rows.len().saturating_mul(width), "the samples of the table")?;
     let place = |column: &ColumnSteps| {
         table.column(column.name()).ok_or_else(|| {
             let mut error = columns::no_column(file, table, column.name());

@@ -22,17 +22,15 @@ struct MixArguments {
 // SAFETY: mirrors the struct in cuda.cu, without padding. Each kernel uses only the rows that its launch sets.
 unsafe impl Arguments for MixArguments {}
 
-const NONE: RowsOf = RowsOf { data: 0, stride: 0 };
-
 impl MixArguments {
     fn new(op: &Mix, state: DeviceRows) -> Self {
         Self {
-            y: NONE,
-            z: NONE,
-            estimate: NONE,
-            dy: NONE,
+            y: RowsOf::NONE,
+            z: RowsOf::NONE,
+            estimate: RowsOf::NONE,
+            dy: RowsOf::NONE,
             state: state.rows(),
-            gradients: NONE,
+            gradients: RowsOf::NONE,
             slot: op.slot.offset as u32,
             len: op.len as u32,
             of_estimate: 0,

@@ -30,12 +30,10 @@ fn launch(op: &Softmax, on: &Executor<'_>, kernel: &str, blocks: usize, rows: [R
     })
 }
 
-const NONE: RowsOf = RowsOf { data: 0, stride: 0 };
-
 pub(super) fn forward(op: &Softmax, on: &Executor<'_>, logits: DeviceRows) -> Result<()> {
-    launch(op, on, "softmax_forward", logits.count, [logits.rows(), NONE, NONE])
+    launch(op, on, "softmax_forward", logits.count, [logits.rows(), RowsOf::NONE, RowsOf::NONE])
 }
 
 pub(super) fn backward(op: &Softmax, on: &Executor<'_>, gradient: DeviceRows, probabilities: DeviceRows) -> Result<()> {
-    launch(op, on, "softmax_backward", gradient.count, [NONE, gradient.rows(), probabilities.rows()])
+    launch(op, on, "softmax_backward", gradient.count, [RowsOf::NONE, gradient.rows(), probabilities.rows()])
 }

@@ -18,12 +18,17 @@ struct SquaredErrorArguments {
 // SAFETY: mirrors the struct in cuda.cu, without padding. Each kernel uses only the rows that its launch sets.
 unsafe impl Arguments for SquaredErrorArguments {}
 
-const NONE: RowsOf = RowsOf { data: 0, stride: 0 };
-
 impl SquaredErrorArguments {
     fn new(op: &SquaredError<'_>, on: &Executor<'_>, estimate: DeviceRows) -> Result<Self> {
         let (samples, width) = (op.classes.len() as u32, op.width as u32);
-        Ok(Self { loss: NONE, gradient: NONE, estimate: estimate.rows(), step: on.step()?, samples, width })
+        Ok(Self {
+            loss: RowsOf::NONE,
+            gradient: RowsOf::NONE,
+            estimate: estimate.rows(),
+            step: on.step()?,
+            samples,
+            width,
+        })
     }
 }
 
