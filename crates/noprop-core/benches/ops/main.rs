@@ -22,6 +22,7 @@ mod squared_error;
 mod step;
 mod support;
 mod transformer;
+mod values;
 
 fn main() {
     if memory::train_alone() {
@@ -39,6 +40,7 @@ fn main() {
         softmax::run,
         squared_error::run,
         transformer::run,
+        values::run,
         step::run,
     ] {
         run();

@@ -3,7 +3,7 @@
 use crate::support::{Bench, SAMPLES, Work, bytes, random};
 use noprop_core::ops::activation::{Activation, Kind};
 use noprop_core::ops::attention::Attention;
-use noprop_core::ops::layer_norm::{Affine, LayerNorm};
+use noprop_core::ops::layer_norm::{Affine, LayerNorm, ModulatedNorm};
 use noprop_core::ops::multiply::Precision;
 use noprop_core::ops::pool::{self, Pool};
 use noprop_core::tensor::Slot;
@@ -14,6 +14,7 @@ const WIDTH: usize = 128;
 pub fn run() {
     attention();
     layer_norm();
+    modulated_norm();
     activation();
     pool();
 }
@@ -46,6 +47,25 @@ fn layer_norm() {
     });
     bench.run("backward-weights", &shape, passes(2), || {
         op.backward_weights(&gradients, [&y, &x, &statistics]).expect("backward");
+    });
+    bench.finish();
+}
+
+/// Adaptive layer norm.
+fn modulated_norm() {
+    let mut bench = Bench::new("modulated_norm");
+    let (rows, op) = (SAMPLES * TOKENS, ModulatedNorm { rows: SAMPLES * TOKENS, width: WIDTH, tokens: TOKENS });
+    let (modulation, gradients, statistics) =
+        (random(2 * SAMPLES * WIDTH), random(2 * SAMPLES * WIDTH), random(2 * rows));
+    let (x, y, dx) = (random(rows * WIDTH), random(rows * WIDTH), random(rows * WIDTH));
+    let shape = format!("{rows}x{WIDTH}");
+    let passes = |count: usize| bytes(count * rows * WIDTH);
+    bench.run("forward", &shape, passes(3), || op.forward([&y, &statistics], &x, &modulation).expect("forward"));
+    bench.run("backward-data", &shape, passes(3), || {
+        op.backward_data(&dx, [&y, &x, &statistics, &modulation]).expect("backward");
+    });
+    bench.run("backward-modulation", &shape, passes(2), || {
+        op.backward_modulation(&gradients, [&y, &x, &statistics]).expect("backward");
     });
     bench.finish();
 }

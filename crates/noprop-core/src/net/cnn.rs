@@ -13,31 +13,7 @@
 
 use super::builder::{Builder, Value};
 use super::graph::Graph;
-use crate::data::InputShape;
-use crate::error::{Code, Error, Result};
-
-/// Least height and width of an image: what three unpadded 3×3 convolutions and two poolings leave a value of.
-pub(super) const LEAST_SIDE: usize = 14;
-
-/// Whether samples are images that are large enough.
-///
-/// # Errors
-/// [`Code::Shape`].
-pub(super) fn check(input: InputShape) -> Result<()> {
-    let InputShape::Image { height, width, .. } = input else {
-        return Err(Error::new(Code::Shape, "net cnn cannot take feature vectors")
-            .expected("images [height, width, channels]")
-            .received(input.to_string())
-            .hint("use net mlp"));
-    };
-    if height.min(width) < LEAST_SIDE {
-        return Err(Error::new(Code::Shape, "the images are too small for net cnn")
-            .expected(format!("at least {LEAST_SIDE}x{LEAST_SIDE}: three unpadded 3x3 convolutions and two poolings"))
-            .received(input.to_string())
-            .hint("use net mlp, or enlarge the images"));
-    }
-    Ok(())
-}
+use crate::error::Result;
 
 /// The net behind the inputs of `graph`.
 pub(super) fn cnn(graph: Graph, widths: [usize; 3], hidden: usize, dropout: f64) -> Result<Graph> {

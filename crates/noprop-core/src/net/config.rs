@@ -1,14 +1,16 @@
 //! Which net the blocks are, as users say it.
 
-use super::cnn::{self, cnn};
+use super::activation::Activation;
+use super::checks::{LEAST_SIDE, check_count, check_divisor, check_image, check_rate, check_size, check_widths};
+use super::cnn::cnn;
 use super::graph::{Form, Graph};
 use super::json;
 use super::layout::Layout;
 use super::mlp::mlp;
 use super::placement::Placement;
 use super::program::{Program, Target};
-use super::resnet::{self, Activation, resnet};
-use super::shape::{MAX_WIDTH, Shape};
+use super::resnet::{self, resnet};
+use super::shape::Shape;
 use super::vit::{self, vit};
 use crate::data::InputShape;
 use crate::error::{Code, Error, Result};
@@ -127,7 +129,7 @@ impl NetConfig {
     /// The net of blocks that nothing else is said of: the paper's for images that are large enough for it, else the mlp.
     pub fn for_input(input: InputShape) -> Self {
         match input {
-            InputShape::Image { height, width, .. } if height.min(width) >= cnn::LEAST_SIDE => Self::default(),
+            InputShape::Image { height, width, .. } if height.min(width) >= LEAST_SIDE => Self::default(),
             _ => Self::Mlp { hidden: default_mlp_hidden(), dropout: 0.0 },
         }
     }
@@ -156,7 +158,7 @@ impl NetConfig {
                         .expected("at least 2: the last layer has half of it")
                         .received(hidden.to_string()));
                 }
-                cnn::check(input)?;
+                check_size(input)?;
                 cnn(start, *widths, *hidden, *dropout)?
             }
             Self::Mlp { hidden, dropout } => {
@@ -239,52 +241,5 @@ impl NetConfig {
     /// multiply-adds of convolutions and products, as 2 each; the gradient of the input is not counted where it is not needed.
     pub fn flops(&self, input: InputShape, classes: usize) -> Result<(usize, usize)> {
         Ok(self.graph(input, classes)?.flops())
-    }
-}
-
-fn check_rate(dropout: f64) -> Result<()> {
-    if (0.0..1.0).contains(&dropout) {
-        return Ok(());
-    }
-    Err(Error::new(Code::Option, "option net.dropout is out of range")
-        .expected("a probability from 0 to below 1")
-        .received(dropout.to_string()))
-}
-
-fn check_widths(name: &str, widths: &[usize]) -> Result<()> {
-    if !widths.is_empty() && widths.len() <= 64 && widths.iter().all(|width| (1..=MAX_WIDTH).contains(width)) {
-        return Ok(());
-    }
-    Err(Error::new(Code::Option, format!("option net.{name} is out of range"))
-        .expected(format!("1 to 64 widths of 1 to {MAX_WIDTH}"))
-        .received(format!("{widths:?}")))
-}
-
-fn check_count(name: &str, count: usize, least: usize) -> Result<()> {
-    if (least..=64).contains(&count) {
-        return Ok(());
-    }
-    Err(Error::new(Code::Option, format!("option net.{name} is out of range"))
-        .expected(format!("{least} to 64"))
-        .received(count.to_string()))
-}
-
-fn check_divisor(name: &str, divisor: usize, of: &[usize]) -> Result<()> {
-    if divisor > 0 && of.iter().all(|size| size % divisor == 0) {
-        return Ok(());
-    }
-    let sizes = of.iter().map(usize::to_string).collect::<Vec<_>>().join(" and ");
-    Err(Error::new(Code::Option, format!("option net.{name} does not fit"))
-        .expected(format!("a number that divides {sizes}"))
-        .received(divisor.to_string()))
-}
-
-fn check_image(net: &str, input: InputShape) -> Result<()> {
-    match input {
-        InputShape::Image { .. } => Ok(()),
-        InputShape::Vector { .. } => Err(Error::new(Code::Shape, format!("net {net} cannot take feature vectors"))
-            .expected("images [height, width, channels]")
-            .received(input.to_string())
-            .hint("use net mlp")),
     }
 }

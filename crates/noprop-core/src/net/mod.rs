@@ -3,9 +3,11 @@
 //! A node's operation says everything of itself in its file of [`spec`]: shapes, tensors, multiply-adds, calls. From the graph follow
 //! the layout of a block's weights, its FLOPs, its buffers.
 
+mod activation;
 pub(crate) mod block;
 mod buffers;
 pub(crate) mod builder;
+mod checks;
 mod cnn;
 pub(crate) mod config;
 mod features;
@@ -28,6 +30,7 @@ mod tests;
 mod vit;
 mod whitening;
 
+pub use activation::Activation;
 pub use block::Block;
 pub use buffers::Buffers;
 pub(crate) use buffers::made;
@@ -36,6 +39,5 @@ pub(crate) use forward_forward::forward_forward;
 pub use graph::{Form, Graph, Output};
 pub use layout::Layout;
 pub(crate) use placement::Placement;
-pub use resnet::Activation;
 pub use step::{Draw, Mode, Step};
 pub use summary::Layer;

@@ -6,41 +6,17 @@
 //! fuse:  concatenate – FC – BN – act – FC – softmax = û     residual: x + act(BN(conv(act(BN(conv(x))))))       ◄────────────────┘
 //! ```
 
+use super::activation::Activation;
 use super::builder::{Builder, Value};
 use super::graph::Graph;
 use super::op::Op;
 use super::spec::{self, ConvInit};
 use crate::error::Result;
-use serde::{Deserialize, Serialize};
-
-/// What follows a norm.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Activation {
-    /// max(x, 0).
-    #[default]
-    Relu,
-    /// GELU in its tanh form.
-    Gelu,
-}
 
 /// 3 × 3 convolution with zeros around the image, norm and activation: y of x.
 fn conv<'n>(x: Value<'n>, name: &str, channels: usize, act: Activation, init: ConvInit) -> Value<'n> {
     let conv = spec::Conv { channels, padding: spec::Padding::Same, bias: false, init, ..spec::Conv::default() };
-    activated(x.then(Some(&format!("{name}_conv")), Op::Conv(conv)), name, act)
-}
-
-fn activated<'n>(x: Value<'n>, name: &str, act: Activation) -> Value<'n> {
-    act.of(x.batch_norm(&format!("{name}_bn")))
-}
-
-impl Activation {
-    fn of(self, x: Value<'_>) -> Value<'_> {
-        match self {
-            Self::Relu => x.relu(),
-            Self::Gelu => x.gelu(),
-        }
-    }
+    x.then(Some(&format!("{name}_conv")), Op::Conv(conv)).batch_norm(&format!("{name}_bn")).activated(act)
 }
 
 /// Sizes and choices.
@@ -63,9 +39,8 @@ pub(super) fn resnet(graph: Graph, o: &Options<'_>) -> Result<Graph> {
     let (act, init) = (o.activation, if o.identity { ConvInit::Identity } else { ConvInit::Random });
     let mut y = net.x();
     if o.whitening > 0 {
-        let (channels, init) = (o.whitening, ConvInit::Whitening);
-        let conv = spec::Conv { channels, bias: false, init, ..spec::Conv::default() };
-        y = act.of(y.then(Some("whiten"), Op::Conv(conv)));
+        let conv = spec::Conv { channels: o.whitening, bias: false, init: ConvInit::Whitening, ..Default::default() };
+        y = y.then(Some("whiten"), Op::Conv(conv)).activated(act);
     }
     for (stage, channels) in o.widths.iter().enumerate() {
         let x = if stage == 0 { y } else { y.max_pool() };
@@ -76,10 +51,10 @@ pub(super) fn resnet(graph: Graph, o: &Options<'_>) -> Result<Graph> {
             y = conv(inner, &name("b"), *channels, act, init).add(y);
         }
     }
-    let label = activated(net.z().linear("label_fc", o.hidden), "label", act);
-    let time = net.time_features().map(|features| act.of(features.linear("time_fc", o.hidden)));
+    let label = net.z().linear("label_fc", o.hidden).batch_norm("label_bn").activated(act);
+    let time = net.time_features().map(|features| features.linear("time_fc", o.hidden).activated(act));
     let inputs: Vec<_> = [y.global_pool(), label].into_iter().chain(time).collect();
-    let y = activated(net.linear_of("fuse_fc1", &inputs, o.hidden), "fuse", act);
+    let y = net.linear_of("fuse_fc1", &inputs, o.hidden).batch_norm("fuse_bn").activated(act);
     y.linear("fuse_fc2", classes).softmax();
     net.finish()
 }
