@@ -36,6 +36,7 @@ pub use targets::TargetsConfig;
 
 use crate::error::{Code, Error, Result};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 /// Reads a configuration from JSON.
 ///
@@ -53,11 +54,15 @@ use serde::de::DeserializeOwned;
 /// # Errors
 /// [`Code::Option`] naming the unknown option or the bad value.
 pub fn from_json<T: DeserializeOwned>(json: &str) -> Result<T> {
-    let mut text = serde_json::Deserializer::from_str(json);
-    serde_path_to_error::deserialize(&mut text).map_err(|error| {
-        let path = error.path().to_string();
-        refusal::refused::<T>(json, &path, &error.into_inner().to_string())
-    })
+    let root =
+        serde_json::from_str(json).map_err(|error| refusal::refused::<T>(&Value::Null, ".", &error.to_string()))?;
+    of_value(&root).map_err(|(path, message)| refusal::refused::<T>(&root, &path, &message))
+}
+
+/// As [`from_json`], or the option that serde stopped at ("." for all of them) and what it says. All options come this way, so that the
+/// compiler makes one reader of each type.
+fn of_value<T: DeserializeOwned>(root: &Value) -> std::result::Result<T, (String, String)> {
+    serde_path_to_error::deserialize(root).map_err(|error| (error.path().to_string(), error.into_inner().to_string()))
 }
 
 pub(crate) fn out_of_range(name: &str, expected: impl Into<String>, received: impl ToString) -> Error {

@@ -1,23 +1,23 @@
 //! Why options cannot be read from JSON, in the words of those who wrote them. serde says "invalid type: floating point
 //! `1.5`, expected usize at line 1 column 57" to people who write neither JSON nor Rust.
 
+use super::of_value;
 use crate::error::{Code, Error};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// The error for what `T` could not be read from: `path` is the option that serde stopped at ("." for all of them), `message`
-/// what it says.
-pub(super) fn refused<T: DeserializeOwned>(json: &str, path: &str, message: &str) -> Error {
+/// The error for what `T` could not be read from (null for what is no JSON): `path` is the option that serde stopped at ("." for all of
+/// them), `message` what it says.
+pub(super) fn refused<T: DeserializeOwned>(root: &Value, path: &str, message: &str) -> Error {
     let message = message.split(" at line ").next().unwrap_or_default();
-    let root = serde_json::from_str(json).unwrap_or(Value::Null);
-    let path = if path == "." { String::new() } else { culprit::<T>(&root, path) };
+    let path = if path == "." { String::new() } else { culprit::<T>(root, path) };
     if let Some((name, expected)) = quoted(message, "unknown variant ") {
         let kind = path.strip_suffix(".type").unwrap_or(&path);
         let error = Error::new(Code::Option, format!("unknown {kind} '{name}'")).expected(alternatives(expected, ""));
         return error.hint(format!("correct option {kind}"));
     }
     if let Some((name, expected)) = quoted(message, "unknown field ") {
-        return unknown_field(&root, &path, name, expected);
+        return unknown_field(root, &path, name, expected);
     }
     if let Some((name, _)) = quoted(message, "missing field ") {
         return Error::new(Code::Option, format!("option {} is missing", within(&path, name)));
@@ -41,7 +41,7 @@ pub(super) fn refused<T: DeserializeOwned>(json: &str, path: &str, message: &str
 /// Inside of an object with a `type` serde does not say which value it could not read: the one without which it complains of
 /// something else, or of nothing.
 fn culprit<T: DeserializeOwned>(root: &Value, path: &str) -> String {
-    let complaint = |root: &Value| T::deserialize(root).err().map(|error| error.to_string());
+    let complaint = |root: &Value| of_value::<T>(root).err().map(|(_, message)| message);
     let pointer = format!("/{}", path.replace('.', "/"));
     let Some(Value::Object(fields)) = root.pointer(&pointer) else { return path.to_owned() };
     let found = fields.keys().filter(|name| *name != "type").find(|name| {
