@@ -124,8 +124,8 @@ export function markdown(
   charts: readonly string[],
 ): string {
   const calls = [...(state.earlier ?? []), state.budget]
-  const budget =
-    state.budget === null ? 'full' : `${calls.join(' and ')} minutes${calls.length > 1 ? ', a call each' : ''}`
+  const minutes = calls.join(', ').replace(/, (\d*\.?\d+)$/, ' and $1')
+  const budget = state.budget === null ? 'full' : `${minutes} minutes${calls.length > 1 ? ', a call each' : ''}`
   const heads = ['', 'data', 'measure', 'theirs', 'ours', 'epochs', 'training', 'not as there']
   const rows = results.map((result) => [
     result.system,
