@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn digits_at_once_are_those_one_by_one() {
-        let mut word = 1u64;
+        let (mut word, mut found_at_once) = (1u64, 0);
         for _ in 0..200_000 {
             word = word.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let signs: [&[u8]; 4] = [b"0123456789.", b"0123456789", b"0123456789.-,\n", b"019/:.\xff\x80"];
@@ -158,8 +158,10 @@ mod tests {
             let bits = |found: Option<(f64, usize)>| found.map(|(value, len)| (value.to_bits(), len));
             if let Some(found) = short_number(&text) {
                 assert_eq!(bits(Some(found)), bits(long_number(&text)), "{}", text.escape_ascii());
+                found_at_once += 1;
             }
         }
+        assert!(found_at_once > 10_000, "{found_at_once}");
     }
 
     #[test]

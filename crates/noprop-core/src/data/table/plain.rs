@@ -15,7 +15,7 @@ pub(super) const PIECE: usize = 4 << 20;
 #[derive(Debug)]
 pub(super) struct Plain {
     text: Arc<String>,
-    delimiter: u8,
+    columns: usize,
     parts: Vec<Part>,
     /// The first row of each part, and the number of rows.
     firsts: Vec<usize>,
@@ -29,12 +29,17 @@ impl Plain {
         let parts = map(bounds.len() - 1, &StopFlag::new(), |index| {
             Part::read(&text, bounds[index]..bounds[index + 1], delimiter, columns)
         })?;
-        let Some(parts) = parts.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
+        let Some(mut parts) = parts.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
+        for column in 0..columns {
+            if parts.iter().any(|part| part.numbers[column].is_none()) {
+                parts.iter_mut().for_each(|part| part.numbers[column] = None);
+            }
+        }
         let mut firsts = vec![0];
         for part in &parts {
             firsts.push(firsts[firsts.len() - 1] + part.starts.len());
         }
-        Ok(Some(Self { text, delimiter, parts, firsts }))
+        Ok(Some(Self { text, columns, parts, firsts }))
     }
 
     pub fn rows(&self) -> usize {
@@ -50,16 +55,14 @@ impl Plain {
     /// What a cell holds, as it is written.
     pub fn get(&self, row: usize, column: usize) -> &str {
         let (part, row) = self.find(row);
-        let (start, end) = match &part.columns[column] {
-            Column::Texts(spans) => spans[row],
-            Column::Numbers(_) => span(self.text.as_bytes(), part.starts[row], self.delimiter, column),
-        };
-        &self.text[start as usize..end as usize]
+        let index = row * self.columns + column;
+        let start = if column == 0 { part.starts[row] } else { part.ends[index - 1] + 1 };
+        &self.text[start as usize..part.ends[index] as usize]
     }
 
     /// The values of a column of numbers, NaN for what is missing; none of another.
     pub fn numbers(&self, column: usize) -> Option<Numbers<'_>> {
-        let is_known = self.parts.iter().all(|part| matches!(part.columns[column], Column::Numbers(_)));
+        let is_known = self.parts.iter().all(|part| part.numbers[column].is_some());
         is_known.then_some(Numbers { cells: self, column })
     }
 }
@@ -81,8 +84,7 @@ impl<'a> Numbers<'a> {
                 return *value;
             }
             let (part, place) = self.cells.find(row);
-            let Column::Numbers(numbers) = &part.columns[self.column] else { return f64::NAN };
-            (first, values) = (row - place, numbers);
+            (first, values) = (row - place, part.numbers[self.column].as_deref().unwrap_or_default());
             values[place]
         })
     }
@@ -109,32 +111,15 @@ fn is_end(byte: u8) -> bool {
     matches!(byte, b'\n' | b'\r')
 }
 
-/// What a piece has of a column.
-#[derive(Debug)]
-enum Column {
-    /// All that is there are numbers; NaN for what is missing. Where they stand is looked for again if their texts are asked for.
-    Numbers(Vec<f64>),
-    /// Where each cell begins and ends.
-    Texts(Vec<(u32, u32)>),
-}
-
-/// Where the cell of a row stands that begins at `start`.
-fn span(text: &[u8], start: u32, delimiter: u8, column: usize) -> (u32, u32) {
-    let stop = |from: usize| {
-        let is_stop = |byte: &u8| *byte == delimiter || is_end(*byte);
-        text[from..].iter().position(is_stop).map_or(text.len(), |after| from + after)
-    };
-    let start = (0..column).fold(start as usize, |from, _| stop(from) + 1);
-    // A text has less than 2^32 bytes.
-    (start as u32, stop(start) as u32)
-}
-
 /// The rows of a piece.
 #[derive(Debug)]
 struct Part {
     /// Where the first cell of each row begins.
     starts: Vec<u32>,
-    columns: Vec<Column>,
+    /// Where each cell ends, row after row. The next cell of the row begins one byte later.
+    ends: Vec<u32>,
+    /// The values of those columns in which all that is there are numbers; NaN for what is missing.
+    numbers: Vec<Option<Vec<f64>>>,
 }
 
 impl Part {
@@ -146,7 +131,8 @@ impl Part {
         let rows = range.len() / line + 1;
         let mut part = Self {
             starts: Vec::with_capacity(rows),
-            columns: (0..columns).map(|_| Column::Numbers(Vec::with_capacity(rows))).collect(),
+            ends: Vec::with_capacity(rows * columns),
+            numbers: (0..columns).map(|_| Some(Vec::with_capacity(rows))).collect(),
         };
         let (mut row, mut at, mut column) = (range.start, range.start, 0);
         // The last line may have no end.
@@ -160,6 +146,8 @@ impl Part {
                 return None;
             }
             let stop = part.cell(text, at..end, delimiter, column);
+            // A text has less than 2^32 bytes.
+            part.ends.push(stop as u32);
             (at, column) = (stop + 1, column + 1);
             if stop < end && bytes[stop] == delimiter {
                 continue;
@@ -179,7 +167,7 @@ impl Part {
         let is_stop = |byte: &u8| *byte == delimiter || is_end(*byte);
         // Most numbers are read and their ends found at once; not where they are cut by what numbers consist of.
         if !matches!(delimiter, b'0'..=b'9' | b'.' | b'-')
-            && let Column::Numbers(numbers) = &mut self.columns[column]
+            && let Some(numbers) = &mut self.numbers[column]
             && let Some((value, len)) = leading_number(bytes)
             && bytes.get(len).is_none_or(is_stop)
         {
@@ -187,28 +175,20 @@ impl Part {
             return start + len;
         }
         let stop = start + bytes.iter().position(is_stop).unwrap_or(bytes.len());
-        self.add(text, start..stop, delimiter, column);
+        self.add(&text[start..stop], column);
         stop
     }
 
-    fn add(&mut self, text: &str, cell: std::ops::Range<usize>, delimiter: u8, column: usize) {
-        // A text has less than 2^32 bytes.
-        let here = (cell.start as u32, cell.end as u32);
-        let numbers = match &mut self.columns[column] {
-            Column::Texts(spans) => return spans.push(here),
-            Column::Numbers(numbers) => numbers,
-        };
-        let value = match of_text(&text[cell]) {
+    fn add(&mut self, cell: &str, column: usize) {
+        let Some(numbers) = &mut self.numbers[column] else { return };
+        let value = match of_text(cell) {
             Cell::Missing => Some(f64::NAN),
             Cell::Text(text) => number(text, false),
             Cell::Number(value) => Some(value),
         };
         match value {
             Some(value) => numbers.push(value),
-            None => {
-                let before = self.starts.iter().map(|start| span(text.as_bytes(), *start, delimiter, column));
-                self.columns[column] = Column::Texts(before.chain([here]).collect());
-            }
+            None => self.numbers[column] = None,
         }
     }
 }
