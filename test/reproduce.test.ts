@@ -84,6 +84,8 @@ test('a row is trained within its budget, and the figures that are written are t
   expect(more.lines.filter((line) => line.event === 'trained')).toEqual([])
   expect(more.last.rows).toEqual(last.rows)
   expect(readFileSync(join(out, 'seed.md'), 'utf8')).toContain('budget 0.2 and 0.3 minutes, a call each')
+  await reproduce(...withBudget('0.4'), ...only)
+  expect(readFileSync(join(out, 'seed.md'), 'utf8')).toContain('budget 0.2, 0.3 and 0.4 minutes, a call each')
   const other = await reproduce(...withBudget('full'), ...only)
   expect([other.code, other.last.code, other.last.what]).toEqual([
     2,

@@ -33,9 +33,15 @@ pub fn zeros<T: Clone + Default>(len: usize, what: &str) -> Result<Vec<T>> {
 /// [`Code::Memory`].
 pub fn untouched_zeros<T: Zeroable>(len: usize, what: &str) -> Result<Vec<T>> {
     let values = bytemuck::try_zeroed_vec(len).map_err(|()| refused(len.saturating_mul(size_of::<T>()), what))?;
-    in_large_pages(&values);
+    // Smaller blocks may be parts of an allocator's heap, whose later owners nobody has asked.
+    if size_of_val(&*values) >= LARGE {
+        in_large_pages(&values);
+    }
     Ok(values)
 }
+
+/// Bytes from which on glibc gives every block a mapping of its own.
+const LARGE: usize = 32 << 20;
 
 /// Asks for large pages: a page fault for 2 MiB instead of one for 4 KiB.
 #[cfg(target_os = "linux")]
@@ -87,6 +93,7 @@ mod tests {
         assert_eq!(zeros::<u64>(3, "x").unwrap(), [0; 3]);
         assert_eq!(untouched_zeros::<f32>(usize::MAX, "x").unwrap_err().code, Code::Memory);
         assert_eq!(untouched_zeros::<f32>(3, "x").unwrap(), [0.0; 3]);
+        assert!(untouched_zeros::<u8>(LARGE + 5, "x").unwrap().iter().all(|value| *value == 0));
         assert_eq!(untouched_zeros::<u8>(0, "x").unwrap(), [0; 0]);
     }
 }

@@ -124,7 +124,7 @@ export function markdown(
   charts: readonly string[],
 ): string {
   const calls = [...(state.earlier ?? []), state.budget]
-  const minutes = calls.join(', ').replace(/, (\d*\.?\d+)$/, ' and $1')
+  const minutes = calls.join(', ').replace(/, ([^,]*)$/, ' and $1')
   const budget = state.budget === null ? 'full' : `${minutes} minutes${calls.length > 1 ? ', a call each' : ''}`
   const heads = ['', 'data', 'measure', 'theirs', 'ours', 'epochs', 'training', 'not as there']
   const rows = results.map((result) => [
