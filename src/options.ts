@@ -603,7 +603,7 @@ export interface SamplerOptions {
   /**
    * For 'dt' and 'ct' 'posterior' (paper, Eq. 3), 'resample' (the rule of the original sketch) or 'ddim' (deterministic). For 'ct',
    * 'fm' and 'adjoint' 'euler' or 'heun' (two estimates a step, of second order). 'diffusion-blocks' has those of 'dt'.
-   * 'backprop' and 'forward-forward' have none. Default 'posterior', for 'fm' and 'adjoint' 'euler', for 'diffusion-blocks' 'ddim'.
+   * 'backprop' and 'forward-forward' have none. Default 'posterior', for 'fm' and 'adjoint' 'euler'.
    */
   sampler?: 'posterior' | 'resample' | 'ddim' | 'euler' | 'heun'
   /** Whether each step adds its noise; without it the step takes the mean. Default false (this package). */

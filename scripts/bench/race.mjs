@@ -1,111 +1,164 @@
-// `npm run bench:race`: the time until MNIST's test samples are right to 99 %, by noprop and by PyTorch, in turns, with the same net, batch and
-// optimiser; figures into docs/benchmarks.md. `--blocks N` (default 3), `--target SHARE` (default 0.99), `--seeds N` (default 3).
+// `npm run bench:race`: noprop and PyTorch train the same net on the same data with the same batch and optimiser, in turns; figures into
+// docs/benchmarks.md. Until a share of the test samples is right (`--target`, default 0.99), or, with `--epochs N`, for so many epochs. `--data
+// NAME` (default mnist), `--blocks N` (default 3), `--lr RATE` (default 1e-3), `--lr-schedule constant|one-cycle`, `--precision f32|bf16` (both,
+// if not given), `--seeds N` (default 3).
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { bootstrap } from '../setup/bootstrap.mjs'
-import { median, number, putFigures, table } from '../support/figures.mjs'
+import { median, number, percent, plural, putFigures, table } from '../support/figures.mjs'
 import { packageVersion, processor } from '../support/machine.mjs'
 import { root, StepFailed, script, step } from '../support/steps.mjs'
 import { findTorch } from './peers/programs.mjs'
 
 const THREADS = 2
-/** Epochs after which nobody goes on. */
+/** Epochs after which nobody goes on to a target. */
 const MOST = 10
-const RACERS = [
-  { name: 'noprop', precision: 'f32' },
-  { name: 'PyTorch eager', precision: 'f32' },
-  { name: 'noprop, bf16', precision: 'bf16' },
-  { name: 'PyTorch eager, bf16', precision: 'bf16' },
-]
 
-await script(async () => {
-  const { values } = parseArgs({
+/** @typedef {{ epoch: number, seconds: number, accuracy: number }} Result */
+
+function options() {
+  const { values, tokens } = parseArgs({
     options: {
+      data: { type: 'string', default: 'mnist' },
       blocks: { type: 'string', default: '3' },
       target: { type: 'string', default: '0.99' },
+      epochs: { type: 'string' },
+      lr: { type: 'string', default: '1e-3' },
+      'lr-schedule': { type: 'string', default: 'constant' },
+      precision: { type: 'string' },
       seeds: { type: 'string', default: '3' },
     },
+    tokens: true,
   })
-  const [blocks, target, seeds] = [values.blocks, values.target, values.seeds].map(Number)
-  if (!(blocks >= 1 && target > 0 && target < 1 && seeds >= 1))
-    throw new StepFailed('--blocks and --seeds are numbers from 1, --target is a share between 0 and 1.')
+  const [blocks, target, lr, seeds] = [values.blocks, values.target, values.lr, values.seeds].map(Number)
+  const epochs = values.epochs === undefined ? undefined : Number(values.epochs)
+  if (!(blocks >= 1 && target > 0 && target < 1 && seeds >= 1 && lr > 0 && (epochs ?? 1) >= 1))
+    throw new StepFailed(
+      '--blocks, --epochs and --seeds are numbers from 1, --lr is above 0, --target is a share between 0 and 1.',
+    )
+  const given = tokens.flatMap((token) => (token.kind === 'option' ? [`${token.rawName} ${token.value}`] : []))
+  const precisions = values.precision === undefined ? ['f32', 'bf16'] : [values.precision]
+  const schedule = /** @type {'constant' | 'one-cycle'} */ (values['lr-schedule'])
+  return { data: values.data, blocks, target, epochs, lr, schedule, precisions, seeds, command: given.join(' ') }
+}
+
+/** Writes a part of a data set as raw bytes, a channel after the other, as PyTorch has them, and its labels. */
+function writePart(folder, part, set) {
+  const [height = 1, width = 1, channels = 1] = set.shape
+  const pixels = height * width
+  const bytes = new Uint8Array(set.samples * pixels * channels)
+  for (let sample = 0; sample < set.samples; sample++) {
+    const values = set.sample(sample)
+    for (let index = 0; index < values.length; index++) {
+      const place = (index % channels) * pixels + Math.floor(index / channels)
+      bytes[sample * values.length + place] = Math.round(255 * values[index])
+    }
+  }
+  writeFileSync(join(folder, `${part}-images`), bytes)
+  writeFileSync(join(folder, `${part}-labels`), Uint8Array.from(/** @type {Int32Array} */ (set.labels())))
+}
+
+await script(async () => {
+  const { data, blocks, target, epochs, lr, schedule, precisions, seeds, command } = options()
   const torch = findTorch()
   if (!torch) throw new StepFailed('there is no Python that can import torch: NOPROP_PYTHON names one.')
   await bootstrap()
   const { datasets, NoProp } = await import('../../dist/index.js')
-  const { train, test } = await datasets.load('mnist')
+  const { train, test } = await datasets.load(/** @type {'mnist'} */ (data))
+  if (test === undefined) throw new StepFailed(`${data} has no test samples.`)
+  const most = epochs ?? MOST
+  const enough = ({ epoch, accuracy }) => (epochs === undefined ? accuracy >= target : epoch === epochs)
+  const late = (name) => new StepFailed(`${name} has not reached ${target} in ${most} epochs.`)
 
-  /** Epochs and seconds, its own tests included, until the chain of noprop is there. */
+  /** Epochs and seconds, its own tests included, until noprop is done. */
   const noprop = async (precision, seed) => {
     const model = NoProp.create({ input: train.shape, classes: train.classes, net: 'cnn', blocks, seed })
     const began = performance.now()
-    const options = { epochs: MOST, learningRate: 1e-3, batch: 128, precision, threads: THREADS }
-    for await (const event of model.fit(train, { ...options, device: 'cpu', validation: test })) {
-      if (event.event !== 'chain' || event.accuracy < target) continue
-      return { epoch: event.epoch, seconds: (performance.now() - began) / 1000, accuracy: event.accuracy }
+    const options = { epochs: most, learningRate: lr, learningRateSchedule: schedule, batch: 128, precision }
+    const run = model.fit(train, { ...options, threads: THREADS, device: 'cpu', validation: test })
+    const seconds = () => (performance.now() - began) / 1000
+    for await (const event of run) {
+      if (epochs !== undefined || event.event !== 'chain' || !enough(event)) continue
+      return { epoch: event.epoch, seconds: seconds(), accuracy: event.accuracy }
     }
-    throw new StepFailed(`noprop has not reached ${target} in ${MOST} epochs.`)
+    if (epochs !== undefined) {
+      const taken = seconds()
+      return { epoch: epochs, seconds: taken, accuracy: (await model.evaluate(test, { threads: THREADS })).accuracy }
+    }
+    throw late('noprop')
   }
-
   const folder = mkdtempSync(join(tmpdir(), 'noprop-race-'))
-  const results = RACERS.map(() => /** @type {{ epoch: number, seconds: number, accuracy: number }[]} */ ([]))
+  const pytorch = (precision, seed) => {
+    const [side = 1, , channels = 1] = train.shape
+    const flags = {
+      side,
+      channels,
+      blocks,
+      target: epochs === undefined ? target : 2,
+      epochs: most,
+      lr,
+      'lr-schedule': schedule,
+      seed,
+      threads: THREADS,
+      amp: precision === 'f32' ? 'none' : precision,
+    }
+    const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)])
+    const text = execFileSync(torch.python, [join(root, 'bench/peer_race.py'), folder, ...args], { encoding: 'utf8' })
+    /** @type {Result} */
+    const last = JSON.parse(text.trim().split('\n').at(-1) ?? '')
+    if (!enough(last)) throw late('PyTorch')
+    return last
+  }
+  const racers = precisions.flatMap((precision) => {
+    const suffix = precision === 'f32' ? '' : `, ${precision}`
+    return [
+      { name: `noprop${suffix}`, run: noprop, precision, results: /** @type {Result[]} */ ([]) },
+      { name: `PyTorch eager${suffix}`, run: pytorch, precision, results: /** @type {Result[]} */ ([]) },
+    ]
+  })
   try {
-    for (const [part, set] of Object.entries({ train, test })) {
-      const size = set.shape.reduce((product, side) => product * side, 1)
-      const bytes = new Uint8Array(set.samples * size)
-      for (let sample = 0; sample < set.samples; sample++)
-        bytes.set(
-          set.sample(sample).map((value) => Math.round(255 * value)),
-          sample * size,
-        )
-      writeFileSync(join(folder, `${part}-images`), bytes)
-      writeFileSync(join(folder, `${part}-labels`), Uint8Array.from(/** @type {Int32Array} */ (set.labels())))
-    }
-    const pytorch = (precision, seed) => {
-      const flags = {
-        blocks,
-        target,
-        seed,
-        threads: THREADS,
-        epochs: MOST,
-        amp: precision === 'f32' ? 'none' : precision,
-      }
-      const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)])
-      const text = execFileSync(torch.python, [join(root, 'bench/peer_race.py'), folder, ...args], { encoding: 'utf8' })
-      const last = JSON.parse(text.trim().split('\n').at(-1) ?? '')
-      if (last.accuracy < target) throw new StepFailed(`PyTorch has not reached ${target} in ${MOST} epochs.`)
-      return last
-    }
+    for (const [part, set] of Object.entries({ train, test })) writePart(folder, part, set)
     for (let seed = 0; seed < seeds; seed++) {
-      for (const [index, { name, precision }] of RACERS.entries()) {
-        await step(`seed ${seed}, ${name}`, async () => {
-          results[index]?.push(await (name.startsWith('noprop') ? noprop(precision, seed) : pytorch(precision, seed)))
-        })
+      for (const { name, run, precision, results } of racers) {
+        await step(`seed ${seed}, ${name}`, async () => results.push(await run(precision, seed)))
       }
     }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
-  const range = (values) =>
-    seeds === 1
-      ? number(values[0])
-      : `${number(median(values))} (${number(Math.min(...values))}–${number(Math.max(...values))})`
-  const rows = RACERS.map(({ name }, index) => {
-    const own = results[index] ?? []
-    return [name, range(own.map(({ seconds }) => seconds)), own.map(({ epoch }) => epoch).join(', ')]
+  const range = (values, written) => {
+    if (seeds === 1) return written(values[0])
+    return `${written(median(values))} (${written(Math.min(...values))}–${written(Math.max(...values))})`
+  }
+  const seconds = ({ results }) => results.map(({ seconds }) => seconds)
+  const last = (results) =>
+    epochs === undefined
+      ? results.map(({ epoch }) => epoch).join(', ')
+      : range(
+          results.map(({ accuracy }) => accuracy),
+          percent,
+        )
+  const rows = racers.map((racer) => [racer.name, range(seconds(racer), number), last(racer.results)])
+  const ratios = precisions.map((precision, index) => {
+    const [own = 0, peer = 0] = racers.slice(2 * index, 2 * index + 2).map((racer) => median(seconds(racer)))
+    return `**${(peer / own).toFixed(2)}** in ${precision}`
   })
-  const times = (index) => median((results[index] ?? []).map(({ seconds }) => seconds))
+  const header =
+    epochs === undefined
+      ? [`${data}, until ${100 * target} % of the test`, 'seconds', 'epochs of each seed']
+      : [`${data}, ${plural(epochs, 'epoch')}`, 'seconds', 'accuracy']
   const text = [
     `${processor()}, noprop ${packageVersion()}, PyTorch ${torch.version}, ${THREADS} threads. ${blocks} of the paper's blocks; ${seeds === 1 ? 'one seed' : `medians of ${seeds} seeds, with the range`}.`,
-    `\`npm run bench:race -- --blocks ${blocks} --target ${target} --seeds ${seeds}\``,
+    `\`npm run bench:race${command === '' ? '' : ` -- ${command}`}\``,
     '',
-    table([`MNIST, until ${100 * target} % of the test`, 'seconds', 'epochs of each seed'], rows),
+    table(header, rows),
     '',
-    `PyTorch ÷ noprop: **${(times(1) / times(0)).toFixed(2)}** in f32, **${(times(3) / times(2)).toFixed(2)}** in bf16.`,
+    `PyTorch ÷ noprop: ${ratios.join(', ')}.`,
   ].join('\n')
   console.log(`\n${text}`)
-  putFigures(join(root, 'docs', 'benchmarks.md'), 'bench:race', text)
+  const marker = epochs === undefined ? 'bench:race' : 'bench:race -- --epochs'
+  putFigures(join(root, 'docs', 'benchmarks.md'), marker, text)
 })

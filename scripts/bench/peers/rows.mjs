@@ -1,7 +1,16 @@
 // What is compared. In each row the runs take turns, so that a machine that slows down slows all of them.
 
-/** The methods beside dt, with so many blocks. */
-const METHODS = { classifier: 1, ct: 1, fm: 1, 'diffusion-blocks': 3, backprop: 10 }
+/** The methods beside dt: how many blocks, and what PyTorch's program takes for `--steps` if not these. */
+const METHODS = [
+  { name: 'classifier', blocks: 1 },
+  { name: 'ct', blocks: 1 },
+  { name: 'fm', blocks: 1 },
+  { name: 'diffusion-blocks', blocks: 3 },
+  { name: 'backprop', blocks: 10 },
+  { name: 'forward-forward', blocks: 1, net: 'three layers of 1,000 units' },
+  // noprop's default is as many steps.
+  { name: 'adjoint', blocks: 1, steps: 10, net: "the paper's net, 10 steps of Euler's rule" },
+]
 
 /** The rows: noprop first, then its peers; those that are not there are left out. */
 export function rows({ noprop, nopropMemory, wholeRun, methodRun, torch, candle, csv, jpeg }, threads) {
@@ -42,13 +51,13 @@ export function rows({ noprop, nopropMemory, wholeRun, methodRun, torch, candle,
     return [noprop(blocks), ...['eager', 'channels-last', 'tuned'].map((mode) => torch(mode, flags))]
   }
   /** A whole run by the TypeScript API against the steps of PyTorch. */
-  const method = (name, blocks) => ({
+  const method = ({ name, blocks, steps = blocks, net = "the paper's net" }) => ({
     id: `method-${name}`,
-    title: `Training by ${name}, the paper's net, ${blocks === 1 ? 'one net' : `${blocks} blocks`}, MNIST's shape`,
+    title: `Training by ${name}, ${net}, ${blocks === 1 ? 'one net' : `${blocks} blocks`}, MNIST's shape`,
     ...speed,
     runs: [
       methodRun(name, blocks, threads),
-      torch(name, ['--steps', String(blocks), ...two], { name: 'PyTorch eager' }),
+      torch(name, ['--steps', String(steps), ...two], { name: 'PyTorch eager' }),
     ],
   })
   const one = { ...noprop(['--threads', '1']), name: 'noprop, 1 thread' }

@@ -2,7 +2,7 @@
 //! told the level. The noisiest range is the first block's. Ours share nothing.
 
 use super::noise_levels::NoiseLevels;
-use super::{BlockLoss, Draw, Drawn, Loss, Method, Move, Parts, Query, Readout, SamplerChoice, Sampling};
+use super::{BlockLoss, Draw, Drawn, Loss, Method, Move, Parts, Query, Readout, Sampling};
 use crate::diffusion::Schedule;
 use crate::error::{Code, Error, Result};
 use crate::math::ln;
@@ -112,8 +112,7 @@ impl Method for DiffusionBlocks {
     fn chain(&self, job: usize, _: &[f64], sampling: &Sampling) -> Result<Vec<Move>> {
         sampling.refuse_steps("diffusion-blocks")?;
         let steps = sampling.steps_per_block(self.parts.blocks)?;
-        let choice = sampling.sampler.unwrap_or(SamplerChoice::Ddim);
-        let sampler = Sampling { sampler: Some(choice), ..*sampling }.discrete("diffusion-blocks")?;
+        let sampler = sampling.discrete("diffusion-blocks")?;
         let levels = &self.levels;
         let [low, high] = [job, job - 1].map(|t| levels.edge(t, self.parts.blocks));
         let [last, first] = [low, high].map(|sigma| levels.quantile(sigma));

@@ -556,6 +556,21 @@ fn a_head_reads_the_greatest_logit() {
     assert!((row[0] - 0.377_540_67).abs() < 1e-6 && (row[1] - 0.622_459_3).abs() < 1e-6, "{row:?}");
 }
 
+/// A sampler that keeps its noise draws a class from those that are likely; the posterior's mean goes to the likeliest.
+#[test]
+fn chains_over_noise_levels_move_by_the_posterior_if_nothing_else_is_asked() {
+    for method in [r#""dt""#, r#""diffusion-blocks""#, r#""ct""#] {
+        let checked = checked(method);
+        let own = own(&checked);
+        let moves = |sampler| {
+            let moves = checked.method.chain(1, &own, &Sampling { sampler, ..Sampling::default() });
+            format!("{:?}", moves.unwrap())
+        };
+        assert_eq!(moves(None), moves(Some(SamplerChoice::Posterior)), "{method}");
+        assert_ne!(moves(None), moves(Some(SamplerChoice::Ddim)), "{method}");
+    }
+}
+
 #[test]
 fn what_a_method_does_not_have_is_refused() {
     let ask =
