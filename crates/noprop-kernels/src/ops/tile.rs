@@ -20,10 +20,15 @@ pub(super) const fn panel<M: Multiply>() -> usize {
     2 * <M::Simd as Simd>::F32_LANES
 }
 
-/// Rows of a tile: as many as leave room for two vectors and a broadcast.
+/// Rows of a tile: as many as leave room for two vectors and a broadcast. Portable code serves processors that hardly anybody has: a
+/// few forms of it keep the program small.
 #[inline(always)]
 pub(super) const fn most_rows<M: Multiply>() -> usize {
-    if <M::Simd as Simd>::REGISTER_COUNT >= 32 { 13 } else { 6 }
+    match (<M::Simd as Simd>::F32_LANES, <M::Simd as Simd>::REGISTER_COUNT) {
+        (1, _) => 2,
+        (_, 32..) => 13,
+        _ => 6,
+    }
 }
 
 /// Ends the compilation of tiles that no caller asks for on this instruction set.
