@@ -21,11 +21,11 @@ pub(super) const fn panel<M: Multiply>() -> usize {
 }
 
 /// Rows of a tile: as many as leave room for two vectors and a broadcast. Portable code serves processors that hardly anybody has: a
-/// few forms of it keep the program small.
+/// few forms of it keep the program small. With 3 rows or more every part of a split has at least 2, which convolutions at borders ask for.
 #[inline(always)]
 pub(super) const fn most_rows<M: Multiply>() -> usize {
     match (<M::Simd as Simd>::F32_LANES, <M::Simd as Simd>::REGISTER_COUNT) {
-        (1, _) => 2,
+        (1, _) => 3,
         (_, 32..) => 13,
         _ => 6,
     }
