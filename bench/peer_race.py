@@ -16,6 +16,7 @@ def main():
     p.add_argument("directory")
     p.add_argument("--side", type=int, default=28)
     p.add_argument("--channels", type=int, default=1)
+    p.add_argument("--classes", type=int, default=10)
     p.add_argument("--blocks", type=int, default=3)
     p.add_argument("--target", type=float, default=0.99)
     p.add_argument("--epochs", type=int, default=10, help="most of them")
@@ -31,7 +32,7 @@ def main():
     images = lambda part: read(f"{part}-images").view(-1, a.channels, a.side, a.side).float() / 255
     x, y = images("train"), read("train-labels").long()
     far_x, far_y = images("test"), read("test-labels").long()
-    T, batch, classes = a.blocks, 128, 10
+    T, batch, classes = a.blocks, 128, a.classes
     ab = torch.tensor([math.cos((T - t) / T * math.pi / 2) ** 2 for t in range(T + 1)]).clamp(1e-4, 1 - 1e-3)
     blocks = [Block(a.channels, a.side, classes, classes) for _ in range(T)]
     opts = [torch.optim.AdamW(b.parameters(), a.lr, weight_decay=1e-3) for b in blocks]

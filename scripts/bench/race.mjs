@@ -96,6 +96,7 @@ await script(async () => {
     const flags = {
       side,
       channels,
+      classes: train.classes.length,
       blocks,
       target: epochs === undefined ? target : 2,
       epochs: most,
