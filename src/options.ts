@@ -61,8 +61,8 @@ export type Embedding =
   | PrototypeEmbedding
 
 /**
- * Vectors that are trained with the nets, and with them a linear head that reads the class off the last state (paper), for `dt`, `ct` and `fm`. They are shared
- * by all blocks, which step together as one job: for blocks that are trained apart there is `orthogonal`.
+ * Vectors that are trained with the nets, and with them a linear head that reads the class off the last state (paper), for `dt`, `ct`, `fm` and
+ * `backprop`. They are shared by all blocks, which step together as one job: for blocks that are trained apart there is `orthogonal`.
  */
 export interface LearnedEmbedding {
   type: 'learned'
@@ -89,7 +89,8 @@ export interface PrototypeEmbedding {
   /** Their values, class after class, in the configuration of a trained model. `fit` replaces what is given. */
   vectors?: number[]
   /**
-   * Whether the samples are only how the vectors begin, which are then trained with the nets as {@link LearnedEmbedding} is (paper), for `dt`, `ct` and `fm`.
+   * Whether the samples are only how the vectors begin, which are then trained with the nets as {@link LearnedEmbedding} is (paper), for `dt`, `ct`,
+   * `fm` and `backprop`.
    * Default false: they stay fixed.
    */
   learned?: boolean

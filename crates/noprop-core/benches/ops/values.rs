@@ -77,7 +77,7 @@ fn embed() {
     for (direction, is_transposed, to, from) in
         [("forward", false, &mixed, &weights), ("backward", true, &weights, &mixed)]
     {
-        let op = Embed { samples: SAMPLES, classes, width, is_transposed };
+        let op = Embed { samples: SAMPLES, classes, width, offset: 0, is_transposed };
         let read = SAMPLES * (classes + width) + classes * width;
         bench.run(direction, "128x100x128", bytes(read), || op.forward(to, from, &embeddings).expect("embeddings"));
     }

@@ -205,7 +205,7 @@ pub struct CheckedConfig {
     pub schedule: Schedule,
     /// The embeddings of the classes, or how they begin.
     pub vectors: ClassVectors,
-    /// Whether the embeddings are among the weights. Inference then runs another model, in which they are fixed.
+    /// Whether the embeddings are among the weights.
     pub learned: bool,
     /// The tensors of one job: those of a block where every block is a job.
     pub layout: Layout,
@@ -294,9 +294,15 @@ impl CheckedConfig {
         (1..=self.jobs()).map(|job| self.layout_of(job).weights()).collect()
     }
 
+    /// Whether learned embeddings are tensors of the method's own, beside those of its nets. Inference then runs another model, in which they
+    /// are fixed.
+    pub(crate) fn is_folded(&self) -> bool {
+        self.learned && !self.own.is_empty()
+    }
+
     /// Whether the blocks are one job, which moves all of them together.
     pub fn is_coupled(&self) -> bool {
-        self.learned && !self.config.method.is_one_net()
+        self.is_folded() && !self.config.method.is_one_net()
     }
 
     /// The same with the prototypes of these training samples, where embeddings are prototypes; `classes` has a place for each sample.
@@ -459,7 +465,7 @@ impl ModelConfig {
         }
         if self.embedding.is_learned() && !self.method.learns_embeddings() {
             return Err(Error::new(Code::Option, format!("method {name} does not learn embeddings"))
-                .expected("embedding one-hot or orthogonal, or method dt (with loss mse), ct or fm")
+                .expected("embedding one-hot or orthogonal, or method dt (with loss mse), ct, fm or backprop")
                 .received(self.embedding.described())
                 .hint("fixed random embeddings of any dimension: embedding {\"type\": \"orthogonal\", \"dim\": 20}"));
         }

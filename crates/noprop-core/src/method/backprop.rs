@@ -1,5 +1,6 @@
 //! The baseline (paper, section 4): the same T blocks trained end to end by back-propagation through the chain
-//! z_t = (1 − k_t) z_{t−1} + k_t û_t from z_0 ~ N(0, I), with a linear head and cross-entropy.
+//! z_t = (1 − k_t) z_{t−1} + k_t û_t from z_0 ~ N(0, I), with a linear head and cross-entropy. Learned embeddings are one matrix W of all
+//! blocks, û_t = p_t · W, which is trained with them.
 
 use super::{Draw, Drawn, Loss, Method, Move, Parts, Query, Readout, Sampling};
 use crate::diffusion::{Coefficients, initial_state};
@@ -19,11 +20,12 @@ impl Method for Backprop {
 
     fn graph(&self, training: bool) -> Result<Graph> {
         let output = if training { Output::Logits } else { Output::Probabilities };
-        let block = self.0.embedded(Form::default())?;
+        let Parts { vectors, learned, .. } = &self.0;
+        let block = self.0.graph(Form::default())?.embedded(vectors, *learned)?;
         let form = Form { output, ..block.form() };
-        let chain = Graph::chained(&block, self.0.blocks, form, &self.0.vectors)?;
-        // What inference leaves has the width of a state.
-        if training { Ok(chain) } else { chain.embedded(&self.0.vectors) }
+        let chain = Graph::chained(&block, self.0.blocks, form, vectors)?;
+        // What inference leaves has the width of a state: the head's probabilities as shares of the embeddings that all began with.
+        if training { Ok(chain) } else { chain.embedded(vectors, false) }
     }
 
     /// z_0, another one in every epoch.

@@ -195,7 +195,7 @@ impl MethodConfig {
 
     /// Whether embeddings may be learned with its nets.
     pub fn learns_embeddings(&self) -> bool {
-        matches!(self, Self::Dt { loss: BlockLoss::Mse } | Self::Ct { .. } | Self::Fm { .. })
+        matches!(self, Self::Dt { loss: BlockLoss::Mse } | Self::Ct { .. } | Self::Fm { .. } | Self::Backprop {})
     }
 
     /// Whether the model's schedule is its noise.

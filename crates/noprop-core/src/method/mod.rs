@@ -280,6 +280,6 @@ impl Parts {
 
     /// The net whose output is a vector of the label's kind.
     fn embedded(&self, form: Form) -> Result<Graph> {
-        self.graph(form)?.embedded(&self.vectors)
+        self.graph(form)?.embedded(&self.vectors, false)
     }
 }

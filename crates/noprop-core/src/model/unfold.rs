@@ -17,7 +17,7 @@ impl Model {
     /// # Errors
     /// [`Code::NotTrained`], [`Code::ModelChanged`], [`Code::Io`].
     pub(crate) fn unfolded(&self) -> Result<Option<Arc<Self>>> {
-        if !self.checked.learned {
+        if !self.checked.is_folded() {
             return Ok(None);
         }
         self.check_trained()?;

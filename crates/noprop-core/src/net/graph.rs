@@ -2,7 +2,7 @@
 
 use super::op::Op;
 use super::shape::Shape;
-use super::spec::{ConvInit, Misfit, Role, Signature};
+use super::spec::{ConvInit, Misfit, Role, Signature, Tensor};
 use crate::diffusion::ClassVectors;
 use crate::error::{Code, Error, Result};
 
@@ -25,6 +25,8 @@ pub struct Node {
     pub inputs: Vec<NodeId>,
     /// Shape of one sample's output.
     pub shape: Shape,
+    /// The node before whose tensors it uses too, where it has none of its own.
+    pub tied: Option<NodeId>,
 }
 
 /// A net: the denoiser û = net(x, z).
@@ -75,7 +77,8 @@ impl Graph {
 
     /// The same with what `form` asks for beside; its end is made when the net is whole.
     pub fn of_form(x: Shape, classes: usize, form: Form) -> Self {
-        let input = |name: &str, shape| Node { name: name.to_owned(), op: Op::Input, inputs: Vec::new(), shape };
+        let input =
+            |name: &str, shape| Node { name: name.to_owned(), op: Op::Input, inputs: Vec::new(), shape, tied: None };
         let z = form.z.unwrap_or(Shape::Vector(classes));
         let mut nodes = vec![input("x", x), input("z", z)];
         if form.timed {
@@ -85,13 +88,13 @@ impl Graph {
     }
 
     /// `count` copies of a net of x and z, one after the other, whose states are mixed; a linear head on the last state, which begins as the
-    /// nearest of these embeddings.
+    /// nearest of these embeddings. Where the net has trained embeddings, all copies use those of the first.
     ///
     /// # Errors
     /// [`Code::Option`] for more nodes than a net may have.
     pub(crate) fn chained(block: &Self, count: usize, form: Form, vectors: &ClassVectors) -> Result<Self> {
         let mut chain = Self::of_form(block.nodes[Self::X].shape, block.classes, form);
-        let mut state = Self::Z;
+        let (mut state, mut embedding) = (Self::Z, None);
         let fit = |misfit: Misfit| misfit.of_node(&format!("a chain of {count} blocks"));
         for copy in 1..=count {
             let first = chain.nodes.len();
@@ -101,8 +104,17 @@ impl Graph {
                 node => first + node - block.inputs(),
             };
             for node in &block.nodes[block.inputs()..] {
-                let name = format!("block{copy:04}_{}", node.name);
-                chain.push(name, node.op.clone(), node.inputs.iter().map(moved).collect()).map_err(fit)?;
+                let is_shared = matches!(&node.op, Op::Embed(embed) if embed.trained);
+                let name = match is_shared && embedding.is_none() {
+                    true => "embedding".to_owned(),
+                    false => format!("block{copy:04}_{}", node.name),
+                };
+                let inputs = node.inputs.iter().map(moved).collect();
+                let place = chain.push(name, node.op.clone(), inputs).map_err(fit)?;
+                if is_shared {
+                    chain.nodes[place].tied = embedding;
+                    embedding = embedding.or(Some(place));
+                }
             }
             let (estimate, mix) = (chain.nodes.len() - 1, Op::Mix(super::spec::Mix {}));
             state = chain.push(format!("block{copy:04}_mix"), mix, vec![state, estimate]).map_err(fit)?;
@@ -140,7 +152,7 @@ impl Graph {
             Output::Probabilities => {
                 let (last, shape) = (self.nodes.len() - 1, self.nodes[self.nodes.len() - 1].shape);
                 let op = Op::Softmax(super::spec::Softmax {});
-                self.nodes.push(Node { name: op.name_at(last + 1), op, inputs: vec![last], shape });
+                self.nodes.push(Node { name: op.name_at(last + 1), op, inputs: vec![last], shape, tied: None });
             }
         }
         self.check()?;
@@ -153,16 +165,16 @@ impl Graph {
         Ok(self)
     }
 
-    /// The whole net with its estimates, shares of the classes, as vectors of the label's kind.
+    /// The whole net with its estimates, shares of the classes, as vectors of the label's kind: these, or trained ones that begin as these.
     ///
     /// # Errors
     /// [`Code::Option`] for more nodes than a net may have.
-    pub(crate) fn embedded(mut self, vectors: &ClassVectors) -> Result<Self> {
-        if vectors.is_one_hot() {
+    pub(crate) fn embedded(mut self, vectors: &ClassVectors, trained: bool) -> Result<Self> {
+        if vectors.is_one_hot() && !trained {
             return Ok(self);
         }
         let (last, shape) = (self.nodes.len() - 1, self.nodes[Self::Z].shape);
-        let op = Op::Embed(super::spec::Embed { vectors: vectors.clone(), shape });
+        let op = Op::Embed(super::spec::Embed { vectors: vectors.clone(), trained, shape });
         let name = op.name_at(last + 1);
         self.push(name, op, vec![last]).map_err(|misfit| misfit.of_node("embedding"))?;
         Ok(self)
@@ -217,7 +229,7 @@ impl Graph {
             Some(1..=MAX_VALUES) => {}
             _ => return Err(Misfit::new(format!("an output of 1 to {MAX_VALUES} values"), shape.to_string())),
         }
-        self.nodes.push(Node { name, op, inputs, shape });
+        self.nodes.push(Node { name, op, inputs, shape, tied: None });
         Ok(self.nodes.len() - 1)
     }
 
@@ -227,7 +239,7 @@ impl Graph {
         let mut kept: Vec<Node> = Vec::with_capacity(nodes.len());
         for (index, mut node) in nodes.into_iter().enumerate().filter(|(index, _)| read[*index]) {
             places[index] = kept.len();
-            node.inputs.iter_mut().for_each(|input| *input = places[*input]);
+            node.inputs.iter_mut().chain(&mut node.tied).for_each(|other| *other = places[*other]);
             // One that has no name of its own has that of its place.
             if node.op.is_activation() && node.name == node.op.name_at(index) {
                 node.name = node.op.name_at(kept.len());
@@ -240,6 +252,24 @@ impl Graph {
     /// Removes the last node, unless it is an input.
     pub(crate) fn pop(&mut self) -> Option<Node> {
         if self.nodes.len() > self.inputs() { self.nodes.pop() } else { None }
+    }
+
+    /// The node whose tensors a node uses: itself, or the one it is tied to.
+    pub(crate) fn owner(&self, node: NodeId) -> NodeId {
+        self.nodes[node].tied.unwrap_or(node)
+    }
+
+    /// The tensors of a node; none of one that is tied to another.
+    pub(crate) fn tensors(&self, node: NodeId) -> Vec<Tensor> {
+        match self.nodes[node].tied {
+            Some(_) => Vec::new(),
+            None => self.nodes[node].op.spec().tensors(&self.signature(node)),
+        }
+    }
+
+    /// Whether a node uses a tensor that is trained.
+    pub(crate) fn is_trained(&self, node: NodeId) -> bool {
+        self.tensors(self.owner(node)).iter().any(|tensor| tensor.trained)
     }
 
     /// What a node's specification is asked about.
@@ -260,7 +290,7 @@ impl Graph {
                 .received(format!("{} of node '{}'", last.shape, last.name))
                 .hint("end the net with {\"op\": \"linear\", \"units\": \"classes\"}, and softmax if it shall be a probability"));
         }
-        if (0..self.nodes.len()).all(|node| self.nodes[node].op.spec().tensors(&self.signature(node)).is_empty()) {
+        if (0..self.nodes.len()).all(|node| self.tensors(node).is_empty()) {
             return Err(Error::new(Code::Option, "the net has nothing to train")
                 .expected("a node with parameters, such as linear or conv")
                 .received("nodes without parameters"));

@@ -36,8 +36,9 @@ impl Graph {
             values[Self::Z].name = reshaped(to, &values[Self::Z].name, &z.dims());
         }
         for (index, node) in self.nodes().iter().enumerate().skip(self.inputs()) {
+            let layer = &self.nodes()[self.owner(index)].name;
             to.scope = format!("{}/{}", weights.prefix, node.name);
-            let tensors = |tensor: &str| weights.tensor(&node.name, tensor);
+            let tensors = |tensor: &str| weights.tensor(layer, tensor);
             let inputs = node.inputs.iter().map(|input| values[*input].clone()).collect();
             let mut layer = Layer { to: &mut *to, inputs, tensors: &tensors, samples };
             values.push(node.op.spec().onnx(&self.signature(index), &mut layer));

@@ -56,7 +56,7 @@ impl Graph {
 
     fn declare(&self, builder: &mut LayoutBuilder) {
         for (index, node) in self.nodes().iter().enumerate() {
-            for Tensor { name, trained, shape, init } in node.op.spec().tensors(&self.signature(index)) {
+            for Tensor { name, trained, shape, init } in self.tensors(index) {
                 if trained {
                     builder.parameter(&node.name, name, &shape, init);
                 } else {
@@ -68,8 +68,7 @@ impl Graph {
 
     /// Number of values of one block, if it can be counted.
     pub(crate) fn weights(&self) -> Option<usize> {
-        let tensors =
-            (0..self.nodes().len()).flat_map(|node| self.nodes()[node].op.spec().tensors(&self.signature(node)));
+        let tensors = (0..self.nodes().len()).flat_map(|node| self.tensors(node));
         tensors.into_iter().try_fold(0_usize, |sum, tensor| {
             let len = tensor.shape.iter().try_fold(1_usize, |len, dim| len.checked_mul(*dim))?;
             sum.checked_add(len)
@@ -90,7 +89,7 @@ impl Graph {
                     layer.op += &format!(" + {name}");
                 }
                 _ => {
-                    let tensors = node.op.spec().tensors(&self.signature(index));
+                    let tensors = self.tensors(index);
                     let trained = tensors.iter().filter(|tensor| tensor.trained);
                     layers.push(Layer {
                         name: node.name.clone(),
@@ -121,7 +120,7 @@ impl Graph {
         let (mut forward, mut step) = (0, 0);
         let stages = stages(self);
         for (index, node) in self.nodes().iter().enumerate() {
-            let own = node.op.spec().tensors(&self.signature(index)).iter().any(|tensor| tensor.trained);
+            let own = self.is_trained(index);
             trained[index] = own || node.inputs.iter().any(|input| trained[*input]);
             for (count, input) in self.multiply_adds(index, &stages).into_iter().zip(&node.inputs) {
                 forward += count;

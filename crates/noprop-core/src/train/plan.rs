@@ -374,7 +374,7 @@ fn check_class_weights(model: &CheckedConfig, options: &FitOptions) -> Result<()
             | MethodConfig::Backprop {}
             | MethodConfig::Classifier {}
     );
-    if options.class_weights.is_none() || is_sum && !model.learned && model.config.targets.is_none() {
+    if options.class_weights.is_none() || is_sum && !model.is_folded() && model.config.targets.is_none() {
         return Ok(());
     }
     if model.config.targets.is_some() {
@@ -383,7 +383,7 @@ fn check_class_weights(model: &CheckedConfig, options: &FitOptions) -> Result<()
             .received("a model with targets"));
     }
     let mut name = model.config.method.name().to_owned();
-    if model.learned {
+    if model.is_folded() {
         name += " with learned embeddings";
     }
     Err(Error::new(Code::Option, format!("option classWeights does not apply to method {name}"))

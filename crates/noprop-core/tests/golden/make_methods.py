@@ -212,17 +212,22 @@ def diffusion_blocks(loss_name, preconditioning=False, job=2, blocks=3, overlap=
     return make(mlp(D + C + 64), job), loss
 
 
-def backprop(blocks=2):
+def backprop(blocks=2, start=None):
+    """With `start` all blocks share a matrix of embeddings that begins so and is trained with them."""
     prefixes = [f"block{b:04}_" for b in range(1, blocks + 1)]
+    wide = C if start is None else start.shape[1]
     tensors = {"params.head.weight": ("identity", (C, C)), "params.head.bias": (0.0, (C,))}
+    if start is not None:
+        tensors |= {"params.embedding.weight": (start, tuple(start.shape)), "params.head.weight": (start.T, (wide, C))}
     for prefix in prefixes:
-        tensors |= mlp(D + C, prefix) | {f"params.{prefix}mix.share": (0.549306, (1,))}
+        tensors |= mlp(D + wide, prefix) | {f"params.{prefix}mix.share": (0.549306, (1,))}
 
     def loss(p, epoch):
-        z = f32(normals(LABEL, 1, epoch))
+        z = f32(normals(LABEL, 1, epoch, wide))
         for prefix in prefixes:
             k = torch.tanh(p[f"params.{prefix}mix.share"])
-            z = (1 - k) * z + k * net(p, x, z, prefix=prefix)
+            estimate = net(p, x, z, prefix=prefix)
+            z = (1 - k) * z + k * (estimate if start is None else estimate @ p["params.embedding.weight"])
         reported = F.cross_entropy(z @ p["params.head.weight"] + p["params.head.bias"], y)
         return reported, reported
     return make(tensors, 1), loss
@@ -330,7 +335,7 @@ METHODS = {
     "dt": dt(), "ct": ct(), "fm": fm(), "diffusion-blocks": diffusion_blocks("ce"), "diffusion-blocks-mse": diffusion_blocks("mse"),
     "diffusion-blocks-edm": diffusion_blocks("mse", preconditioning=True), "backprop": backprop(), "forward-forward": forward_forward(),
     "adjoint": adjoint(), "dt-learned": dt_learned(), "ct-learned": ct(learns=True, start=random_rows), "fm-learned": fm_learned(),
-    "classifier": classifier(),
+    "backprop-learned": backprop(start=random_rows), "backprop-trained": backprop(start=prototypes), "classifier": classifier(),
     "dt-prototype": dt(w=prototypes), "ct-prototype": ct(fixed=prototypes), "fm-prototype": fm(w=prototypes),
     "dt-trained": dt_learned(start=prototypes), "ct-trained": ct(learns=True, start=prototypes), "fm-trained": fm_learned(start=prototypes),
 }

@@ -175,6 +175,7 @@ fn cases() -> Vec<(&'static str, String, &'static str)> {
             r#"{"steps":3}"#,
         ),
         ("dt_learned", embedded("learned", r#""blocks":2"#), "{}"),
+        ("backprop_learned", embedded("learned", r#""method":{"type":"backprop"},"blocks":2"#), "{}"),
         ("ct_learned", embedded("learned", r#""method":{"type":"ct"}"#), r#"{"steps":3}"#),
         ("fm_learned", embedded("learned", r#""method":{"type":"fm"}"#), r#"{"steps":3,"sampler":"heun"}"#),
         ("dt_prototype", embedded("prototype", r#""blocks":2"#), "{}"),

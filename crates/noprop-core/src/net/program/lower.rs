@@ -56,7 +56,7 @@ impl<'g> Lowering<'g> {
         let (mut trained, mut fixed, mut timed) = (vec![false; count], vec![true; count], vec![false; count]);
         let is_split = is_split(graph, target);
         for (index, node) in graph.nodes().iter().enumerate() {
-            let own = node.op.spec().tensors(&graph.signature(index)).iter().any(|tensor| tensor.trained);
+            let own = graph.is_trained(index);
             let is_asked = index == Graph::Z && graph.form().z_gradient;
             let any_before = node.inputs.iter().any(|input| trained[*input]);
             trained[index] = !node.op.is_local() && (own || is_asked || any_before);
@@ -125,11 +125,24 @@ impl<'g> Lowering<'g> {
     }
 
     pub fn parameter(&self, node: NodeId, tensor: &str) -> Slot {
-        self.layout.slot(&format!("params.{}.{tensor}", self.graph.nodes()[node].name))
+        self.layout.slot(&format!("params.{}.{tensor}", self.layer(node)))
     }
 
     pub fn statistic(&self, node: NodeId, tensor: &str) -> Slot {
-        self.layout.slot(&format!("stats.{}.{tensor}", self.graph.nodes()[node].name))
+        self.layout.slot(&format!("stats.{}.{tensor}", self.layer(node)))
+    }
+
+    /// The layer whose tensors a node uses.
+    fn layer(&self, node: NodeId) -> &'g str {
+        &self.graph.nodes()[self.graph.owner(node)].name
+    }
+
+    /// Whether no node behind this one uses the same tensors, so that its share of their gradients is the first, and whether none before it
+    /// does, so that it is the last.
+    pub fn ends_of_use(&self, node: NodeId) -> (bool, bool) {
+        let owner = self.graph.owner(node);
+        let uses = |node: NodeId| self.graph.owner(node) == owner;
+        (!(node + 1..self.graph.nodes().len()).any(uses), node == owner)
     }
 
     /// Which of the net's dropouts this one is, from 0.

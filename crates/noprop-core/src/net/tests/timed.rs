@@ -154,13 +154,33 @@ fn gradients_through_embeddings_equal_finite_differences() {
     for output in [Output::Logits, Output::Probabilities] {
         let form = Form { timed: true, output, z_gradient: true, z: Some(Shape::Vector(3)) };
         let net = NetConfig::Mlp { hidden: vec![5], dropout: 0.0 };
-        let graph = net.formed(input, CLASSES, form).unwrap().embedded(&vectors).unwrap();
+        let graph = net.formed(input, CLASSES, form).unwrap().embedded(&vectors, false).unwrap();
         assert_eq!(graph.nodes().last().unwrap().op.name(), "embed");
         check_graph(&graph);
     }
     let block = NetConfig::Mlp { hidden: vec![4], dropout: 0.0 };
-    let block = block.graph(input, CLASSES).unwrap().embedded(&vectors).unwrap();
+    let block = block.graph(input, CLASSES).unwrap().embedded(&vectors, false).unwrap();
     check_graph(&Graph::chained(&block, 2, Form { z_gradient: true, ..Form::default() }, &vectors).unwrap());
+}
+
+/// All blocks of a chain use the same trained embeddings, whose gradient is the sum of what each contributes.
+#[test]
+fn gradients_of_embeddings_that_blocks_share_equal_finite_differences() {
+    let net = NetConfig::Mlp { hidden: vec![4], dropout: 0.0 };
+    for (vectors, width) in [(ClassVectors::orthogonal(CLASSES, 5, 1), 5), (ClassVectors::one_hot(CLASSES), CLASSES)] {
+        let form = Form { z: Some(Shape::Vector(width)), output: Output::Probabilities, ..Form::default() };
+        let block = net.formed(InputShape::Vector { len: 4 }, CLASSES, form).unwrap();
+        let fixed = Graph::chained(&block.clone().embedded(&vectors, false).unwrap(), 3, form, &vectors).unwrap();
+        let block = block.embedded(&vectors, true).unwrap();
+        let chain = Graph::chained(&block, 3, Form { z_gradient: true, ..form }, &vectors).unwrap();
+        let [fixed, trained] = [&fixed, &chain].map(|graph| graph.layout().parameters());
+        assert_eq!(trained, fixed + CLASSES * width);
+        let layers = chain.layers();
+        let own: Vec<_> =
+            layers.iter().filter(|layer| layer.op.starts_with("embed")).map(|layer| layer.parameters).collect();
+        assert_eq!(own, [CLASSES * width, 0, 0]);
+        check_graph(&chain);
+    }
 }
 
 /// Labels that are images, which a net convolves as it does the image; estimates are images too, and so is what a chain mixes.
@@ -175,7 +195,7 @@ fn gradients_of_images_as_labels_equal_finite_differences() {
     let names = ["conv1", "conv2", "conv3", "label_conv1", "label_conv2", "label_conv3"];
     assert!(names.iter().all(|name| graph.find(name).is_some()));
     check_graph(&graph);
-    let block = net.formed(input, CLASSES, Form { z, ..Form::default() }).unwrap().embedded(&vectors).unwrap();
+    let block = net.formed(input, CLASSES, Form { z, ..Form::default() }).unwrap().embedded(&vectors, false).unwrap();
     assert_eq!(block.nodes().last().unwrap().shape, input.into());
     check_graph(&Graph::chained(&block, 2, Form { z, z_gradient: true, ..Form::default() }, &vectors).unwrap());
 }

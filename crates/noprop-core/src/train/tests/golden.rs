@@ -24,6 +24,8 @@ fn methods() -> Vec<(&'static str, &'static str, usize, usize, Vec<usize>)> {
         ("diffusion-blocks-mse", r#"{"type":"diffusion-blocks","loss":"mse"}"#, 3, 2, vec![5]),
         ("diffusion-blocks-edm", r#"{"type":"diffusion-blocks","loss":"mse","preconditioning":true}"#, 3, 2, vec![5]),
         ("backprop", r#""backprop""#, 2, 1, vec![5]),
+        ("backprop-learned", r#""backprop""#, 2, 1, vec![5]),
+        ("backprop-trained", r#""backprop""#, 2, 1, vec![5]),
         ("classifier", r#""classifier""#, 1, 1, vec![5]),
         ("forward-forward", r#""forward-forward""#, 1, 1, vec![5, 4]),
         ("adjoint", r#"{"type":"adjoint","steps":4}"#, 1, 1, vec![5]),

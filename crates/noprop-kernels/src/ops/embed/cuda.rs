@@ -1,4 +1,4 @@
-//! Launch of the kernel in `cuda.cu`.
+//! Launches of the kernels in `cuda.cu`.
 
 use super::Embed;
 use crate::cuda::{Arguments, DeviceRows, Executor, Launch, RowsOf, ceil_div};
@@ -13,7 +13,10 @@ struct EmbedArguments {
     samples: u32,
     inputs: u32,
     outputs: u32,
-    transposed: u32,
+    offset: u32,
+    /// Whether the embeddings are read transposed, or their gradient is added.
+    flag: u32,
+    unused: u32,
 }
 
 // SAFETY: mirrors the struct in cuda.cu, without padding.
@@ -39,7 +42,36 @@ pub(super) fn forward(
             samples: op.samples as u32,
             inputs: inputs as u32,
             outputs: outputs as u32,
-            transposed: u32::from(op.is_transposed),
+            offset: op.offset as u32,
+            flag: u32::from(op.is_transposed),
+            unused: 0,
+        },
+    })
+}
+
+/// A thread has one value of the gradient.
+pub(super) fn backward_rows(
+    op: &Embed,
+    on: &Executor<'_>,
+    gradients: DeviceRows,
+    [shares, dy]: [DeviceRows; 2],
+    add: bool,
+) -> Result<()> {
+    on.launch(Launch {
+        kernel: "embed_backward_rows",
+        grid: [ceil_div(op.classes * op.width, 256), gradients.count as u32, 1],
+        threads: 256,
+        shared: 0,
+        arguments: EmbedArguments {
+            to: dy.rows(),
+            from: shares.rows(),
+            embeddings: gradients.rows(),
+            samples: op.samples as u32,
+            inputs: op.classes as u32,
+            outputs: op.width as u32,
+            offset: op.offset as u32,
+            flag: u32::from(add),
+            unused: 0,
         },
     })
 }

@@ -4,8 +4,8 @@ use super::Lower;
 use crate::diffusion::ClassVectors;
 use crate::error::Result;
 use crate::net::graph::NodeId;
-use crate::net::program::At;
 use crate::net::program::lower::Lowering;
+use crate::net::program::{At, Context};
 use crate::net::spec;
 use crate::ops::embed::Embed;
 use crate::tensor::Buffer;
@@ -14,41 +14,61 @@ use std::sync::OnceLock;
 
 impl Lower for spec::Embed {
     fn lower(&self, l: &mut Lowering<'_>, node: NodeId) -> Result<()> {
-        let (from, to, rows) = (l.value(l.input(node)), l.output(node), Rows::of(&self.vectors));
-        l.emit("embed", &[from], &[to], move |c| rows.multiply(c.samples(), false, c.write(to), c.read(from)));
+        let (from, to, rows) = (l.value(l.input(node)), l.output(node), Rows::of(self, l, node));
+        l.emit("embed", &[from], &[to], move |c| rows.multiply(c, false, c.write(to), c.read(from)));
         Ok(())
     }
     fn differentiate(&self, l: &mut Lowering<'_>, node: NodeId, dy: At) -> Result<()> {
-        let (input, rows) = (l.input(node), Rows::of(&self.vectors));
-        l.contribute(input, |l, dx| {
-            l.emit("embed_backward", &[dy], &[dx], move |c| rows.multiply(c.samples(), true, c.write(dx), c.read(dy)));
-        });
+        let (input, rows) = (l.input(node), Rows::of(self, l, node));
+        if l.needs(input) {
+            l.contribute(input, |l, dx| {
+                l.emit("embed_backward", &[dy], &[dx], move |c| rows.multiply(c, true, c.write(dx), c.read(dy)));
+            });
+        }
+        if self.trained {
+            // The node behind all others that use these embeddings begins their gradient, the one before all others ends it.
+            let (op, (is_first, is_last)) = (Rows::of(self, l, node).op, l.ends_of_use(node));
+            let (shares, slot) = (l.value(input), l.parameter(node, "weight"));
+            l.emit("embed_backward_rows", &[dy, shares], &[], move |c| {
+                let op = Embed { samples: c.samples(), ..op };
+                op.backward_rows(c.step.gradients, c.read(shares), c.read(dy), !is_first)?;
+                if is_last { c.step.update([slot]) } else { Ok(()) }
+            });
+        }
         Ok(())
     }
 }
 
 /// The embeddings where a net computes.
 struct Rows {
-    vectors: ClassVectors,
-    /// `[1, classes · width]`, from the first call on.
+    /// The product, but for its samples.
+    op: Embed,
+    /// Those that are not trained.
+    fixed: Option<ClassVectors>,
+    /// The same as `[1, classes · width]`, from the first call on.
     there: OnceLock<Tensor>,
 }
 
 impl Rows {
-    fn of(vectors: &ClassVectors) -> Self {
-        Self { vectors: vectors.clone(), there: OnceLock::new() }
+    fn of(spec: &spec::Embed, l: &Lowering<'_>, node: NodeId) -> Self {
+        let (classes, width) = (spec.vectors.classes(), spec.vectors.width());
+        let offset = if spec.trained { l.parameter(node, "weight").offset } else { 0 };
+        let fixed = (!spec.trained).then(|| spec.vectors.clone());
+        let op = Embed { samples: 0, classes, width, offset, is_transposed: false };
+        Self { op, fixed, there: OnceLock::new() }
     }
 
-    fn multiply(&self, samples: usize, is_transposed: bool, to: &Buffer, from: &Tensor) -> Result<()> {
-        let (classes, width) = (self.vectors.classes(), self.vectors.width());
+    fn multiply(&self, c: &Context<'_>, is_transposed: bool, to: &Buffer, from: &Tensor) -> Result<()> {
+        let op = Embed { samples: c.samples(), is_transposed, ..self.op };
+        let Some(vectors) = &self.fixed else { return op.forward(to, from, c.step.state) };
         let rows = match self.there.get() {
             Some(rows) => rows,
             None => {
-                let values: &[f32] = self.vectors.rows().map_or(&[], |rows| &rows[..]);
+                let values: &[f32] = vectors.rows().map_or(&[], |rows| &rows[..]);
                 let rows = Tensor::from_slice(values, (1, values.len()), to.device())?.to_dtype(to.dtype())?;
                 self.there.get_or_init(|| rows)
             }
         };
-        Embed { samples, classes, width, is_transposed }.forward(to, from, rows)
+        op.forward(to, from, rows)
     }
 }

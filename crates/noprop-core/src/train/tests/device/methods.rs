@@ -28,6 +28,7 @@ fn all_methods_run_but_those_that_are_named() {
         ("forward-forward", "one-hot"),
         ("forward-forward", "one-hot"),
         ("backprop", "prototype"),
+        ("backprop", "prototype"),
     ];
     assert_eq!(refused, expected);
     // Its states are mixed, which a convolution is not: they have no room for more channels.
