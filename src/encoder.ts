@@ -80,14 +80,12 @@ async function trainEncoder(
   const [stop, wrapUp] = to.signals
   const classifier = native(() => model.classifier())
   if (!classifier) {
-    if (own === undefined) return { options }
-    throw new NoPropError({
-      code: 'NOPROP_OPTION',
-      what: 'option encoder is given, and there is no encoder to train',
-      expected: "a model with features: 'shared' whose encoder is not trained",
-      received: 'a model without an encoder, or with a trained one',
-    })
+    if (own !== undefined) throw nothingToTrain()
+    if (options.augment) throw trainedAlready()
+    return { options }
   }
+  const unknown = Object.keys(own ?? {}).find((name) => !OF_ENCODER.has(name))
+  if (unknown !== undefined) throw notOfEncoder(unknown)
   const { augment, ...blocks } = options
   if (to.cluster) throw needsTrained('a training on a cluster')
   refuse(options)
@@ -117,6 +115,40 @@ async function trainEncoder(
     wrapUp.removeEventListener('abort', onWrapUp)
     classifier.dispose()
   }
+}
+
+/** What says how an encoder is trained. */
+const OF_ENCODER: ReadonlySet<string> = new Set<keyof EncoderTraining>([
+  ...(['epochs', 'batch', 'learningRate', 'learningRateSchedule', 'warmup', 'optimizer', 'weightDecay'] as const),
+  ...(['labelSmoothing', 'clipNorm', 'ema', 'mixup', 'augment', 'precision'] as const),
+])
+
+function notOfEncoder(name: string): NoPropError {
+  return new NoPropError({
+    code: 'NOPROP_OPTION',
+    what: `an encoder has no option ${name}`,
+    expected: [...OF_ENCODER].join(', '),
+    received: name,
+  })
+}
+
+function nothingToTrain(): NoPropError {
+  return new NoPropError({
+    code: 'NOPROP_OPTION',
+    what: 'it is said how an encoder is trained, and there is none to train',
+    expected: 'a model whose blocks share features, and whose encoder is not trained',
+    received: 'a model without an encoder, or with a trained one',
+    hint: "let its blocks share features (features: 'shared', --features shared), or say nothing of an encoder",
+  })
+}
+
+function trainedAlready(): NoPropError {
+  return new NoPropError({
+    code: 'NOPROP_OPTION',
+    what: 'option augment does not apply: the encoder is trained already, and blocks see its features',
+    expected: 'no augmentation',
+    hint: 'leave it out; what is augmented is the training of the encoder',
+  })
 }
 
 type EncoderStep = Extract<FitEvent, { event: 'encoder' }>['of']

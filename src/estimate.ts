@@ -1,8 +1,9 @@
 import { freemem } from 'node:os'
 import { type Data, withDataset } from './dataset.js'
 import { requireDevice } from './device.js'
+import { native } from './errors.js'
 import type { FitOptions } from './fit.js'
-import { requireObject, toJson } from './json.js'
+import { requireObject, requireSwitch, toJson } from './json.js'
 import type { Native } from './native.js'
 import type { ModelConfig, Precision, TrainOptions } from './options.js'
 import { withStopSignal } from './stop-signal.js'
@@ -57,6 +58,7 @@ export async function estimate(model: NativeModel, data: Data, options: FitOptio
     signal,
     validation: _,
     validationSplit: __,
+    fitReadout: fits,
     cluster: ___,
     encoder: own,
     ...rest
@@ -64,6 +66,7 @@ export async function estimate(model: NativeModel, data: Data, options: FitOptio
   // A rate that is still to be found takes as long as any other.
   const fixed = rest.learningRate === 'find' ? { ...rest, learningRate: undefined } : rest
   requireDevice(rest.device)
+  if (requireSwitch(fits, 'fitReadout')) native(() => model.checkReadout())
   const { input, encoder } = JSON.parse(model.config) as ModelConfig
   return withDataset(data, input, async (dataset) => {
     const of = async (model: NativeModel, options: TrainOptions): Promise<Estimate> =>

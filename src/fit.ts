@@ -80,11 +80,15 @@ export async function startFit(
     encoder,
     ...given
   } = requireObject(options, 'the options of fit')
+  if (encoder !== undefined) requireObject(encoder, 'option encoder')
   throwIfAborted(signal)
   const config = JSON.parse(model.config) as ModelConfig
   if (validation && validationSplit !== undefined) throw bothValidations()
-  if (requireSwitch(fits, 'fitReadout') && !validation && validationSplit === undefined) throw noValidation()
-
+  if (requireSwitch(fits, 'fitReadout')) {
+    if (!validation && validationSplit === undefined) throw noValidation()
+    if (given.onlyBlocks !== undefined) throw partOnly()
+    native(() => model.checkReadout())
+  }
   if (busy.has(model)) {
     throw new NoPropError({
       code: 'NOPROP_BUSY',
@@ -253,6 +257,16 @@ function noValidation(): NoPropError {
     what: 'option fitReadout needs validation samples',
     expected: 'option validation or validationSplit',
     received: 'neither',
+  })
+}
+
+function partOnly(): NoPropError {
+  return new NoPropError({
+    code: 'NOPROP_OPTION',
+    what: 'option fitReadout does not go with onlyBlocks',
+    expected: 'all blocks, whose weights are fitted together',
+    received: 'both',
+    hint: 'put the parts together (assemble), and fit the readout of the whole: model.fitReadout(samples)',
   })
 }
 

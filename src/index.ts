@@ -68,7 +68,14 @@ export type {
   VitNet,
 } from './net.js'
 export { buildNet, NetValue } from './net.js'
-export type { NumberOptions, NumberPrediction, NumberResult, NumberScores, WorstNumbers } from './numbers.js'
+export type {
+  NumberExit,
+  NumberOptions,
+  NumberPrediction,
+  NumberResult,
+  NumberScores,
+  WorstNumbers,
+} from './numbers.js'
 export type {
   AdjointMethod,
   Augment,

@@ -75,6 +75,7 @@ export class NoProp {
   /** Makes an untrained model. Throws NOPROP_OPTION, NOPROP_SHAPE, NOPROP_LABEL. */
   static create(options: ModelOptions): NoProp {
     const given = requireObject(options, 'the options of create')
+    if (given.encoder !== undefined) requireObject(given.encoder, 'option encoder')
     const source = given.encoder instanceof NoProp ? given.encoder.#live() : undefined
     const encoder = source ? JSON.parse(native(() => source.asEncoder())) : given.encoder
     const json = toJson(expand({ ...given, encoder }))

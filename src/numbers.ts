@@ -67,12 +67,28 @@ export interface NumberResult extends NumberScores {
     /** Mean width of each target's intervals. */
     meanWidth: number[]
   }
+  /** With `stopAfter` or `readout: 'mean'`: what that gave and cost. */
+  exit?: NumberExit
   samples: number
   runs: number
   seconds: number
   samplesPerSecond: number
   /** The samples of greatest loss, greatest first: 20, or as many as the option `worst` says. */
   worst: WorstNumbers[]
+}
+
+/** What an early end or another readout gave and cost, beside an evaluation of the whole chain, read off its last state. */
+export interface NumberExit {
+  /** Blocks that a sample went through. */
+  blocksPerSample: number
+  /** R² of the whole chain. */
+  wholeR2: number
+  /** What is lost: `wholeR2` less `r2`. */
+  cost: number
+  /** Seconds that the whole chain took on these samples. */
+  wholeSeconds: number
+  /** How much faster this evaluation was, as measured. */
+  speedUp: number
 }
 
 /** A sample that the model is most wrong about. */

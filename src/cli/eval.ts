@@ -7,7 +7,7 @@ import { printable } from '../printable.js'
 import { accuracyAfterBlocks, counted, percent, r2AfterBlocks, table, thousands } from '../summary.js'
 import { layoutFlags, openTest } from './data.js'
 import { blockTable, classTable, metricFields, type ReadoutFigures, readoutTable, worstTable } from './eval-report.js'
-import { exitFields, exitTable } from './exit-report.js'
+import { exitFields, exitTable, numberExitFields } from './exit-report.js'
 import type { Field } from './fields.js'
 import { addFlags, Flag, number } from './flag.js'
 import { addSamplerFlags, samplerOf } from './flags.js'
@@ -32,6 +32,8 @@ interface EvalFlags {
   runs?: number
   blocks?: boolean
   readouts?: boolean
+  stopAfter?: number
+  readout?: string
   worst?: number
 }
 
@@ -72,6 +74,7 @@ export function define(command: Command, io: Io): void {
 
 export async function evaluate(file: string, flags: EvalFlags, io: Io): Promise<void> {
   const data = required(flags.data, '--data NAME|DIR|FILE')
+  refuseTogether(flags)
   const model = await NoProp.load(file)
   const { preprocessing, input } = model.config
   const test = await openTest(data, preprocessing, true, flags, input, io)
@@ -104,15 +107,26 @@ export async function evaluate(file: string, flags: EvalFlags, io: Io): Promise<
   printTable(confusionTable(result.classes, result.confusion), 'confusions', io)
 }
 
+/** A curve and a comparison look at all blocks, each in its own way. */
+function refuseTogether({ confidence, readouts, stopAfter, readout }: EvalFlags): void {
+  const asked = [...(confidence === true ? ['--confidence without a number'] : []), ...(readouts ? ['--readouts'] : [])]
+  const given = [
+    ...(stopAfter === undefined ? [] : ['--stop-after']),
+    ...(readout === undefined ? [] : ['--readout']),
+    ...(readouts && typeof confidence === 'number' ? ['--confidence NUMBER'] : []),
+  ]
+  if (asked[0] === undefined || given[0] === undefined) return
+  throw usage(`${given[0]} does not go with ${asked[0]}`, 'ask for them one after the other')
+}
+
 /** What several confidences give and cost. */
 function curveOf(model: NoProp, test: Dataset, flags: EvalFlags, io: Io) {
-  const { stopAfter: _, readout: __, ...sampler } = samplerOf(flags)
-  return model.exitCurve(test, { ...sampler, signal: io.signal })
+  return model.exitCurve(test, { ...samplerOf(flags), signal: io.signal })
 }
 
 /** What each readout of the same estimates gives. */
 async function readoutsOf(model: NoProp, test: Dataset, flags: EvalFlags, io: Io): Promise<ReadoutFigures[]> {
-  const { confidence: _, stopAfter: __, ...sampler } = samplerOf(flags)
+  const sampler = samplerOf(flags)
   const found: ReadoutFigures[] = []
   for (const readout of ['state', 'mean', ...(model.readout ? ['fitted' as const] : [])] as const) {
     const { accuracy, loss, logLoss, calibration } = await model.evaluate(test, {
@@ -128,7 +142,14 @@ async function readoutsOf(model: NoProp, test: Dataset, flags: EvalFlags, io: Io
 /** Of a model that predicts numbers. */
 async function evaluateNumbers(model: NoProp, test: Dataset, flags: EvalFlags, io: Io): Promise<void> {
   if (flags.blocks)
-    throw usage('--blocks does not apply to a model of numbers', 'leave it out: R² after each block is shown')
+    throw usage(
+      'what blocks add is measured for classes alone',
+      'noprop eval shows R² after each block of a model of numbers',
+    )
+  if (flags.readouts || flags.confidence === true) {
+    const flag = flags.readouts ? '--readouts' : '--confidence'
+    throw usage(`${flag} does not apply to a model of numbers`, 'leave it out; --stop-after and --readout mean apply')
+  }
   const { runs, interval, worst } = flags
   const given = { ...(runs === undefined ? {} : { runs }), ...(worst === undefined ? {} : { worst }) }
   const options = { ...samplerOf(flags), ...given, signal: io.signal }
@@ -138,6 +159,7 @@ async function evaluateNumbers(model: NoProp, test: Dataset, flags: EvalFlags, i
   io.printFields([
     ...numberFields(result),
     ['after block', r2AfterBlocks(result.r2PerBlock)],
+    ...numberExitFields(result),
     ...intervalFields(result),
     ['speed', `${thousands(Math.round(result.samplesPerSecond))} samples/s`],
   ])

@@ -1,4 +1,5 @@
 import type { EvaluateResult, ExitPoint } from '../inference.js'
+import type { NumberResult } from '../numbers.js'
 import { percent, table } from '../summary.js'
 import type { Field } from './fields.js'
 
@@ -11,6 +12,18 @@ export function exitFields({ exit }: EvaluateResult): Field[] {
     ['blocks run', `${blocksPerSample.toFixed(2)} of ${endedAfter.length} a sample, ${speedUp.toFixed(1)} × as fast`],
     ['ended after', ended.join('  ')],
     ['whole chain', `${percent(wholeAccuracy)}: ${points(cost)}`],
+  ]
+}
+
+/** The same of numbers. */
+export function numberExitFields({ exit, r2PerBlock }: NumberResult): Field[] {
+  if (!exit) return []
+  const { blocksPerSample, wholeR2, cost, speedUp } = exit
+  const size = Math.abs(cost).toFixed(4)
+  const lost = cost > 0 ? `${size} more` : cost < 0 ? `${size} less` : 'the same'
+  return [
+    ['blocks run', `${blocksPerSample} of ${r2PerBlock.length} a sample, ${speedUp.toFixed(1)} × as fast`],
+    ['whole chain', `R² ${wholeR2.toFixed(4)}: ${lost}`],
   ]
 }
 

@@ -17,11 +17,23 @@ type Read = (flag: string) => (text: string, before: unknown) => unknown
 export class Flag extends Option {
   /** Path of the option: `inFlight`, `net.widths`. It follows from the flag's name unless it is given. */
   readonly path: string
+  readonly #read: Read | undefined
 
   constructor(flags: string, text: string, { read, sets }: { read?: Read; sets?: string } = {}) {
     super(flags, text)
     if (read) this.argParser(read(this.long as string))
+    this.#read = read
     this.path = sets ?? this.attributeName()
+  }
+
+  /** The same flag of a part that has such options of its own: of `encoder`, `--widths` is `--encoder-widths` and sets `encoder.net.widths`. */
+  of(part: string): Flag {
+    const name = (this.long as string).slice(2).replaceAll('-', ' ')
+    const flags = `--${part}-${this.flags.slice(2)}`
+    return new Flag(flags, `its ${name}, as ${this.long}`, {
+      ...(this.#read && { read: this.#read }),
+      sets: `${part}.${this.path}`,
+    })
   }
 }
 

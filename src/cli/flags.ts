@@ -114,21 +114,6 @@ const MODEL = [
   new Flag('--seed <number>', 'seed of every random number (default: 0)', { read: number }),
 ]
 
-/** The net of the encoder that blocks share. */
-const ENCODER_NET = [
-  new Flag('--features <shared>', 'train one encoder first, and the blocks on what it makes of the samples'),
-  new Flag('--encoder-net <cnn|mlp|resnet|vit>', 'network of the encoder (default: as --net by default)', {
-    sets: 'encoder.net.type',
-  }),
-  new Flag('--encoder-widths <list>', 'its channels, as --widths', { read: numbers, sets: 'encoder.net.widths' }),
-  new Flag('--encoder-hidden <number|list>', 'its hidden units, as --hidden', {
-    read: numbers,
-    sets: 'encoder.net.hidden',
-  }),
-  new Flag('--encoder-depth <number>', 'its depth, as --depth', { read: number, sets: 'encoder.net.depth' }),
-  new Flag('--encoder-dropout <share>', 'its dropout, as --dropout', { read: number, sets: 'encoder.net.dropout' }),
-]
-
 /** How the encoder is trained, where that is otherwise than the blocks. */
 const ENCODER_TRAINING = [
   new Flag('--encoder-epochs <number>', 'passes of the encoder over the samples (default: as --epochs)', {
@@ -210,6 +195,15 @@ const NET = [
   new Flag('--net-file <file>', 'your own net as JSON, instead of --net and its sizes', {
     read: () => readNetFile,
   }).conflicts(SIZES.map((flag) => flag.attributeName())) as Flag,
+]
+
+/** The net of the encoder that blocks share. */
+const ENCODER_NET = [
+  new Flag('--features <shared>', 'train one encoder first, and the blocks on what it makes of the samples'),
+  ...SIZES.map((flag) => flag.of('encoder')),
+  new Flag('--encoder-net-file <file>', 'its net as JSON, as --net-file', {
+    read: () => readNetFile,
+  }).conflicts(SIZES.map((flag) => flag.of('encoder').attributeName())) as Flag,
 ]
 
 const SCHEDULE = [
@@ -543,7 +537,10 @@ function sharesFeatures(values: Values): boolean {
 
 /** The encoder as the core reads it: sizes without a type are those of the net that a sample's shape means. */
 function encoderOf(values: Values, input: readonly number[]): EncoderOptions | undefined {
-  const { encoder } = optionsOf<{ encoder?: { net?: NetFlags } }>(values, ENCODER_NET.slice(1))
+  const { encoderNetFile } = values as { encoderNetFile?: NetFile }
+  if (encoderNetFile) return { net: encoderNetFile.net }
+  const sizes = SIZES.map((flag) => flag.of('encoder'))
+  const { encoder } = optionsOf<{ encoder?: { net?: NetFlags } }>(values, sizes)
   const net = encoder && sized(encoder.net, netFor(input))
   return net && { net }
 }

@@ -88,8 +88,9 @@ export async function runProgram(typed: readonly string[], io: Io): Promise<numb
     return io.exitCode
   } catch (error) {
     if (error instanceof NoPropError && !(error instanceof Interruption)) {
-      const { netFile } = (command?.opts() ?? {}) as { netFile?: { file?: string } }
-      const inFile = netFile?.file === undefined ? error : inFileWords(error, netFile.file)
+      const { netFile = {}, encoderNetFile = {} } = (command?.opts() ?? {}) as Record<string, { file?: string }>
+      const file = netFile.file ?? encoderNetFile.file
+      const inFile = file === undefined ? error : inFileWords(error, file)
       throw inFlagWords(inFile, command?.options ?? [])
     }
     if (!(error instanceof CommanderError)) throw error

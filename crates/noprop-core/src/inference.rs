@@ -24,9 +24,11 @@ mod views;
 pub use contribution::{AddsNothing, Contribution, contributions};
 pub use encode::{encode, encode_kept, stand_in};
 pub use exit::{ExitPoint, ExitReport, ReadoutChoice, exit_curve};
-pub use fitted::{FittedReadout, fit_readout};
+pub use fitted::{FittedReadout, check_readout, fit_readout};
 pub use metrics::{BINS, Bin, Calibration, MOST_TOP, MOST_WORST, Metrics, PerClass, Scores, WORST, Worst};
-pub use numbers::{Interval, NumberEvaluation, NumberOptions, NumberPrediction, evaluate_numbers, predict_numbers};
+pub use numbers::{
+    Interval, NumberEvaluation, NumberExit, NumberOptions, NumberPrediction, evaluate_numbers, predict_numbers,
+};
 pub(crate) use processor::own_values;
 pub use session::Session;
 #[cfg(test)]

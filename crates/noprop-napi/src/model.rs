@@ -16,7 +16,8 @@ use napi_derive::napi;
 use noprop_core::config::{FitOptions, ModelConfig, from_json};
 use noprop_core::data::Dataset;
 use noprop_core::inference::{
-    Session, contributions, evaluate_numbers, exit_curve, fit_readout, measure_chain, predict_numbers, stand_in, trace,
+    Session, check_readout, contributions, evaluate_numbers, exit_curve, fit_readout, measure_chain, predict_numbers,
+    stand_in, trace,
 };
 use noprop_core::model::OnnxOptions;
 use noprop_core::tensor::StopFlag;
@@ -420,6 +421,13 @@ impl NativeModel {
     pub fn readout(&self) -> napi::Result<Option<String>> {
         let readout = self.model()?.readout();
         Ok((!readout.is_null()).then(|| readout.to_string()))
+    }
+
+    /// Throws where that cannot be fitted to this model, which may be untrained.
+    #[napi]
+    pub fn check_readout(&self) -> napi::Result<()> {
+        let model = self.model()?;
+        check_readout(&model).into_js()
     }
 
     /// Fits how classes are read off all blocks, and keeps it; options and result are JSON.

@@ -2,7 +2,7 @@
 //! sample, a vector, in the sample's place.
 
 use crate::data::InputShape;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::net::{Form, Graph, NetConfig};
 use serde::{Deserialize, Serialize};
 
@@ -35,9 +35,16 @@ pub(super) fn default_net(classes: usize) -> NetConfig {
 }
 
 impl Asked {
-    pub(super) fn for_model(self, input: InputShape, classes: usize) -> EncoderConfig {
+    /// `classes` are those of a model that has any, and no targets.
+    pub(super) fn for_model(self, input: InputShape, classes: Option<usize>) -> Result<EncoderConfig> {
         let net = self.net.unwrap_or_else(|| NetConfig::for_input(input));
-        EncoderConfig { net, classes: self.classes.unwrap_or(classes) }
+        let Some(classes) = self.classes.or(classes) else {
+            return Err(Error::new(Code::Option, "a model of numbers has no classes to train an encoder by")
+                .expected("no features 'shared', or the encoder of a classifier")
+                .received("an encoder that is still to be trained")
+                .hint("train a classifier (--method classifier), and give it to the model (encoder, --encoder FILE)"));
+        };
+        Ok(EncoderConfig { net, classes })
     }
 }
 

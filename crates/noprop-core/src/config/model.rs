@@ -134,7 +134,8 @@ impl TryFrom<ModelConfigJson> for ModelConfig {
             }
         };
         let encoder = encoder.or_else(|| features.map(|Features::Shared| encoder::Asked::default()));
-        let encoder = encoder.map(|asked| asked.for_model(input, classes.len()));
+        let own = targets.is_none().then(|| classes.len());
+        let encoder = encoder.map(|asked| asked.for_model(input, own)).transpose()?;
         let net = net.unwrap_or_else(|| match encoder {
             Some(_) => encoder::default_net(classes.len()),
             None => method.default_net(input),

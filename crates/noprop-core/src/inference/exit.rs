@@ -122,6 +122,28 @@ impl Exit {
         }
         Ok(Some(Self { confidence, stop_after, readout }))
     }
+
+    /// The block after which all samples end.
+    pub(super) fn stop_after(self) -> usize {
+        self.stop_after
+    }
+}
+
+/// Early ends and other readings go with a prediction or an evaluation, and not with what looks at all blocks.
+///
+/// # Errors
+/// [`Code::Option`] naming the option.
+pub(super) fn refuse(options: &SampleOptions, what: &str) -> Result<()> {
+    let SampleOptions { confidence, stop_after, readout, .. } = options;
+    let (name, received) = match (confidence, stop_after) {
+        (Some(share), _) => ("confidence", share.to_string()),
+        (_, Some(block)) => ("stopAfter", block.to_string()),
+        _ if *readout != ReadoutChoice::State => ("readout", format!("{readout:?}").to_lowercase()),
+        _ => return Ok(()),
+    };
+    Err(Error::new(Code::Option, format!("option {name} does not go with {what}"))
+        .expected("one of the two")
+        .received(received))
 }
 
 /// Last states of all samples, and how many blocks each went through.
@@ -231,6 +253,8 @@ pub fn exit_curve(
     stop: &StopFlag,
 ) -> Result<Vec<ExitPoint>> {
     check_classes(model)?;
+    refuse(options, "a curve of confidences")?;
+    super::views::refuse(options, "a curve of confidences")?;
     let seen = super::encode::seen(model, data, options, stop)?;
     let (model, data) = seen.parts();
     let unfolded = model.unfolded()?;
@@ -238,7 +262,6 @@ pub fn exit_curve(
     for confidence in confidences.iter().copied() {
         Exit::of(model, &SampleOptions { confidence: Some(confidence), ..options.clone() })?;
     }
-    super::views::refuse(options, "a curve of confidences")?;
     let targets = data.class_indices(&model.checked.config.classes)?;
     model.check_trained()?;
     check_shape(&model.checked, data)?;

@@ -80,11 +80,11 @@ pub(super) fn softmax(values: &mut [f64]) -> f64 {
     ln(total) + top
 }
 
-/// Fits the weights of the blocks on labelled samples, which should not be those that the blocks were trained on.
+/// Whether a readout can be fitted to a model, trained or not.
 ///
 /// # Errors
-/// Those of [`evaluate`](super::evaluate); [`Code::Option`] for a method without blocks that estimate by themselves.
-pub fn fit_readout(model: &Model, data: &Dataset, options: &SampleOptions, stop: &StopFlag) -> Result<FittedReadout> {
+/// [`Code::Option`] for a model of numbers, or of a method without blocks that estimate by themselves.
+pub fn check_readout(model: &Model) -> Result<()> {
     check_classes(model)?;
     let (config, blocks) = (&model.checked.config, model.checked.method.jobs());
     let has_blocks = matches!(config.method, MethodConfig::Dt { .. } | MethodConfig::DiffusionBlocks { .. });
@@ -103,7 +103,18 @@ pub fn fit_readout(model: &Model, data: &Dataset, options: &SampleOptions, stop:
     if blocks > MOST_BLOCKS {
         return Err(config::out_of_range("blocks", format!("up to {MOST_BLOCKS} for a fitted readout"), blocks));
     }
+    Ok(())
+}
+
+/// Fits the weights of the blocks on labelled samples, which should not be those that the blocks were trained on.
+///
+/// # Errors
+/// Those of [`evaluate`](super::evaluate); [`Code::Option`] for a method without blocks that estimate by themselves.
+pub fn fit_readout(model: &Model, data: &Dataset, options: &SampleOptions, stop: &StopFlag) -> Result<FittedReadout> {
+    check_readout(model)?;
+    super::exit::refuse(options, "a readout that is fitted")?;
     super::views::refuse(options, "a readout that is fitted")?;
+    let (config, blocks) = (&model.checked.config, model.checked.method.jobs());
     let fingerprint = data.fingerprint().to_owned();
     let seen = encode::seen(model, data, options, stop)?;
     let (model, data) = seen.parts();

@@ -1,9 +1,11 @@
 //! Numbers read off the last states, how good they are, and the intervals in which the truth is expected.
 
 use super::device::DeviceCache;
+use super::exit::{Exit, ReadoutChoice};
 use super::{SampleOptions, chain, readout};
 use crate::config::TargetsConfig;
 use crate::data::{Dataset, Origin};
+use crate::device::DeviceChoice;
 use crate::error::{Code, Error, Result};
 use crate::memory::zeros;
 use crate::method::{MethodConfig, Readout};
@@ -58,6 +60,9 @@ pub struct NumberEvaluation {
     /// The intervals, where these are asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval: Option<Interval>,
+    /// What an early end or another readout gave and cost, where one is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit: Option<NumberExit>,
     /// Number of samples.
     pub samples: usize,
     /// Runs of the chain.
@@ -68,6 +73,22 @@ pub struct NumberEvaluation {
     pub samples_per_second: f64,
     /// The samples of greatest loss, greatest first; as many as [`SampleOptions::worst`] says.
     pub worst: Vec<WorstNumbers>,
+}
+
+/// What an early end gave and cost, beside an evaluation of the whole chain read off its last state.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NumberExit {
+    /// Blocks that a sample went through.
+    pub blocks_per_sample: f64,
+    /// R² of the whole chain.
+    pub whole_r2: f64,
+    /// What is lost: the whole chain's R² less that of this evaluation.
+    pub cost: f64,
+    /// Time that the whole chain took on these samples.
+    pub whole_seconds: f64,
+    /// How much faster this evaluation was.
+    pub speed_up: f64,
 }
 
 /// What intervals are worth.
@@ -137,9 +158,25 @@ pub fn evaluate_numbers(
     });
     let seconds = started.elapsed().as_secs_f64();
     let in_units = scores.iter().zip(&targets.std).map(|(scores, std)| scores.mse / f64::from(*std).powi(2));
-    let runs = runs(numbers)?;
+    let (runs, r2) = (runs(numbers)?, mean_r2(&scores));
+    let exit = match Exit::of(model, options)? {
+        None => None,
+        Some(exit) => {
+            let whole = SampleOptions { stop_after: None, readout: ReadoutChoice::State, ..options.clone() };
+            let whole = SampleOptions { device: DeviceChoice::Cpu, ..whole };
+            let whole = evaluate_numbers(model, data, &whole, numbers, stop)?;
+            Some(NumberExit {
+                blocks_per_sample: exit.stop_after() as f64,
+                whole_r2: whole.r2,
+                cost: whole.r2 - r2,
+                whole_seconds: whole.seconds,
+                speed_up: whole.seconds / seconds,
+            })
+        }
+    };
     Ok(NumberEvaluation {
-        r2: mean_r2(&scores),
+        r2,
+        exit,
         mse: mean(|scores| scores.mse),
         rmse: mean(|scores| scores.rmse),
         mae: mean(|scores| scores.mae),

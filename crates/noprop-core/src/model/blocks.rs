@@ -259,12 +259,18 @@ fn same(first: &Model, model: &Model, number: usize) -> Result<()> {
     let mut differences = Vec::new();
     let [one, other] = [first, model].map(|model| json!(model.checked.config));
     compare("model", &one, &other, &mut differences);
+    let blocks = first.checked.config.blocks;
+    let [one, other] = [first, model].map(|model| begun(&model.training, model.checked.config.seed, blocks));
+    if let Some(block) = (0..blocks).find(|block| one[*block] != other[*block]) {
+        let name = format!("the seed that block {} began with", block + 1);
+        differences.push((name, one[block].to_string(), other[block].to_string()));
+    }
     let [one, other] = [first, model].map(|model| model.encoder.as_ref().map(|encoder| encoder.sha256()).transpose());
     compare("encoder", &json!(one?), &json!(other?), &mut differences);
     compare("data", &first.training["fingerprint"], &model.training["fingerprint"], &mut differences);
     let Some((name, expected, received)) = differences.into_iter().next() else { return Ok(()) };
     let hint = match &name[..] {
-        "model.seed" => {
+        name if name.contains("seed") => {
             "nets that began with other weights have their units in other places, and a mean of those is none; average models that went on \
              from the same one"
         }
@@ -274,6 +280,28 @@ fn same(first: &Model, model: &Model, number: usize) -> Result<()> {
         .expected(format!("{name} {expected} in all"))
         .received(received)
         .hint(hint))
+}
+
+/// The seed of the weights that each block began with: that of the model, or of the training that last began it anew.
+fn begun(record: &Value, seed: u64, blocks: usize) -> Vec<u64> {
+    let mut seeds = vec![seed; blocks];
+    for change in record["changes"].as_array().into_iter().flatten() {
+        // A mean is of models that began alike.
+        if let Some(first) = change["averaged"].get(0) {
+            seeds = begun(&first["training"], seed, blocks);
+        }
+        // One that went on has a round.
+        if change["round"].is_u64() {
+            continue;
+        }
+        let trained = [&change["retrained"], &change["appended"]].into_iter().filter_map(Value::as_array).flatten();
+        for block in trained.filter_map(Value::as_u64) {
+            if let Some(begun) = seeds.get_mut((block as usize).wrapping_sub(1)) {
+                *begun = change["seed"].as_u64().unwrap_or(seed);
+            }
+        }
+    }
+    seeds
 }
 
 fn rounds(record: &Value) -> u64 {

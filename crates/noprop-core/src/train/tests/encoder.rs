@@ -433,7 +433,7 @@ fn work_on_single_blocks_keeps_the_encoder() {
     let retrain = FitOptions { retrain: Some(vec![2]), ..of_blocks(1) };
     let again = kept::changed(&model, &retrain, None, &features);
     assert_eq!(again.weights_sha256().unwrap(), model.weights_sha256().unwrap());
-    let seeded = kept::changed(&model, &FitOptions { seed: Some(9), ..retrain }, None, &features);
+    let seeded = kept::changed(&model, &FitOptions { seed: Some(9), go_on: true, ..retrain }, Some(1), &features);
     let append = FitOptions { append: Some(crate::config::Append::Blocks(1)), ..of_blocks(1) };
     let longer = {
         let checked = model.to_train(&append).unwrap();

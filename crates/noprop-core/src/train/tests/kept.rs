@@ -202,6 +202,21 @@ fn a_mean_of_models_has_the_means_of_their_weights_and_statistics_in_any_order()
     let other = model_of(&ModelConfig { seed: 8, ..cnn(2) }, options(16), &data);
     let error = Model::average(&[models[0].clone(), other]).err().unwrap();
     assert!(error.what.contains("model.seed differs") && error.hint.contains("went on"), "{error}");
+    // A block that another seed began has its units in other places; one that went on with another order of the data has not.
+    let seeded = |go_on: bool, round| {
+        let options = FitOptions { retrain: Some(vec![2]), go_on, seed: Some(8), ..options(16) };
+        changed(&model, &options, round, &data)
+    };
+    let anew = seeded(false, None);
+    let error = Model::average(&[models[0].clone(), anew.clone()]).err().unwrap();
+    assert!(
+        error.what.contains("the seed that block 2 began with differs") && error.hint.contains("went on"),
+        "{error}"
+    );
+    Model::average(&[models[0].clone(), seeded(true, Some(1))]).unwrap();
+    let on = FitOptions { retrain: Some(vec![2]), go_on: true, ..options(16) };
+    let both = Model::average(&[anew.clone(), changed(&anew, &on, Some(1), &data)]).unwrap();
+    assert!(Model::average(&[Arc::new(both), model.clone()]).is_err());
     let other = model_of(&cnn(2), options(16), &images(40));
     let error = Model::average(&[models[0].clone(), other]).err().unwrap();
     assert!(error.what.contains("data differs"), "{error}");
