@@ -173,6 +173,11 @@ test('noprop blocks does it on the command line, in place too', async () => {
   expect(loaded.training?.changes).toMatchObject([{ retrained: [2], seed: 3 }])
   expect(await loaded.weightsSha256()).toBe(retrained.weightsSha256)
 
+  // Block 2 began with other weights: a mean is of models that went on from the same ones.
+  const apart = await runCli(['blocks', 'average', file, out, '--out', join(folder, 'mean.safetensors')])
+  expect([apart.code, apart.stderr]).toEqual([2, expect.stringMatching(/the seed that block 2 began with differs/)])
+  const on = ['blocks', 'retrain', file, '--block', '2', '--continue', '--seed', '3', '--data', set, '--epochs', '1']
+  await done([...on, '--out', out])
   const mean = await runCli(['blocks', 'average', file, out, '--out', join(folder, 'mean.safetensors')])
   expect([mean.code, mean.stdout]).toEqual([0, expect.stringMatching(/^blocks +2 mlp blocks$/m)])
 

@@ -44,6 +44,36 @@ test('what does not apply is refused', async () => {
   await expect(model.evaluate(data, { readout: 'max' as 'mean' })).rejects.toMatchObject({ code: 'NOPROP_OPTION' })
   await expect(model.evaluate(data, { blocks: true, stopAfter: 1 })).rejects.toThrow(/whole chain/)
   await expect(model.exitCurve(data, { confidences: ['x' as never] })).rejects.toThrow(/confidences/)
+  for (const given of [{ stopAfter: 1 }, { readout: 'mean' }, { confidence: 0.5 }] as const) {
+    const name = Object.keys(given)[0]
+    await expect(model.exitCurve(data, given as object)).rejects.toThrow(`option ${name} does not go with a curve`)
+    await expect(model.fitReadout(data, given)).rejects.toThrow(`option ${name} does not go with a readout`)
+  }
+  const file = join(temporaryDirectory(), 'm.safetensors')
+  await model.save(file)
+  for (const [flags, message] of [
+    [['--confidence', '--stop-after', '1'], /--stop-after does not go with --confidence without a number/],
+    [['--confidence', '--readout', 'mean'], /--readout does not go with --confidence without a number/],
+    [['--readouts', '--confidence', '0.5'], /--confidence NUMBER does not go with --readouts/],
+  ] as const) {
+    const refused = await runCli(['eval', file, '--data', 'mnist', ...flags])
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringMatching(message)])
+  }
+})
+
+test('a readout that cannot be fitted is refused before the training', async () => {
+  const data = squares(64, 14, [0, 1, 2, 3], 1)
+  const options = { epochs: 1, batch: 32, validationSplit: 0.25, fitReadout: true }
+  const headed = NoProp.create(smallModel({ head: 'softmax' }))
+  for (const refused of [headed.fit(data, options), headed.estimate(data, options)]) {
+    await expect(refused).rejects.toThrow(/a readout cannot be fitted to this model/)
+  }
+  expect(headed.trained).toBe(false)
+  const model = NoProp.create(smallModel())
+  await expect(model.fit(data, { ...options, onlyBlocks: [1] })).rejects.toThrow(
+    /fitReadout does not go with onlyBlocks/,
+  )
+  expect((await model.estimate(data, options)).blocks).toBe(3)
 })
 
 test('views of images are averaged on the command line, too', async () => {

@@ -33,6 +33,15 @@ test('numbers are learned, saved and asked again, in their own units', async () 
   for (const { r2 } of result.targets) expect(r2).toBeGreaterThan(0.85)
   expect(history.validationNumbers?.r2).toBe(result.r2)
   expect(result.r2PerBlock.at(-1)).toBe(result.r2)
+  expect(result.exit).toBeUndefined()
+  for (const [early, blocks] of [
+    [{ stopAfter: 1 }, 1],
+    [{ readout: 'mean' }, 3],
+  ] as const) {
+    const { r2, exit } = await model.evaluateNumbers(test, early)
+    expect(exit).toMatchObject({ blocksPerSample: blocks, wholeR2: result.r2, cost: result.r2 - r2 })
+    expect(exit?.speedUp).toBeGreaterThan(0)
+  }
   const { values, interval } = await model.predictNumbers(test)
   expect(interval).toBeUndefined()
   const truth = test.targets() as Float32Array

@@ -1,7 +1,15 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { datasets, type FitEvent, type FitOptions, NoProp, type NoPropError, ProgressDisplay } from '../src/index.js'
+import {
+  datasets,
+  type FitEvent,
+  type FitOptions,
+  type ModelOptions,
+  NoProp,
+  type NoPropError,
+  ProgressDisplay,
+} from '../src/index.js'
 import { smallIdx, squares, temporaryDirectory } from './support/data.js'
 import { done, events, runCli, startCli } from './support/process.js'
 
@@ -137,7 +145,9 @@ test('what does not go together is refused before anything is trained', async ()
     [{ onlyBlocks: [1] }, 'onlyBlocks needs an encoder that is trained already'],
     [{ earlyStopping: {} }, 'earlyStopping needs validation samples'],
     [{ encoder: { epochs: 0 } }, 'option encoder.epochs is out of range'],
-    [{ encoder: { eta: 1, nothing: 1 } as object }, 'nothing'],
+    [{ encoder: { nothing: 1 } as object }, 'an encoder has no option nothing'],
+    [{ encoder: { classWeights: 'balanced' } as object }, 'an encoder has no option classWeights'],
+    [{ encoder: 'x' as unknown as object }, 'option encoder must be an object'],
     [{ clipNorm: 0 }, 'clipNorm is out of range'],
     [{ cluster: { queue: 'redis://127.0.0.1:1', store: '/nowhere' } }, 'needs an encoder that is trained already'],
   ] as [FitOptions, string][]) {
@@ -146,7 +156,15 @@ test('what does not go together is refused before anything is trained', async ()
     expect(found.message).toContain(what)
   }
   const { model } = await trained({ epochs: 1 })
-  expect((await began({ encoder: { epochs: 1 } }, model)).message).toContain('it is said how an encoder is trained, and there is none to train')
+  expect((await began({ encoder: { epochs: 1 } }, model)).message).toContain(
+    'it is said how an encoder is trained, and there is none to train',
+  )
+  expect((await began({ augment: { flip: true } }, model)).message).toContain('the encoder is trained already')
+  for (const encoder of ['model.safetensors', 5, []] as unknown as ModelOptions['encoder'][]) {
+    expect(() => NoProp.create({ input: [14, 14, 1], classes: 4, encoder })).toThrow('option encoder must be an object')
+  }
+  const numbers = { input: [14, 14, 1], targets: 3, features: 'shared' } as const
+  expect(() => NoProp.create(numbers)).toThrow('a model of numbers has no classes to train an encoder by')
   const plain = NoProp.create({ input: [14, 14, 1], classes: 4, net: ENCODER })
   expect(() => NoProp.create({ input: [14, 14, 1], classes: 4, encoder: plain })).toThrow(
     'no encoder that another could',
@@ -229,7 +247,29 @@ test('the command line trains, resumes, takes an encoder, and makes a model of p
   const dry = await runCli([...args, '--features', 'shared', ...NET, '--dry-run'])
   expect(dry.stdout).toMatch(/encoder +5,080 parameters/)
 
+  const file = at('net.json')
+  writeFileSync(
+    file,
+    JSON.stringify([{ op: 'linear', from: 'x', units: 8 }, { op: 'relu' }, { op: 'linear', units: 'classes' }]),
+  )
+  const own = await runCli([...args, '--features', 'shared', '--encoder-net-file', file, '--dry-run'])
+  expect([own.code, own.stdout]).toEqual([0, expect.stringMatching(/encoder +1,612 parameters/)])
+  const sized = await runCli([
+    ...args,
+    '--features',
+    'shared',
+    '--encoder-net',
+    'vit',
+    '--encoder-patch',
+    '7',
+    '--encoder-heads',
+    '3',
+    '--dry-run',
+  ])
+  expect([sized.code === 0, sized.stderr]).toEqual([false, expect.stringContaining('--encoder-heads')])
+
   for (const [flags, text] of [
+    [['--encoder-epochs', '2'], 'there is none to train; expected: a model whose blocks share features'],
     [['--encoder', at('model'), ...NET], '--encoder-net is given beside --encoder'],
     [['--encoder', at('none')], 'NOPROP_FILE_NOT_FOUND'],
     [['--features', 'own'], "unknown features 'own'"],

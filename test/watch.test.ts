@@ -1,9 +1,10 @@
-import { existsSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type FitEvent, type FitOptions, NoProp } from '../src/index.js'
 import { smallIdx, squares, temporaryDirectory, vectors } from './support/data.js'
 import { SMALL_FLAGS, SMALL_MLP } from './support/models.js'
+import { png } from './support/png.js'
 import { root, runCli, startCli } from './support/process.js'
 
 const OPTIONS = { input: [8], classes: 4, blocks: 3, net: SMALL_MLP }
@@ -195,6 +196,77 @@ describe('on the command line', () => {
     const alone = await runCli(['train', '--data', data, ...SMALL_FLAGS, '--patience', '3'])
     expect([alone.code, alone.stderr]).toEqual([2, expect.stringContaining('--patience needs validation samples')])
     expect(alone.stderr).toContain('--validation-split 0.1')
+  })
+
+  test('--from reads other tables and pictures as those of the model were read', async () => {
+    const directory = temporaryDirectory()
+    const at = (name: string) => join(directory, name)
+    const table = (shift: number) =>
+      [
+        'size,colour,kind',
+        ...Array.from({ length: 40 }, (_, row) => `${row + shift},${row % 3 ? 'red' : 'blue'},${row % 2 ? 'a' : 'b'}`),
+      ].join('\n')
+    writeFileSync(at('one.csv'), table(0))
+    writeFileSync(at('other.csv'), table(1000))
+    const small = ['--net', 'mlp', '--hidden', '8', '--blocks', '2', '--epochs', '1', '--batch', '8']
+    const run = async (...args: string[]) => {
+      const { code, stderr } = await runCli(args)
+      return [code, stderr]
+    }
+    expect((await run('train', '--data', at('one.csv'), '--label', 'kind', ...small, '--out', at('m')))[0]).toBe(0)
+    const from = ['--from', at('m'), '--data', at('other.csv'), '--epochs', '1', '--out', at('n')]
+    for (const more of [[], ['--label', 'kind'], ['--test-split', '0.25'], ['--limit', '20']]) {
+      expect(await run('train', ...from, ...more)).toEqual([0, expect.any(String)])
+      const [one, other] = [await NoProp.load(at('m')), await NoProp.load(at('n'))]
+      expect(other.config.preprocessing).toEqual(one.config.preprocessing)
+    }
+    expect(
+      await run(
+        'blocks',
+        'retrain',
+        at('m'),
+        '--block',
+        '1',
+        '--data',
+        at('other.csv'),
+        '--epochs',
+        '1',
+        '--out',
+        at('n'),
+      ),
+    ).toEqual([0, expect.any(String)])
+    for (const more of [
+      ['--label', 'colour'],
+      ['--columns', 'size'],
+      ['--target', 'size'],
+    ]) {
+      expect(await run('train', ...from, ...more)).toEqual([
+        2,
+        expect.stringMatching(/says something else of the table than the model/),
+      ])
+    }
+    for (const [side, folder] of [
+      [12, 'small'],
+      [40, 'large'],
+    ] as const) {
+      for (const kind of ['cats', 'dogs']) {
+        mkdirSync(at(`${folder}/${kind}`), { recursive: true })
+        for (let index = 0; index < 6; index++) {
+          writeFileSync(
+            at(`${folder}/${kind}/${index}.png`),
+            png(new Uint8Array(side * side).fill(kind === 'cats' ? 9 : 200), side, side),
+          )
+        }
+      }
+    }
+    const pictures = ['train', '--data', at('small'), '--size', '8', '--fit', 'contain', ...small, '--out', at('p')]
+    expect(await run(...pictures)).toEqual([0, expect.any(String)])
+    const on = ['train', '--from', at('p'), '--data', at('large'), '--epochs', '1']
+    expect(await run(...on)).toEqual([0, expect.any(String)])
+    expect(await run(...on, '--size', '16')).toEqual([
+      2,
+      expect.stringMatching(/--size says something else of the pictures/),
+    ])
   })
 
   test('Ctrl-C saves the model as it is where there is a file for it', async () => {

@@ -98,7 +98,7 @@ async function retrain(action: 'retrain' | 'append', file: string, flags: Blocks
   const model = await NoProp.load(file)
   // The samples of the test are those of the model's own training.
   const where: DataFlags = { data, limit: flags.limit, seed: model.config.seed }
-  const { train, test } = await openSplits(where, flags, io)
+  const { train, test } = await openSplits(where, flags, io, model.config)
   io.signal.throwIfAborted()
   const { count = 1, levels = count } = flags
   const options = { ...keptOptionsOf(flags), ...(action === 'append' ? { append: levels } : {}) }

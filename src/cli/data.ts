@@ -8,6 +8,7 @@ import { type Dataset, datasetFromDirectory, type Splits } from '../dataset.js'
 import { fromSystem, NoPropError, native } from '../errors.js'
 import { type FolderOptions, parquetFiles, splitsFromFolder } from '../folder.js'
 import { getNative } from '../native.js'
+import type { ModelConfig } from '../options.js'
 import type { Preprocessing } from '../preprocessing.js'
 import { splitsFromTable, type TableOptions } from '../table.js'
 import { downloadNotes } from './download-note.js'
@@ -77,20 +78,36 @@ export interface DataFlags {
   seed?: number | undefined
 }
 
-/** Data sets for training and test, from whatever `--data` names. Notes what is worth knowing. */
-export async function openSplits({ data, limit, seed }: DataFlags, values: Values, io: Io): Promise<Splits> {
+/** What a model that is trained on says of the data. */
+export type OfModel = Pick<ModelConfig, 'input' | 'preprocessing'>
+
+/**
+ * Data sets for training and test, from whatever `--data` names; with a `model` as it sees them. Notes what is worth knowing.
+ */
+export async function openSplits(
+  { data, limit, seed }: DataFlags,
+  values: Values,
+  io: Io,
+  model?: OfModel,
+): Promise<Splits> {
   const { test, testSplit } = optionsOf<{ test?: string; testSplit?: number }>(values, TEST)
   const common = { ...withoutUndefined({ limit, seed, test, testSplit }), signal: io.signal }
-  const splits = await read(data, common, values, io)
+  const splits = await read(data, common, values, io, model)
   for (const note of splits.notes) io.note(note)
   return splits
 }
 
-async function read(data: string, common: FolderOptions & TableOptions, values: Values, io: Io): Promise<Splits> {
+async function read(
+  data: string,
+  common: FolderOptions & TableOptions,
+  values: Values,
+  io: Io,
+  model?: OfModel,
+): Promise<Splits> {
   const kind = await kindOf(data, io)
   refuseFlags(kind, data, values)
   if (kind.type === 'table') {
-    const splits = await splitsFromTable(data, { ...optionsOf<TableOptions>(values, TABLE), ...common })
+    const splits = await splitsFromTable(data, { ...tableOptions(values, model), ...common })
     if (splits.train.classes.length > 0 || splits.train.targetCount > 0) return splits
     const columns = (splits.train.preprocessing as { columns?: { name: string }[] } | null)?.columns ?? []
     const found = columns.slice(0, 20).map(({ name }) => name)
@@ -99,7 +116,9 @@ async function read(data: string, common: FolderOptions & TableOptions, values: 
       `add --label COLUMN, or --target COLUMN for numbers; ${data} has ${found.join(', ') || 'no labels'}`,
     )
   }
-  if (kind.type === 'pictures') return splitsFromPictures(kind.directory, { ...folderOptions(values), ...common }, io)
+  if (kind.type === 'pictures') {
+    return splitsFromPictures(kind.directory, { ...folderOptions(values), ...seenAs(values, model), ...common }, io)
+  }
   return splitsFromFiles(kind, common, io)
 }
 
@@ -169,13 +188,8 @@ export async function openTest(
       labels,
     )
   }
-  const [height, width, channels] = input as [number, number, 1 | 3]
-  const fit = preprocessing?.type === 'images' ? preprocessing.fit : 'cover'
-  const { train, test } = await splitsFromPictures(
-    kind.directory,
-    { size: [height, width], channels, fit, signal: io.signal },
-    io,
-  )
+  const seen = seenAs({}, { input: [...input], ...(preprocessing ? { preprocessing } : {}) })
+  const { train, test } = await splitsFromPictures(kind.directory, { ...seen, signal: io.signal }, io)
   if (!test) return train
   train.dispose()
   return test
@@ -244,6 +258,41 @@ function refuseFlags({ type, inParquet }: Kind, data: string, values: Values): v
   const kind = { table: 'a table', pictures: 'a folder of pictures', files: 'a data set of IDX or CIFAR files' }[type]
   const whose = TABLE.includes(given) ? 'tables (CSV, TSV, NDJSON, .npy, .npz)' : 'folders of pictures'
   throw usage(`${given.long} does not apply: ${data} is ${kind}`, `${given.long} is for ${whose}`)
+}
+
+/** The options of a table: those of flags, or what the model has learned of its own table. */
+function tableOptions(values: Values, model: OfModel | undefined): TableOptions {
+  const preprocessing = model?.preprocessing
+  if (preprocessing?.type !== 'table') return optionsOf<TableOptions>(values, TABLE)
+  const { label, target, ...others } = optionsOf<TableOptions>(values, TABLE.slice(0, -layoutFlags().length))
+  const same = (one: unknown, other: unknown) => one === undefined || JSON.stringify(one) === JSON.stringify(other)
+  const isOther = [
+    ...(same(label, preprocessing.label) ? [] : ['--label']),
+    ...(same(target, preprocessing.target) ? [] : ['--target']),
+    ...Object.keys(others).map((name) => `--${name}`),
+  ]
+  if (isOther[0] === undefined) return { ...optionsOf<TableOptions>(values, layoutFlags()), preprocessing }
+  throw usage(
+    `${isOther[0]} says something else of the table than the model`,
+    `leave out ${isOther[0]}: the model knows the columns that it was trained on (noprop inspect shows them)`,
+  )
+}
+
+/** How a model sees pictures; flags that say otherwise are refused. */
+function seenAs(values: Values, model: OfModel | undefined): FolderOptions {
+  const [height, width, channels] = (model?.input ?? []) as [number?, number?, (1 | 3)?]
+  if (height === undefined || width === undefined || channels === undefined) return {}
+  const fit = model?.preprocessing?.type === 'images' ? model.preprocessing.fit : 'cover'
+  const seen = { size: [height, width] as [number, number], channels, fit }
+  const given = optionsOf<Record<string, unknown>>(values, PICTURES)
+  const other = (Object.keys(seen) as (keyof typeof seen)[]).find(
+    (name) => given[name] !== undefined && JSON.stringify(given[name]) !== JSON.stringify(seen[name]),
+  )
+  if (other === undefined) return seen
+  throw usage(
+    `--${other} says something else of the pictures than the model`,
+    `leave out --${other}: the model sees pictures of ${width}x${height}x${channels}, fit ${fit}`,
+  )
 }
 
 function folderOptions(values: Values): FolderOptions {

@@ -112,9 +112,10 @@ async function train(flags: TrainFlags, io: Io): Promise<void> {
     if (path !== undefined) native(() => getNative().probeOutput(path))
   }
   const where: DataFlags = { data, limit: flags.limit, seed: flags.seed }
-  const { train: samples, test } = await openSplits(where, flags, io)
+  const from = flags.from === undefined ? undefined : await loaded(flags)
+  const { train: samples, test } = await openSplits(where, flags, io, from?.config)
   io.signal.throwIfAborted()
-  const model = flags.from === undefined ? await created(flags, samples, test) : await loaded(flags)
+  const model = from ?? (await created(flags, samples, test))
   const options = fitOptionsOf(flags)
   return trainModel(
     model,

@@ -49,6 +49,8 @@ pub enum Purpose {
     Embedding = 11,
     /// The seed of an encoder, which is trained before the blocks.
     Encoder = 14,
+    /// The noise level of a sample in validation while training.
+    ValidationTime = 15,
     /// Dropout after the first stage of a block; later stages follow at `Dropout + stage`.
     Dropout = 16,
 }

@@ -5,7 +5,7 @@ use super::noise_levels::NoiseLevels;
 use super::{BlockLoss, Draw, Drawn, Loss, Method, Move, Parts, Query, Readout, Sampling};
 use crate::diffusion::Schedule;
 use crate::error::{Code, Error, Result};
-use crate::math::ln;
+use crate::math::{exp, ln};
 use crate::net::graph::Output;
 use crate::net::{Form, Graph};
 use crate::rng::{Purpose, Stream};
@@ -61,6 +61,29 @@ impl DiffusionBlocks {
             Some(Factors { skip, out, input }) => Query { time, scale: input * explode, skip: skip * explode, out },
         }
     }
+
+    /// What [`draw`](Method::draw) says, by random numbers of these purposes.
+    fn draw_by(&self, [of_time, of_noise]: [Purpose; 2], draw: &Draw<'_>, to: &mut Drawn) {
+        let (width, levels) = (self.parts.width(), &self.levels);
+        let vectors = draw.numbers.unwrap_or(&self.parts.vectors);
+        let [low, high] = levels.widened(draw.job, self.parts.blocks, self.overlap).map(|sigma| levels.quantile(sigma));
+        let rows = to.z.chunks_exact_mut(width).zip(to.targets.chunks_exact_mut(width)).zip(&mut to.times);
+        for (((z, target), time), (sample, class)) in rows.zip(draw.samples.iter().zip(draw.classes)) {
+            let stream = |purpose| Stream::new(draw.seed, purpose, draw.job, draw.epoch, *sample as usize);
+            let sigma = levels.sigma(low + (high - low) * stream(of_time).uniform(0));
+            vectors.noised(alpha_bar(sigma), *class as usize, &stream(of_noise), z);
+            *time = Self::time(sigma) as f32;
+            vectors.write(*class as usize, target);
+            if let Some(factors) = self.factors(sigma) {
+                let query = self.query(sigma);
+                for (z, target) in z.iter_mut().zip(target) {
+                    // What the net has to give, so that the estimate is the label; its loss then has weight 1.
+                    *target = ((f64::from(*target) - query.skip * f64::from(*z)) / factors.out) as f32;
+                    *z = (query.scale * f64::from(*z)) as f32;
+                }
+            }
+        }
+    }
 }
 
 impl Method for DiffusionBlocks {
@@ -81,25 +104,19 @@ impl Method for DiffusionBlocks {
 
     /// σ evenly in the quantiles of the block's range, z ~ q(z | y) at it.
     fn draw(&self, draw: &Draw<'_>, to: &mut Drawn) {
-        let (width, levels) = (self.parts.width(), &self.levels);
-        let vectors = draw.numbers.unwrap_or(&self.parts.vectors);
-        let [low, high] = levels.widened(draw.job, self.parts.blocks, self.overlap).map(|sigma| levels.quantile(sigma));
-        let rows = to.z.chunks_exact_mut(width).zip(to.targets.chunks_exact_mut(width)).zip(&mut to.times);
-        for (((z, target), time), (sample, class)) in rows.zip(draw.samples.iter().zip(draw.classes)) {
-            let stream = |purpose| Stream::new(draw.seed, purpose, draw.job, draw.epoch, *sample as usize);
-            let sigma = levels.sigma(low + (high - low) * stream(Purpose::Time).uniform(0));
-            vectors.noised(alpha_bar(sigma), *class as usize, &stream(Purpose::LabelNoise), z);
-            *time = Self::time(sigma) as f32;
-            vectors.write(*class as usize, target);
-            if let Some(factors) = self.factors(sigma) {
-                let query = self.query(sigma);
-                for (z, target) in z.iter_mut().zip(target) {
-                    // What the net has to give, so that the estimate is the label; its loss then has weight 1.
-                    *target = ((f64::from(*target) - query.skip * f64::from(*z)) / factors.out) as f32;
-                    *z = (query.scale * f64::from(*z)) as f32;
-                }
-            }
-        }
+        self.draw_by([Purpose::Time, Purpose::LabelNoise], draw, to);
+    }
+
+    fn draw_validation(&self, draw: &Draw<'_>, to: &mut Drawn) {
+        self.draw_by([Purpose::ValidationTime, Purpose::ValidationNoise], draw, to);
+    }
+
+    fn query_at(&self, time: f64) -> Query {
+        self.query(exp(4.0 * time))
+    }
+
+    fn is_validated(&self) -> bool {
+        true
     }
 
     fn loss(&self) -> Loss {

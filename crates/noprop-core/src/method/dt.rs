@@ -40,6 +40,16 @@ impl Method for Dt {
         }
     }
 
+    fn draw_validation(&self, draw: &Draw<'_>, to: &mut Drawn) {
+        let vectors = draw.numbers.unwrap_or(&self.parts.vectors);
+        let alpha_bar = self.parts.schedule.alpha_bar(draw.job - 1);
+        let rows = to.z.chunks_exact_mut(self.parts.width());
+        for (z, (sample, class)) in rows.zip(draw.samples.iter().zip(draw.classes)) {
+            let noise = Stream::new(draw.seed, Purpose::ValidationNoise, draw.job, draw.epoch, *sample as usize);
+            vectors.noised(alpha_bar, *class as usize, &noise, z);
+        }
+    }
+
     fn loss(&self) -> Loss {
         match self.loss {
             BlockLoss::Ce => Loss::CrossEntropy,

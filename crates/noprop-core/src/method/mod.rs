@@ -84,6 +84,14 @@ pub trait Method: fmt::Debug + Send + Sync {
     /// What the samples of a step are trained on.
     fn draw(&self, draw: &Draw<'_>, to: &mut Drawn);
 
+    /// What a job that [is validated](Self::is_validated) sees of validation samples: noise that is the same at every validation.
+    fn draw_validation(&self, _: &Draw<'_>, _: &mut Drawn) {}
+
+    /// What is asked of a net at a time that it was drawn with: how its output becomes û.
+    fn query_at(&self, _: f64) -> Query {
+        Query::default()
+    }
+
     /// How an estimate is judged.
     fn loss(&self) -> Loss;
 

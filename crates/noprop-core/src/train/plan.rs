@@ -200,7 +200,7 @@ impl Plan {
                 method += " with learned embeddings";
             }
             return Err(Error::new(Code::Option, format!("option {name} does not apply to method {method}"))
-                .expected("method dt with fixed embeddings, or no such option")
+                .expected("method dt or diffusion-blocks with fixed embeddings, or no such option")
                 .received(method)
                 .hint("validation samples measure the finished model of every method"));
         }

@@ -8,10 +8,10 @@ use crate::config::{CheckedConfig, Precision};
 use crate::data::Dataset;
 use crate::diffusion::ClassVectors;
 use crate::error::{Code, Error, Result};
+use crate::method::{Draw, Drawn, Query};
 use crate::net::{Block, Buffers, Mode, Step};
 use crate::number_scores::{mean_r2, number_scores};
 use crate::ops::apply;
-use crate::rng::{Purpose, Stream};
 use crate::tensor::{Buffer, StopFlag};
 use candle_core::{CpuStorage, DType, Device, Storage};
 use serde::{Deserialize, Serialize};
@@ -54,7 +54,9 @@ pub(super) struct Validator {
     z: Buffer,
     no_gradients: Buffer,
     samples: Vec<u32>,
-    noised: Vec<f32>,
+    drawn: Drawn,
+    /// û of one sample.
+    estimate: Vec<f32>,
     width: usize,
     nearness: Vec<f32>,
 }
@@ -63,14 +65,18 @@ impl Validator {
     pub(super) fn new(model: &CheckedConfig) -> Result<Self> {
         let (config, device) = (&model.config, Device::Cpu);
         let (capacity, width) = (CHUNK, model.vectors.width());
-        let buffers = Buffers { stacked: 1, capacity, dtype: DType::F32, device, training: false, launched: false };
+        let graph = model.method.graph(false)?;
+        // Inference takes one time for all samples; here each has its own.
+        let training = graph.form().timed;
+        let buffers = Buffers { stacked: 1, capacity, dtype: DType::F32, device, training, launched: false };
         Ok(Self {
-            block: Block::of_graph(&model.method.graph(false)?, &model.layout, &buffers)?,
+            block: Block::of_graph(&graph, &model.layout, &buffers)?,
             x: buffers.samples(config.input.len())?,
             z: buffers.samples(width)?,
             no_gradients: buffers.rows(1)?,
             samples: Vec::with_capacity(CHUNK),
-            noised: vec![0.0; CHUNK * width],
+            drawn: Drawn::new(CHUNK, width),
+            estimate: vec![0.0; width],
             width,
             nearness: vec![0.0; config.classes.len()],
         })
@@ -88,7 +94,6 @@ impl Validator {
         let (config, vectors, width) =
             (&model.config, validation.numbers.as_ref().unwrap_or(&model.vectors), self.width);
         let (mut truth, mut estimated) = (Vec::new(), Vec::new());
-        let alpha_bar = model.schedule.alpha_bar(block - 1);
         let (mut loss, mut right) = (0.0, 0);
         for (chunk, classes) in validation.classes.chunks(CHUNK).enumerate() {
             stop.check()?;
@@ -96,11 +101,14 @@ impl Validator {
             self.samples.clear();
             self.samples.extend((first..first + classes.len()).map(|sample| sample as u32));
             Gather { data: &validation.data, samples: &self.samples, augmenter: None }.fill(&self.x)?;
-            for ((row, sample), class) in self.noised.chunks_exact_mut(width).zip(&self.samples).zip(classes) {
-                let noise = Stream::new(config.seed, Purpose::ValidationNoise, block, 0, *sample as usize);
-                vectors.noised(alpha_bar, *class as usize, &noise, row);
+            let numbers = validation.numbers.as_ref();
+            let samples = &self.samples;
+            let draw = Draw { seed: config.seed, job: block, epoch: 0, samples, classes, numbers, own: &[] };
+            model.method.draw_validation(&draw, &mut self.drawn);
+            apply(&CopyIn(&self.drawn.z[..classes.len() * width]), &self.z, [])?;
+            if let Some(time) = self.block.time() {
+                apply(&CopyIn(&self.drawn.times[..classes.len()]), time, [])?;
             }
-            apply(&CopyIn(&self.noised[..classes.len() * width]), &self.z, [])?;
             // f32 as inference is, whatever the training is.
             let precision = Precision::F32;
             let (gradients, samples) = (&self.no_gradients, classes.len());
@@ -110,7 +118,13 @@ impl Validator {
             let Storage::Cpu(CpuStorage::F32(estimates)) = &*storage else {
                 return Err(Error::new(Code::Internal, "an estimate is not f32 on the CPU"));
             };
-            for (estimate, class) in estimates[layout.start_offset()..].chunks_exact(width).zip(classes) {
+            let rows = self.drawn.z.chunks_exact(width).zip(&self.drawn.times).zip(classes);
+            for (output, ((z, time), class)) in estimates[layout.start_offset()..].chunks_exact(width).zip(rows) {
+                let Query { scale, skip, out, .. } = model.method.query_at(f64::from(*time));
+                for ((estimate, output), z) in self.estimate.iter_mut().zip(output).zip(z) {
+                    *estimate = (out * f64::from(*output) + skip / scale * f64::from(*z)) as f32;
+                }
+                let estimate = &self.estimate[..];
                 let error = |(k, value): (usize, &f32)| (f64::from(*value) - vectors.value(*class as usize, k)).powi(2);
                 loss += estimate.iter().enumerate().map(error).sum::<f64>();
                 if validation.numbers.is_some() {

@@ -5,6 +5,7 @@ use super::*;
 use crate::config::{EarlyStopping, from_json};
 use crate::error::Code;
 use crate::inference::{evaluate, measure_chain};
+use crate::method::{Draw, Drawn};
 use crate::model::Model;
 use crate::train::validation::Validator;
 use crate::train::{End, Score};
@@ -61,6 +62,45 @@ fn a_block_is_measured_on_noised_labels_of_its_own_share() {
     let [first, last] = [1, 4].map(|block| score(&config, &weights, block).accuracy);
     // ᾱ_3 = cos²(π/8) = 0.854: a class wins over another with Φ(√0.854 / √(2 · 0.146)) = Φ(1.71) = 0.956, over both with about 0.92.
     assert!((first - 1.0 / 3.0).abs() < 0.09 && (last - 0.92).abs() < 0.05, "{first}, {last}");
+}
+
+/// Blocks of `diffusion-blocks`, each at noise levels of its own range, which differ from sample to sample.
+#[test]
+fn a_block_that_owns_a_range_of_noise_is_measured_in_it() {
+    let model = |method: &str| {
+        let json = format!(
+            r#"{{"input":[6],"classes":[4,7,19],"blocks":4,"method":{method},"net":{{"type":"graph","nodes":[
+                {{"op":"time-features","name":"noise","from":"time","width":4}},
+                {{"op":"linear","from":["z","noise"],"units":3}}]}}}}"#
+        );
+        from_json::<ModelConfig>(&json).unwrap().check().unwrap()
+    };
+    let weights = |config: &CheckedConfig, scale: f32| {
+        let mut weights = vec![0.0; config.layout.weights()];
+        let matrix = config.layout.entries().iter().find(|entry| entry.shape == [7, 3]).unwrap().slot.offset;
+        (0..3).for_each(|k| weights[matrix + 4 * k] = scale);
+        weights
+    };
+    // û = softmax(8 z): a noisier label tells less.
+    let config = model(r#"{"type":"diffusion-blocks"}"#);
+    let [first, last] = [1, 4].map(|block| score(&config, &weights(&config, 8.0), block));
+    assert!((0.4..0.8).contains(&first.accuracy) && last.accuracy == 1.0, "{first:?} {last:?}");
+    assert!(first.loss > 0.4 && last.loss < 1e-3, "{first:?} {last:?}");
+    // A net that says nothing leaves û = skip · (u + σ ε), whose mean square error is 3 σ² d² / (σ² + d²) with d² = 1/3.
+    let config = model(r#"{"type":"diffusion-blocks","loss":"mse","preconditioning":true}"#);
+    let [first, last] = [1, 4].map(|block| score(&config, &weights(&config, 0.0), block));
+    for (block, found) in [(1, first), (4, last)] {
+        let mut drawn = Drawn::new(301, 3);
+        let (samples, classes): (Vec<_>, Vec<_>) = (0..301).map(|sample| (sample, sample % 3)).unzip();
+        let (samples, seed) = (&samples, config.config.seed);
+        let draw = Draw { seed, job: block, epoch: 0, samples, classes: &classes, numbers: None, own: &[] };
+        config.method.draw_validation(&draw, &mut drawn);
+        let square = |time: &f32| (8.0 * f64::from(*time)).exp();
+        let errors = drawn.times.iter().map(square).map(|square| square / (square + 1.0 / 3.0));
+        let expected = errors.sum::<f64>() / 301.0;
+        assert!((found.loss / expected - 1.0).abs() < 0.15, "{found:?} {expected}");
+    }
+    assert_eq!(score(&config, &weights(&config, 0.0), 4), last);
 }
 
 fn stopping(patience: usize, restore_best: bool) -> FitOptions {
