@@ -1,4 +1,4 @@
-// `npm run bench:uncertainty`: what the spread of the stochastic chain is worth, beside softmax and an ensemble of as many nets; figures
+// `npm run bench:uncertainty`: what the spread of the stochastic chain is worth, beside a plain network's softmax and ensembles of as many nets; figures
 // into docs/accuracy.md. `--data NAME` (default mnist) is learned and `--foreign NAME` (default fashion-mnist) is not, both names or
 // directories as `datasets.load` takes them; `--blocks N` (default 10), `--epochs N` (default 6), `--runs N` of the chain (default 20),
 // `--net NAME` (default cnn), `--limit N` samples of each (default: all).
@@ -42,9 +42,10 @@ await script(async () => {
     train.classes.indexOf(label),
   )
 
-  const trained = async (count, seed) => {
+  /** @param {number} count @param {number} seed @param {'dt' | 'classifier'} [method] */
+  const trained = async (count, seed, method = 'dt') => {
     const net = /** @type {'cnn'} */ (values.net)
-    const model = NoProp.create({ input: train.shape, classes: train.classes, blocks: count, net, seed })
+    const model = NoProp.create({ input: train.shape, classes: train.classes, blocks: count, net, seed, method })
     await model.fit(train, { epochs, learningRate: 3e-3, learningRateSchedule: 'one-cycle' })
     return model
   }
@@ -59,11 +60,15 @@ await script(async () => {
     for (let seed = 0; seed < runs; seed++) answers.push(await asked(chain, { stochastic: true, seed }))
     return answers
   })
-  const ensemble = await step(`an ensemble of ${blocks} models of one block`, async () => {
+  /** @param {'dt' | 'classifier'} method */
+  const ensembleOf = async (method) => {
     const answers = []
-    for (let seed = 1; seed <= blocks; seed++) answers.push(await asked(await trained(1, seed), {}))
+    for (let seed = 1; seed <= blocks; seed++) answers.push(await asked(await trained(1, seed, method), {}))
     return answers
-  })
+  }
+  const ensemble = await step(`an ensemble of ${blocks} models of one block`, () => ensembleOf('dt'))
+  const networks = await step(`${blocks} plain networks`, () => ensembleOf('classifier'))
+  const [network = once] = networks
 
   const row = (name, near, [doubt, farDoubt]) => [
     name,
@@ -81,7 +86,7 @@ await script(async () => {
     ]
   }
   const text = [
-    `noprop ${packageVersion()}, seed 0 (the ensemble: 1 to ${blocks}). ${values.data}: ${train.samples.toLocaleString('en')} training and ${test.samples.toLocaleString('en')} test samples; foreign: ${far.samples.toLocaleString('en')} of ${values.foreign}.`,
+    `noprop ${packageVersion()}, seed 0 (ensembles: 1 to ${blocks}; the plain network: 1). ${values.data}: ${train.samples.toLocaleString('en')} training and ${test.samples.toLocaleString('en')} test samples; foreign: ${far.samples.toLocaleString('en')} of ${values.foreign}.`,
     `\`npm run bench:uncertainty -- ${Object.entries(values)
       .filter(([name, value]) => value !== DEFAULTS[name] || ['blocks', 'epochs', 'runs', 'net'].includes(name))
       .map(([name, value]) => `--${name} ${value}`)
@@ -90,7 +95,9 @@ await script(async () => {
     table(
       ['', 'accuracy', 'Brier score', 'calibration error', 'foreign samples told'],
       [
-        bySure('the chain once, by softmax', once.near, once.far),
+        bySure('one plain network, its softmax', network.near, network.far),
+        ...several(`an ensemble of ${blocks} plain networks`, networks),
+        bySure('the chain once', once.near, once.far),
         ...several(`${runs} runs of the stochastic chain`, often),
         ...several(`an ensemble of ${blocks} one-block models`, ensemble),
       ],

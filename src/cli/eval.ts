@@ -158,7 +158,7 @@ async function evaluateNumbers(model: NoProp, test: Dataset, flags: EvalFlags, i
   const names = targetNames(model.config)
   io.printFields([
     ...numberFields(result),
-    ['after block', r2AfterBlocks(result.r2PerBlock)],
+    [result.runs > 1 ? 'of one run, after block' : 'after block', r2AfterBlocks(result.r2PerBlock)],
     ...numberExitFields(result),
     ...intervalFields(result),
     ['speed', `${thousands(Math.round(result.samplesPerSecond))} samples/s`],

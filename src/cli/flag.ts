@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander'
 import { NoPropError } from '../errors.js'
+import { usage } from './usage.js'
 
 /** What commander parsed, by the names that it gives flags: `--lr-schedule` as `lrSchedule`. */
 export type Values = object
@@ -74,6 +75,7 @@ export function numbers(flag: string): (text: string) => number[] {
 export function parseNumber(flag: string, text: string): number {
   const value = text.trim() === '' ? Number.NaN : Number(text)
   if (Number.isFinite(value)) return value
+  if (text.startsWith('--')) throw usage(`${flag} has no value before ${text}`, `write a number behind ${flag}`)
   throw badValue(flag, 'a number', text)
 }
 

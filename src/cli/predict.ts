@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander'
+import type { Command } from 'commander'
 import type { Label } from '../data/labels.js'
 import { type Dataset, datasetFromImages } from '../dataset.js'
 import type { Prediction, TracedPrediction } from '../inference.js'
@@ -37,7 +37,9 @@ export function define(command: Command, io: Io): void {
     ...layoutFlags(),
   ])
   addFlags(command, 'Result', [
-    new Option('--trace', 'print also what each block makes of every sample: its estimate, and with --json the states'),
+    new Flag('--trace', 'print also what each block makes of every sample: its estimate, and with --json the states', {
+      sets: 'states',
+    }),
   ])
   addSamplerFlags(command)
   addExamples(

@@ -91,8 +91,9 @@ impl Model {
                 let mut before = last;
                 for level in levels {
                     if !(*level > before && *level < end) {
-                        let range =
-                            format!("signal shares that rise, all above {last} (the last block's) and below {end}");
+                        let range = format!(
+                            "signal shares that rise, all above {last:.6} (the last block's) and below {end:.6}"
+                        );
                         return Err(Error::new(Code::Option, "a level of an appended block does not fit")
                             .expected(range)
                             .received(level.to_string()));

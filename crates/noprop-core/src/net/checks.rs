@@ -59,6 +59,17 @@ pub(super) fn check_image(net: &str, input: InputShape) -> Result<()> {
     }
 }
 
+/// Filters that whiten patches of 3 × 3 pixels: two for each of their values at most.
+pub(super) fn check_whitening(filters: usize, input: InputShape) -> Result<()> {
+    let most = 18 * input.channels();
+    if filters <= most {
+        return Ok(());
+    }
+    Err(Error::new(Code::Option, "option net.whitening is out of range")
+        .expected(format!("0 to {most}, twice the values of a patch of 3 × 3 pixels"))
+        .received(filters.to_string()))
+}
+
 /// Whether samples are images that are large enough for the paper's block.
 pub(super) fn check_size(input: InputShape) -> Result<()> {
     check_image("cnn", input)?;
@@ -70,4 +81,17 @@ pub(super) fn check_size(input: InputShape) -> Result<()> {
         .expected(format!("at least {LEAST_SIDE}x{LEAST_SIDE}: three unpadded 3x3 convolutions and two poolings"))
         .received(input.to_string())
         .hint("use net mlp, or enlarge the images"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_that_whiten_are_at_most_two_for_each_value_of_a_patch() {
+        let input = InputShape::Image { height: 8, width: 8, channels: 3 };
+        check_whitening(54, input).unwrap();
+        let error = check_whitening(55, input).unwrap_err();
+        assert_eq!((&error.what[..], &error.received[..]), ("option net.whitening is out of range", "55"));
+    }
 }

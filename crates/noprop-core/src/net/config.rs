@@ -1,7 +1,9 @@
 //! Which net the blocks are, as users say it.
 
 use super::activation::Activation;
-use super::checks::{LEAST_SIDE, check_count, check_divisor, check_image, check_rate, check_size, check_widths};
+use super::checks::{
+    LEAST_SIDE, check_count, check_divisor, check_image, check_rate, check_size, check_whitening, check_widths,
+};
 use super::cnn::cnn;
 use super::graph::{Form, Graph};
 use super::json;
@@ -173,6 +175,7 @@ impl NetConfig {
                 check_image("resnet", input)?;
                 let (depth, hidden, activation) = (*depth, *hidden, *activation);
                 let (whitening, identity) = (*whitening, *identity);
+                check_whitening(whitening, input)?;
                 let options = resnet::Options { widths, depth, hidden, activation, whitening, identity };
                 resnet(start, &options)?
             }
