@@ -11,6 +11,8 @@ const EXAMPLES: Record<string, RegExp> = {
     /96 samples of 16×16×3.*24 for the test[\s\S]*test accuracy (9\d|100)\.\d %\n(photos.*: .*\n){3}disc\n$/,
   'table.mjs': /test accuracy (9\d|100)\.\d %\n\{ height: 44.5, season: 'summer' \} \w+ [\d.]+\n\{ height: null/,
   'embeddings.mjs': /^block 1: \d+ epochs, \S+\n[\s\S]*test accuracy (9\d|100)\.\d %, macro F1 [\d.]+\nsport\n$/,
+  'regression.mjs':
+    /^R² 0\.9\d+, off by \d+ [^\n]*\nintervals [^\n]* hold \d+ % of the truth\n\{ size: 64[^\n]*\} \d+, from \d+ to \d+\n\{ size: 31, floor: null/,
   'server.mjs': /labels: \[ 'first', 'third' \][\s\S]*400 \{\s+code: 'NOPROP_SHAPE'/,
 }
 

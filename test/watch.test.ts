@@ -269,6 +269,24 @@ describe('on the command line', () => {
     ])
   })
 
+  test('eval measures on what the training held out, where it is told the share', async () => {
+    const directory = temporaryDirectory()
+    const at = (name: string) => join(directory, name)
+    const row = (index: number) => `${index % 7},${index % 5},${index % 3 ? 'a' : 'b'}`
+    writeFileSync(at('t.csv'), ['x,y,kind', ...Array.from({ length: 90 }, (_, index) => row(index))].join('\n'))
+    const data = ['--data', at('t.csv'), '--test-split', '0.2']
+    const small = ['--net', 'mlp', '--hidden', '8', '--blocks', '2', '--epochs', '2', '--batch', '8', '--seed', '5']
+    const trained = await runCli(['train', ...data, '--label', 'kind', ...small, '--out', at('m'), '--json'])
+    const last = (text: string) => JSON.parse(text.trim().split('\n').at(-1) as string)
+    const { testAccuracy, testLoss } = last(trained.stdout)
+    const [part, whole] = [
+      await runCli(['eval', at('m'), ...data, '--json']),
+      await runCli(['eval', at('m'), ...data.slice(0, 2), '--json']),
+    ]
+    expect(last(part.stdout)).toMatchObject({ samples: 18, accuracy: testAccuracy, loss: testLoss })
+    expect(last(whole.stdout).samples).toBe(90)
+  })
+
   test('Ctrl-C saves the model as it is where there is a file for it', async () => {
     const [data, out] = [smallIdx(), join(temporaryDirectory(), 'model.safetensors')]
     const flags = ['--data', data, ...SMALL_FLAGS, '--epochs', '1000000', '--out', out, '--json']

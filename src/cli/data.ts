@@ -57,6 +57,13 @@ export const TEST = [
   }),
 ]
 
+/** Flag of an evaluation on what the training held out. */
+export const HELD_OUT = new Flag(
+  '--test-split <share>',
+  'measure on the share that noprop train --test-split held out of the same data (default: on all of them)',
+  { read: number },
+)
+
 /** Flags of how a text file is laid out. */
 export function layoutFlags(): Flag[] {
   return [

@@ -5,7 +5,7 @@ import type { RunsResult } from '../inference.js'
 import { NoProp } from '../model.js'
 import { printable } from '../printable.js'
 import { accuracyAfterBlocks, counted, percent, r2AfterBlocks, table, thousands } from '../summary.js'
-import { layoutFlags, openTest } from './data.js'
+import { HELD_OUT, layoutFlags, openSplits, openTest } from './data.js'
 import { blockTable, classTable, metricFields, type ReadoutFigures, readoutTable, worstTable } from './eval-report.js'
 import { exitFields, exitTable, numberExitFields } from './exit-report.js'
 import type { Field } from './fields.js'
@@ -32,6 +32,7 @@ interface EvalFlags {
   runs?: number
   blocks?: boolean
   readouts?: boolean
+  testSplit?: number
   stopAfter?: number
   readout?: string
   worst?: number
@@ -49,6 +50,7 @@ const DATA = [
     read: number,
   }),
   INTERVAL,
+  HELD_OUT,
   ...layoutFlags(),
   new Flag('--worst [number]', 'list the N samples of greatest loss, with their files or rows (default: 20)', {
     read: number,
@@ -76,8 +78,7 @@ export async function evaluate(file: string, flags: EvalFlags, io: Io): Promise<
   const data = required(flags.data, '--data NAME|DIR|FILE')
   refuseTogether(flags)
   const model = await NoProp.load(file)
-  const { preprocessing, input } = model.config
-  const test = await openTest(data, preprocessing, true, flags, input, io)
+  const test = await testOf(data, model, flags, io)
   if (model.config.targets) return evaluateNumbers(model, test, flags, io)
   refuseInterval(flags)
   const { runs, blocks, worst } = flags
@@ -105,6 +106,15 @@ export async function evaluate(file: string, flags: EvalFlags, io: Io): Promise<
   if (result.confusion === undefined || result.classes.length > MOST_CLASSES) return
   printTable(classTable(result), 'classes', io)
   printTable(confusionTable(result.classes, result.confusion), 'confusions', io)
+}
+
+/** The samples to measure on: with `--test-split` those that a training with the same share held out. */
+async function testOf(data: string, { config }: NoProp, flags: EvalFlags, io: Io): Promise<Dataset> {
+  const { preprocessing, input, seed } = config
+  if (flags.testSplit === undefined) return openTest(data, preprocessing, true, flags, input, io)
+  const { train, test } = await openSplits({ data, seed }, flags, io, config)
+  train.dispose()
+  return test as Dataset
 }
 
 /** A curve and a comparison look at all blocks, each in its own way. */
