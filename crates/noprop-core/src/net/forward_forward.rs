@@ -8,7 +8,7 @@
 use super::builder::{Builder, Value};
 use super::graph::Graph;
 use super::op::Op;
-use super::spec::{FirstToken, Goodness, Linear, Role, Size, Streams};
+use super::spec::{Goodness, Linear, Neutral, Role, Size, Streams};
 use crate::error::Result;
 
 /// How much faster than the layers the head moves and decays.
@@ -25,8 +25,7 @@ pub(crate) fn forward_forward(graph: Graph, hidden: &[usize], peer: f64, trainin
         y = y.then(Some(&format!("fc{number:02}")), linear(Size::Of(*units), Role::Local));
         y = y.then(Some(&format!("goodness{number:02}")), Op::Goodness(Goodness { peer }));
         if layer > 0 || hidden.len() == 1 {
-            // The token whose label says nothing.
-            read.push(y.then(None, Op::FirstToken(FirstToken {})));
+            read.push(y.then(None, Op::Neutral(Neutral {})));
         }
     }
     net.push_of(Some("head"), linear(Size::Classes, Role::Paced(PACE)), &read);

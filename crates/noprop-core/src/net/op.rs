@@ -48,6 +48,7 @@ macro_rules! declare {
             Mix(spec::Mix),
             Streams(spec::Streams),
             Goodness(spec::Goodness),
+            Neutral(spec::Neutral),
             Embed(spec::Embed),
             $($op(spec::$op)),*
         }
@@ -63,6 +64,7 @@ macro_rules! declare {
                     Self::Mix(spec) => spec,
                     Self::Streams(spec) => spec,
                     Self::Goodness(spec) => spec,
+                    Self::Neutral(spec) => spec,
                     Self::Embed(spec) => spec,
                     $(Self::$op(spec) => spec),*
                 }
@@ -75,6 +77,7 @@ macro_rules! declare {
                     Self::Mix(_) => "mix",
                     Self::Streams(_) => "streams",
                     Self::Goodness(_) => "goodness",
+                    Self::Neutral(_) => "neutral",
                     Self::Embed(_) => "embed",
                     $(Self::$op(_) => $name),*
                 }
@@ -97,6 +100,11 @@ impl Op {
     /// Whether it only changes values one by one, or all of a vector as softmax does, after a layer.
     pub(crate) fn is_activation(&self) -> bool {
         matches!(self, Self::Relu(_) | Self::Gelu(_) | Self::Silu(_) | Self::Softmax(_) | Self::Dropout(_))
+    }
+
+    /// Whether it only gives the values of its input another name and shape.
+    pub(crate) fn is_name(&self) -> bool {
+        matches!(self, Self::Flatten(_) | Self::Neutral(_))
     }
 
     /// Whether it has a loss of its own, and no gradient goes through it.

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::net::graph::NodeId;
 use crate::net::op::Op;
 use crate::net::shape::Shape;
-use crate::net::spec::inputs_of;
+use crate::net::spec::{Role, Streams, inputs_of};
 use crate::ops::batch_norm;
 use crate::ops::dropout;
 use crate::ops::linear::{Dense as Products, DenseBackward, GradientBuffers, Linear};
@@ -79,17 +79,24 @@ pub(super) fn lower(
 pub(super) fn differentiate(l: &mut Lowering<'_>, linear: NodeId, dy: At) {
     let layer = l.dense[&linear].clone();
     let Op::Linear(spec) = l.op(linear) else { unreachable!("a layer") };
-    let pace = spec.role.pace();
+    let (pace, is_local) = (spec.role.pace(), spec.role == Role::Local);
     let d_product = layer.through.unwrap_or_else(|| lead_through(&layer, l, dy));
     for (input, op) in layer.parts {
         let op = Linear { bias: op.bias, ..op };
         lead_to_input(l, input, op, d_product);
         let x = l.value(input);
         l.emit("linear_update", &[x, d_product], &[], move |c| {
-            let (op, x, dy) = (of(op, c), c.read(x), c.read(d_product));
+            let (mut op, mut x, mut dy) = (of(op, c), c.read(x).clone(), c.read(d_product).clone());
+            if is_local {
+                // The first stream has no loss, and so no share in the gradients.
+                let left_out = op.samples / Streams::IN_TRAINING;
+                op.samples -= left_out;
+                x = x.narrow(1, left_out * op.inputs, op.samples * op.inputs)?;
+                dy = dy.narrow(1, left_out * op.outputs, op.samples * op.outputs)?;
+            }
             match c.step.optimiser {
-                Some(optimiser) => op.update(&optimiser.paced(pace), c.step.state, x, dy),
-                None => op.backward_weights(c.step.gradients, x, dy),
+                Some(optimiser) => op.update(&optimiser.paced(pace), c.step.state, &x, &dy),
+                None => op.backward_weights(c.step.gradients, &x, &dy),
             }
         });
     }

@@ -1,18 +1,28 @@
 //! What Forward-Forward's net is made of (Hinton 2022). Users' nets cannot name these operations.
 
-use super::{Fit, Misfit, Signature, Spec, Tensor};
+use super::{FirstToken, Fit, Misfit, Signature, Spec, Tensor};
 use crate::net::layout::Init;
 use crate::net::shape::Shape;
 use crate::onnx::{Attribute, Layer, Value};
 
 /// A sample, the first input, with labels as three tokens of length √width: with every class a little, with the class where the second
 /// input is 1, and with the one where it is −1. Outside of training the first alone. A label takes the place of an image's first
-/// values, and stands before those of a vector, of which each may count.
+/// values, and stands before those of a vector, of which each may count. The tokens of a batch lie one stream after the other,
+/// `[3, samples, width]`, so that a part of the streams is a part of the rows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Streams {
     /// Whether all three are made.
     pub training: bool,
 }
+
+impl Streams {
+    /// How many there are in training.
+    pub(crate) const IN_TRAINING: usize = 3;
+}
+
+/// The first stream of a batch, that whose label says nothing, as a vector of each sample.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Neutral {}
 
 /// ReLU, then each token scaled to length √width. No gradient goes through it: in training it has a loss of its own, which it begins the
 /// gradient of its input with.
@@ -59,7 +69,7 @@ impl Spec for Streams {
                 );
             }
         };
-        Ok(Shape::Tokens { count: if self.training { 3 } else { 1 }, width })
+        Ok(Shape::Tokens { count: if self.training { Self::IN_TRAINING } else { 1 }, width })
     }
     fn onnx(&self, s: &Signature, layer: &mut Layer<'_>) -> Value {
         let (classes, width) = (s.inputs[1].len(), s.output.width());
@@ -76,6 +86,15 @@ impl Spec for Streams {
         let row = scaled(layer, &row);
         let y = layer.reshape(&row, &[1, width]);
         Value::of(y, true)
+    }
+}
+
+impl Spec for Neutral {
+    fn output(&self, inputs: &[Shape], classes: usize) -> Fit {
+        FirstToken {}.output(inputs, classes)
+    }
+    fn onnx(&self, s: &Signature, layer: &mut Layer<'_>) -> Value {
+        FirstToken {}.onnx(s, layer)
     }
 }
 

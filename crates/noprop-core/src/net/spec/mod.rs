@@ -29,7 +29,7 @@ pub use dropout::Dropout;
 pub use embed::Embed;
 pub use flatten::Flatten;
 pub(crate) use forward_forward::ROOT_EPSILON;
-pub use forward_forward::{Goodness, Streams};
+pub use forward_forward::{Goodness, Neutral, Streams};
 pub(crate) use input::Input;
 pub use layer_norm::{AdaptiveLayerNorm, LayerNorm};
 pub(crate) use linear::inputs_of;

@@ -14,10 +14,8 @@ use std::ops::Range;
 
 /// How much of a running mean stays.
 const MOMENTUM: f64 = 0.9;
-/// Tokens of a sample in training, and which of them has the right class and which a wrong one.
-const TOKENS: usize = 3;
+/// The stream of the tokens with the right class. Before it is the one whose label says nothing, behind it the one of a wrong class.
 const POSITIVE: usize = 1;
-const NEGATIVE: usize = 2;
 
 /// Sums side by side, so that a row's sum takes vectors.
 const LANES: usize = 16;
@@ -42,10 +40,11 @@ fn scale<T: Real>(squares: f64, width: usize) -> T {
     T::of(1.0 / ((squares / width as f64).sqrt() + ROOT_EPSILON))
 }
 
-/// y `[samples, tokens, width]` of x `[samples, width − before]` and z `[samples, classes]`.
+/// y `[streams, samples, width]` of x `[samples, width − before]` and z `[samples, classes]`.
 struct MakeStreams {
     samples: usize,
-    tokens: usize,
+    /// The rows of y that are made.
+    rows: Range<usize>,
     width: usize,
     /// Values of a label that stand before the sample's instead of in their place.
     before: usize,
@@ -55,34 +54,31 @@ struct MakeStreams {
 impl BlockOp<2> for MakeStreams {
     const NAME: &'static str = "forward-forward-streams";
     fn block<T: Real>(&self, _: usize, y: &mut [T], [x, z]: [&[T]; 2]) -> Result<()> {
-        let Self { samples, tokens, width, before, classes } = *self;
+        let Self { samples, ref rows, width, before, classes } = *self;
         let len = width - before;
-        check(y.len() >= samples * tokens * width && x.len() >= samples * len, "streams of samples")?;
+        check(y.len() >= rows.len() * width && x.len() >= samples * len, "streams of samples")?;
         check(z.len() >= samples * classes && classes <= width, "streams of labels")?;
-        let rows = y.chunks_exact_mut(tokens * width).zip(x.chunks_exact(len)).zip(z.chunks_exact(classes));
-        for ((streams, x), z) in rows.take(samples) {
-            for (token, row) in streams.chunks_exact_mut(width).enumerate() {
-                row[before..].copy_from_slice(x);
-                for (value, z) in row.iter_mut().zip(z) {
-                    let wanted = if token == POSITIVE { T::one() } else { -T::one() };
-                    *value = match token {
-                        0 => T::of(1.0 / classes as f64),
-                        _ if *z == wanted => T::one(),
-                        _ => T::zero(),
-                    };
-                }
-                let factor = scale::<T>(squares(row, false), width);
-                row.iter_mut().for_each(|value| *value *= factor);
+        for (to, row) in y.chunks_exact_mut(width).zip(rows.clone()) {
+            let (stream, sample) = (row / samples, row % samples);
+            to[before..].copy_from_slice(&x[sample * len..][..len]);
+            let wanted = if stream == POSITIVE { T::one() } else { -T::one() };
+            for (value, z) in to.iter_mut().zip(&z[sample * classes..][..classes]) {
+                *value = match stream {
+                    0 => T::of(1.0 / classes as f64),
+                    _ if *z == wanted => T::one(),
+                    _ => T::zero(),
+                };
             }
+            let factor = scale::<T>(squares(to, false), width);
+            to.iter_mut().for_each(|value| *value *= factor);
         }
         Ok(())
     }
     fn cut(&self) -> Option<Cut<2>> {
-        let Self { samples, tokens, width, before, classes } = *self;
-        Some(Cut::rows(samples, tokens * width, [width - before, classes]))
+        Some(Cut::rows(self.rows.len(), self.width, [0, 0]))
     }
     fn of_rows(&self, rows: Range<usize>) -> Self {
-        Self { samples: rows.len(), ..*self }
+        Self { rows: self.rows.start + rows.start..self.rows.start + rows.end, ..*self }
     }
 }
 
@@ -118,7 +114,7 @@ impl BlockOp<1> for Normalise {
     }
 }
 
-/// The running means in the state, moved on by those of max(a, 0) over the tokens of the right class.
+/// The running means in the state, moved on by those of max(a, 0) over the stream of the right class.
 struct Means {
     samples: usize,
     width: usize,
@@ -129,7 +125,7 @@ impl BlockOp<1> for Means {
     const NAME: &'static str = "forward-forward-means";
     fn block<T: Real>(&self, _: usize, state: &mut [T], [a]: [&[T]; 1]) -> Result<()> {
         let Self { samples, width, slot } = *self;
-        check(a.len() >= samples * TOKENS * width && slot.len == width, "running means")?;
+        check(a.len() >= (POSITIVE + 1) * samples * width && slot.len == width, "running means")?;
         check(slot.offset + slot.len <= state.len(), "the slot of running means")?;
         let means = slot.of_mut(state);
         let share = T::of((1.0 - MOMENTUM) / samples as f64);
@@ -137,8 +133,8 @@ impl BlockOp<1> for Means {
             #[inline(always)]
             || {
                 means.iter_mut().for_each(|mean| *mean *= T::of(MOMENTUM));
-                for tokens in a.chunks_exact(TOKENS * width).take(samples) {
-                    for (mean, a) in means.iter_mut().zip(&tokens[POSITIVE * width..][..width]) {
+                for a in a[POSITIVE * samples * width..].chunks_exact(width).take(samples) {
+                    for (mean, a) in means.iter_mut().zip(a) {
                         *mean += if *a > T::zero() { share * *a } else { T::zero() };
                     }
                 }
@@ -148,11 +144,13 @@ impl BlockOp<1> for Means {
     }
 }
 
-/// da: the gradient of the layer's own loss. That of the peer normalisation goes to values below 0 too, which could not rise again else.
+/// da: the gradient of the layer's own loss, of the streams of a right and a wrong class; the first has none. That of the peer normalisation goes
+/// to values below 0 too, which could not rise again else.
 struct Local {
-    /// Samples of a part, and of the batch.
-    samples: usize,
+    /// Samples of the batch.
     batch: usize,
+    /// The rows `[streams · samples]` whose gradient is written.
+    rows: Range<usize>,
     width: usize,
     slot: Slot,
     peer: f64,
@@ -161,9 +159,8 @@ struct Local {
 impl BlockOp<2> for Local {
     const NAME: &'static str = "forward-forward-loss";
     fn block<T: Real>(&self, _: usize, da: &mut [T], [a, state]: [&[T]; 2]) -> Result<()> {
-        let Self { samples, batch, width, slot, peer } = *self;
-        let each = TOKENS * width;
-        check(da.len().min(a.len()) >= samples * each && slot.len == width, "the loss of a layer")?;
+        let Self { batch, ref rows, width, slot, peer } = *self;
+        check(da.len().min(a.len()) >= rows.len() * width && slot.len == width, "the loss of a layer")?;
         check(slot.offset + slot.len <= state.len(), "the slot of running means")?;
         let means = slot.of(state);
         let mean = means.iter().map(|m| m.to_f64().unwrap_or(f64::NAN)).sum::<f64>() / width as f64;
@@ -172,19 +169,18 @@ impl BlockOp<2> for Local {
         vectorize(
             #[inline(always)]
             || {
-                for (da, a) in da.chunks_exact_mut(each).zip(a.chunks_exact(each)).take(samples) {
-                    da[..width].fill(T::zero());
-                    for token in [POSITIVE, NEGATIVE] {
-                        let (da, a) = (&mut da[token * width..][..width], &a[token * width..][..width]);
-                        let logit = squares(a, true) - width as f64;
-                        let wanted = f64::from(u8::from(token == POSITIVE));
-                        let factor = T::of((1.0 / (1.0 + math::exp(-logit)) - wanted) / batch as f64);
-                        for (da, a) in da.iter_mut().zip(a) {
-                            *da = if *a > T::zero() { factor * *a } else { T::zero() };
-                        }
+                let each = da.chunks_exact_mut(width).zip(a.chunks_exact(width)).zip(rows.clone());
+                for ((da, a), row) in each.filter(|(_, row)| row / batch >= POSITIVE) {
+                    let logit = squares(a, true) - width as f64;
+                    let wanted = f64::from(u8::from(row / batch == POSITIVE));
+                    let factor = T::of((1.0 / (1.0 + math::exp(-logit)) - wanted) / batch as f64);
+                    for (da, a) in da.iter_mut().zip(a) {
+                        *da = if *a > T::zero() { factor * *a } else { T::zero() };
                     }
-                    for (da, m) in da[POSITIVE * width..][..width].iter_mut().zip(means) {
-                        *da += of_peer * (*m - mean);
+                    if row / batch == POSITIVE {
+                        for (da, m) in da.iter_mut().zip(means) {
+                            *da += of_peer * (*m - mean);
+                        }
                     }
                 }
             },
@@ -192,11 +188,10 @@ impl BlockOp<2> for Local {
         Ok(())
     }
     fn cut(&self) -> Option<Cut<2>> {
-        let each = TOKENS * self.width;
-        Some(Cut::rows(self.samples, each, [each, 0]))
+        Some(Cut::rows(self.rows.len(), self.width, [self.width, 0]))
     }
     fn of_rows(&self, rows: Range<usize>) -> Self {
-        Self { samples: rows.len(), ..*self }
+        Self { rows: self.rows.start + rows.start..self.rows.start + rows.end, ..*self }
     }
 }
 
@@ -204,10 +199,11 @@ impl Lower for Streams {
     fn lower(&self, l: &mut Lowering<'_>, node: NodeId) -> Result<()> {
         let (shapes, inputs) = (l.input_shapes(node), l.inputs(node));
         let ([x, z], y, shape) = ([l.value(inputs[0]), l.value(inputs[1])], l.output(node), l.shape(node));
-        let (tokens, width, classes) = (shape.rows(), shape.width(), shapes[1].len());
+        let (streams, width, classes) = (shape.rows(), shape.width(), shapes[1].len());
         let before = if let Shape::Vector(_) = shapes[0] { classes } else { 0 };
         l.emit("streams", &[x, z], &[y], move |c| {
-            let op = MakeStreams { samples: c.samples(), tokens, width, before, classes };
+            let (samples, rows) = (c.samples(), 0..streams * c.samples());
+            let op = MakeStreams { samples, rows, width, before, classes };
             apply(&op, c.write(y), [c.read(x), c.read(z)])
         });
         Ok(())
@@ -234,11 +230,12 @@ impl Lower for Goodness {
     /// It is where a gradient begins: none comes to it.
     fn differentiate(&self, l: &mut Lowering<'_>, node: NodeId, _: At) -> Result<()> {
         let input = l.input(node);
-        let (a, width, slot, peer) = (l.value(input), l.shape(node).width(), l.statistic(node, "mean"), self.peer);
+        let (a, slot, peer) = (l.value(input), l.statistic(node, "mean"), self.peer);
+        let (streams, width) = (l.shape(node).rows(), l.shape(node).width());
         l.contribute(input, |l, da| {
             l.emit("goodness_backward", &[a], &[da], move |c| {
-                let samples = c.samples();
-                let op = Local { samples, batch: samples, width, slot, peer };
+                let batch = c.samples();
+                let op = Local { batch, rows: 0..streams * batch, width, slot, peer };
                 apply(&op, c.write(da), [c.read(a), &**c.step.state])
             });
         });

@@ -38,7 +38,7 @@ macro_rules! dispatch {
         /// How it is computed; an input is not.
         pub(super) fn of(op: &Op) -> &dyn Lower {
             match op {
-                Op::Input => &Flatten {},
+                Op::Input | Op::Neutral(_) => &Flatten {},
                 Op::Mix(spec) => spec,
                 Op::Streams(spec) => spec,
                 Op::Goodness(spec) => spec,
