@@ -9,6 +9,8 @@ use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, Imag
 
 use super::super::foreign;
 use super::item::{Item, Readable};
+use super::jpeg;
+use super::room::Room;
 use crate::{Code, Error, Result};
 
 /// Most pixels of a picture: the largest cameras have 102 million. A header that says more is refused.
@@ -47,12 +49,14 @@ pub(super) fn header(item: &Item) -> Result<Header> {
     guarded(item.path(), || Ok(Opened::new(item)?.header()))
 }
 
-/// Decodes a picture. `check` sees what the header says before anything is decoded.
-pub(super) fn decode(item: &Item, check: impl FnOnce(Header) -> Result<()>) -> Result<Picture> {
+/// Decodes a picture. `check` sees what the header says before anything is decoded. The room is that of the picture, and of making it
+/// smaller: it is kept as long as the picture is. Waits for room while other threads decode large pictures.
+pub(super) fn decode(item: &Item, check: impl FnOnce(Header) -> Result<()>) -> Result<(Picture, Room)> {
     let path = item.path();
     guarded(path, || {
         let opened = Opened::new(item)?;
         check(opened.header())?;
+        let room = Room::take(opened.bytes());
         let orientation = opened.orientation;
         let image = DynamicImage::from_decoder(opened.decoder).map_err(|error| explain(path, &error))?;
         let picture = over_black(&image).ok_or_else(|| {
@@ -62,12 +66,13 @@ pub(super) fn decode(item: &Item, check: impl FnOnce(Header) -> Result<()>) -> R
         })?;
         // Before another as large is made.
         drop(image);
-        Ok(upright(picture, orientation))
+        Ok((upright(picture, orientation), room))
     })
 }
 
 /// A picture whose header has been read.
 struct Opened<'a> {
+    format: ImageFormat,
     decoder: Box<dyn ImageDecoder + 'a>,
     orientation: Orientation,
 }
@@ -100,6 +105,15 @@ impl<'a> Opened<'a> {
                 .expected(format!("at most {MAX_FILE} bytes"))
                 .received(format!("{len} bytes")));
         }
+        if format == ImageFormat::Jpeg {
+            let io = |error| Error::io(path, &error);
+            if !jpeg::is_whole(&mut reader).map_err(io)? {
+                return Err(Error::new(Code::FileTruncated, format!("{shown} ends too early"))
+                    .expected("a JPEG file to its end (EOI)")
+                    .hint("the file is damaged"));
+            }
+            reader.rewind().map_err(io)?;
+        }
         let mut reader: ImageReader<Box<dyn Readable + 'a>> = ImageReader::with_format(reader, format);
         let mut limits = Limits::no_limits();
         limits.max_alloc = Some(MAX_BYTES);
@@ -114,7 +128,19 @@ impl<'a> Opened<'a> {
         }
         // Damaged metadata do not spoil a picture.
         let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-        Ok(Self { decoder: Box::new(decoder), orientation })
+        Ok(Self { format, decoder: Box::new(decoder), orientation })
+    }
+
+    /// Bytes that decoding takes, about: its own buffers, and the pixels as they are made of it.
+    fn bytes(&self) -> u64 {
+        // Progressive JPEG keeps coefficients of 16 bits beside the colours; WebP and GIF have a frame beside the canvas.
+        let copies = match self.format {
+            ImageFormat::Jpeg => 3,
+            ImageFormat::WebP | ImageFormat::Gif => 2,
+            _ => 1,
+        };
+        let (width, height) = self.decoder.dimensions();
+        copies * self.decoder.total_bytes() + 4 * u64::from(width) * u64::from(height)
     }
 
     fn header(&self) -> Header {

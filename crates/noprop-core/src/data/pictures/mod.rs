@@ -3,6 +3,8 @@
 //! | file | what it does |
 //! |---|---|
 //! | `decode.rs` | a file to its colours, upright, over black |
+//! | `jpeg.rs` | whether a JPEG file is whole |
+//! | `room.rs` | the memory that pictures take while they are decoded |
 //! | `fit.rs` | colours to a size: cover, contain, stretch |
 //! | `read.rs` | many files, on all cores, to samples |
 //! | `cache.rs` | samples in memory, or in a file where they are too many |
@@ -19,10 +21,12 @@ mod folder;
 #[cfg(test)]
 mod fuzz;
 mod item;
+mod jpeg;
 mod load;
 mod options;
 mod propose;
 mod read;
+mod room;
 
 pub use encoded::{Encoded, load_encoded};
 pub use folder::load_folder;
