@@ -10,6 +10,7 @@ use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, Imag
 use super::super::foreign;
 use super::item::{Item, Readable};
 use super::jpeg;
+use super::kind::{FORMATS, Kind, by_start};
 use super::room::Room;
 use crate::{Code, Error, Result};
 
@@ -19,10 +20,6 @@ const MAX_PIXELS: u64 = 1 << 27;
 const MAX_BYTES: u64 = 1 << 30;
 /// Most bytes of a file.
 const MAX_FILE: u64 = 1 << 29;
-/// The formats that are read.
-const FORMATS: [ImageFormat; 5] =
-    [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP, ImageFormat::Gif, ImageFormat::Bmp];
-
 /// What such files begin with.
 const BEGINNINGS: [&[u8]; 6] = [b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"RIFF", b"BM"];
 
@@ -98,6 +95,9 @@ impl<'a> Opened<'a> {
             let error = Error::new(Code::FileFormat, format!("{shown} is not a picture that is read"))
                 .expected("JPEG, PNG, WebP, GIF or BMP")
                 .hint("convert other formats first");
+            if let Kind::Foreign(what) = by_start(start) {
+                return Err(error.received(format!("a picture of another kind ({what})")));
+            }
             return Err(foreign::explain(error, &start[..start.len().min(foreign::START)]));
         };
         if len > MAX_FILE {

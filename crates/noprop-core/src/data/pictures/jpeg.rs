@@ -114,7 +114,8 @@ mod tests {
     fn data_restarts_and_fill_bytes_are_no_segments() {
         let scan = b"\xff\xd8\xff\xda\0\x03\x01abc\xff\0\xff\xd0def\xff\xd7\xff\0";
         assert!(!check(scan));
-        for end in [&b"\xff\xd9"[..], b"\xff\xff\xff\xd9", b"gh\xff\xd9\0", b"\xff\xc4\0\x04\xff\xd9\xff\xda\0\x02i\xff\xd9"]
+        for end in
+            [&b"\xff\xd9"[..], b"\xff\xff\xff\xd9", b"gh\xff\xd9\0", b"\xff\xc4\0\x04\xff\xd9\xff\xda\0\x02i\xff\xd9"]
         {
             assert!(check(&[&scan[..], end].concat()), "{end:?}");
         }

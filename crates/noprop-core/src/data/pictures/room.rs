@@ -55,8 +55,12 @@ impl Drop for Room {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
 
+    use super::super::decode::decode;
+    use super::super::item::Item;
     use super::*;
 
     #[test]
@@ -80,6 +84,15 @@ mod tests {
             }
         });
         assert_eq!(*lock(&SHARED.used), 0);
+    }
+
+    #[test]
+    fn decoding_takes_room_as_long_as_its_picture_is_there() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/pictures/plain.png");
+        let (picture, room) = decode(&Item::File(Arc::from(path)), |_| Ok(())).unwrap();
+        // Three bytes a pixel as the file has them, and four as they are made smaller.
+        assert_eq!((room.bytes, picture.pixels.len()), (22 * 31 * 7, 22 * 31 * 4));
+        assert!(*lock(&BUDGET.used) >= room.bytes);
     }
 
     #[test]
