@@ -78,8 +78,8 @@ fn load_cifar(directory: &Path, split: Split, limit: Option<usize>) -> Result<Da
     let error = Error::new(Code::FileNotFound, format!("{} holds no {split} data", directory.display()))
         .expected(format!(
             "IDX files ({images} and its labels, here or in data/ or raw/), or CIFAR's ({others}, or an archive \
-             cifar-10-binary.tar.gz or cifar-100-binary.tar.gz), each of which may be gzipped; folders of pictures, one \
-             for each class, and tables (CSV and others) are read as well, each as such"
+             cifar-10-binary.tar.gz or cifar-100-binary.tar.gz), each of which may be gzipped; on the command line also \
+             folders of pictures, one for each class, and tables (in programs datasets.fromFolder and fromTable)"
         ));
     Err(explain(error, directory)?)
 }
