@@ -119,8 +119,8 @@ test('JPEG files that were cut are told and left out, and predict refuses one', 
   )
   const strict = datasets.fromFolder(directory, { strict: true })
   await expect(strict).rejects.toMatchObject({ code: 'NOPROP_FILE_TRUNCATED' })
-  const { shape: input, classes } = train
-  const made = NoProp.create({ input, classes, blocks: 1, net: { type: 'mlp', hidden: [4] } })
+  const { shape: input, classes, preprocessing } = train
+  const made = NoProp.create({ input, classes, preprocessing, blocks: 1, net: { type: 'mlp', hidden: [4] } })
   await made.fit(train, { epochs: 1 })
   await made.save(model)
   const outcome = await runCli(['predict', model, join(directory, 'cat/plain 0.9.jpg')])
