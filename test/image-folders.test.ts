@@ -80,6 +80,7 @@ test('the command line trains on photos, and predicts pictures of any size and f
   const evaluated = await done(['eval', model, '--data', data])
   expect([evaluated.samples, evaluated.classes]).toEqual([30, KINDS])
   expect(evaluated.accuracy).toBeGreaterThan(0.9)
+  expect((await runCli(['eval', model, '--data', data])).stderr).toMatch(/1 picture could not be read and is left out/)
   const names = ['turned-6.jpg', 'frames.gif', 'lossy.webp', 'alpha.png', 'plain.bmp', 'cmyk.jpg']
   const predicted = events(await runCli(['predict', model, ...names.map(golden), '--json']))
   expect(predicted.map(({ event }) => event)).toEqual([...names.map(() => 'prediction'), 'done'])

@@ -168,11 +168,12 @@ export async function openTest(
   }
   const [height, width, channels] = input as [number, number, 1 | 3]
   const fit = preprocessing?.type === 'images' ? preprocessing.fit : 'cover'
-  const { train, test } = await splitsFromPictures(
+  const { train, test, notes } = await splitsFromPictures(
     kind.directory,
     { size: [height, width], channels, fit, signal: io.signal },
     io,
   )
+  for (const note of notes) io.note(note)
   if (!test) return train
   train.dispose()
   return test
