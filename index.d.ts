@@ -41,6 +41,8 @@ export declare class NativeDataset {
   split(option: string, share: number, seed: number): Promise<NativeSplits>
   /** What is worth knowing of the samples, as JSON; with `test` also which of its samples are here as well. */
   statistics(test: NativeDataset | null): Promise<string>
+  /** How large the pictures of this data set and of the test are in their files, as JSON, or null where that is not known. */
+  pictureSizes(test: NativeDataset | null, stop: StopSignal): Promise<string>
   /** What was done to raw data to get the samples, as JSON, or null. */
   get preprocessing(): string | null
   /** Number of samples. */

@@ -1,11 +1,15 @@
-// Photos in folders: `node photos.mjs FOLDER`, with a folder of pictures for each class. Without one it draws some itself.
+// Photos in folders: `node photos.mjs FOLDER`, with a folder of pictures for each class, or train and test with such folders. Without
+// one it draws some itself.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { datasets, NoProp } from 'noprop'
 
 const folder = process.argv[2] ?? draw()
-const { train, test } = await datasets.fromFolder(folder, { size: [16, 16], testSplit: 0.2 })
-if (!test) throw new Error('testSplit holds out a test')
+const found = await datasets.fromFolder(folder, { size: [16, 16] })
+// What was left out, and why.
+for (const note of found.notes) console.log(note)
+// Without pictures for the test, a fifth of the others is held out.
+const { train, test } = found.test ? { train: found.train, test: found.test } : await found.train.split(0.2)
 console.log(`${train}, ${test.samples} for the test; classes: ${train.classes.join(', ')}`)
 
 const { shape: input, classes, preprocessing } = train
@@ -19,11 +23,9 @@ for (const { path, target, predicted } of worst)
 // A new picture of any size, as the model takes it: size and fit are those of its training.
 const [height = 0, width = 0, channels = 3] = input
 const fit = preprocessing?.type === 'images' ? preprocessing.fit : 'cover'
-const picture = await datasets.fromImages([join(folder, String(classes[0]), '0.bmp')], {
-  shape: [height, width, channels],
-  fit,
-})
-console.log((await model.predict(picture)).labels[0])
+const file = worst.at(-1)?.path ?? ''
+const picture = await datasets.fromImages([file], { shape: [height, width, channels], fit })
+console.log(`${file} looks like ${(await model.predict(picture)).labels[0]}`)
 await model.save('photos.safetensors')
 
 /** Draws yellow discs and blue squares of all sizes as BMP files, 24 × 20 pixels. */

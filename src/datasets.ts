@@ -121,9 +121,10 @@ export const datasets = {
 
   /**
    * Reads a folder of pictures: a folder a class (`photos/cats/1.jpg`), or `train` and `test` with such folders. JPEG, PNG, WebP,
-   * BMP and the first frame of GIF; turned upright as their EXIF data say. The labels are the names of the folders. Give the model
-   * what was done to the pictures, and `predict` on the command line does it too: `NoProp.create({ input: train.shape, classes:
-   * train.classes, preprocessing: train.preprocessing })`. Throws NOPROP_FILE_NOT_FOUND (no pictures), NOPROP_FILE_FORMAT,
+   * BMP and the first frame of GIF; turned upright as their EXIF data say. The labels are the names of the folders. What is left out,
+   * damaged pictures among it, is told in `notes`. Give the model what was done to the pictures, and `predict` on the command line
+   * does it too: `NoProp.create({ input: train.shape, classes: train.classes, preprocessing: train.preprocessing })`. Throws
+   * NOPROP_FILE_NOT_FOUND (no pictures), NOPROP_FILE_FORMAT,
    * NOPROP_FILE_TRUNCATED, NOPROP_IO, NOPROP_OPTION, NOPROP_MEMORY.
    */
   async fromFolder(folder: string, options: FolderOptions = {}): Promise<Splits> {

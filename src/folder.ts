@@ -5,7 +5,7 @@ import { throwIfAborted } from './abort.js'
 import { cacheDirectory } from './cache-directory.js'
 import { describe } from './data/describe.js'
 import { isParquet } from './data/parquet.js'
-import { parquetSplits, picturesOfParquet } from './data/parquet-pictures.js'
+import { type ParquetFiles, parquetSplits, picturesOfParquet } from './data/parquet-pictures.js'
 import { type Splits, wrapSplits } from './dataset.js'
 import { NoPropError } from './errors.js'
 import { requireObject, toJson } from './json.js'
@@ -24,7 +24,7 @@ export interface FolderOptions {
   channels?: 1 | 3
   /** What happens to pictures of another ratio than a sample's. Default 'cover'. */
   fit?: Fit
-  /** Whether a picture that cannot be read rejects the promise. Default: it is left out, and `onError` told. */
+  /** Whether a picture that cannot be read rejects the promise. Default: it is left out, and told by a note and by `onError`. */
   strict?: boolean
   /** Called for each picture that cannot be read. */
   onError?: (error: NoPropError, path: string) => void
@@ -61,7 +61,10 @@ export async function splitsFromFolder(folder: string, options: FolderOptions = 
     : await withStopSignal(signal, (stop) => getNative().NativeDataset.fromFolder(path, testPath, json, stop))
   const { failures, ...splits } = wrapSplits(read)
   for (const failure of failures) onError?.(failure.error, failure.path)
-  return splits
+  if (!parquet || parquet.left.length === 0) return splits
+  const left = parquet.left.length === 1 ? 'is left out' : 'are left out'
+  const note = `${parquet.left.join(', ')} ${left}, since there are files for the test`
+  return { ...splits, notes: [...splits.notes, note] }
 }
 
 /** How much may be held in memory, and where the rest is kept; without a cache directory only what is asked for is a limit. */
@@ -73,16 +76,10 @@ function storage(memoryLimit: number | undefined): { memoryLimit?: number; cache
   return { memoryLimit: memoryLimit ?? half, cache: join(cache, 'pictures') }
 }
 
-/** Parquet files for training and test. */
-interface ParquetFiles {
-  train: string[]
-  test: string[]
-}
-
 /** The Parquet files that a path names, if it does. */
 export function parquetFiles(path: string, test: string | null): ParquetFiles | undefined {
   const of = (place: string): ParquetFiles | undefined => {
-    if (isParquet(place)) return { train: [place], test: [] }
+    if (isParquet(place)) return { train: [place], test: [], left: [] }
     // What is wrong with a path is told when it is read.
     return existsSync(place) && statSync(place).isDirectory() ? parquetSplits(place) : undefined
   }
@@ -97,7 +94,7 @@ export function parquetFiles(path: string, test: string | null): ParquetFiles | 
       received: test,
     })
   }
-  return { train: found.train, test: held.test.length > 0 ? held.test : held.train }
+  return { ...found, test: held.test.length > 0 ? held.test : held.train }
 }
 
 async function readParquet(

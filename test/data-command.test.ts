@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { smallIdx, temporaryDirectory } from './support/data.js'
+import { png } from './support/png.js'
 import { done, runCli } from './support/process.js'
 
 const TABLE = `a,b,kind
@@ -47,6 +48,42 @@ test('a table is described, and what may spoil a training is told', async () => 
   expect(stdout).toMatch(/! 1 sample equal to one of another label: 0 and 2/)
   expect(stdout).toMatch(/! classes of the test without training samples: z/)
   expect(stdout).toMatch(/! 1 of 2 values of a sample never change/)
+})
+
+test('classes that differ by case or blanks only are told', async () => {
+  const path = table('a,kind\n1,Lugana\n2,lugana\n3,Barolo\n4,Barolo\n5,Lugana\n')
+  const found = await done(['data', path, '--label', 'kind'])
+  expect(found.similarClasses).toEqual([['Lugana', 'lugana']])
+  expect(found.pictures).toBeNull()
+  const { stdout } = await runCli(['data', path, '--label', 'kind'])
+  expect(stdout).toMatch(/! classes that differ by case or blanks only: "Lugana" and "lugana"/)
+})
+
+test('pictures are described with their sizes, and equal ones by their paths', async () => {
+  const folder = temporaryDirectory()
+  const add = (path: string, width: number, height: number, value: number) => {
+    mkdirSync(join(folder, path, '..'), { recursive: true })
+    writeFileSync(join(folder, path), png(new Uint8Array(width * height).fill(value), width, height))
+  }
+  add('train/a/1.png', 40, 30, 10)
+  add('train/a/2.png', 20, 10, 50)
+  add('train/b/1.png', 40, 30, 10)
+  add('train/b/2.png', 60, 50, 90)
+  add('train/b/3.png', 40, 30, 120)
+  add('test/b/9.png', 40, 30, 120)
+  const found = await done(['data', folder])
+  expect(found.pictures).toEqual({
+    smallest: { width: 20, height: 10 },
+    median: { width: 40, height: 30 },
+    largest: { width: 60, height: 50 },
+  })
+  const at = (path: string) => ({ path: join(folder, path) })
+  expect(found.train).toMatchObject({ contradictions: { places: [[at('train/a/1.png'), at('train/b/1.png')]] } })
+  expect(found.shared).toMatchObject({ count: 1, places: [[at('train/b/3.png'), at('test/b/9.png')]] })
+  const { stdout } = await runCli(['data', folder])
+  expect(stdout).toMatch(/pictures +from 20×10 to 60×50 in the files, median 40×30 \(width × height\)/)
+  expect(stdout).toMatch(/! 1 sample equal to one of another label: \S+1\.png and \S+1\.png\n/)
+  expect(stdout).toMatch(/! 1 test sample also to train on \(train and test\): \S+3\.png and \S+9\.png\n/)
 })
 
 test('a directory is described with its own test samples', async () => {

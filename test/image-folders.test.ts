@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { datasets, NoProp } from '../src/index.js'
@@ -56,7 +56,8 @@ test('folders of pictures become data sets, whose preprocessing the model keeps'
   expect([train.shape, train.classes, train.samples]).toEqual([[8, 10, 1], KINDS, 48])
   expect([test?.samples, train.preprocessing]).toEqual([12, { type: 'images', fit: 'contain' }])
   expect(told).toEqual([['NOPROP_FILE_FORMAT', join(directory, 'dog/damaged.png')]])
-  expect(notes).toEqual([])
+  const reason = `${join(directory, 'dog/damaged.png')} is not a picture that is read`
+  expect(notes).toEqual([`1 picture could not be read and is left out: ${reason}`])
   const { shape: input, classes, preprocessing } = train
   const model = NoProp.create({ input, classes, preprocessing, blocks: 2, net: { type: 'mlp', hidden: [16] } })
   await model.fit(train, { epochs: 40, batch: 16, learningRate: 0.01 })
@@ -74,11 +75,12 @@ test('the command line trains on photos, and predicts pictures of any size and f
   const outcome = await runCli(['train', '--data', data, ...FLAGS, '--out', model])
   expect(outcome.code).toBe(0)
   expect(outcome.stderr).toMatch(/damaged.jpg is empty/)
-  expect(outcome.stderr).toMatch(/1 pictures could not be read and are left out/)
+  expect(outcome.stderr).toMatch(/1 picture could not be read and is left out: .*damaged.jpg is empty/)
   expect(outcome.stderr).toMatch(/60 training and 30 test samples, 16×20×1, 3 classes/)
   const evaluated = await done(['eval', model, '--data', data])
   expect([evaluated.samples, evaluated.classes]).toEqual([30, KINDS])
   expect(evaluated.accuracy).toBeGreaterThan(0.9)
+  expect((await runCli(['eval', model, '--data', data])).stderr).toMatch(/1 picture could not be read and is left out/)
   const names = ['turned-6.jpg', 'frames.gif', 'lossy.webp', 'alpha.png', 'plain.bmp', 'cmyk.jpg']
   const predicted = events(await runCli(['predict', model, ...names.map(golden), '--json']))
   expect(predicted.map(({ event }) => event)).toEqual([...names.map(() => 'prediction'), 'done'])
@@ -98,6 +100,50 @@ test.each<[string, string[], number, RegExp]>([
   const directory = photos(temporaryDirectory(), 6)
   const outcome = await runCli(['train', '--data', directory, ...FLAGS, ...flags])
   expect([outcome.code, outcome.stderr]).toEqual([code, expect.stringMatching(message)])
+})
+
+test('JPEG files that were cut are told and left out, and predict refuses one', async () => {
+  const directory = photos(temporaryDirectory(), 30)
+  const model = join(directory, '.model.safetensors')
+  const cut = (name: string, share: number) => {
+    const bytes = readFileSync(golden(name))
+    return bytes.subarray(0, Math.floor(bytes.length * share))
+  }
+  for (const share of [0.3, 0.6, 0.9]) {
+    write(join(directory, `cat/plain ${share}.jpg`), cut('plain.jpg', share))
+    write(join(directory, `cat/progressive ${share}.jpg`), cut('progressive.jpg', share))
+  }
+  const { train, notes } = await datasets.fromFolder(directory)
+  expect(train.samples).toBe(30)
+  expect(notes.at(-1)).toMatch(
+    /^6 pictures could not be read and are left out: (.*plain 0\.\d\.jpg ends too early, ){3}…$/,
+  )
+  const strict = datasets.fromFolder(directory, { strict: true })
+  await expect(strict).rejects.toMatchObject({ code: 'NOPROP_FILE_TRUNCATED' })
+  const { shape: input, classes, preprocessing } = train
+  const made = NoProp.create({ input, classes, preprocessing, blocks: 1, net: { type: 'mlp', hidden: [4] } })
+  await made.fit(train, { epochs: 1 })
+  await made.save(model)
+  const outcome = await runCli(['predict', model, join(directory, 'cat/plain 0.9.jpg')])
+  expect([outcome.code, outcome.stderr]).toEqual([1, expect.stringMatching(/NOPROP_FILE_TRUNCATED: .*ends too early/)])
+})
+
+test('files in the place of folders, and pictures in the place of classes, are refused in words', async () => {
+  const directory = photos(temporaryDirectory(), 6)
+  const table = join(temporaryDirectory(), 't.csv')
+  writeFileSync(table, 'a,b\n1,2\n')
+  const tested = await runCli(['data', directory, '--test', table])
+  expect([tested.code, tested.stderr]).toEqual([
+    2,
+    expect.stringMatching(/--test: .*t\.csv is no folder.*a folder of pictures for each class/),
+  ])
+  const flat = await runCli(['data', join(directory, 'cat')])
+  expect([flat.code, flat.stderr]).toEqual([
+    1,
+    expect.stringMatching(/folders of pictures.*received: 2 pictures in no folder of a class; hint: put the pictures/),
+  ])
+  const missing = await runCli(['data', join(directory, 'nowhere')])
+  expect(missing.stderr).toMatch(/a folder of pictures for each class, or a table/)
 })
 
 test('files of IDX without a test train, and are split', async () => {

@@ -85,6 +85,10 @@ const paths = (outcome: Outcome) =>
 
 test('a folder stands for the PNG files in it and below', async () => {
   const { folder, pictures } = album()
+  // A file without an ending is what it holds.
+  copyFileSync(good, join(folder, 'b', 'picture'))
+  writeFileSync(join(folder, 'b', 'README'), 'notes')
+  pictures.push(join(folder, 'b', 'picture'))
   const outcome = await runCli(['predict', model, folder, good, '--json'])
   expect([outcome.code, paths(outcome), outcome.stderr]).toEqual([0, [...pictures, good], ''])
   const empty = await runCli(['predict', model, temporaryDirectory(), good, '--json'])

@@ -1,10 +1,12 @@
 import { Argument, type Command } from 'commander'
 import { CATALOGUE, mebibytes } from '../data/catalogue.js'
+import type { Label } from '../data/labels.js'
 import { locate } from '../data/locate.js'
-import { type Dataset, nativeDataset } from '../dataset.js'
+import { classesOf, type Dataset, nativeDataset } from '../dataset.js'
 import { nativeAsync } from '../errors.js'
 import { nearest } from '../nearest.js'
 import { printable } from '../printable.js'
+import { withStopSignal } from '../stop-signal.js'
 import { counted, percent, thousands } from '../summary.js'
 import { openSplits, PICTURES, TABLE, TEST } from './data.js'
 import { downloadNotes } from './download-note.js'
@@ -18,7 +20,18 @@ import { usage } from './usage.js'
 interface Twins {
   count: number
   examples: [number, number][]
+  /** Where the samples of the examples are from, where that is known. */
+  places?: [Place, Place][]
 }
+
+/** Where a sample is from. */
+interface Place {
+  path?: string
+  row?: number
+}
+
+/** Sizes of pictures in their files. */
+type PictureSizes = Record<'smallest' | 'median' | 'largest', { width: number; height: number }>
 
 /** What the core counts over the samples of a data set. */
 interface Statistics {
@@ -35,6 +48,11 @@ interface Statistics {
 
 /** Most classes whose samples are listed. */
 const MOST_CLASSES = 20
+/** Most groups of similar classes that are told with --json. */
+const MOST_SIMILAR = 100
+/** So many pairs of equal samples are shown, of files fewer: paths are long. */
+const MOST_PAIRS = 5
+const MOST_PATHS = 2
 /** A class with fewer samples than this share of the mean is told. */
 const FEW = 0.1
 
@@ -91,7 +109,12 @@ async function describeData(
   const held = test
     ? (JSON.parse(await nativeAsync(() => nativeDataset(test).statistics(null))).statistics as Statistics)
     : null
-  const warnings = warningsOf(train, test, statistics, shared)
+  const sizes = await withStopSignal(io.signal, (stop) =>
+    nativeDataset(train).pictureSizes(test ? nativeDataset(test) : null, stop),
+  )
+  const pictures = JSON.parse(sizes) as PictureSizes | null
+  const similar = similarLabels(classesOf(train, ...(test ? [test] : [])))
+  const warnings = warningsOf(train, test, statistics, shared, similar)
   io.emit({
     event: 'done',
     shape: train.shape,
@@ -99,16 +122,18 @@ async function describeData(
     train: statistics,
     test: held && { classes: test?.classes, ...held },
     shared,
+    pictures,
+    similarClasses: similar,
     preprocessing: train.preprocessing,
     notes,
     warnings,
   })
-  io.printFields(rows(train, test, statistics))
+  io.printFields(rows(train, test, statistics, pictures))
   if (warnings.length > 0) io.print('')
   for (const warning of warnings) io.print(printable(`! ${warning}`))
 }
 
-function rows(train: Dataset, test: Dataset | null, found: Statistics): Field[] {
+function rows(train: Dataset, test: Dataset | null, found: Statistics, pictures: PictureSizes | null): Field[] {
   const { perClass, minimum, maximum, mean, std } = found
   const { classes, shape } = train
   const number = (value: number) => String(Number(value.toPrecision(4)))
@@ -119,6 +144,7 @@ function rows(train: Dataset, test: Dataset | null, found: Statistics): Field[] 
   return [
     ['samples', `${thousands(found.samples)} to train on, ${test ? thousands(test.samples) : 'none'} for the test`],
     ['shape', shape.join('×')],
+    ...(pictures ? [['pictures', sizesOf(pictures)] as Field] : []),
     ['classes', `${thousands(classes.length)}`],
     ['per class', shares.join('  ')],
     [
@@ -128,11 +154,47 @@ function rows(train: Dataset, test: Dataset | null, found: Statistics): Field[] 
   ]
 }
 
+function sizesOf({ smallest, median, largest }: PictureSizes): string {
+  const size = ({ width, height }: { width: number; height: number }) => `${width}×${height}`
+  if (size(smallest) === size(largest)) return `${size(median)} in the files (width × height)`
+  return `from ${size(smallest)} to ${size(largest)} in the files, median ${size(median)} (width × height)`
+}
+
+/** Classes whose names differ by nothing but case and blanks around them, or how their letters are put together. */
+function similarLabels(classes: readonly Label[]): string[][] {
+  const groups = new Map<string, string[]>()
+  for (const label of classes) {
+    if (typeof label !== 'string') continue
+    const key = label.normalize('NFC').trim().replace(/\s+/g, ' ').toLowerCase()
+    groups.set(key, [...(groups.get(key) ?? []), label])
+  }
+  return [...groups.values()].filter((labels) => labels.length > 1).slice(0, MOST_SIMILAR)
+}
+
+/** The first pairs, by the places that people know them by. */
+function pairs({ count, examples, places }: Twins): string {
+  const arePaths = places?.[0]?.some(({ path }) => path !== undefined)
+  const most = arePaths ? MOST_PATHS : MOST_PAIRS
+  const named = examples.slice(0, most).map((pair, index) => {
+    const [one, other] = pair.map((sample, side) => {
+      const place = places?.[index]?.[side]
+      return place?.path ?? place?.row ?? sample
+    })
+    return `${one} and ${other}`
+  })
+  return `${named.join(', ')}${count > most ? ', …' : ''}`
+}
+
 /** What may spoil a training, in sentences. */
-function warningsOf(train: Dataset, test: Dataset | null, found: Statistics, shared: Twins | null): string[] {
+function warningsOf(
+  train: Dataset,
+  test: Dataset | null,
+  found: Statistics,
+  shared: Twins | null,
+  similar: readonly string[][],
+): string[] {
   const { perClass, constant, duplicates, contradictions } = found
   const warnings: string[] = []
-  const pairs = ({ examples }: Twins) => examples.map(([one, other]) => `${one} and ${other}`).join(', ')
   const { classes } = train
   if (classes.length === 1) warnings.push(`there is one class only: ${classes[0]}`)
   const usual = found.samples / Math.max(1, classes.length)
@@ -140,6 +202,13 @@ function warningsOf(train: Dataset, test: Dataset | null, found: Statistics, sha
   if (rare.length > 0) warnings.push(`classes with few samples: ${shortened(rare)}`)
   const missing = test ? test.classes.filter((label) => !classes.includes(label)) : []
   if (missing.length > 0) warnings.push(`classes of the test without training samples: ${shortened(missing)}`)
+  if (similar.length > 0) {
+    const named = similar
+      .slice(0, MOST_PAIRS)
+      .map((labels) => labels.map((label) => JSON.stringify(label)).join(' and '))
+    const more = similar.length > MOST_PAIRS ? ', …' : ''
+    warnings.push(`classes that differ by case or blanks only: ${named.join(', ')}${more}`)
+  }
   if (contradictions.count > 0) {
     warnings.push(`${counted(contradictions.count, 'sample')} equal to one of another label: ${pairs(contradictions)}`)
   }

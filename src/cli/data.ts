@@ -163,13 +163,10 @@ async function splitsFromPictures(folder: string, options: FolderOptions, io: Io
     failed++
     if (failed <= MOST_SHOWN) io.complain(error)
   }
-  const splits = await splitsFromFolder(folder, { ...options, onError })
-  if (failed === 0) return splits
-  const more = failed > MOST_SHOWN ? `, ${MOST_SHOWN} of them named above` : ''
-  return { ...splits, notes: [...splits.notes, `${failed} pictures could not be read and are left out${more}`] }
+  return splitsFromFolder(folder, { ...options, onError })
 }
 
-/** So many damaged pictures are named. */
+/** So many damaged pictures are told with all that is known of them; a note counts them. */
 const MOST_SHOWN = 20
 
 /** Samples to measure a model on (labelled), or to predict, from whatever `--data` names. */
@@ -196,7 +193,8 @@ export async function openTest(
     )
   }
   const seen = seenAs({}, { input: [...input], ...(preprocessing ? { preprocessing } : {}) })
-  const { train, test } = await splitsFromPictures(kind.directory, { ...seen, signal: io.signal }, io)
+  const { train, test, notes } = await splitsFromPictures(kind.directory, { ...seen, signal: io.signal }, io)
+  for (const note of notes) io.note(note)
   if (!test) return train
   train.dispose()
   return test

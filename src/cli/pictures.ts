@@ -1,4 +1,4 @@
-import { type Dirent, statSync } from 'node:fs'
+import { closeSync, type Dirent, openSync, readSync, statSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { addAbortSignal, type Readable } from 'node:stream'
@@ -12,6 +12,9 @@ interface Picture {
 
 /** Endings of picture files. */
 const PICTURE = /\.(jpe?g|jpe|jfif|png|webp|gif|bmp|dib)$/i
+
+/** What PNG, JPEG and GIF files begin with. */
+const STARTS = ['\x89PNG\r\n\x1a\n', '\xff\xd8\xff', 'GIF87a', 'GIF89a']
 
 /** A list of paths that goes on for so many characters without a separator is something else. */
 const LONGEST_PATH = 1 << 16
@@ -75,7 +78,8 @@ async function* walk(folder: string): AsyncGenerator<Picture> {
     const path = join(folder, entry.name)
     // A link to a folder is left out: it may lead back here.
     if (entry.isDirectory()) yield* walk(path)
-    else if (PICTURE.test(entry.name) && !isFolder(path)) yield { path }
+    else if ((entry.name.includes('.') ? PICTURE.test(entry.name) : startsLikePicture(path)) && !isFolder(path))
+      yield { path }
   }
 }
 
@@ -84,6 +88,27 @@ function isFolder(path: string): boolean {
     return statSync(path).isDirectory()
   } catch {
     // Reading it says why.
+    return false
+  }
+}
+
+/** Whether a file begins as those of a picture that is read do. */
+function startsLikePicture(path: string): boolean {
+  try {
+    // Opening a pipe would wait for ever.
+    if (!statSync(path).isFile()) return false
+    const start = Buffer.alloc(12)
+    const file = openSync(path, 'r')
+    try {
+      readSync(file, start)
+    } finally {
+      closeSync(file)
+    }
+    const text = start.toString('latin1')
+    const isWebp = text.startsWith('RIFF') && text.endsWith('WEBP')
+    const isBmp = text.startsWith('BM') && text.slice(6, 10) === '\0\0\0\0'
+    return isWebp || isBmp || STARTS.some((bytes) => text.startsWith(bytes))
+  } catch {
     return false
   }
 }

@@ -32,8 +32,8 @@ export async function locate(nameOrDirectory: string, options: DownloadOptions =
     code: 'NOPROP_FILE_NOT_FOUND',
     what: existsSync(nameOrDirectory)
       ? `${nameOrDirectory} is not a directory`
-      : `there is no data set or directory called ${nameOrDirectory}`,
-    expected: `one of ${names.join(', ')}, or a directory of IDX or CIFAR files`,
+      : `there is no data set, directory or file called ${nameOrDirectory}`,
+    expected: `one of ${names.join(', ')}, or a directory of IDX or CIFAR files; on the command line also a folder with a folder of pictures for each class, or a table (in programs datasets.fromFolder and fromTable)`,
     hint: near ? `did you mean ${near}?` : 'check the path',
   })
 }

@@ -15,6 +15,13 @@ export interface EncodedPictures {
   classes?: string[]
 }
 
+/** Parquet files for training and test, and those of a validation that are left out. */
+export interface ParquetFiles {
+  train: string[]
+  test: string[]
+  left: string[]
+}
+
 /** A column of a Parquet file, as its schema has it. */
 interface Column {
   element: { name: string }
@@ -33,13 +40,15 @@ export async function hasPictures(path: string): Promise<boolean> {
 }
 
 /** The Parquet files of a directory, or of its folder `data`, by the split that their names begin with: `train-00000-of-00002.parquet`. */
-export function parquetSplits(directory: string): { train: string[]; test: string[] } | undefined {
+export function parquetSplits(directory: string): ParquetFiles | undefined {
   for (const folder of [directory, join(directory, 'data')]) {
     const names = existsSync(folder) ? readdirSync(folder).filter(isParquet).sort() : []
     const of = (...splits: string[]) =>
       names.filter((name) => splits.includes(name.split(/[-_.]/, 1)[0] as string)).map((name) => join(folder, name))
     const train = of('train')
-    if (train.length > 0) return { train, test: of('test').length > 0 ? of('test') : of('validation', 'valid', 'val') }
+    const [test, validation] = [of('test'), of('validation', 'valid', 'val')]
+    if (train.length > 0)
+      return test.length > 0 ? { train, test, left: validation } : { train, test: validation, left: [] }
   }
   return undefined
 }

@@ -363,6 +363,23 @@ fn check_classes(model: &Model) -> Result<()> {
         .received(format!("{} targets", targets.count)))
 }
 
+/// Early ends and other readings go with a prediction or an evaluation, and not with what looks at all blocks.
+///
+/// # Errors
+/// [`Code::Option`] naming the option.
+fn refuse_early(options: &SampleOptions, what: &str) -> Result<()> {
+    let SampleOptions { confidence, stop_after, readout, .. } = options;
+    let (name, received) = match (confidence, stop_after) {
+        (Some(share), _) => ("confidence", share.to_string()),
+        (_, Some(block)) => ("stopAfter", block.to_string()),
+        _ if *readout != ReadoutChoice::State => ("readout", format!("{readout:?}").to_lowercase()),
+        _ => return Ok(()),
+    };
+    Err(Error::new(Code::Option, format!("option {name} does not go with {what}"))
+        .expected("one of the two")
+        .received(received))
+}
+
 /// How classes are read off the model's states.
 pub(crate) fn readout(model: &Model) -> Result<Readout> {
     let checked = &model.checked;

@@ -198,3 +198,22 @@ fn cifar_is_found_in_the_same_layouts() {
         assert!(error.to_string().contains(mentions), "{error}");
     }
 }
+
+#[test]
+fn what_a_directory_holds_instead_is_told_with_how_to_read_it() {
+    let refused = |files: &[(&str, &[u8])]| {
+        let files: Files = files.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec())).collect();
+        let error = load(directory(&files).path(), Split::Train, None).unwrap_err();
+        assert_eq!(error.code, Code::FileNotFound, "{error}");
+        for part in ["IDX", "CIFAR", "folders of pictures", "tables"] {
+            assert!(error.expected.contains(part), "{error}");
+        }
+        error
+    };
+    let error = refused(&[("1.jpg", b"x"), ("2.PNG", b"x"), ("3", b"\x89PNG\r\n\x1a\n"), ("notes.txt", b"x")]);
+    assert_eq!(error.received, "3 pictures in no folder of a class");
+    assert!(error.hint.starts_with("put the pictures of each class into a folder of its name"), "{error}");
+    let error = refused(&[("wine.csv.gz", b"x")]);
+    assert!(error.hint.starts_with("name the table itself: ") && error.hint.ends_with("wine.csv.gz"), "{error}");
+    assert!(refused(&[("notes.txt", b"x")]).hint.starts_with("check that the path"));
+}

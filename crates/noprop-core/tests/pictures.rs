@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use noprop_core::Code;
+use noprop_core::data::pictures::{Size, sizes};
 use noprop_core::data::{Classes, Dataset, Fit, FolderOptions, InputShape, Pixels, load_folder, load_images};
 use noprop_core::tensor::StopFlag;
 use proptest::prelude::*;
@@ -103,7 +104,10 @@ fn folders_as_people_keep_them() {
     let damaged = ["broken.png", "damaged.jpg"].map(|name| (std::ffi::OsStr::new(name), Code::FileFormat));
     assert_eq!(failed, damaged);
     let notes = loaded.notes.join("\n");
-    for part in ["\"empty\" has no pictures", "1 pictures lie beside", "1 files are no pictures", "31x22"] {
+    for part in ["\"empty\" has no pictures", "1 pictures lie beside", "1 files are no pictures", "31x22"]
+        .into_iter()
+        .chain(["2 pictures could not be read and are left out: ", "broken.png is not a picture"])
+    {
         assert!(notes.contains(part), "{part}: {notes}");
     }
     let sizes = [Some([8, 12]), None];
@@ -148,6 +152,91 @@ fn parts_of_folders() {
     }
     let limited = load(&train, None, &FolderOptions { limit: Some(2), ..FolderOptions::default() }).unwrap();
     assert_eq!(limited.train.classes(), &Classes::Names(vec!["cat".to_owned(), "dog".to_owned()]));
+}
+
+#[test]
+fn pictures_without_an_ending_are_read_and_other_kinds_are_told() {
+    let photos = folder(&[
+        ("cat/1", "plain.jpg"),
+        ("cat/2", "plain.png"),
+        ("cat/README", "=text"),
+        ("cat/3.heic", "=x"),
+        ("dog/1", "lossy.webp"),
+        ("phone/1.HEIC", "=x"),
+        ("phone/2.heic", "=x"),
+        ("phone/3.heif", "=x"),
+        ("scans/1", "=II*\0\u{8}"),
+    ]);
+    let load = |path: &Path| load_folder(path, None, &FolderOptions::default(), &StopFlag::new());
+    let loaded = load(photos.path()).unwrap();
+    assert_eq!((names(&loaded.train), loaded.train.samples()), (vec!["cat".to_owned(), "dog".to_owned()], 3));
+    let place = |name: &str| Path::new("phone").join(name).display().to_string();
+    let heic = format!(
+        "4 files are of a kind that is not read (HEIC): {}, {}, {}, …; convert them to JPEG or PNG",
+        Path::new("cat").join("3.heic").display(),
+        place("1.HEIC"),
+        place("2.heic")
+    );
+    assert!(loaded.notes.contains(&heic), "{:?}", loaded.notes);
+    let notes = loaded.notes.join("\n");
+    for part in ["1 file is of a kind that is not read (TIFF): scans", "1 files are no pictures"] {
+        assert!(notes.contains(part), "{notes}");
+    }
+    let phone = folder(&[("phone/1.heic", "=x"), ("scans/2.tif", "=x")]);
+    let error = load(phone.path()).unwrap_err();
+    assert_eq!((error.code, error.hint.as_str()), (Code::FileNotFound, "convert them to JPEG or PNG"));
+    assert!(error.received.contains("(HEIC): phone") && error.received.contains("(TIFF): scans"), "{error}");
+    // One that is called a JPEG.
+    let renamed = folder(&[("a/1.jpg", "=\0\0\0\u{18}ftypheic"), ("a/2.jpg", "plain.jpg")]);
+    let (_, error) = &load(renamed.path()).unwrap().failures[0];
+    assert!(error.received.contains("HEIC"), "{error}");
+}
+
+#[test]
+fn parts_that_are_left_out_are_told() {
+    let notes = |files: &[&str]| {
+        let photos = folder(&files.iter().map(|path| (*path, "grey.jpg")).collect::<Vec<_>>());
+        let loaded = load_folder(photos.path(), None, &FolderOptions::default(), &StopFlag::new()).unwrap();
+        (loaded.notes.join("\n"), loaded.test.map(|test| test.samples()))
+    };
+    let train = ["train/a/1.jpg", "train/b/1.jpg"];
+    let with = |more: &[&'static str]| notes(&[&train[..], more].concat());
+    let (told, test) = with(&["val/a/1.jpg", "test/a/2.jpg", "test/b/2.jpg"]);
+    assert!(told.contains("folder \"val\" is left out, since \"test\" serves for the test"), "{told}");
+    assert_eq!(test, Some(2));
+    // Without classes it serves for nothing, and the next one does.
+    let (told, test) = with(&["test/1.jpg", "test/2.jpg"]);
+    assert!(told.contains("folder \"test\" has no folders of classes and is left out"), "{told}");
+    assert_eq!(test, None);
+    let (told, test) = with(&["test/1.jpg", "valid/a/2.jpg", "unlabelled/3.jpg"]);
+    for part in ["folder \"test\" has no folders of classes", "folder \"unlabelled\" beside \"train\" is left out"] {
+        assert!(told.contains(part), "{told}");
+    }
+    assert_eq!(test, Some(1));
+    let (told, test) = with(&["val/a/1.jpg"]);
+    assert!(!told.contains("left out"), "{told}");
+    assert_eq!(test, Some(1));
+    let (told, _) = notes(&["train/1.jpg", "test/2.jpg"]);
+    assert!(told.contains("folder \"train\" has no folders of classes, so it counts as a class itself"), "{told}");
+}
+
+#[test]
+fn a_file_is_no_folder_of_test_pictures() {
+    let photos = folder(&[("a/1.jpg", "grey.jpg"), ("b/1.jpg", "grey.jpg"), ("t.csv", "=a,b")]);
+    let table = photos.path().join("t.csv");
+    let error = load_folder(photos.path(), Some(&table), &FolderOptions::default(), &StopFlag::new()).unwrap_err();
+    assert_eq!((error.code, error.received.as_str()), (Code::Option, "a file"));
+    assert!(error.what.starts_with("option test: ") && error.expected.contains("for each class"), "{error}");
+}
+
+#[test]
+fn sizes_are_those_of_the_files() {
+    let photos = folder(&[("a/1.jpg", "turned-6.jpg"), ("a/2.jpg", "grey.jpg")]);
+    let loaded = load_folder(photos.path(), None, &FolderOptions::default(), &StopFlag::new()).unwrap();
+    let found = sizes(&[&loaded.train], &StopFlag::new()).unwrap().unwrap();
+    let size = |width, height| Size { width, height };
+    assert_eq!((found.smallest, found.largest), (size(22, 31), size(31, 22)));
+    assert_eq!(sizes(&[], &StopFlag::new()).unwrap(), None);
 }
 
 #[test]

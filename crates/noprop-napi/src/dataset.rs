@@ -346,6 +346,21 @@ impl NativeDataset {
         })
     }
 
+    /// How large the pictures of this data set and of the test are in their files, as JSON, or null where that is not known.
+    #[napi(ts_args_type = "test: NativeDataset | null, stop: StopSignal", ts_return_type = "Promise<string>")]
+    pub fn picture_sizes<'env>(
+        &self,
+        env: &'env Env,
+        test: Option<&NativeDataset>,
+        stop: &StopSignal,
+    ) -> napi::Result<Object<'env>> {
+        let (data, test, flag) = (self.get()?, test.map(Self::get).transpose()?, stop.flag());
+        promise(env, flag.clone(), move || {
+            let data: Vec<&Dataset> = [&data].into_iter().chain(&test).map(|data| &**data).collect();
+            json(&pictures::sizes(&data, &flag)?)
+        })
+    }
+
     /// What was done to raw data to get the samples, as JSON, or null.
     #[napi(getter, ts_return_type = "string | null")]
     pub fn preprocessing(&self) -> napi::Result<Option<String>> {

@@ -194,6 +194,11 @@ impl Dataset {
         self.origins.of(sample)
     }
 
+    /// Where the samples came from.
+    pub(in crate::data) fn origins(&self) -> &Origins {
+        &self.origins
+    }
+
     /// What was done to raw data to get the samples, if it is known.
     pub fn preprocessing(&self) -> Option<&Preprocessing> {
         self.preprocessing.as_deref()

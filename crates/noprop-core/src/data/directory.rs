@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::listing::{Listing, visible};
+use super::pictures::kind::{Kind, kind};
 use super::{Dataset, Split, cifar, idx};
 use crate::{Code, Error, Result};
 
@@ -74,13 +75,42 @@ fn load_cifar(directory: &Path, split: Split, limit: Option<usize>) -> Result<Da
         Split::Train => ("train-images-idx3-ubyte", "data_batch_1.bin … data_batch_5.bin or train.bin"),
         Split::Test => ("t10k-images-idx3-ubyte", "test_batch.bin or test.bin"),
     };
-    Err(Error::new(Code::FileNotFound, format!("{} holds no {split} data", directory.display()))
+    let error = Error::new(Code::FileNotFound, format!("{} holds no {split} data", directory.display()))
         .expected(format!(
             "IDX files ({images} and its labels, here or in data/ or raw/), or CIFAR's ({others}, or an archive \
-             cifar-10-binary.tar.gz or cifar-100-binary.tar.gz); each may be gzipped"
-        ))
-        .hint("check that the path names the directory with the files"))
+             cifar-10-binary.tar.gz or cifar-100-binary.tar.gz), each of which may be gzipped; on the command line also \
+             folders of pictures, one for each class, and tables (in programs datasets.fromFolder and fromTable)"
+        ));
+    Err(explain(error, directory)?)
 }
+
+/// Says what else a directory has that is read, and how.
+fn explain(error: Error, directory: &Path) -> Result<Error> {
+    let (mut pictures, mut table) = (0, None);
+    for (name, path) in visible(directory)? {
+        if path.is_dir() {
+            continue;
+        }
+        let lower = name.to_lowercase();
+        let lower = lower.strip_suffix(".gz").unwrap_or(&lower);
+        if matches!(kind(&name, &path), Kind::Picture | Kind::Foreign(_)) {
+            pictures += 1;
+        } else if TABLES.iter().any(|ending| lower.ends_with(ending)) {
+            table = table.or(Some(path));
+        }
+    }
+    Ok(match (pictures, table) {
+        (0, None) => error.hint("check that the path names the directory with the files"),
+        (0, Some(table)) => error.received("a table").hint(format!("name the table itself: {}", table.display())),
+        (1, _) => error.received("1 picture in no folder of a class").hint(CLASSES),
+        (count, _) => error.received(format!("{count} pictures in no folder of a class")).hint(CLASSES),
+    })
+}
+
+const CLASSES: &str =
+    "put the pictures of each class into a folder of its name, and give the folder that holds these folders";
+/// Endings of tables.
+const TABLES: [&str; 8] = [".csv", ".tsv", ".ndjson", ".jsonl", ".json", ".npy", ".npz", ".parquet"];
 
 fn check_directory(directory: &Path) -> Result<()> {
     let kind = std::fs::metadata(directory).map_err(|error| {

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::Dataset;
 use super::dataset::Stored;
+use super::{Dataset, Origin};
 use crate::Result;
 
 /// So many examples of a finding are named.
-const EXAMPLES: usize = 5;
+const EXAMPLES: usize = 100;
 
 /// Counts over the samples of a data set.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -43,13 +43,22 @@ pub struct Twins {
     pub count: usize,
     /// The first few, `[twin, sample]` by their positions.
     pub examples: Vec<[usize; 2]>,
+    /// Where these are from; empty where that is not known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<[Origin; 2]>,
 }
 
 impl Twins {
-    fn add(&mut self, pair: [usize; 2]) {
+    /// Adds a twin, which is in `data`, and the sample of `others`.
+    fn add(&mut self, data: &Dataset, others: &Dataset, pair: [usize; 2]) {
         self.count += 1;
-        if self.examples.len() < EXAMPLES {
-            self.examples.push(pair);
+        if self.examples.len() == EXAMPLES {
+            return;
+        }
+        self.examples.push(pair);
+        let places = [data.origin(pair[0]), others.origin(pair[1])];
+        if places.iter().any(|place| *place != Origin::default()) {
+            self.places.push(places);
         }
     }
 }
@@ -89,9 +98,9 @@ pub fn statistics(data: &Dataset) -> Result<Statistics> {
         if earlier == index {
             continue;
         }
-        duplicates.add([earlier, index]);
+        duplicates.add(data, data, [earlier, index]);
         if labels.is_some_and(|labels| labels[earlier] != labels[index]) {
-            contradictions.add([earlier, index]);
+            contradictions.add(data, data, [earlier, index]);
         }
     }
     Ok(Statistics {
@@ -120,7 +129,7 @@ pub fn shared(train: &Dataset, test: &Dataset) -> Result<Twins> {
     let mut twins = Twins::default();
     for index in 0..test.samples() {
         if let Some(twin) = seen.get(&digest(test, index)?) {
-            twins.add([*twin, index]);
+            twins.add(train, test, [*twin, index]);
         }
     }
     Ok(twins)
@@ -141,7 +150,7 @@ fn digest(data: &Dataset, sample: usize) -> Result<[u8; 16]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{InputShape, Pixels};
+    use crate::data::{InputShape, Origins, Pixels};
 
     #[test]
     fn twins_constants_and_moments() {
@@ -159,10 +168,15 @@ mod tests {
             "{}",
             found.std
         );
-        assert_eq!(found.duplicates, Twins { count: 2, examples: vec![[0, 2], [1, 3]] });
-        assert_eq!(found.contradictions, Twins { count: 1, examples: vec![[1, 3]] });
+        assert_eq!(found.duplicates, Twins { count: 2, examples: vec![[0, 2], [1, 3]], places: vec![] });
+        assert_eq!(found.contradictions, Twins { count: 1, examples: vec![[1, 3]], places: vec![] });
         let test = data(&[9.0, 5.0, 3.0, 5.0], &[0, 0]);
-        assert_eq!(shared(&train, &test).unwrap(), Twins { count: 1, examples: vec![[4, 1]] });
+        assert_eq!(shared(&train, &test).unwrap(), Twins { count: 1, examples: vec![[4, 1]], places: vec![] });
+        let from = |data: Dataset, rows: &[u32]| data.with_origins(Origins::Rows(rows.to_vec()));
+        let (train, test) = (from(train, &[9, 8, 7, 6, 5]), from(test, &[3, 2]));
+        let row = |row| Origin { path: None, row: Some(row) };
+        assert_eq!(statistics(&train).unwrap().contradictions.places, [[row(8), row(6)]]);
+        assert_eq!(shared(&train, &test).unwrap().places, [[row(5), row(2)]]);
         assert_eq!(statistics(&data(&[1.0, 2.0], &[0])).unwrap().constant, Vec::<usize>::new());
     }
 }

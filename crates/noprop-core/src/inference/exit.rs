@@ -129,23 +129,6 @@ impl Exit {
     }
 }
 
-/// Early ends and other readings go with a prediction or an evaluation, and not with what looks at all blocks.
-///
-/// # Errors
-/// [`Code::Option`] naming the option.
-pub(super) fn refuse(options: &SampleOptions, what: &str) -> Result<()> {
-    let SampleOptions { confidence, stop_after, readout, .. } = options;
-    let (name, received) = match (confidence, stop_after) {
-        (Some(share), _) => ("confidence", share.to_string()),
-        (_, Some(block)) => ("stopAfter", block.to_string()),
-        _ if *readout != ReadoutChoice::State => ("readout", format!("{readout:?}").to_lowercase()),
-        _ => return Ok(()),
-    };
-    Err(Error::new(Code::Option, format!("option {name} does not go with {what}"))
-        .expected("one of the two")
-        .received(received))
-}
-
 /// Last states of all samples, and how many blocks each went through.
 pub(super) struct Ended {
     pub states: Vec<f32>,
@@ -253,7 +236,7 @@ pub fn exit_curve(
     stop: &StopFlag,
 ) -> Result<Vec<ExitPoint>> {
     check_classes(model)?;
-    refuse(options, "a curve of confidences")?;
+    super::refuse_early(options, "a curve of confidences")?;
     super::views::refuse(options, "a curve of confidences")?;
     let seen = super::encode::seen(model, data, options, stop)?;
     let (model, data) = seen.parts();

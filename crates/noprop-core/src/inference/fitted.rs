@@ -112,7 +112,7 @@ pub fn check_readout(model: &Model) -> Result<()> {
 /// Those of [`evaluate`](super::evaluate); [`Code::Option`] for a method without blocks that estimate by themselves.
 pub fn fit_readout(model: &Model, data: &Dataset, options: &SampleOptions, stop: &StopFlag) -> Result<FittedReadout> {
     check_readout(model)?;
-    super::exit::refuse(options, "a readout that is fitted")?;
+    super::refuse_early(options, "a readout that is fitted")?;
     super::views::refuse(options, "a readout that is fitted")?;
     let (config, blocks) = (&model.checked.config, model.checked.method.jobs());
     let fingerprint = data.fingerprint().to_owned();

@@ -19,7 +19,8 @@ use crate::storage::atomic;
 use crate::tensor::StopFlag;
 use crate::{Code, Error, Result};
 
-const MAGIC: &[u8; 8] = b"NOPROPP1";
+/// Its number grows where other pictures count as sound.
+const MAGIC: &[u8; 8] = b"NOPROPP2";
 /// Bytes of samples that are in memory at a time while a file is written.
 const PIECE: usize = 64 << 20;
 const MEBIBYTE: f64 = 1_048_576.0;

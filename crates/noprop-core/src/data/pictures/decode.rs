@@ -9,6 +9,9 @@ use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, Imag
 
 use super::super::foreign;
 use super::item::{Item, Readable};
+use super::jpeg;
+use super::kind::{FORMATS, Kind, by_start};
+use super::room::Room;
 use crate::{Code, Error, Result};
 
 /// Most pixels of a picture: the largest cameras have 102 million. A header that says more is refused.
@@ -17,10 +20,6 @@ const MAX_PIXELS: u64 = 1 << 27;
 const MAX_BYTES: u64 = 1 << 30;
 /// Most bytes of a file.
 const MAX_FILE: u64 = 1 << 29;
-/// The formats that are read.
-const FORMATS: [ImageFormat; 5] =
-    [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP, ImageFormat::Gif, ImageFormat::Bmp];
-
 /// What such files begin with.
 const BEGINNINGS: [&[u8]; 6] = [b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"RIFF", b"BM"];
 
@@ -47,12 +46,14 @@ pub(super) fn header(item: &Item) -> Result<Header> {
     guarded(item.path(), || Ok(Opened::new(item)?.header()))
 }
 
-/// Decodes a picture. `check` sees what the header says before anything is decoded.
-pub(super) fn decode(item: &Item, check: impl FnOnce(Header) -> Result<()>) -> Result<Picture> {
+/// Decodes a picture. `check` sees what the header says before anything is decoded. The room is that of the picture, and of making it
+/// smaller: it is kept as long as the picture is. Waits for room while other threads decode large pictures.
+pub(super) fn decode(item: &Item, check: impl FnOnce(Header) -> Result<()>) -> Result<(Picture, Room)> {
     let path = item.path();
     guarded(path, || {
         let opened = Opened::new(item)?;
         check(opened.header())?;
+        let room = Room::take(opened.bytes());
         let orientation = opened.orientation;
         let image = DynamicImage::from_decoder(opened.decoder).map_err(|error| explain(path, &error))?;
         let picture = over_black(&image).ok_or_else(|| {
@@ -62,12 +63,13 @@ pub(super) fn decode(item: &Item, check: impl FnOnce(Header) -> Result<()>) -> R
         })?;
         // Before another as large is made.
         drop(image);
-        Ok(upright(picture, orientation))
+        Ok((upright(picture, orientation), room))
     })
 }
 
 /// A picture whose header has been read.
 struct Opened<'a> {
+    format: ImageFormat,
     decoder: Box<dyn ImageDecoder + 'a>,
     orientation: Orientation,
 }
@@ -93,12 +95,24 @@ impl<'a> Opened<'a> {
             let error = Error::new(Code::FileFormat, format!("{shown} is not a picture that is read"))
                 .expected("JPEG, PNG, WebP, GIF or BMP")
                 .hint("convert other formats first");
+            if let Kind::Foreign(what) = by_start(start) {
+                return Err(error.received(format!("a picture of another kind ({what})")));
+            }
             return Err(foreign::explain(error, &start[..start.len().min(foreign::START)]));
         };
         if len > MAX_FILE {
             return Err(Error::new(Code::FileFormat, format!("{shown} is too large"))
                 .expected(format!("at most {MAX_FILE} bytes"))
                 .received(format!("{len} bytes")));
+        }
+        if format == ImageFormat::Jpeg {
+            let io = |error| Error::io(path, &error);
+            if !jpeg::is_whole(&mut reader).map_err(io)? {
+                return Err(Error::new(Code::FileTruncated, format!("{shown} ends too early"))
+                    .expected("a JPEG file to its end (EOI)")
+                    .hint("the file is damaged"));
+            }
+            reader.rewind().map_err(io)?;
         }
         let mut reader: ImageReader<Box<dyn Readable + 'a>> = ImageReader::with_format(reader, format);
         let mut limits = Limits::no_limits();
@@ -114,7 +128,19 @@ impl<'a> Opened<'a> {
         }
         // Damaged metadata do not spoil a picture.
         let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-        Ok(Self { decoder: Box::new(decoder), orientation })
+        Ok(Self { format, decoder: Box::new(decoder), orientation })
+    }
+
+    /// Bytes that decoding takes, about: its own buffers, and the pixels as they are made of it.
+    fn bytes(&self) -> u64 {
+        // Progressive JPEG keeps coefficients of 16 bits beside the colours; WebP and GIF have a frame beside the canvas.
+        let copies = match self.format {
+            ImageFormat::Jpeg => 3,
+            ImageFormat::WebP | ImageFormat::Gif => 2,
+            _ => 1,
+        };
+        let (width, height) = self.decoder.dimensions();
+        copies * self.decoder.total_bytes() + 4 * u64::from(width) * u64::from(height)
     }
 
     fn header(&self) -> Header {

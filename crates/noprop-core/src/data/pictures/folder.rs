@@ -6,22 +6,19 @@ use std::sync::Arc;
 
 use super::files::{Files, Labels};
 use super::item::Item;
+use super::kind::{Kind, kind};
 use super::load::load;
 use super::options::{FolderOptions, LoadedFolder};
+use super::splits::{Splits, splits};
 use crate::data::dataset::check_limit;
 use crate::data::listing::visible;
 use crate::tensor::StopFlag;
 use crate::{Code, Error, Result};
 
-/// Endings of picture files. What they hold decides, not the ending.
-const ENDINGS: [&str; 9] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "dib"];
-/// Files that systems put everywhere.
-const JUNK: [&str; 3] = ["thumbs.db", "desktop.ini", "ehthumbs.db"];
-/// Folders of the training, and of the test, best first.
-const TRAIN: [&str; 2] = ["train", "training"];
-const TEST: [&str; 5] = ["test", "testing", "val", "valid", "validation"];
 /// Most folders in one another.
 const DEEPEST: usize = 32;
+/// So many files of a kind are named.
+const NAMED: usize = 3;
 
 /// Reads a folder of a folder a class, or of `train` and `test` with such folders. Pictures may lie deeper. `test` is another
 /// folder with the test pictures.
@@ -40,8 +37,7 @@ pub fn load_folder(
     stop: &StopFlag,
 ) -> Result<LoadedFolder> {
     check_limit(options.limit)?;
-    let mut notes = Vec::new();
-    let (train_folder, own_test) = splits(folder)?;
+    let Splits { train: train_folder, test: own_test, mut notes } = splits(folder)?;
     if own_test.is_some() && test.is_some() {
         return Err(Error::new(Code::Option, format!("the test pictures of {} are named twice", folder.display()))
             .expected("a test folder beside train, option test, or option testSplit")
@@ -49,86 +45,123 @@ pub fn load_folder(
     }
     let train = find(&train_folder, &mut notes)?;
     let test_folder = match test {
-        Some(test) => Some(splits(test).map(|(train, test)| test.unwrap_or(train))?),
+        Some(test) => {
+            check_test(test)?;
+            let Splits { train, test, .. } = splits(test)?;
+            Some(test.unwrap_or(train))
+        }
         None => own_test,
     };
     let tested = test_folder.map(|folder| find(&folder, &mut notes)).transpose()?;
     load(train, tested, options, notes, stop)
 }
 
-/// The folders of the training and of the test, if a folder has them, or the folder itself.
-fn splits(folder: &Path) -> Result<(PathBuf, Option<PathBuf>)> {
-    let entries: BTreeMap<String, PathBuf> = visible(folder)?
-        .into_iter()
-        .filter(|(_, path)| path.is_dir())
-        .map(|(name, path)| (name.to_lowercase(), path))
-        .collect();
-    let find = |names: &[&str]| names.iter().find_map(|name| entries.get(*name).cloned());
-    match (find(&TRAIN), find(&TEST)) {
-        // A class may be called "train", among others.
-        (Some(train), test) if entries.len() <= 1 + TEST.len() && holds_classes(&train)? => {
-            Ok((train, test.filter(|test| holds_classes(test).unwrap_or(false))))
-        }
-        _ => Ok((folder.to_owned(), None)),
+/// Refuses a file where the test pictures should be.
+fn check_test(test: &Path) -> Result<()> {
+    if test.is_dir() || !test.exists() {
+        return Ok(());
     }
+    Err(Error::new(Code::Option, format!("option test: {} is no folder", test.display()))
+        .expected("a folder with a folder of pictures for each class, as the data have it")
+        .received("a file"))
 }
 
-fn holds_classes(folder: &Path) -> Result<bool> {
-    Ok(visible(folder)?.iter().any(|(_, path)| path.is_dir()))
+/// What lies in the folders of classes.
+#[derive(Default)]
+struct Found {
+    pictures: Vec<PathBuf>,
+    /// Pictures of kinds that are not read: how many, and the first few.
+    foreign: BTreeMap<&'static str, (usize, Vec<PathBuf>)>,
+    /// Files that are no pictures.
+    others: usize,
+}
+
+impl Found {
+    fn add(&mut self, name: &str, path: PathBuf) {
+        match kind(name, &path) {
+            Kind::Picture => self.pictures.push(path),
+            Kind::Foreign(what) => {
+                let (count, named) = self.foreign.entry(what).or_default();
+                *count += 1;
+                if named.len() < NAMED {
+                    named.push(path);
+                }
+            }
+            Kind::Other => self.others += 1,
+            Kind::Junk => {}
+        }
+    }
+
+    /// Adds the files of a folder and of those in it. Links to folders are left out: they may lead back.
+    fn walk(&mut self, folder: &Path, deepest: usize) -> Result<()> {
+        for (name, path) in visible(folder)? {
+            let metadata = std::fs::symlink_metadata(&path).map_err(|error| Error::io(&path, &error))?;
+            if metadata.is_dir() {
+                if deepest > 0 {
+                    self.walk(&path, deepest - 1)?;
+                }
+            } else if !path.is_dir() {
+                self.add(&name, path);
+            }
+        }
+        Ok(())
+    }
+
+    /// Says which pictures are of kinds that are not read: `6 files are of a kind that is not read (HEIC): a/1.heic, …`.
+    fn foreign(&self, folder: &Path) -> Vec<String> {
+        let named = |paths: &[PathBuf]| {
+            let paths = paths.iter().map(|path| path.strip_prefix(folder).unwrap_or(path).display().to_string());
+            paths.collect::<Vec<_>>().join(", ")
+        };
+        let told = self.foreign.iter().map(|(what, (count, paths))| {
+            let files = if *count == 1 { "file is" } else { "files are" };
+            let more = if *count > paths.len() { ", …" } else { "" };
+            format!("{count} {files} of a kind that is not read ({what}): {}{more}", named(paths))
+        });
+        told.collect()
+    }
 }
 
 /// The pictures in the folders of `folder`, class by class, by name.
 fn find(folder: &Path, notes: &mut Vec<String>) -> Result<Files> {
-    let (mut paths, mut labels, mut names) = (Vec::new(), Vec::new(), Vec::new());
-    let mut others = 0;
-    let mut loose = 0;
+    let (mut found, mut labels, mut names) = (Found::default(), Vec::new(), Vec::new());
+    let mut beside = Found::default();
     for (name, path) in visible(folder)? {
         if !path.is_dir() {
-            loose += usize::from(is_picture(&name));
+            beside.add(&name, path);
             continue;
         }
-        let before = paths.len();
-        walk(&path, DEEPEST, &mut paths, &mut others)?;
-        if paths.len() == before {
+        found.walk(&path, DEEPEST)?;
+        if found.pictures.len() == labels.len() {
             notes.push(format!("folder {name:?} has no pictures and is no class"));
             continue;
         }
-        labels.resize(paths.len(), names.len() as i32);
+        labels.resize(found.pictures.len(), names.len() as i32);
         names.push(name);
     }
-    if paths.is_empty() {
+    let loose = beside.pictures.len();
+    let foreign = found.foreign(folder);
+    if found.pictures.is_empty() {
+        let received = match (loose, &foreign[..]) {
+            (0, []) => "none".to_owned(),
+            (0, foreign) => foreign.join("; "),
+            (loose, _) => format!("{loose} pictures without a class"),
+        };
+        let convert = loose == 0 && !foreign.is_empty();
         return Err(Error::new(Code::FileNotFound, format!("{} holds no folders of pictures", folder.display()))
             .expected("a folder for each class, with JPEG, PNG, WebP, GIF or BMP files")
-            .received(if loose > 0 { format!("{loose} pictures without a class") } else { "none".to_owned() })
-            .hint("put the pictures of each class into a folder of its name"));
+            .received(received)
+            .hint(if convert { CONVERT } else { "put the pictures of each class into a folder of its name" }));
     }
     if loose > 0 {
         notes.push(format!("{loose} pictures lie beside the folders of the classes and are left out"));
     }
-    if others > 0 {
-        notes.push(format!("{others} files are no pictures by their names and are left out"));
+    notes.extend(foreign.into_iter().map(|told| format!("{told}; {CONVERT}")));
+    if found.others > 0 {
+        notes.push(format!("{} files are no pictures and are left out", found.others));
     }
-    let items = paths.into_iter().map(|path| Item::File(Arc::from(path))).collect();
+    let items = found.pictures.into_iter().map(|path| Item::File(Arc::from(path))).collect();
     Ok(Files { place: folder.display().to_string(), items, labels, classes: Labels::Names(names) })
 }
 
-fn is_picture(name: &str) -> bool {
-    name.rsplit_once('.').is_some_and(|(_, ending)| ENDINGS.contains(&ending.to_lowercase().as_str()))
-}
-
-/// Adds the pictures of a folder and of those in it. Links to folders are left out: they may lead back.
-fn walk(folder: &Path, deepest: usize, paths: &mut Vec<PathBuf>, others: &mut usize) -> Result<()> {
-    for (name, path) in visible(folder)? {
-        let metadata = std::fs::symlink_metadata(&path).map_err(|error| Error::io(&path, &error))?;
-        if metadata.is_dir() {
-            if deepest > 0 {
-                walk(&path, deepest - 1, paths, others)?;
-            }
-        } else if is_picture(&name) && !path.is_dir() {
-            paths.push(path);
-        } else if !JUNK.contains(&name.to_lowercase().as_str()) {
-            *others += 1;
-        }
-    }
-    Ok(())
-}
+const CONVERT: &str = "convert them to JPEG or PNG";

@@ -115,7 +115,7 @@ proptest! {
             return Ok(());
         }
         match decode(&item, |_| Ok(())) {
-            Ok(picture) => {
+            Ok((picture, _)) => {
                 prop_assert_eq!((picture.height, picture.width), (found.height, found.width));
                 prop_assert_eq!(picture.pixels.len(), 4 * found.height * found.width);
             }

@@ -1,5 +1,6 @@
 //! Pictures with their classes as data sets.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::cache::Storage;
@@ -12,6 +13,9 @@ use crate::data::split::stratified;
 use crate::data::{Dataset, InputShape, Origins};
 use crate::tensor::StopFlag;
 use crate::{Code, Error, Result};
+
+/// So many pictures that cannot be read are named in a note.
+const NAMED: usize = 3;
 
 /// Reads pictures to train on, and those of the test, if there are any.
 pub(super) fn load(
@@ -70,5 +74,18 @@ pub(super) fn load(
     };
     let (train, test) = (read(train)?, test.map(read).transpose()?);
     failures.sort_by(|one, other| one.0.cmp(&other.0));
+    notes.extend(note(&failures));
     Ok(LoadedFolder { train, test, notes, failures })
+}
+
+/// Says that pictures are left out, which first ones, and why.
+fn note(failures: &[(Arc<Path>, Error)]) -> Option<String> {
+    let could = match failures.len() {
+        0 => return None,
+        1 => "1 picture could not be read and is left out".to_owned(),
+        count => format!("{count} pictures could not be read and are left out"),
+    };
+    let named: Vec<_> = failures.iter().take(NAMED).map(|(_, error)| error.what.as_str()).collect();
+    let more = if failures.len() > NAMED { ", …" } else { "" };
+    Some(format!("{could}: {}{more}", named.join(", ")))
 }

@@ -62,7 +62,8 @@ impl Target {
     }
 
     fn read(&self, item: &Item, fitter: &mut Fitter, out: &mut [u8]) -> Result<()> {
-        let picture = fitter.apply(decode(item, |header| self.check(item.path(), header))?)?;
+        let (picture, _room) = decode(item, |header| self.check(item.path(), header))?;
+        let picture = fitter.apply(picture)?;
         debug_assert_eq!((picture.height, picture.width), (self.height, self.width));
         write(&picture, self.channels, out);
         Ok(())
