@@ -6,6 +6,7 @@ use csv::{ErrorKind, ReaderBuilder, StringRecord};
 
 use super::cells::{Cell, MAX_COLUMNS, Table, Texts, number};
 use super::plain::{PIECE, Plain};
+use super::quotes::Unclosed;
 use crate::{Code, Error, Result};
 
 /// The separators that are looked for, those first that win a draw.
@@ -45,7 +46,13 @@ fn read_in(name: &str, bytes: Vec<u8>, layout: Layout, piece: usize) -> Result<T
     let mut reader = builder(delimiter).from_reader(rest.as_bytes());
     let mut record = StringRecord::new();
     let fail = |error: &csv::Error| explain(name, delimiter, error);
-    if !reader.read_record(&mut record).map_err(|error| fail(&error))? {
+    let has_quotes = rest.as_bytes().contains(&b'"');
+    let is_read = reader.read_record(&mut record).map_err(|error| fail(&error))?;
+    let has_header = layout.header.unwrap_or_else(|| looks_like_header(&record));
+    if let Some(unclosed) = Some(rest).filter(|_| has_quotes).and_then(|text| Unclosed::find(text, delimiter)) {
+        return Err(unclosed.error(name, has_header));
+    }
+    if !is_read {
         return Err(Error::new(Code::Count, format!("{name} is empty")).expected("rows of values"));
     }
     if record.len() > MAX_COLUMNS {
@@ -53,7 +60,6 @@ fn read_in(name: &str, bytes: Vec<u8>, layout: Layout, piece: usize) -> Result<T
             .expected(format!("at most {MAX_COLUMNS}"))
             .received(record.len().to_string()));
     }
-    let has_header = layout.header.unwrap_or_else(|| looks_like_header(&record));
     let names: Vec<String> = if has_header {
         record.iter().map(|cell| cell.trim().to_owned()).collect()
     } else {
@@ -70,7 +76,7 @@ fn read_in(name: &str, bytes: Vec<u8>, layout: Layout, piece: usize) -> Result<T
         })
     };
     // The library takes off a second mark.
-    if !rest.starts_with(MARK) && !rest.as_bytes().contains(&b'"') {
+    if !rest.starts_with(MARK) && !has_quotes {
         let read = if has_header { reader.position().byte() as usize } else { 0 };
         let from = text.len() - rest.len() + read;
         if let Some(cells) = Plain::read(text.clone(), from, delimiter, record.len(), piece)? {
@@ -241,6 +247,24 @@ mod tests {
     fn quotes_hold_separators_quotes_and_line_breaks() {
         let (_, rows) = rows(b"a,b\n\"x, \"\"y\"\"\",\"1\n2\"\n", Layout::default());
         assert_eq!(rows, [["x, \"y\"", "1\n2"]]);
+    }
+
+    #[test]
+    fn a_quote_without_an_end_is_an_error_that_names_its_row() {
+        let with = |row: usize, cells: &str| {
+            let rows = (0..60).map(|at| if at == row { format!("{cells}\n") } else { format!("{at}.0,5,x\n") });
+            format!("a,b,kind\n{}", rows.collect::<String>())
+        };
+        for cells in ["5.0,5,\"z", "5.0,\"5,z", "\"5.0,5,z"] {
+            let error = read("x.csv", with(5, cells).into_bytes(), Layout::default()).unwrap_err();
+            assert_eq!(error.code, Code::FileFormat);
+            assert_eq!(error.what, "a quote that opens in row 5 of x.csv is never closed", "{cells}");
+            assert!(error.received.contains("line 7"), "{error}");
+        }
+        let headless = Layout { header: Some(false), delimiter: None };
+        let error = read("x.csv", b"1,2\n3,\"4\n".to_vec(), headless).unwrap_err();
+        assert!(error.what.contains("in row 1 of"), "{error}");
+        assert!(read("x.csv", b"\"a,b\n3,4\n".to_vec(), Layout::default()).unwrap_err().what.contains("the header"));
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod npy;
 mod numpy;
 mod options;
 mod plain;
+mod quotes;
 mod samples;
 mod targets;
 
