@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use csv::{ErrorKind, ReaderBuilder, StringRecord};
 
-use super::cells::{Cell, MAX_COLUMNS, Table, Texts, number};
+use super::cells::{MAX_COLUMNS, Table, Texts, number};
 use super::plain::{PIECE, Plain};
 use super::quotes::Unclosed;
 use crate::{Code, Error, Result};
@@ -66,7 +66,7 @@ fn read_in(name: &str, bytes: Vec<u8>, layout: Layout, piece: usize) -> Result<T
         (0..record.len()).map(|column| column.to_string()).collect()
     };
     let told = |table: Result<Table>| {
-        table.map_err(|mut error| {
+        table.map(|table| table.separated_by(delimiter)).map_err(|mut error| {
             error.what = error.what.replacen("the table", name, 1);
             if has_header && error.code == Code::Count {
                 error.hint =
@@ -193,21 +193,9 @@ fn explain(name: &str, delimiter: u8, error: &csv::Error) -> Error {
     }
 }
 
-/// Whether a text column is written with decimal commas: every cell is a number so, and not without.
-pub(super) fn has_decimal_commas<'a>(cells: impl Iterator<Item = Cell<'a>>) -> bool {
-    let mut any = false;
-    for cell in cells {
-        match cell {
-            Cell::Missing => {}
-            Cell::Text(text) if number(text, true).is_some() => any = true,
-            _ => return false,
-        }
-    }
-    any
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::cells::Cell;
     use super::*;
 
     fn rows(text: &[u8], layout: Layout) -> (Vec<String>, Vec<Vec<String>>) {
