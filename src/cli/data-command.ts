@@ -1,12 +1,12 @@
 import { Argument, type Command } from 'commander'
 import { CATALOGUE, mebibytes } from '../data/catalogue.js'
 import { locate } from '../data/locate.js'
-import { type Dataset, nativeDataset } from '../dataset.js'
+import { type ColumnFacts, type Dataset, nativeDataset } from '../dataset.js'
 import { nativeAsync } from '../errors.js'
 import { nearest } from '../nearest.js'
 import { printable } from '../printable.js'
-import { counted, percent, thousands } from '../summary.js'
-import { openSplits, PICTURES, TABLE, TEST } from './data.js'
+import { counted, percent, table, thousands } from '../summary.js'
+import { openAny, PICTURES, TABLE, TEST } from './data.js'
 import { downloadNotes } from './download-note.js'
 import type { Field } from './fields.js'
 import { addFlags, Flag, number } from './flag.js'
@@ -35,6 +35,8 @@ interface Statistics {
 
 /** Most classes whose samples are listed. */
 const MOST_CLASSES = 20
+/** Most columns that are listed. */
+const MOST_COLUMNS = 100
 /** A class with fewer samples than this share of the mean is told. */
 const FEW = 0.1
 
@@ -84,7 +86,7 @@ async function describeData(
   io: Io,
 ): Promise<void> {
   if (extra !== undefined) throw usage(`unexpected argument '${extra}'`, 'name one data set')
-  const { train, test, notes } = await openSplits({ data, limit: flags.limit, seed: flags.seed }, flags, io)
+  const { train, test, notes, columns } = await openAny({ data, limit: flags.limit, seed: flags.seed }, flags, io)
   const { statistics, shared } = JSON.parse(
     await nativeAsync(() => nativeDataset(train).statistics(test ? nativeDataset(test) : null)),
   ) as { statistics: Statistics; shared: Twins | null }
@@ -92,6 +94,9 @@ async function describeData(
     ? (JSON.parse(await nativeAsync(() => nativeDataset(test).statistics(null))).statistics as Statistics)
     : null
   const warnings = warningsOf(train, test, statistics, shared)
+  if (columns && train.classes.length === 0 && train.targetCount === 0) {
+    warnings.push('there are no labels; name their column (--label), or those of numbers to predict (--target)')
+  }
   io.emit({
     event: 'done',
     shape: train.shape,
@@ -100,10 +105,12 @@ async function describeData(
     test: held && { classes: test?.classes, ...held },
     shared,
     preprocessing: train.preprocessing,
+    ...(columns && columns.length > 0 ? { columns } : {}),
     notes,
     warnings,
   })
   io.printFields(rows(train, test, statistics))
+  if (columns && columns.length > 0) io.print(`\n${columnTable(columns)}`)
   if (warnings.length > 0) io.print('')
   for (const warning of warnings) io.print(printable(`! ${warning}`))
 }
@@ -119,13 +126,24 @@ function rows(train: Dataset, test: Dataset | null, found: Statistics): Field[] 
   return [
     ['samples', `${thousands(found.samples)} to train on, ${test ? thousands(test.samples) : 'none'} for the test`],
     ['shape', shape.join('×')],
-    ['classes', `${thousands(classes.length)}`],
-    ['per class', shares.join('  ')],
+    ...(classes.length === 0
+      ? []
+      : [['classes', thousands(classes.length)] as Field, ['per class', shares.join('  ')] as Field]),
     [
       'values',
       `from ${number(minimum)} to ${number(maximum)}, mean ${number(mean)}, standard deviation ${number(std)}`,
     ],
   ]
+}
+
+/** A line a column. */
+function columnTable(columns: readonly ColumnFacts[]): string {
+  const kindOf = ({ kind, categories }: ColumnFacts) => (categories ? `${kind} (${thousands(categories)})` : kind)
+  const shown = columns
+    .slice(0, MOST_COLUMNS)
+    .map((column) => [printable(column.name), kindOf(column), thousands(column.missing)])
+  if (columns.length > shown.length) shown.push(['…', `${thousands(columns.length)} columns`, ''])
+  return table([['column', 'kind', 'missing'], ...shown], 2)
 }
 
 /** What may spoil a training, in sentences. */

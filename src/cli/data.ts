@@ -1,15 +1,16 @@
-import { readdirSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { CATALOGUE } from '../data/catalogue.js'
 import { locate } from '../data/locate.js'
 import { isParquet } from '../data/parquet.js'
 import { hasPictures } from '../data/parquet-pictures.js'
-import { type Dataset, datasetFromDirectory, type Splits } from '../dataset.js'
+import { type ColumnFacts, type Dataset, datasetFromDirectory, type Splits } from '../dataset.js'
 import { fromSystem, NoPropError, native } from '../errors.js'
 import { type FolderOptions, parquetFiles, splitsFromFolder } from '../folder.js'
 import { getNative } from '../native.js'
+import { nearest } from '../nearest.js'
 import type { Preprocessing } from '../preprocessing.js'
-import { splitsFromTable, type TableOptions } from '../table.js'
+import { readTable, splitsFromTable, type TableOptions } from '../table.js'
 import { downloadNotes } from './download-note.js'
 import { badValue, Flag, number, optionsOf, type Values } from './flag.js'
 import type { Io } from './io.js'
@@ -78,7 +79,23 @@ export interface DataFlags {
 }
 
 /** Data sets for training and test, from whatever `--data` names. Notes what is worth knowing. */
-export async function openSplits({ data, limit, seed }: DataFlags, values: Values, io: Io): Promise<Splits> {
+export async function openSplits(flags: DataFlags, values: Values, io: Io): Promise<Splits> {
+  const splits = await openAny(flags, values, io)
+  const { train, columns } = splits
+  if (columns === undefined || train.classes.length > 0 || train.targetCount > 0) return splits
+  const found = columns.slice(0, 20).map(({ name }) => name)
+  throw usage(
+    'the option --label is missing',
+    `add --label COLUMN, or --target COLUMN for numbers; ${flags.data} has ${found.join(', ') || 'no labels'}`,
+  )
+}
+
+/** As `openSplits`, also without labels; with what the columns of a table hold. */
+export async function openAny(
+  { data, limit, seed }: DataFlags,
+  values: Values,
+  io: Io,
+): Promise<Splits & { columns?: ColumnFacts[] }> {
   const { test, testSplit } = optionsOf<{ test?: string; testSplit?: number }>(values, TEST)
   const common = { ...withoutUndefined({ limit, seed, test, testSplit }), signal: io.signal }
   const splits = await read(data, common, values, io)
@@ -86,19 +103,15 @@ export async function openSplits({ data, limit, seed }: DataFlags, values: Value
   return splits
 }
 
-async function read(data: string, common: FolderOptions & TableOptions, values: Values, io: Io): Promise<Splits> {
+async function read(
+  data: string,
+  common: FolderOptions & TableOptions,
+  values: Values,
+  io: Io,
+): Promise<Splits & { columns?: ColumnFacts[] }> {
   const kind = await kindOf(data, io)
   refuseFlags(kind, data, values)
-  if (kind.type === 'table') {
-    const splits = await splitsFromTable(data, { ...optionsOf<TableOptions>(values, TABLE), ...common })
-    if (splits.train.classes.length > 0 || splits.train.targetCount > 0) return splits
-    const columns = (splits.train.preprocessing as { columns?: { name: string }[] } | null)?.columns ?? []
-    const found = columns.slice(0, 20).map(({ name }) => name)
-    throw usage(
-      'the option --label is missing',
-      `add --label COLUMN, or --target COLUMN for numbers; ${data} has ${found.join(', ') || 'no labels'}`,
-    )
-  }
+  if (kind.type === 'table') return readTable(data, { ...optionsOf<TableOptions>(values, TABLE), ...common })
   if (kind.type === 'pictures') return splitsFromPictures(kind.directory, { ...folderOptions(values), ...common }, io)
   return splitsFromFiles(kind, common, io)
 }
@@ -158,8 +171,8 @@ export async function openTest(
   const kind = await kindOf(data, io)
   if (kind.type === 'table') {
     const layout = optionsOf<TableOptions>(values, layoutFlags())
-    return (await splitsFromTable(data, { ...layout, ...(preprocessing ? { preprocessing } : {}), signal: io.signal }))
-      .train
+    const options = { ...layout, ...(preprocessing ? { preprocessing } : {}), signal: io.signal }
+    return testOf(await splitsFromTable(data, options))
   }
   if (kind.type === 'files') {
     return datasetFromDirectory(
@@ -171,11 +184,12 @@ export async function openTest(
   }
   const [height, width, channels] = input as [number, number, 1 | 3]
   const fit = preprocessing?.type === 'images' ? preprocessing.fit : 'cover'
-  const { train, test } = await splitsFromPictures(
-    kind.directory,
-    { size: [height, width], channels, fit, signal: io.signal },
-    io,
-  )
+  const options: FolderOptions = { size: [height, width], channels, fit, signal: io.signal }
+  return testOf(await splitsFromPictures(kind.directory, options, io))
+}
+
+/** The samples of the test, or all where there are none of it. */
+function testOf({ train, test }: Splits): Dataset {
   if (!test) return train
   train.dispose()
   return test
@@ -199,12 +213,24 @@ async function kindOf(data: string, io: Io): Promise<Kind> {
       : parquetFiles(data, null) !== undefined
     if (inParquet) return { type: 'pictures', directory: data, parts: [], inParquet }
     if (isFile(data)) return { type: 'table', directory: data, parts: [] }
+    if (!existsSync(data)) throw nothingThere(data)
   }
   const directory = await locate(data, { signal: io.signal, ...downloadNotes(io) })
   const parts = native(() => getNative().NativeDataset.parts(directory))
   // A directory of nothing that is known is taken for one of IDX files that are missing, unless it has folders.
   const isPictures = parts.length === 0 && !Object.hasOwn(CATALOGUE, data) && hasFolders(directory)
   return { type: isPictures ? 'pictures' : 'files', directory, parts }
+}
+
+function nothingThere(data: string): NoPropError {
+  const names = Object.keys(CATALOGUE)
+  const near = nearest(data, names)
+  return new NoPropError({
+    code: 'NOPROP_FILE_NOT_FOUND',
+    what: `there is no file or directory ${data}`,
+    expected: `a table, a folder of pictures, a directory of IDX or CIFAR files, or one of ${names.join(', ')}`,
+    hint: near ? `did you mean ${near}?` : 'check the path',
+  })
 }
 
 /** Whether there are visible folders, which may be those of classes. */
