@@ -275,6 +275,8 @@ export interface NativeSplits {
   notes: Array<string>
   /** Files that could not be read and were left out, as JSON: `[[path, error], …]`. */
   failures: string
+  /** What the columns of a table hold, as JSON: `[{ name, kind, categories?, missing }, …]`. */
+  columns: string
 }
 
 /** Where a table is; one of the two. */

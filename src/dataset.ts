@@ -213,12 +213,23 @@ export function wrapDataset(native: NativeDataset): Dataset {
 }
 
 /** What the addon has read. */
-export function wrapSplits({ train, test, notes, failures }: NativeSplits): Splits & { failures: FileFailure[] } {
+export function wrapSplits(read: NativeSplits): Splits & { failures: FileFailure[]; columns: ColumnFacts[] } {
+  const { train, test, notes, failures, columns } = read
   const failed = (JSON.parse(failures) as [string, unknown][]).map(([path, details]) => ({
     path,
     error: fromDetails(details),
   }))
-  return { train: wrap(train), test: test ? wrap(test) : null, notes, failures: failed }
+  return { train: wrap(train), test: test ? wrap(test) : null, notes, failures: failed, columns: JSON.parse(columns) }
+}
+
+/** What a column of a table holds. */
+export interface ColumnFacts {
+  name: string
+  kind: 'number' | 'categories' | 'label' | 'target' | 'left out'
+  /** How many different categories there are, of a column of them. */
+  categories?: number
+  /** How many of its cells are missing, in the rows to train on. */
+  missing: number
 }
 
 /** A file that could not be read and was left out. */

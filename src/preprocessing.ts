@@ -21,6 +21,10 @@ export interface TablePreprocessing {
   label?: string
   /** The columns that have the numbers to predict; left out where there are none. */
   target?: string[]
+  /** Those of `target` whose texts have a decimal comma; left out where there are none. */
+  decimalComma?: string[]
+  /** Those of `target` whose texts have commas between thousands; left out where there are none. */
+  thousandsComma?: string[]
   /** The columns that the net sees, in this order. */
   columns: (NumberColumn | CategoryColumn)[]
 }
@@ -35,6 +39,8 @@ export interface NumberColumn {
   std: number
   /** Whether texts have a decimal comma; left out where they have not. */
   decimalComma?: boolean
+  /** Whether texts have commas between thousands, and a decimal point; left out where they have not. */
+  thousandsComma?: boolean
 }
 
 /** A value for each text: 1 for that of the row, else 0. What is missing, and what training did not see, is 0 in all. */
@@ -59,5 +65,6 @@ export function preprocessingFacts(preprocessing: Preprocessing): Record<string,
 function columnFact(column: NumberColumn | CategoryColumn): string {
   if (column.type === 'category') return `one-hot: ${column.values.join(', ')}`
   const [mean, std] = [column.mean, column.std].map((value) => Number(value.toPrecision(6)))
-  return `standardised: mean ${mean}, standard deviation ${std}${column.decimalComma ? ', decimal comma' : ''}`
+  const signs = column.decimalComma ? ', decimal comma' : column.thousandsComma ? ', commas between thousands' : ''
+  return `standardised: mean ${mean}, standard deviation ${std}${signs}`
 }

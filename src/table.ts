@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { throwIfAborted } from './abort.js'
 import { describe } from './data/describe.js'
 import { isParquet, rowsOfParquet } from './data/parquet.js'
-import { type Dataset, type Splits, wrapSplits } from './dataset.js'
+import { type ColumnFacts, type Dataset, type Splits, wrapSplits } from './dataset.js'
 import { NoPropError, nativeAsync } from './errors.js'
 import { requireObject, toJson } from './json.js'
 import { getNative, type Native } from './native.js'
@@ -51,6 +51,15 @@ type NativeTable = Parameters<Native['NativeDataset']['fromTable']>[0]
 
 /** Reads a table as data sets. */
 export async function splitsFromTable(source: TableSource, options: TableOptions = {}): Promise<Splits> {
+  const { train, test, notes } = await readTable(source, options)
+  return { train, test, notes }
+}
+
+/** As `splitsFromTable`, with what the columns hold. */
+export async function readTable(
+  source: TableSource,
+  options: TableOptions,
+): Promise<Splits & { columns: ColumnFacts[] }> {
   const { test, signal, target, ...others } = requireObject(options, 'the options of fromTable')
   const rest = target === undefined ? others : { ...others, target: typeof target === 'string' ? [target] : target }
   throwIfAborted(signal)
@@ -59,8 +68,7 @@ export async function splitsFromTable(source: TableSource, options: TableOptions
   const testRows = test === undefined ? null : await tableOf(test, 'test')
   const read = await nativeAsync(() => getNative().NativeDataset.fromTable(rows, testRows, json))
   signal?.throwIfAborted()
-  const { train, test: tested, notes } = wrapSplits(read)
-  return { train, test: tested, notes }
+  return wrapSplits(read)
 }
 
 /** Rows as a model sees them. */

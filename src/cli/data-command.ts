@@ -2,13 +2,13 @@ import { Argument, type Command } from 'commander'
 import { CATALOGUE, mebibytes } from '../data/catalogue.js'
 import type { Label } from '../data/labels.js'
 import { locate } from '../data/locate.js'
-import { classesOf, type Dataset, nativeDataset } from '../dataset.js'
+import { type ColumnFacts, classesOf, type Dataset, nativeDataset } from '../dataset.js'
 import { nativeAsync } from '../errors.js'
 import { nearest } from '../nearest.js'
 import { printable } from '../printable.js'
 import { withStopSignal } from '../stop-signal.js'
-import { counted, percent, thousands } from '../summary.js'
-import { openSplits, PICTURES, TABLE, TEST } from './data.js'
+import { counted, percent, table, thousands } from '../summary.js'
+import { openAny, PICTURES, TABLE, TEST } from './data.js'
 import { downloadNotes } from './download-note.js'
 import type { Field } from './fields.js'
 import { addFlags, Flag, number } from './flag.js'
@@ -53,6 +53,8 @@ const MOST_SIMILAR = 100
 /** So many pairs of equal samples are shown, of files fewer: paths are long. */
 const MOST_PAIRS = 5
 const MOST_PATHS = 2
+/** Most columns that are listed. */
+const MOST_COLUMNS = 100
 /** A class with fewer samples than this share of the mean is told. */
 const FEW = 0.1
 
@@ -102,7 +104,7 @@ async function describeData(
   io: Io,
 ): Promise<void> {
   if (extra !== undefined) throw usage(`unexpected argument '${extra}'`, 'name one data set')
-  const { train, test, notes } = await openSplits({ data, limit: flags.limit, seed: flags.seed }, flags, io)
+  const { train, test, notes, columns } = await openAny({ data, limit: flags.limit, seed: flags.seed }, flags, io)
   const { statistics, shared } = JSON.parse(
     await nativeAsync(() => nativeDataset(train).statistics(test ? nativeDataset(test) : null)),
   ) as { statistics: Statistics; shared: Twins | null }
@@ -115,6 +117,9 @@ async function describeData(
   const pictures = JSON.parse(sizes) as PictureSizes | null
   const similar = similarLabels(classesOf(train, ...(test ? [test] : [])))
   const warnings = warningsOf(train, test, statistics, shared, similar)
+  if (columns && train.classes.length === 0 && train.targetCount === 0) {
+    warnings.push('there are no labels; name their column (--label), or those of numbers to predict (--target)')
+  }
   io.emit({
     event: 'done',
     shape: train.shape,
@@ -125,10 +130,12 @@ async function describeData(
     pictures,
     similarClasses: similar,
     preprocessing: train.preprocessing,
+    ...(columns && columns.length > 0 ? { columns } : {}),
     notes,
     warnings,
   })
   io.printFields(rows(train, test, statistics, pictures))
+  if (columns && columns.length > 0) io.print(`\n${columnTable(columns)}`)
   if (warnings.length > 0) io.print('')
   for (const warning of warnings) io.print(printable(`! ${warning}`))
 }
@@ -145,8 +152,9 @@ function rows(train: Dataset, test: Dataset | null, found: Statistics, pictures:
     ['samples', `${thousands(found.samples)} to train on, ${test ? thousands(test.samples) : 'none'} for the test`],
     ['shape', shape.join('×')],
     ...(pictures ? [['pictures', sizesOf(pictures)] as Field] : []),
-    ['classes', `${thousands(classes.length)}`],
-    ['per class', shares.join('  ')],
+    ...(classes.length === 0
+      ? []
+      : [['classes', thousands(classes.length)] as Field, ['per class', shares.join('  ')] as Field]),
     [
       'values',
       `from ${number(minimum)} to ${number(maximum)}, mean ${number(mean)}, standard deviation ${number(std)}`,
@@ -183,6 +191,16 @@ function pairs({ count, examples, places }: Twins): string {
     return `${one} and ${other}`
   })
   return `${named.join(', ')}${count > most ? ', …' : ''}`
+}
+
+/** A line a column. */
+function columnTable(columns: readonly ColumnFacts[]): string {
+  const kindOf = ({ kind, categories }: ColumnFacts) => (categories ? `${kind} (${thousands(categories)})` : kind)
+  const shown = columns
+    .slice(0, MOST_COLUMNS)
+    .map((column) => [printable(column.name), kindOf(column), thousands(column.missing)])
+  if (columns.length > shown.length) shown.push(['…', `${thousands(columns.length)} columns`, ''])
+  return table([['column', 'kind', 'missing'], ...shown], 2)
 }
 
 /** What may spoil a training, in sentences. */

@@ -1,16 +1,17 @@
-import { readdirSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { CATALOGUE } from '../data/catalogue.js'
 import { locate } from '../data/locate.js'
 import { isParquet } from '../data/parquet.js'
 import { hasPictures } from '../data/parquet-pictures.js'
-import { type Dataset, datasetFromDirectory, type Splits } from '../dataset.js'
+import { type ColumnFacts, type Dataset, datasetFromDirectory, type Splits } from '../dataset.js'
 import { fromSystem, NoPropError, native } from '../errors.js'
 import { type FolderOptions, parquetFiles, splitsFromFolder } from '../folder.js'
 import { getNative } from '../native.js'
+import { nearest } from '../nearest.js'
 import type { ModelConfig } from '../options.js'
 import type { Preprocessing } from '../preprocessing.js'
-import { splitsFromTable, type TableOptions } from '../table.js'
+import { readTable, splitsFromTable, type TableOptions } from '../table.js'
 import { downloadNotes } from './download-note.js'
 import { badValue, Flag, number, optionsOf, type Values } from './flag.js'
 import type { Io } from './io.js'
@@ -91,12 +92,24 @@ export type OfModel = Pick<ModelConfig, 'input' | 'preprocessing'>
 /**
  * Data sets for training and test, from whatever `--data` names; with a `model` as it sees them. Notes what is worth knowing.
  */
-export async function openSplits(
+export async function openSplits(flags: DataFlags, values: Values, io: Io, model?: OfModel): Promise<Splits> {
+  const splits = await openAny(flags, values, io, model)
+  const { train, columns } = splits
+  if (columns === undefined || train.classes.length > 0 || train.targetCount > 0) return splits
+  const found = columns.slice(0, 20).map(({ name }) => name)
+  throw usage(
+    'the option --label is missing',
+    `add --label COLUMN, or --target COLUMN for numbers; ${flags.data} has ${found.join(', ') || 'no labels'}`,
+  )
+}
+
+/** As `openSplits`, also without labels; with what the columns of a table hold. */
+export async function openAny(
   { data, limit, seed }: DataFlags,
   values: Values,
   io: Io,
   model?: OfModel,
-): Promise<Splits> {
+): Promise<Splits & { columns?: ColumnFacts[] }> {
   const { test, testSplit } = optionsOf<{ test?: string; testSplit?: number }>(values, TEST)
   const common = { ...withoutUndefined({ limit, seed, test, testSplit }), signal: io.signal }
   const splits = await read(data, common, values, io, model)
@@ -110,19 +123,10 @@ async function read(
   values: Values,
   io: Io,
   model?: OfModel,
-): Promise<Splits> {
+): Promise<Splits & { columns?: ColumnFacts[] }> {
   const kind = await kindOf(data, io)
   refuseFlags(kind, data, values)
-  if (kind.type === 'table') {
-    const splits = await splitsFromTable(data, { ...tableOptions(values, model), ...common })
-    if (splits.train.classes.length > 0 || splits.train.targetCount > 0) return splits
-    const columns = (splits.train.preprocessing as { columns?: { name: string }[] } | null)?.columns ?? []
-    const found = columns.slice(0, 20).map(({ name }) => name)
-    throw usage(
-      'the option --label is missing',
-      `add --label COLUMN, or --target COLUMN for numbers; ${data} has ${found.join(', ') || 'no labels'}`,
-    )
-  }
+  if (kind.type === 'table') return readTable(data, { ...tableOptions(values, model), ...common })
   if (kind.type === 'pictures') {
     return splitsFromPictures(kind.directory, { ...folderOptions(values), ...seenAs(values, model), ...common }, io)
   }
@@ -181,8 +185,8 @@ export async function openTest(
   const kind = await kindOf(data, io)
   if (kind.type === 'table') {
     const layout = optionsOf<TableOptions>(values, layoutFlags())
-    return (await splitsFromTable(data, { ...layout, ...(preprocessing ? { preprocessing } : {}), signal: io.signal }))
-      .train
+    const options = { ...layout, ...(preprocessing ? { preprocessing } : {}), signal: io.signal }
+    return testOf(await splitsFromTable(data, options))
   }
   if (kind.type === 'files') {
     return datasetFromDirectory(
@@ -193,8 +197,13 @@ export async function openTest(
     )
   }
   const seen = seenAs({}, { input: [...input], ...(preprocessing ? { preprocessing } : {}) })
-  const { train, test, notes } = await splitsFromPictures(kind.directory, { ...seen, signal: io.signal }, io)
-  for (const note of notes) io.note(note)
+  const splits = await splitsFromPictures(kind.directory, { ...seen, signal: io.signal }, io)
+  for (const note of splits.notes) io.note(note)
+  return testOf(splits)
+}
+
+/** The samples of the test, or all where there are none of it. */
+function testOf({ train, test }: Splits): Dataset {
   if (!test) return train
   train.dispose()
   return test
@@ -218,12 +227,24 @@ async function kindOf(data: string, io: Io): Promise<Kind> {
       : parquetFiles(data, null) !== undefined
     if (inParquet) return { type: 'pictures', directory: data, parts: [], inParquet }
     if (isFile(data)) return { type: 'table', directory: data, parts: [] }
+    if (!existsSync(data)) throw nothingThere(data)
   }
   const directory = await locate(data, { signal: io.signal, ...downloadNotes(io) })
   const parts = native(() => getNative().NativeDataset.parts(directory))
   // A directory of nothing that is known is taken for one of IDX files that are missing, unless it has folders.
   const isPictures = parts.length === 0 && !Object.hasOwn(CATALOGUE, data) && hasFolders(directory)
   return { type: isPictures ? 'pictures' : 'files', directory, parts }
+}
+
+function nothingThere(data: string): NoPropError {
+  const names = Object.keys(CATALOGUE)
+  const near = nearest(data, names)
+  return new NoPropError({
+    code: 'NOPROP_FILE_NOT_FOUND',
+    what: `there is no file or directory ${data}`,
+    expected: `a table, a folder of pictures, a directory of IDX or CIFAR files, or one of ${names.join(', ')}`,
+    hint: near ? `did you mean ${near}?` : 'check the path',
+  })
 }
 
 /** Whether there are visible folders, which may be those of classes. */

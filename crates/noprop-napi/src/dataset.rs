@@ -98,6 +98,8 @@ pub struct NativeSplits {
     pub notes: Vec<String>,
     /// Files that could not be read and were left out, as JSON: `[[path, error], …]`.
     pub failures: String,
+    /// What the columns of a table hold, as JSON: `[{ name, kind, categories?, missing }, …]`.
+    pub columns: String,
 }
 
 impl TryFrom<pictures::LoadedFolder> for NativeSplits {
@@ -112,6 +114,7 @@ impl TryFrom<pictures::LoadedFolder> for NativeSplits {
             test: loaded.test.map(Loaded),
             notes: loaded.notes,
             failures: json(&failures)?,
+            columns: "[]".to_owned(),
         })
     }
 }
@@ -321,7 +324,8 @@ impl NativeDataset {
         promise(env, StopFlag::new(), move || {
             let loaded = load_table(&source, test.as_ref(), &from_json::<TableOptions>(&options)?)?;
             let (train, test) = (Loaded(loaded.train), loaded.test.map(Loaded));
-            Ok(NativeSplits { train, test, notes: loaded.notes, failures: "[]".to_owned() })
+            let columns = json(&loaded.columns)?;
+            Ok(NativeSplits { train, test, notes: loaded.notes, failures: "[]".to_owned(), columns })
         })
     }
 
@@ -332,7 +336,7 @@ impl NativeDataset {
         promise(env, StopFlag::new(), move || {
             let (train, test) = data.split_by(&option, share, seed)?;
             let (train, test) = (Loaded(train), Some(Loaded(test)));
-            Ok(NativeSplits { train, test, notes: Vec::new(), failures: "[]".to_owned() })
+            Ok(NativeSplits { train, test, notes: Vec::new(), failures: "[]".to_owned(), columns: "[]".to_owned() })
         })
     }
 

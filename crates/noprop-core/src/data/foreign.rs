@@ -41,6 +41,9 @@ const SIGNATURES: [(&[u8], &str, &str); 17] = [
 
 /// What the first bytes of a file show, if they are of something well known.
 pub(super) fn recognise(start: &[u8]) -> Option<Foreign> {
+    if start.starts_with(b"\xd0\xcf\x11\xe0") || is_office(start) {
+        return Some(Foreign { what: "a spreadsheet or another office document", hint: "save it as CSV" });
+    }
     let signature = SIGNATURES.iter().find(|(signature, ..)| start.starts_with(signature));
     if let Some(&(_, what, hint)) = signature {
         return Some(Foreign { what, hint });
@@ -53,6 +56,14 @@ pub(super) fn recognise(start: &[u8]) -> Option<Foreign> {
         _ if is_text => Some(Foreign { what: "plain text", hint: DOWNLOAD }),
         _ => None,
     }
+}
+
+/// Whether an archive begins with a file that those of spreadsheets have.
+fn is_office(start: &[u8]) -> bool {
+    let names: [&[u8]; 5] =
+        [b"[Content_Types].xml", b"_rels/", b"docProps/", b"xl/", b"mimetypeapplication/vnd.oasis.opendocument."];
+    start.starts_with(b"PK\x03\x04")
+        && start.get(30..).is_some_and(|rest| names.iter().any(|name| rest.starts_with(name)))
 }
 
 /// Adds to `error` what the file really is, if its first bytes show it.
@@ -114,6 +125,9 @@ mod tests {
             (b"version https://git-lfs.github.com/spec/v1\noid", "Git LFS"),
             (b"{\"message\": \"Not Found\"}", "JSON"),
             (b"Not Found", "plain text"),
+            (b"PK\x03\x04\x14\0\x06\0\x08\0\0\0!\0AAAABBBBCCCC\x13\0\0\0[Content_Types].xml", "spreadsheet"),
+            (b"PK\x03\x04\x14\0\x06\0\x08\0\0\0!\0AAAABBBBCCCC\x05\0\0\0a.csv", "ZIP"),
+            (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "spreadsheet"),
             (b"\x1f\x8b\x08\0", "gzip"),
             (b"\x00\x05\x16\x07\0\x02\0\0Mac OS X", "AppleDouble"),
         ] {

@@ -47,6 +47,12 @@ pub struct TableSteps {
     /// The columns that have the numbers to predict.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub target: Vec<String>,
+    /// Those of `target` whose texts have a decimal comma.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decimal_comma: Vec<String>,
+    /// Those of `target` whose texts have commas between thousands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub thousands_comma: Vec<String>,
     /// The columns that the net sees, in this order.
     pub columns: Vec<ColumnSteps>,
 }
@@ -66,6 +72,9 @@ pub enum ColumnSteps {
         /// Whether texts have a decimal comma.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         decimal_comma: bool,
+        /// Whether texts have commas between thousands, and a decimal point.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        thousands_comma: bool,
     },
     /// A value for each text that the training rows have: 1 for that of the row, else 0. What is missing, and texts that training
     /// did not see, are all 0.
@@ -122,9 +131,18 @@ impl Preprocessing {
         if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(refused(format!("column {:?} comes twice", pair[0])));
         }
+        let stated = || table.decimal_comma.iter().chain(&table.thousands_comma);
+        if let Some(name) = stated().find(|name| !table.target.contains(name)) {
+            return Err(refused(format!("{name:?} is no target")));
+        }
+        if let Some(name) = table.decimal_comma.iter().find(|name| table.thousands_comma.contains(name)) {
+            return Err(refused(format!("the commas of {name:?} mean two things")));
+        }
         for column in &table.columns {
             let is_sound = match column {
-                ColumnSteps::Number { mean, std, .. } => mean.is_finite() && std.is_finite() && *std > 0.0,
+                ColumnSteps::Number { mean, std, decimal_comma, thousands_comma, .. } => {
+                    mean.is_finite() && std.is_finite() && *std > 0.0 && !(*decimal_comma && *thousands_comma)
+                }
                 ColumnSteps::Category { values, .. } => {
                     (1..=MAX_CATEGORIES).contains(&values.len())
                         && values.windows(2).all(|pair| pair[0] < pair[1])
@@ -183,6 +201,7 @@ mod tests {
         for bad in [
             r#"[{"type":"number","name":"y","mean":0,"std":1}]"#,
             r#"[{"type":"number","name":"a","mean":0,"std":0}]"#,
+            r#"[{"type":"number","name":"a","mean":0,"std":1,"decimalComma":true,"thousandsComma":true}]"#,
             r#"[{"type":"category","name":"a","values":[]}]"#,
             r#"[{"type":"category","name":"a","values":["b","a"]}]"#,
         ] {

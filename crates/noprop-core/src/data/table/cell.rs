@@ -17,6 +17,20 @@ pub enum Cell<'a> {
     Text(&'a str),
 }
 
+impl Cell<'_> {
+    /// What errors and notes show of it.
+    pub(super) fn shown(&self) -> String {
+        match self {
+            Self::Missing => "nothing".to_owned(),
+            Self::Number(number) => number.to_string(),
+            Self::Text(text) if text.chars().count() > 40 => {
+                format!("{:?}", format!("{}…", text.chars().take(40).collect::<String>()))
+            }
+            Self::Text(text) => format!("{text:?}"),
+        }
+    }
+}
+
 /// A text that is trimmed, or missing.
 pub(super) fn of_text(text: &str) -> Cell<'_> {
     // Most cells are numbers, and nothing that stands for a missing value ends so.
@@ -102,8 +116,12 @@ fn long_number(text: &[u8]) -> Option<(f64, usize)> {
     Some((if start == 1 { -value } else { value }, end))
 }
 
-/// A text as a finite number: `-1.5e3`. With `comma`, the decimal sign is a comma, and points may group digits by three.
+/// A text as a finite number: `-1.5e3`. With `comma`, the decimal sign is a comma, and points may group digits by three. The minus may be
+/// the mathematical one.
 pub(super) fn number(text: &str, comma: bool) -> Option<f64> {
+    if let Some(rest) = text.strip_prefix('\u{2212}') {
+        return number(&format!("-{rest}"), comma);
+    }
     // Rust also reads `inf` and `nan`.
     let plain = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite());
     if !comma {
@@ -113,7 +131,7 @@ pub(super) fn number(text: &str, comma: bool) -> Option<f64> {
     let mut groups = whole.trim_start_matches(['+', '-']).split('.');
     let first = groups.next().unwrap_or_default();
     let grouped = whole.contains('.');
-    if grouped && (!(1..=3).contains(&first.len()) || !groups.all(|group| group.len() == 3)) {
+    if grouped && (!(1..=3).contains(&first.len()) || first.starts_with('0') || !groups.all(|group| group.len() == 3)) {
         return None;
     }
     if !text.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '+' | '-' | ','))
@@ -166,7 +184,15 @@ mod tests {
 
     #[test]
     fn numbers_in_both_notations() {
-        for (text, value) in [("1", 1.0), ("-1.5e3", -1500.0), (".5", 0.5), ("5.", 5.0), ("+2", 2.0), ("1E-2", 0.01)] {
+        for (text, value) in [
+            ("1", 1.0),
+            ("-1.5e3", -1500.0),
+            (".5", 0.5),
+            ("5.", 5.0),
+            ("+2", 2.0),
+            ("1E-2", 0.01),
+            ("\u{2212}3", -3.0),
+        ] {
             assert_eq!(number(text, false), Some(value), "{text}");
         }
         for text in ["", "inf", "-Infinity", "nan", "1,5", "1e999", "0x10", "1_000", "1 000", "--1", "e", "."] {
@@ -179,10 +205,11 @@ mod tests {
             ("1.234.567", 1_234_567.0),
             ("7", 7.0),
             ("2,5e1", 25.0),
+            ("\u{2212}1.234,5", -1234.5),
         ] {
             assert_eq!(number(text, true), Some(value), "{text}");
         }
-        for text in ["1.5", "1,234,5", "12.34,5", "1234.567,8", "a", ",", "1,2.3", ""] {
+        for text in ["1.5", "1,234,5", "12.34,5", "1234.567,8", "a", ",", "1,2.3", "", "0.100", "-012.345,6"] {
             assert_eq!(number(text, true), None, "{text}");
         }
     }

@@ -13,6 +13,10 @@ pub(super) const MAX_COLUMNS: usize = 1 << 16;
 #[derive(Debug)]
 pub struct Table {
     names: Vec<String>,
+    /// Columns that had no name.
+    unnamed: Vec<usize>,
+    /// What separated the cells of a text.
+    delimiter: Option<u8>,
     rows: usize,
     cells: Cells,
 }
@@ -61,23 +65,34 @@ impl Table {
     /// A column of texts for each name, all of one length.
     pub(super) fn of_texts(names: Vec<String>, columns: Vec<Texts>) -> Result<Self> {
         let rows = columns.first().map_or(0, |column| column.ends.len());
-        Self { names, rows, cells: Cells::Texts(columns) }.checked()
+        Self::new(names, rows, Cells::Texts(columns))
     }
 
     /// The cells of a text.
     pub(super) fn of_plain(names: Vec<String>, cells: Plain) -> Result<Self> {
-        Self { names, rows: cells.rows(), cells: Cells::Plain(cells) }.checked()
+        let rows = cells.rows();
+        Self::new(names, rows, Cells::Plain(cells))
     }
 
     pub(super) fn of_values(names: Vec<String>, values: Vec<Value>) -> Result<Self> {
         let rows = values.len() / names.len().max(1);
-        Self { names, rows, cells: Cells::Values(values) }.checked()
+        Self::new(names, rows, Cells::Values(values))
     }
 
     pub(super) fn of_numbers(columns: usize, values: Vec<f64>) -> Result<Self> {
         let rows = values.len() / columns.max(1);
         let names = (0..columns).map(|column| column.to_string()).collect();
-        Self { names, rows, cells: Cells::Numbers(values) }.checked()
+        Self::new(names, rows, Cells::Numbers(values))
+    }
+
+    fn new(names: Vec<String>, rows: usize, cells: Cells) -> Result<Self> {
+        Self { names, unnamed: Vec::new(), delimiter: None, rows, cells }.checked()
+    }
+
+    /// The table, whose cells this has separated.
+    pub(super) fn separated_by(mut self, delimiter: u8) -> Self {
+        self.delimiter = Some(delimiter);
+        self
     }
 
     fn checked(mut self) -> Result<Self> {
@@ -94,7 +109,7 @@ impl Table {
                 Error::new(Code::Count, "the table has too many rows").expected(format!("at most {}", u32::MAX))
             );
         }
-        distinct(&mut self.names);
+        self.unnamed = distinct(&mut self.names);
         Ok(self)
     }
 
@@ -122,6 +137,39 @@ impl Table {
         }
     }
 
+    /// Whether it is known without a look at its cells that [`Table::numbers`] reads the column, or that its cells are no texts.
+    pub(super) fn is_plain_numbers(&self, column: usize) -> bool {
+        !self.has_texts() || self.numbers(column).is_some()
+    }
+
+    /// Whether cells may be texts.
+    pub(super) fn has_texts(&self) -> bool {
+        !matches!(self.cells, Cells::Numbers(_))
+    }
+
+    /// What separated the cells, where they were those of a text.
+    pub(super) fn delimiter(&self) -> Option<u8> {
+        self.delimiter
+    }
+
+    /// Whether a column came without a name, or with the one that pandas then gives it.
+    pub(super) fn is_unnamed(&self, column: usize) -> bool {
+        self.unnamed.binary_search(&column).is_ok() || self.names[column] == format!("Unnamed: {column}")
+    }
+
+    /// What is written in a cell, without blanks around it. None of what is no text.
+    pub(super) fn written(&self, row: usize, column: usize) -> Option<&str> {
+        match &self.cells {
+            Cells::Texts(columns) => Some(columns[column].get(row).trim()),
+            Cells::Plain(cells) => Some(cells.get(row, column).trim()),
+            Cells::Values(values) => match &values[row * self.names.len() + column] {
+                Value::Text(text) => Some(text.trim()),
+                _ => None,
+            },
+            Cells::Numbers(_) => None,
+        }
+    }
+
     /// What stands in a cell. Panics when there is none.
     pub fn cell(&self, row: usize, column: usize) -> Cell<'_> {
         assert!(column < self.names.len(), "there is no such column");
@@ -140,12 +188,15 @@ impl Table {
     }
 }
 
-/// Gives a name that comes again a number, as pandas does: `a`, `a.1`, `a.2`. A column without a name is called by its position.
-fn distinct(names: &mut [String]) {
+/// Gives a name that comes again a number, as pandas does: `a`, `a.1`, `a.2`. A column without a name is called by its position; returns
+/// these.
+fn distinct(names: &mut [String]) -> Vec<usize> {
     let mut seen = std::collections::HashSet::new();
+    let mut unnamed = Vec::new();
     for (column, name) in names.iter_mut().enumerate() {
         if name.trim().is_empty() {
             *name = column.to_string();
+            unnamed.push(column);
         }
         let base = name.clone();
         let mut number = 0;
@@ -154,6 +205,7 @@ fn distinct(names: &mut [String]) {
             *name = format!("{base}.{number}");
         }
     }
+    unnamed
 }
 
 #[cfg(test)]
@@ -163,7 +215,7 @@ mod tests {
     #[test]
     fn names_become_distinct() {
         let mut names = ["a", "", "a", "a.1", "a", " "].map(str::to_owned);
-        distinct(&mut names);
+        assert_eq!(distinct(&mut names), [1, 5]);
         assert_eq!(names, ["a", "1", "a.1", "a.1.1", "a.2", "5"]);
     }
 

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use csv::{ErrorKind, ReaderBuilder, StringRecord};
 
-use super::cells::{Cell, MAX_COLUMNS, Table, Texts, number};
+use super::cells::{MAX_COLUMNS, Table, Texts, number};
 use super::plain::{PIECE, Plain};
+use super::quotes::Unclosed;
 use crate::{Code, Error, Result};
 
 /// The separators that are looked for, those first that win a draw.
@@ -45,7 +46,13 @@ fn read_in(name: &str, bytes: Vec<u8>, layout: Layout, piece: usize) -> Result<T
     let mut reader = builder(delimiter).from_reader(rest.as_bytes());
     let mut record = StringRecord::new();
     let fail = |error: &csv::Error| explain(name, delimiter, error);
-    if !reader.read_record(&mut record).map_err(|error| fail(&error))? {
+    let has_quotes = rest.as_bytes().contains(&b'"');
+    let is_read = reader.read_record(&mut record).map_err(|error| fail(&error))?;
+    let has_header = layout.header.unwrap_or_else(|| looks_like_header(&record));
+    if let Some(unclosed) = Some(rest).filter(|_| has_quotes).and_then(|text| Unclosed::find(text, delimiter)) {
+        return Err(unclosed.error(name, has_header));
+    }
+    if !is_read {
         return Err(Error::new(Code::Count, format!("{name} is empty")).expected("rows of values"));
     }
     if record.len() > MAX_COLUMNS {
@@ -53,14 +60,13 @@ fn read_in(name: &str, bytes: Vec<u8>, layout: Layout, piece: usize) -> Result<T
             .expected(format!("at most {MAX_COLUMNS}"))
             .received(record.len().to_string()));
     }
-    let has_header = layout.header.unwrap_or_else(|| looks_like_header(&record));
     let names: Vec<String> = if has_header {
         record.iter().map(|cell| cell.trim().to_owned()).collect()
     } else {
         (0..record.len()).map(|column| column.to_string()).collect()
     };
     let told = |table: Result<Table>| {
-        table.map_err(|mut error| {
+        table.map(|table| table.separated_by(delimiter)).map_err(|mut error| {
             error.what = error.what.replacen("the table", name, 1);
             if has_header && error.code == Code::Count {
                 error.hint =
@@ -70,7 +76,7 @@ fn read_in(name: &str, bytes: Vec<u8>, layout: Layout, piece: usize) -> Result<T
         })
     };
     // The library takes off a second mark.
-    if !rest.starts_with(MARK) && !rest.as_bytes().contains(&b'"') {
+    if !rest.starts_with(MARK) && !has_quotes {
         let read = if has_header { reader.position().byte() as usize } else { 0 };
         let from = text.len() - rest.len() + read;
         if let Some(cells) = Plain::read(text.clone(), from, delimiter, record.len(), piece)? {
@@ -187,21 +193,9 @@ fn explain(name: &str, delimiter: u8, error: &csv::Error) -> Error {
     }
 }
 
-/// Whether a text column is written with decimal commas: every cell is a number so, and not without.
-pub(super) fn has_decimal_commas<'a>(cells: impl Iterator<Item = Cell<'a>>) -> bool {
-    let mut any = false;
-    for cell in cells {
-        match cell {
-            Cell::Missing => {}
-            Cell::Text(text) if number(text, true).is_some() => any = true,
-            _ => return false,
-        }
-    }
-    any
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::cells::Cell;
     use super::*;
 
     fn rows(text: &[u8], layout: Layout) -> (Vec<String>, Vec<Vec<String>>) {
@@ -241,6 +235,24 @@ mod tests {
     fn quotes_hold_separators_quotes_and_line_breaks() {
         let (_, rows) = rows(b"a,b\n\"x, \"\"y\"\"\",\"1\n2\"\n", Layout::default());
         assert_eq!(rows, [["x, \"y\"", "1\n2"]]);
+    }
+
+    #[test]
+    fn a_quote_without_an_end_is_an_error_that_names_its_row() {
+        let with = |row: usize, cells: &str| {
+            let rows = (0..60).map(|at| if at == row { format!("{cells}\n") } else { format!("{at}.0,5,x\n") });
+            format!("a,b,kind\n{}", rows.collect::<String>())
+        };
+        for cells in ["5.0,5,\"z", "5.0,\"5,z", "\"5.0,5,z"] {
+            let error = read("x.csv", with(5, cells).into_bytes(), Layout::default()).unwrap_err();
+            assert_eq!(error.code, Code::FileFormat);
+            assert_eq!(error.what, "a quote that opens in row 5 of x.csv is never closed", "{cells}");
+            assert!(error.received.contains("line 7"), "{error}");
+        }
+        let headless = Layout { header: Some(false), delimiter: None };
+        let error = read("x.csv", b"1,2\n3,\"4\n".to_vec(), headless).unwrap_err();
+        assert!(error.what.contains("in row 1 of"), "{error}");
+        assert!(read("x.csv", b"\"a,b\n3,4\n".to_vec(), Layout::default()).unwrap_err().what.contains("the header"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Rows as JSON objects: one a line (NDJSON), or all in one list.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -22,10 +23,15 @@ const SPARSEST: usize = 16;
 /// without rows.
 pub(super) fn read(name: &str, bytes: &[u8]) -> Result<Table> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let bytes = &*without_nan(bytes);
     let broken = |row: usize, error: &serde_json::Error| {
-        Error::new(Code::FileFormat, format!("{name} cannot be read as rows of JSON"))
+        let broken = Error::new(Code::FileFormat, format!("{name} cannot be read as rows of JSON"))
             .expected("objects such as {\"height\": 1.5, \"colour\": \"red\"}, one a line or in one list")
-            .received(format!("{error}, in row {row}"))
+            .received(format!("{error}, in row {row}"));
+        if bytes.windows(8).any(|word| word == b"Infinity") {
+            return broken.hint("JSON has no Infinity: write a finite number, or null for a missing value");
+        }
+        broken
     };
     let rows: Vec<Row> = if bytes.trim_ascii_start().starts_with(b"[") {
         serde_json::from_slice(bytes).map_err(|error| broken(0, &error))?
@@ -82,6 +88,31 @@ pub(super) fn read(name: &str, bytes: &[u8]) -> Result<Table> {
     })
 }
 
+/// The text with `null` for every `NaN`, which Python writes, outside of texts.
+fn without_nan(bytes: &[u8]) -> Cow<'_, [u8]> {
+    const NAN: &[u8] = b"NaN";
+    if !bytes.windows(NAN.len()).any(|word| word == NAN) {
+        return Cow::Borrowed(bytes);
+    }
+    let mut out = Vec::with_capacity(bytes.len() + bytes.len() / 8);
+    let (mut at, mut in_text) = (0, false);
+    while let Some(&byte) = bytes.get(at) {
+        let taken = match byte {
+            b'\\' if in_text => 2.min(bytes.len() - at),
+            b'N' if !in_text && bytes[at..].starts_with(NAN) => {
+                out.extend_from_slice(b"null");
+                at += NAN.len();
+                continue;
+            }
+            _ => 1,
+        };
+        in_text ^= byte == b'"';
+        out.extend_from_slice(&bytes[at..at + taken]);
+        at += taken;
+    }
+    Cow::Owned(out)
+}
+
 /// An object with its names in their order.
 struct Row(Vec<(String, Json)>);
 
@@ -123,6 +154,14 @@ mod tests {
             assert_eq!(row(0), [Cell::Number(1.5), Cell::Text("x"), Cell::Missing]);
             assert_eq!(row(1), [Cell::Missing, Cell::Missing, Cell::Text("true")]);
         }
+    }
+
+    #[test]
+    fn nan_is_missing() {
+        let table = read("x", br#"{"a":NaN,"b":"NaN, \" NaN"}"#).unwrap();
+        assert_eq!([0, 1].map(|column| table.cell(0, column)), [Cell::Missing, Cell::Text("NaN, \" NaN")]);
+        let error = read("x", br#"{"a":-Infinity}"#).unwrap_err();
+        assert!(error.code == Code::FileFormat && error.hint.contains("Infinity"), "{error}");
     }
 
     #[test]

@@ -38,7 +38,7 @@ impl Labels {
         for row in 0..rows {
             let cell = table.cell(row, column);
             let text = match cell {
-                Cell::Missing => return Err(refused(row, "is missing")),
+                Cell::Missing => return Err(absent(refused(row, "is missing"), table.written(row, column))),
                 Cell::Text(text) => Cow::Borrowed(text),
                 Cell::Number(number) => Cow::Owned(number.to_string()),
             };
@@ -59,7 +59,7 @@ impl Labels {
             _ if !numbers => Ok(Self::Names { names, labels }),
             None => Ok(Self::Values(values)),
             Some(row) => Err(refused(row, "is no class")
-                .received(format!("{:?}", table.cell(row, column)))
+                .received(table.cell(row, column).shown())
                 .hint("numbers to predict are a target (option target), not a label; or another column is the label")),
         }
     }
@@ -91,5 +91,36 @@ impl Labels {
         match self {
             Self::Values(labels) | Self::Names { labels, .. } => labels.len(),
         }
+    }
+}
+
+/// Adds what stands in the cell of a label that is missing.
+fn absent(error: Error, written: Option<&str>) -> Error {
+    match written {
+        Some(word) if !word.is_empty() => error
+            .received(format!("{word:?}, which stands for a missing value"))
+            .hint("give a class of that name another one, such as \"no\"; leave rows without a label out"),
+        _ => error
+            .received("nothing")
+            .hint("leave rows without a label out; rows are counted from 0, without the header"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cells::Value;
+    use super::*;
+
+    #[test]
+    fn words_for_what_is_missing_are_named() {
+        let error = |word: &str| {
+            let cells = ["x", word].map(|word| Value::Text(word.to_owned())).to_vec();
+            let table = Table::of_values(vec!["kind".to_owned()], cells).unwrap();
+            Labels::read("x.csv", &table, 0, 2).err().unwrap()
+        };
+        let found = error("None");
+        assert!(found.what.contains("row 1") && found.received.contains("\"None\""), "{found}");
+        assert!(found.hint.contains("another one"), "{found}");
+        assert_eq!(error(" ").received, "nothing");
     }
 }

@@ -7,11 +7,16 @@ const MAGIC: &[u8] = b"\x93NUMPY";
 /// Longest header: those of NumPy have 118 bytes, or a few more for many sizes.
 const MAX_HEADER: usize = 1 << 16;
 
+/// NumPy's name of whole numbers of 16 bits without a sign.
+pub(super) const UINT16: &str = "uint16";
+
 /// An array in row-major order.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Array {
     pub shape: Vec<usize>,
     pub values: Values,
+    /// The type of whole numbers that are not [`Values::Bytes`].
+    pub whole: Option<&'static str>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -100,7 +105,17 @@ pub(super) fn read(name: &str, bytes: &[u8]) -> Result<Array> {
             Values::Numbers(values)
         }
     };
-    Ok(Array { shape, values })
+    let whole = match (letter, size) {
+        ("i", 1) => Some("int8"),
+        ("i", 2) => Some("int16"),
+        ("i", 4) => Some("int32"),
+        ("i", 8) => Some("int64"),
+        ("u", 2) => Some(UINT16),
+        ("u", 4) => Some("uint32"),
+        ("u", 8) => Some("uint64"),
+        _ => None,
+    };
+    Ok(Array { shape, values, whole })
 }
 
 /// Reads a number from its little-endian bytes.

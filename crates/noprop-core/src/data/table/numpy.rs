@@ -7,7 +7,7 @@ use std::path::Path;
 use zip::ZipArchive;
 
 use super::cells::{Table, Value};
-use super::npy::{self, Array, Values};
+use super::npy::{self, Array, UINT16, Values};
 use super::options::{LoadedTable, TableOptions};
 use super::samples::from_table;
 use crate::data::dataset::check_limit;
@@ -84,7 +84,7 @@ impl Arrays {
     /// Rows of numbers without labels of their own as a table; pictures and bytes are none.
     pub fn into_table(self) -> std::result::Result<Table, Box<Self>> {
         match (&self.samples, &self.labels) {
-            (Array { shape, values: Values::Numbers(values) }, None) if shape.len() == 2 && self.test.is_none() => {
+            (Array { shape, values: Values::Numbers(values), .. }, None) if shape.len() == 2 && self.test.is_none() => {
                 Table::of_numbers(shape[1], values.clone()).map_err(|_| Box::new(self))
             }
             _ => Err(Box::new(self)),
@@ -113,13 +113,29 @@ pub(super) fn load(
         }
     }
     let Arrays { samples, mut labels, test: own_test, mut arrays } = arrays;
+    samples.check_samples(name)?;
+    if let (Some(label), None, true) = (&options.label, &labels, arrays.is_empty()) {
+        return Err(Error::new(Code::Option, format!("{name} has no columns, so none is called {label:?}"))
+            .expected("a matrix of numbers, whose columns are called 0, 1, 2, …")
+            .received(match samples.values {
+                Values::Bytes(_) => {
+                    format!("bytes (uint8) of shape {:?}, which are samples as they are", samples.shape)
+                }
+                _ => format!("an array of shape {:?}, which are samples as they are", samples.shape),
+            })
+            .hint("save a matrix of bytes as x.astype('int16'), or samples and labels as x and y of one .npz file"));
+    }
     if let Some(label) = &options.label {
         let known = LABELS.contains(&label.as_str()) && labels.is_some();
         if let Some(array) = arrays.remove(label) {
             labels = Some(array);
         } else if !known {
             return Err(Error::new(Code::Option, format!("{name} has no array {label:?}"))
-                .expected(format!("one of {:?}", arrays.keys().collect::<Vec<_>>()))
+                .expected(if arrays.is_empty() {
+                    "that of the labels, which the file has".to_owned()
+                } else {
+                    format!("one of {}", arrays.keys().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", "))
+                })
                 .received(format!("{label:?}")));
         }
     }
@@ -143,11 +159,13 @@ pub(super) fn load(
     let data = if let Some(limit) = options.limit { data.truncate(limit)? } else { data };
     if let Some((name, samples, labels)) = test {
         let test = samples.into_dataset(labels, &name)?;
-        return Ok(LoadedTable { train: data, test: Some(test), notes: Vec::new() });
+        return Ok(LoadedTable { train: data, test: Some(test), notes: Vec::new(), columns: Vec::new() });
     }
-    let Some(share) = options.test_split else { return Ok(LoadedTable { train: data, test: None, notes: Vec::new() }) };
+    let Some(share) = options.test_split else {
+        return Ok(LoadedTable { train: data, test: None, notes: Vec::new(), columns: Vec::new() });
+    };
     let (train, test) = data.split(share, options.seed)?;
-    Ok(LoadedTable { train, test: Some(test), notes: Vec::new() })
+    Ok(LoadedTable { train, test: Some(test), notes: Vec::new(), columns: Vec::new() })
 }
 
 impl Array {
@@ -199,21 +217,30 @@ impl Array {
         }
     }
 
+    /// Samples have at least two dimensions, and there is one.
+    fn check_samples(&self, name: &str) -> Result<()> {
+        match self.shape[..] {
+            [] | [_] => Err(Error::new(Code::Shape, format!("the samples of {name} have too few dimensions"))
+                .expected("an array of shape [samples, …]")
+                .received(format!("shape {:?}", self.shape))),
+            [0, ..] => Err(Error::new(Code::Count, format!("{name} has no samples"))
+                .expected("at least one")
+                .received(format!("shape {:?}", self.shape))),
+            _ => Ok(()),
+        }
+    }
+
     fn into_dataset(self, labels: Option<Self>, name: &str) -> Result<Dataset> {
-        let (samples, sizes) = match self.shape[..] {
-            [] | [_] => {
-                return Err(Error::new(Code::Shape, format!("the samples of {name} have too few dimensions"))
-                    .expected("an array of shape [samples, …]")
-                    .received(format!("shape {:?}", self.shape)));
-            }
-            [samples, ref sizes @ ..] => (samples, sizes),
-        };
+        self.check_samples(name)?;
+        let (samples, sizes) = (self.shape[0], &self.shape[1..]);
         let shape = InputShape::new(sizes)?;
         let pixels = match self.values {
             Values::Bytes(values) => Pixels::U8(values),
             Values::Numbers(values) => {
+                let scale =
+                    self.whole.filter(|_| sizes.len() > 1).map_or(Ok(1.0), |kind| scale(name, kind, &values))?;
                 let mut floats = reserved(values.len(), "the samples")?;
-                floats.extend(values.iter().map(|value| *value as f32));
+                floats.extend(values.iter().map(|value| (*value / scale) as f32));
                 Pixels::F32(floats)
             }
             Values::Texts(_) => {
@@ -235,5 +262,58 @@ impl Array {
         };
         let labels = labels.numbers().into_iter().enumerate().map(whole).collect::<Result<_>>()?;
         Dataset::from_arrays(pixels, shape, Some(labels))
+    }
+}
+
+/// What pictures of whole numbers of that type are divided by, as bytes are by 255.
+fn scale(name: &str, kind: &str, values: &[f64]) -> Result<f64> {
+    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let greatest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    // Few numbers of 16 bits are those of bytes, which 65535 would make darkness of.
+    match kind {
+        _ if least >= -1.0 && greatest <= 1.0 => Ok(1.0),
+        UINT16 if greatest > 255.0 => Ok(65535.0),
+        _ => Err(Error::new(Code::Value, format!("the pictures of {name} are whole numbers of type {kind}"))
+            .expected("uint8, uint16 that uses its range, or floats from 0 to 1")
+            .received(format!("values from {least} to {greatest}"))
+            .hint(
+                "save them as x.astype('uint8') if they are from 0 to 255, else divide them by their greatest value",
+            )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_of_whole_numbers_are_scaled_or_refused() {
+        let load = |whole, values: [f64; 8]| {
+            let array = Array { shape: vec![2, 2, 2], values: Values::Numbers(values.to_vec()), whole };
+            array.into_dataset(None, "x").map(|data| data.sample(1).unwrap().to_vec())
+        };
+        let deep = [0.0, 1.0, 2.0, 3.0, 0.0, 13107.0, 65535.0, 257.0];
+        assert_eq!(load(Some(UINT16), deep).unwrap(), [0.0, 0.2, 1.0, 257.0 / 65535.0]);
+        assert_eq!(load(None, deep).unwrap()[2], 65535.0);
+        let bytes = deep.map(|value| value % 256.0);
+        for kind in [UINT16, "int64"] {
+            let error = load(Some(kind), bytes).unwrap_err();
+            assert!(error.code == Code::Value && error.what.contains(kind), "{error}");
+            assert_eq!(load(Some(kind), [1.0; 8]).unwrap(), [1.0; 4]);
+        }
+    }
+
+    #[test]
+    fn a_label_of_an_array_without_columns_is_told_why() {
+        let options = TableOptions { label: Some("4".to_owned()), ..TableOptions::default() };
+        let load = |shape: &[usize], values| {
+            let array = Arrays::of(Array { shape: shape.to_vec(), values, whole: None });
+            load("x.npy", array, None, &options).unwrap_err()
+        };
+        let error = load(&[2, 3], Values::Bytes(vec![0; 6]));
+        assert!(error.code == Code::Option && error.what.contains("no columns"), "{error}");
+        assert!(error.hint.contains("astype"), "{error}");
+        assert_eq!(load(&[3], Values::Numbers(vec![0.0; 3])).code, Code::Shape);
+        assert_eq!(load(&[0, 3], Values::Numbers(Vec::new())).code, Code::Count);
     }
 }

@@ -1,6 +1,6 @@
 //! How a table becomes data sets, and what was made of it.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::data::{Dataset, Preprocessing};
 
@@ -41,4 +41,20 @@ pub struct LoadedTable {
     pub test: Option<Dataset>,
     /// What users should know of the reading: columns that were left out, and the like.
     pub notes: Vec<String>,
+    /// What the columns hold, where they were learned from: those of a table, in its order.
+    pub columns: Vec<ColumnFacts>,
+}
+
+/// What a column of a table holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ColumnFacts {
+    /// Its name.
+    pub name: String,
+    /// `number`, `categories`, `label`, `target`, or `left out`.
+    pub kind: &'static str,
+    /// How many different categories there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub categories: Option<usize>,
+    /// How many of its cells are missing, in the rows to train on.
+    pub missing: usize,
 }

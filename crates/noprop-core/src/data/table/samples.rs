@@ -1,11 +1,14 @@
 //! Tables that have been read, as data sets.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use super::cells::Table;
-use super::columns::{self, Chosen, choose};
+use super::columns::{self, Chosen, choose, missing};
+use super::encode;
 use super::labels::Labels;
-use super::options::{LoadedTable, TableOptions};
+use super::notation::{Notation, Notations};
+use super::options::{ColumnFacts, LoadedTable, TableOptions};
 use super::targets;
 use crate::data::dataset::check_limit;
 use crate::data::parallel::{each, lock};
@@ -57,13 +60,34 @@ pub(super) fn from_table(
         (Some(share), None) => stratified(&vec![0; rows], share, options.seed)?,
         (None, _) => ((0..rows).collect(), Vec::new()),
     };
+    let mut facts = Vec::new();
     let steps = match known {
         Some(steps) => steps.clone(),
         None => {
-            let predicted = label.into_iter().chain(target).map(String::as_str).collect();
-            let chosen = Chosen { predicted, options };
-            let (label, target) = (label.cloned(), target.clone());
-            TableSteps { label, target, columns: choose(name, table, &train, &chosen, &mut notes)? }
+            let predicted: Vec<&str> = label.into_iter().chain(target).map(String::as_str).collect();
+            let notations = Notations::find(table, &train)?;
+            let chosen = Chosen { predicted: predicted.clone(), options, notations: &notations };
+            let columns;
+            (columns, facts) = choose(name, table, &train, &chosen, &mut notes)?;
+            let (mut decimal_comma, mut thousands_comma) = (Vec::new(), Vec::new());
+            for predicted in predicted {
+                let column = column(name, table, predicted)?;
+                let kind = if target.iter().any(|target| target == predicted) { "target" } else { "label" };
+                let missing = missing(table, column, &train);
+                facts.push(ColumnFacts { name: predicted.to_owned(), kind, categories: None, missing });
+                if kind == "label" {
+                    continue;
+                }
+                notes.extend(notations.note(column));
+                match notations.of(column) {
+                    Some(Notation::DecimalComma) => decimal_comma.push(predicted.to_owned()),
+                    Some(Notation::ThousandsComma) => thousands_comma.push(predicted.to_owned()),
+                    _ => {}
+                }
+            }
+            let places: HashMap<_, _> = table.names().iter().zip(0..).collect();
+            facts.sort_by_key(|facts| places.get(&facts.name).copied().unwrap_or(usize::MAX));
+            TableSteps { label: label.cloned(), target: target.clone(), decimal_comma, thousands_comma, columns }
         }
     };
     let shape = InputShape::new(&[steps.width()]).map_err(|_| {
@@ -77,7 +101,7 @@ pub(super) fn from_table(
         let pixels = Pixels::F32(encode(name, table, rows, steps)?);
         let data = match labels {
             None if !target.is_empty() && has_targets(table) => {
-                Dataset::with_targets(pixels, shape, targets::read(name, table, target, rows)?)
+                Dataset::with_targets(pixels, shape, targets::read(name, table, target, steps, rows)?)
             }
             None => Dataset::from_arrays(pixels, shape, None),
             Some(labels) => labels.of(rows).into_dataset(pixels, shape),
@@ -96,7 +120,7 @@ pub(super) fn from_table(
         None if held.is_empty() => None,
         None => Some(make(name, table, &held, labels.as_ref())?),
     };
-    Ok(LoadedTable { train: make(name, table, &train, labels.as_ref())?, test, notes })
+    Ok(LoadedTable { train: make(name, table, &train, labels.as_ref())?, test, notes, columns: facts })
 }
 
 fn column(file: &str, table: &Table, name: &str) -> Result<usize> {
@@ -125,7 +149,7 @@ fn encode(file: &str, table: &Table, rows: &[usize], steps: &TableSteps) -> Resu
             let (part, (out, rows)) = lock(&parts).next()?;
             let mut offset = 0;
             for (column, place) in steps.columns.iter().zip(&places) {
-                if let Err(error) = columns::encode(file, table, *place, rows, column, &mut out[offset..], width) {
+                if let Err(error) = encode::encode(file, table, *place, rows, column, &mut out[offset..], width) {
                     return Some((part, Err(error)));
                 }
                 offset += column.width();
