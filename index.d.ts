@@ -154,6 +154,8 @@ export declare class NativeModel {
   exitCurve(data: NativeDataset, options: string, confidences: Array<number>, stop: StopSignal): Promise<string>
   /** How classes are read off all blocks, as JSON; null where that has not been fitted. */
   get readout(): string | null
+  /** Throws where that cannot be fitted to this model, which may be untrained. */
+  checkReadout(): void
   /** Fits how classes are read off all blocks, and keeps it; options and result are JSON. */
   fitReadout(data: NativeDataset, options: string, stop: StopSignal): Promise<string>
   /** Labels and probabilities; options are JSON. */
