@@ -204,6 +204,10 @@ test('what is not as in the document is said of what the document says', () => {
   expect(notes('mnist-dt')).toMatchObject({ notes: ['1 of 100 epochs'], documentEpochs: 100 })
   expect(notes('mnist-dt-time-1')!.notes.join()).not.toContain('epochs')
   expect(notes('mnist-dt-time-1')!.documentEpochs).toBeNull()
+  const table = TABLES['diffusion-blocks']!
+  const ranges = { 'cifar10-vit-edm': trained }
+  const [edm] = resultsOf(table, { table: 'diffusion-blocks', budget: 1, rows: ranges }, {})
+  expect(edm!.notes.join()).toContain('no RandAugment')
 })
 
 test('memory is that of a training in a process of its own', async () => {

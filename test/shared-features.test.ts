@@ -146,7 +146,9 @@ test('what does not go together is refused before anything is trained', async ()
     expect(found.message).toContain(what)
   }
   const { model } = await trained({ epochs: 1 })
-  expect((await began({ encoder: { epochs: 1 } }, model)).message).toContain('it is said how an encoder is trained, and there is none to train')
+  expect((await began({ encoder: { epochs: 1 } }, model)).message).toContain(
+    'it is said how an encoder is trained, and there is none to train',
+  )
   const plain = NoProp.create({ input: [14, 14, 1], classes: 4, net: ENCODER })
   expect(() => NoProp.create({ input: [14, 14, 1], classes: 4, encoder: plain })).toThrow(
     'no encoder that another could',

@@ -169,7 +169,7 @@ function raceRows(): Row[] {
 }
 
 /** How these differ from the publication's, beside the data. */
-const TRANSFORMER = '4 layers in place of 12, a constant rate, no RandAugment'
+const TRANSFORMER = 'a constant rate in place of a cosine with warm-up, no RandAugment'
 
 /** A transformer on CIFAR-10, in three blocks that own ranges of noise or end to end; the publication has twelve layers. */
 function transformers(): Row[] {
@@ -188,7 +188,7 @@ function transformers(): Row[] {
     (['accuracy', 'memory'] as const).map((measure) => {
       const model = { method: method as NonNullable<ModelOptions['method']>, blocks: 3, net }
       const id = `cifar10-vit-${name}${measure === 'memory' ? '-memory' : ''}`
-      const asked = { model, training, epochs: 500, differs: TRANSFORMER }
+      const asked = { model, training, epochs: 500, ...(measure === 'accuracy' ? { differs: TRANSFORMER } : {}) }
       return { id, system, data: 'cifar10', measure, theirs: null, ...asked } satisfies Row
     }),
   )
