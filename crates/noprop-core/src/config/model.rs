@@ -460,8 +460,8 @@ impl ModelConfig {
                         "net.hidden says how many layers it has; methods dt, diffusion-blocks and backprop have blocks"
                     }
                     MethodConfig::Adjoint { .. } => {
-                        "method.steps says how many steps training takes, and option steps of evaluation and prediction \
-                         how many inference does"
+                        "method.steps says how many steps training takes, and steps of an evaluation or a prediction how \
+                         many inference does"
                     }
                     _ => "steps, an option of evaluation and prediction, says how many steps inference takes",
                 }));

@@ -241,7 +241,7 @@ impl MethodConfig {
                 if *gamma1 > 40.0 {
                     return Err(out_of_range("gamma1", "at most 40", gamma1));
                 }
-                if !(*gamma1 >= *gamma0 + 0.01) {
+                if !(*gamma0 + 0.01..).contains(gamma1) {
                     return Err(not_above(("gamma1", *gamma1), ("gamma0", *gamma0), "0.01 more"));
                 }
                 let learned = parts.learned;
@@ -265,7 +265,7 @@ impl MethodConfig {
                 if *sigma_max > 1e4 {
                     return Err(out_of_range("sigmaMax", "at most 10000", sigma_max));
                 }
-                if !(*sigma_max >= sigma_min * 1.01) {
+                if !(sigma_min * 1.01..).contains(sigma_max) {
                     return Err(not_above(("sigmaMax", *sigma_max), ("sigmaMin", *sigma_min), "1 % more"));
                 }
                 diffusion_blocks::check(*loss, *preconditioning)?;
