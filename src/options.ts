@@ -409,8 +409,8 @@ export interface TrainOptions {
   warmup?: number
   /**
    * What moves parameters by their gradients: 'adamw', whose weight decay is decoupled; 'adam', whose weight decay is part of the
-   * gradients as of an L2 penalty (the paper's for CT and FM); or 'sgd', descent with Nesterov's momentum and the same decay, on the
-   * processor. Default 'adamw' (paper, for DT).
+   * gradients as of an L2 penalty (the paper's for CT and FM); or 'sgd', descent with Nesterov's momentum and the same decay.
+   * Default 'adamw' (paper, for DT).
    */
   optimizer?: Optimizer
   /** Weight decay: decoupled with 'adamw', in the gradients with 'adam' and 'sgd'. Default 1e-3 (paper). */
@@ -421,7 +421,7 @@ export interface TrainOptions {
    */
   labelSmoothing?: number
   /**
-   * Greatest norm of the gradients of all parameters of a block together: longer ones are shortened to it, above 0. On the processor.
+   * Greatest norm of the gradients of all parameters of a block together: longer ones are shortened to it, above 0.
    * Default: none.
    */
   clipNorm?: number
@@ -447,7 +447,7 @@ export interface TrainOptions {
    * package: the factor is constant within a block, and Adam does not see constant factors).
    */
   weighting?: 'uniform' | 'snr'
-  /** η of the 'snr' weighting. Default 0.1 (paper). */
+  /** η of the 'snr' weighting, which no other takes. Default 0.1 (paper). */
   eta?: number
   /**
    * Precision of the factors. Default 'f32' (paper). 'bf16' trains faster and needs a GPU or a processor with bf16 dot

@@ -125,6 +125,21 @@ describe.runIf(hasTerminal)('on a terminal', () => {
     expect(lines[at]).toMatch(/^after block {5}1: [\d.]+ % {2}2: [\d.]+ %$/)
     expect(lines[at + 1]).toMatch(/^ {16}3: [\d.]+ % {2}4: [\d.]+ %$/)
   })
+
+  test('blocks that add nothing are named in as many lines as it takes, also where their table does not fit', async () => {
+    const [data, out] = [smallIdx(), join(temporaryDirectory(), 'model.safetensors')]
+    const net = ['--net', 'mlp', '--hidden', '4', '--blocks', '24', '--epochs', '1', '--lr', '1e-9']
+    expect(await runCli(['train', '--data', data, ...net, '--out', out])).toMatchObject({ code: 0 })
+    for (const columns of [40, 80]) {
+      const { code, text } = await shown(['eval', out, '--data', data, '--blocks'], columns)
+      const plain = stripVTControlCharacters(text).replaceAll('\r', '')
+      expect([columns, code]).toEqual([columns, 0])
+      if (columns === 80) expect(plain).toMatch(/\nblock +before +after +all without it +with other images\n1 /)
+      else expect(plain.replace(/\s+/g, ' ')).toMatch(/table of blocks needs \d+ columns; this terminal has 40/)
+      expect(plain.replace(/\s+/g, ' ')).toMatch(/: \d+ blocks?(, each alone)? \([\d, -]+\)/)
+      expect(widest(text)).toBeLessThanOrEqual(columns)
+    }
+  })
 })
 
 test('elsewhere doctor has its marks without colour, unless it is forced', async () => {

@@ -75,6 +75,51 @@ describe('the command line names flags', () => {
       /: --checkpoint-seconds is out of range;/,
     ],
     ['nowhere to resume from', ['--resume'], /: --resume needs --checkpoint;/],
+    [
+      'a momentum of adam',
+      ['--optimizer', 'adam', '--sgd-momentum', '0.5'],
+      /: --sgd-momentum does not apply to optimizer 'adam'; .*; hint: --sgd-momentum is one of optimizer sgd$/,
+    ],
+    [
+      'an η without its weighting',
+      ['--eta', '5'],
+      /: --eta does not apply to weighting 'uniform'; expected: no eta, or --weighting 'snr', which has it; received: 5$/,
+    ],
+    [
+      'prototypes that are not named',
+      ['--embedding-learned'],
+      /: --embedding-learned needs --embedding prototype; hint: --embedding learned --embedding-dim N .*--embedding prototype/,
+    ],
+    [
+      'an option of another method',
+      ['--partition', 'edm'],
+      /: --partition does not apply to method 'dt'; expected: --loss; .*; hint: --partition is one of method diffusion-blocks$/,
+    ],
+    [
+      'steps of another method',
+      ['--method', 'fm', '--ode-steps', '5', '--blocks', '1'],
+      /: --ode-steps does not apply to method 'fm'; .*; hint: --ode-steps is one of method adjoint$/,
+    ],
+    [
+      'learned embeddings by cross-entropy',
+      ['--loss', 'ce', '--embedding', 'learned', '--embedding-dim', '4'],
+      /: method dt with loss ce does not learn embeddings; expected: --loss 'mse', or/,
+    ],
+    [
+      'a limit that was not typed',
+      ['--method', 'ct', '--blocks', '1', '--gamma0', '5'],
+      /: --gamma1 is not above --gamma0; .*; received: --gamma0 5 and --gamma1 4$/,
+    ],
+    [
+      'blocks of an equation',
+      ['--method', 'adjoint'],
+      /: method adjoint has one net instead of blocks; .*; hint: --ode-steps says how many/,
+    ],
+    [
+      'a weighting that linear cannot have',
+      ['--schedule', 'linear', '--weighting', 'snr'],
+      /; hint: set --weighting to 'uniform', or take a schedule that ends below 1, as cosine does/,
+    ],
     ['no number', ['--lr', 'fast'], /: --lr has a bad value; expected: a number; received: fast$/],
   ]
   test.each(cases)('%s', async (_, flags, message) => {

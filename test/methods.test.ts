@@ -371,7 +371,7 @@ test('the command line trains, evaluates and inspects every method', async () =>
   await run('train', '--embedding', 'prototype', '--blocks', '2', ...small)
   expect(await run('inspect', file)).toMatch(/embedding +\{"type": "prototype"\}/)
   await run('eval', file, '--data', folder)
-  await run('train', '--embedding-learned', '--blocks', '2', ...small)
+  await run('train', '--embedding', 'prototype', '--embedding-learned', '--blocks', '2', ...small)
   expect(await run('inspect', file)).toMatch(/embedding +\{"type": "prototype", "learned": true\}/)
   await run('eval', file, '--data', folder)
   await run('train', '--method', 'fm', '--noise', '0.1', ...small)

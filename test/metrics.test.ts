@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { idleBlocks } from '../src/cli/eval-report.js'
 import { type EvaluateOptions, NoProp } from '../src/index.js'
 import { smallIdx, squares, temporaryDirectory } from './support/data.js'
 import { SMALL_FLAGS, smallModel } from './support/models.js'
@@ -76,4 +77,25 @@ test('noprop eval --blocks prints the tables, and with --json all numbers', asyn
   const json = JSON.parse((await runCli(['eval', out, '--data', data, '--blocks', '--json'])).stdout)
   expect(json).toMatchObject({ event: 'done', blocks: [{ block: 1 }, { block: 2 }, { block: 3 }] })
   expect(json.calibration.bins).toHaveLength(15)
+})
+
+test('blocks that add nothing are named by ranges', () => {
+  const named = (why: Record<number, 'image-unused' | 'as-good-without'>) => {
+    const all = Array.from({ length: 12 }, (_, index) => index + 1)
+    const figures = { accuracyBefore: 0.5, accuracyAfter: 0.5, accuracySkipped: 0.5, accuracyFromZ: 0.5 }
+    return idleBlocks(all.map((block) => ({ block, ...figures, addsNothing: why[block] ?? null })))
+  }
+  expect(named({})).toEqual(['every block adds something'])
+  expect(
+    named({
+      1: 'image-unused',
+      3: 'as-good-without',
+      4: 'as-good-without',
+      5: 'as-good-without',
+      12: 'as-good-without',
+    }),
+  ).toEqual([
+    'make nothing of the image: 1 block (1)',
+    'the model is as good without it: 4 blocks, each alone (3-5, 12)',
+  ])
 })

@@ -12,12 +12,12 @@ import { idx, squares, temporaryDirectory } from './support/data.js'
 import { runCli } from './support/process.js'
 
 /** A directory with a data set `mnist` of 14×14 pixels and two classes. */
-function smallData(): string {
+function smallData(first = 1): string {
   const root = temporaryDirectory()
   mkdirSync(join(root, 'mnist'))
   for (const [name, count, seed] of [
-    ['train', 160, 1],
-    ['t10k', 32, 2],
+    ['train', 160, first],
+    ['t10k', 32, first + 1],
   ] as const) {
     const { images, labels } = squares(count, 14, [0, 1, 2, 3], seed)
     writeFileSync(join(root, 'mnist', `${name}-images-idx3-ubyte`), idx('images', [count, 14, 14], images))
@@ -129,6 +129,87 @@ test('what was interrupted goes on where it was, and ends with the same figures'
   expect([damaged.code, damaged.last.code]).toEqual([1, 'NOPROP_FILE_FORMAT'])
 })
 
+test('a row of other data begins anew, and one that was sampled otherwise is refused', async () => {
+  const [one, other, out] = [smallData(), smallData(7), temporaryDirectory()]
+  const flags = (data: string, runs: string, seeds = '1') => [
+    ...['--table', 'seed', '--data', data, '--budget', '0.02', '--seeds', seeds, '--runs', runs, '--out', out],
+    ...['--only', 'mnist-dt'],
+  ]
+  const trained = ({ lines }: Awaited<ReturnType<typeof reproduce>>) => lines.filter((line) => line.event === 'trained')
+  const first = await reproduce(...flags(one, '2'))
+  expect(trained(first)).toHaveLength(1)
+  const document = () => readFileSync(join(out, 'seed.md'), 'utf8')
+  expect(document()).toContain('`noprop reproduce --table seed --seeds 1 --runs 2 --only mnist-dt`')
+  expect(document()).toContain('over 2 sampling runs of one seed: how trainings differ is not in them')
+  expect(document()).toContain(`noprop train --data ${join(one, 'mnist')} --method dt`)
+
+  const more = await reproduce(...flags(one, '6'))
+  expect([more.code, more.last.code, more.last.expected]).toEqual([2, 'NOPROP_OPTION', '--runs 2'])
+
+  // The same samples elsewhere are the same data; others are not averaged with them.
+  const moved = smallData()
+  expect(trained(await reproduce(...flags(moved, '2')))).toEqual([])
+  const anew = await reproduce(...flags(other, '3', '2'))
+  expect([anew.code, trained(anew).map(({ seed }) => seed)]).toEqual([0, [0, 1]])
+  expect(anew.last.rows[0]).toMatchObject({ id: 'mnist-dt', figures: 6, seeds: 2 })
+  expect(document()).toContain(`noprop train --data ${join(other, 'mnist')} --method dt`)
+  expect(document()).not.toContain(one)
+
+  // Figures stay with the data that they are of.
+  const none = await reproduce(...flags(join(out, 'nowhere'), '3'))
+  expect([none.code, none.last.code, none.last.what]).toEqual([
+    1,
+    'NOPROP_FILE_NOT_FOUND',
+    expect.stringContaining('no row can be measured'),
+  ])
+  expect(document()).toContain(`noprop train --data ${join(other, 'mnist')} --method dt`)
+})
+
+test('a state without the fingerprints of its data begins anew', async () => {
+  const [data, out] = [smallData(), temporaryDirectory()]
+  const flags = ['--data', data, '--budget', '0.02', '--seeds', '1', '--runs', '1', '--out', out, '--only', 'mnist-dt']
+  await reproduce('--table', 'seed', ...flags)
+  const file = join(out, 'seed.json')
+  const state = JSON.parse(readFileSync(file, 'utf8')) as State
+  delete state.rows['mnist-dt']!.data
+  writeFileSync(file, JSON.stringify(state))
+  // Nor is it gone on with what an earlier training has left.
+  mkdirSync(join(out, 'checkpoints', 'mnist-dt-0'), { recursive: true })
+  writeFileSync(join(out, 'checkpoints', 'mnist-dt-0', 'run.json'), 'no checkpoint')
+  const { code, lines } = await reproduce('--table', 'seed', ...flags)
+  expect([code, lines.filter((line) => line.event === 'trained').length]).toEqual([0, 1])
+})
+
+test('an --out that is a file, or that no directory can be made at, is refused', async () => {
+  const file = join(temporaryDirectory(), 'results')
+  writeFileSync(file, '')
+  const flags = ['--table', 'seed', '--data', smallData(), '--out']
+  const { code, last } = await reproduce(...flags, file)
+  expect([code, last.code, last.what]).toEqual([2, 'NOPROP_OPTION', '--out is a file'])
+  expect((await reproduce(...flags, join(file, 'below'))).last).toMatchObject({ code: 'NOPROP_IO' })
+})
+
+test.runIf(process.platform === 'linux')('a place where the system makes nothing is no endless loop', async () => {
+  const { code, last } = await reproduce('--table', 'seed', '--data', smallData(), '--out', '/proc/noprop/results')
+  expect([code, last.code]).toEqual([1, 'NOPROP_IO'])
+  expect(last.what).toContain('/proc/noprop/results')
+  expect(last.hint).toContain('--out')
+})
+
+test('what is not as in the document is said of what the document says', () => {
+  const trained = { asked: '', epochs: 1, trained: [{ seed: 0, pending: 0, accuracies: [0.9, 0.8], points: [] }] }
+  const rows = Object.fromEntries(TABLES.seed!.rows.map((row) => [row.id, trained]))
+  const results = resultsOf(TABLES.seed!, { table: 'seed', budget: 1, rows }, {})
+  const notes = (id: string) => results.find((result) => result.id === id)
+  expect(notes('mnist-dt')).toMatchObject({ notes: ['1 of 100 epochs'], documentEpochs: 100 })
+  expect(notes('mnist-dt-time-1')!.notes.join()).not.toContain('epochs')
+  expect(notes('mnist-dt-time-1')!.documentEpochs).toBeNull()
+  const table = TABLES['diffusion-blocks']!
+  const ranges = { 'cifar10-vit-edm': trained }
+  const [edm] = resultsOf(table, { table: 'diffusion-blocks', budget: 1, rows: ranges }, {})
+  expect(edm!.notes.join()).toContain('no RandAugment')
+})
+
 test('memory is that of a training in a process of its own', async () => {
   const [data, out] = [smallData(), temporaryDirectory()]
   const only = ['--only', 'mnist-dt-memory,mnist-backprop-memory']
@@ -182,9 +263,7 @@ test('the time to an accuracy is the first moment at which it was measured', () 
   expect(raceTimes(table, { 'mnist-dt-time': trained(fast) }, 'mnist')).toBeUndefined()
   const state: State = { table: 'paper-speed', budget: 5, rows }
   const results = resultsOf(table, state, {})
-  expect(markdown(table, 'paper-speed', state, results, [])).toContain(
-    '| NoProp-FM | mnist | time to 80.00 % | – | 20.0 s |',
-  )
+  expect(markdown(table, state, results, [])).toContain('| NoProp-FM | mnist | time to 80.00 % | – | 20.0 s |')
 })
 
 test('a ratio is that of two times', () => {

@@ -83,21 +83,37 @@ export function readoutTable(readouts: readonly ReadoutFigures[]): string {
   return table([['readout', 'accuracy', 'loss', 'log loss', 'calibration error'], ...rows])
 }
 
-/** What each block adds, and below the table which blocks add nothing. */
+/** What each block adds. */
 export function blockTable(blocks: readonly BlockContribution[]): string {
   const rows = blocks.map(({ block, accuracyBefore, accuracyAfter, accuracySkipped, accuracyFromZ }) => [
     String(block),
     ...[accuracyBefore, accuracyAfter, accuracySkipped, accuracyFromZ].map((accuracy) => percent(accuracy)),
   ])
-  const shown = table([['block', 'before', 'after', 'all without it', 'with other images'], ...rows])
-  const of = (why: BlockContribution['addsNothing']) => blocks.filter((each) => each.addsNothing === why)
-  const list = (named: readonly BlockContribution[]) => named.map(({ block }) => block).join(', ')
-  const lines: string[] = []
-  const [unused, needless] = [of('image-unused'), of('as-good-without')]
-  if (unused.length > 0) lines.push(`make nothing of the image: ${counted(unused.length, 'block')} (${list(unused)})`)
-  if (needless.length > 0) {
-    lines.push(`the model is as good without it: ${counted(needless.length, 'block')}, each alone (${list(needless)})`)
+  return table([['block', 'before', 'after', 'all without it', 'with other images'], ...rows])
+}
+
+/** Which blocks add nothing, a sentence a reason. */
+export function idleBlocks(blocks: readonly BlockContribution[]): string[] {
+  const of = (why: BlockContribution['addsNothing']) => {
+    return blocks.filter((each) => each.addsNothing === why).map(({ block }) => block)
   }
-  if (lines.length === 0) lines.push('every block adds something')
-  return [shown, ...lines].join('\n')
+  const [unused, needless] = [of('image-unused'), of('as-good-without')]
+  const lines: string[] = []
+  if (unused.length > 0) lines.push(`make nothing of the image: ${counted(unused.length, 'block')} (${ranges(unused)})`)
+  if (needless.length > 0) {
+    const named = ranges(needless)
+    lines.push(`the model is as good without it: ${counted(needless.length, 'block')}, each alone (${named})`)
+  }
+  return lines.length > 0 ? lines : ['every block adds something']
+}
+
+/** `1, 3-6, 9` of ascending numbers. */
+function ranges(numbers: readonly number[]): string {
+  const runs: [first: number, last: number][] = []
+  for (const number of numbers) {
+    const run = runs.at(-1)
+    if (run?.[1] === number - 1) run[1] = number
+    else runs.push([number, number])
+  }
+  return runs.map(([first, last]) => (first === last ? String(first) : `${first}-${last}`)).join(', ')
 }

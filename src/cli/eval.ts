@@ -6,9 +6,17 @@ import { NoProp } from '../model.js'
 import { printable } from '../printable.js'
 import { accuracyAfterBlocks, counted, percent, r2AfterBlocks, table, thousands } from '../summary.js'
 import { HELD_OUT, layoutFlags, openSplits, openTest } from './data.js'
-import { blockTable, classTable, metricFields, type ReadoutFigures, readoutTable, worstTable } from './eval-report.js'
+import {
+  blockTable,
+  classTable,
+  idleBlocks,
+  metricFields,
+  type ReadoutFigures,
+  readoutTable,
+  worstTable,
+} from './eval-report.js'
 import { exitFields, exitTable, numberExitFields } from './exit-report.js'
-import type { Field } from './fields.js'
+import { type Field, wrapped } from './fields.js'
 import { addFlags, Flag, number } from './flag.js'
 import { addSamplerFlags, samplerOf } from './flags.js'
 import { addExamples } from './help.js'
@@ -102,7 +110,11 @@ export async function evaluate(file: string, flags: EvalFlags, io: Io): Promise<
   if (worst !== undefined && result.worst.length > 0) printTable(worstTable(result), 'worst samples', io)
   if (curve) printTable(exitTable(curve), 'confidences', io)
   if (readouts) printTable(readoutTable(readouts), 'readouts', io)
-  if (result.blocks) printTable(blockTable(result.blocks), 'blocks', io)
+  if (result.blocks) {
+    printTable(blockTable(result.blocks), 'blocks', io)
+    // Named in any case: they are what was asked for.
+    for (const line of idleBlocks(result.blocks)) io.print(wrapped(line, io.width).join('\n'))
+  }
   if (result.confusion === undefined || result.classes.length > MOST_CLASSES) return
   printTable(classTable(result), 'classes', io)
   printTable(confusionTable(result.classes, result.confusion), 'confusions', io)

@@ -14,6 +14,7 @@ import type {
 import { addFlags, badValue, Flag, number, numbers, optionsOf, parseNumber, type Values } from './flag.js'
 import { type NetFile, readNetFile } from './net-file.js'
 import { shapeOf } from './shape.js'
+import { usage } from './usage.js'
 
 /** Where to compute, for every command that does. */
 const THREADS = new Flag('--threads <number>', 'cores to use (default: all)', { read: number })
@@ -102,7 +103,9 @@ const EMBEDDING = [
     read: number,
     sets: 'embedding.dim',
   }),
-  new Flag('--embedding-learned', 'prototype: train the prototypes with the nets', { sets: 'embedding.learned' }),
+  new Flag('--embedding-learned', 'with --embedding prototype: train the prototypes with the nets', {
+    sets: 'embedding.learned',
+  }),
 ]
 
 /** What a model is, apart from its net and schedule. */
@@ -438,10 +441,17 @@ function methodOf(values: Values): Method | undefined {
   return method && ({ type: 'dt', ...method } as Method)
 }
 
-/** The embedding as the core reads it: one that is not named is a prototype where it is learned, and orthogonal where it has a dimension. */
+/** The embedding as the core reads it: one that is not named and has a dimension is orthogonal. Throws NOPROP_USAGE for a learned one without a name. */
 function embeddingOf(values: Values): Embedding | undefined {
   const { embedding } = optionsOf<{ embedding?: Record<string, unknown> }>(values, EMBEDDING)
-  return embedding && ({ type: embedding.learned ? 'prototype' : 'orthogonal', ...embedding } as unknown as Embedding)
+  if (embedding?.learned && embedding.type === undefined) {
+    const learned = '--embedding learned --embedding-dim N trains vectors'
+    throw usage(
+      '--embedding-learned needs --embedding prototype',
+      `${learned}, --embedding prototype --embedding-learned prototypes`,
+    )
+  }
+  return embedding && ({ type: 'orthogonal', ...embedding } as unknown as Embedding)
 }
 
 /** The options of a training of some blocks that flags set. */

@@ -13,7 +13,16 @@ import type { Io } from './io.js'
 import { chart } from './reproduce/chart.js'
 import { curves, duration, markdown, measureOf, oursOf, type Result, resultsOf } from './reproduce/document.js'
 import { measureMemory, ONE_STEP } from './reproduce/memory.js'
-import { loadState, type RowState, rowState, type State, saveState, writeWhole } from './reproduce/state.js'
+import {
+  loadState,
+  type RowData,
+  type RowState,
+  requireRuns,
+  rowState,
+  type State,
+  saveState,
+  writeWhole,
+} from './reproduce/state.js'
 import { ALIASES, type Row, TABLES, type Table } from './reproduce/tables.js'
 import { decideEpochs, type Samples, trainRow } from './reproduce/train-row.js'
 import { required } from './usage.js'
@@ -85,9 +94,12 @@ async function reproduce(flags: ReproduceFlags, io: Io): Promise<void> {
   const { budget = MINUTES, out: directory = 'reproduction', data } = flags
   const state = loadState(directory, name, budget === 'full' ? null : budget)
   const save = () => saveState(directory, state)
+  const call = callOf(name, flags)
   const work: Work = { table, state, directory, data, seeds, runs, io, samples: new Map(), save }
   try {
     await measure(rows, work)
+    state.calls = [...(state.calls ?? []).filter((one) => one !== call), call]
+    save()
   } catch (error) {
     if (error instanceof Interruption) throw error.withHint(`the same command goes on from what is in ${directory}`)
     throw error
@@ -107,18 +119,25 @@ async function reproduce(flags: ReproduceFlags, io: Io): Promise<void> {
   io.print(`\nwritten: ${files.join('  ')}`)
 }
 
+/** A row whose data are there. */
+interface Ready {
+  row: Row
+  found: RowState
+  samples: Samples
+}
+
 /** Every row that can be measured, each seed of all rows before the next seed. */
 async function measure(rows: readonly Row[], work: Work): Promise<void> {
   const { io, state, seeds, save } = work
   const trainings = rows.filter((row) => row.measure !== 'memory').length * seeds
   const seconds = state.budget === null ? null : (60 * state.budget) / Math.max(1, trainings)
-  for (const row of rows.filter((row) => row.measure === 'memory')) await measureRowMemory(row, work)
+  const ready = await readyOf(rows, work)
+  for (const { row, found } of ready.filter(({ row }) => row.measure === 'memory')) {
+    await measureRowMemory(row, found, work)
+  }
   for (let seed = 0; seed < seeds; seed++) {
-    for (const row of rows.filter((row) => row.measure !== 'memory')) {
+    for (const { row, found, samples } of ready.filter(({ row }) => row.measure !== 'memory')) {
       io.signal.throwIfAborted()
-      const found = rowState(state, row)
-      const samples = await samplesOf(row, found, work)
-      if (!samples) continue
       const checkpoint = join(work.directory, 'checkpoints', `${row.id}-${seed}`)
       const under = { samples, seconds, runs: work.runs, checkpoint, signal: io.signal, save }
       await decideEpochs(row, found, under)
@@ -128,7 +147,8 @@ async function measure(rows: readonly Row[], work: Work): Promise<void> {
         continue
       }
       if (found.trained.some((one) => one.seed === seed && one.accuracies)) continue
-      io.note(`${row.id}, seed ${seed}: ${found.epochs} of ${row.epochs} epochs`)
+      const of = row.epochsAreOurs ? '' : ` of ${row.epochs}`
+      io.note(`${row.id}, seed ${seed}: ${found.epochs}${of} epochs`)
       const { points, accuracies = [] } = await trainRow(row, found, seed, under)
       const last = points.at(-1)
       io.emit({ event: 'trained', row: row.id, seed, epochs: found.epochs, seconds: last?.seconds, accuracies })
@@ -140,40 +160,75 @@ async function measure(rows: readonly Row[], work: Work): Promise<void> {
   }
 }
 
-async function measureRowMemory(row: Row, work: Work): Promise<void> {
-  const { io, state, save } = work
-  const found = rowState(state, row)
-  if (found.memory !== undefined || !(await samplesOf(row, found, work))) return
+/**
+ * The rows whose data can be had, with what there is of them; the others are left out, for this time. Throws NOPROP_OPTION where
+ * one was sampled another number of times, and what was wrong with the data where none can be had.
+ */
+async function readyOf(rows: readonly Row[], work: Work): Promise<Ready[]> {
+  const { io, state, directory } = work
+  const ready: Ready[] = []
+  let first: NoPropError | undefined
+  for (const row of rows) {
+    const place = placeOf(row, work.data)
+    const samples = await samplesOf(place, work).catch((error) => {
+      if (error instanceof NoPropError && !(error instanceof Interruption)) return error
+      throw error
+    })
+    if (samples instanceof NoPropError) {
+      const found = rowState(state, row, directory)
+      found.skipped = `${NO_DATA}: ${samples.what}`
+      io.note(`${row.id}: left out, ${found.skipped}`)
+      first ??= samples
+      continue
+    }
+    const before = state.rows[row.id]
+    const fingerprints: RowData['fingerprints'] = [samples.train.fingerprint, samples.test.fingerprint]
+    const found = rowState(state, row, directory, { place, fingerprints })
+    const isAnew = before !== found && (before?.trained.length || before?.memory !== undefined)
+    if (isAnew) io.note(`${row.id}: begins anew, its data or options are others than before`)
+    if (row.measure !== 'memory') requireRuns(row, found, work.runs, directory)
+    if (found.skipped?.startsWith(NO_DATA)) delete found.skipped
+    ready.push({ row, found, samples })
+  }
+  if (ready.length > 0 || !first) return ready
+  const { code, what, expected, hint } = first
+  throw new NoPropError(
+    { code, what: `no row can be measured, for none has its data: ${what}`, expected, hint },
+    { cause: first },
+  )
+}
+
+async function measureRowMemory(row: Row, found: RowState, { io, state, data, save }: Work): Promise<void> {
+  if (found.memory !== undefined) return
   io.note(`${row.id}: measuring memory`)
   const flags = typedFlags({ ...row.model, ...(state.budget === null ? {} : row.within?.model), ...row.training })
-  found.memory = await measureMemory(place(row, work.data), flags, io.signal)
+  found.memory = await measureMemory(placeOf(row, data), flags, io.signal)
   save()
   io.emit({ event: 'measured', row: row.id, memoryMiB: found.memory })
 }
 
-/** The data of a row; what cannot be had is a reason to leave it out, for this time. */
-async function samplesOf(row: Row, found: RowState, { samples, data, io }: Work): Promise<Samples | undefined> {
-  const name = place(row, data)
-  if (!samples.has(name)) {
-    samples.set(name, datasets.load(name, { signal: io.signal, ...downloadNotes(io) }))
-  }
-  try {
-    const read = await samples.get(name)
-    if (found.skipped?.startsWith(NO_DATA)) delete found.skipped
-    return read
-  } catch (error) {
-    if (!(error instanceof NoPropError) || error instanceof Interruption) throw error
-    found.skipped = `${NO_DATA}: ${error.what}`
-    io.note(`${row.id}: left out, ${found.skipped}`)
-    return undefined
-  }
+/** The samples of a place, read once. */
+function samplesOf(place: string, { samples, io }: Work): Promise<Samples> {
+  const read = samples.get(place) ?? datasets.load(place, { signal: io.signal, ...downloadNotes(io) })
+  samples.set(place, read)
+  return read
 }
 
 const NO_DATA = 'no data'
 
 /** Where the data of a row are. */
-function place(row: Row, data: string | undefined): string {
+function placeOf(row: Row, data: string | undefined): string {
   return data === undefined ? row.data : join(data, row.data)
+}
+
+/** The call as the document names it: with the flags that say what was measured. */
+function callOf(name: string, { seeds, runs, only }: ReproduceFlags): string {
+  const given = [
+    ...(seeds === undefined ? [] : ['--seeds', seeds]),
+    ...(runs === undefined ? [] : ['--runs', runs]),
+    ...(only === undefined ? [] : ['--only', only.join(',')]),
+  ]
+  return ['noprop reproduce --table', name, ...given].join(' ')
 }
 
 /** The command that trains a row once, as it was trained here. */
@@ -184,7 +239,9 @@ function commandOf(row: Row, state: State, data: string | undefined): string {
   const epochs = row.measure === 'memory' ? 1 : (found?.epochs ?? row.epochs)
   const flags = typedFlags({ ...model, ...row.training, epochs, seed: 0 })
   const rest = row.measure === 'memory' ? ONE_STEP : []
-  return ['noprop train --data', place(row, data), ...flags, ...rest].join(' ')
+  // Another call may have been about other data.
+  const place = found?.data?.place ?? placeOf(row, data)
+  return ['noprop train --data', place, ...flags, ...rest].join(' ')
 }
 
 /** Writes the table, its figures and its curves; returns the paths. */
@@ -195,7 +252,7 @@ function write(name: string, { table, state, directory }: Work, results: readonl
     return file
   })
   const document = `${name}.md`
-  writeWhole(join(directory, document), markdown(table, name, state, results, pictures))
+  writeWhole(join(directory, document), markdown(table, state, results, pictures))
   const figures = `${name}-results.json`
   writeWhole(join(directory, figures), `${JSON.stringify(results, null, 2)}\n`)
   const checkpoints = join(directory, 'checkpoints')

@@ -39,7 +39,7 @@ export function inFlagWords(error: NoPropError, options: readonly Option[]): NoP
   const reword = (text: string | undefined) =>
     text
       ?.replace(/\b(?:the )?option ([a-z][\w.]*\w)/gi, (whole, path: string) => flagOf(path) ?? whole)
-      .replace(/(?<![\w./'"-])[a-z]+(?:[A-Z.][a-zA-Z]+)+(?![\w/'"])/g, (path) => flagOf(path) ?? path)
+      .replace(/(?<![\w./'"-])[a-z]+(?:[A-Z.][a-zA-Z]+)+\d*(?![\w/'"])/g, (path) => flagOf(path) ?? path)
   const { code, what, expected, received, hint } = error
   const reworded = {
     code,

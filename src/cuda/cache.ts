@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { cacheDirectory } from '../cache-directory.js'
+import { makeDirectory } from '../make-directory.js'
 import { version } from '../version.js'
 import { type CudaReport, isDetails, isGpu } from './report.js'
 
@@ -57,7 +58,7 @@ export function writeCached(key: string, report: CudaReport, file = cacheFile(),
   if (!file) return
   const partial = `${file}.${process.pid}`
   try {
-    mkdirSync(dirname(file), { recursive: true })
+    makeDirectory(dirname(file))
     writeFileSync(partial, JSON.stringify({ key, time: now, report }))
     renameSync(partial, file)
   } catch {

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, open, rename } from 'node:fs/promises'
+import { open, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { linkAbort } from '../abort.js'
 import { NoPropError } from '../errors.js'
+import { makeDirectory } from '../make-directory.js'
 import type { PublishedFile } from './catalogue.js'
 import { Partial } from './partial.js'
 
@@ -51,7 +52,7 @@ export async function download(
   const url = base + file.name
   let partial: Partial | undefined
   try {
-    await mkdir(directory, { recursive: true })
+    makeDirectory(directory)
     partial = await Partial.claim(directory, file.name)
     const resumed = (await partial.bytes()) > 0
     await fetchAll(url, partial, file, options)

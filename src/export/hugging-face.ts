@@ -1,6 +1,7 @@
-import { access, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { access, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { NoPropError } from '../errors.js'
+import { makeDirectory } from '../make-directory.js'
 import { type CardFacts, type CardOptions, cardOf } from './card.js'
 
 /** The weights in the layout of a Hugging Face repository. */
@@ -25,7 +26,7 @@ export async function writeRepository(
   options: CardOptions,
   save: (file: string) => Promise<void>,
 ): Promise<HuggingFaceFiles> {
-  await output(directory, () => mkdir(directory, { recursive: true }))
+  await output(directory, async () => makeDirectory(directory))
   const [model, config, card] = [MODEL, 'config.json', 'README.md'].map((name) => join(directory, name)) as [
     string,
     string,

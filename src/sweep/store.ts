@@ -1,7 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ErrorDetails, NoPropError } from '../errors.js'
+import { makeDirectory } from '../make-directory.js'
 import { NoProp } from '../model.js'
 
 /** What a trial came to, as it is kept. */
@@ -31,7 +32,7 @@ export class TrialStore {
   /** Makes the directory unless it is there. Throws NOPROP_OUTPUT. */
   constructor(readonly directory: string) {
     this.best = join(directory, 'best.safetensors')
-    this.#write(() => mkdirSync(directory, { recursive: true }))
+    this.#write(() => makeDirectory(directory))
   }
 
   /** The name of a trial: a hash of all that its result follows from. */

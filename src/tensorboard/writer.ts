@@ -1,9 +1,10 @@
-import { appendFileSync, mkdirSync } from 'node:fs'
+import { appendFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { describe } from '../data/describe.js'
 import { NoPropError } from '../errors.js'
 import type { FitEvent } from '../events.js'
+import { makeDirectory } from '../make-directory.js'
 import { scalarRecord, versionRecord } from './records.js'
 
 /** Writers of this process, so that two of them in one directory have files of their own. */
@@ -68,7 +69,7 @@ export class TensorBoardWriter {
     const directory = join(this.#directory, run)
     try {
       const begun = this.#begun.has(run)
-      if (!begun) mkdirSync(directory, { recursive: true })
+      if (!begun) makeDirectory(directory)
       const record = scalarRecord({ wallTime, step, scalars })
       appendFileSync(join(directory, this.#name), begun ? record : Buffer.concat([versionRecord(wallTime), record]))
       this.#begun.add(run)

@@ -18,9 +18,11 @@ export interface Result {
   spread: number | null
   /** How many figures `ours` is the mean of. */
   figures: number
+  /** How many trainings, each of its own seed, they are from. */
+  seeds: number
   epochs: number | null
-  /** As many as the document takes. */
-  documentEpochs: number
+  /** As many as the document takes; null where it does not say. */
+  documentEpochs: number | null
   /** Seconds of training, the mean over seeds. */
   seconds: number | null
   /** For the time to an accuracy, which accuracy in per cent. */
@@ -42,14 +44,14 @@ function ratioOf({ id, system, data, theirs, slow, fast }: Ratio, results: reado
   const both = above && below && above.ours !== null && below.ours !== null
   const ours = both ? (above.ours as number) / (below.ours as number) : null
   const accuracy = both && above.accuracy !== undefined ? { accuracy: above.accuracy } : {}
-  const none = { spread: null, epochs: null, documentEpochs: 0, seconds: null, command: '' }
+  const none = { spread: null, epochs: null, seeds: 0, documentEpochs: null, seconds: null, command: '' }
   const notes = ours === null ? ['not measured yet'] : []
   return { id, system, data, measure: 'ratio', theirs, ours, figures: both ? 1 : 0, ...none, ...accuracy, notes }
 }
 
 function resultOf(table: Table, row: Row, state: State, command: string): Result {
   const found: RowState = state.rows[row.id] ?? { asked: '', trained: [] }
-  const { id, system, data, measure, theirs, epochs: documentEpochs } = row
+  const { id, system, data, measure, theirs } = row
   const finished = found.trained.filter((one) => one.accuracies)
   const race = measure === 'time' && row.race ? raceTimes(table, state.rows, row.race) : undefined
   const figures =
@@ -67,8 +69,9 @@ function resultOf(table: Table, row: Row, state: State, command: string): Result
     ours: figures.length > 0 ? mean(figures) : null,
     spread: figures.length > 1 ? deviation(figures) : null,
     figures: figures.length,
+    seeds: measure === 'memory' ? 0 : finished.length,
     epochs: trained ? (found.epochs ?? null) : null,
-    documentEpochs,
+    documentEpochs: row.epochsAreOurs ? null : row.epochs,
     seconds: trained ? mean(last) : null,
     ...(race ? { accuracy: 100 * race.accuracy } : {}),
     notes: notesOf(row, found, { isFull: state.budget === null, trained, missing: figures.length === 0 }),
@@ -76,15 +79,19 @@ function resultOf(table: Table, row: Row, state: State, command: string): Result
   }
 }
 
+/** Why there is no time of a row that is trained. */
+const NO_RACE = 'no other row of the same data to compare with yet'
+
 function notesOf(
   row: Row,
   found: RowState,
   { isFull, trained, missing }: { isFull: boolean; trained: boolean; missing: boolean },
 ): string[] {
-  const short = trained && found.epochs !== undefined && found.epochs < row.epochs
+  const short = trained && !row.epochsAreOurs && found.epochs !== undefined && found.epochs < row.epochs
   return [
-    ...(missing ? [found.skipped ?? 'not measured yet'] : []),
+    ...(missing ? [found.skipped ?? (trained ? NO_RACE : 'not measured yet')] : []),
     ...(short ? [`${found.epochs} of ${row.epochs} epochs`] : []),
+    ...(!missing && row.differs ? [row.differs] : []),
     ...(!isFull && !missing && row.within ? [row.within.note] : []),
     ...(!isFull && trained && row.sampling?.steps ? [`default steps in place of ${row.sampling.steps}`] : []),
   ]
@@ -116,13 +123,7 @@ export function measureOf({ measure, accuracy }: Result): string {
 }
 
 /** The table as Markdown, of nothing but what was computed. */
-export function markdown(
-  table: Table,
-  name: string,
-  state: State,
-  results: readonly Result[],
-  charts: readonly string[],
-): string {
+export function markdown(table: Table, state: State, results: readonly Result[], charts: readonly string[]): string {
   const calls = [...(state.earlier ?? []), state.budget]
   const minutes = calls.join(', ').replace(/, ([^,]*)$/, ' and $1')
   const budget = state.budget === null ? 'full' : `${minutes} minutes${calls.length > 1 ? ', a call each' : ''}`
@@ -133,17 +134,17 @@ export function markdown(
     measureOf(result),
     figure(result.theirs, result.measure),
     oursOf(result),
-    result.epochs === null ? '–' : `${result.epochs} of ${result.documentEpochs}`,
+    epochsOf(result),
     result.seconds === null ? '–' : duration(result.seconds),
     result.notes.join('; ') || '–',
   ])
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
-  const counts = [...new Set(results.filter((one) => one.figures > 1).map((one) => one.figures))]
+  const asked = (state.calls ?? [`noprop reproduce --table ${state.table}`]).map((call) => `\`${call}\``)
   return [
     `## ${table.title}`,
     '',
-    `Theirs: ${table.source}. Ours: \`noprop reproduce --table ${name}\`, budget ${budget}.` +
-      (counts.length > 0 ? ` Means ± deviations over seeds and sampling runs, ${counts.join(' or ')} in all.` : '') +
+    `Theirs: ${table.source}. Ours: ${asked.join(' and ')}, budget ${budget}.` +
+      spreadInWords(results) +
       (results.some((one) => one.measure === 'memory')
         ? ' Memory is the peak of a process on the processor that trains two batches, one block in flight, beyond that of a net of one unit.'
         : ''),
@@ -162,6 +163,25 @@ export function markdown(
     '```',
     '',
   ].join('\n')
+}
+
+/** `3 of 100`, or `3` where the document says nothing. */
+function epochsOf({ epochs, documentEpochs }: Result): string {
+  if (epochs === null) return '–'
+  return documentEpochs === null ? String(epochs) : `${epochs} of ${documentEpochs}`
+}
+
+/** What is behind the ± signs; a single seed does not tell how trainings differ. */
+function spreadInWords(results: readonly Result[]): string {
+  const spread = results.filter((one) => one.spread !== null)
+  const numbersOf = (some: readonly Result[]) => [...new Set(some.map((one) => one.figures))].join(' or ')
+  const ofOne = spread.filter((one) => one.seeds === 1)
+  if (spread.length === 0) return ''
+  if (ofOne.length === spread.length) {
+    return ` Means ± deviations over ${numbersOf(spread)} sampling runs of one seed: how trainings differ is not in them.`
+  }
+  const single = ofOne.length > 0 ? `; of one seed over its ${numbersOf(ofOne)} sampling runs alone` : ''
+  return ` Means ± deviations over seeds and sampling runs, ${numbersOf(spread)} in all${single}.`
 }
 
 /** The curves of each data set: accuracy on test samples by epochs, or by seconds where rows are compared by time. */

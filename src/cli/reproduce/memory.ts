@@ -36,7 +36,8 @@ async function peakOf(flags: readonly string[], signal: AbortSignal): Promise<nu
 }
 
 /** The last object that this program prints with these arguments. Throws what it failed with. */
-function lastLine(args: readonly string[], signal: AbortSignal): Promise<Record<string, unknown>> {
+async function lastLine(args: readonly string[], signal: AbortSignal): Promise<Record<string, unknown>> {
+  signal.throwIfAborted()
   const child = spawn(process.execPath, [process.argv[1] as string, ...args], { stdio: ['ignore', 'pipe', 'ignore'] })
   const stop = () => child.kill('SIGTERM')
   signal.addEventListener('abort', stop, { once: true })

@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fromSystem, NoPropError } from '../../errors.js'
+import { isDirectory, makeDirectory } from '../../make-directory.js'
 import type { Row } from './tables.js'
 
 /** The model after some epochs. */
@@ -24,10 +25,20 @@ export interface Trained {
   accuracies?: number[]
 }
 
+/** The samples of a row. */
+export interface RowData {
+  /** Where they were read. */
+  place: string
+  /** Those of the training's and of the test's samples: a row of other samples begins anew. */
+  fingerprints: [train: string, test: string]
+}
+
 /** What there is of a row. */
 export interface RowState {
   /** What was trained: a row that has changed begins anew. */
   asked: string
+  /** On which samples; none where they could not be had. */
+  data?: RowData
   /** How many epochs the budget allows, decided before the first. */
   epochs?: number
   trained: Trained[]
@@ -44,6 +55,8 @@ export interface State {
   budget: number | null
   /** Minutes of earlier calls, where they were others. */
   earlier?: number[]
+  /** The calls that measured, without their minutes and directories, each once. */
+  calls?: string[]
   rows: Record<string, RowState>
 }
 
@@ -54,9 +67,9 @@ const file = (directory: string, table: string) => join(directory, `${table}.jso
  * decided anew. Throws NOPROP_FILE_FORMAT, NOPROP_OPTION where one of both is a full run.
  */
 export function loadState(directory: string, table: string, budget: number | null): State {
+  makeOut(directory)
   let text: string
   try {
-    mkdirSync(directory, { recursive: true })
     text = readFileSync(file(directory, table), 'utf8')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { table, budget, rows: {} }
@@ -83,9 +96,27 @@ export function loadState(directory: string, table: string, budget: number | nul
   })
 }
 
-function withBudget({ table, rows, earlier = [] }: State, budget: number, before: number): State {
-  for (const row of Object.values(rows)) delete row.skipped
-  return { table, budget, earlier: [...new Set([...earlier, before])].filter((minutes) => minutes !== budget), rows }
+/** Throws NOPROP_OPTION for a file, NOPROP_IO where no directory can be made. */
+function makeOut(directory: string): void {
+  if (existsSync(directory) && !isDirectory(directory)) {
+    throw new NoPropError({
+      code: 'NOPROP_OPTION',
+      what: '--out is a file',
+      expected: 'a directory, which is made if there is none',
+      received: directory,
+    })
+  }
+  try {
+    makeDirectory(directory)
+  } catch (error) {
+    throw fromSystem(`the directory ${directory} cannot be made`, error, 'choose another one with --out')
+  }
+}
+
+function withBudget(state: State, budget: number, before: number): State {
+  for (const row of Object.values(state.rows)) delete row.skipped
+  const earlier = [...new Set([...(state.earlier ?? []), before])].filter((minutes) => minutes !== budget)
+  return { ...state, budget, earlier }
 }
 
 function parse(text: string): State | undefined {
@@ -112,12 +143,41 @@ export function writeWhole(path: string, text: string): void {
   }
 }
 
-/** What there is of a row, which begins anew where it asks for something else than before. */
-export function rowState(state: State, row: Row): RowState {
+/**
+ * What there is of a row, which begins anew where it asks for something else than before, or of other samples. Without `data`
+ * it stays as it is: they cannot be had this time.
+ */
+export function rowState(state: State, row: Row, directory: string, data?: RowData): RowState {
   const asked = JSON.stringify([row.data, row.model, row.training, row.within?.model ?? null, state.budget === null])
   const found = state.rows[row.id]
-  if (found?.asked === asked) return found
-  const begun: RowState = { asked, trained: [] }
+  const isOfThese = !data || JSON.stringify(found?.data?.fingerprints) === JSON.stringify(data.fingerprints)
+  if (found?.asked === asked && isOfThese) {
+    if (data) found.data = data
+    return found
+  }
+  const begun: RowState = { asked, ...(data ? { data } : {}), trained: [] }
   state.rows[row.id] = begun
+  for (const kept of found ? checkpointsOf(directory, row) : []) rmSync(kept, { recursive: true, force: true })
   return begun
+}
+
+/** The directories of the checkpoints of a row, one a seed. */
+function checkpointsOf(directory: string, row: Row): string[] {
+  const all = join(directory, 'checkpoints')
+  const names = existsSync(all) ? readdirSync(all) : []
+  const isOfRow = (name: string) => name.startsWith(`${row.id}-`) && /^\d+$/.test(name.slice(row.id.length + 1))
+  return names.filter(isOfRow).map((name) => join(all, name))
+}
+
+/** Throws NOPROP_OPTION where a training was sampled another number of times: what is trained is not kept to sample it again. */
+export function requireRuns(row: Row, { trained }: RowState, runs: number, directory: string): void {
+  const other = trained.find(({ accuracies }) => accuracies && accuracies.length !== runs)?.accuracies?.length
+  if (other === undefined) return
+  throw new NoPropError({
+    code: 'NOPROP_OPTION',
+    what: `--runs is another than that of ${row.id} in ${directory}`,
+    expected: `--runs ${other}`,
+    received: String(runs),
+    hint: 'repeat the number, or choose another directory with --out: models are not kept to sample them again',
+  })
 }

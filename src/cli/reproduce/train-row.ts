@@ -118,6 +118,9 @@ export function raceTimes(
     .map((row) => [row.id, (rows[row.id]?.trained ?? []).filter((one) => one.accuracies)] as const)
     .filter(([, trained]) => trained.length > 0)
   if (runners.length < 2) return undefined
+  // Other samples are another race.
+  const data = new Set(runners.map(([id]) => JSON.stringify(rows[id]?.data?.fingerprints)))
+  if (data.size > 1) return undefined
   const best = (points: readonly Point[]) => Math.max(...points.map((point) => point.accuracy))
   const accuracy = Math.min(...runners.flatMap(([, trained]) => trained.map((one) => best(one.points))))
   const reached = (one: Trained) => one.points.find((point) => point.accuracy >= accuracy)?.seconds as number

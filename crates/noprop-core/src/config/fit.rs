@@ -53,7 +53,7 @@ pub struct FitOptions {
     pub mixup: f64,
     /// Per-block factor of the loss. Default uniform; the paper's is snr.
     pub weighting: Weighting,
-    /// η of the snr weighting. Default 0.1 (paper).
+    /// η of the snr weighting, which no other takes. Default 0.1 (paper).
     pub eta: f64,
     /// What the factors of products and convolutions are rounded to. Default f32.
     pub precision: Precision,

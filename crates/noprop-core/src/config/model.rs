@@ -456,6 +456,13 @@ impl ModelConfig {
                 .received(self.blocks.to_string())
                 .hint(match self.method {
                     MethodConfig::Classifier {} => "methods dt, diffusion-blocks and backprop have blocks",
+                    MethodConfig::ForwardForward { .. } => {
+                        "net.hidden says how many layers it has; methods dt, diffusion-blocks and backprop have blocks"
+                    }
+                    MethodConfig::Adjoint { .. } => {
+                        "method.steps says how many steps training takes, and steps of an evaluation or a prediction how \
+                         many inference does"
+                    }
                     _ => "steps, an option of evaluation and prediction, says how many steps inference takes",
                 }));
         }
@@ -465,8 +472,12 @@ impl ModelConfig {
                 .received(serde_json::to_string(&self.embedding).unwrap_or_default()));
         }
         if self.embedding.is_learned() && !self.method.learns_embeddings() {
-            return Err(Error::new(Code::Option, format!("method {name} does not learn embeddings"))
-                .expected("embedding one-hot or orthogonal, or method dt (with loss mse), ct, fm or backprop")
+            let method = self.method.described();
+            return Err(Error::new(Code::Option, format!("method {method} does not learn embeddings"))
+                .expected(match self.method {
+                    MethodConfig::Dt { .. } => "method.loss 'mse', or embedding one-hot or orthogonal",
+                    _ => "embedding one-hot or orthogonal, or method dt (with loss mse), ct, fm or backprop",
+                })
                 .received(self.embedding.described())
                 .hint("fixed random embeddings of any dimension: embedding {\"type\": \"orthogonal\", \"dim\": 20}"));
         }
@@ -524,6 +535,24 @@ mod tests {
             let checked = config(&format!(r#"{{"input":{input},"classes":[0,1]}}"#)).unwrap();
             assert_eq!(checked.config.net, expected, "{input}");
         }
+    }
+
+    #[test]
+    fn what_a_method_does_not_have_is_told_with_what_it_has() {
+        let told = |options: &str| config(&format!(r#"{{"input":[4],"classes":[0,1],{options}}}"#)).unwrap_err();
+        let hints = [("adjoint", "method.steps"), ("forward-forward", "net.hidden"), ("ct", "steps, an option")];
+        for (method, hint) in hints {
+            let error = told(&format!(r#""method":"{method}","blocks":3"#));
+            assert!(error.hint.contains(hint), "{error}");
+            assert_eq!(error.hint.contains("inference"), method != "forward-forward", "{error}");
+        }
+        let error = told(r#""method":{"type":"dt","loss":"ce"},"embedding":{"type":"learned","dim":4}"#);
+        assert_eq!(error.what, "method dt with loss ce does not learn embeddings");
+        assert!(error.expected.starts_with("method.loss 'mse'"), "{error}");
+        let error = told(r#""method":{"type":"ct","gamma0":5}"#);
+        assert_eq!(error.received, "method.gamma0 5 and method.gamma1 4");
+        let error = told(r#""method":{"type":"diffusion-blocks","sigmaMin":90}"#);
+        assert_eq!(error.received, "method.sigmaMin 90 and method.sigmaMax 80");
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub(super) fn refused<T: DeserializeOwned>(root: &Value, path: &str, message: &s
         return error.hint(format!("correct option {kind}"));
     }
     if let Some((name, expected)) = quoted(message, "unknown field ") {
-        return unknown_field(root, &path, name, expected);
+        return unknown_field::<T>(root, &path, name, expected);
     }
     if let Some((name, _)) = quoted(message, "missing field ") {
         return Error::new(Code::Option, format!("option {} is missing", within(&path, name)));
@@ -54,7 +54,7 @@ fn culprit<T: DeserializeOwned>(root: &Value, path: &str) -> String {
     found.map_or_else(|| path.to_owned(), |name| within(path, name))
 }
 
-fn unknown_field(root: &Value, path: &str, name: &str, expected: &str) -> Error {
+fn unknown_field<T: DeserializeOwned>(root: &Value, path: &str, name: &str, expected: &str) -> Error {
     // The path is that of the field where serde knows it, or that of its object.
     let owner = path.strip_suffix(name).map_or(path, |owner| owner.strip_suffix('.').unwrap_or(owner));
     let option = within(owner, name);
@@ -63,7 +63,32 @@ fn unknown_field(root: &Value, path: &str, name: &str, expected: &str) -> Error 
         Some(kind) => format!("option {option} does not apply to {owner} '{kind}'"),
         None => format!("there is no option {option}"),
     };
-    Error::new(Code::Option, what).expected(alternatives(expected, &prefix)).received(option)
+    let error = Error::new(Code::Option, what).expected(alternatives(expected, &prefix)).received(option.clone());
+    let kinds = kinds_with::<T>(root, owner, name);
+    match &kinds[..] {
+        [] => error,
+        [kind] => error.hint(format!("option {option} is one of {owner} {kind}")),
+        [kinds @ .., last] => error.hint(format!("option {option} is one of {owner} {} and {last}", kinds.join(", "))),
+    }
+}
+
+/// The types by which the object at `owner` has the option `name`: tried one after the other, so that no list of them gets old.
+fn kinds_with<T: DeserializeOwned>(root: &Value, owner: &str, name: &str) -> Vec<String> {
+    let pointer = format!("/{}", owner.replace('.', "/"));
+    let Some(value) = root.pointer(&pointer).filter(|object| object["type"].is_string()).map(|object| &object[name])
+    else {
+        return Vec::new();
+    };
+    let complaint = |kind: &str| {
+        let mut tried = root.clone();
+        *tried.pointer_mut(&pointer)? = serde_json::json!({ "type": kind, (name): value });
+        of_value::<T>(&tried).err().filter(|(path, _)| path.starts_with(owner)).map(|(_, message)| message)
+    };
+    // No type has no name, which brings up those there are.
+    let unnamed = complaint("").unwrap_or_default();
+    let kinds = quoted(&unnamed, "unknown variant ").map_or("", |(_, kinds)| kinds).split('`').skip(1).step_by(2);
+    let has = |kind: &&str| complaint(kind).is_none_or(|message| quoted(&message, "unknown field ").is_none());
+    kinds.filter(has).map(str::to_owned).collect()
 }
 
 fn within(owner: &str, name: &str) -> String {
@@ -186,6 +211,18 @@ mod tests {
         let error = model(r#""net":{"type":"mlp","widths":[1,2,3]}"#);
         assert_eq!(error.what, "option net.widths does not apply to net 'mlp'");
         assert_eq!(error.expected, "net.hidden or net.dropout");
+        assert_eq!(error.hint, "option net.widths is one of net cnn and resnet");
+        let error = model(r#""method":{"type":"dt","partition":"edm"}"#);
+        assert_eq!(error.hint, "option method.partition is one of method diffusion-blocks");
+        assert_eq!(
+            model(r#""method":{"type":"fm","loss":"ce"}"#).hint,
+            "option method.loss is one of method dt and diffusion-blocks"
+        );
+        assert_eq!(
+            model(r#""schedule":{"type":"cosine","start":1}"#).hint,
+            "option schedule.start is one of schedule linear"
+        );
+        assert_eq!(model(r#""method":{"type":"dt","sigma":1}"#).hint, "", "nothing has it");
         assert_eq!(fit(r#""augment":{"turn":3}"#).what, "there is no option augment.turn");
         assert_eq!(model(r#""schedule":{"type":"custom"}"#).what, "option schedule.alphaBar is missing");
         assert_eq!(from_json::<ModelConfig>("{}").unwrap_err().what, "option input is missing");

@@ -38,17 +38,22 @@ impl Weighting {
             return Ok(weight);
         }
         let (before, after) = (schedule.alpha_bar(t - 1), schedule.alpha_bar(t));
-        let reason = if after == 1.0 {
-            format!("alpha_bar reaches 1 at block {t}, where the SNR is infinite")
+        let (reason, cure) = if after == 1.0 {
+            let cure = "take a schedule that ends below 1, as cosine does with its default schedule.max";
+            (format!("alpha_bar reaches 1 at block {t}, where the SNR is infinite"), cure)
         } else if after <= before {
-            format!("alpha_bar does not increase at block {t}: {before} before it and {after} after it")
+            let cure = "change schedule.min or schedule.max, which hold it";
+            (format!("alpha_bar does not increase at block {t}: {before} before it and {after} after it"), cure)
         } else {
-            format!("a weight of {weight}: alpha_bar {before} before block {t} and {after} after it, eta {eta}")
+            (
+                format!("a weight of {weight}: alpha_bar {before} before block {t} and {after} after it, eta {eta}"),
+                "change option eta or the schedule",
+            )
         };
         Err(Error::new(Code::Option, format!("the SNR weight of block {t} is unusable"))
             .expected("a positive finite weight")
             .received(reason)
-            .hint("set option weighting to 'uniform', or change schedule.min or schedule.max"))
+            .hint(format!("set option weighting to 'uniform', or {cure}")))
     }
 }
 
@@ -73,12 +78,14 @@ mod tests {
             let error = Weighting::Snr.block_weight(&linear, t, 0.1).unwrap_err();
             assert_eq!(error.code, Code::Option);
             assert!(error.received.contains(&format!("reaches 1 at block {t}")), "{error}");
-            assert!(error.hint.contains("uniform"));
+            assert!(error.hint.contains("uniform") && error.hint.contains("cosine"), "{error}");
+            assert!(!error.hint.contains("schedule.min"), "linear has no limits: {error}");
         }
         assert!(Weighting::Snr.block_weight(&linear, 8, 0.1).is_ok());
         let clamped = ScheduleConfig::default().build(100).unwrap();
         let error = Weighting::Snr.block_weight(&clamped, 100, 0.1).unwrap_err();
         assert!(error.received.contains("does not increase at block 100"), "{error}");
+        assert!(error.hint.contains("schedule.max"), "{error}");
         assert_eq!(Weighting::Uniform.block_weight(&clamped, 100, 0.1).unwrap(), 1.0);
     }
 

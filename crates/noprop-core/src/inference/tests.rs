@@ -43,6 +43,44 @@ fn threads_and_streaming_change_no_bit() {
     assert_eq!(few.probabilities, one.probabilities[..(STREAMED - 1) * 3]);
 }
 
+/// Calls of kernels that predicting a few samples takes, in so many steps.
+fn calls_of(method: &str, sampler: Option<SamplerChoice>, steps: usize) -> usize {
+    use crate::net::program::CALLS;
+    let json = format!(r#"{{"method":{method},"input":[14,14],"classes":[0,1],"net":{{"type":"cnn"}}}}"#);
+    let model = Model::new(from_json(&json).unwrap()).unwrap();
+    let jobs = model.checked.jobs();
+    let store = WeightStore::temporary(jobs, model.checked.layout.weights()).unwrap();
+    (1..=jobs).for_each(|job| store.write(job, &model.checked.layout.initial_weights(1, job)).unwrap());
+    let model = model.with_weights(store, Value::Null);
+    let pixels = Pixels::F32((0..5 * 196).map(|value| (value % 23) as f32 / 23.0).collect());
+    let images = Dataset::from_arrays(pixels, InputShape::Image { height: 14, width: 14, channels: 1 }, None).unwrap();
+    let (steps, within) = if jobs == 1 { (Some(steps), None) } else { (None, Some(steps)) };
+    // One thread is this one, whose calls are counted.
+    let options =
+        SampleOptions { sampler, steps, steps_per_block: within, threads: Some(1), ..SampleOptions::default() };
+    let before = CALLS.get();
+    predict(&model, &images, options, &StopFlag::new()).unwrap();
+    CALLS.get() - before
+}
+
+/// What depends on an image alone, its convolutions among it, is computed at the first step of a job and at no other.
+#[test]
+fn later_steps_do_not_compute_the_features_of_images_again() {
+    let blocks = r#"{"type":"diffusion-blocks"}"#;
+    for (method, sampler) in [
+        (r#""ct""#, None),
+        (r#""fm""#, None),
+        (r#""fm""#, Some(SamplerChoice::Heun)),
+        (r#""adjoint""#, None),
+        (blocks, None),
+    ] {
+        let [one, two, six] = [1, 2, 6].map(|steps| calls_of(method, sampler, steps));
+        let another = two - one;
+        assert_eq!(six, one + 5 * another, "{method}: every further step costs the same");
+        assert!(another > 0 && another < one, "{method} {sampler:?}: {one} and then {another}");
+    }
+}
+
 #[test]
 fn an_evaluation_names_the_first_samples_of_each_pair() {
     let (model, data) = (model(), data(50, true));

@@ -112,7 +112,10 @@ impl Sampling {
     pub(super) fn refuse_steps(&self, method: &str) -> Result<()> {
         let Some(steps) = self.steps else { return Ok(()) };
         Err(Error::new(Code::Option, format!("option steps does not apply to method {method}"))
-            .expected("no steps: every block is one")
+            .expected(match method {
+                "diffusion-blocks" => "no steps: stepsPerBlock says how many each block takes",
+                _ => "no steps: every block is one",
+            })
             .received(steps.to_string()))
     }
 

@@ -238,8 +238,11 @@ impl MethodConfig {
                 if !(-20.0..=20.0).contains(gamma0) {
                     return Err(out_of_range("gamma0", "-20 to 20", gamma0));
                 }
-                if !(*gamma0 + 0.01..=40.0).contains(gamma1) {
-                    return Err(out_of_range("gamma1", "more than method.gamma0, and at most 40", gamma1));
+                if *gamma1 > 40.0 {
+                    return Err(out_of_range("gamma1", "at most 40", gamma1));
+                }
+                if !(*gamma0 + 0.01..).contains(gamma1) {
+                    return Err(not_above(("gamma1", *gamma1), ("gamma0", *gamma0), "0.01 more"));
                 }
                 let learned = parts.learned;
                 let ct = Ct { parts, eta: *eta, units: *units, ends: [*gamma0, *gamma1] };
@@ -259,8 +262,11 @@ impl MethodConfig {
                 if !(1e-4..=1e3).contains(sigma_min) {
                     return Err(out_of_range("sigmaMin", "0.0001 to 1000", sigma_min));
                 }
-                if !(sigma_min * 1.01..=1e4).contains(sigma_max) {
-                    return Err(out_of_range("sigmaMax", "more than method.sigmaMin, and at most 10000", sigma_max));
+                if *sigma_max > 1e4 {
+                    return Err(out_of_range("sigmaMax", "at most 10000", sigma_max));
+                }
+                if !(sigma_min * 1.01..).contains(sigma_max) {
+                    return Err(not_above(("sigmaMax", *sigma_max), ("sigmaMin", *sigma_min), "1 % more"));
                 }
                 diffusion_blocks::check(*loss, *preconditioning)?;
                 let levels = NoiseLevels::new(*partition, [*sigma_min, *sigma_max], parts.classes);
@@ -275,6 +281,13 @@ fn out_of_range(name: &str, expected: &str, received: impl ToString) -> Error {
     Error::new(Code::Option, format!("option method.{name} is out of range"))
         .expected(expected)
         .received(received.to_string())
+}
+
+/// One of the two may be a default that nobody has typed.
+fn not_above((high, above): (&str, f64), (low, below): (&str, f64), least: &str) -> Error {
+    Error::new(Code::Option, format!("option method.{high} is not above method.{low}"))
+        .expected(format!("method.{high} of at least {least} than method.{low}"))
+        .received(format!("method.{low} {below} and method.{high} {above}"))
 }
 
 impl Serialize for MethodConfig {

@@ -408,7 +408,11 @@ fn a_chain_that_knows_the_answer_keeps_the_mean() {
         (r#""dt""#, vec![Posterior, Resample, Ddim], [dt(0), dt(10)]),
         (r#""ct""#, vec![Posterior, Resample, Ddim, Euler, Heun], [ct(0.0), ct(1.0)]),
         (r#""diffusion-blocks""#, vec![Ddim, Posterior, Resample], [levels(80.0), levels(0.002)]),
-        (r#"{"type":"diffusion-blocks","partition":"equal-information"}"#, vec![Ddim], [levels(80.0), levels(0.002)]),
+        (
+            r#"{"type":"diffusion-blocks","partition":"equal-information"}"#,
+            vec![Ddim, Posterior, Resample],
+            [levels(80.0), levels(0.002)],
+        ),
     ];
     for (json, samplers, [first, last]) in cases {
         let checked = checked(json);
@@ -435,6 +439,49 @@ fn a_chain_that_knows_the_answer_keeps_the_mean() {
         let moves = checked(r#""fm""#).method.chain(1, &[], &sampling).unwrap();
         let end = follow(&moves, 0.3, |t, z| (1.0 - z) / (1.0 - t));
         assert!((end - 1.0).abs() < 1e-12);
+    }
+}
+
+/// Ranges of noise, whatever their partition and steps within a block: after every step the state has the mean and the variance of its σ,
+/// that is u_y and σ² where it is not shrunk. Samplers without noise keep the mean, and `ddim` the variance as well.
+#[test]
+fn chains_over_ranges_of_noise_keep_the_marginals() {
+    use SamplerChoice::{Ddim, Posterior, Resample};
+    for partition in ["edm", "equal-information"] {
+        let checked = checked(&format!(r#"{{"type":"diffusion-blocks","partition":"{partition}"}}"#));
+        let cases = [(None, true), (Some(Posterior), true), (Some(Resample), true), (Some(Ddim), false)];
+        let quiet = [(Some(Posterior), false), (Some(Resample), false)];
+        for ((sampler, stochastic), steps) in
+            cases.into_iter().chain(quiet).flat_map(|case| [(case, 1), (case, 2), (case, 5)])
+        {
+            let sampling = Sampling { sampler, stochastic, steps_per_block: Some(steps), ..Sampling::default() };
+            let moves: Vec<_> = (1..=checked.jobs())
+                .flat_map(|job| checked.method.chain(job, &[], &sampling).unwrap())
+                .map(|one| match one {
+                    Move::Step { query, coefficients } => (math::exp(4.0 * query.time), coefficients),
+                    Move::Heun { .. } => unreachable!(),
+                })
+                .collect();
+            assert_eq!(moves.len(), 3 * steps);
+            let alpha_bar = |sigma: f64| 1.0 / (1.0 + sigma * sigma);
+            assert!((moves[0].0 / 80.0 - 1.0).abs() < 1e-9);
+            let start = alpha_bar(80.0);
+            let (mut mean, mut variance) = (start.sqrt(), 1.0 - start);
+            for (index, (sigma, coefficients)) in moves.iter().enumerate() {
+                let next = moves.get(index + 1).map_or(0.002, |(sigma, _)| *sigma);
+                assert!(next < *sigma, "{partition}, step {index}: {next} after {sigma}");
+                mean = coefficients.estimate + coefficients.state * mean;
+                variance = coefficients.state.powi(2) * variance + coefficients.noise.powi(2);
+                let case = format!("{partition} {sampler:?} {stochastic}, {steps} steps a block, step {index}");
+                // Roundings alone: of the greatest σ the mean is a small part of a state.
+                assert!((mean / alpha_bar(next).sqrt() - 1.0).abs() < 1e-9, "{case}: {mean}");
+                let found = variance / alpha_bar(next) / (next * next);
+                match stochastic || sampler == Some(Ddim) {
+                    true => assert!((found - 1.0).abs() < 1e-6, "{case}: {found} of the variance"),
+                    false => assert!(found < 1.0, "{case}: {found} of the variance"),
+                }
+            }
+        }
     }
 }
 

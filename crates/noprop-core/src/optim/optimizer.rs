@@ -8,14 +8,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
 /// What moves parameters by their gradients. JSON has its name, or an object with `type`.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+// Without braces serde would pass over a momentum.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self", tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Optimizer {
     /// Adam with decoupled weight decay (Loshchilov & Hutter 2019; the paper's for NoProp-DT).
-    #[default]
-    Adamw,
+    Adamw {},
     /// Adam whose weight decay is a part of the gradients, as of an L2 penalty (Kingma & Ba 2015; the paper's for NoProp-CT and FM).
-    Adam,
+    Adam {},
     /// Stochastic gradient descent with Nesterov's momentum, weight decay being a part of the gradients (as PyTorch has it).
     Sgd {
         /// How much of the last movement goes on, 0 to below 1. Default 0.9.
@@ -28,12 +28,18 @@ fn default_momentum() -> f64 {
     0.9
 }
 
+impl Default for Optimizer {
+    fn default() -> Self {
+        Self::Adamw {}
+    }
+}
+
 impl Optimizer {
     /// As options name it.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Adamw => "adamw",
-            Self::Adam => "adam",
+            Self::Adamw {} => "adamw",
+            Self::Adam {} => "adam",
             Self::Sgd { .. } => "sgd",
         }
     }
@@ -41,8 +47,8 @@ impl Optimizer {
     /// How parameters move by it.
     pub(crate) fn rule(self) -> Rule {
         match self {
-            Self::Adamw => Rule::AdamW,
-            Self::Adam => Rule::Adam,
+            Self::Adamw {} => Rule::AdamW,
+            Self::Adam {} => Rule::Adam,
             Self::Sgd { momentum } => Rule::Sgd { momentum, nesterov: true },
         }
     }
@@ -105,7 +111,7 @@ mod tests {
     fn a_name_and_an_object_are_one_and_the_default_is_not_written() {
         for json in [r#"{"optimizer":"adam"}"#, r#"{"optimizer":{"type":"adam"}}"#] {
             let options: FitOptions = from_json(json).unwrap();
-            assert_eq!(options.optimizer, Optimizer::Adam);
+            assert_eq!(options.optimizer, Optimizer::Adam {});
             assert_eq!(serde_json::to_value(&options).unwrap()["optimizer"], "adam");
         }
         for json in [r#"{"optimizer":"sgd"}"#, r#"{"optimizer":{"type":"sgd","momentum":0.9}}"#] {
@@ -117,5 +123,15 @@ mod tests {
         assert_eq!(serde_json::to_value(FitOptions::default()).unwrap().get("optimizer"), None);
         let error = from_json::<FitOptions>(r#"{"optimizer":"rmsprop"}"#).unwrap_err();
         assert_eq!((&error.what[..], &error.expected[..]), ("unknown optimizer 'rmsprop'", "adamw, adam or sgd"));
+    }
+
+    #[test]
+    fn a_momentum_belongs_to_sgd() {
+        for name in ["adam", "adamw"] {
+            let json = format!(r#"{{"optimizer":{{"type":"{name}","momentum":0.5}}}}"#);
+            let error = from_json::<FitOptions>(&json).unwrap_err();
+            assert_eq!(error.what, format!("option optimizer.momentum does not apply to optimizer '{name}'"));
+            assert_eq!(error.hint, "option optimizer.momentum is one of optimizer sgd");
+        }
     }
 }

@@ -432,6 +432,15 @@ fn check_smoothing(model: &CheckedConfig, options: &FitOptions) -> Result<()> {
 }
 
 fn check_weighting(model: &CheckedConfig, options: &FitOptions) -> Result<()> {
+    if options.weighting == Weighting::Uniform && options.eta != FitOptions::default().eta {
+        let error = Error::new(Code::Option, "option eta does not apply to weighting 'uniform'")
+            .expected("no eta, or option weighting 'snr', which has it")
+            .received(options.eta.to_string());
+        return Err(match model.config.method {
+            MethodConfig::Ct { .. } => error.hint("the weight of denoising of method ct is method.eta"),
+            _ => error,
+        });
+    }
     if options.weighting == Weighting::Uniform || model.method.is_weighted() {
         return Ok(());
     }

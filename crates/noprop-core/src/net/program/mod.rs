@@ -24,6 +24,12 @@ use crate::tensor::Buffer;
 use candle_core::Tensor;
 use std::fmt;
 
+#[cfg(test)]
+thread_local! {
+    /// Calls of kernels that this thread's programs have made.
+    pub(crate) static CALLS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 /// What a program is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Target {
@@ -136,6 +142,8 @@ impl Program {
 
     fn run(&self, calls: &[Call], context: &Context<'_>) -> Result<()> {
         let context = Context { places: &self.places, ..*context };
+        #[cfg(test)]
+        CALLS.set(CALLS.get() + calls.len());
         calls.iter().try_for_each(|call| {
             context.step.stop.check()?;
             (call.run)(&context)

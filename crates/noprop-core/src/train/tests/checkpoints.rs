@@ -21,8 +21,12 @@ fn refusal(config: ModelConfig, options: FitOptions, data: &Arc<Dataset>) -> Err
 
 /// A directory with block 1 in the middle of training and block 2 trained.
 fn half_trained(data: &Arc<Dataset>) -> tempfile::TempDir {
+    half_trained_by(FitOptions::default().weighting, data)
+}
+
+fn half_trained_by(weighting: Weighting, data: &Arc<Dataset>) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
-    let plan = plan(mlp(2), in_directory(directory.path(), false), data);
+    let plan = plan(mlp(2), FitOptions { weighting, ..in_directory(directory.path(), false) }, data);
     let checkpoint = Checkpoint::open(directory.path(), &plan, false).unwrap();
     checkpoint.save_running(&job(&plan, 1, 9)).unwrap();
     let second = job(&plan, 2, u64::MAX);
@@ -53,9 +57,8 @@ fn another_run_is_refused_by_the_name_of_what_differs() {
         (mlp(2), FitOptions { epochs: 2, ..resume() }, "training.epochs", "2"),
         (mlp(2), FitOptions { batch: Some(9), ..resume() }, "training.batch", "9"),
         (mlp(2), FitOptions { weight_decay: 0.5, ..resume() }, "training.weightDecay", "0.5"),
-        (mlp(2), FitOptions { eta: 0.5, ..resume() }, "training.eta", "0.5"),
         (mlp(2), FitOptions { warmup: 0.5, ..resume() }, "training.warmup", "0.5"),
-        (mlp(2), FitOptions { optimizer: Optimizer::Adam, ..resume() }, "training.optimizer", "adam"),
+        (mlp(2), FitOptions { optimizer: Optimizer::Adam {}, ..resume() }, "training.optimizer", "adam"),
         (mlp(2), FitOptions { weighting: Weighting::Snr, ..resume() }, "training.weighting", "snr"),
     ];
     let rounded = precisions()
@@ -67,6 +70,13 @@ fn another_run_is_refused_by_the_name_of_what_differs() {
         assert!(error.what.contains(name) && error.expected.contains(value), "{name}: {error}");
         assert!(!error.what.contains(", "), "only {name} differs: {error}");
     }
+    // η is of the weighting.
+    let weighted = half_trained_by(Weighting::Snr, &data);
+    let options = FitOptions { weighting: Weighting::Snr, eta: 0.5, ..in_directory(weighted.path(), true) };
+    let error = refusal(mlp(2), options, &data);
+    assert_eq!(error.code, Code::CheckpointMismatch);
+    assert!(error.what.contains("training.eta") && error.expected.contains("0.5"), "{error}");
+    assert!(!error.what.contains(", "), "{error}");
     let error = refusal(mlp(2), resume(), &vectors(51));
     assert_eq!(error.code, Code::CheckpointMismatch);
     assert!(error.what.contains("data.samples") && error.received.contains("50"), "{error}");

@@ -93,7 +93,7 @@ fn optional() -> Vec<(ModelConfig, FitOptions)> {
         (mlp(3), FitOptions { weighting: Weighting::Snr, ..clipped(1e-3) }),
         (of(r#""ct""#, mlp(1)), clipped(1e-3)),
         (of(r#""fm""#, mlp(1)), FitOptions { optimizer: sgd, ..clipped(0.1) }),
-        (of(r#""backprop""#, mlp(3)), FitOptions { optimizer: Optimizer::Adam, ..clipped(1e-2) }),
+        (of(r#""backprop""#, mlp(3)), FitOptions { optimizer: Optimizer::Adam {}, ..clipped(1e-2) }),
     ]
 }
 
