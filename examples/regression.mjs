@@ -11,7 +11,7 @@ const random = () => {
 const districts = ['harbour', 'hill', 'station']
 const flats = Array.from({ length: 600 }, () => {
   const [size, floor, place] = [20 + 100 * random(), Math.floor(6 * random()), Math.floor(3 * random())]
-  const rent = 9 * size + 25 * floor + [350, 200, 0][place] + 80 * (random() - 0.5)
+  const rent = 9 * size + 25 * floor + ([350, 200, 0][place] ?? 0) + 80 * (random() - 0.5)
   return [size.toFixed(0), floor, districts[place], rent.toFixed(0)].join()
 })
 writeFileSync('flats.csv', `size,floor,district,rent\n${flats.join('\n')}\n`)

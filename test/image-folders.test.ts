@@ -143,7 +143,7 @@ test('files in the place of folders, and pictures in the place of classes, are r
     expect.stringMatching(/folders of pictures.*received: 2 pictures in no folder of a class; hint: put the pictures/),
   ])
   const missing = await runCli(['data', join(directory, 'nowhere')])
-  expect(missing.stderr).toMatch(/a folder of pictures for each class, or a table/)
+  expect(missing.stderr).toMatch(/there is no file or directory.*a table, a folder of pictures, a directory of IDX/)
 })
 
 test('files of IDX without a test train, and are split', async () => {
