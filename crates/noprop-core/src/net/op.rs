@@ -102,11 +102,6 @@ impl Op {
         matches!(self, Self::Relu(_) | Self::Gelu(_) | Self::Silu(_) | Self::Softmax(_) | Self::Dropout(_))
     }
 
-    /// Whether it only gives the values of its input another name and shape.
-    pub(crate) fn is_name(&self) -> bool {
-        matches!(self, Self::Flatten(_) | Self::Neutral(_))
-    }
-
     /// Whether it has a loss of its own, and no gradient goes through it.
     pub(crate) fn is_local(&self) -> bool {
         matches!(self, Self::Goodness(_))

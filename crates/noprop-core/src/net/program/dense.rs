@@ -86,17 +86,14 @@ pub(super) fn differentiate(l: &mut Lowering<'_>, linear: NodeId, dy: At) {
         lead_to_input(l, input, op, d_product);
         let x = l.value(input);
         l.emit("linear_update", &[x, d_product], &[], move |c| {
-            let (mut op, mut x, mut dy) = (of(op, c), c.read(x).clone(), c.read(d_product).clone());
+            let (mut op, x, dy) = (of(op, c), c.read(x), c.read(d_product));
             if is_local {
-                // The first stream has no loss, and so no share in the gradients.
-                let left_out = op.samples / Streams::IN_TRAINING;
-                op.samples -= left_out;
-                x = x.narrow(1, left_out * op.inputs, op.samples * op.inputs)?;
-                dy = dy.narrow(1, left_out * op.outputs, op.samples * op.outputs)?;
+                // The last stream has no loss, and so no share in the gradients.
+                op.samples -= op.samples / Streams::IN_TRAINING;
             }
             match c.step.optimiser {
-                Some(optimiser) => op.update(&optimiser.paced(pace), c.step.state, &x, &dy),
-                None => op.backward_weights(c.step.gradients, &x, &dy),
+                Some(optimiser) => op.update(&optimiser.paced(pace), c.step.state, x, dy),
+                None => op.backward_weights(c.step.gradients, x, dy),
             }
         });
     }

@@ -46,7 +46,7 @@ pub(crate) struct Readers {
 
 /// The node that computes the value of `node`.
 pub(crate) fn resolve(graph: &Graph, mut node: NodeId) -> NodeId {
-    while graph.nodes()[node].op.is_name() {
+    while let Op::Flatten(_) = graph.nodes()[node].op {
         node = graph.nodes()[node].inputs[0];
     }
     node
@@ -56,7 +56,7 @@ impl Readers {
     pub fn new(graph: &Graph) -> Self {
         let mut readers = vec![Vec::new(); graph.nodes().len()];
         for (index, node) in graph.nodes().iter().enumerate() {
-            if node.op.is_name() {
+            if matches!(node.op, Op::Flatten(_)) {
                 continue;
             }
             for input in &node.inputs {
@@ -90,7 +90,7 @@ pub(crate) fn groups(graph: &Graph, readers: &Readers, fused: bool) -> Vec<Group
     let mut done = vec![false; graph.nodes().len()];
     let mut groups = Vec::new();
     for (index, node) in graph.nodes().iter().enumerate() {
-        if done[index] || node.op == Op::Input || node.op.is_name() {
+        if done[index] || matches!(node.op, Op::Input | Op::Flatten(_)) {
             continue;
         }
         // The only reader of `node`, if it is such an operation.

@@ -5,8 +5,8 @@ use crate::net::layout::Init;
 use crate::net::shape::Shape;
 use crate::onnx::{Attribute, Layer, Value};
 
-/// A sample, the first input, with labels as three tokens of length √width: with every class a little, with the class where the second
-/// input is 1, and with the one where it is −1. Outside of training the first alone. A label takes the place of an image's first
+/// A sample, the first input, with labels as three tokens of length √width: with the class where the second input is 1, with the one where it is
+/// −1, and with every class a little. Outside of training the last alone. A label takes the place of an image's first
 /// values, and stands before those of a vector, of which each may count. The tokens of a batch lie one stream after the other,
 /// `[3, samples, width]`, so that a part of the streams is a part of the rows.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,7 +20,7 @@ impl Streams {
     pub(crate) const IN_TRAINING: usize = 3;
 }
 
-/// The first stream of a batch, that whose label says nothing, as a vector of each sample.
+/// The last stream of a batch, that whose label says nothing, as a vector of each sample.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Neutral {}
 
@@ -28,10 +28,10 @@ pub struct Neutral {}
 /// gradient of its input with.
 ///
 /// ```text
-/// loss = mean over the second and third tokens of −ln σ(±(Σ h² − width))  +  peer · mean (m̄ − m)²
+/// loss = mean over the first and second tokens of −ln σ(±(Σ h² − width))  +  peer · mean (m̄ − m)²
 /// ```
 ///
-/// h are the values after the ReLU, and m their running means over the second tokens.
+/// h are the values after the ReLU, and m their running means over the first tokens.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Goodness {
     /// Weight of the peer normalisation.

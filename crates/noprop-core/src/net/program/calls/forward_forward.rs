@@ -7,15 +7,17 @@ use crate::net::graph::NodeId;
 use crate::net::program::At;
 use crate::net::program::lower::Lowering;
 use crate::net::shape::Shape;
-use crate::net::spec::{Goodness, ROOT_EPSILON, Streams};
+use crate::net::spec::{Goodness, Neutral, ROOT_EPSILON, Streams};
+use crate::ops::copy_columns::CopyColumns;
 use crate::ops::{BlockOp, Cut, apply, simd::vectorize};
 use crate::tensor::{Real, Slot, check};
 use std::ops::Range;
 
 /// How much of a running mean stays.
 const MOMENTUM: f64 = 0.9;
-/// The stream of the tokens with the right class. Before it is the one whose label says nothing, behind it the one of a wrong class.
-const POSITIVE: usize = 1;
+/// The streams of the tokens with the right class, and with a wrong one. The last stream is the one whose label says nothing.
+const POSITIVE: usize = 0;
+const NEGATIVE: usize = 1;
 
 /// Sums side by side, so that a row's sum takes vectors.
 const LANES: usize = 16;
@@ -45,6 +47,8 @@ struct MakeStreams {
     samples: usize,
     /// The rows of y that are made.
     rows: Range<usize>,
+    /// The last stream.
+    neutral: usize,
     width: usize,
     /// Values of a label that stand before the sample's instead of in their place.
     before: usize,
@@ -54,7 +58,7 @@ struct MakeStreams {
 impl BlockOp<2> for MakeStreams {
     const NAME: &'static str = "forward-forward-streams";
     fn block<T: Real>(&self, _: usize, y: &mut [T], [x, z]: [&[T]; 2]) -> Result<()> {
-        let Self { samples, ref rows, width, before, classes } = *self;
+        let Self { samples, ref rows, neutral, width, before, classes } = *self;
         let len = width - before;
         check(y.len() >= rows.len() * width && x.len() >= samples * len, "streams of samples")?;
         check(z.len() >= samples * classes && classes <= width, "streams of labels")?;
@@ -64,7 +68,7 @@ impl BlockOp<2> for MakeStreams {
             let wanted = if stream == POSITIVE { T::one() } else { -T::one() };
             for (value, z) in to.iter_mut().zip(&z[sample * classes..][..classes]) {
                 *value = match stream {
-                    0 => T::of(1.0 / classes as f64),
+                    _ if stream == neutral => T::of(1.0 / classes as f64),
                     _ if *z == wanted => T::one(),
                     _ => T::zero(),
                 };
@@ -114,7 +118,7 @@ impl BlockOp<1> for Normalise {
     }
 }
 
-/// The running means in the state, moved on by those of max(a, 0) over the stream of the right class.
+/// The running means in the state, moved on by those of max(a, 0) over the stream of the right class, which is the first.
 struct Means {
     samples: usize,
     width: usize,
@@ -125,7 +129,7 @@ impl BlockOp<1> for Means {
     const NAME: &'static str = "forward-forward-means";
     fn block<T: Real>(&self, _: usize, state: &mut [T], [a]: [&[T]; 1]) -> Result<()> {
         let Self { samples, width, slot } = *self;
-        check(a.len() >= (POSITIVE + 1) * samples * width && slot.len == width, "running means")?;
+        check(a.len() >= samples * width && slot.len == width, "running means")?;
         check(slot.offset + slot.len <= state.len(), "the slot of running means")?;
         let means = slot.of_mut(state);
         let share = T::of((1.0 - MOMENTUM) / samples as f64);
@@ -133,7 +137,7 @@ impl BlockOp<1> for Means {
             #[inline(always)]
             || {
                 means.iter_mut().for_each(|mean| *mean *= T::of(MOMENTUM));
-                for a in a[POSITIVE * samples * width..].chunks_exact(width).take(samples) {
+                for a in a.chunks_exact(width).take(samples) {
                     for (mean, a) in means.iter_mut().zip(a) {
                         *mean += if *a > T::zero() { share * *a } else { T::zero() };
                     }
@@ -144,12 +148,12 @@ impl BlockOp<1> for Means {
     }
 }
 
-/// da: the gradient of the layer's own loss, of the streams of a right and a wrong class; the first has none. That of the peer normalisation goes
+/// da: the gradient of the layer's own loss, of the streams of a right and a wrong class; the last has none. That of the peer normalisation goes
 /// to values below 0 too, which could not rise again else.
 struct Local {
     /// Samples of the batch.
     batch: usize,
-    /// The rows `[streams · samples]` whose gradient is written.
+    /// The rows of the two streams whose gradient is written.
     rows: Range<usize>,
     width: usize,
     slot: Slot,
@@ -170,7 +174,7 @@ impl BlockOp<2> for Local {
             #[inline(always)]
             || {
                 let each = da.chunks_exact_mut(width).zip(a.chunks_exact(width)).zip(rows.clone());
-                for ((da, a), row) in each.filter(|(_, row)| row / batch >= POSITIVE) {
+                for ((da, a), row) in each {
                     let logit = squares(a, true) - width as f64;
                     let wanted = f64::from(u8::from(row / batch == POSITIVE));
                     let factor = T::of((1.0 / (1.0 + math::exp(-logit)) - wanted) / batch as f64);
@@ -203,7 +207,7 @@ impl Lower for Streams {
         let before = if let Shape::Vector(_) = shapes[0] { classes } else { 0 };
         l.emit("streams", &[x, z], &[y], move |c| {
             let (samples, rows) = (c.samples(), 0..streams * c.samples());
-            let op = MakeStreams { samples, rows, width, before, classes };
+            let op = MakeStreams { samples, rows, neutral: streams - 1, width, before, classes };
             apply(&op, c.write(y), [c.read(x), c.read(z)])
         });
         Ok(())
@@ -231,14 +235,40 @@ impl Lower for Goodness {
     fn differentiate(&self, l: &mut Lowering<'_>, node: NodeId, _: At) -> Result<()> {
         let input = l.input(node);
         let (a, slot, peer) = (l.value(input), l.statistic(node, "mean"), self.peer);
-        let (streams, width) = (l.shape(node).rows(), l.shape(node).width());
+        let width = l.shape(node).width();
         l.contribute(input, |l, da| {
             l.emit("goodness_backward", &[a], &[da], move |c| {
                 let batch = c.samples();
-                let op = Local { batch, rows: 0..streams * batch, width, slot, peer };
+                let op = Local { batch, rows: 0..(NEGATIVE + 1) * batch, width, slot, peer };
                 apply(&op, c.write(da), [c.read(a), &**c.step.state])
             });
         });
+        Ok(())
+    }
+}
+
+impl Lower for Neutral {
+    fn lower(&self, l: &mut Lowering<'_>, node: NodeId) -> Result<()> {
+        let (from, streams) = (l.value(l.input(node)), l.input_shapes(node)[0].rows());
+        let (to, width) = (l.output(node), l.len(node));
+        l.emit("neutral", &[from], &[to], move |c| {
+            let len = c.samples() * width;
+            let from_offset = (streams - 1) * len;
+            let copy = CopyColumns {
+                rows: 1,
+                width: len,
+                from_stride: 0,
+                from_offset,
+                to_stride: len,
+                to_offset: 0,
+                add: false,
+            };
+            copy.forward(c.write(to), c.read(from))
+        });
+        Ok(())
+    }
+    /// No gradient goes to layers that have a loss of their own.
+    fn differentiate(&self, _: &mut Lowering<'_>, _: NodeId, _: At) -> Result<()> {
         Ok(())
     }
 }

@@ -38,10 +38,11 @@ macro_rules! dispatch {
         /// How it is computed; an input is not.
         pub(super) fn of(op: &Op) -> &dyn Lower {
             match op {
-                Op::Input | Op::Neutral(_) => &Flatten {},
+                Op::Input => &Flatten {},
                 Op::Mix(spec) => spec,
                 Op::Streams(spec) => spec,
                 Op::Goodness(spec) => spec,
+                Op::Neutral(spec) => spec,
                 Op::Embed(spec) => spec,
                 $(Op::$op(spec) => spec),*
             }
