@@ -59,7 +59,7 @@ test('a row is trained within its budget, and the figures that are written are t
     const mean = (100 * accuracies.reduce((sum, one) => sum + one, 0)) / 4
     expect(row(id).ours).toBeCloseTo(mean, 9)
   }
-  expect(row('mnist-dt').notes.join()).toMatch(/^\d+ of 100 epochs$|^$/)
+  expect(row('mnist-dt').notes.join()).toMatch(/^(\d+ of 100 epochs,)?no noise in sampling$/)
   expect(row('cifar10-dt')).toMatchObject({ ours: null, notes: [expect.stringContaining('no data')] })
   expect(row('mnist-backprop')).toMatchObject({ ours: null, notes: ['not measured yet'] })
   const document = readFileSync(join(out, 'seed.md'), 'utf8')
@@ -201,7 +201,7 @@ test('what is not as in the document is said of what the document says', () => {
   const rows = Object.fromEntries(TABLES.seed!.rows.map((row) => [row.id, trained]))
   const results = resultsOf(TABLES.seed!, { table: 'seed', budget: 1, rows }, {})
   const notes = (id: string) => results.find((result) => result.id === id)
-  expect(notes('mnist-dt')).toMatchObject({ notes: ['1 of 100 epochs'], documentEpochs: 100 })
+  expect(notes('mnist-dt')).toMatchObject({ notes: ['1 of 100 epochs', 'no noise in sampling'], documentEpochs: 100 })
   expect(notes('mnist-dt-time-1')!.notes.join()).not.toContain('epochs')
   expect(notes('mnist-dt-time-1')!.documentEpochs).toBeNull()
   const table = TABLES['diffusion-blocks']!

@@ -241,7 +241,12 @@ function commandOf(row: Row, state: State, data: string | undefined): string {
   const rest = row.measure === 'memory' ? ONE_STEP : []
   // Another call may have been about other data.
   const place = found?.data?.place ?? placeOf(row, data)
-  return ['noprop train --data', place, ...flags, ...rest].join(' ')
+  const train = ['noprop train --data', place, ...flags, ...rest].join(' ')
+  if (!isFull || row.measure !== 'accuracy' || !row.sampling) return train
+  const { steps, stochastic } = row.sampling
+  const sampler = [...(steps ? [`--steps ${steps}`] : []), ...(stochastic ? ['--stochastic'] : [])].join(' ')
+  const file = `${row.id}.safetensors`
+  return `${train} --out ${file} && noprop eval ${file} --data ${place} ${sampler}`
 }
 
 /** Writes the table, its figures and its curves; returns the paths. */

@@ -94,6 +94,7 @@ function notesOf(
     ...(!missing && row.differs ? [row.differs] : []),
     ...(!isFull && !missing && row.within ? [row.within.note] : []),
     ...(!isFull && trained && row.sampling?.steps ? [`default steps in place of ${row.sampling.steps}`] : []),
+    ...(!isFull && trained && row.sampling?.stochastic ? ['no noise in sampling'] : []),
   ]
 }
 

@@ -66,7 +66,13 @@ const STEPS = 1000
 
 const SYSTEMS = {
   backprop: { name: 'Back-propagation', model: { method: 'backprop', blocks: 10 }, epochs: epochs(100, 150, 150) },
-  dt: { name: 'NoProp-DT', model: { method: 'dt', blocks: 10 }, epochs: epochs(100, 150, 150) },
+  dt: {
+    name: 'NoProp-DT',
+    model: { method: 'dt', blocks: 10 },
+    epochs: epochs(100, 150, 150),
+    // Its steps draw from the posterior (paper, Eq. 3 and 6).
+    sampling: { stochastic: true },
+  },
   adjoint: {
     name: 'Adjoint',
     model: { method: { type: 'adjoint', steps: STEPS } },
