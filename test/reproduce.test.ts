@@ -174,8 +174,8 @@ test('a state without the fingerprints of its data begins anew', async () => {
   delete state.rows['mnist-dt']!.data
   writeFileSync(file, JSON.stringify(state))
   // Nor is it gone on with what an earlier training has left.
-  mkdirSync(join(out, 'checkpoints', 'mnist-dt-0'), { recursive: true })
-  writeFileSync(join(out, 'checkpoints', 'mnist-dt-0', 'run.json'), 'no checkpoint')
+  mkdirSync(join(out, 'checkpoints', 'seed', 'mnist-dt-0'), { recursive: true })
+  writeFileSync(join(out, 'checkpoints', 'seed', 'mnist-dt-0', 'run.json'), 'no checkpoint')
   const { code, lines } = await reproduce('--table', 'seed', ...flags)
   expect([code, lines.filter((line) => line.event === 'trained').length]).toEqual([0, 1])
 })

@@ -14,6 +14,7 @@ import { chart } from './reproduce/chart.js'
 import { curves, duration, markdown, measureOf, oursOf, type Result, resultsOf } from './reproduce/document.js'
 import { measureMemory, ONE_STEP } from './reproduce/memory.js'
 import {
+  checkpointsOf,
   loadState,
   type RowData,
   type RowState,
@@ -138,7 +139,7 @@ async function measure(rows: readonly Row[], work: Work): Promise<void> {
   for (let seed = 0; seed < seeds; seed++) {
     for (const { row, found, samples } of ready.filter(({ row }) => row.measure !== 'memory')) {
       io.signal.throwIfAborted()
-      const checkpoint = join(work.directory, 'checkpoints', `${row.id}-${seed}`)
+      const checkpoint = join(checkpointsOf(work.directory, state.table), `${row.id}-${seed}`)
       const under = { samples, seconds, runs: work.runs, checkpoint, signal: io.signal, save }
       await decideEpochs(row, found, under)
       save()
@@ -260,7 +261,7 @@ function write(name: string, { table, state, directory }: Work, results: readonl
   writeWhole(join(directory, document), markdown(table, state, results, pictures))
   const figures = `${name}-results.json`
   writeWhole(join(directory, figures), `${JSON.stringify(results, null, 2)}\n`)
-  const checkpoints = join(directory, 'checkpoints')
+  const checkpoints = checkpointsOf(directory, state.table)
   if (existsSync(checkpoints) && results.every((result) => result.ours !== null)) {
     rmSync(checkpoints, { recursive: true, force: true })
   }

@@ -157,13 +157,19 @@ export function rowState(state: State, row: Row, directory: string, data?: RowDa
   }
   const begun: RowState = { asked, ...(data ? { data } : {}), trained: [] }
   state.rows[row.id] = begun
-  for (const kept of found ? checkpointsOf(directory, row) : []) rmSync(kept, { recursive: true, force: true })
+  for (const kept of found ? checkpointsOfRow(directory, state.table, row) : [])
+    rmSync(kept, { recursive: true, force: true })
   return begun
 }
 
+/** Where the checkpoints of a table are; several tables may share a directory. */
+export function checkpointsOf(directory: string, table: string): string {
+  return join(directory, 'checkpoints', table)
+}
+
 /** The directories of the checkpoints of a row, one a seed. */
-function checkpointsOf(directory: string, row: Row): string[] {
-  const all = join(directory, 'checkpoints')
+function checkpointsOfRow(directory: string, table: string, row: Row): string[] {
+  const all = checkpointsOf(directory, table)
   const names = existsSync(all) ? readdirSync(all) : []
   const isOfRow = (name: string) => name.startsWith(`${row.id}-`) && /^\d+$/.test(name.slice(row.id.length + 1))
   return names.filter(isOfRow).map((name) => join(all, name))
