@@ -84,8 +84,7 @@ async function trainEncoder(
     if (options.augment) throw trainedAlready()
     return { options }
   }
-  const unknown = Object.keys(own ?? {}).find((name) => !OF_ENCODER.has(name))
-  if (unknown !== undefined) throw notOfEncoder(unknown)
+  checkOwn(own)
   const { augment, ...blocks } = options
   if (to.cluster) throw needsTrained('a training on a cluster')
   refuse(options)
@@ -117,18 +116,21 @@ async function trainEncoder(
   }
 }
 
-/** What says how an encoder is trained. */
-const OF_ENCODER: ReadonlySet<string> = new Set<keyof EncoderTraining>([
-  ...(['epochs', 'batch', 'learningRate', 'learningRateSchedule', 'warmup', 'optimizer', 'weightDecay'] as const),
-  ...(['labelSmoothing', 'clipNorm', 'ema', 'mixup', 'augment', 'precision'] as const),
-])
+/** What says how an encoder is trained: each name of the type, and no other. */
+const OF_ENCODER: Readonly<Record<keyof EncoderTraining, true>> = {
+  ...({ epochs: true, batch: true, learningRate: true, learningRateSchedule: true, warmup: true } as const),
+  ...({ optimizer: true, weightDecay: true, labelSmoothing: true, clipNorm: true, ema: true } as const),
+  ...({ mixup: true, augment: true, precision: true } as const),
+}
 
-function notOfEncoder(name: string): NoPropError {
-  return new NoPropError({
+function checkOwn(own: EncoderTraining | undefined): void {
+  const unknown = Object.keys(own ?? {}).find((name) => !Object.hasOwn(OF_ENCODER, name))
+  if (unknown === undefined) return
+  throw new NoPropError({
     code: 'NOPROP_OPTION',
-    what: `an encoder has no option ${name}`,
-    expected: [...OF_ENCODER].join(', '),
-    received: name,
+    what: `an encoder has no option ${unknown}`,
+    expected: Object.keys(OF_ENCODER).join(', '),
+    received: unknown,
   })
 }
 
@@ -257,6 +259,7 @@ export async function estimateBoth<Found extends Taken>(
 ): Promise<Found & { encoder?: Found }> {
   const classifier = native(() => model.classifier())
   if (!classifier) return estimate(model, options)
+  checkOwn(own)
   const { augment, ...blocks } = options
   const encoder = await estimate(classifier, encoderOptions(options, own))
   const found = await estimate(model, blocks)

@@ -155,6 +155,9 @@ test('what does not go together is refused before anything is trained', async ()
     expect([found.code, found.names], what).toEqual(['NOPROP_OPTION', []])
     expect(found.message).toContain(what)
   }
+  await expect(shared().estimate(data, { ...OPTIONS, encoder: { nothing: 1 } as object })).rejects.toThrow(
+    'an encoder has no option nothing',
+  )
   const { model } = await trained({ epochs: 1 })
   expect((await began({ encoder: { epochs: 1 } }, model)).message).toContain(
     'it is said how an encoder is trained, and there is none to train',

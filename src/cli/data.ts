@@ -24,15 +24,17 @@ function names(): (text: string) => string[] {
 
 const LABEL = new Flag('--label <column>', 'the column that has the labels')
 
-/** Flags of tables, the first also of pictures in Parquet files. */
-export const TABLE = [
+/** Flags of what the columns of a table are, the first also of pictures in Parquet files. */
+const COLUMNS = [
   LABEL,
   new Flag('--target <list>', 'the columns of numbers to predict, instead of --label', { read: names }),
   new Flag('--columns <list>', 'columns to learn from (default: all but the label and the targets)', { read: names }),
   new Flag('--ignore <list>', 'columns to leave out, such as an ID', { read: names }),
   new Flag('--categories <list>', 'columns of numbers that are categories, such as a postcode', { read: names }),
-  ...layoutFlags(),
 ]
+
+/** Flags of tables. */
+export const TABLE = [...COLUMNS, ...layoutFlags()]
 
 /** Flags of folders of pictures alone. */
 export const PICTURES = [
@@ -290,7 +292,7 @@ function refuseFlags({ type, inParquet }: Kind, data: string, values: Values): v
 function tableOptions(values: Values, model: OfModel | undefined): TableOptions {
   const preprocessing = model?.preprocessing
   if (preprocessing?.type !== 'table') return optionsOf<TableOptions>(values, TABLE)
-  const { label, target, ...others } = optionsOf<TableOptions>(values, TABLE.slice(0, -layoutFlags().length))
+  const { label, target, ...others } = optionsOf<TableOptions>(values, COLUMNS)
   const same = (one: unknown, other: unknown) => one === undefined || JSON.stringify(one) === JSON.stringify(other)
   const isOther = [
     ...(same(label, preprocessing.label) ? [] : ['--label']),

@@ -200,13 +200,15 @@ const NET = [
   }).conflicts(SIZES.map((flag) => flag.attributeName())) as Flag,
 ]
 
+const ENCODER_SIZES = SIZES.map((flag) => flag.of('encoder'))
+
 /** The net of the encoder that blocks share. */
 const ENCODER_NET = [
   new Flag('--features <shared>', 'train one encoder first, and the blocks on what it makes of the samples'),
-  ...SIZES.map((flag) => flag.of('encoder')),
+  ...ENCODER_SIZES,
   new Flag('--encoder-net-file <file>', 'its net as JSON, as --net-file', {
     read: () => readNetFile,
-  }).conflicts(SIZES.map((flag) => flag.of('encoder').attributeName())) as Flag,
+  }).conflicts(ENCODER_SIZES.map((flag) => flag.attributeName())) as Flag,
 ]
 
 const SCHEDULE = [
@@ -549,8 +551,7 @@ function sharesFeatures(values: Values): boolean {
 function encoderOf(values: Values, input: readonly number[]): EncoderOptions | undefined {
   const { encoderNetFile } = values as { encoderNetFile?: NetFile }
   if (encoderNetFile) return { net: encoderNetFile.net }
-  const sizes = SIZES.map((flag) => flag.of('encoder'))
-  const { encoder } = optionsOf<{ encoder?: { net?: NetFlags } }>(values, sizes)
+  const { encoder } = optionsOf<{ encoder?: { net?: NetFlags } }>(values, ENCODER_SIZES)
   const net = encoder && sized(encoder.net, netFor(input))
   return net && { net }
 }

@@ -262,14 +262,7 @@ fn exit_report(
     stop: &StopFlag,
     (blocks, accuracy, [seconds, encoding]): (&[u32], f64, [f64; 2]),
 ) -> Result<ExitReport> {
-    let whole = SampleOptions {
-        confidence: None,
-        stop_after: None,
-        readout: ReadoutChoice::State,
-        device: DeviceChoice::Cpu,
-        ..options.clone()
-    };
-    let whole = evaluate_with(cache, model, data, whole, stop)?;
+    let whole = evaluate_with(cache, model, data, exit::whole(options), stop)?;
     // The features serve both.
     let whole_seconds = encoding + whole.seconds;
     let mut ended_after = vec![0; model.checked.method.jobs()];

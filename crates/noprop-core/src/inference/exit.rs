@@ -129,6 +129,17 @@ impl Exit {
     }
 }
 
+/// The options of the whole chain, read off its last state: what an early end is compared with.
+pub(super) fn whole(options: &SampleOptions) -> SampleOptions {
+    SampleOptions {
+        confidence: None,
+        stop_after: None,
+        readout: ReadoutChoice::State,
+        device: DeviceChoice::Cpu,
+        ..options.clone()
+    }
+}
+
 /// Last states of all samples, and how many blocks each went through.
 pub(super) struct Ended {
     pub states: Vec<f32>,

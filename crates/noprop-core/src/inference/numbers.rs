@@ -1,11 +1,10 @@
 //! Numbers read off the last states, how good they are, and the intervals in which the truth is expected.
 
 use super::device::DeviceCache;
-use super::exit::{Exit, ReadoutChoice};
+use super::exit::{self, Exit};
 use super::{SampleOptions, chain, readout};
 use crate::config::TargetsConfig;
 use crate::data::{Dataset, Origin};
-use crate::device::DeviceChoice;
 use crate::error::{Code, Error, Result};
 use crate::memory::zeros;
 use crate::method::{MethodConfig, Readout};
@@ -161,12 +160,10 @@ pub fn evaluate_numbers(
     let (runs, r2) = (runs(numbers)?, mean_r2(&scores));
     let exit = match Exit::of(model, options)? {
         None => None,
-        Some(exit) => {
-            let whole = SampleOptions { stop_after: None, readout: ReadoutChoice::State, ..options.clone() };
-            let whole = SampleOptions { device: DeviceChoice::Cpu, ..whole };
-            let whole = evaluate_numbers(model, data, &whole, numbers, stop)?;
+        Some(early) => {
+            let whole = evaluate_numbers(model, data, &exit::whole(options), numbers, stop)?;
             Some(NumberExit {
-                blocks_per_sample: exit.stop_after() as f64,
+                blocks_per_sample: early.stop_after() as f64,
                 whole_r2: whole.r2,
                 cost: whole.r2 - r2,
                 whole_seconds: whole.seconds,

@@ -20,6 +20,7 @@ impl Lower for spec::Embed {
     }
     fn differentiate(&self, l: &mut Lowering<'_>, node: NodeId, dy: At) -> Result<()> {
         let (input, rows) = (l.input(node), Rows::of(self, l, node));
+        let op = rows.op;
         if l.needs(input) {
             l.contribute(input, |l, dx| {
                 l.emit("embed_backward", &[dy], &[dx], move |c| rows.multiply(c, true, c.write(dx), c.read(dy)));
@@ -27,7 +28,7 @@ impl Lower for spec::Embed {
         }
         if self.trained {
             // The node behind all others that use these embeddings begins their gradient, the one before all others ends it.
-            let (op, (is_first, is_last)) = (Rows::of(self, l, node).op, l.ends_of_use(node));
+            let (is_first, is_last) = l.ends_of_use(node);
             let (shares, slot) = (l.value(input), l.parameter(node, "weight"));
             l.emit("embed_backward_rows", &[dy, shares], &[], move |c| {
                 let op = Embed { samples: c.samples(), ..op };
