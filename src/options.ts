@@ -433,7 +433,7 @@ export interface TrainOptions {
   ema?: number
   /**
    * Factors of the losses of samples by their classes: a number from 0 for each class in their order, or 'balanced' for samples / (classes ·
-   * samples of the class). For 'dt', 'diffusion-blocks', 'fm', 'backprop' and 'classifier', on the processor; the reported loss is the one without factors.
+   * samples of the class). For 'dt', 'diffusion-blocks', 'fm', 'backprop' and 'classifier'; the reported loss is the one without factors.
    * Default: all count alike.
    */
   classWeights?: 'balanced' | readonly number[]

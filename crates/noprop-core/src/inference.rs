@@ -43,7 +43,7 @@ use crate::memory::zeros;
 use crate::method::{Readout, SamplerChoice, Sampling};
 use crate::model::Model;
 use crate::tensor::{Buffer, StopFlag};
-use crate::train::plan::{check_shape, places};
+use crate::train::plan::check_shape;
 use crate::train::values::read_slots;
 use candle_core::Device;
 use device::DeviceCache;
@@ -408,7 +408,7 @@ fn chain(
     let exit = Exit::of(model, options)?;
     let views = views::views(model, options)?;
     let (devices, _) = match exit {
-        None if views == 1 => places(&model.checked, &options.device)?,
+        None if views == 1 => options.device.resolve_or_why()?,
         // Early ends and views are for the processor.
         _ => (Devices::Cpu, None),
     };

@@ -27,6 +27,7 @@ fn operations(multiply: Multiply) -> Vec<(&'static str, Cases)> {
             ("conv", ops::conv::parity),
             ("dropout", ops::dropout::parity),
             ("embed", ops::embed::parity),
+            ("forward_forward", ops::forward_forward::parity),
             ("layer_norm", ops::layer_norm::parity),
             ("mix", ops::mix::parity),
             ("mul", ops::mul::parity),

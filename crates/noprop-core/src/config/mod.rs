@@ -54,9 +54,13 @@ use serde_json::Value;
 /// # Errors
 /// [`Code::Option`] naming the unknown option or the bad value.
 pub fn from_json<T: DeserializeOwned>(json: &str) -> Result<T> {
-    let root =
-        serde_json::from_str(json).map_err(|error| refusal::refused::<T>(&Value::Null, ".", &error.to_string()))?;
-    of_value(&root).map_err(|(path, message)| refusal::refused::<T>(&root, &path, &message))
+    let complaint = |root: &Value| of_value::<T>(root).err();
+    let root = value_of(json).map_err(|error| refusal::refused(&complaint, &Value::Null, ".", &error))?;
+    of_value(&root).map_err(|(path, message)| refusal::refused(&complaint, &root, &path, &message))
+}
+
+fn value_of(json: &str) -> std::result::Result<Value, String> {
+    serde_json::from_str(json).map_err(|error| error.to_string())
 }
 
 /// As [`from_json`], or the option that serde stopped at ("." for all of them) and what it says. All options come this way, so that the

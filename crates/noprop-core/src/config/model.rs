@@ -416,7 +416,7 @@ impl ModelConfig {
             classes: self.classes.len(),
             vectors: vectors.clone(),
             learned,
-            prototypes: self.embedding.is_prototype(),
+            prototypes: self.embedding.is_prototype().then_some(self.input),
             numbers: self.targets.is_some(),
             blocks: self.blocks,
             schedule: schedule.clone(),

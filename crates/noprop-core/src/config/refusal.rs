@@ -1,23 +1,24 @@
 //! Why options cannot be read from JSON, in the words of those who wrote them. serde says "invalid type: floating point
 //! `1.5`, expected usize at line 1 column 57" to people who write neither JSON nor Rust.
 
-use super::of_value;
 use crate::error::{Code, Error};
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// The error for what `T` could not be read from (null for what is no JSON): `path` is the option that serde stopped at ("." for all of
-/// them), `message` what it says.
-pub(super) fn refused<T: DeserializeOwned>(root: &Value, path: &str, message: &str) -> Error {
+/// The option that serde stopped at ("." for all of them) and what it says of a value; `None` where it can be read. It stands for the type that
+/// is read: a function of the type itself would be compiled for each of them, and these were a twentieth of the addon.
+pub(super) type Complaint<'a> = &'a dyn Fn(&Value) -> Option<(String, String)>;
+
+/// The error for what could not be read (null for what is no JSON): `path` is the option that serde stopped at, `message` what it says.
+pub(super) fn refused(complaint: Complaint<'_>, root: &Value, path: &str, message: &str) -> Error {
     let message = message.split(" at line ").next().unwrap_or_default();
-    let path = if path == "." { String::new() } else { culprit::<T>(root, path) };
+    let path = if path == "." { String::new() } else { culprit(complaint, root, path) };
     if let Some((name, expected)) = quoted(message, "unknown variant ") {
         let kind = path.strip_suffix(".type").unwrap_or(&path);
         let error = Error::new(Code::Option, format!("unknown {kind} '{name}'")).expected(alternatives(expected, ""));
         return error.hint(format!("correct option {kind}"));
     }
     if let Some((name, expected)) = quoted(message, "unknown field ") {
-        return unknown_field::<T>(root, &path, name, expected);
+        return unknown_field(complaint, root, &path, name, expected);
     }
     if let Some((name, _)) = quoted(message, "missing field ") {
         return Error::new(Code::Option, format!("option {} is missing", within(&path, name)));
@@ -40,8 +41,8 @@ pub(super) fn refused<T: DeserializeOwned>(root: &Value, path: &str, message: &s
 
 /// Inside of an object with a `type` serde does not say which value it could not read: the one without which it complains of
 /// something else, or of nothing.
-fn culprit<T: DeserializeOwned>(root: &Value, path: &str) -> String {
-    let complaint = |root: &Value| of_value::<T>(root).err().map(|(_, message)| message);
+fn culprit(complaint: Complaint<'_>, root: &Value, path: &str) -> String {
+    let complaint = |root: &Value| complaint(root).map(|(_, message)| message);
     let pointer = format!("/{}", path.replace('.', "/"));
     let Some(Value::Object(fields)) = root.pointer(&pointer) else { return path.to_owned() };
     let found = fields.keys().filter(|name| *name != "type").find(|name| {
@@ -54,7 +55,7 @@ fn culprit<T: DeserializeOwned>(root: &Value, path: &str) -> String {
     found.map_or_else(|| path.to_owned(), |name| within(path, name))
 }
 
-fn unknown_field<T: DeserializeOwned>(root: &Value, path: &str, name: &str, expected: &str) -> Error {
+fn unknown_field(complaint: Complaint<'_>, root: &Value, path: &str, name: &str, expected: &str) -> Error {
     // The path is that of the field where serde knows it, or that of its object.
     let owner = path.strip_suffix(name).map_or(path, |owner| owner.strip_suffix('.').unwrap_or(owner));
     let option = within(owner, name);
@@ -64,7 +65,7 @@ fn unknown_field<T: DeserializeOwned>(root: &Value, path: &str, name: &str, expe
         None => format!("there is no option {option}"),
     };
     let error = Error::new(Code::Option, what).expected(alternatives(expected, &prefix)).received(option.clone());
-    let kinds = kinds_with::<T>(root, owner, name);
+    let kinds = kinds_with(complaint, root, owner, name);
     match &kinds[..] {
         [] => error,
         [kind] => error.hint(format!("option {option} is one of {owner} {kind}")),
@@ -73,16 +74,17 @@ fn unknown_field<T: DeserializeOwned>(root: &Value, path: &str, name: &str, expe
 }
 
 /// The types by which the object at `owner` has the option `name`: tried one after the other, so that no list of them gets old.
-fn kinds_with<T: DeserializeOwned>(root: &Value, owner: &str, name: &str) -> Vec<String> {
+fn kinds_with(complaint: Complaint<'_>, root: &Value, owner: &str, name: &str) -> Vec<String> {
     let pointer = format!("/{}", owner.replace('.', "/"));
     let Some(value) = root.pointer(&pointer).filter(|object| object["type"].is_string()).map(|object| &object[name])
     else {
         return Vec::new();
     };
+    let of_tried = complaint;
     let complaint = |kind: &str| {
         let mut tried = root.clone();
         *tried.pointer_mut(&pointer)? = serde_json::json!({ "type": kind, (name): value });
-        of_value::<T>(&tried).err().filter(|(path, _)| path.starts_with(owner)).map(|(_, message)| message)
+        of_tried(&tried).filter(|(path, _)| path.starts_with(owner)).map(|(_, message)| message)
     };
     // No type has no name, which brings up those there are.
     let unnamed = complaint("").unwrap_or_default();

@@ -76,7 +76,7 @@ impl Evaluator {
         Ok(Self {
             block: Block::of_graph(&launched.graphs[0], &launched.layout, &there)?,
             x: here.samples(input.len())?,
-            z: there.samples(launched.z.launched)?,
+            z: there.samples(width)?,
             no_gradients: there.rows(1)?,
             samples: Vec::with_capacity(capacity),
             estimates: Vec::with_capacity(capacity * width),
@@ -126,7 +126,7 @@ impl Evaluator {
         }
         let Some(OnDevice { engine, launched, x, .. }) = &self.device else { return Ok(()) };
         let seen: Vec<f32> = self.x.narrow(1, 0, count * data.shape().len())?.flatten_all()?.to_vec1()?;
-        engine.write(&x.narrow(1, 0, count * launched.seen_as.len())?, &launched.x().widened(&seen))
+        engine.write(&x.narrow(1, 0, count * launched.seen_as.len())?, &launched.widened(&seen))
     }
 
     /// Writes û `[samples, width]` to `estimates`, of the samples taken last in the states `z`. Unless it is the `first` question about
@@ -140,7 +140,7 @@ impl Evaluator {
         stop: &StopFlag,
     ) -> Result<()> {
         if self.device.is_some() {
-            self.ask_device(query, z, stop)?;
+            self.ask_device(query, z, is_first, stop)?;
             self.weigh(query, z);
             return Ok(());
         }
@@ -168,25 +168,27 @@ impl Evaluator {
         Ok(())
     }
 
-    /// What the device's net answers. It computes all of it anew.
-    fn ask_device(&mut self, query: Query, z: &[f32], stop: &StopFlag) -> Result<()> {
+    /// What the device's net answers.
+    fn ask_device(&mut self, query: Query, z: &[f32], is_first: bool, stop: &StopFlag) -> Result<()> {
         let Self { block, z: states, no_gradients, samples, estimates, device, .. } = self;
-        let Some(OnDevice { engine, launched, x, weights: Some(weights) }) = device else {
+        let Some(OnDevice { engine, x, weights: Some(weights), .. }) = device else {
             return Err(Error::new(Code::Internal, "a job that has not begun on a device"));
         };
         let samples = samples.len();
         let scaled = |value: &f32| if query.scale == 1.0 { *value } else { (query.scale * f64::from(*value)) as f32 };
-        let widened = launched.z.widened(&z.iter().map(scaled).collect::<Vec<_>>());
-        engine.write(&states.narrow(1, 0, samples * launched.z.launched)?, &widened)?;
+        let scaled: Vec<f32> = z.iter().map(scaled).collect();
+        engine.write(&states.narrow(1, 0, scaled.len())?, &scaled)?;
         if let Some(time) = block.time() {
             engine.write(&time.narrow(1, 0, samples)?, &vec![query.time as f32; samples])?;
         }
         let (gradients, precision) = (&*no_gradients, Precision::F32);
         let pass = Step { state: weights, gradients, optimiser: None, stop, samples, precision };
         let context = Context { nominal_rows: Some(NOMINAL), ..engine.context(Multiply::F32, None) };
-        context.run(|| block.forward(pass, Mode::Evaluation, x, states))?;
-        let found: Vec<f32> = engine.read(&block.estimate().narrow(1, 0, samples * launched.estimate.launched)?)?;
-        *estimates = launched.estimate.narrow(&found);
+        context.run(|| match is_first {
+            true => block.forward(pass, Mode::Evaluation, x, states),
+            false => block.forward_again(pass, Mode::Evaluation, x, states),
+        })?;
+        *estimates = engine.read(&block.estimate().narrow(1, 0, z.len())?)?;
         Ok(())
     }
 

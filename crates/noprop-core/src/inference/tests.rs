@@ -44,7 +44,7 @@ fn threads_and_streaming_change_no_bit() {
 }
 
 /// Calls of kernels that predicting a few samples takes, in so many steps.
-fn calls_of(method: &str, sampler: Option<SamplerChoice>, steps: usize) -> usize {
+fn calls_of(device: &str, method: &str, sampler: Option<SamplerChoice>, steps: usize) -> usize {
     use crate::net::program::CALLS;
     let json = format!(r#"{{"method":{method},"input":[14,14],"classes":[0,1],"net":{{"type":"cnn"}}}}"#);
     let model = Model::new(from_json(&json).unwrap()).unwrap();
@@ -56,8 +56,9 @@ fn calls_of(method: &str, sampler: Option<SamplerChoice>, steps: usize) -> usize
     let images = Dataset::from_arrays(pixels, InputShape::Image { height: 14, width: 14, channels: 1 }, None).unwrap();
     let (steps, within) = if jobs == 1 { (Some(steps), None) } else { (None, Some(steps)) };
     // One thread is this one, whose calls are counted.
+    let device = device.parse().unwrap();
     let options =
-        SampleOptions { sampler, steps, steps_per_block: within, threads: Some(1), ..SampleOptions::default() };
+        SampleOptions { device, sampler, steps, steps_per_block: within, threads: Some(1), ..SampleOptions::default() };
     let before = CALLS.get();
     predict(&model, &images, options, &StopFlag::new()).unwrap();
     CALLS.get() - before
@@ -67,17 +68,19 @@ fn calls_of(method: &str, sampler: Option<SamplerChoice>, steps: usize) -> usize
 #[test]
 fn later_steps_do_not_compute_the_features_of_images_again() {
     let blocks = r#"{"type":"diffusion-blocks"}"#;
-    for (method, sampler) in [
+    let devices: &[_] = if cfg!(feature = "emulation") { &["cpu", "emulated"] } else { &["cpu"] };
+    let methods = [
         (r#""ct""#, None),
         (r#""fm""#, None),
         (r#""fm""#, Some(SamplerChoice::Heun)),
         (r#""adjoint""#, None),
         (blocks, None),
-    ] {
-        let [one, two, six] = [1, 2, 6].map(|steps| calls_of(method, sampler, steps));
+    ];
+    for (device, (method, sampler)) in devices.iter().flat_map(|device| methods.map(|method| (device, method))) {
+        let [one, two, six] = [1, 2, 6].map(|steps| calls_of(device, method, sampler, steps));
         let another = two - one;
-        assert_eq!(six, one + 5 * another, "{method}: every further step costs the same");
-        assert!(another > 0 && another < one, "{method} {sampler:?}: {one} and then {another}");
+        assert_eq!(six, one + 5 * another, "{method} on {device}: every further step costs the same");
+        assert!(another > 0 && another < one, "{method} {sampler:?} on {device}: {one} and then {another}");
     }
 }
 

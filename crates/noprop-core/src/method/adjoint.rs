@@ -46,10 +46,6 @@ impl Method for Adjoint {
         1
     }
 
-    fn runs_on_gpus(&self) -> bool {
-        false
-    }
-
     /// f is linear in the net's last layer: a slope has any sign and size.
     fn graph(&self, _: bool) -> Result<Graph> {
         self.parts.graph(Form { timed: true, output: Output::Logits, z_gradient: true, ..Form::default() })

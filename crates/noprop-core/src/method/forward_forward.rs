@@ -44,10 +44,6 @@ impl Method for ForwardForward {
         1
     }
 
-    fn runs_on_gpus(&self) -> bool {
-        false
-    }
-
     fn graph(&self, training: bool) -> Result<Graph> {
         let output = if training { Output::Logits } else { Output::Probabilities };
         // Which checks its widths.

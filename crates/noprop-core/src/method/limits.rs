@@ -28,7 +28,7 @@ fn parts(method: &str, rest: &str) -> (MethodConfig, Parts) {
             schedule: checked.schedule,
             vectors: checked.vectors,
             learned: false,
-            prototypes: false,
+            prototypes: None,
             numbers: false,
         },
     )

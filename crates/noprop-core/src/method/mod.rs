@@ -132,11 +132,6 @@ pub trait Method: fmt::Debug + Send + Sync {
         false
     }
 
-    /// Whether there are kernels for all that its nets do.
-    fn runs_on_gpus(&self) -> bool {
-        true
-    }
-
     /// Whether kernels draw and judge, too: a device then takes steps without the processor.
     fn is_queued(&self) -> bool {
         false
@@ -255,8 +250,8 @@ pub struct Parts {
     pub vectors: ClassVectors,
     /// Whether the embeddings are learned: `vectors` are then how they begin.
     pub learned: bool,
-    /// Whether these are samples, so that a state has the shape of one.
-    pub prototypes: bool,
+    /// The shape of a state where these are samples; on a device `input` may have more channels.
+    pub prototypes: Option<InputShape>,
     /// Whether labels are numbers instead of classes: the net's output is then an estimate of them.
     pub numbers: bool,
     /// T.
@@ -279,8 +274,8 @@ impl Parts {
     /// The net whose output are the classes' shares, or their logits.
     fn graph(&self, form: Form) -> Result<Graph> {
         let z = match self.prototypes {
-            true => Some(self.input.into()),
-            false => (!self.vectors.is_one_hot()).then(|| Shape::Vector(self.width())),
+            Some(shape) => Some(shape.into()),
+            None => (!self.vectors.is_one_hot()).then(|| Shape::Vector(self.width())),
         };
         let output = if self.numbers { Output::Logits } else { form.output };
         self.net.formed(self.input, self.classes, Form { z, output, ..form })

@@ -322,7 +322,7 @@ fn check_continuous(checked: CheckedConfig) {
         classes: CLASSES,
         vectors: checked.vectors.clone(),
         learned: false,
-        prototypes: false,
+        prototypes: None,
         numbers: false,
         blocks: 1,
         schedule: checked.schedule.clone(),

@@ -1,4 +1,4 @@
-//! The loss of a net's estimate on the processor, and its gradient.
+//! What a net is trained on, as the processor draws it, and the loss of its estimate with the gradient.
 
 use super::Plan;
 use super::values::{PutSlots, first_value};
@@ -32,6 +32,18 @@ impl OwnRoom {
             z_gradient: Vec::with_capacity(rows(width)),
             room: vec![0.0; 2 * (width + plan.model.config.classes.len())],
         }
+    }
+}
+
+/// Draws what a step is trained on; each sample counts as its class does.
+pub(super) fn draw(method: &dyn Method, draw: &Draw<'_>, class_weights: Option<&[f64]>, to: &mut Drawn) {
+    if class_weights.is_some() {
+        to.weights.fill(1.0);
+    }
+    method.draw(draw, to);
+    if let Some(by_class) = class_weights {
+        let weights = to.weights.iter_mut().zip(draw.classes);
+        weights.for_each(|(weight, class)| *weight *= by_class[*class as usize]);
     }
 }
 

@@ -2,6 +2,7 @@
 //! kept, and back by the adjoint equation; see [`Equation`].
 
 use super::values::{PutSlots, read};
+use crate::cuda::{Context, Engine};
 use crate::error::{Code, Error, Result};
 use crate::method::{Draw, EndPass, Equation};
 use crate::net::{Block, Buffers, Mode, Step};
@@ -35,22 +36,62 @@ pub(super) struct On<'a> {
     pub pass: Step<'a>,
     pub mode: Mode<'a>,
     pub width: usize,
+    pub place: Place<'a>,
+}
+
+/// Where the net's tensors lie.
+#[derive(Clone, Copy)]
+pub(super) enum Place<'a> {
+    /// Where this runs.
+    Here,
+    /// On a device, whose operations run in this context.
+    There(&'a Engine, Context),
+}
+
+impl Place<'_> {
+    /// Writes values to the beginning of a tensor of one job.
+    fn put(self, to: &Buffer, values: &[f64]) -> Result<()> {
+        match self {
+            Self::Here => apply(&PutSlots { slots: &[Slot { offset: 0, len: values.len() }], values }, to, []),
+            Self::There(engine, _) => {
+                let values: Vec<f32> = values.iter().map(|value| *value as f32).collect();
+                engine.write(&to.narrow(1, 0, values.len())?, &values)
+            }
+        }
+    }
+
+    /// The first `len` values of a tensor of one job.
+    fn read(self, from: &Tensor, len: usize, to: &mut Vec<f64>) -> Result<()> {
+        match self {
+            Self::Here => read(from, len, to),
+            Self::There(engine, _) => {
+                let found: Vec<f32> = engine.read(&from.narrow(1, 0, len)?)?;
+                to.clear();
+                to.extend(found.into_iter().map(f64::from));
+                Ok(())
+            }
+        }
+    }
+
+    /// Runs operations there.
+    fn run<R>(self, operations: impl FnOnce() -> R) -> R {
+        match self {
+            Self::Here => operations(),
+            Self::There(_, context) => context.run(operations),
+        }
+    }
 }
 
 impl On<'_> {
     fn slope_at(&mut self, z: &[f64], times: &[f64], to: &mut Vec<f64>) -> Result<()> {
-        put(self.z, z)?;
+        let place = self.place;
+        place.put(self.z, z)?;
         if let Some(time) = self.block.time() {
-            put(time, times)?;
+            place.put(time, times)?;
         }
-        self.block.forward(self.pass, self.mode, self.x, self.z)?;
-        read(self.block.estimate(), self.pass.samples * self.width, to)
+        place.run(|| self.block.forward(self.pass, self.mode, self.x, self.z))?;
+        place.read(self.block.estimate(), self.pass.samples * self.width, to)
     }
-}
-
-/// Writes values to the beginning of a tensor.
-fn put(to: &Buffer, values: &[f64]) -> Result<()> {
-    apply(&PutSlots { slots: &[Slot { offset: 0, len: values.len() }], values }, to, [])
 }
 
 impl Ode {
@@ -111,14 +152,17 @@ impl Ode {
             }
             values.clear();
             values.extend(adjoint.iter().map(|a| length * a));
-            put(on.gradient, values)?;
-            on.block.backward(on.pass, on.mode, on.gradient, on.x, on.z)?;
-            match step + 1 == steps {
-                true => whole(*len).forward(summed, on.pass.gradients)?,
-                false => Add { len: *len }.forward(summed, on.pass.gradients)?,
-            }
+            let place = on.place;
+            place.put(on.gradient, values)?;
+            place.run(|| {
+                on.block.backward(on.pass, on.mode, on.gradient, on.x, on.z)?;
+                match step + 1 == steps {
+                    true => whole(*len).forward(summed, on.pass.gradients),
+                    false => Add { len: *len }.forward(summed, on.pass.gradients),
+                }
+            })?;
             if let Some(by_z) = on.block.z_gradient() {
-                read(by_z, rows, values)?;
+                place.read(by_z, rows, values)?;
                 adjoint.iter_mut().zip(&*values).for_each(|(a, by_z)| *a += by_z);
             }
         }

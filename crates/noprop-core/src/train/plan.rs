@@ -72,7 +72,7 @@ impl Plan {
         check_clipping(&model, &options)?;
         check_class_weights(&model, &options)?;
         check_batch_norm(&model, &options, data.samples())?;
-        let (mut devices, mut why_no_gpu) = places_of(&model, &options)?;
+        let (mut devices, mut why_no_gpu) = places_of(&options)?;
         let engines = match devices.ids().into_iter().map(Engine::open).collect::<Result<Vec<_>>>() {
             // A card that seemed usable and is not: `auto` goes on without it.
             Err(error) if options.device == DeviceChoice::Auto => {
@@ -283,6 +283,11 @@ impl Plan {
         self.weights[block - 1]
     }
 
+    /// Factors of the losses of classes in job `block`. A head says what is likely, which classes that count more would not: it has none.
+    pub(super) fn class_weights_of(&self, block: usize) -> Option<&[f64]> {
+        self.class_weights.as_deref().filter(|_| self.model.head_of(block).is_none())
+    }
+
     /// Steps after which a thread looks whether another job waits, so that jobs in flight share their batches.
     pub fn window(&self) -> u64 {
         self.batches.window()
@@ -311,40 +316,18 @@ impl From {
     }
 }
 
-/// Where a model is trained or asked: where the options say, or on the processor where its method runs nowhere else.
+/// Where a model is trained with these options, and why not on the GPU that there is.
 ///
 /// # Errors
-/// Those of [`DeviceChoice::resolve`]; [`Code::Device`] where a GPU is asked for and the method has no kernels for it.
-pub(crate) fn places(model: &CheckedConfig, choice: &DeviceChoice) -> Result<(Devices, Option<String>)> {
-    if model.runs_on_gpus() || matches!(choice, DeviceChoice::Cpu) {
-        return choice.resolve_or_why();
-    }
-    let mut name = model.config.method.described();
-    if !model.vectors.is_one_hot() {
-        name += &format!(" with embedding {}", model.config.embedding.described());
-    }
-    if *choice == DeviceChoice::Auto {
-        return Ok((Devices::Cpu, Some(format!("method {name} has no kernels for GPUs"))));
-    }
-    Err(Error::new(Code::Device, format!("method {name} runs on the processor alone"))
-        .expected("device auto or cpu")
-        .received(choice.to_string())
-        .hint(match model.method.runs_on_gpus() {
-            true => "on GPUs a net must convolve both the image and the state, or neither; other embeddings run there",
-            false => "methods dt, ct, fm, diffusion-blocks and backprop run on GPUs",
-        }))
-}
-
-/// Where a model is trained with these options.
-fn places_of(model: &CheckedConfig, options: &FitOptions) -> Result<(Devices, Option<String>)> {
+/// Those of [`DeviceChoice::resolve`]; [`Code::Device`] where a GPU is asked for and an option has no kernels for it.
+fn places_of(options: &FitOptions) -> Result<(Devices, Option<String>)> {
     let what = match options.ema {
         Some(_) => "ema",
-        None if options.class_weights.is_some() => "classWeights",
         None if options.mixup > 0.0 => "mixup",
-        None => return places(model, &options.device),
+        None => return options.device.resolve_or_why(),
     };
     match &options.device {
-        DeviceChoice::Cpu => places(model, &options.device),
+        DeviceChoice::Cpu => options.device.resolve_or_why(),
         DeviceChoice::Auto => Ok((Devices::Cpu, Some(format!("{what} has no kernels for GPUs")))),
         _ => Err(Error::new(Code::Device, format!("{what} serves on the processor alone"))
             .expected("device auto or cpu")

@@ -1,8 +1,8 @@
 //! Steps jobs: the buffers that one worker thread needs to run any job of a run, one step at a time.
 
 use super::batch::Gather;
-use super::judge::{Answer, OwnRoom};
-use super::ode::{Ode, On};
+use super::judge::{self, Answer, OwnRoom};
+use super::ode::{Ode, On, Place};
 use super::plan::Plan;
 use super::validation::Validator;
 use crate::config::JobParts;
@@ -177,21 +177,14 @@ impl Trainer {
         let (block, Own { values, room: own }) = (&mut self.blocks[net], &mut self.own);
         read_slots(state, slots, values)?;
         let draw = Draws { seed, job, epoch, samples, classes, numbers: plan.numbers.as_ref(), own: values };
-        // A head says what is likely, which classes that count more would not.
-        let class_weights = plan.class_weights.as_deref().filter(|_| plan.model.head_of(job).is_none());
-        if class_weights.is_some() {
-            self.drawn.weights.fill(1.0);
-        }
-        method.draw(&draw, &mut self.drawn);
-        if let Some(by_class) = class_weights {
-            let weights = self.drawn.weights.iter_mut().zip(classes);
-            weights.for_each(|(weight, class)| *weight *= by_class[*class as usize]);
-        }
+        let class_weights = plan.class_weights_of(job);
+        judge::draw(method, &draw, class_weights, &mut self.drawn);
         let mode = Mode::Training(Draw { seed, blocks, epoch, samples });
         let (gradients, precision) = (&self.gradients, plan.options.precision);
         if let (Some(ode), Some(equation)) = (&mut self.ode, method.equation()) {
             let pass = Step { state, gradients, optimiser: None, stop, samples: samples.len(), precision };
-            let on = On { block, x, z: &self.z, gradient: &self.gradient, pass, mode, width };
+            let (z, gradient, place) = (&self.z, &self.gradient, Place::Here);
+            let on = On { block, x, z, gradient, pass, mode, width, place };
             let (loss, summed) = ode.run(equation, on, &draw, &self.drawn.z, &mut own.gradients)?;
             apply(&PutSlots { slots: &plan.model.own, values: &own.gradients }, summed, [])?;
             if !loss.is_finite() {

@@ -15,6 +15,7 @@
 #include "../ops/linear/fused_backward/cuda.cu"
 #include "../ops/dropout/cuda.cu"
 #include "../ops/embed/cuda.cu"
+#include "../ops/forward_forward/cuda.cu"
 #include "../ops/linear/gradients/cuda.cu"
 #include "../ops/copy_columns/cuda.cu"
 #include "../ops/layer_norm/cuda.cu"

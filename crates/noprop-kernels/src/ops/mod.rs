@@ -20,6 +20,7 @@ pub mod conv3x3;
 pub mod copy_columns;
 pub mod dropout;
 pub mod embed;
+pub mod forward_forward;
 pub mod layer_norm;
 pub mod linear;
 pub mod mix;

@@ -153,7 +153,7 @@ impl Program {
 
 /// Whether what depends on x alone is computed first, and once for any number of z and times; the time then is one for all samples.
 fn is_split(graph: &Graph, target: Target) -> bool {
-    graph.form().timed && !target.training && !target.launched
+    graph.form().timed && !target.training
 }
 
 /// A line a call: `dense 0, z -> 1, 2 (3)`; numbers are buffers.

@@ -4,6 +4,7 @@ use super::{FirstToken, Fit, Misfit, Signature, Spec, Tensor};
 use crate::net::layout::Init;
 use crate::net::shape::Shape;
 use crate::onnx::{Attribute, Layer, Value};
+use crate::ops::forward_forward::ROOT_EPSILON;
 
 /// A sample, the first input, with labels as three tokens of length √width: with the class where the second input is 1, with the one where it is
 /// −1, and with every class a little. Outside of training the last alone. A label takes the place of an image's first
@@ -38,8 +39,6 @@ pub struct Goodness {
     pub peer: f64,
 }
 
-/// Added to a root mean square.
-pub(crate) const ROOT_EPSILON: f64 = 1e-8;
 /// Where the running means begin.
 const START: f32 = 0.5;
 

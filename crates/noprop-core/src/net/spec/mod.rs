@@ -28,7 +28,6 @@ pub use conv::{Conv, ConvInit, Padding};
 pub use dropout::Dropout;
 pub use embed::Embed;
 pub use flatten::Flatten;
-pub(crate) use forward_forward::ROOT_EPSILON;
 pub use forward_forward::{Goodness, Neutral, Streams};
 pub(crate) use input::Input;
 pub use layer_norm::{AdaptiveLayerNorm, LayerNorm};

@@ -28,12 +28,14 @@ impl TrainingMemory {
         let batch = options.batch_size();
         let launched = model.launched(false, true)?;
         let (net, placement) = (launched.values(batch)?, &launched.placement);
-        let width = launched.z.launched + launched.estimate.launched;
+        let width = launched.width + launched.estimate_width();
         let state = AdamW::state_len(placement.parameters(), placement.statistics());
         let samples = data.samples();
         let steps = samples.div_ceil(batch);
+        // Those of the steps of a differential equation, summed.
+        let summed = model.method.equation().map_or(0, |_| placement.parameters());
         // z, the gradient of the estimate, the loss, and what is read back of an epoch.
-        let values = state + placement.parameters() + net + batch * width + 1 + steps + PARTS;
+        let values = state + placement.parameters() + summed + net + batch * width + 1 + steps + PARTS;
         let input = launched.seen_as.len();
         let shared = DeviceData::bytes(data) + 4 * (samples + batch * input + 3 * steps + 2 * batch);
         Ok(Self { shared, block: 4 * values + SCRATCH })
@@ -146,6 +148,7 @@ mod tests {
         let nets = [
             r#"{"input":[15,17,2],"classes":[0,1,2],"blocks":3,"net":{"type":"cnn","widths":[3,4,5],"hidden":7}}"#,
             r#"{"input":[9],"classes":[0,1,2],"blocks":3,"net":{"type":"mlp","hidden":[8,5]}}"#,
+            r#"{"input":[9],"classes":[0,1,2],"method":"adjoint","blocks":1,"net":{"type":"mlp","hidden":[8,5]}}"#,
         ];
         for json in nets {
             let model = from_json::<ModelConfig>(json).unwrap().check().unwrap();

@@ -17,9 +17,10 @@ use crate::ops::adamw::AdamW;
 use crate::ops::apply;
 use crate::tensor::{Buffer, Slot, StopFlag};
 use crate::train::Plan;
-use crate::train::judge::{Answer, OwnRoom};
+use crate::train::judge::{self, Answer, OwnRoom};
+use crate::train::ode::{Ode, On, Place};
 use crate::train::values::{CopyIn, clip};
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 
 /// The jobs on the device, see [`Stack`](super::Stack).
 pub(super) struct Stacked<'a> {
@@ -39,6 +40,8 @@ pub(super) struct Plain {
     estimate: Buffer,
     gradient: Buffer,
     loss: Buffer,
+    /// Of a method whose net is the slope of a differential equation.
+    ode: Option<Ode>,
     /// `[K][steps]`: the losses of the epoch.
     losses: Vec<Vec<f32>>,
 }
@@ -52,22 +55,24 @@ struct Row {
 }
 
 impl Plain {
-    pub fn new(plan: &Plan, launched: &Launched, stacked: usize, is_head: bool) -> Result<Self> {
-        let (capacity, width) = (plan.options.batch_size(), launched.z.width);
-        let buffers =
-            Buffers { stacked: 1, capacity, dtype: DType::F32, device: Device::Cpu, training: true, launched: false };
+    pub fn new(plan: &Plan, launched: &Launched, there: &Buffers, is_head: bool) -> Result<Self> {
+        let (capacity, stacked, width) = (there.capacity, there.stacked, launched.width);
+        let buffers = Buffers { stacked: 1, device: Device::Cpu, launched: false, ..there.clone() };
         let (method, _) = kind(plan, is_head);
+        let parameters = launched.placement.parameters();
+        let ode = method.equation().map(|equation| Ode::new(equation, there, width, parameters)).transpose()?;
         let own = launched.own.iter().map(|slot| slot.len).sum();
         let row = |_| Row {
             drawn: Drawn::new(capacity, width),
             own: Vec::new(),
-            room: OwnRoom::new(plan, method, own, launched.estimate.width),
+            room: OwnRoom::new(plan, method, own, launched.estimate_width()),
         };
         Ok(Self {
             rows: (0..stacked).map(row).collect(),
-            estimate: buffers.samples(launched.estimate.width)?,
-            gradient: buffers.samples(launched.estimate.width)?,
+            estimate: buffers.samples(launched.estimate_width())?,
+            gradient: buffers.samples(launched.estimate_width())?,
             loss: buffers.rows(1)?,
+            ode,
             losses: vec![vec![0.0; plan.steps_per_epoch() as usize]; stacked],
         })
     }
@@ -117,8 +122,8 @@ impl Plain {
         let nets = stack.buffers.nets.len();
         // The nets of a job draw as blocks.
         let jobs = if nets == 1 { stack.blocks.to_vec() } else { vec![net + 1] };
-        let Launched { graphs, layout: there, placement, own, seen_as, z: states, estimate: estimates, .. } =
-            stack.launched;
+        let Launched { graphs, layout: there, placement, own, seen_as, width, .. } = stack.launched;
+        let (width, estimate_width) = (*width, stack.launched.estimate_width());
         let adamw = AdamW {
             parameters: placement.parameters(),
             statistics: placement.statistics(),
@@ -136,7 +141,7 @@ impl Plain {
 
         let numbers = plan.numbers.as_ref();
         let draw = Draws { seed, job: 0, epoch, samples, classes, numbers, own: &[] };
-        let mut z = vec![0.0; jobs.len() * capacity * states.launched];
+        let mut z = vec![0.0; jobs.len() * capacity * width];
         let mut times = vec![0.0; jobs.len() * capacity];
         for (k, (row, job)) in self.rows.iter_mut().zip(&jobs).enumerate() {
             row.own.clear();
@@ -144,8 +149,10 @@ impl Plain {
                 let there: Vec<f32> = engine.read(&part(stack.state, k, *slot)?)?;
                 row.own.extend(there.into_iter().map(f64::from));
             }
-            method.draw(&Draws { job: *job, own: &row.own, ..draw }, &mut row.drawn);
-            states.widen(&row.drawn.z[..samples.len() * states.width], &mut z[k * capacity * states.launched..]);
+            let draw = Draws { job: *job, own: &row.own, ..draw };
+            judge::draw(method, &draw, plan.class_weights_of(*job), &mut row.drawn);
+            let len = samples.len() * width;
+            z[k * capacity * width..][..len].copy_from_slice(&row.drawn.z[..len]);
             times[k * capacity..][..samples.len()].copy_from_slice(&row.drawn.times[..samples.len()]);
         }
         let buffers = &mut stack.buffers;
@@ -159,30 +166,41 @@ impl Plain {
         let precision = plan.options.precision;
         let pass = Step { state: stack.state, gradients, optimiser: None, stop, samples: samples.len(), precision };
         let mode = Mode::Training(Draw { seed, blocks: &jobs, epoch, samples });
-        context.run(|| {
-            data.gather(x, *seen_as, samples.len(), plan.augmenter(epoch))?;
-            block.forward(pass, mode, x, &buffers.z)
-        })?;
+        context.run(|| data.gather(x, *seen_as, samples.len(), plan.augmenter(epoch)))?;
+        if let (Some(ode), Some(equation)) = (&mut self.ode, method.equation()) {
+            // A method of one job.
+            let Row { drawn, own: values, room } = &mut self.rows[0];
+            let draw = Draws { job: jobs[0], own: values, ..draw };
+            let (z, gradient, place_of) = (&buffers.z, &buffers.gradient, Place::There(engine, context));
+            let on = On { block, x, z, gradient, pass, mode, width, place: place_of };
+            let (loss, summed) = ode.run(equation, on, &draw, &drawn.z, &mut room.gradients)?;
+            self.losses[0][place] = loss as f32;
+            put_own(engine, summed, 0, own, &room.gradients)?;
+            clip_rows(plan, engine, summed, adamw.parameters)?;
+            return context.run(|| adamw.step(stack.state, summed));
+        }
+        context.run(|| block.forward(pass, mode, x, &buffers.z))?;
 
         let found: Vec<f32> = engine.read(block.estimate())?;
         let mut gradient = vec![0.0; found.len()];
         let of_row = |k: usize, width: usize| k * capacity * width..(k * capacity + samples.len()) * width;
         for (k, (row, job)) in self.rows.iter_mut().zip(&jobs).enumerate() {
             let Row { drawn, own, room } = row;
-            let found = estimates.narrow(&found[of_row(k, estimates.launched)]);
-            apply(&CopyIn(&found), &self.estimate, [])?;
+            let found = &found[of_row(k, estimate_width)];
+            apply(&CopyIn(found), &self.estimate, [])?;
             if !own.is_empty() {
                 room.estimate.clear();
                 room.estimate.extend(found.iter().map(|value| f64::from(*value)));
                 room.gradients.fill(0.0);
             }
             let draw = Draws { job: *job, own, ..draw };
-            let answer = Answer { plan, method, draw: &draw, drawn, width: estimates.width, class_weights: None };
+            let class_weights = plan.class_weights_of(*job);
+            let answer = Answer { plan, method, draw: &draw, drawn, width: estimate_width, class_weights };
             let loss = answer.judge(&self.estimate, &self.gradient, &self.loss, room)?;
             self.losses[k][place] += (loss / nets as f64) as f32;
             let judged: Vec<f32> = self.gradient.flatten_all()?.to_vec1()?;
-            let to = &mut gradient[of_row(k, estimates.launched)];
-            estimates.widen(&judged[..samples.len() * estimates.width], to);
+            let to = &mut gradient[of_row(k, estimate_width)];
+            to.copy_from_slice(&judged[..samples.len() * estimate_width]);
         }
         engine.write(&buffers.gradient, &gradient)?;
         context.run(|| block.backward(pass, mode, &buffers.gradient, x, &buffers.z))?;
@@ -196,24 +214,13 @@ impl Plain {
                 let Row { drawn, own: values, room } = row;
                 let OwnRoom { estimate, z_gradient, gradients: own_gradients, room, .. } = room;
                 z_gradient.clear();
-                z_gradient.extend(states.narrow(&by_z[of_row(k, states.launched)]).into_iter().map(f64::from));
+                z_gradient.extend(by_z[of_row(k, width)].iter().copied().map(f64::from));
                 let pass = OwnPass { estimate, z_gradient, gradients: own_gradients, room };
                 method.own_gradients(&Draws { job: *job, own: values, ..draw }, drawn, pass);
-                let mut rest = &own_gradients[..];
-                for slot in own {
-                    let values: Vec<f32> = rest[..slot.len].iter().map(|value| *value as f32).collect();
-                    engine.write(&part(gradients, k, *slot)?, &values)?;
-                    rest = &rest[slot.len..];
-                }
+                put_own(engine, gradients, k, own, own_gradients)?;
             }
         }
-        if let Some(most) = plan.options.clip_norm {
-            let mut values: Vec<f32> = engine.read(gradients)?;
-            let rows = values.chunks_exact_mut(adamw.parameters);
-            if rows.map(|row| clip(row, most)).fold(false, |any, one| any | one) {
-                engine.write(gradients, &values)?;
-            }
-        }
+        clip_rows(plan, engine, gradients, adamw.parameters)?;
         if nets == 1 {
             return context.run(|| adamw.step(stack.state, gradients));
         }
@@ -237,6 +244,28 @@ fn kind(plan: &Plan, is_head: bool) -> (&dyn Method, &Layout) {
         Some(head) if is_head => (&*head.method, &head.layout),
         _ => (&*plan.model.method, &plan.model.layout),
     }
+}
+
+/// Writes the gradients of a method's own tensors, one after the other, to their places in row `k`.
+fn put_own(engine: &Engine, gradients: &Tensor, k: usize, slots: &[Slot], values: &[f64]) -> Result<()> {
+    let mut rest = values;
+    for slot in slots {
+        let values: Vec<f32> = rest[..slot.len].iter().map(|value| *value as f32).collect();
+        engine.write(&part(gradients, k, *slot)?, &values)?;
+        rest = &rest[slot.len..];
+    }
+    Ok(())
+}
+
+/// Shortens each row of gradients to the length that a run allows.
+fn clip_rows(plan: &Plan, engine: &Engine, gradients: &Tensor, parameters: usize) -> Result<()> {
+    let Some(most) = plan.options.clip_norm else { return Ok(()) };
+    let mut values: Vec<f32> = engine.read(gradients)?;
+    let rows = values.chunks_exact_mut(parameters);
+    if rows.map(|row| clip(row, most)).fold(false, |any, one| any | one) {
+        engine.write(gradients, &values)?;
+    }
+    Ok(())
 }
 
 /// Some values of row `k`.

@@ -3,7 +3,7 @@
 use super::DeviceData;
 use super::buffers::StepBuffers;
 use super::plain::{Plain, Stacked};
-use crate::config::{CheckedConfig, Launched};
+use crate::config::Launched;
 use crate::cuda::{Engine, EpochTensors, Outcome, Repeated, StepTensors, StepValues};
 use crate::error::Result;
 use crate::net::{Block, Buffers, Draw, Mode, Step};
@@ -53,16 +53,16 @@ impl Stack {
         for graph in &launched.graphs[1..] {
             nets.push(nets[0].beside(graph, &launched.layout, true)?);
         }
-        let is_plain = is_head || !is_queued(&plan.model, plan.options.clip_norm);
+        let is_plain = is_head || !is_queued(plan);
         Ok(Self {
             state: buffers.rows(AdamW::state_len(parameters, statistics))?,
             is_head,
-            plain: is_plain.then(|| Plain::new(plan, &launched, stacked, is_head)).transpose()?,
+            plain: is_plain.then(|| Plain::new(plan, &launched, &buffers, is_head)).transpose()?,
             buffers: StepBuffers {
                 nets,
                 x: Buffers { stacked: 1, ..buffers.clone() }.samples(launched.seen_as.len())?,
-                z: buffers.samples(launched.z.launched)?,
-                gradient: buffers.samples(launched.estimate.launched)?,
+                z: buffers.samples(launched.width)?,
+                gradient: buffers.samples(launched.estimate_width())?,
                 gradients: buffers.rows(parameters)?,
                 loss: buffers.rows(1)?,
             },
@@ -204,6 +204,6 @@ impl Stack {
 }
 
 /// Whether a device takes the steps of blocks without the processor.
-pub(super) fn is_queued(model: &CheckedConfig, clip_norm: Option<f64>) -> bool {
-    model.method.is_queued() && clip_norm.is_none()
+fn is_queued(plan: &Plan) -> bool {
+    plan.model.method.is_queued() && plan.options.clip_norm.is_none() && plan.options.class_weights.is_none()
 }

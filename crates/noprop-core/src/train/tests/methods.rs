@@ -286,16 +286,7 @@ fn learned_embeddings_refuse_what_would_part_their_blocks() {
 }
 
 #[test]
-fn methods_without_kernels_for_gpus_say_so() {
-    for (name, config) in [("adjoint", mlp(1)), ("forward-forward", plain(mlp(1)))] {
-        let config = ModelConfig { method: serde_json::from_str(&format!("\"{name}\"")).unwrap(), ..config };
-        let on = |device: &str| FitOptions { device: device.parse().unwrap(), ..options(8) };
-        let error = Plan::new(config.clone().check().unwrap(), on("cuda"), vectors(20)).err().unwrap();
-        assert!(error.code == crate::Code::Device && error.what.contains(name), "{error}");
-        assert!(error.hint.contains("backprop"), "{error}");
-        let plan = Plan::new(config.check().unwrap(), on("auto"), vectors(20)).unwrap();
-        assert!(plan.why_no_gpu.unwrap().contains("no kernels"));
-    }
+fn options_of_other_methods_are_refused() {
     let weighting = FitOptions { weighting: Weighting::Snr, ..options(8) };
     let config = ModelConfig { method: serde_json::from_str(r#""fm""#).unwrap(), ..mlp(1) };
     assert!(Plan::new(config.check().unwrap(), weighting, vectors(20)).err().unwrap().what.contains("weighting"));

@@ -9,7 +9,7 @@ use crate::net::program::{At, Context};
 use crate::net::spec;
 use crate::ops::embed::Embed;
 use crate::tensor::Buffer;
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 use std::sync::OnceLock;
 
 impl Lower for spec::Embed {
@@ -66,7 +66,14 @@ impl Rows {
             Some(rows) => rows,
             None => {
                 let values: &[f32] = vectors.rows().map_or(&[], |rows| &rows[..]);
-                let rows = Tensor::from_slice(values, (1, values.len()), to.device())?.to_dtype(to.dtype())?;
+                let shape = (1, values.len());
+                // candle's conversion of any type to any other would be a hundredth of the addon.
+                let rows = match to.dtype() {
+                    DType::F64 => {
+                        Tensor::from_iter(values.iter().copied().map(f64::from), to.device())?.reshape(shape)?
+                    }
+                    _ => Tensor::from_slice(values, shape, to.device())?,
+                };
                 self.there.get_or_init(|| rows)
             }
         };

@@ -1,44 +1,23 @@
-//! Every method that has kernels, and every option of its steps: the nets run on the emulation, and all that is drawn and judged is the
+//! Every method, and every option of its steps: the nets run on the emulation, and all that is drawn and judged is the
 //! processor's.
 
 use super::super::{methods as all, numbers};
 use super::*;
 use crate::Model;
+use crate::config::ClassWeights;
 use crate::inference::{SampleOptions, evaluate, predict};
 use crate::method::SamplerChoice;
 use crate::optim::Optimizer;
+use crate::rng::{Purpose, Stream};
+use crate::storage::WeightStore;
+use candle_core::Tensor;
 use serde_json::Value;
 
-/// Those of all methods that have kernels.
+/// Those of all methods, and prototypes of which a net sees four channels of the image and one of the state, which it does not convolve.
 fn methods() -> impl Iterator<Item = (ModelConfig, Arc<Dataset>)> {
-    let runs = |config: &ModelConfig| config.clone().check().unwrap().runs_on_gpus();
-    all::methods().into_iter().filter(move |(config, _)| runs(config))
-}
-
-#[test]
-fn all_methods_run_but_those_that_are_named() {
-    let refused: Vec<_> = all::methods()
-        .into_iter()
-        .filter(|(config, _)| !config.clone().check().unwrap().runs_on_gpus())
-        .map(|(config, _)| (config.method.name(), config.embedding.name()))
-        .collect();
-    let expected = [
-        ("adjoint", "one-hot"),
-        ("adjoint", "one-hot"),
-        ("forward-forward", "one-hot"),
-        ("forward-forward", "one-hot"),
-        ("backprop", "prototype"),
-        ("backprop", "prototype"),
-    ];
-    assert_eq!(refused, expected);
-    // Its states are mixed, which a convolution is not: they have no room for more channels.
-    let (config, data) = all::methods()
-        .into_iter()
-        .find(|(config, _)| config.method.name() == "backprop" && !config.clone().check().unwrap().runs_on_gpus())
-        .unwrap();
-    let options = on("emulated", options(8));
-    let error = Plan::new(config.check().unwrap(), options, data).err().unwrap();
-    assert!(error.code == Code::Device && error.hint.contains("convolve"), "{error}");
+    let net = serde_json::from_str(r#"{"type":"resnet","widths":[3,4],"hidden":5}"#).unwrap();
+    let embedding = EmbeddingConfig::Prototype { vectors: Vec::new(), learned: false };
+    all::methods().into_iter().chain([(ModelConfig { net, embedding, ..cnn(2) }, images(40))])
 }
 
 /// The gradients of a step are those of the processor, and so is its loss. First moments are a tenth of gradients, and those of descent are
@@ -85,6 +64,7 @@ const CE: &str = r#"{"type":"dt","loss":"ce"}"#;
 /// What is beside the ordinary in a step, by method.
 fn optional() -> Vec<(ModelConfig, FitOptions)> {
     let sgd = Optimizer::Sgd { momentum: 0.9 };
+    let weighted = || FitOptions { class_weights: Some(ClassWeights::Each(vec![2.0, 0.5, 1.0])), ..options(8) };
     let clipped = |most| FitOptions { clip_norm: Some(most), ..options(8) };
     vec![
         (of(CE, mlp(3)), FitOptions { label_smoothing: 0.2, ..options(8) }),
@@ -94,6 +74,9 @@ fn optional() -> Vec<(ModelConfig, FitOptions)> {
         (of(r#""ct""#, mlp(1)), clipped(1e-3)),
         (of(r#""fm""#, mlp(1)), FitOptions { optimizer: sgd, ..clipped(0.1) }),
         (of(r#""backprop""#, mlp(3)), FitOptions { optimizer: Optimizer::Adam {}, ..clipped(1e-2) }),
+        (of(r#"{"type":"adjoint","steps":3}"#, mlp(1)), clipped(1e-3)),
+        (mlp(3), weighted()),
+        (of(CE, mlp(3)), weighted()),
     ]
 }
 
@@ -140,7 +123,10 @@ fn runs_of_methods_follow_the_processors() {
 fn no_bit_depends_on_jobs_in_flight_devices_or_interruptions() {
     let heads = ModelConfig { head: HeadConfig::Softmax, ..mlp(3) };
     let learned = |config| ModelConfig { embedding: EmbeddingConfig::Learned { dim: 4 }, ..config };
-    let more = [heads, learned(mlp(2)), learned(of(r#""ct""#, mlp(1)))].map(|config| (config, options(8)));
+    let plain = ModelConfig { net: NetConfig::Mlp { hidden: vec![8, 7], dropout: 0.0 }, ..mlp(1) };
+    let baselines = [of(r#"{"type":"adjoint","steps":3}"#, mlp(1)), of(r#""forward-forward""#, plain)];
+    let more = [heads, learned(mlp(2)), learned(of(r#""ct""#, mlp(1)))].into_iter().chain(baselines);
+    let more = more.map(|config| (config, options(8)));
     for (config, options) in optional().into_iter().chain(more) {
         let data = vectors(50);
         let options = FitOptions { epochs: 2, ..options };
@@ -162,36 +148,56 @@ fn no_bit_depends_on_jobs_in_flight_devices_or_interruptions() {
     }
 }
 
-/// The states after every move are sums in another order: what is likely differs by roundings, those of a few steps of a chain.
+/// A model whose weights are another's but for about half a unit in the last place, up or down.
+fn rounded_otherwise(model: &Model) -> Model {
+    let lens = model.checked.weights_of_jobs();
+    let store = WeightStore::temporary_of(&lens).unwrap();
+    for (job, len) in lens.iter().enumerate() {
+        let weights =
+            Tensor::flatten_all(&model.block(job + 1, &Device::Cpu).unwrap()).unwrap().to_vec1::<f32>().unwrap();
+        let signs = Stream::new(3, Purpose::Init, job, 0, 0);
+        let moved = |(place, weight): (usize, &f32)| {
+            weight * (1.0 + (f32::EPSILON / 2.0).copysign(signs.normal(place as u32) as f32))
+        };
+        let moved: Vec<f32> = weights.iter().enumerate().map(moved).collect();
+        assert_eq!(moved.len(), *len);
+        store.write(job + 1, &moved).unwrap();
+    }
+    model.with_weights(store, Value::Null)
+}
+
+/// The states after every move are sums in another order: what is likely differs by roundings, as it does where weights are rounded otherwise.
 #[test]
 fn every_method_predicts_as_on_the_processor() {
     for (config, data) in methods() {
         let plan = plan(config.clone(), FitOptions { epochs: 1, ..options(8) }, &data);
         let fitted = plan.model.clone();
         let model = Model::new(config.clone()).unwrap().with_weights(train(plan), Value::Null).with_fitted(fitted);
+        let rounded = rounded_otherwise(&model);
         let samplers = match config.method.name() {
             "fm" => vec![None, Some(SamplerChoice::Heun)],
             _ => vec![None],
         };
         for sampler in samplers {
             let steps = ["fm", "ct"].contains(&config.method.name()).then_some(4);
-            let run = |device: &str| {
+            let options = |device: &str| {
                 let device = device.parse().unwrap();
-                let options = SampleOptions { device, sampler, steps, threads: Some(1), ..SampleOptions::default() };
-                let found = predict(&model, &data, options.clone(), &StopFlag::new()).unwrap();
-                (found, evaluate(&model, &data, options, &StopFlag::new()).unwrap().accuracy_per_block)
+                SampleOptions { device, sampler, steps, threads: Some(1), ..SampleOptions::default() }
             };
-            let ((expected, right), (found, also_right)) = (run("cpu"), run("emulated"));
+            let predict =
+                |model: &Model, device: &str| predict(model, &data, options(device), &StopFlag::new()).unwrap();
+            let right =
+                |device: &str| evaluate(&model, &data, options(device), &StopFlag::new()).unwrap().accuracy_per_block;
+            let (expected, found) = (predict(&model, "cpu"), predict(&model, "emulated"));
             assert_eq!(found.labels, expected.labels, "{:?}", config.method);
-            assert_eq!(right.len(), also_right.len());
-            for (found, expected) in found.probabilities.iter().zip(&expected.probabilities) {
-                assert!(
-                    (found - expected).abs() < 1e-4,
-                    "{:?} {:?}: {found} {expected}",
-                    config.method,
-                    config.embedding
-                );
-            }
+            assert_eq!(right("cpu").len(), right("emulated").len());
+            let differ = |found: &[f32]| {
+                let pairs = found.iter().zip(&expected.probabilities);
+                pairs.fold(0.0_f32, |most, (found, expected)| most.max((found - expected).abs()))
+            };
+            let (error, by_rounding) = (differ(&found.probabilities), differ(&predict(&rounded, "cpu").probabilities));
+            let (method, embedding) = (&config.method, &config.embedding);
+            assert!(error <= 1e-6 + 10.0 * by_rounding, "{method:?} {embedding:?}: {error}, by rounding {by_rounding}");
         }
     }
 }
