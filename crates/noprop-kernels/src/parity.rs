@@ -163,7 +163,7 @@ mod tests {
         let names = |multiply| operations(multiply).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
         assert_eq!(names(Multiply::Bf16), ["conv3x3", "dense", "dense_backward", "linear"]);
         let all = names(Multiply::F32);
-        assert_eq!((all.len(), all[..4] == names(Multiply::Bf16)), (26, true));
+        assert_eq!((all.len(), all[..4] == names(Multiply::Bf16)), (27, true));
         let mut parity = Parity::new(Device::Cpu, Multiply::F32);
         every_operation(&mut parity, &[], Some("squared_error"), &StopFlag::new()).unwrap();
         let found = parity.into_found();

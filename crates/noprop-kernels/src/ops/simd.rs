@@ -87,19 +87,23 @@ impl InstructionSet {
     pub fn dispatch<Op: WithSimd>(self, op: Op) -> Op::Output {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => match pulp::x86::V4::try_new() {
-                Some(simd) => Simd::vectorize(simd, op),
-                None => Simd::vectorize(pulp::Scalar, op),
-            },
+            Self::Avx512 => {
+                if let Some(simd) = pulp::x86::V4::try_new() {
+                    return Simd::vectorize(simd, op);
+                }
+            }
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => match pulp::x86::V3::try_new() {
-                Some(simd) => Simd::vectorize(simd, op),
-                None => Simd::vectorize(pulp::Scalar, op),
-            },
+            Self::Avx2 => {
+                if let Some(simd) = pulp::x86::V3::try_new() {
+                    return Simd::vectorize(simd, op);
+                }
+            }
             #[cfg(target_arch = "aarch64")]
-            Self::Neon => pulp::Arch::new().dispatch(op),
-            _ => Simd::vectorize(pulp::Scalar, op),
+            Self::Neon => return pulp::Arch::new().dispatch(op),
+            _ => {}
         }
+        // In one place, so that it is compiled once.
+        Simd::vectorize(pulp::Scalar, op)
     }
 }
 

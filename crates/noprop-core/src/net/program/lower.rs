@@ -9,7 +9,6 @@ use crate::net::graph::{Graph, NodeId};
 use crate::net::layout::Layout;
 use crate::net::op::Op;
 use crate::net::shape::Shape;
-use crate::net::step::Step;
 use crate::ops::copy_columns::CopyColumns;
 use crate::tensor::Slot;
 use std::collections::HashMap;
@@ -217,13 +216,12 @@ impl<'g> Lowering<'g> {
         writes: &[At],
         run: impl Fn(&Context<'_>) -> Result<()> + Send + 'static,
     ) {
-        let run: Run = if self.is_timed {
-            Box::new(move |c| run(&Context { step: Step { samples: 1, ..c.step }, ..*c }))
-        } else {
-            Box::new(run)
-        };
-        let fixed = self.is_fixed && !self.backward;
-        let call = Call { name, reads: reads.to_vec(), writes: writes.to_vec(), fixed, run };
+        self.push(name, [reads, writes], Box::new(run));
+    }
+
+    fn push(&mut self, name: &'static str, [reads, writes]: [&[At]; 2], run: Box<dyn Run>) {
+        let (fixed, is_timed) = (self.is_fixed && !self.backward, self.is_timed);
+        let call = Call { name, reads: reads.to_vec(), writes: writes.to_vec(), fixed, is_timed, run };
         self.calls[usize::from(self.backward)].push(call);
     }
 

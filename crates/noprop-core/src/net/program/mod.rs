@@ -56,8 +56,17 @@ pub(crate) enum At {
     Slot(usize),
 }
 
-/// What a call does.
-type Run = Box<dyn Fn(&Context<'_>) -> Result<()> + Send>;
+/// What a call does. Behind a `dyn Fn` the compiler would make all of it three times, for `FnMut` and `FnOnce` too.
+pub(crate) trait Run: Send {
+    /// Does it.
+    fn run(&self, context: &Context<'_>) -> Result<()>;
+}
+
+impl<F: Fn(&Context<'_>) -> Result<()> + Send> Run for F {
+    fn run(&self, context: &Context<'_>) -> Result<()> {
+        self(context)
+    }
+}
 
 /// One call.
 pub(crate) struct Call {
@@ -66,7 +75,9 @@ pub(crate) struct Call {
     writes: Vec<At>,
     /// Whether its result depends neither on z nor on a time.
     fixed: bool,
-    run: Run,
+    /// Whether its result depends on the time alone, which is one for all samples: it is made for one row.
+    is_timed: bool,
+    run: Box<dyn Run>,
 }
 
 /// A compiled net.
@@ -146,7 +157,10 @@ impl Program {
         CALLS.set(CALLS.get() + calls.len());
         calls.iter().try_for_each(|call| {
             context.step.stop.check()?;
-            (call.run)(&context)
+            match call.is_timed {
+                true => call.run.run(&Context { step: Step { samples: 1, ..context.step }, ..context }),
+                false => call.run.run(&context),
+            }
         })
     }
 }

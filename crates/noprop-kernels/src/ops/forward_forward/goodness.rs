@@ -1,6 +1,7 @@
 //! A layer's activity, which its own loss makes great for right labels and little for wrong ones.
 
-use super::{NEGATIVE, POSITIVE, cuda, scale, squares};
+use super::cuda::{ForwardForwardArguments, NONE, by_columns, by_rows};
+use super::{NEGATIVE, POSITIVE, scale, squares};
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::math;
@@ -11,7 +12,7 @@ use candle_core::Tensor;
 use std::ops::Range;
 
 /// How much of a running mean stays.
-pub(super) const MOMENTUM: f64 = 0.9;
+const MOMENTUM: f64 = 0.9;
 
 /// What a layer does with a, what its linear map says of all streams, `[streams, samples, width]`; h = max(a, 0).
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +50,7 @@ impl Goodness {
     }
 
     /// Rows that have a loss.
-    pub(super) fn judged(&self) -> usize {
+    fn judged(&self) -> usize {
         (NEGATIVE + 1) * self.samples
     }
 
@@ -64,9 +65,9 @@ impl Goodness {
 }
 
 #[derive(Clone, Copy)]
-pub(super) struct Normalise {
-    pub rows: usize,
-    pub width: usize,
+struct Normalise {
+    rows: usize,
+    width: usize,
 }
 
 impl Normalise {
@@ -101,7 +102,9 @@ impl BlockOp<1> for Normalise {
     }
     fn launch(&self, on: &Executor<'_>, y: DeviceRows, [a]: [DeviceRows; 1]) -> Result<()> {
         self.check(y.len, a.len)?;
-        cuda::normalise(self, on, y, a)
+        let (rows, width) = (self.rows as u32, self.width as u32);
+        let arguments = ForwardForwardArguments { to: y.rows(), from: a.rows(), rows, width, ..NONE };
+        by_rows(on, "forward_forward_normalise", y.count, arguments)
     }
 }
 
@@ -136,7 +139,18 @@ impl BlockOp<1> for Means {
     }
     fn launch(&self, on: &Executor<'_>, state: DeviceRows, [a]: [DeviceRows; 1]) -> Result<()> {
         self.check(state.len, a.len)?;
-        cuda::means(&self.0, on, state, a)
+        let Goodness { samples, width, means, .. } = self.0;
+        let arguments = ForwardForwardArguments {
+            to: state.rows(),
+            from: a.rows(),
+            samples: samples as u32,
+            width: width as u32,
+            means: means.offset as u32,
+            keep: MOMENTUM as f32,
+            share: ((1.0 - MOMENTUM) / samples as f64) as f32,
+            ..NONE
+        };
+        by_columns(on, "forward_forward_means", state.count, arguments)
     }
 }
 
@@ -192,6 +206,18 @@ impl BlockOp<2> for Backward {
     }
     fn launch(&self, on: &Executor<'_>, da: DeviceRows, [a, state]: [DeviceRows; 2]) -> Result<()> {
         self.check(da.len, a.len, state.len)?;
-        cuda::backward(&self.of, on, da, [a, state])
+        let Goodness { samples, width, means, .. } = self.of;
+        let arguments = ForwardForwardArguments {
+            to: da.rows(),
+            from: a.rows(),
+            state: state.rows(),
+            rows: self.rows.len() as u32,
+            samples: samples as u32,
+            width: width as u32,
+            means: means.offset as u32,
+            peer: self.of.peer_factor() as f32,
+            ..NONE
+        };
+        by_rows(on, "forward_forward_loss", da.count, arguments)
     }
 }

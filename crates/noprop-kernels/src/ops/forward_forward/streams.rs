@@ -1,6 +1,7 @@
 //! Samples that carry their labels.
 
-use super::{NEGATIVE, POSITIVE, cuda, scale, squares};
+use super::cuda::{ForwardForwardArguments, NONE, by_rows};
+use super::{NEGATIVE, POSITIVE, scale, squares};
 use crate::cuda::{DeviceRows, Executor};
 use crate::error::Result;
 use crate::ops::{BlockOp, Cut, apply};
@@ -81,6 +82,19 @@ impl BlockOp<2> for Forward {
     }
     fn launch(&self, on: &Executor<'_>, y: DeviceRows, [x, z]: [DeviceRows; 2]) -> Result<()> {
         self.of.check(self.rows.len(), y.len, [x.len, z.len])?;
-        cuda::streams(&self.of, on, y, [x, z])
+        let Streams { samples, streams, width, before, classes } = self.of;
+        let arguments = ForwardForwardArguments {
+            to: y.rows(),
+            from: x.rows(),
+            labels: z.rows(),
+            rows: self.rows.len() as u32,
+            samples: samples as u32,
+            width: width as u32,
+            before: before as u32,
+            classes: classes as u32,
+            streams: streams as u32,
+            ..NONE
+        };
+        by_rows(on, "forward_forward_streams", y.count, arguments)
     }
 }

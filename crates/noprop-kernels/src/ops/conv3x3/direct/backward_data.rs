@@ -91,6 +91,8 @@ fn backward_tile<M: Multiply, const LEFT: bool, const RIGHT: bool, const P: usiz
     packed: &[f32],
 ) {
     assert_rows::<M, P>();
+    // Parts of a split row are nearly as long as each other: a tile that is shorter is a whole row. The others are not compiled.
+    assert!(LEFT && RIGHT || P >= most_rows::<M>() / 2);
     let At { d, row, from, channels } = at;
     let (panel, width, cout) = (panel::<M>(), d.conv_width() + 2, channel_units::<M>(d.cout));
     // A part of a split row has at least 4 pixels, a whole row at least 3, so the two outermost belong to this tile.
