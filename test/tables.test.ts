@@ -203,6 +203,11 @@ test.each<[string, (data: string) => string[], string]>([
     (data) => ['--data', data, '--label', 'variety', '--test-split', '1'],
     '--test-split is out of range',
   ],
+  [
+    'a target twice',
+    (data) => ['--data', data, '--target', 'proline,proline'],
+    '--target names column "proline" twice',
+  ],
   ['a bad header', (data) => ['--data', data, '--label', 'variety', '--header', 'maybe'], '--header has a bad value'],
 ])('on the command line %s: refused in words of flags', async (_, flags, message) => {
   const outcome = await runCli(['train', ...flags(file('wine.csv', csv(wines(30))))])

@@ -52,6 +52,12 @@ pub(super) fn from_table(
             .expected("a label for classes, or targets for numbers")
             .received("both"));
     }
+    let is_twice = |(place, name): &(usize, &String)| options.target[..*place].contains(name);
+    if let Some((_, twice)) = options.target.iter().enumerate().find(is_twice) {
+        return Err(Error::new(Code::Option, format!("option target names column {twice:?} twice"))
+            .expected("each column once")
+            .received(options.target.join(", ")));
+    }
     // What is predicted has no targets, or not all of them.
     let has_targets = |table: &Table| known.is_none() || target.iter().all(|name| table.column(name).is_some());
     let labels = label.map(|label| Labels::read(name, table, column(name, table, label)?, rows)).transpose()?;
