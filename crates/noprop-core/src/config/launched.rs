@@ -68,7 +68,7 @@ impl CheckedConfig {
             return Ok(Launched { graphs, layout, placement, own: Vec::new(), seen_as: shape, shape, width });
         }
         let nets = |method: &dyn Method| if training { method.graphs() } else { Ok(vec![method.graph(false)?]) };
-        let seen_as = if nets(&*self.method)?[0].convolves(Graph::X) { shape.by_fours() } else { shape };
+        let seen_as = if nets(&*self.method)?[0].convolves() { shape.by_fours() } else { shape };
         let method = self.config.method.build(Parts { input: seen_as, ..self.parts() })?;
         let own_tensors = self.method.own_tensors();
         let layout = Graph::layout_of(&method.graphs()?, &own_tensors).0.aligned();

@@ -5,7 +5,7 @@ use crate::error::{Code, Error};
 use serde_json::Value;
 
 /// The option that serde stopped at ("." for all of them) and what it says of a value; `None` where it can be read. It stands for the type that
-/// is read: a function of the type itself would be compiled for each of them, and these were a twentieth of the addon.
+/// is read: a function of the type itself would be compiled for each of them, which took 0.3 MB of the addon.
 pub(super) type Complaint<'a> = &'a dyn Fn(&Value) -> Option<(String, String)>;
 
 /// The error for what could not be read (null for what is no JSON): `path` is the option that serde stopped at, `message` what it says.

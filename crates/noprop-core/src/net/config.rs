@@ -215,7 +215,7 @@ impl NetConfig {
     /// are 0, as are their weights.
     pub(crate) fn launched_input(&self, input: InputShape, classes: usize) -> Result<InputShape> {
         Ok(match input {
-            InputShape::Image { .. } if self.graph(input, classes)?.convolves(Graph::X) => input.by_fours(),
+            InputShape::Image { .. } if self.graph(input, classes)?.convolves() => input.by_fours(),
             _ => input,
         })
     }

@@ -140,10 +140,10 @@ impl Graph {
         Ok(Program::new(self, layout, target)?.values(batch) + times)
     }
 
-    /// Whether nothing but convolutions reads an input.
-    pub(crate) fn convolves(&self, input: NodeId) -> bool {
+    /// Whether nothing but convolutions reads the sample.
+    pub(crate) fn convolves(&self) -> bool {
         let readers = Readers::new(self);
         let convolves = |node: &NodeId| matches!(self.nodes()[*node].op, Op::Conv(_));
-        readers.count(input) > 0 && readers.of(resolve(self, input)).iter().all(convolves)
+        readers.count(Self::X) > 0 && readers.of(resolve(self, Self::X)).iter().all(convolves)
     }
 }

@@ -157,18 +157,13 @@ impl Plain {
         }
         let buffers = &mut stack.buffers;
         let (block, x, gradients) = (&mut buffers.nets[net], &buffers.x, &buffers.gradients);
-        engine.write(&buffers.z, &z)?;
-        if let Some(time) = block.time() {
-            engine.write(time, &times)?;
-        }
-
         let context = engine.context(plan.multiply(), Some(stack.step.addresses()?));
         let precision = plan.options.precision;
         let pass = Step { state: stack.state, gradients, optimiser: None, stop, samples: samples.len(), precision };
         let mode = Mode::Training(Draw { seed, blocks: &jobs, epoch, samples });
         context.run(|| data.gather(x, *seen_as, samples.len(), plan.augmenter(epoch)))?;
         if let (Some(ode), Some(equation)) = (&mut self.ode, method.equation()) {
-            // A method of one job.
+            // A method of one job, whose states and times are written step by step.
             let Row { drawn, own: values, room } = &mut self.rows[0];
             let draw = Draws { job: jobs[0], own: values, ..draw };
             let (z, gradient, place_of) = (&buffers.z, &buffers.gradient, Place::There(engine, context));
@@ -178,6 +173,10 @@ impl Plain {
             put_own(engine, summed, 0, own, &room.gradients)?;
             clip_rows(plan, engine, summed, adamw.parameters)?;
             return context.run(|| adamw.step(stack.state, summed));
+        }
+        engine.write(&buffers.z, &z)?;
+        if let Some(time) = block.time() {
+            engine.write(time, &times)?;
         }
         context.run(|| block.forward(pass, mode, x, &buffers.z))?;
 
