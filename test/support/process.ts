@@ -1,5 +1,6 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { remember } from './leftovers.js'
 
 // Whoever runs the tests may want colour, but not in what they compare.
 delete process.env.FORCE_COLOR
@@ -38,6 +39,7 @@ export function startNode(
   const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'], ...options })
   let stdout = ''
   let stderr = ''
+  remember(child, args, () => stdout + stderr)
   const listeners = new Set<() => void>()
   const take = (write: (text: string) => void) => (chunk: Buffer) => {
     write(chunk.toString())
