@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { COMMANDS } from '../src/cli/program.js'
 import { showsGpu } from '../src/cuda/hardware.js'
 import { getAddon } from '../src/native.js'
+import { version } from '../src/version.js'
 import { smallIdx, squares, temporaryDirectory } from './support/data.js'
 import { SMALL_FLAGS } from './support/models.js'
 import { png } from './support/png.js'
@@ -301,6 +302,12 @@ test('doctor tells what is there', async () => {
   const without = await runCli(['doctor'], { env: { ...process.env, NOPROP_ADDON: '/nowhere/noprop.node' } })
   expect(without.code).toBe(1)
   expect(without.stderr).toMatch(/^error NOPROP_ADDON: [^\n]+no such file[^\n]+\n$/)
+})
+
+test('what is still open does not keep a command alive that is done', async () => {
+  const NODE_OPTIONS = '--import=data:text/javascript,setInterval(()=>{},1000)'
+  const { code, stdout } = await runCli(['--version'], { env: { ...process.env, NODE_OPTIONS } })
+  expect([code, stdout]).toEqual([0, `${version}\n`])
 })
 
 test.each([

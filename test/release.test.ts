@@ -35,6 +35,7 @@ function copy(change: Record<string, (text: string) => string> = {}): string {
     'crates/noprop-kernels/Cargo.toml',
     'crates/noprop-core/Cargo.toml',
     'crates/noprop-napi/Cargo.toml',
+    'crates/noprop-addon/Cargo.toml',
     'THIRD_PARTY_NOTICES.txt',
   ]
   for (const name of [...files, 'scripts']) {
@@ -75,7 +76,7 @@ describe('the version', () => {
       encoding: 'utf8',
     })
     expect([status, stderr, stdout.trim()]).toEqual([0, '', version])
-    for (const crate of ['noprop-kernels', 'noprop-core', 'noprop-napi'])
+    for (const crate of ['noprop-kernels', 'noprop-core', 'noprop-napi', 'noprop-addon'])
       expect(readFileSync(join(root, `crates/${crate}/Cargo.toml`), 'utf8')).toMatch(/^version\.workspace = true$/m)
   })
 

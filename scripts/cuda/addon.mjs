@@ -8,7 +8,7 @@ import { root, run, StepFailed } from '../support/steps.mjs'
  * What cargo is asked for, always in this selection of packages and this profile: with another one the crates that candle's
  * build uses would have other features, and its kernels would be compiled anew, for minutes.
  */
-export const SELECTION = ['--release', '--locked', '--package', 'noprop-napi', '--features', 'cuda']
+export const SELECTION = ['--release', '--locked', '--package', 'noprop-addon', '--features', 'cuda']
 
 /** Builds the addon; returns its file. */
 export async function buildAddon(env) {
@@ -20,7 +20,7 @@ export async function buildAddon(env) {
   const release = join(JSON.parse(stdout).target_directory, 'release')
   // Node loads what is called so.
   const addon = join(release, 'noprop.cuda-linux-x64.node')
-  copyFileSync(join(release, 'libnoprop_napi.so'), addon)
+  copyFileSync(join(release, 'libnoprop_addon.so'), addon)
   return addon
 }
 

@@ -57,7 +57,7 @@ export async function makeStubs(directory, cudarc, runtime, instead = {}) {
 
 /** The folder of the crate cudarc as cargo resolves it for the addon. */
 export function cudarcSource(root) {
-  const manifest = join(root, 'crates', 'noprop-napi', 'Cargo.toml')
+  const manifest = join(root, 'crates', 'noprop-addon', 'Cargo.toml')
   const { status, stdout, stderr } = spawnSync(
     'cargo',
     ['metadata', '--format-version', '1', '--locked', '--features', 'cuda', '--manifest-path', manifest],

@@ -4,7 +4,7 @@ import { target } from '../support/cargo.mjs'
 import { run } from '../support/steps.mjs'
 import { emptyNodeLibrary, rustTarget, Unavailable, zigPath } from './tools.mjs'
 
-const CARGO = ['--release', '--locked', '--package', 'noprop-napi']
+const CARGO = ['--release', '--locked', '--package', 'noprop-addon']
 
 /** Builds a platform's addon and returns its path. Throws Unavailable where this machine cannot. */
 export async function buildAddon(platform) {

@@ -39,10 +39,11 @@ function fingerprint() {
   const locked = read('Cargo.lock')
     .split('\n\n')
     .filter((entry) => entry.includes('\nsource = '))
-  const own = ['crates/noprop-kernels', 'crates/noprop-core', 'crates/noprop-napi'].flatMap((crate) =>
-    read(`${crate}/Cargo.toml`)
-      .split(/^(?=\[)/m)
-      .filter((section) => /^\[(?!dev-)[^\]]*(?:dependencies|features)/.test(section)),
+  const own = ['crates/noprop-kernels', 'crates/noprop-core', 'crates/noprop-napi', 'crates/noprop-addon'].flatMap(
+    (crate) =>
+      read(`${crate}/Cargo.toml`)
+        .split(/^(?=\[)/m)
+        .filter((section) => /^\[(?!dev-)[^\]]*(?:dependencies|features)/.test(section)),
   )
   return createHash('sha256')
     .update([...locked, ...own, ...RUNTIME.map(runtimeText)].map((text) => text.trim()).join('\n\n'))
@@ -54,7 +55,7 @@ function linkedCrates() {
   const names = PLATFORMS.flatMap(({ linux, native }) => [linux, native].filter(Boolean))
   const targets = [...new Set(names)].flatMap((target) => ['--target', target])
   const tree = capture('cargo', [
-    ...['tree', '--locked', '--package', 'noprop-napi', '--all-features', ...targets],
+    ...['tree', '--locked', '--package', 'noprop-addon', '--all-features', ...targets],
     ...['--edges', 'normal,no-proc-macro', '--prefix', 'none', '--format', '{p}'],
   ])
   const linked = new Set(tree.split('\n').map((line) => line.split(' ').slice(0, 2).join(' ')))

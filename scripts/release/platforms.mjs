@@ -16,7 +16,7 @@ export const PLATFORMS = [
     fields: { os: ['linux'], cpu: ['x64'], libc: ['glibc'] },
     linux: 'x86_64-unknown-linux-gnu',
     glibc: OLDEST_GLIBC,
-    file: 'libnoprop_napi.so',
+    file: 'libnoprop_addon.so',
   },
   {
     name: 'linux-x64-musl',
@@ -24,33 +24,33 @@ export const PLATFORMS = [
     linux: 'x86_64-unknown-linux-musl',
     // A library that is loaded into Node must use Node's C library and not bring its own.
     rustFlags: '-C target-feature=-crt-static',
-    file: 'libnoprop_napi.so',
+    file: 'libnoprop_addon.so',
   },
   {
     name: 'linux-arm64-gnu',
     fields: { os: ['linux'], cpu: ['arm64'], libc: ['glibc'] },
     linux: 'aarch64-unknown-linux-gnu',
     glibc: OLDEST_GLIBC,
-    file: 'libnoprop_napi.so',
+    file: 'libnoprop_addon.so',
   },
   {
     name: 'win32-x64',
     fields: { os: ['win32'], cpu: ['x64'] },
     linux: 'x86_64-pc-windows-gnu',
     native: 'x86_64-pc-windows-msvc',
-    file: 'noprop_napi.dll',
+    file: 'noprop_addon.dll',
   },
   {
     name: 'darwin-arm64',
     fields: { os: ['darwin'], cpu: ['arm64'] },
     native: 'aarch64-apple-darwin',
-    file: 'libnoprop_napi.dylib',
+    file: 'libnoprop_addon.dylib',
   },
   {
     name: 'darwin-x64',
     fields: { os: ['darwin'], cpu: ['x64'] },
     native: 'x86_64-apple-darwin',
-    file: 'libnoprop_napi.dylib',
+    file: 'libnoprop_addon.dylib',
   },
 ]
 

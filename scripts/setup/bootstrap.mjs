@@ -57,7 +57,7 @@ function buildAddon() {
           [
             ...['build', '--platform', '--release', '--no-js', '--output-dir', '.', '--dts', generatedTypes],
             ...['--dts-header', HEADER],
-            ...['--manifest-path', 'crates/noprop-napi/Cargo.toml', '--package-json-path', 'package.json'],
+            ...['--manifest-path', 'crates/noprop-addon/Cargo.toml', '--package-json-path', 'package.json'],
           ],
           { bin: 'napi' },
         ),

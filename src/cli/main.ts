@@ -4,6 +4,9 @@ import { Interruption, interruptible } from './interrupts.js'
 import { Io } from './io.js'
 import { runProgram } from './program.js'
 
+/** Milliseconds that a command that is done may take to end by itself. */
+const LINGERING = 5000
+
 const args = process.argv.slice(2)
 // Read here rather than by the parser, so that errors of the parser itself already heed them.
 const io = new Io(args.includes('--json'), args.includes('--verbose'), interruptible())
@@ -15,6 +18,9 @@ try {
 } catch (error) {
   fail(error instanceof NoPropError ? error : fromNative(error))
 }
+
+// Whatever is still open then, in a library say, does not keep a command alive that is done.
+setTimeout(() => process.exit(), LINGERING).unref()
 
 function fail(error: NoPropError): void {
   io.fail(error)

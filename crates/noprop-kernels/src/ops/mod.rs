@@ -41,6 +41,7 @@ mod apply;
 mod cut;
 mod device_op;
 mod exp;
+mod heights;
 mod scratch;
 mod sums;
 #[cfg(any(test, feature = "testing"))]

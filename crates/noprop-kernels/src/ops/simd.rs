@@ -119,13 +119,6 @@ pub fn vectorize<R>(work: impl FnOnce() -> R) -> R {
     dispatch(work)
 }
 
-/// Ends of near-equal parts of `0..len`, none longer than `most`: the part after part `i` begins at `split(len, most, i + 1)`.
-#[inline(always)]
-pub fn split(len: usize, most: usize, part: usize) -> usize {
-    let parts = len.div_ceil(most);
-    len * part / parts
-}
-
 #[cfg(any(test, feature = "testing"))]
 thread_local! {
     static FORCED: std::cell::Cell<Option<InstructionSet>> = const { std::cell::Cell::new(None) };

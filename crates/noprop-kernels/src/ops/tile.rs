@@ -10,6 +10,7 @@
 //! Iterators and closures over arrays it may keep in memory, or compile without the vectors. For the same reason a tile is
 //! passed by value: one whose address is taken is written back in every step.
 
+use super::heights;
 use super::multiply::{Multiply, Vector};
 use crate::team::Shared;
 use pulp::Simd;
@@ -31,10 +32,10 @@ pub(super) const fn most_rows<M: Multiply>() -> usize {
     }
 }
 
-/// Ends the compilation of tiles that no caller asks for on this instruction set.
+/// Ends the compilation of tiles that no caller asks for on this instruction set: those of [`heights`] are asked for.
 #[inline(always)]
 pub(super) fn assert_rows<M: Multiply, const P: usize>() {
-    assert!(P <= most_rows::<M>());
+    assert!(P <= most_rows::<M>() && heights::is_height(P));
 }
 
 /// Calls `$kernel::<…, P>` with the compile-time `P` that equals `$rows`.
@@ -226,21 +227,31 @@ pub(super) unsafe fn store_tile<M: Multiply, const P: usize>(
         }
         return;
     }
-    for p in 0..P {
-        // SAFETY: by contract; a short row is a slice of its own length.
-        let row = unsafe { std::slice::from_raw_parts_mut(to.add(p * stride), columns) };
-        let [low, high] = tile[p];
-        let (left, right) = row.split_at_mut(columns.min(lanes));
-        if let Some((old, stride)) = old {
-            let mut values = [0.0; WIDEST_PANEL];
-            // SAFETY: by contract; the values at hand may be those that are stored to.
-            unsafe { std::ptr::copy_nonoverlapping(old.add(p * stride), values.as_mut_ptr(), columns) };
-            let (old_left, old_right) = values[..columns].split_at(left.len());
-            s.partial_store_f32s(left, s.add_f32s(s.partial_load_f32s(old_left), low));
-            s.partial_store_f32s(right, s.add_f32s(s.partial_load_f32s(old_right), high));
-        } else {
-            s.partial_store_f32s(left, low);
-            s.partial_store_f32s(right, high);
+    let values = tile;
+    // SAFETY: by contract; a tile is `P` rows of two vectors.
+    unsafe { store_short(values.as_ptr().cast(), (P, 2 * lanes), to, (stride, columns, old)) }
+}
+
+/// The same for rows that are shorter than a panel, from `rows` rows of `panel` values in memory. Once for all tiles: written out for each of their
+/// heights this was half of what a product takes in the program, and it runs once a tile.
+///
+/// # Safety
+/// As for [`store_tile`]; `values` must be readable.
+#[inline(never)]
+unsafe fn store_short(
+    values: *const f32,
+    (rows, panel): (usize, usize),
+    to: *mut f32,
+    (stride, columns, old): (usize, usize, Option<(*const f32, usize)>),
+) {
+    for row in 0..rows {
+        for column in 0..columns {
+            // SAFETY: by contract. What is added to may be what is stored to.
+            unsafe {
+                let value = *values.add(row * panel + column);
+                let value = old.map_or(value, |(old, stride)| *old.add(row * stride + column) + value);
+                *to.add(row * stride + column) = value;
+            }
         }
     }
 }

@@ -167,32 +167,40 @@ fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
 /// Colours of 8 bits (the upper ones of 16), laid over black; none for floats, which no format that is read has.
 fn over_black(image: &DynamicImage) -> Option<Picture> {
     let (width, height) = (image.width() as usize, image.height() as usize);
-    let mut pixels = Vec::with_capacity(width * height * 4);
-    let mut push = |colour: [u8; 3], alpha: u8| {
-        let [red, green, blue] = if alpha == 255 { colour } else { colour.map(|value| scaled(value, alpha)) };
-        pixels.extend([red, green, blue, 255]);
-    };
+    let mut pixels = vec![0; width * height * 4];
+    let to = &mut pixels[..];
     let high = |value: u16| (value >> 8) as u8;
     match image {
-        DynamicImage::ImageLuma8(image) => image.pixels().for_each(|pixel| push([pixel.0[0]; 3], 255)),
-        DynamicImage::ImageLumaA8(image) => image.pixels().for_each(|pixel| push([pixel.0[0]; 3], pixel.0[1])),
-        DynamicImage::ImageRgb8(image) => image.pixels().for_each(|pixel| push(pixel.0, 255)),
-        DynamicImage::ImageRgba8(image) => image.pixels().for_each(|pixel| {
-            let [red, green, blue, alpha] = pixel.0;
-            push([red, green, blue], alpha);
-        }),
-        DynamicImage::ImageLuma16(image) => image.pixels().for_each(|pixel| push([high(pixel.0[0]); 3], 255)),
-        DynamicImage::ImageLumaA16(image) => {
-            image.pixels().for_each(|pixel| push([high(pixel.0[0]); 3], high(pixel.0[1])));
+        DynamicImage::ImageLuma8(image) => each(image, to, |[grey]| [grey, grey, grey, 255]),
+        DynamicImage::ImageLumaA8(image) => each(image, to, |[grey, alpha]| darkened([grey; 3], alpha)),
+        DynamicImage::ImageRgb8(image) => each(image, to, |[red, green, blue]| [red, green, blue, 255]),
+        DynamicImage::ImageRgba8(image) => {
+            each(image, to, |[red, green, blue, alpha]| darkened([red, green, blue], alpha))
         }
-        DynamicImage::ImageRgb16(image) => image.pixels().for_each(|pixel| push(pixel.0.map(high), 255)),
-        DynamicImage::ImageRgba16(image) => image.pixels().for_each(|pixel| {
-            let [red, green, blue, alpha] = pixel.0.map(high);
-            push([red, green, blue], alpha);
-        }),
+        DynamicImage::ImageLuma16(image) => each(image, to, |[grey]| darkened([high(grey); 3], 255)),
+        DynamicImage::ImageLumaA16(image) => each(image, to, |[grey, alpha]| darkened([high(grey); 3], high(alpha))),
+        DynamicImage::ImageRgb16(image) => each(image, to, |colour: [u16; 3]| darkened(colour.map(high), 255)),
+        DynamicImage::ImageRgba16(image) => {
+            each(image, to, |[red, green, blue, alpha]| darkened([red, green, blue].map(high), high(alpha)));
+        }
         _ => return None,
     }
     Some(Picture { height, width, pixels })
+}
+
+/// What `colour` makes of each pixel of `N` values. A loop over places: in a program that is optimised for size iterators over pieces are calls.
+fn each<T: Copy, const N: usize>(from: &[T], to: &mut [u8], colour: impl Fn([T; N]) -> [u8; 4]) {
+    let (from, to) = (from.as_chunks::<N>().0, to.as_chunks_mut::<4>().0);
+    for pixel in 0..to.len() {
+        to[pixel] = colour(from[pixel]);
+    }
+}
+
+/// A colour that is so opaque, on black.
+#[inline(always)]
+fn darkened(colour: [u8; 3], alpha: u8) -> [u8; 4] {
+    let [red, green, blue] = if alpha == 255 { colour } else { colour.map(|value| scaled(value, alpha)) };
+    [red, green, blue, 255]
 }
 
 /// Turns a picture as its EXIF data say; pixels are moved, never mixed.

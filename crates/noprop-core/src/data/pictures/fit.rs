@@ -3,8 +3,9 @@
 use super::decode::Picture;
 use crate::data::preprocessing::Fit;
 use crate::{Code, Error, Result};
-use fast_image_resize::images::Image;
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::TypedImage;
+use fast_image_resize::pixels::U8x4;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 
 /// Makes pictures as large as samples; keeps its buffers.
 pub(super) struct Fitter {
@@ -43,20 +44,23 @@ impl Fitter {
         Ok(padded)
     }
 
-    fn resize(&mut self, picture: Picture, height: usize, width: usize) -> Result<Picture> {
+    fn resize(&mut self, mut picture: Picture, height: usize, width: usize) -> Result<Picture> {
         let failed = |error: &dyn std::fmt::Display| {
             Error::new(Code::Internal, "a picture cannot be resized").received(error.to_string())
         };
         let side = |size: usize| u32::try_from(size).map_err(|error| failed(&error));
-        let source = Image::from_vec_u8(side(picture.width)?, side(picture.height)?, picture.pixels, PixelType::U8x4)
+        let mut pixels = vec![0; height * width * 4];
+        // Both of one type, that of the library's own buffers, for which it is compiled once then.
+        let source = TypedImage::<U8x4>::from_buffer(side(picture.width)?, side(picture.height)?, &mut picture.pixels)
             .map_err(|error| failed(&error))?;
-        let mut target = Image::new(side(width)?, side(height)?, PixelType::U8x4);
+        let mut target =
+            TypedImage::from_buffer(side(width)?, side(height)?, &mut pixels).map_err(|error| failed(&error))?;
         let filter = ResizeAlg::Convolution(FilterType::Bilinear);
         // What is transparent is black by now.
         let options = ResizeOptions::new().resize_alg(filter).use_alpha(false);
         let options = if self.fit == Fit::Cover { options.fit_into_destination(Some((0.5, 0.5))) } else { options };
-        self.resizer.resize(&source, &mut target, &options).map_err(|error| failed(&error))?;
-        Ok(Picture { height, width, pixels: target.into_vec() })
+        self.resizer.resize_typed(&source, &mut target, &options).map_err(|error| failed(&error))?;
+        Ok(Picture { height, width, pixels })
     }
 }
 

@@ -47,20 +47,21 @@ const POWERS: [f64; 19] =
 
 /// The number `-12.5` at the beginning of a text, and its bytes: what [`number`] makes of them. None where it has more digits than one
 /// division of exact numbers rounds rightly (Clinger, "How to read floating point numbers accurately", 1990), or another form.
+#[inline(always)]
 pub(super) fn leading_number(text: &[u8]) -> Option<(f64, usize)> {
     short_number(text).or_else(|| long_number(text))
 }
 
 /// As [`long_number`], where there are at most seven digits before the point and as many behind it, and eight bytes to look at from
 /// either on. Nothing depends on how many digits there are, which no processor foresees.
+#[inline(always)]
 fn short_number(text: &[u8]) -> Option<(f64, usize)> {
-    let digits = |from: usize| leading_digits(*text.get(from..)?.first_chunk()?);
     let start = usize::from(text.first() == Some(&b'-'));
-    let (before, whole) = digits(start)?;
+    let (before, whole) = leading_digits(text, start)?;
     let point = start + before;
     let (behind, part, end) = match text.get(point) {
         Some(b'.') => {
-            let (behind, part) = digits(point + 1)?;
+            let (behind, part) = leading_digits(text, point + 1)?;
             (behind, part, point + 1 + behind)
         }
         _ => (0, 0, point),
@@ -70,8 +71,11 @@ fn short_number(text: &[u8]) -> Option<(f64, usize)> {
     (before + behind > 0).then_some((value * [1.0, -1.0][start], end))
 }
 
-/// How many digits eight bytes begin with, and the number that these make. None where all are digits.
-fn leading_digits(bytes: [u8; 8]) -> Option<(usize, u64)> {
+/// How many digits the eight bytes from `from` on begin with, and the number that these make. None where all are digits, or where there are
+/// fewer bytes.
+#[inline(always)]
+fn leading_digits(text: &[u8], from: usize) -> Option<(usize, u64)> {
+    let bytes = *text.get(from..)?.first_chunk()?;
     const EACH: u64 = u64::from_le_bytes([1; 8]);
     let word = u64::from_le_bytes(bytes) ^ (EACH * u64::from(b'0'));
     // 10 and more get their highest bit; what is carried comes into bytes behind the first of these, which do not count.

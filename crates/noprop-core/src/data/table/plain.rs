@@ -78,15 +78,18 @@ impl<'a> Numbers<'a> {
     /// Those of some rows, NaN for what is missing.
     pub fn of<R: IntoIterator<Item = usize>>(self, rows: R) -> impl Iterator<Item = f64> + use<'a, R> {
         let (mut first, mut values): (usize, &[f64]) = (0, &[]);
-        rows.into_iter().map(move |row| {
-            // Rows come in their order, most of them from the part of the one before.
-            if let Some(value) = row.checked_sub(first).and_then(|place| values.get(place)) {
-                return *value;
-            }
-            let (part, place) = self.cells.find(row);
-            (first, values) = (row - place, part.numbers[self.column].as_deref().unwrap_or_default());
-            values[place]
-        })
+        rows.into_iter().map(
+            #[inline(always)]
+            move |row| {
+                // Rows come in their order, most of them from the part of the one before.
+                if let Some(value) = row.checked_sub(first).and_then(|place| values.get(place)) {
+                    return *value;
+                }
+                let (part, place) = self.cells.find(row);
+                (first, values) = (row - place, part.numbers[self.column].as_deref().unwrap_or_default());
+                values[place]
+            },
+        )
     }
 }
 
@@ -107,6 +110,7 @@ fn bounds(text: &[u8], from: usize, piece: usize) -> Vec<usize> {
 }
 
 /// CR, LF and both together end a line; a line of nothing is no row.
+#[inline(always)]
 fn is_end(byte: u8) -> bool {
     matches!(byte, b'\n' | b'\r')
 }
@@ -128,13 +132,9 @@ impl Part {
         let (bytes, end) = (text.as_bytes(), range.end);
         // Lines are about as long as the first; none is shorter than its delimiters.
         let line = bytes[range.clone()].iter().position(|byte| is_end(*byte)).unwrap_or(0).max(columns - 1) + 1;
-        let rows = range.len() / line + 1;
-        let mut part = Self {
-            starts: Vec::with_capacity(rows),
-            ends: Vec::with_capacity(rows * columns),
-            numbers: (0..columns).map(|_| Some(Vec::with_capacity(rows))).collect(),
-        };
-        let (mut row, mut at, mut column) = (range.start, range.start, 0);
+        let mut part = Self { starts: Vec::new(), ends: Vec::new(), numbers: vec![Some(Vec::new()); columns] };
+        part.resize(range.len() / line + 1);
+        let (mut rows, mut row, mut at, mut column) = (0, range.start, range.start, 0);
         // The last line may have no end.
         while at <= end {
             if column == 0 && (at == end || is_end(bytes[at])) {
@@ -145,9 +145,12 @@ impl Part {
             if column == columns {
                 return None;
             }
-            let stop = part.cell(text, at..end, delimiter, column);
+            if column == 0 && rows == part.starts.len() {
+                part.resize(2 * rows);
+            }
+            let stop = part.cell(text, at..end, delimiter, (rows, column));
             // A text has less than 2^32 bytes.
-            part.ends.push(stop as u32);
+            part.ends[rows * columns + column] = stop as u32;
             (at, column) = (stop + 1, column + 1);
             if stop < end && bytes[stop] == delimiter {
                 continue;
@@ -155,14 +158,29 @@ impl Part {
             if column != columns {
                 return None;
             }
-            part.starts.push(row as u32);
-            (row, column) = (at, 0);
+            part.starts[rows] = row as u32;
+            (rows, row, column) = (rows + 1, at, 0);
         }
+        part.resize(rows);
         Some(part)
     }
 
+    /// Makes room for so many rows. Values are put at their places: to push each would be a call in a program that is optimised for size.
+    fn resize(&mut self, rows: usize) {
+        self.starts.resize(rows, 0);
+        self.ends.resize(rows * self.numbers.len(), 0);
+        self.numbers.iter_mut().flatten().for_each(|numbers| numbers.resize(rows, f64::NAN));
+    }
+
     /// Reads the cell at the beginning of `rest`; returns where it ends.
-    fn cell(&mut self, text: &str, rest: std::ops::Range<usize>, delimiter: u8, column: usize) -> usize {
+    #[inline(always)]
+    fn cell(
+        &mut self,
+        text: &str,
+        rest: std::ops::Range<usize>,
+        delimiter: u8,
+        (row, column): (usize, usize),
+    ) -> usize {
         let (start, bytes) = (rest.start, &text.as_bytes()[rest]);
         let is_stop = |byte: &u8| *byte == delimiter || is_end(*byte);
         // Most numbers are read and their ends found at once; not where they are cut by what numbers consist of.
@@ -171,15 +189,15 @@ impl Part {
             && let Some((value, len)) = leading_number(bytes)
             && bytes.get(len).is_none_or(is_stop)
         {
-            numbers.push(value);
+            numbers[row] = value;
             return start + len;
         }
         let stop = start + bytes.iter().position(is_stop).unwrap_or(bytes.len());
-        self.add(&text[start..stop], column);
+        self.add(&text[start..stop], (row, column));
         stop
     }
 
-    fn add(&mut self, cell: &str, column: usize) {
+    fn add(&mut self, cell: &str, (row, column): (usize, usize)) {
         let Some(numbers) = &mut self.numbers[column] else { return };
         let value = match of_text(cell) {
             Cell::Missing => Some(f64::NAN),
@@ -187,7 +205,7 @@ impl Part {
             Cell::Number(value) => Some(value),
         };
         match value {
-            Some(value) => numbers.push(value),
+            Some(value) => numbers[row] = value,
             None => self.numbers[column] = None,
         }
     }

@@ -1,8 +1,8 @@
 //! Products of small matrices that lie in larger ones, by the register tiles of linear layers.
 
+use crate::ops::heights;
 use crate::ops::multiply::{Multiply, WithMultiply, dispatch};
 use crate::ops::scratch;
-use crate::ops::simd::split;
 use crate::ops::sums::inner;
 use crate::ops::tile::{Factor, Onto, copy, most_rows, panel, product_tile, tile};
 use crate::ops::transpose::to_panel;
@@ -57,8 +57,8 @@ impl WithMultiply for Product<'_> {
             let used = panel.min(columns - first);
             pack(m, &mut packed, b, depth, first..first + used);
             let right = Factor { units: &packed, row: 0, step: panel };
-            for part in 0..rows.div_ceil(most) {
-                let (low, high) = (split(rows, most, part), split(rows, most, part + 1));
+            for part in 0..heights::tiles(rows, most) {
+                let (low, high) = (heights::start(rows, most, part), heights::start(rows, most, part + 1));
                 let to = Shared::new(&mut to[low * stride + first..]);
                 let place = (stride, used, Onto::Nothing);
                 // Two calls, so that a stride is a constant in the tile.

@@ -4,9 +4,9 @@
 use super::{Linear, row, sum_rows};
 use crate::error::Result;
 use crate::ops::adamw::AdamW;
+use crate::ops::heights;
 use crate::ops::multiply::{Multiply, Precision, WithMultiply, dispatch_at};
 use crate::ops::scratch;
-use crate::ops::simd::split;
 use crate::ops::tile::{Factor, Onto, copy, load, most_rows, panel, product_tile, put, tile};
 use crate::ops::transpose::to_panel;
 use crate::team::{Cost, Shared, part_of, parts, share, share_rows};
@@ -207,8 +207,9 @@ impl WithMultiply for Product<'_> {
                     };
                     let step = if plain { b.row } else { panel };
                     let most = most_rows::<M>();
-                    for part in 0..rows.len().div_ceil(most) {
-                        let (low, high) = (split(rows.len(), most, part), split(rows.len(), most, part + 1));
+                    for part in 0..heights::tiles(rows.len(), most) {
+                        let (low, high) =
+                            (heights::start(rows.len(), most, part), heights::start(rows.len(), most, part + 1));
                         let c = c.from((rows.start + low) * stride + first);
                         let onto = if from > 0 { Onto::Destination } else { onto.from(first) };
                         let place = (stride, used, onto);

@@ -7,9 +7,9 @@ use super::transform::{
 use super::{Geometry, LINE, lanes};
 use crate::error::Result;
 use crate::ops::conv::Conv;
+use crate::ops::heights;
 use crate::ops::multiply::{Multiply, WithMultiply, dispatch_at};
 use crate::ops::scratch;
-use crate::ops::simd::split;
 use crate::ops::tile::{Factor, Onto, most_rows, panel, prefetch, product_tile, put, tile};
 use crate::team::{Shared, coarse_parts, part_of, share};
 use crate::tensor::StopFlag;
@@ -99,8 +99,8 @@ fn run<M: Multiply, const T: usize, const O: usize>(m: M, run: BackwardWeights<'
                 prefetch(g.part(&g.output, dy, (next, O), place));
                 let b = Factor { units: &gradients[f * d_stride + first * most_units..], row: 0, step: panel };
                 let sums = &mut sums[f * sums_stride + first * cin..][..cin * panel];
-                for part in 0..cin.div_ceil(most) {
-                    let rows = split(cin, most, part)..split(cin, most, part + 1);
+                for part in 0..heights::tiles(cin, most) {
+                    let rows = heights::start(cin, most, part)..heights::start(cin, most, part + 1);
                     let a = Factor { units: &v[f * v_stride + rows.start..], row: 1, step: cin };
                     let sums = Shared::new(&mut sums[rows.start * panel..]);
                     tile!(rows.len(), product_tile, [M,], (m, sums, (panel, panel, Onto::Destination), (a, b), units))

@@ -6,9 +6,9 @@ use super::transform::{
 use super::{Geometry, LINE};
 use crate::error::Result;
 use crate::ops::conv::Conv;
+use crate::ops::heights;
 use crate::ops::multiply::{Multiply, WithMultiply, dispatch_at};
 use crate::ops::scratch;
-use crate::ops::simd::split;
 use crate::ops::tile::{Factor, Onto, load, most_rows, panel, prefetch, product_tile, put, tile};
 use crate::team::{Cost, Shared, part_of, parts, share};
 use crate::tensor::StopFlag;
@@ -39,7 +39,7 @@ fn run(
     x: &[f32],
     (weight, bias): (&[f32], Option<&[f32]>),
 ) -> Result<()> {
-    let (panel, len) = dispatch_at(op.precision, Sizes(geometry));
+    let Taken { panel, len, tiles } = dispatch_at(op.precision, Sizes(geometry));
     let mut u = scratch::take(len);
     let (columns, shared) = (geometry.output.channels, Shared::new(&mut u));
     // Each value of U takes about 8 operations.
@@ -50,7 +50,7 @@ fn run(
         }
         Ok(())
     })?;
-    let (u, y, tiles) = (&*u, Shared::new(y), geometry.tiles(geometry.outputs(op.precision)).2);
+    let (u, y) = (&*u, Shared::new(y));
     let count = parts(op.cost(), tiles.div_ceil(TILES));
     share(count, |part| {
         let tiles = part_of(tiles, TILES, (part, count));
@@ -61,15 +61,25 @@ fn run(
 /// Parts begin at multiples of so many tiles.
 const TILES: usize = 13;
 
-/// Columns of a panel and the length of U.
+/// Asks for what depends on the instruction set and the precision.
 struct Sizes(Geometry);
 
+struct Taken {
+    /// Columns of a panel.
+    panel: usize,
+    /// Of U.
+    len: usize,
+    /// Of the batch.
+    tiles: usize,
+}
+
 impl WithMultiply for Sizes {
-    type Output = (usize, usize);
+    type Output = Taken;
     #[inline(always)]
-    fn with<M: Multiply>(self, _: M) -> (usize, usize) {
-        let side = if self.0.outputs_of::<M>() == 4 { 6 } else { 4 };
-        (panel::<M>(), side * side * self.0.shape().stride::<M>())
+    fn with<M: Multiply>(self, _: M) -> Taken {
+        let outputs = self.0.outputs_of::<M>();
+        let len = (outputs + 2) * (outputs + 2) * self.0.shape().stride::<M>();
+        Taken { panel: panel::<M>(), len, tiles: self.0.tiles(outputs).2 }
     }
 }
 
@@ -142,9 +152,9 @@ fn pass<M: Multiply, const T: usize, const O: usize>(m: M, run: Pass<'_>) -> Res
         inputs::<M, T, O>(m, &g, begin..begin + count, (v, v_stride), x, zeros);
         // A panel of U stays in the second-level cache for all tiles.
         for first in (0..cout).step_by(panel) {
-            for part in 0..count.div_ceil(most) {
-                let rows = split(count, most, part)..split(count, most, part + 1);
-                let parts = count.div_ceil(most);
+            for part in 0..heights::tiles(count, most) {
+                let rows = heights::start(count, most, part)..heights::start(count, most, part + 1);
+                let parts = heights::tiles(count, most);
                 let place = (first / panel * parts + part, padded / panel * parts);
                 prefetch(g.part(&g.input, x, (begin + count..tiles.min(begin + count + group), O), place));
                 for f in 0..T * T {

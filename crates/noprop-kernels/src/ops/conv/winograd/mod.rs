@@ -24,7 +24,7 @@ pub use backward_weights::backward_weights;
 pub use forward::{backward_data, forward};
 
 use super::Dims;
-use crate::ops::multiply::{Multiply, Precision, WithMultiply, dispatch};
+use crate::ops::multiply::{Multiply, WithMultiply, dispatch};
 use crate::ops::tile::panel;
 use std::ops::Range;
 use transform::Shape;
@@ -91,15 +91,12 @@ impl Geometry {
         (rows, columns, self.samples * rows * columns)
     }
 
-    /// Rows and columns of a tile's outputs: 4 where that takes fewer multiplications than 2, which fit the border more closely.
-    fn outputs(&self, precision: Precision) -> usize {
-        if precision == Precision::F32 && 36 * self.tiles(4).2 < 16 * self.tiles(2).2 { 4 } else { 2 }
-    }
-
-    /// The same in a kernel.
+    /// Rows and columns of a tile's outputs: 4 where that takes fewer multiplications than 2, which fit the border more closely. bf16 has too few
+    /// digits for 4, and portable code goes without to keep the program small.
     #[inline(always)]
     fn outputs_of<M: Multiply>(&self) -> usize {
-        self.outputs(if M::DEPTH == 1 { Precision::F32 } else { Precision::Bf16 })
+        let has_four = M::DEPTH == 1 && panel::<M>() > 2;
+        if has_four && 36 * self.tiles(4).2 < 16 * self.tiles(2).2 { 4 } else { 2 }
     }
 
     /// Of the products' right factor.

@@ -6,8 +6,7 @@ use crate::ops::conv3x3::pool::Gradient;
 use crate::ops::conv3x3::{Conv3x3, Dims};
 use crate::ops::multiply::{Multiply, WithMultiply, dispatch_at};
 use crate::ops::scratch;
-use crate::ops::simd::split;
-use crate::ops::tile::{Left, accumulate, assert_rows, most_rows, pack, packed_len, panel, store_tile, tile, zeros};
+use crate::ops::tile::{Left, accumulate, most_rows, pack, packed_len, panel, store_tile, tile, zeros};
 
 /// See [`Conv3x3::backward_data`]. Tile: `P` pixels of one input row × 2 vectors of `cin`; depth 3 · 3 · `cout`.
 /// Taps that would leave the convolution's output are left out, so borders cost nothing.
@@ -58,20 +57,41 @@ impl WithMultiply for BackwardData<'_> {
 /// One row of dx, the channels from `first` on; da in units.
 #[inline(always)]
 fn backward_row<M: Multiply>(m: M, d: &Dims, (row, first): (usize, usize), dx: &mut [f32], da: &[f32], packed: &[f32]) {
-    let (most, width) = (most_rows::<M>(), d.conv_width() + 2);
-    let parts = width.div_ceil(most);
-    for part in 0..parts {
-        let (from, to) = (split(width, most, part), split(width, most, part + 1));
+    let width = d.conv_width() + 2;
+    let mut from = 0;
+    while from < width {
+        let pixels = pixels(width, from, most_rows::<M>());
         let dx = &mut dx[(row * d.width + from) * d.cin + first..];
         let channels = (d.cin - first).min(panel::<M>());
         let at = At { d, row, from, channels };
-        match (part == 0, part + 1 == parts) {
-            (true, true) => tile!(to - from, backward_tile, [M, true, true,], (m, at, dx, da, packed)),
-            (true, false) => tile!(to - from, backward_tile, [M, true, false,], (m, at, dx, da, packed)),
-            (false, true) => tile!(to - from, backward_tile, [M, false, true,], (m, at, dx, da, packed)),
-            (false, false) => tile!(to - from, backward_tile, [M, false, false,], (m, at, dx, da, packed)),
+        match (from == 0, from + pixels == width) {
+            (true, true) => tile!(pixels, backward_tile, [M, true, true,], (m, at, dx, da, packed)),
+            (true, false) => tile!(pixels, backward_tile, [M, true, false,], (m, at, dx, da, packed)),
+            (false, true) => tile!(pixels, backward_tile, [M, false, true,], (m, at, dx, da, packed)),
+            (false, false) => tile!(pixels, backward_tile, [M, false, false,], (m, at, dx, da, packed)),
         }
+        from += pixels;
     }
+}
+
+/// Pixels of the tile that begins at the pixel `from` of a row: as many as there may be, but few sums of their own would wait for each other,
+/// so that a row whose last tile would be short begins with a shorter one.
+#[inline(always)]
+fn pixels(width: usize, from: usize, most: usize) -> usize {
+    let is_short = width > most && (width - 1) % most + 1 < least(most);
+    if from == 0 && is_short { shorter(most) } else { most.min(width - from) }
+}
+
+/// The first tile of a row whose last one would be short.
+#[inline(always)]
+const fn shorter(most: usize) -> usize {
+    most - most / 3
+}
+
+/// Pixels of a row's last tile at least: the two outermost belong to it.
+#[inline(always)]
+const fn least(most: usize) -> usize {
+    if most / 3 < 2 { 2 } else { most / 3 }
 }
 
 struct At<'a> {
@@ -90,12 +110,17 @@ fn backward_tile<M: Multiply, const LEFT: bool, const RIGHT: bool, const P: usiz
     da: &[f32],
     packed: &[f32],
 ) {
-    assert_rows::<M, P>();
-    // Parts of a split row are nearly as long as each other: a tile that is shorter is a whole row. The others are not compiled.
-    assert!(LEFT && RIGHT || P >= most_rows::<M>() / 2);
+    // What `pixels` never asks for is not compiled.
+    let most = most_rows::<M>();
+    assert!(P <= most);
+    assert!(match (LEFT, RIGHT) {
+        (true, true) => P >= 3,
+        (true, false) => P == most || P == shorter(most),
+        (false, true) => P >= least(most),
+        (false, false) => P == most,
+    });
     let At { d, row, from, channels } = at;
     let (panel, width, cout) = (panel::<M>(), d.conv_width() + 2, channel_units::<M>(d.cout));
-    // A part of a split row has at least 4 pixels, a whole row at least 3, so the two outermost belong to this tile.
     assert!(if LEFT { from == 0 } else { from >= 2 } && if RIGHT { from + P == width } else { from + P + 2 <= width });
     assert!(da.len() >= d.conv_height() * d.conv_width() * cout && packed.len() >= 9 * cout * panel);
     assert!(dx.len() >= (P - 1) * d.cin + channels);
@@ -117,4 +142,31 @@ fn backward_tile<M: Multiply, const LEFT: bool, const RIGHT: bool, const P: usiz
     }
     // SAFETY: asserted above.
     unsafe { store_tile(m, tile, dx.as_mut_ptr(), (d.cin, channels, None)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_cover_a_row_and_the_two_outermost_pixels_belong_to_one() {
+        for most in [3, 6, 13] {
+            for width in 3..100 {
+                let (mut from, mut tiles) = (0, Vec::new());
+                while from < width {
+                    tiles.push(pixels(width, from, most));
+                    from += tiles[tiles.len() - 1];
+                }
+                assert_eq!(from, width);
+                let [first, .., last] = tiles[..] else {
+                    assert_eq!(tiles, [width]);
+                    continue;
+                };
+                assert!(first == most || first == shorter(most), "{width}: {tiles:?}");
+                assert!(last >= least(most), "{width}: {tiles:?}");
+                assert!(tiles[1..tiles.len() - 1].iter().all(|tile| *tile == most), "{width}: {tiles:?}");
+                assert!(tiles.len() <= width.div_ceil(most), "{width}: {tiles:?}");
+            }
+        }
+    }
 }

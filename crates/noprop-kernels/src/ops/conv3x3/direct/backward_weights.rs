@@ -4,10 +4,10 @@ use super::units::{of_pixels, of_pixels_len, windows_as_units};
 use crate::error::Result;
 use crate::ops::conv3x3::pool::{self, Gradient};
 use crate::ops::conv3x3::{Conv3x3, Dims, winograd};
+use crate::ops::heights;
 use crate::ops::multiply::{Multiply, WithMultiply, dispatch_at};
 use crate::ops::scratch;
-use crate::ops::simd::split;
-use crate::ops::tile::{assert_rows, load_tile, load2, most_rows, pack, packed_len, panel, store_tile, tile};
+use crate::ops::tile::{load_tile, load2, most_rows, pack, packed_len, panel, store_tile, tile};
 use crate::team::{Shared, coarse_parts, part_of, share};
 use std::ops::Range;
 
@@ -123,8 +123,8 @@ fn weight_gradient<M: Multiply>(
         return weight_gradient_tile::<M, 3, 9>(m, d, (0, 0, count), sums, x, da);
     }
     for i in taps {
-        for part in 0..weights.div_ceil(most) {
-            let (from, to) = (split(weights, most, part), split(weights, most, part + 1));
+        for part in 0..heights::tiles(weights, most) {
+            let (from, to) = (heights::start(weights, most, part), heights::start(weights, most, part + 1));
             let sums = &mut sums[(i * weights + from) * panel..(i * weights + to) * panel];
             tile!(to - from, weight_gradient_tile, [M, 1,], (m, d, (i, from, count), sums, x, da))
         }
@@ -141,7 +141,8 @@ fn weight_gradient_tile<M: Multiply, const ROWS: usize, const P: usize>(
     x: &[f32],
     da: &[f32],
 ) {
-    assert_rows::<M, P>();
+    // All nine weights of a single channel are one tile.
+    assert!(P <= most_rows::<M>() && (ROWS == 3 || heights::is_height(P)));
     let (panel, each) = (panel::<M>(), P / ROWS);
     let (rows, columns) = (d.conv_height(), d.conv_width().div_ceil(M::DEPTH));
     assert!(x.len() == count * d.input() && da.len() >= count * rows * columns * panel);

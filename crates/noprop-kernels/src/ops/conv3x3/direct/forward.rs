@@ -3,9 +3,9 @@
 use super::units::{channel_units, of_channels, of_channels_len};
 use crate::error::Result;
 use crate::ops::conv3x3::{Dims, Run, pool};
+use crate::ops::heights;
 use crate::ops::multiply::{Multiply, WithMultiply, dispatch_at};
 use crate::ops::scratch;
-use crate::ops::simd::split;
 use crate::ops::tile::{
     Left, Tile, accumulate, assert_rows, load2, most_rows, pack, packed_len, panel, store_tile, tile,
 };
@@ -76,8 +76,8 @@ fn forward_row<M: Multiply>(
 ) {
     let (most, width) = (most_rows::<M>(), d.conv_width());
     let channels = (d.cout - first).min(panel::<M>());
-    for part in 0..width.div_ceil(most) {
-        let (from, end) = (split(width, most, part), split(width, most, part + 1));
+    for part in 0..heights::tiles(width, most) {
+        let (from, end) = (heights::start(width, most, part), heights::start(width, most, part + 1));
         let x = &x[(row * d.width + from) * channel_units::<M>(d.cin)..];
         let to = &mut to[from * d.cout + first..];
         tile!(end - from, forward_tile, [M,], (m, d, to, x, packed, channels))

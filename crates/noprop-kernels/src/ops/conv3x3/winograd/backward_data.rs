@@ -6,9 +6,9 @@ use super::transform::{self, Order, frequencies_to_patch, gather_frequencies};
 use crate::error::Result;
 use crate::ops::conv3x3::Conv3x3;
 use crate::ops::conv3x3::pool::Gradient;
+use crate::ops::heights;
 use crate::ops::multiply::{Multiply, Vector, WithMultiply, dispatch_at};
 use crate::ops::scratch;
-use crate::ops::simd::split;
 use crate::ops::tile::{load, most_rows, panel, prefetch, put};
 use pulp::Simd;
 
@@ -47,10 +47,10 @@ impl WithMultiply for BackwardData<'_> {
             transform::gradients(m, &g, (begin, tiles, 0..d.cout), v, &gradient, (Order::Channels, None));
             let dx = &mut dx[begin * d.input()..(begin + count) * d.input()];
             dx.fill(0.0);
-            for part in 0..tiles.div_ceil(most) {
-                let rows = split(tiles, most, part)..split(tiles, most, part + 1);
+            for part in 0..heights::tiles(tiles, most) {
+                let rows = heights::start(tiles, most, part)..heights::start(tiles, most, part + 1);
                 for first in (0..d.cin).step_by(panel) {
-                    let place = (part * (d.cin / panel) + first / panel, tiles.div_ceil(most) * (d.cin / panel));
+                    let place = (part * (d.cin / panel) + first / panel, heights::tiles(tiles, most) * (d.cin / panel));
                     for tensor in gradient.tensors() {
                         prefetch(g.next_part(tensor, (begin + count, op.samples), place));
                     }

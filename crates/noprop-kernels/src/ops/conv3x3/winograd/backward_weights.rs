@@ -6,9 +6,9 @@ use super::transform::{self, Order, frequencies_to_weights, gather_frequencies};
 use crate::error::Result;
 use crate::ops::conv3x3::Conv3x3;
 use crate::ops::conv3x3::pool::Gradient;
+use crate::ops::heights;
 use crate::ops::multiply::{Multiply, WithMultiply, dispatch_at};
 use crate::ops::scratch;
-use crate::ops::simd::split;
 use crate::ops::tile::{Factor, Onto, most_rows, panel, prefetch, product_tile, put, tile};
 use crate::team::{Shared, coarse_parts, part_of, share};
 use std::ops::Range;
@@ -86,8 +86,8 @@ impl WithMultiply for BackwardWeights<'_> {
                     }
                     let b = Factor { units: &gradients[(f * cout + first) * units..], row: 0, step: panel };
                     let sums = &mut sums[(f * cout + first) * cin..][..cin * panel];
-                    for part in 0..cin.div_ceil(most) {
-                        let rows = split(cin, most, part)..split(cin, most, part + 1);
+                    for part in 0..heights::tiles(cin, most) {
+                        let rows = heights::start(cin, most, part)..heights::start(cin, most, part + 1);
                         let a = Factor { units: &v[f * units * cin + rows.start..], row: 1, step: cin };
                         let sums = Shared::new(&mut sums[rows.start * panel..]);
                         tile!(

@@ -5,9 +5,9 @@ use super::geometry::Geometry;
 use super::transform::{self, Order, frequencies_to_outputs, gather_frequencies};
 use crate::error::Result;
 use crate::ops::conv3x3::Run;
+use crate::ops::heights;
 use crate::ops::multiply::{Multiply, Vector, WithMultiply, dispatch_at};
 use crate::ops::scratch;
-use crate::ops::simd::split;
 use crate::ops::tile::{load, most_rows, panel, prefetch, put};
 use pulp::Simd;
 
@@ -40,10 +40,11 @@ impl WithMultiply for Forward<'_> {
             let part = begin * d.output()..(begin + count) * d.output();
             let y = &mut y[part.clone()];
             let winners = if d.pool { &mut winners[part] } else { &mut [][..] };
-            for part in 0..tiles.div_ceil(most) {
-                let rows = split(tiles, most, part)..split(tiles, most, part + 1);
+            for part in 0..heights::tiles(tiles, most) {
+                let rows = heights::start(tiles, most, part)..heights::start(tiles, most, part + 1);
                 for first in (0..d.cout).step_by(panel) {
-                    let place = (part * (d.cout / panel) + first / panel, tiles.div_ceil(most) * (d.cout / panel));
+                    let place =
+                        (part * (d.cout / panel) + first / panel, heights::tiles(tiles, most) * (d.cout / panel));
                     prefetch(g.next_part(x, (begin + count, op.samples), place));
                     super::products(m, products, (v, tiles, rows.clone()), (u, d.cout, first), depth);
                     for (row, tile) in rows.clone().enumerate() {
