@@ -1,4 +1,4 @@
-//! How rows are cut into tiles: as many as registers allow, and the last two about as long as each other.
+//! How rows are cut into tiles: about as long as each other where a tile has few rows; else as long as registers allow, but for the last two.
 //!
 //! Every height is compiled for every kernel that multiplies, and for every instruction set. Tiles of 9 and 11 rows are spared: whatever is longer
 //! than a tile goes without them into as many tiles, and what is not into two.
@@ -21,6 +21,9 @@ pub(super) const fn start(len: usize, most: usize, tile: usize) -> usize {
     let tiles = tiles(len, most);
     if tile >= tiles {
         return len;
+    }
+    if most < 9 {
+        return len * tile / tiles;
     }
     if tile + 1 < tiles || tiles == 1 {
         return tile * most;
