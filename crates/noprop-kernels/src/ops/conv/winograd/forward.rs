@@ -39,7 +39,7 @@ fn run(
     x: &[f32],
     (weight, bias): (&[f32], Option<&[f32]>),
 ) -> Result<()> {
-    let Taken { panel, len, tiles } = dispatch_at(op.precision, Sizes(geometry));
+    let Sizes { panel, len, tiles } = dispatch_at(op.precision, SizesOf(geometry));
     let mut u = scratch::take(len);
     let (columns, shared) = (geometry.output.channels, Shared::new(&mut u));
     // Each value of U takes about 8 operations.
@@ -62,9 +62,9 @@ fn run(
 const TILES: usize = 13;
 
 /// Asks for what depends on the instruction set and the precision.
-struct Sizes(Geometry);
+struct SizesOf(Geometry);
 
-struct Taken {
+struct Sizes {
     /// Columns of a panel.
     panel: usize,
     /// Of U.
@@ -73,13 +73,13 @@ struct Taken {
     tiles: usize,
 }
 
-impl WithMultiply for Sizes {
-    type Output = Taken;
+impl WithMultiply for SizesOf {
+    type Output = Sizes;
     #[inline(always)]
-    fn with<M: Multiply>(self, _: M) -> Taken {
+    fn with<M: Multiply>(self, _: M) -> Sizes {
         let outputs = self.0.outputs_of::<M>();
         let len = (outputs + 2) * (outputs + 2) * self.0.shape().stride::<M>();
-        Taken { panel: panel::<M>(), len, tiles: self.0.tiles(outputs).2 }
+        Sizes { panel: panel::<M>(), len, tiles: self.0.tiles(outputs).2 }
     }
 }
 
