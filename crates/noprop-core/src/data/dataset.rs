@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::classes::named;
 use super::on_disk::OnDisk;
 use super::origins::{Origin, Origins};
+use super::parallel::any;
 use super::split::stratified_by;
 use super::{Classes, InputShape, Preprocessing, Targets};
 use crate::memory::reserved;
@@ -103,6 +104,7 @@ impl Dataset {
                 .received(format!("{} labels", labels.len())));
         }
         if let Pixels::F32(values) = &pixels
+            && any(values, |piece| !piece.iter().all(|value| value.is_finite()))?
             && let Some(at) = values.iter().position(|value| !value.is_finite())
         {
             let (sample, position) = (at / per_sample, at % per_sample);

@@ -49,6 +49,17 @@ pub(super) fn map<T: Send>(count: usize, stop: &StopFlag, work: impl Fn(usize) -
     Ok(results.into_iter().map(|(_, result)| result).collect())
 }
 
+/// Values of a piece that is looked through at a time.
+const PIECE: usize = 1 << 20;
+
+/// Whether any piece of `values` is so, on all cores.
+pub(super) fn any<T: Sync>(values: &[T], is_so: impl Fn(&[T]) -> bool + Sync) -> Result<bool> {
+    let pieces = map(values.len().div_ceil(PIECE), &StopFlag::new(), |piece| {
+        is_so(&values[piece * PIECE..values.len().min((piece + 1) * PIECE)])
+    })?;
+    Ok(pieces.contains(&true))
+}
+
 /// The value of a mutex; what a panic left there is overwritten or dropped.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -49,32 +49,34 @@ const POWERS: [f64; 19] =
 /// division of exact numbers rounds rightly (Clinger, "How to read floating point numbers accurately", 1990), or another form.
 #[inline(always)]
 pub(super) fn leading_number(text: &[u8]) -> Option<(f64, usize)> {
-    short_number(text).or_else(|| long_number(text))
+    text.first_chunk().and_then(short_number).or_else(|| long_number(text))
 }
 
-/// As [`long_number`], where there are at most seven digits before the point and as many behind it, and eight bytes to look at from
-/// either on. Nothing depends on how many digits there are, which no processor foresees.
+/// A sign, eight bytes for the digits before the point, and as many for it and those behind it; so many that no look is past the end.
+const WINDOW: usize = 24;
+
+/// As [`long_number`], where there are at most seven digits before the point and as many behind it. Nothing depends on how many digits there are,
+/// which no processor foresees.
 #[inline(always)]
-fn short_number(text: &[u8]) -> Option<(f64, usize)> {
-    let start = usize::from(text.first() == Some(&b'-'));
+fn short_number(text: &[u8; WINDOW]) -> Option<(f64, usize)> {
+    let start = usize::from(text[0] == b'-');
     let (before, whole) = leading_digits(text, start)?;
     let point = start + before;
-    let (behind, part, end) = match text.get(point) {
-        Some(b'.') => {
-            let (behind, part) = leading_digits(text, point + 1)?;
-            (behind, part, point + 1 + behind)
-        }
-        _ => (0, 0, point),
+    let (behind, part, end) = if text[point] == b'.' {
+        let (behind, part) = leading_digits(text, point + 1)?;
+        (behind, part, point + 1 + behind)
+    } else {
+        (0, 0, point)
     };
     // All below 10^14, so exact.
     let value = (whole as f64 * POWERS[behind] + part as f64) / POWERS[behind];
-    (before + behind > 0).then_some((value * [1.0, -1.0][start], end))
+    let signed = f64::from_bits(value.to_bits() | (start as u64) << 63);
+    (before + behind > 0).then_some((signed, end))
 }
 
-/// How many digits the eight bytes from `from` on begin with, and the number that these make. None where all are digits, or where there are
-/// fewer bytes.
+/// How many digits the eight bytes from `from` on begin with, and the number that these make. None where all are digits.
 #[inline(always)]
-fn leading_digits(text: &[u8], from: usize) -> Option<(usize, u64)> {
+fn leading_digits(text: &[u8; WINDOW], from: usize) -> Option<(usize, u64)> {
     let bytes = *text.get(from..)?.first_chunk()?;
     const EACH: u64 = u64::from_le_bytes([1; 8]);
     let word = u64::from_le_bytes(bytes) ^ (EACH * u64::from(b'0'));
@@ -176,9 +178,9 @@ mod tests {
             let signs: [&[u8]; 4] = [b"0123456789.", b"0123456789", b"0123456789.-,\n", b"019/:.\xff\x80"];
             let signs = signs[(word >> 62) as usize];
             let text: Vec<u8> =
-                (0..20).map(|at| signs[(word.rotate_left(3 * at) >> 32) as usize % signs.len()]).collect();
+                (0..24).map(|at| signs[(word.rotate_left(3 * at) >> 32) as usize % signs.len()]).collect();
             let bits = |found: Option<(f64, usize)>| found.map(|(value, len)| (value.to_bits(), len));
-            if let Some(found) = short_number(&text) {
+            if let Some(found) = text.first_chunk().and_then(short_number) {
                 assert_eq!(bits(Some(found)), bits(long_number(&text)), "{}", text.escape_ascii());
                 found_at_once += 1;
             }

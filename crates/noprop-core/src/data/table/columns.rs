@@ -53,8 +53,11 @@ pub(super) fn choose(
     let learn = |name: &String| -> Result<Learned> {
         let column = table.column(name).ok_or_else(|| no_column(file, table, name))?;
         let cells = || rows.iter().map(|row| table.cell(*row, column));
-        let known = table.numbers(column).map(|numbers| move || numbers.of(rows.iter().copied()));
-        let missing = missing(table, column, rows);
+        let known = table.numbers(column).map(|numbers| present(numbers.of(rows.iter().copied()), rows.len()));
+        let missing = match &known {
+            Some(known) => rows.len() - known.len(),
+            None => missing(table, column, rows),
+        };
         let facts = |kind, categories| ColumnFacts { name: name.clone(), kind, categories, missing };
         let left_out = |why: String| Learned {
             steps: None,
@@ -71,7 +74,7 @@ pub(super) fn choose(
         }
         let notation = chosen.notations.of(column).filter(|_| !categories.contains(name));
         let steps = match notation {
-            Some(notation) => numbers(file, name, &cells, known, notation)?,
+            Some(notation) => numbers(file, name, cells(), known, notation)?,
             None => texts(file, name, &cells)?,
         };
         let mut notes = Vec::new();
@@ -118,44 +121,48 @@ fn is_constant<'a, I: Iterator<Item = Cell<'a>>>(cells: &impl Fn() -> I) -> bool
     present.next().is_some_and(|first| present.all(|cell| cell == first))
 }
 
-/// The steps of a column of numbers in that notation. `known` are those of the rows that count, if they have been read.
-fn numbers<'a, I: Iterator<Item = Cell<'a>>, J: Iterator<Item = f64>>(
+/// Those of `count` numbers that are there.
+fn present(numbers: impl Iterator<Item = f64>, count: usize) -> Vec<f64> {
+    let (mut values, mut len) = (vec![0.0; count], 0);
+    let places = values.as_mut_slice();
+    numbers.for_each(|number| {
+        places[len] = number;
+        len += usize::from(!number.is_nan());
+    });
+    values.truncate(len);
+    values
+}
+
+/// The steps of a column of numbers in that notation. `known` are those that are there, if they have been read.
+fn numbers<'a>(
     file: &str,
     name: &str,
-    cells: &impl Fn() -> I,
-    known: Option<impl Fn() -> J>,
+    cells: impl Iterator<Item = Cell<'a>>,
+    known: Option<Vec<f64>>,
     notation: Notation,
 ) -> Result<ColumnSteps> {
-    if let (Some(known), Notation::Point) = (known, notation) {
-        return standardised(file, name, || known().filter(|value| !value.is_nan()), notation);
-    }
     let value = |cell: Cell<'_>| match cell {
         Cell::Missing => None,
         Cell::Number(value) => Some(value),
         Cell::Text(text) => notation.number(text),
     };
-    let values: Vec<f64> = cells().filter_map(value).collect();
-    standardised(file, name, || values.iter().copied(), notation)
+    let known = known.filter(|_| notation == Notation::Point);
+    standardised(file, name, &known.unwrap_or_else(|| cells.filter_map(value).collect()), notation)
 }
 
 /// The steps of a column of these numbers, of which there is one at least.
-fn standardised<I: Iterator<Item = f64>>(
-    file: &str,
-    name: &str,
-    values: impl Fn() -> I,
-    notation: Notation,
-) -> Result<ColumnSteps> {
-    let mut count = 0.0;
-    let mean = values().inspect(|_| count += 1.0).sum::<f64>() / count;
-    let variance = values().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
+fn standardised(file: &str, name: &str, values: &[f64], notation: Notation) -> Result<ColumnSteps> {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
     if !variance.is_finite() {
         return Err(Error::new(Code::Value, format!("the numbers of column {name:?} of {file} are too large"))
             .expected("numbers whose squares can be summed up")
             .hint("scale the column, or leave it out (ignore)"));
     }
-    let first = values().next().unwrap_or(mean);
+    let first = values.first().copied().unwrap_or(mean);
     // Where all are equal, the rest of rounding would be blown up.
-    let is_spread = variance > 0.0 && values().any(|value| value != first);
+    let is_spread = variance > 0.0 && values.iter().any(|value| *value != first);
     let (mean, std) = if is_spread { (mean, variance.sqrt()) } else { (first, 1.0) };
     let decimal_comma = notation == Notation::DecimalComma;
     let thousands_comma = notation == Notation::ThousandsComma;

@@ -7,6 +7,7 @@ use csv::{ErrorKind, ReaderBuilder, StringRecord};
 use super::cells::{MAX_COLUMNS, Table, Texts, number};
 use super::plain::{PIECE, Plain};
 use super::quotes::Unclosed;
+use crate::data::parallel::any;
 use crate::{Code, Error, Result};
 
 /// The separators that are looked for, those first that win a draw.
@@ -46,7 +47,7 @@ fn read_in(name: &str, bytes: Vec<u8>, layout: Layout, piece: usize) -> Result<T
     let mut reader = builder(delimiter).from_reader(rest.as_bytes());
     let mut record = StringRecord::new();
     let fail = |error: &csv::Error| explain(name, delimiter, error);
-    let has_quotes = rest.as_bytes().contains(&b'"');
+    let has_quotes = any(rest.as_bytes(), |piece| piece.contains(&b'"'))?;
     let is_read = reader.read_record(&mut record).map_err(|error| fail(&error))?;
     let has_header = layout.header.unwrap_or_else(|| looks_like_header(&record));
     if let Some(unclosed) = Some(rest).filter(|_| has_quotes).and_then(|text| Unclosed::find(text, delimiter)) {
@@ -129,7 +130,7 @@ fn decode(name: &str, bytes: Vec<u8>) -> Result<String> {
                 let line = bytes[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
                 refused(&format!("byte 0x{:02x} in line {line}", bytes[at]))
             })?;
-            if text.contains('\0') {
+            if any(text.as_bytes(), |piece| piece.contains(&0))? {
                 return Err(refused("NUL bytes"));
             }
             Ok(text)

@@ -129,40 +129,56 @@ struct Part {
 impl Part {
     /// None where a row has another number of cells.
     fn read(text: &str, range: std::ops::Range<usize>, delimiter: u8, columns: usize) -> Option<Self> {
-        let (bytes, end) = (text.as_bytes(), range.end);
+        let bytes = &text.as_bytes()[..range.end];
         // Lines are about as long as the first; none is shorter than its delimiters.
-        let line = bytes[range.clone()].iter().position(|byte| is_end(*byte)).unwrap_or(0).max(columns - 1) + 1;
+        let line = bytes[range.start..].iter().position(|byte| is_end(*byte)).unwrap_or(0).max(columns - 1) + 1;
         let mut part = Self { starts: Vec::new(), ends: Vec::new(), numbers: vec![Some(Vec::new()); columns] };
         part.resize(range.len() / line + 1);
-        let (mut rows, mut row, mut at, mut column) = (0, range.start, range.start, 0);
-        // The last line may have no end.
-        while at <= end {
-            if column == 0 && (at == end || is_end(bytes[at])) {
+        let (mut rows, mut at) = (0, range.start);
+        while at < bytes.len() {
+            if is_end(bytes[at]) {
                 at += 1;
-                row = at;
                 continue;
             }
-            if column == columns {
-                return None;
-            }
-            if column == 0 && rows == part.starts.len() {
+            if rows == part.starts.len() {
                 part.resize(2 * rows);
             }
-            let stop = part.cell(text, at..end, delimiter, (rows, column));
             // A text has less than 2^32 bytes.
-            part.ends[rows * columns + column] = stop as u32;
-            (at, column) = (stop + 1, column + 1);
-            if stop < end && bytes[stop] == delimiter {
-                continue;
-            }
-            if column != columns {
-                return None;
-            }
-            part.starts[rows] = row as u32;
-            (rows, row, column) = (rows + 1, at, 0);
+            part.starts[rows] = at as u32;
+            at = part.row(rows, text, bytes, at, delimiter)?;
+            rows += 1;
         }
         part.resize(rows);
         Some(part)
+    }
+
+    /// Reads the row that begins at byte `at`, of what ends with `bytes`; returns where the next line begins. Slices, since to index a vector
+    /// is a call in a program that is optimised for size.
+    fn row(&mut self, row: usize, text: &str, bytes: &[u8], mut at: usize, delimiter: u8) -> Option<usize> {
+        let columns = self.numbers.len();
+        let numbers = self.numbers.as_mut_slice();
+        let ends = &mut self.ends.as_mut_slice()[row * columns..(row + 1) * columns];
+        // Not where numbers are cut by what they consist of.
+        let may_lead = !matches!(delimiter, b'0'..=b'9' | b'.' | b'-');
+        for column in 0..columns {
+            // Most numbers are read and their ends found at once.
+            let stop = if let (true, Some(values)) = (may_lead, &mut numbers[column])
+                && let Some((value, len)) = leading_number(&bytes[at..])
+                && is_stop(bytes.get(at + len), delimiter)
+            {
+                values.as_mut_slice()[row] = value;
+                at + len
+            } else {
+                cell(text, &bytes[at..], at, delimiter, &mut numbers[column], row)
+            };
+            ends[column] = stop as u32;
+            at = stop + 1;
+            let is_cut = bytes.get(stop) == Some(&delimiter);
+            if is_cut == (column + 1 == columns) {
+                return None;
+            }
+        }
+        Some(at)
     }
 
     /// Makes room for so many rows. Values are put at their places: to push each would be a call in a program that is optimised for size.
@@ -171,42 +187,31 @@ impl Part {
         self.ends.resize(rows * self.numbers.len(), 0);
         self.numbers.iter_mut().flatten().for_each(|numbers| numbers.resize(rows, f64::NAN));
     }
+}
 
-    /// Reads the cell at the beginning of `rest`; returns where it ends.
-    #[inline(always)]
-    fn cell(
-        &mut self,
-        text: &str,
-        rest: std::ops::Range<usize>,
-        delimiter: u8,
-        (row, column): (usize, usize),
-    ) -> usize {
-        let (start, bytes) = (rest.start, &text.as_bytes()[rest]);
-        let is_stop = |byte: &u8| *byte == delimiter || is_end(*byte);
-        // Most numbers are read and their ends found at once; not where they are cut by what numbers consist of.
-        if !matches!(delimiter, b'0'..=b'9' | b'.' | b'-')
-            && let Some(numbers) = &mut self.numbers[column]
-            && let Some((value, len)) = leading_number(bytes)
-            && bytes.get(len).is_none_or(is_stop)
-        {
-            numbers[row] = value;
-            return start + len;
-        }
-        let stop = start + bytes.iter().position(is_stop).unwrap_or(bytes.len());
-        self.add(&text[start..stop], (row, column));
-        stop
+/// Whether a cell ends before that byte, or there is none.
+#[inline(always)]
+fn is_stop(byte: Option<&u8>, delimiter: u8) -> bool {
+    byte.is_none_or(|byte| *byte == delimiter || is_end(*byte))
+}
+
+/// Reads any cell, at the beginning of `rest` and byte `at` of the text; returns where it ends.
+#[inline(never)]
+fn cell(text: &str, rest: &[u8], at: usize, delimiter: u8, numbers: &mut Option<Vec<f64>>, row: usize) -> usize {
+    let mut stop = at;
+    while !is_stop(rest.get(stop - at), delimiter) {
+        stop += 1;
     }
-
-    fn add(&mut self, cell: &str, (row, column): (usize, usize)) {
-        let Some(numbers) = &mut self.numbers[column] else { return };
-        let value = match of_text(cell) {
+    if let Some(values) = numbers {
+        let value = match of_text(&text[at..stop]) {
             Cell::Missing => Some(f64::NAN),
             Cell::Text(text) => number(text, false),
             Cell::Number(value) => Some(value),
         };
         match value {
-            Some(value) => numbers[row] = value,
-            None => self.numbers[column] = None,
+            Some(value) => values[row] = value,
+            None => *numbers = None,
         }
     }
+    stop
 }
