@@ -189,11 +189,14 @@ export declare class NativeTraining {
   startBlock(block: number): void
   /** Asks all threads to stop, with a checkpoint between two steps. Returns at once. */
   stop(): void
-  /** Asks every block in flight to end after the step that it is in, with the weights that it has then. Returns at once. */
+  /**
+   * Asks every block in flight to end after the step that it is in, with the weights that it has then. Returns at once. Throws where those
+   * that have been started are no model.
+   */
   wrapUp(): void
   /**
-   * After the end of every block: joins the threads and puts the weights into the model, with the history in JSON that its file is to
-   * keep.
+   * After the end of every block that was started: joins the threads and puts the weights into the model, with the history in JSON that its
+   * file is to keep.
    */
   finish(history: string): Promise<void>
   /**

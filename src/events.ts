@@ -193,6 +193,11 @@ export interface History {
     reason: EndReason
     bestEpoch?: number
   }[]
+  /**
+   * After `run.stop()`: the blocks that had not begun, if any. A new model has none of them; one that went on from its weights has them as they
+   * were. A head counts as the block after the last.
+   */
+  notBegun?: number[]
   /** `validationLoss[block − 1][epoch − 1]`: the same as `loss` on the validation samples; null where they were not looked at. */
   validationLoss?: (number | null)[][]
   /** `validationAccuracy[block − 1][epoch − 1]`: share of the validation samples whose class the block's estimate says. */

@@ -46,7 +46,9 @@ export class FitRun implements PromiseLike<History>, AsyncIterable<FitEvent> {
   /**
    * Ends the training with what there is: each block ends after the step that it is in, and the run resolves as it would have at its
    * end, with a usable model. Its history says which blocks ended so. With a `checkpoint` the states are kept, and the run can be resumed.
-   * Where blocks have not begun (fewer in flight than there are) there is no whole model, and the run rejects with NOPROP_CANCELLED.
+   * Blocks that have not begun (fewer in flight than there are) are named in `history.notBegun`: a new model has none of them, as after
+   * `dropBlocks`, and one that goes on has them as they were. Where a new model cannot do without them (method 'diffusion-blocks'), the run
+   * rejects with NOPROP_CANCELLED.
    * Returns at once; may be called again, and does nothing after the last block. (An abort of the signal, by contrast, leaves the
    * model as it was.)
    */

@@ -248,7 +248,7 @@ async function train(
     await scheduler.close()
     throw error
   }
-  return historyOf(model, records, { began, samples, where })
+  return historyOf(model, records, { began, samples, notBegun: scheduler.notBegun, where })
 }
 
 function noValidation(): NoPropError {
@@ -284,7 +284,7 @@ function nativeWorker(training: NativeTraining, slots: number): ReturnType<OpenW
   return {
     slots,
     start: (block) => native(() => training.startBlock(block)),
-    wrapUp: () => training.wrapUp(),
+    wrapUp: () => native(() => training.wrapUp()),
     stop: () => training.stop(),
     close: () => nativeAsync(() => training.close()),
   }

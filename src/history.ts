@@ -50,11 +50,22 @@ export class Records {
 export async function historyOf(
   model: InstanceType<Native['NativeModel']>,
   records: Records,
-  { began, samples, where }: { began: number; samples: number; where: Pick<History, 'device' | 'whyNoGpu'> },
+  {
+    began,
+    samples,
+    notBegun = [],
+    where,
+  }: {
+    began: number
+    samples: number
+    notBegun?: readonly number[]
+    where: Pick<History, 'device' | 'whyNoGpu'>
+  },
 ): Promise<History> {
   const seconds = (performance.now() - began) / 1000
   return describeHistory({
     ...records.summary(),
+    ...(notBegun.length > 0 ? { notBegun: [...notBegun] } : {}),
     seconds,
     samplesPerSecond: (samples * records.trainedEpochs) / seconds,
     weightsSha256: await nativeAsync(() => model.weightsSha256()),

@@ -591,7 +591,7 @@ export type BlockChange =
       appended: number[]
     })
   | {
-      /** Blocks that were taken away. */
+      /** Blocks that were taken away, or that had not begun when the training was stopped. */
       dropped: number[]
     }
   | {

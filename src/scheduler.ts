@@ -20,7 +20,10 @@ export interface BlockWorker {
   readonly slots: number
   /** Starts block `block` (from 1). */
   start(block: number): void
-  /** Asks its blocks to end with the weights that they have; returns at once. Each still reports its end. */
+  /**
+   * Asks its blocks to end with the weights that they have; returns at once. Each still reports its end, and no other is started.
+   * Throws where those that have been started would be no model.
+   */
   wrapUp(): void
   /** Asks its blocks to stop; returns at once. */
   stop(): void
@@ -46,6 +49,7 @@ export class Scheduler {
   readonly #waiting: number[]
   readonly #assignments: Assignment[]
   readonly #onEvent: (event: WorkerEvent) => void
+  readonly #notBegun: number[] = []
   #left: number
   #settle: { resolve: () => void; reject: (error: unknown) => void } | undefined
 
@@ -90,25 +94,22 @@ export class Scheduler {
     }
   }
 
-  /**
-   * Ends all blocks in flight with the weights that they have. Where others have not begun there is no whole model: then the run
-   * rejects with NOPROP_CANCELLED, as after an abort.
-   */
+  /** Blocks that had not begun when the run was told to end. */
+  get notBegun(): readonly number[] {
+    return this.#notBegun
+  }
+
+  /** Ends all blocks in flight with the weights that they have; those that wait are not begun. */
   wrapUp(): void {
-    if (this.#waiting.length > 0) {
-      const first = this.#waiting[0] as number
-      this.#fail(
-        new NoPropError({
-          code: 'NOPROP_CANCELLED',
-          what: `the run was stopped before block ${first} had begun, so there is no whole model`,
-          expected: 'all blocks in flight when a run is stopped',
-          received: `${this.#waiting.length} that wait`,
-          hint: 'train all blocks at once (inFlight), or keep a checkpoint and resume the run',
-        }),
-      )
+    try {
+      for (const { worker } of this.#assignments) worker.wrapUp()
+    } catch (error) {
+      this.#fail(error)
       return
     }
-    for (const { worker } of this.#assignments) worker.wrapUp()
+    const waiting = this.#waiting.splice(0)
+    this.#notBegun.push(...waiting)
+    this.#left -= waiting.length
   }
 
   /** Stops whatever runs and waits until nothing does. Resolves with what went wrong. */

@@ -8,6 +8,7 @@ function setUp(blocks: number, slots: readonly number[]) {
   const workers = slots.map(() => ({
     started: [] as number[],
     wrapped: 0,
+    noModel: undefined as NoPropError | undefined,
     stopped: 0,
     closed: 0,
     sink: (_: WorkerEvent | { event: 'failed'; block: number; error: unknown }) => {},
@@ -20,7 +21,10 @@ function setUp(blocks: number, slots: readonly number[]) {
         return {
           slots: count,
           start: (block) => void worker.started.push(block),
-          wrapUp: () => void worker.wrapped++,
+          wrapUp: () => {
+            if (worker.noModel) throw worker.noModel
+            worker.wrapped++
+          },
           stop: () => void worker.stopped++,
           close: async () => void worker.closed++,
         }
@@ -141,4 +145,29 @@ test('workers of any pace train every block once, the slower ones fewer, and non
   const [fast, slow, middle] = started.map(({ length }) => length)
   expect(fast).toBeGreaterThan(middle!)
   expect(middle).toBeGreaterThan(slow!)
+})
+
+test('told to end, waits for what is in flight and begins no other', async () => {
+  const { workers, scheduler, controller } = setUp(5, [2])
+  const run = scheduler.run(controller.signal)
+  const [worker] = workers
+  worker!.sink(block(2))
+  scheduler.wrapUp()
+  // Once more changes nothing.
+  scheduler.wrapUp()
+  expect([worker!.wrapped, scheduler.notBegun]).toEqual([2, [4, 5]])
+  worker!.sink(block(3))
+  worker!.sink(block(1))
+  await run
+  expect(worker!.started).toEqual([1, 2, 3])
+})
+
+test('told to end where that leaves no model, rejects', async () => {
+  const { workers, scheduler, controller } = setUp(3, [2])
+  const run = scheduler.run(controller.signal)
+  const [worker] = workers
+  worker!.noModel = new NoPropError({ code: 'NOPROP_CANCELLED', what: 'no model' })
+  scheduler.wrapUp()
+  await expect(run).rejects.toBe(worker!.noModel)
+  expect([worker!.stopped, worker!.closed]).toEqual([1, 1])
 })

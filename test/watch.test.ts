@@ -111,8 +111,35 @@ describe('a run that is told to stop', () => {
     expect(resumed.weightsSha256).toBe(expected.weightsSha256)
   })
 
-  test('rejects where not every block has begun', async () => {
+  test('ends with the blocks that have begun', async () => {
+    const model = NoProp.create({ ...OPTIONS, head: 'softmax' })
+    const run = model.fit(train, { ...TRAINING, epochs: 1_000_000, inFlight: 2 })
+    for await (const event of run) if (event.event === 'epoch') run.stop()
+    const history = await run
+    expect([history.blocks.length, history.notBegun]).toEqual([2, [3, 4]])
+    expect([model.config.blocks, model.config.head]).toEqual([2, undefined])
+    expect(model.training!.changes).toEqual([{ dropped: [3] }])
+    // The chain of two blocks leads to the end, as that of three did.
+    expect((await model.evaluate(held)).accuracyPerBlock).toHaveLength(2)
+    const file = join(temporaryDirectory(), 'model.safetensors')
+    await model.save(file)
+    expect((await NoProp.load(file)).config.blocks).toBe(2)
+    const more = await model.fit(train, { ...TRAINING, continue: true })
+    expect([more.blocks.length, more.notBegun]).toEqual([2, undefined])
+  })
+
+  test('that goes on from its weights leaves the other blocks as they were', async () => {
     const model = NoProp.create(OPTIONS)
+    await model.fit(train, TRAINING)
+    const run = model.fit(train, { ...TRAINING, epochs: 1_000_000, inFlight: 1, continue: true })
+    for await (const event of run) if (event.event === 'epoch') run.stop()
+    const history = await run
+    expect([history.blocks.length, history.notBegun, model.config.blocks]).toEqual([1, [2, 3], 3])
+    expect((await model.evaluate(held)).accuracyPerBlock).toHaveLength(3)
+  })
+
+  test('rejects where the blocks that have begun are no model', async () => {
+    const model = NoProp.create({ ...OPTIONS, method: 'diffusion-blocks' })
     const run = model.fit(train, { ...TRAINING, epochs: 1_000_000, inFlight: 2 })
     run.stop()
     await expect(run).rejects.toMatchObject({ code: 'NOPROP_CANCELLED', what: expect.stringContaining('block 3') })
@@ -287,17 +314,20 @@ describe('on the command line', () => {
     expect(last(whole.stdout).samples).toBe(90)
   })
 
-  test('Ctrl-C saves the model as it is where there is a file for it', async () => {
+  test.each([
+    ['3', 'the model'],
+    ['2', 'a model of the first 2 blocks'],
+  ])('Ctrl-C saves the model as it is where there is a file for it, %s of 3 blocks begun', async (begun, what) => {
     const [data, out] = [smallIdx(), join(temporaryDirectory(), 'model.safetensors')]
-    const flags = ['--data', data, ...SMALL_FLAGS, '--epochs', '1000000', '--out', out, '--json']
+    const flags = ['--data', data, ...SMALL_FLAGS, '--epochs', '1000000', '--out', out, '--json', '--in-flight', begun]
     const { child, ended, wrote } = startCli(['train', ...flags])
     await wrote(/"event":"epoch"/)
     child.kill('SIGINT')
     const { code, stderr, stdout } = await ended
-    expect([code, stderr]).toEqual([130, expect.stringContaining(`the model as it was then is in ${out}; --from`)])
+    expect([code, stderr]).toEqual([130, expect.stringContaining(`hint: ${what} as it was then is in ${out}; --from`)])
     expect(json(stdout).at(-1)).toMatchObject({ event: 'error', code: 'NOPROP_CANCELLED' })
     const model = await NoProp.load(out)
-    expect(model.training!.ended!.map(({ reason }) => reason)).toEqual(['stopped', 'stopped', 'stopped'])
+    expect(model.training!.ended!.map(({ reason }) => reason)).toEqual(Array(Number(begun)).fill('stopped'))
     expect((await model.predict(squares(4, 14, [0, 1, 2, 3]))).labels).toHaveLength(4)
     expect(existsSync(join(root, 'run'))).toBe(false)
   })

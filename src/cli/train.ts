@@ -351,6 +351,7 @@ async function fitShown(
   if (io.signal.aborted) onInterrupt()
   io.signal.addEventListener('abort', onInterrupt, { once: true })
   let submitted: string | undefined
+  let kept: string | undefined
   const tensorboard = flags.tensorboard === undefined ? undefined : new TensorBoardWriter(flags.tensorboard)
   const display = io.json ? undefined : new ProgressDisplay(io.screen)
   const onStop = () => {
@@ -387,11 +388,14 @@ async function fitShown(
     if (!interruption) return history
     await model.save(flags.out as string)
     io.saved = flags.out
+    kept = whatIsKept(flags, history)
     throw interruption
   } catch (error) {
     if ((error as unknown) === DETACH) return leave(submitted as string, io)
     const stopped = interruption && error instanceof NoPropError && error.code === 'NOPROP_CANCELLED'
-    if (interruption && stopped) throw interruption.withHint(leftBehind(flags, io.saved))
+    if (interruption && stopped) {
+      throw interruption.withHint(kept ?? `no model is saved, since what had begun is none; ${howToResume(flags)}`)
+    }
     if (error instanceof Interruption) throw error.withHint(submitted ? CANCELLED : howToResume(flags))
     const { cause, message } = error as Error
     throw cause instanceof Interruption ? cause.withHint(`not every block in flight could be kept: ${message}`) : error
@@ -411,11 +415,12 @@ function leave(run: string, io: Io): undefined {
   io.print(`run ${run} is left to its workers; noprop runs attach ${run.slice(0, 12)} waits for it`)
 }
 
-/** What a run leaves that was told to end with what there is. */
-function leftBehind(flags: TrainFlags, saved: string | undefined): string {
-  if (saved === undefined) return `no model is saved, since not every block had begun; ${howToResume(flags)}`
-  const goOn = flags.checkpoint === undefined ? `--from ${saved} goes on from it` : howToResume(flags)
-  return `the model as it was then is in ${saved}; ${goOn}`
+/** What a run has saved that was told to end with what there is. */
+function whatIsKept(flags: TrainFlags, { blocks, notBegun }: History): string {
+  const which =
+    notBegun && flags.from === undefined ? `a model of the first ${counted(blocks.length, 'block')}` : 'the model'
+  const goOn = flags.checkpoint === undefined ? `--from ${flags.out} goes on from it` : howToResume(flags)
+  return `${which} as it was then is in ${flags.out}; ${goOn}`
 }
 
 function howToResume(flags: TrainFlags): string {

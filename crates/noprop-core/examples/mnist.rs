@@ -84,7 +84,7 @@ fn run(directory: &Path) -> Result<()> {
     let training = Training::start(plan, Box::new(move |event| tell(event, &told)))?;
     // All blocks at once; starting a block only when another has ended would bound the memory instead.
     (1..=BLOCKS).try_for_each(|block| training.start_block(block))?;
-    let model = model.with_weights(training.finish()?, model.training.clone());
+    let model = model.with_weights(training.finish()?.weights, model.training.clone());
     println!("trained in {:.1} s", started.elapsed().as_secs_f64());
 
     let result = evaluate(&model, &test, SampleOptions::default(), &StopFlag::new())?;

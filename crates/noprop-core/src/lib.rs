@@ -33,7 +33,7 @@
 //! };
 //! let training = Training::start(plan, Box::new(observer))?;
 //! (1..=3).try_for_each(|block| training.start_block(block))?;
-//! let model = model.with_weights(training.finish()?, model.training.clone());
+//! let model = model.with_weights(training.finish()?.weights, model.training.clone());
 //!
 //! let never = StopFlag::new();
 //! let result = evaluate(&model, &data, SampleOptions::default(), &never)?;

@@ -5,12 +5,12 @@ use crate::shared_model::SharedModel;
 use crate::tasks::{SharedTraining, promise, register};
 use napi::bindgen_prelude::{Env, Object};
 use napi_derive::napi;
-use noprop_core::config::{CheckedConfig, from_json};
+use noprop_core::config::from_json;
 use noprop_core::model::Part;
 use noprop_core::ops::simd::InstructionSet;
 use noprop_core::tensor::StopFlag;
 use noprop_core::train::checkpoint::identity;
-use noprop_core::train::{Observer, Plan, Training};
+use noprop_core::train::{Observer, Plan, Trained, Training};
 use noprop_core::{Code, Error};
 use serde_json::{Value, json};
 use std::sync::PoisonError;
@@ -26,11 +26,12 @@ pub struct NativeTraining {
     device: String,
     why_no_gpu: Option<String>,
     record: Value,
-    fitted: CheckedConfig,
+    /// Blocks of the model that is to be trained.
+    blocks: usize,
     /// Everything that the weights depend on, where the model becomes a part.
     part: Option<Value>,
-    /// The blocks that are trained, where the model has the others already.
-    beside: Option<Vec<usize>>,
+    /// Whether the model has other blocks already, which stay.
+    beside: bool,
 }
 
 impl NativeTraining {
@@ -50,17 +51,13 @@ impl NativeTraining {
             // The environment may have ended meanwhile.
             stop.check()?;
             let (steps, options, record) = (plan.steps(), json(&plan.options)?, record(&plan, round));
-            let fitted = plan.model.clone();
-            let only = plan.options.only_blocks.clone();
-            let (beside, part) = match plan.options.keeps() {
-                Some(_) => (only, None),
-                None => (None, only.map(|_| run(&plan))),
-            };
+            let (blocks, beside) = (plan.model.config.blocks, plan.options.keeps().is_some());
+            let part = (plan.options.only_blocks.is_some() && !beside).then(|| run(&plan));
             let (device, why_no_gpu) = (plan.devices.to_string(), plan.why_no_gpu.clone());
             let started = Training::start(plan, observer)?;
             let stop = started.stop_flag();
             *training.lock().unwrap_or_else(PoisonError::into_inner) = Some(started);
-            Ok(Self { training, model, stop, options, steps, device, why_no_gpu, record, fitted, part, beside })
+            Ok(Self { training, model, stop, options, steps, device, why_no_gpu, record, blocks, part, beside })
         })
     }
 
@@ -156,21 +153,22 @@ impl NativeTraining {
         }
     }
 
-    /// Asks every block in flight to end after the step that it is in, with the weights that it has then. Returns at once.
+    /// Asks every block in flight to end after the step that it is in, with the weights that it has then. Returns at once. Throws where those
+    /// that have been started are no model.
     #[napi]
-    pub fn wrap_up(&self) {
-        if let Some(training) = &*self.training.lock().unwrap_or_else(PoisonError::into_inner) {
-            training.wrap_up();
+    pub fn wrap_up(&self) -> napi::Result<()> {
+        match &*self.training.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(training) => training.wrap_up().into_js(),
+            None => Ok(()),
         }
     }
 
-    /// After the end of every block: joins the threads and puts the weights into the model, with the history in JSON that its file is to
-    /// keep.
+    /// After the end of every block that was started: joins the threads and puts the weights into the model, with the history in JSON that its
+    /// file is to keep.
     #[napi(ts_return_type = "Promise<void>")]
     pub fn finish<'env>(&self, env: &'env Env, history: String) -> napi::Result<Object<'env>> {
         let (training, model, mut record) = (self.take(), self.model.clone(), self.record.clone());
-        let fitted = self.fitted.clone();
-        let (part, beside) = (self.part.clone(), self.beside.clone());
+        let (part, beside, planned) = (self.part.clone(), self.beside, self.blocks);
         promise(env, self.stop.clone(), move || {
             let training = training.ok_or_else(|| Error::new(Code::Internal, "the run has ended"))?;
             let history: Value = from_json(&history)?;
@@ -179,11 +177,15 @@ impl NativeTraining {
                 record["ended"] = json!(early);
             }
             let blocks = training.reports();
-            let weights = training.finish()?;
-            model.replace(|model| match (beside, part) {
-                (Some(trained), _) => model.with_blocks(fitted, weights, &trained, record, &history),
-                (None, Some(run)) => Ok(model.with_part(weights, record, Part { run, blocks }).with_fitted(fitted)),
-                (None, None) => Ok(model.with_weights(weights, record).with_fitted(fitted).with_history(history)),
+            let Trained { model: fitted, weights, jobs } = training.finish()?;
+            let trained = fitted.config.blocks;
+            if !beside && trained < planned {
+                record["changes"] = json!([{ "dropped": (trained + 1..=planned).collect::<Vec<_>>() }]);
+            }
+            model.replace(|model| match part {
+                _ if beside => model.with_blocks(fitted, weights, &jobs, record, &history),
+                Some(run) => Ok(model.with_part(weights, record, Part { run, blocks }).with_fitted(fitted)),
+                None => Ok(model.with_weights(weights, record).with_fitted(fitted).with_history(history)),
             })
         })
     }

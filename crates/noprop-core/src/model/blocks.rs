@@ -6,7 +6,7 @@
 
 use super::assemble::compare;
 use super::{Model, Weights, history};
-use crate::config::{Append, CheckedConfig, FitOptions, ModelConfig, out_of_range};
+use crate::config::{Append, CheckedConfig, FitOptions, HeadConfig, ModelConfig, out_of_range};
 use crate::diffusion::{MAX_BLOCKS, ScheduleConfig};
 use crate::error::{Code, Error, Result};
 use crate::math::{asin, sin};
@@ -107,13 +107,7 @@ impl Model {
             }
         };
         let before = (0..blocks).map(|t| schedule.alpha_bar(t));
-        self.on_levels(before.chain(levels).chain([end]).collect())
-    }
-
-    /// The configuration with blocks at these levels, and the end of the chain.
-    fn on_levels(&self, alpha_bar: Vec<f64>) -> Result<CheckedConfig> {
-        let (blocks, schedule) = (alpha_bar.len() - 1, ScheduleConfig::Custom { alpha_bar });
-        ModelConfig { blocks, schedule, ..self.checked.config.clone() }.check()
+        self.checked.on_levels(before.chain(levels).chain([end]).collect())
     }
 
     /// The model without its last `count` blocks. Those that stay keep their levels of noise; the last of them leads to the end of the chain.
@@ -123,14 +117,13 @@ impl Model {
     pub fn without_last(&self, count: usize) -> Result<Model> {
         self.check_levels("dropping blocks")?;
         self.check_trained()?;
-        let (blocks, schedule) = (self.checked.config.blocks, &self.checked.schedule);
+        let blocks = self.checked.config.blocks;
         if count == 0 || count >= blocks {
             let error = Error::new(Code::Option, format!("{count} of {blocks} blocks cannot be dropped"));
             return Err(error.expected("at least 1, and at least one that stays").received(count.to_string()));
         }
         let left = blocks - count;
-        let levels = (0..left).map(|t| schedule.alpha_bar(t)).chain([schedule.alpha_bar(blocks)]);
-        let checked = self.on_levels(levels.collect())?;
+        let checked = self.checked.of_first(left, true)?;
         let store = WeightStore::temporary_of(&checked.weights_of_jobs())?;
         for job in 1..=checked.jobs() {
             store.write(job, &self.values(self.place_of(job, &checked))?)?;
@@ -245,6 +238,28 @@ impl Model {
         }
         let plain = Model { encoder: first.encoder.clone(), ..Model::of(first.checked.clone(), Weights::None, record) };
         Ok(plain.changed(first.checked.clone(), Weights::stored(store), json!({ "averaged": of })))
+    }
+}
+
+impl CheckedConfig {
+    /// The configuration with blocks at these levels, and the end of the chain.
+    fn on_levels(&self, alpha_bar: Vec<f64>) -> Result<Self> {
+        let (blocks, schedule) = (alpha_bar.len() - 1, ScheduleConfig::Custom { alpha_bar });
+        ModelConfig { blocks, schedule, ..self.config.clone() }.check()
+    }
+
+    /// The configuration of the first `blocks` blocks alone, with or without the head. They keep their levels of noise, and the last of them
+    /// leads to the end of the chain.
+    pub(crate) fn of_first(&self, blocks: usize, has_head: bool) -> Result<Self> {
+        let mut of = self.clone();
+        if !has_head {
+            of.config.head = HeadConfig::None;
+        }
+        if blocks == self.config.blocks {
+            return of.config.check();
+        }
+        let levels = (0..blocks).map(|t| self.schedule.alpha_bar(t));
+        of.on_levels(levels.chain([self.schedule.alpha_bar(self.config.blocks)]).collect())
     }
 }
 

@@ -30,6 +30,6 @@ pub use job::BlockJob;
 pub use plan::Plan;
 pub use progress::{End, Event, Observer};
 pub use rate_search::{RateSearch, find_learning_rate};
-pub use run::Training;
+pub use run::{Trained, Training};
 pub use trainer::Trainer;
 pub use validation::{MeasureChain, Score, Validation};

@@ -14,6 +14,7 @@ mod golden;
 mod invariance;
 mod kept;
 mod methods;
+mod not_begun;
 mod numbers;
 mod prototypes;
 mod refusals;
@@ -161,7 +162,7 @@ impl Run {
     }
 
     fn finish(self) -> WeightStore {
-        self.training.finish().unwrap()
+        self.training.finish().unwrap().weights
     }
 }
 

@@ -12,17 +12,20 @@
 //! |---|---|
 //! | `queue.rs` | the jobs in flight |
 //! | `shared.rs` | what the threads share, and how jobs go from one to another |
+//! | `trained.rs` | what comes out |
 //! | `watch.rs` | what is told of epochs, and how the whole is measured |
 //! | `worker.rs` | what a thread does with a job |
 
 mod queue;
 mod shared;
+mod trained;
 mod watch;
 mod worker;
 
 pub use queue::EarlyEnd;
 pub(super) use queue::InFlight;
 pub(super) use shared::Shared;
+pub use trained::Trained;
 pub(super) use worker::progress_event;
 
 use super::checkpoint::Checkpoint;
@@ -119,10 +122,15 @@ impl Training {
 
     /// Asks every block in flight to end after the step that it is in, with the weights that it has then (or those of its best
     /// validation, where it is to end with them); returns at once. Each ends with [`Event::Block`](super::Event::Block). A
-    /// checkpoint keeps their states, so that the run can be resumed as if it had been stopped.
-    pub fn wrap_up(&self) {
+    /// checkpoint keeps their states, so that the run can be resumed as if it had been stopped. No other is to be started.
+    ///
+    /// # Errors
+    /// [`Code::Cancelled`] where those that have been started are no model; nothing has changed then.
+    pub fn wrap_up(&self) -> Result<()> {
+        self.plan().model_of(&self.shared.queue().started)?;
         self.shared.wrapping_up.stop();
         self.shared.wake.notify_all();
+        Ok(())
     }
 
     /// The blocks that have ended before their last epoch, in their order.
@@ -148,24 +156,27 @@ impl Training {
         error.map_or(Ok(()), Err)
     }
 
-    /// Waits for the threads and hands over the weights of all blocks.
+    /// Waits for the threads and hands over what they have trained: all blocks, or, after [`wrap_up`](Self::wrap_up), those that had begun.
     ///
     /// # Errors
     /// [`Code::NotTrained`] when a block is missing.
-    pub fn finish(mut self) -> Result<WeightStore> {
+    pub fn finish(mut self) -> Result<Trained> {
         self.join();
         let shared = self.shared.clone();
         drop(self);
-        let finished = shared.queue().finished;
-        let blocks = shared.plan.options.jobs(shared.plan.model.jobs()).len();
-        if finished != blocks {
+        let ended = std::mem::take(&mut shared.queue().ended);
+        let expected = match shared.wrapping_up.is_stopped() {
+            true => shared.queue().started.len(),
+            false => shared.plan.options.jobs(shared.plan.model.jobs()).len(),
+        };
+        if ended.len() != expected {
             return Err(Error::new(Code::NotTrained, "not every block is trained")
-                .expected(format!("{blocks} blocks"))
-                .received(format!("{finished} blocks")));
+                .expected(format!("{expected} blocks"))
+                .received(format!("{} blocks", ended.len())));
         }
-        Arc::into_inner(shared)
-            .map(|shared| shared.store)
-            .ok_or_else(|| Error::new(Code::Internal, "a thread still holds the run"))
+        let shared =
+            Arc::into_inner(shared).ok_or_else(|| Error::new(Code::Internal, "a thread still holds the run"))?;
+        shared.plan.trained(ended, shared.store)
     }
 
     fn join(&mut self) {

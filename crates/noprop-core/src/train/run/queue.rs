@@ -15,7 +15,8 @@ pub(in crate::train) struct Queue {
     /// Blocks that have been put in flight, also those that have ended.
     pub(super) started: BTreeSet<usize>,
     pub(in crate::train) closed: bool,
-    pub(super) finished: usize,
+    /// Blocks that have ended, whose weights are in the store.
+    pub(super) ended: BTreeSet<usize>,
     /// Blocks that ended before their last epoch.
     pub(super) early: Vec<EarlyEnd>,
     /// Of blocks that have ended, where the model becomes a part.

@@ -174,7 +174,7 @@ impl Shared {
         self.store.write(progress.block, weights)?;
         let (block, epochs, reason) = (progress.block, progress.losses.len(), progress.ended.unwrap_or_default());
         let mut queue = self.queue();
-        queue.finished += 1;
+        queue.ended.insert(block);
         if reason != End::Epochs {
             queue.early.push(EarlyEnd { block, epochs, reason });
         }

@@ -7,7 +7,7 @@ use crate::error::{Code, Error};
 use crate::model::Model;
 use serde_json::{Value, json};
 
-fn model_of(config: &ModelConfig, options: FitOptions, data: &Arc<Dataset>) -> Arc<Model> {
+pub(super) fn model_of(config: &ModelConfig, options: FitOptions, data: &Arc<Dataset>) -> Arc<Model> {
     let plan = plan(config.clone(), options, data);
     let fitted = plan.model.clone();
     let model = Model::new(config.clone()).unwrap();
@@ -15,7 +15,7 @@ fn model_of(config: &ModelConfig, options: FitOptions, data: &Arc<Dataset>) -> A
     Arc::new(model.with_weights(train(plan), record).with_fitted(fitted))
 }
 
-fn beside(model: &Arc<Model>, options: &FitOptions, round: Option<u64>, data: &Arc<Dataset>) -> Plan {
+pub(super) fn beside(model: &Arc<Model>, options: &FitOptions, round: Option<u64>, data: &Arc<Dataset>) -> Plan {
     let checked = model.to_train(options).unwrap();
     Plan::new(checked, options.clone(), data.clone()).unwrap().beside(model.clone(), round).unwrap()
 }
@@ -35,17 +35,17 @@ pub(super) fn changed(model: &Arc<Model>, options: &FitOptions, round: Option<u6
     Arc::new(model.with_blocks(fitted, run.finish(), &only, record, &Value::Null).unwrap())
 }
 
-fn digests(model: &Model) -> Vec<String> {
+pub(super) fn digests(model: &Model) -> Vec<String> {
     let block = |block| model.block(block, &Device::Cpu).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
     let digest = |values: Vec<f32>| crate::storage::container::sha256(&crate::storage::container::to_bytes(&values));
     (1..=model.checked.jobs()).map(|job| digest(block(job))).collect()
 }
 
-fn with_head(config: ModelConfig) -> ModelConfig {
+pub(super) fn with_head(config: ModelConfig) -> ModelConfig {
     ModelConfig { head: HeadConfig::Softmax, embedding: EmbeddingConfig::Orthogonal { dim: 5 }, ..config }
 }
 
-fn prototyped(config: ModelConfig) -> ModelConfig {
+pub(super) fn prototyped(config: ModelConfig) -> ModelConfig {
     ModelConfig { embedding: EmbeddingConfig::Prototype { vectors: Vec::new(), learned: false }, ..config }
 }
 

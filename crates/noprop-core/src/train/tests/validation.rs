@@ -225,12 +225,14 @@ fn a_run_that_is_told_to_end_has_a_model_of_what_there_is_and_can_be_resumed() {
     let expected = sha256(plan(mlp(3), options(8), &data));
     for kept in [false, true] {
         let directory = tempfile::tempdir().unwrap();
-        let chosen = if kept { checkpointed(options(8), directory.path()) } else { options(8) };
+        // Written when it is told, and not at each of so many steps.
+        let at_the_end = || FitOptions { checkpoint_seconds: 1e9, ..checkpointed(options(8), directory.path()) };
+        let chosen = if kept { at_the_end() } else { options(8) };
         let run = Run::start(plan(mlp(3), chosen.clone(), &data));
         let mut told = false;
         let events = run.drive(&[1, 2, 3], 3, |event| {
             if matches!(event, Event::Epoch { .. }) && !std::mem::replace(&mut told, true) {
-                run.training.wrap_up();
+                run.training.wrap_up().unwrap();
             }
             false
         });
@@ -291,7 +293,7 @@ fn devices_end_with_what_there_is_and_refuse_what_they_cannot_do_yet() {
     let mut told = false;
     let events = run.drive(&[1, 2, 3], 3, |event| {
         if !matches!(event, Event::Block { .. }) && !std::mem::replace(&mut told, true) {
-            run.training.wrap_up();
+            run.training.wrap_up().unwrap();
         }
         false
     });
