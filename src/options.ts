@@ -456,11 +456,12 @@ export interface TrainOptions {
   precision?: Precision
   /** How training images are changed: `{ shift: 4, flip: true }`. Vectors refuse it with NOPROP_OPTION. Default: not at all. */
   augment?: Augment
-  /** Epochs between two validations of a block, with `validation` or `validationSplit`: from 1. For method 'dt'. Default 1. */
+  /** Epochs between two validations of a block, with `validation` or `validationSplit`: from 1. On the processor. Default 1. */
   validationEvery?: number
   /**
    * Ends a block before its last epoch when its own validation loss does not get better; needs `validation` or `validationSplit`.
-   * Other blocks go on, and what a block becomes depends on nothing but itself. For method 'dt'. Default: never.
+   * Other blocks go on, and what a block becomes depends on nothing but itself. A method of one job ends as a whole. On the processor.
+   * Default: never.
    */
   earlyStopping?: EarlyStopping
   /**

@@ -184,6 +184,40 @@ test.each(['dt', 'ct', 'fm', 'backprop'] as const)('%s trains its prototypes', a
   expect(header['blocks.0001.params.embedding.weight'].shape).toEqual([4, 196])
 })
 
+test.each(METHODS)('%s is validated while it trains, and ends early', async (method, _config, blocks) => {
+  const model = NoProp.create({ ...SHAPE, method, net: MLP })
+  const earlyStopping = { patience: 1, minDelta: 1e6 }
+  const history = await model.fit(data, { epochs: 5, batch: 32, validationSplit: 0.2, earlyStopping, device: 'cpu' })
+  // Nothing gets better by so much: the first validation stays the best.
+  const ended = history.blocks.map(({ epochs, reason, bestEpoch }) => [epochs, reason, bestEpoch])
+  expect(ended).toEqual(Array(history.blocks.length).fill([2, 'early-stopping', 1]))
+  expect(history.validationAccuracy!.flat().every((accuracy) => accuracy! >= 0 && accuracy! <= 1)).toBe(true)
+  const isWhole = history.blocks.length === 1
+  expect(isWhole).toBe(blocks === 1 || method === 'backprop')
+  // A method of one job is measured as the model that it is, and ends as it was at its best.
+  if (isWhole) {
+    expect(history.chain![0]).toEqual({
+      epoch: 1,
+      accuracy: history.validationAccuracy![0]![0],
+      loss: history.validationLoss![0]![0],
+    })
+    expect([history.validation!.accuracy, history.validation!.loss]).toEqual([
+      history.chain![0]!.accuracy,
+      history.chain![0]!.loss,
+    ])
+  }
+})
+
+test('a net with a head beside it is validated at the end alone', async () => {
+  const model = NoProp.create({ ...SHAPE, method: 'fm', head: 'softmax', net: MLP })
+  const options = { epochs: 1, batch: 32, validationSplit: 0.2, device: 'cpu' } as const
+  await expect(model.fit(data, { ...options, earlyStopping: {} })).rejects.toMatchObject({
+    code: 'NOPROP_OPTION',
+    what: 'option earlyStopping does not apply to method fm with a head',
+  })
+  expect((await model.fit(data, options)).validation!.samples).toBe(32)
+})
+
 test('methods that do not learn embeddings refuse to train prototypes', () => {
   const embedding = { type: 'prototype', learned: true } as const
   const options = { ...SHAPE, method: 'diffusion-blocks', net: MLP, embedding, blocks: 2 } as const
@@ -193,12 +227,6 @@ test('methods that do not learn embeddings refuse to train prototypes', () => {
 test.each<[string, Partial<ModelOptions>, FitOptions, string]>([
   ['blocks alone', {}, { onlyBlocks: [1] }, 'onlyBlocks does not go with learned embeddings'],
   ['clipped gradients', {}, { clipNorm: 1 }, 'clipNorm does not go with learned embeddings'],
-  [
-    'early stopping',
-    {},
-    { earlyStopping: {}, validationSplit: 0.2 },
-    'does not apply to method dt with learned embeddings',
-  ],
   ['another method', { method: 'diffusion-blocks' }, {}, 'method diffusion-blocks does not learn embeddings'],
   ['a second head', { head: 'softmax' }, {}, 'head does not apply to method dt'],
 ])('learned embeddings refuse %s', async (_, model, fit, what) => {
@@ -387,15 +415,10 @@ test('the command line trains, evaluates and inspects every method', async () =>
   expect(stderr).toContain("--noise does not apply to method 'dt'")
 })
 
-test('a method of one net validates the finished model, and refuses what needs blocks', async () => {
+test('a method of one net refuses what needs blocks', async () => {
   const data = vectors(60, 6, 3, 1)
   const model = NoProp.create({ input: [6], classes: 3, method: 'backprop', net: { type: 'mlp', hidden: [8] } })
-  const history = await model.fit(data, { validationSplit: 0.2, batch: 12 })
-  expect(history.validation?.samples).toBe(12)
-  await expect(model.fit(data, { validationSplit: 0.2, earlyStopping: {} })).rejects.toMatchObject({
-    code: 'NOPROP_OPTION',
-    received: 'backprop',
-  })
+  await model.fit(data, { batch: 12 })
   await expect(model.evaluate(data, { blocks: true })).rejects.toMatchObject({
     code: 'NOPROP_OPTION',
     received: 'backprop',

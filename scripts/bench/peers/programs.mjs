@@ -93,17 +93,19 @@ export function programs({ quick, torch, candle }) {
         python && { name: 'pandas, the reader alone', run: pandas('csv-read') },
       ]
     },
-    /** Decoding and resizing JPEG files: noprop, and Pillow, without which there are none. */
+    /** Decoding and resizing JPEG files: noprop, Pillow, without which there are none, and libvips. */
     jpeg: (threads) => {
       const python = findPython(['PIL'])
       const folder = () => pictures(quick ? 200 : 10_000, python)
-      const pillow = async () => json(python, ['bench/peer_data.py', 'jpeg', folder(), String(threads)])
+      const peer = (mode) => async () =>
+        (await json(python, ['bench/peer_data.py', mode, folder(), String(threads)])).per_second
       return [
         python && {
           name: 'noprop',
           run: async () => (await json(process.execPath, [DATA, 'jpeg', folder()])).perSecond,
         },
-        python && { name: 'Pillow', run: async () => (await pillow()).per_second },
+        python && { name: 'Pillow', run: peer('jpeg') },
+        python && findPython(['pyvips']) && { name: 'libvips', run: peer('vips') },
       ]
     },
     /** candle's autograd, training ten of the paper's blocks at batch 128. */

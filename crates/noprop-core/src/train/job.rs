@@ -4,7 +4,7 @@ use super::early_stopping::verdict;
 use super::plan::Plan;
 use super::progress::End;
 use super::trainer::{Trainer, all_finite, diverged};
-use super::validation::Score;
+use super::validation::{Measured, Score};
 use super::values::Towards;
 use crate::device::allocated;
 use crate::error::{Code, Error, Result};
@@ -166,7 +166,16 @@ impl BlockJob {
         if plan.model.head_of(block).is_some() {
             return Ok(());
         }
-        let score = trainer.validator(plan)?.score(&plan.model, validation, (block, epoch), self.seen(), stop)?;
+        let score = match validation.measured {
+            Measured::Estimates => {
+                trainer.validator(plan)?.score(&plan.model, validation, (block, epoch), self.seen(), stop)?
+            }
+            Measured::Model => {
+                let found = validation.of_model(&plan.model, vec![self.weights_now(plan)?], stop)?;
+                let Some((accuracy, loss)) = found else { return Ok(()) };
+                Score { epoch, loss, accuracy }
+            }
+        };
         self.progress.validation.push(score);
         let Some(stopping) = &plan.options.early_stopping else { return Ok(()) };
         let verdict = verdict(&self.progress.validation, stopping);

@@ -2,7 +2,7 @@
 
 use super::batches::{Batch, Batches};
 use super::device::memory;
-use super::validation::{MeasureChain, Validation};
+use super::validation::{MeasureChain, Measured, Validation};
 use crate::config::{CheckedConfig, ClassWeights, FitOptions, ModelConfig};
 use crate::cuda::{Engine, Multiply};
 use crate::data::Dataset;
@@ -121,16 +121,16 @@ impl Plan {
         Ok(plan)
     }
 
-    /// The plan with samples on which blocks are measured while they train, and what measures all of them together. On GPUs,
-    /// and for methods other than dt, there is no such validation yet.
+    /// The plan with samples on which blocks are measured while they train, and what measures all of them together. On GPUs there is no such
+    /// validation yet, nor where a job of a whole net has a head beside it.
     ///
     /// # Errors
     /// [`Code::Shape`] or [`Code::Label`] for data that do not fit the model.
     pub fn validated(mut self, data: Arc<Dataset>, measure: MeasureChain) -> Result<Self> {
         check_shape(&self.model, &data)?;
         let (numbers, classes) = labels(&self.model, &data)?;
-        let validation = Validation { data, classes, numbers, measure };
-        self.validation = (self.engines.is_empty() && self.model.method.is_validated()).then_some(validation);
+        let measured = Measured::of(&self.model).filter(|_| self.engines.is_empty());
+        self.validation = measured.map(|measured| Validation { data, classes, numbers, measure, measured });
         Ok(self)
     }
 
@@ -194,15 +194,15 @@ impl Plan {
             (None, Some(_)) => "validationEvery",
             (None, None) => return Ok(()),
         };
-        if !self.model.method.is_validated() {
-            let mut method = self.model.config.method.name().to_owned();
-            if self.model.config.embedding.is_learned() {
-                method += " with learned embeddings";
-            }
-            return Err(Error::new(Code::Option, format!("option {name} does not apply to method {method}"))
-                .expected("method dt or diffusion-blocks with fixed embeddings, or no such option")
-                .received(method)
-                .hint("validation samples measure the finished model of every method"));
+        if Measured::of(&self.model).is_none() {
+            let method = self.model.config.method.name();
+            return Err(Error::new(
+                Code::Option,
+                format!("option {name} does not apply to method {method} with a head"),
+            )
+            .expected("no head, whose training follows that of the net, or no such option")
+            .received(format!("{method} with head {}", self.model.config.head.name()))
+            .hint("validation samples measure the finished model of every method"));
         }
         if self.engines.is_empty() {
             return Err(Error::new(Code::Option, format!("option {name} needs validation samples"))

@@ -23,6 +23,7 @@ mod steps;
 mod stop;
 mod teams;
 mod threads;
+mod validated_models;
 mod validation;
 
 use super::{BlockJob, Event, Observer, Plan, Trainer, Training};

@@ -1,6 +1,6 @@
 //! Validation while training: after an epoch a block is measured on held-out samples as it is trained on the others, with a
 //! noised label as its input. The noise is the same at each validation and a function of the job alone, so blocks stay
-//! independent, and whoever runs them when changes no bit.
+//! independent, and whoever runs them when changes no bit. A method of one job is measured as the model that the job is.
 
 use super::batch::Gather;
 use super::values::CopyIn;
@@ -26,14 +26,33 @@ const CHUNK: usize = 128;
 pub struct Score {
     /// After this epoch, from 1.
     pub epoch: usize,
-    /// Mean over the samples of ‖û − u_y‖².
+    /// Mean over the samples of ‖û − u_y‖²; of a whole model that of its evaluation.
     pub loss: f64,
-    /// Share of the samples whose class û says.
+    /// Share of the samples whose class û says, or the model predicts.
     pub accuracy: f64,
 }
 
 /// Measures the chain of blocks with these weights, each `[1, parameters + statistics]`, in one thread. Returns accuracy and loss.
 pub type MeasureChain = fn(&CheckedConfig, Vec<Buffer>, &Dataset, &StopFlag) -> Result<(f64, f64)>;
+
+/// What of a job is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Measured {
+    /// Its estimates of noised labels, whatever the other jobs do.
+    Estimates,
+    /// The model, of which it is the only job.
+    Model,
+}
+
+impl Measured {
+    /// None where a job can be measured neither way.
+    pub fn of(model: &CheckedConfig) -> Option<Self> {
+        match model.method.is_validated() {
+            true => Some(Self::Estimates),
+            false => (model.jobs() == 1).then_some(Self::Model),
+        }
+    }
+}
 
 /// What blocks are measured on.
 pub struct Validation {
@@ -45,6 +64,24 @@ pub struct Validation {
     pub(super) numbers: Option<ClassVectors>,
     /// Measures all blocks together.
     pub(super) measure: MeasureChain,
+    /// What of a job is measured.
+    pub(super) measured: Measured,
+}
+
+impl Validation {
+    /// Measures a model with these weights, each `[1, parameters + statistics]`. Returns accuracy and loss; none where its states overflow, as
+    /// halfway through a training they may: the end decides.
+    pub(super) fn of_model(
+        &self,
+        model: &CheckedConfig,
+        weights: Vec<Buffer>,
+        stop: &StopFlag,
+    ) -> Result<Option<(f64, f64)>> {
+        match (self.measure)(model, weights, &self.data, stop) {
+            Err(error) if error.code == Code::Value => Ok(None),
+            outcome => outcome.map(Some),
+        }
+    }
 }
 
 /// Runs any block of a run on validation samples, in buffers of its own.

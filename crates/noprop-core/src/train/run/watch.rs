@@ -1,18 +1,20 @@
 //! What is told of epochs, and how all blocks together are measured while they train.
 
 use super::shared::Shared;
-use crate::error::{Code, Result};
+use crate::error::Result;
 use crate::train::chain::{Chain, Complete};
 use crate::train::job::BlockJob;
 use crate::train::plan::Plan;
 use crate::train::progress::Event;
+use crate::train::validation::Measured;
 use std::sync::{Mutex, PoisonError};
 
-/// What gathers the blocks of a run, where they are all in flight: else they are never at the same epoch.
+/// What gathers the blocks of a run, where they are all in flight (else they are never at the same epoch) and are measured each by itself.
 pub(super) fn chain(plan: &Plan) -> Option<Mutex<Chain>> {
     let blocks = plan.model.jobs();
     let together = plan.options.in_flight.is_some_and(|in_flight| in_flight >= blocks);
-    (together && plan.validation.is_some()).then(|| Mutex::new(Chain::new(blocks)))
+    let measured = plan.validation.as_ref().map(|validation| validation.measured);
+    (together && measured == Some(Measured::Estimates)).then(|| Mutex::new(Chain::new(blocks)))
 }
 
 impl Shared {
@@ -23,6 +25,13 @@ impl Shared {
         let score = job.progress.validation.last().filter(|score| score.epoch == epoch);
         let (validation_loss, validation_accuracy) = (score.map(|score| score.loss), score.map(|score| score.accuracy));
         (self.observer)(Event::Epoch { block, epoch, loss, validation_loss, validation_accuracy });
+        let measured = self.plan.validation.as_ref().map(|validation| validation.measured);
+        if let (Some(Measured::Model), Some(score)) = (measured, score)
+            && epoch < self.plan.options.epochs
+        {
+            let (accuracy, loss) = (score.accuracy, score.loss);
+            (self.observer)(Event::Chain { epoch, accuracy, loss });
+        }
         let is_measured = score.is_some() || self.plan.is_head_measured(block, epoch);
         let (Some(chain), true) = (&self.chain, is_measured) else { return Ok(()) };
         // After the last epoch the whole is evaluated anyway.
@@ -44,11 +53,8 @@ impl Shared {
 
     fn measure(&self, (epoch, weights): Complete) -> Result<()> {
         let Some(validation) = &self.plan.validation else { return Ok(()) };
-        match (validation.measure)(&self.plan.model, weights, &validation.data, &self.stop) {
-            Ok((accuracy, loss)) => (self.observer)(Event::Chain { epoch, accuracy, loss }),
-            // Halfway through a training states may overflow; the end decides.
-            Err(error) if error.code == Code::Value => {}
-            Err(error) => return Err(error),
+        if let Some((accuracy, loss)) = validation.of_model(&self.plan.model, weights, &self.stop)? {
+            (self.observer)(Event::Chain { epoch, accuracy, loss });
         }
         Ok(())
     }
