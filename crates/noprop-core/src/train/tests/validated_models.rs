@@ -2,6 +2,7 @@
 
 use super::methods::methods;
 use super::resume::{checkpointed, interrupted_by};
+use super::validation::chain;
 use super::*;
 use crate::SampleOptions;
 use crate::config::EarlyStopping;
@@ -45,14 +46,7 @@ fn each_is_measured_as_a_shorter_training_would_be_and_no_bit_changes() {
                 _ => None,
             })
             .collect();
-        let chain: Vec<_> = events
-            .iter()
-            .filter_map(|event| match event {
-                Event::Chain { epoch, accuracy, loss } => Some((*epoch, *accuracy, *loss)),
-                _ => None,
-            })
-            .collect();
-        assert_eq!((scores.len(), &chain[..]), (3, &scores[..2]), "{config:?}");
+        assert_eq!((scores.len(), &chain(&events)[..]), (3, &scores[..2]), "{config:?}");
         // The learning rate is constant, so this is a shorter training.
         let shorter = plan(FitOptions { epochs: 2, ..options(20) });
         let expected = accuracy_and_loss(&config, shorter, &data);

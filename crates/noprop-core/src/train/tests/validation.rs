@@ -193,16 +193,19 @@ fn early_stopping_is_the_same_for_all_threads_orders_and_interruptions() {
     }
 }
 
+/// What is told of all blocks together: epoch, accuracy and loss.
+pub(super) fn chain(events: &[Event]) -> Vec<(usize, f64, f64)> {
+    let of = |event: &Event| match event {
+        Event::Chain { epoch, accuracy, loss } => Some((*epoch, *accuracy, *loss)),
+        _ => None,
+    };
+    events.iter().filter_map(of).collect()
+}
+
 #[test]
 fn the_chain_is_measured_where_all_blocks_are_at_the_same_epoch() {
     let (events, _) = run_all(validated(mlp(3), options(8)));
-    let chain: Vec<_> = events
-        .iter()
-        .filter_map(|event| match event {
-            Event::Chain { epoch, accuracy, loss } => Some((*epoch, *accuracy, *loss)),
-            _ => None,
-        })
-        .collect();
+    let chain = chain(&events);
     // After the last of three epochs the whole is evaluated anyway.
     assert_eq!(chain.iter().map(|(epoch, ..)| *epoch).collect::<Vec<_>>(), [1, 2]);
     for (epoch, accuracy, loss) in chain {
