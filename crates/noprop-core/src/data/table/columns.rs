@@ -9,6 +9,7 @@ use super::options::{ColumnFacts, TableOptions};
 use crate::data::classes::MAX_NAME;
 use crate::data::parallel::map;
 use crate::data::preprocessing::{ColumnSteps, MAX_CATEGORIES};
+use crate::memory::untouched_zeros;
 use crate::tensor::StopFlag;
 use crate::{Code, Error, Result};
 
@@ -54,6 +55,7 @@ pub(super) fn choose(
         let column = table.column(name).ok_or_else(|| no_column(file, table, name))?;
         let cells = || rows.iter().map(|row| table.cell(*row, column));
         let known = table.numbers(column).map(|numbers| present(numbers.of(rows.iter().copied()), rows.len()));
+        let known = known.transpose()?;
         let missing = match &known {
             Some(known) => rows.len() - known.len(),
             None => missing(table, column, rows),
@@ -122,15 +124,15 @@ fn is_constant<'a, I: Iterator<Item = Cell<'a>>>(cells: &impl Fn() -> I) -> bool
 }
 
 /// Those of `count` numbers that are there.
-fn present(numbers: impl Iterator<Item = f64>, count: usize) -> Vec<f64> {
-    let (mut values, mut len) = (vec![0.0; count], 0);
+fn present(numbers: impl Iterator<Item = f64>, count: usize) -> Result<Vec<f64>> {
+    let (mut values, mut len) = (untouched_zeros::<f64>(count, "the numbers of a column")?, 0);
     let places = values.as_mut_slice();
     numbers.for_each(|number| {
         places[len] = number;
         len += usize::from(!number.is_nan());
     });
     values.truncate(len);
-    values
+    Ok(values)
 }
 
 /// The steps of a column of numbers in that notation. `known` are those that are there, if they have been read.

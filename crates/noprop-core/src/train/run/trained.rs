@@ -18,7 +18,7 @@ pub struct Trained {
 }
 
 impl Plan {
-    /// The model that the jobs which have begun are, if the others never do. Jobs begin in their order.
+    /// The model that the jobs which have begun are, if the others never do.
     ///
     /// # Errors
     /// [`Code::Cancelled`] where they are none.
@@ -32,13 +32,16 @@ impl Plan {
             return Ok(model.clone());
         }
         let blocks: Vec<_> = waiting.iter().filter(|job| model.head_of(**job).is_none()).collect();
-        if let Some(first) = blocks.first().filter(|_| !model.config.method.has_schedule()) {
-            let method = model.config.method.name();
+        // The first blocks of a chain are one by themselves.
+        let is_chain = model.config.method.has_schedule();
+        let is_cut = |first: usize| is_chain && begun.iter().all(|job| *job < first);
+        if let Some(first) = blocks.first().filter(|first| !is_cut(***first)) {
+            let (which, method) = (if is_chain { "the first" } else { "all" }, model.config.method.name());
             return Err(Error::new(
                 Code::Cancelled,
                 format!("the run was stopped before block {first} had begun, so there is no whole model"),
             )
-            .expected(format!("all blocks in flight when a run of {method} is stopped"))
+            .expected(format!("{which} blocks in flight when a run of {method} is stopped"))
             .received(format!("{} that wait", blocks.len()))
             .hint("train all blocks at once (inFlight), or keep a checkpoint and resume the run"));
         }

@@ -107,3 +107,12 @@ fn blocks_that_share_one_range_of_noise_are_no_model_without_the_others() {
     run.drive(&[2, 3], 1, |_| false);
     assert_eq!(run.finish().sha256().unwrap(), sha256(plan(config, options(8), &data)));
 }
+
+#[test]
+fn blocks_behind_one_that_has_not_begun_are_no_model() {
+    let data = vectors(50);
+    let run = Run::start(plan(mlp(3), options(8), &data));
+    run.drive(&[2], 1, |_| false);
+    let error = run.training.wrap_up().unwrap_err();
+    assert!(error.code == Code::Cancelled && error.what.contains("before block 1 had begun"), "{error}");
+}
