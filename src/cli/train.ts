@@ -394,7 +394,9 @@ async function fitShown(
     if ((error as unknown) === DETACH) return leave(submitted as string, io)
     const stopped = interruption && error instanceof NoPropError && error.code === 'NOPROP_CANCELLED'
     if (interruption && stopped) {
-      throw interruption.withHint(kept ?? `no model is saved, since what had begun is none; ${howToResume(flags)}`)
+      throw interruption.withHint(
+        kept ?? `no model is saved, since it needs blocks that had not begun; ${howToResume(flags)}`,
+      )
     }
     if (error instanceof Interruption) throw error.withHint(submitted ? CANCELLED : howToResume(flags))
     const { cause, message } = error as Error
