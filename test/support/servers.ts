@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { chownSync, existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { createConnection, createServer } from 'node:net'
-import { delimiter, join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { temporaryDirectory } from './data.js'
 
@@ -15,11 +15,14 @@ const postgresFolders = existsSync('/usr/lib/postgresql')
   ? readdirSync('/usr/lib/postgresql').map((version) => `/usr/lib/postgresql/${version}/bin`)
   : []
 
+/** Where the programs of the Python are that tests are given. */
+const pythonFolders = process.env.NOPROP_PYTHON ? [dirname(process.env.NOPROP_PYTHON)] : []
+
 /** The servers that can be had here. */
 const programs = {
   redis: found('redis-server') ?? found('valkey-server'),
   postgres: found('initdb', ...postgresFolders),
-  s3: found('versitygw') ?? found('moto_server', '/tmp/venv/bin'),
+  s3: found('versitygw') ?? found('moto_server', ...pythonFolders),
 }
 
 /** Which servers there are; says once which tests are left out. */

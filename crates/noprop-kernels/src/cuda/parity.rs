@@ -144,7 +144,18 @@ impl Parity {
         inputs: &[Input],
         call: impl Fn(&[Buffer]) -> Result<()>,
     ) -> Result<()> {
-        let (case, multiply) = (case.into(), self.multiply.suffix());
+        self.compare_call(case.into(), tolerance, inputs, &call)
+    }
+
+    // Compiled once for all calls.
+    fn compare_call(
+        &mut self,
+        case: String,
+        tolerance: f64,
+        inputs: &[Input],
+        call: &dyn Fn(&[Buffer]) -> Result<()>,
+    ) -> Result<()> {
+        let multiply = self.multiply.suffix();
         if inputs.iter().map(|Input(rows, len, _)| rows * len).sum::<usize>() > self.most {
             self.found.left_out += 1;
             return self.log.add(&Line::LeftOut { case: &case, multiply });
